@@ -1,0 +1,125 @@
+import type { Mode } from './deviations/mode.ts'
+import type { JsonObject } from './resource.ts'
+import type { Attribute, AttributeType, Schema } from './schema/attribute.ts'
+import type { ResourceType } from './schema/resource-type.ts'
+import { RESOURCE_TYPE_SCHEMA, SCHEMA_SCHEMA, SERVICE_PROVIDER_CONFIG_SCHEMA } from './urn.ts'
+
+/** What the tenant offers. Everything here is what is enforced, so that the document is true (D-05). */
+export interface ServiceProviderOptions {
+  /** The tenant's own base URL, without a trailing slash. */
+  readonly baseUrl: string
+  /** Our page on modes, with a heading named after each; see `serviceProviderConfig`. */
+  readonly documentationUri?: string
+  readonly mode: Mode
+  readonly supported: {
+    readonly bulk: boolean
+    readonly changePassword: boolean
+    readonly sort: boolean
+    readonly etag: boolean
+    readonly cursor: boolean
+  }
+  readonly limits: {
+    readonly maxOperations: number
+    readonly maxPayloadBytes: number
+    /** The most resources on one page, by index or by cursor. */
+    readonly maxResults: number
+    readonly defaultPageSize: number
+    readonly cursorTimeoutSeconds: number
+  }
+  /** URIs of the Security Event Tokens that can be delivered (RFC 9967 §7.4); absent when no receiver is set up (D-07). */
+  readonly eventUris?: readonly string[]
+}
+
+/**
+ * The ServiceProviderConfig document (RFC 7643 §5, RFC 9865 §4, RFC 9967 §4).
+ *
+ * The tenant's mode shows as the fragment of `documentationUri` (TEN-09). Not as a member of our own: this document has no
+ * resource type that could declare an extension (RFC 7643 §3.3, §6), and clients generated from the schema refuse the
+ * whole document for one member that they do not know.
+ */
+export function serviceProviderConfig(options: ServiceProviderOptions): JsonObject {
+  const { baseUrl, documentationUri, mode, supported, limits, eventUris } = options
+  return {
+    schemas: [SERVICE_PROVIDER_CONFIG_SCHEMA],
+    ...(documentationUri === undefined ? {} : { documentationUri: `${documentationUri}#${mode}` }),
+    patch: { supported: true },
+    bulk: {
+      supported: supported.bulk,
+      maxOperations: supported.bulk ? limits.maxOperations : 0,
+      maxPayloadSize: supported.bulk ? limits.maxPayloadBytes : 0,
+    },
+    filter: { supported: true, maxResults: limits.maxResults },
+    changePassword: { supported: supported.changePassword },
+    sort: { supported: supported.sort },
+    etag: { supported: supported.etag },
+    pagination: {
+      cursor: supported.cursor,
+      index: true,
+      defaultPaginationMethod: 'index',
+      defaultPageSize: limits.defaultPageSize,
+      maxPageSize: limits.maxResults,
+      ...(supported.cursor ? { cursorTimeout: limits.cursorTimeoutSeconds } : {}),
+    },
+    // Prefer: respond-async is not offered (AS-05).
+    ...(eventUris === undefined ? {} : { securityEvents: { asyncRequest: 'none', eventUris: [...eventUris] } }),
+    authenticationSchemes: [
+      {
+        type: 'oauthbearertoken',
+        name: 'OAuth Bearer Token',
+        description: 'An API key or access token in the Authorization header: "Authorization: Bearer …".',
+        specUri: 'https://www.rfc-editor.org/info/rfc6750',
+        primary: true,
+      },
+    ],
+    ...(mode === 'interop' ? { interopProfileConformant: true } : {}),
+    meta: { resourceType: 'ServiceProviderConfig', location: `${baseUrl}/ServiceProviderConfig` },
+  }
+}
+
+/** The ResourceType document of one resource type (RFC 7643 §6); its `id` is its name (D-08). */
+export function resourceTypeDocument(type: ResourceType, baseUrl: string): JsonObject {
+  return {
+    schemas: [RESOURCE_TYPE_SCHEMA],
+    id: type.name,
+    name: type.name,
+    ...(type.description === '' ? {} : { description: type.description }),
+    endpoint: type.endpoint,
+    schema: type.schema.id,
+    schemaExtensions: type.extensions.map(({ schema, required }) => ({ schema: schema.id, required })),
+    meta: { resourceType: 'ResourceType', location: `${baseUrl}/ResourceTypes/${type.name}` },
+  }
+}
+
+/** The Schema document of one schema (RFC 7643 §7). */
+export function schemaDocument(schema: Schema, baseUrl: string): JsonObject {
+  return {
+    schemas: [SCHEMA_SCHEMA],
+    id: schema.id,
+    name: schema.name,
+    ...(schema.description === '' ? {} : { description: schema.description }),
+    attributes: schema.attributes.map(attributeDefinition),
+    meta: { resourceType: 'Schema', location: `${baseUrl}/Schemas/${schema.id}` },
+  }
+}
+
+// RFC 7643 §2.3.1–8 say which types have these characteristics at all (D-12, D-13).
+const WITH_CASE: readonly AttributeType[] = ['string', 'reference', 'binary']
+const WITHOUT_UNIQUENESS: readonly AttributeType[] = ['complex', 'boolean', 'dateTime']
+
+function attributeDefinition(attribute: Attribute): JsonObject {
+  const { name, type, multiValued, description, required, mutability, returned } = attribute
+  return {
+    name,
+    type,
+    ...(type === 'complex' ? { subAttributes: attribute.subAttributes.map(attributeDefinition) } : {}),
+    multiValued,
+    ...(description === '' ? {} : { description }),
+    required,
+    ...(attribute.canonicalValues.length > 0 ? { canonicalValues: [...attribute.canonicalValues] } : {}),
+    ...(WITH_CASE.includes(type) ? { caseExact: attribute.caseExact } : {}),
+    mutability,
+    returned,
+    ...(WITHOUT_UNIQUENESS.includes(type) ? {} : { uniqueness: attribute.uniqueness }),
+    ...(attribute.referenceTypes.length > 0 ? { referenceTypes: [...attribute.referenceTypes] } : {}),
+  }
+}

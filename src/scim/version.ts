@@ -1,0 +1,50 @@
+import { ScimError } from './errors.ts'
+
+/** What If-Match or If-None-Match asks about (RFC 9110 §13.1): any version, or one of these opaque tags. */
+export type Precondition = { readonly kind: 'any' } | { readonly kind: 'tags'; readonly tags: readonly string[] }
+
+/** The weak entity-tag of a version, for `ETag` and `meta.version` alike (RFC 7644 §3.14): `W/"12"`. */
+export const formatVersion = (version: number): string => `W/"${version}"`
+
+/**
+ * Reads If-Match, or the `version` of a bulk operation, which acts like it (RFC 7644 §3.7).
+ *
+ * @param name what to call it in the message
+ * @throws {ScimError} invalidSyntax when it is neither `*` nor a list of entity-tags
+ */
+export const parseIfMatch = (header: string | undefined, name = 'If-Match'): Precondition | undefined =>
+  parse(header, name)
+
+/**
+ * Reads If-None-Match.
+ *
+ * @throws {ScimError} invalidSyntax when it is neither `*` nor a list of entity-tags
+ */
+export const parseIfNoneMatch = (header: string | undefined): Precondition | undefined => parse(header, 'If-None-Match')
+
+/**
+ * Whether `version` is among those asked about. Only the opaque part counts: RFC 9110 §13.1.1 would have If-Match refuse
+ * weak tags, but weak tags are what the examples of RFC 7644 §3.14 send there, and what we issue (T-04).
+ */
+export function matches(precondition: Precondition, version: number): boolean {
+  return precondition.kind === 'any' || precondition.tags.includes(String(version))
+}
+
+// One element of the list with the comma after it; elements may be empty (RFC 9110 §5.6.1).
+const ELEMENT = /[ \t]*(?:(?:W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(,|$)/y
+
+function parse(header: string | undefined, name: string): Precondition | undefined {
+  if (header === undefined) return undefined
+  if (header.trim() === '*') return { kind: 'any' }
+  const malformed = ScimError.invalidSyntax(`${name} must be * or a list of entity-tags such as W/"12"`)
+  const tags: string[] = []
+  const element = new RegExp(ELEMENT)
+  for (let more = true; more; ) {
+    const found = element.exec(header)
+    if (!found) throw malformed
+    if (found[1] !== undefined) tags.push(found[1])
+    more = found[2] === ','
+  }
+  if (tags.length === 0) throw malformed
+  return { kind: 'tags', tags }
+}
