@@ -1,0 +1,138 @@
+CREATE TABLE "api_keys" (
+	"id" text PRIMARY KEY NOT NULL,
+	"project_id" uuid,
+	"environment_id" uuid,
+	"tenant_id" uuid,
+	"name" text NOT NULL,
+	"hash" text NOT NULL,
+	"permissions" text[] NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone,
+	"revoked_at" timestamp (3) with time zone,
+	"last_used_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "control_revision" (
+	"id" integer PRIMARY KEY DEFAULT 1 NOT NULL,
+	"revision" bigint DEFAULT 0 NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "environments" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"project_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"key_folded" text collate "C" NOT NULL,
+	"name" text NOT NULL,
+	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "events" (
+	"tenant_id" uuid NOT NULL,
+	"seq" bigint GENERATED ALWAYS AS IDENTITY (sequence name "events_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"id" uuid DEFAULT gen_random_uuid() NOT NULL,
+	"position" bigint,
+	"type" text NOT NULL,
+	"resource_type" text NOT NULL,
+	"resource_id" uuid NOT NULL,
+	"version" bigint NOT NULL,
+	"request_id" text NOT NULL,
+	"actor" text NOT NULL,
+	"occurred_at" timestamp (3) with time zone NOT NULL,
+	"changes" text NOT NULL,
+	CONSTRAINT "events_tenant_id_seq_pk" PRIMARY KEY("tenant_id","seq")
+);
+--> statement-breakpoint
+CREATE TABLE "instance_secrets" (
+	"name" text PRIMARY KEY NOT NULL,
+	"secret" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "memberships" (
+	"tenant_id" uuid NOT NULL,
+	"group_id" uuid NOT NULL,
+	"member_id" uuid NOT NULL,
+	CONSTRAINT "memberships_tenant_id_group_id_member_id_pk" PRIMARY KEY("tenant_id","group_id","member_id")
+);
+--> statement-breakpoint
+CREATE TABLE "projects" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"key" text NOT NULL,
+	"key_folded" text collate "C" NOT NULL,
+	"name" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "resource_counts" (
+	"tenant_id" uuid NOT NULL,
+	"resource_type" text NOT NULL,
+	"id" bigint GENERATED ALWAYS AS IDENTITY (sequence name "resource_counts_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"delta" integer NOT NULL,
+	CONSTRAINT "resource_counts_tenant_id_resource_type_id_pk" PRIMARY KEY("tenant_id","resource_type","id")
+);
+--> statement-breakpoint
+CREATE TABLE "resource_keys" (
+	"tenant_id" uuid NOT NULL,
+	"resource_type" text NOT NULL,
+	"attribute" text NOT NULL,
+	"key" text collate "C" NOT NULL,
+	"resource_id" uuid NOT NULL,
+	"is_unique" boolean NOT NULL,
+	CONSTRAINT "resource_keys_tenant_id_resource_type_attribute_key_resource_id_pk" PRIMARY KEY("tenant_id","resource_type","attribute","key","resource_id")
+);
+--> statement-breakpoint
+CREATE TABLE "resources" (
+	"tenant_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"resource_type" text NOT NULL,
+	"version" bigint DEFAULT 1 NOT NULL,
+	"external_id" text collate "C",
+	"unique_key" text collate "C",
+	"display_key" text collate "C",
+	"label" text,
+	"active" boolean,
+	"manager_id" uuid,
+	"document" text NOT NULL,
+	"search" jsonb NOT NULL,
+	"password_hash" text,
+	"created_at" timestamp (3) with time zone NOT NULL,
+	"modified_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "resources_tenant_id_id_pk" PRIMARY KEY("tenant_id","id")
+);
+--> statement-breakpoint
+CREATE TABLE "tenants" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"environment_id" uuid NOT NULL,
+	"key" text NOT NULL,
+	"key_folded" text collate "C" NOT NULL,
+	"name" text NOT NULL,
+	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"paused" boolean DEFAULT false NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "environments" ADD CONSTRAINT "environments_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_member_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","member_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "resource_keys" ADD CONSTRAINT "resource_keys_tenant_id_resource_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","resource_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "tenants" ADD CONSTRAINT "tenants_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "api_keys_scope" ON "api_keys" USING btree ("project_id","environment_id","tenant_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "environments_key" ON "environments" USING btree ("project_id","key_folded");--> statement-breakpoint
+CREATE UNIQUE INDEX "events_position" ON "events" USING btree ("tenant_id","position") WHERE position is not null;--> statement-breakpoint
+CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null;--> statement-breakpoint
+CREATE INDEX "events_time" ON "events" USING btree ("tenant_id","occurred_at");--> statement-breakpoint
+CREATE INDEX "memberships_member" ON "memberships" USING btree ("tenant_id","member_id","group_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "projects_key" ON "projects" USING btree ("key_folded");--> statement-breakpoint
+CREATE UNIQUE INDEX "resource_keys_unique" ON "resource_keys" USING btree ("tenant_id","resource_type","attribute","key") WHERE is_unique;--> statement-breakpoint
+CREATE INDEX "resource_keys_resource" ON "resource_keys" USING btree ("tenant_id","resource_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "resources_unique_key" ON "resources" USING btree ("tenant_id","resource_type","unique_key");--> statement-breakpoint
+CREATE INDEX "resources_type" ON "resources" USING btree ("tenant_id","resource_type","id");--> statement-breakpoint
+CREATE INDEX "resources_external_id" ON "resources" USING btree ("tenant_id","external_id");--> statement-breakpoint
+CREATE INDEX "resources_display_key" ON "resources" USING btree ("tenant_id","resource_type","display_key");--> statement-breakpoint
+CREATE INDEX "resources_search" ON "resources" USING gin ("search" jsonb_path_ops) WITH (fastupdate=false);--> statement-breakpoint
+CREATE UNIQUE INDEX "tenants_key" ON "tenants" USING btree ("environment_id","key_folded");

@@ -1,0 +1,167 @@
+import { z } from 'zod'
+
+/** The environment holds values that cannot be used; `lines` says which and what they take, one line per variable. */
+export class ConfigError extends Error {
+  override name = 'ConfigError'
+  readonly lines: readonly string[]
+
+  constructor(lines: readonly string[]) {
+    super(lines.join('\n'))
+    this.lines = lines
+  }
+}
+
+const number = (what: string, min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, what)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, what)
+
+const integer = (min: number, max: number) => number(`takes a whole number from ${min} to ${max}`, min, max)
+
+const flag = z.enum(['true', 'false'], 'takes true or false').transform((text) => text === 'true')
+
+const secret = (min: number) => z.string().min(min, `takes at least ${min} characters, random ones`)
+
+const postgresUrl = z
+  .string()
+  .refine(
+    (text) => /^postgres(ql)?:$/.test(protocolOf(text)) && URL.canParse(text),
+    'takes a URL such as postgres://user:password@host:5432/database',
+  )
+
+const publicUrl = z
+  .string()
+  .refine(isOrigin, 'takes the URL that clients use, such as https://scim.example.com, without path or query')
+  .transform((text) => new URL(text).origin)
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+const variables = z.object({
+  HOST: z
+    .string()
+    .regex(/^[\w.:-]+$/, 'takes an address to listen on, such as 127.0.0.1 or 0.0.0.0')
+    .default('127.0.0.1'),
+  PORT: integer(0, 65_535).default(8080),
+  PUBLIC_URL: publicUrl.optional(),
+  TRUST_PROXY: flag.default(false),
+  DATA_DIR: z.string().default('./data'),
+  DATABASE_URL: postgresUrl.optional(),
+  DIRECT_DATABASE_URL: postgresUrl.optional(),
+  DATABASE_POOL: integer(1, 500).default(10),
+  DATABASE_PREPARE: flag.default(true),
+  ADMIN_KEY: secret(20).optional(),
+  CURSOR_KEY: secret(32).optional(),
+  LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  MAX_BODY_BYTES: integer(1_024, 104_857_600).default(10_485_760),
+  BULK_MAX_OPERATIONS: integer(1, 10_000).default(1_000),
+  BULK_MAX_PAYLOAD_BYTES: integer(1_024, 104_857_600).default(1_048_576),
+  PAGE_SIZE_DEFAULT: integer(1, 10_000).default(100),
+  PAGE_SIZE_MAX: integer(1, 10_000).default(200),
+  CURSOR_TIMEOUT_SECONDS: integer(1, 86_400).default(3_600),
+  ANONYMOUS_DISCOVERY: flag.default(false),
+})
+
+/** How this instance runs. Sizes in bytes, times as named. */
+export interface Config {
+  /** Address to listen on. */
+  readonly host: string
+  /** 0 takes any free port. */
+  readonly port: number
+  /** Origin that clients use, without a slash at its end; undefined to tell it from each request. */
+  readonly publicUrl: string | undefined
+  /** True to believe the X-Forwarded-Proto and X-Forwarded-Host of the one proxy in front. */
+  readonly trustProxy: boolean
+  /** Folder of the embedded database; unused with `databaseUrl`. */
+  readonly dataDir: string
+  readonly databaseUrl: string | undefined
+  /** Past the pooler, for migrations. */
+  readonly directDatabaseUrl: string | undefined
+  readonly databasePool: number
+  /** False behind a pooler in transaction mode. */
+  readonly databasePrepare: boolean
+  /** The operator's key; undefined to use the one made at the first start. */
+  readonly adminKey: string | undefined
+  /** Signs paging cursors; undefined to use a secret kept in the database. */
+  readonly cursorKey: string | undefined
+  readonly logLevel: (typeof LOG_LEVELS)[number]
+  readonly maxBodyBytes: number
+  readonly bulkMaxOperations: number
+  readonly bulkMaxPayloadBytes: number
+  readonly pageSizeDefault: number
+  readonly pageSizeMax: number
+  readonly cursorTimeoutSeconds: number
+  /** True to answer the discovery endpoints without a key (RFC 7644 §4). */
+  readonly anonymousDiscovery: boolean
+}
+
+/** The variables that `loadConfig` reads, with the default of each as it would be written; undefined where there is none. */
+export const DEFAULTS: Readonly<Record<string, string | undefined>> = Object.fromEntries(
+  Object.entries(variables.shape).map(([name, type]) => {
+    const value = type.safeParse(undefined).data
+    return [name, value === undefined ? undefined : String(value)]
+  }),
+)
+
+/**
+ * Reads the configuration from environment variables; an empty one counts as not set, unknown ones are ignored.
+ *
+ * @throws {ConfigError} naming every variable that is wrong, without its value
+ */
+export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.keys(variables.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]),
+  )
+  const parsed = variables.safeParse(given)
+  const wrong = new Map<string, string>()
+  for (const issue of parsed.error?.issues ?? []) {
+    const name = String(issue.path[0])
+    if (!wrong.has(name)) wrong.set(name, issue.message)
+  }
+  const values = parsed.data
+  if (values !== undefined) {
+    if (values.PAGE_SIZE_DEFAULT > values.PAGE_SIZE_MAX) {
+      wrong.set('PAGE_SIZE_DEFAULT', `takes a number up to PAGE_SIZE_MAX, which is ${values.PAGE_SIZE_MAX}`)
+    }
+    if (values.BULK_MAX_PAYLOAD_BYTES > values.MAX_BODY_BYTES) {
+      wrong.set('BULK_MAX_PAYLOAD_BYTES', `takes a number up to MAX_BODY_BYTES, which is ${values.MAX_BODY_BYTES}`)
+    }
+  }
+  if (values === undefined || wrong.size > 0) {
+    throw new ConfigError([...wrong].map(([name, message]) => `${name} ${message}`))
+  }
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: values.PUBLIC_URL,
+    trustProxy: values.TRUST_PROXY,
+    dataDir: values.DATA_DIR,
+    databaseUrl: values.DATABASE_URL,
+    directDatabaseUrl: values.DIRECT_DATABASE_URL,
+    databasePool: values.DATABASE_POOL,
+    databasePrepare: values.DATABASE_PREPARE,
+    adminKey: values.ADMIN_KEY,
+    cursorKey: values.CURSOR_KEY,
+    logLevel: values.LOG_LEVEL,
+    maxBodyBytes: values.MAX_BODY_BYTES,
+    bulkMaxOperations: values.BULK_MAX_OPERATIONS,
+    bulkMaxPayloadBytes: values.BULK_MAX_PAYLOAD_BYTES,
+    pageSizeDefault: values.PAGE_SIZE_DEFAULT,
+    pageSizeMax: values.PAGE_SIZE_MAX,
+    cursorTimeoutSeconds: values.CURSOR_TIMEOUT_SECONDS,
+    anonymousDiscovery: values.ANONYMOUS_DISCOVERY,
+  }
+}
+
+function protocolOf(text: string): string {
+  return text.slice(0, text.indexOf(':') + 1).toLowerCase()
+}
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  const plain =
+    url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+  return plain && (url.protocol === 'https:' || url.protocol === 'http:') && !/[?#]$/.test(text)
+}

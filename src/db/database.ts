@@ -1,0 +1,29 @@
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type * as schema from './schema.ts'
+
+/** The query builder over our tables, the same for both drivers. */
+export type Orm = PgDatabase<PgQueryResultHKT, typeof schema>
+
+/** A value that may be bound: what is none of these is passed as JSON text and cast in the statement. */
+export type Bindable = string | number | boolean | null
+
+/**
+ * A connection to the store: the embedded engine or PostgreSQL, alike in every answer.
+ *
+ * `run` is for the hot paths: one statement, `$1 …` placeholders, prepared once per connection under a name where `prepare`
+ * allows it. Rows come with int8 as a number where it was cast to int or float8 in the statement, timestamps only as the
+ * statement formats them. JSON, arrays and dates are bound as text and cast twice (`$1::text::jsonb`), because the drivers
+ * disagree on how to serialise them. `orm` is for everything that is not hot.
+ */
+export interface Database {
+  readonly engine: 'pglite' | 'postgres'
+  readonly orm: Orm
+  run<Row>(statement: string, values: readonly Bindable[], options?: { prepare?: boolean }): Promise<Row[]>
+  /**
+   * Runs `work` in one transaction; it is rolled back when `work` throws. Inside, use only the given handle: the embedded
+   * engine has one session, and the outer handle would wait for it for ever.
+   */
+  transaction<T>(work: (tx: Database) => Promise<T>): Promise<T>
+  /** Ends the session; statements under way finish first. */
+  close(): Promise<void>
+}

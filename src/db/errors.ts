@@ -1,0 +1,80 @@
+/** The database cannot be opened; `message` is one line for the operator: what is wrong and what to do. */
+export class CannotOpen extends Error {
+  override name = 'CannotOpen'
+}
+
+/** The connection to the database was lost; whether the statement was done is not known. */
+export class ConnectionLost extends Error {
+  override name = 'ConnectionLost'
+  readonly code = 'CONNECTION_CLOSED'
+}
+
+/** The database gave no answer in time; the connection may still be there, and whether the statement was done is not known. */
+export class NoAnswer extends Error {
+  override name = 'NoAnswer'
+  readonly code = 'NO_ANSWER'
+}
+
+const CLIENT_CODES = new Set(['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT'])
+const SYSTEM_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+])
+// Connection exceptions, operator intervention but a cancelled statement, too many connections, a primary become standby.
+const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57P..|53300|25006)$/
+
+/**
+ * True when the statement failed because the database is away, starting or stopping: the same request may go through later
+ * (503), and nothing is wrong with it.
+ */
+export function isUnavailable(error: unknown): boolean {
+  const code = codeOf(error)
+  if (code === undefined) return false
+  return code === 'NO_ANSWER' || CLIENT_CODES.has(code) || SYSTEM_CODES.has(code) || UNAVAILABLE_STATES.test(code)
+}
+
+/** True when the connection on which the statement ran is gone with it. */
+export function isConnectionFailure(error: unknown): boolean {
+  const code = codeOf(error)
+  return code !== undefined && (CLIENT_CODES.has(code) || SYSTEM_CODES.has(code) || severityOf(error) === 'FATAL')
+}
+
+/** SQLSTATE and the constraint's name, from either driver's error or one that wraps it; undefined for any other error. */
+export function sqlState(
+  error: unknown,
+): { readonly code: string; readonly constraint: string | undefined } | undefined {
+  const found = withCode(error)
+  if (found === undefined || !/^[0-9A-Z]{5}$/.test(found.code) || SYSTEM_CODES.has(found.code)) return undefined
+  // PGlite says `constraint`, postgres.js `constraint_name`.
+  const name = found.constraint ?? found.constraint_name
+  return { code: found.code, constraint: typeof name === 'string' && name !== '' ? name : undefined }
+}
+
+/** The driver's or the system's error code, SQLSTATE among them; undefined where there is none. */
+export function codeOf(error: unknown): string | undefined {
+  return withCode(error)?.code
+}
+
+function severityOf(error: unknown): unknown {
+  return withCode(error)?.severity
+}
+
+type Coded = { code: string; constraint?: unknown; constraint_name?: unknown; severity?: unknown }
+
+/** Drizzle wraps the driver's error as `cause`. */
+function withCode(error: unknown): Coded | undefined {
+  let current = error
+  for (let depth = 0; depth < 5 && typeof current === 'object' && current !== null; depth++) {
+    if ('code' in current && typeof current.code === 'string') return current as Coded
+    current = 'cause' in current ? current.cause : undefined
+  }
+  return undefined
+}

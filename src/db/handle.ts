@@ -1,0 +1,66 @@
+import { drizzle } from 'drizzle-orm/pg-proxy'
+import type { Bindable, Database, Orm } from './database.ts'
+import * as schema from './schema.ts'
+
+/** Runs one statement; rows are arrays of values in column order where `shape` says so, else objects by column name. */
+export type Execute = (
+  statement: string,
+  values: readonly Bindable[],
+  options: { readonly prepare: boolean; readonly shape: 'objects' | 'arrays' },
+) => Promise<unknown[]>
+
+/** What an engine provides; the rest of a `Database` is the same for both. */
+export type Engine = Pick<Database, 'engine' | 'transaction' | 'close'> & { readonly execute: Execute }
+
+const BINDABLE = new Set(['string', 'number', 'boolean'])
+const MOST_VALUES = 65_534
+
+/** The `Database` over an engine, to which only statements go that it can bind. */
+export function databaseOver({ engine, execute: bindAndExecute, transaction, close }: Engine): Database {
+  // postgres.js fails half-way through a message when it cannot write a value, and the connection hangs for ever.
+  const execute: Execute = async (statement, values, options) => {
+    if (values.length > MOST_VALUES) throw new RangeError(`${values.length} values in one statement`)
+    const wrong = values.find((value) => value !== null && !BINDABLE.has(typeof value))
+    if (wrong !== undefined || values.includes(undefined as never)) {
+      throw new TypeError(`a value of type ${typeof wrong} cannot be bound`)
+    }
+    return bindAndExecute(statement, values, options)
+  }
+  let orm: Orm | undefined
+  return {
+    engine,
+    get orm() {
+      orm ??= ormOver(execute)
+      return orm
+    },
+    async run<Row>(statement: string, values: readonly Bindable[], options?: { prepare?: boolean }) {
+      return (await execute(statement, values, { prepare: options?.prepare ?? true, shape: 'objects' })) as Row[]
+    },
+    transaction,
+    close,
+  }
+}
+
+/** The `Database` inside a transaction: one more cannot begin there, and closing is not its business. */
+export function insideTransaction(engine: Database['engine'], execute: Execute): Database {
+  const refuse = (what: string) => () => Promise.reject(new Error(`${what} inside a transaction`))
+  return databaseOver({
+    engine,
+    execute,
+    transaction: refuse('a transaction was begun'),
+    close: refuse('close() was called'),
+  })
+}
+
+/**
+ * Drizzle's own drivers are passed by: they would reach the client beside what guards it, and they answer differently on the
+ * two engines.
+ */
+function ormOver(execute: Execute): Orm {
+  return drizzle(
+    async (statement, values, method) => ({
+      rows: await execute(statement, values, { prepare: false, shape: method === 'all' ? 'arrays' : 'objects' }),
+    }),
+    { schema },
+  )
+}

@@ -1,0 +1,42 @@
+import type { Database } from './database.ts'
+import { CannotOpen } from './errors.ts'
+import { migratePostgres } from './migrate.ts'
+import type { PgliteSettings } from './pglite.ts'
+import type { PostgresSettings } from './postgres.ts'
+
+/** What decides where the data is: PostgreSQL where there is a URL, else the embedded engine in a folder. */
+export type DatabaseSettings = PgliteSettings &
+  Omit<PostgresSettings, 'databaseUrl'> & {
+    readonly databaseUrl: string | undefined
+    /** Past the pooler, for migrations. */
+    readonly directDatabaseUrl: string | undefined
+  }
+
+/**
+ * Opens the database and brings its tables up to date. `onLost` is called when an embedded database is lost for good while
+ * running; PostgreSQL may come back, so it never is.
+ *
+ * @throws {CannotOpen} with one line for the operator
+ */
+export async function openDatabase(settings: DatabaseSettings, onLost: (reason: string) => void): Promise<Database> {
+  const { databaseUrl } = settings
+  // One engine is loaded, not both: the embedded one alone takes more memory than everything else.
+  if (databaseUrl === undefined) return (await import('./pglite.ts')).openPglite(settings, onLost)
+  await migratePostgres({ ...settings, databaseUrl })
+  return (await import('./postgres.ts')).openPostgres({ ...settings, databaseUrl })
+}
+
+/**
+ * Brings the tables of PostgreSQL up to date and nothing else: a step of a deployment.
+ *
+ * @throws {CannotOpen} also for the embedded engine, which only the running process may open
+ */
+export async function migrateDatabase(settings: DatabaseSettings): Promise<void> {
+  const { databaseUrl } = settings
+  if (databaseUrl === undefined) {
+    throw new CannotOpen(
+      'the embedded database is brought up to date when Rollcall starts; set DATABASE_URL for PostgreSQL',
+    )
+  }
+  await migratePostgres({ ...settings, databaseUrl })
+}

@@ -1,0 +1,187 @@
+import type postgres from 'postgres'
+import type { Bindable, Database } from './database.ts'
+import { ConnectionLost, codeOf, isConnectionFailure, NoAnswer } from './errors.ts'
+import { databaseOver, type Execute, insideTransaction } from './handle.ts'
+
+// postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216): its ROLLBACK on the lost
+// connection throws where nobody can catch it, a transaction's next statement may land in another transaction, and a
+// statement that was never sent may be answered with no rows. What is done about each of these says so below.
+
+/** After a refused connection, statements are refused at once for so long instead of queueing for the next attempt. */
+const REFUSE_FOR_MS = 100
+const CLOSE_TIMEOUT_S = 10
+
+/**
+ * The `Database` over a pool of connections that survives the loss of any of them, and of the server.
+ *
+ * A statement that gets no answer within `answerDeadlineMs` is rejected with `NoAnswer`. `connect` is called again when no
+ * connection can be made or none answers: what is wrong with the old ones may be wrong for ever.
+ */
+export function guardedDatabase(
+  connect: () => postgres.Sql,
+  settings: { readonly prepare: boolean; readonly answerDeadlineMs: number },
+): Database {
+  let client = connect()
+  let closed = false
+  let lastAnswerMs = performance.now()
+  let refusal: { readonly error: unknown; readonly untilMs: number } | undefined
+
+  const answerOf = async (
+    sql: postgres.Sql | postgres.TransactionSql,
+    statement: string,
+    values: readonly Bindable[],
+    options: Parameters<Execute>[2],
+  ): Promise<unknown[]> => {
+    // `simple: false`: one statement only, as in the embedded engine; the types do not know the option.
+    const how = { prepare: settings.prepare && options.prepare, simple: false } as { prepare: boolean }
+    // As text: a serialiser that is given anything else may fail half-way through the message.
+    const texts = values.map((value) => (value === null ? null : String(value)))
+    const query = sql.unsafe(statement, texts, how)
+    try {
+      const rows = await withinDeadline(query, options.shape === 'arrays' ? query.values() : query)
+      // An answer without a command is for a statement that never reached the server.
+      if (rows.command === null) throw new ConnectionLost('the connection was lost before the statement was sent')
+      lastAnswerMs = performance.now()
+      return rows
+    } catch (error) {
+      if (isConnectionFailure(error)) await afterClose(error)
+      else if (!(error instanceof NoAnswer)) lastAnswerMs = performance.now()
+      throw error
+    }
+  }
+
+  const withinDeadline = <R>(query: { cancel(): void }, answer: Promise<R>): Promise<R> =>
+    new Promise((resolve, reject) => {
+      const stop = startDeadline((error) => {
+        cancel(query)
+        reject(error)
+      })
+      answer.then(resolve, reject).finally(stop)
+    })
+
+  /** Calls `give` with the failure when the time for an answer is over, unless it is stopped before. */
+  const startDeadline = (give: (error: NoAnswer) => void): (() => void) => {
+    const timer = setTimeout(() => {
+      if (performance.now() - lastAnswerMs >= settings.answerDeadlineMs) renew()
+      give(new NoAnswer(`the database gave no answer within ${settings.answerDeadlineMs} ms`))
+    }, settings.answerDeadlineMs)
+    return () => clearTimeout(timer)
+  }
+
+  const renew = () => {
+    if (closed) return
+    const old = client
+    client = connect()
+    lastAnswerMs = performance.now()
+    void old.end({ timeout: CLOSE_TIMEOUT_S })
+  }
+
+  /** 'error' comes some phases of the event loop before 'close'; what is given to the connection in between hangs. */
+  const afterClose = async (error: unknown) => {
+    const code = codeOf(error)
+    if (code === 'CONNECT_TIMEOUT') renew()
+    if (code !== undefined && CANNOT_CONNECT.has(code)) refusal = { error, untilMs: performance.now() + REFUSE_FOR_MS }
+    await new Promise((resolve) => setTimeout(resolve, 2))
+  }
+
+  /** The farewell of a closing server is given to the first statement of the next connection, which has not been sent then. */
+  const onceMoreIfNotSent = async <T>(send: () => Promise<T>): Promise<T> => {
+    if (refusal !== undefined && performance.now() < refusal.untilMs) throw refusal.error
+    try {
+      return await send()
+    } catch (error) {
+      if (FAREWELLS.has(codeOf(error) ?? '') && isConnectionFailure(error)) return send()
+      throw error
+    }
+  }
+
+  const begin = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
+    const tx = new OpenTransaction()
+    let stopDeadline = startDeadline(tx.fail)
+    const outcome = client.begin(async (sql) => {
+      stopDeadline()
+      // BEGIN came through after all, but its caller has been told that it did not.
+      if (tx.failed) throw new NoAnswer('the transaction began too late')
+      tx.begun = true
+      try {
+        return await work(insideTransaction('postgres', (...statement) => tx.guard(() => answerOf(sql, ...statement))))
+      } finally {
+        tx.over = true
+        // begin() would write to the lost connection next, which brings the process down. So it never gets that far.
+        if (tx.lost) await new Promise(() => {})
+        stopDeadline = startDeadline(tx.fail)
+      }
+    })
+    try {
+      return (await Promise.race([outcome, tx.failure])) as T
+    } catch (error) {
+      if (!isConnectionFailure(error)) throw error
+      tx.lost = true
+      await afterClose(error)
+      throw tx.begun ? new ConnectionLost('the connection was lost during the transaction', { cause: error }) : error
+    } finally {
+      stopDeadline()
+    }
+  }
+
+  return databaseOver({
+    engine: 'postgres',
+    execute: (...statement) => onceMoreIfNotSent(() => answerOf(client, ...statement)),
+    transaction: (work) => onceMoreIfNotSent(() => begin(work)),
+    close: () => {
+      closed = true
+      return client.end({ timeout: CLOSE_TIMEOUT_S })
+    },
+  })
+}
+
+const CANNOT_CONNECT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'CONNECT_TIMEOUT',
+  '57P03',
+])
+const FAREWELLS = new Set(['57P01', '57P02', '57P05', '25P03'])
+
+/** What is known of a transaction under way: whether its connection is there, and the failure that its caller is told. */
+class OpenTransaction {
+  begun = false
+  over = false
+  lost = false
+  failed = false
+  readonly failure: Promise<never>
+  readonly fail: (error: unknown) => void
+
+  constructor() {
+    let reject: (error: unknown) => void = () => {}
+    this.failure = new Promise((_, no) => {
+      reject = no
+    })
+    this.failure.catch(() => {})
+    this.fail = (error) => {
+      this.failed = true
+      reject(error)
+    }
+  }
+
+  /** Runs a statement unless the connection is lost: it could be another one's by now. */
+  async guard<T>(send: () => Promise<T>): Promise<T> {
+    if (this.over) throw new Error('a statement was run after its transaction had ended')
+    if (this.lost) throw new ConnectionLost('the connection was lost during the transaction')
+    try {
+      return await send()
+    } catch (error) {
+      if (isConnectionFailure(error)) this.lost = true
+      if (this.lost || error instanceof NoAnswer) this.fail(error)
+      throw error
+    }
+  }
+}
+
+function cancel(query: { cancel(): void }): void {
+  // Typed void, but a promise while the statement runs: it fails when the server cannot be reached.
+  void Promise.resolve(query.cancel() as unknown).catch(() => {})
+}

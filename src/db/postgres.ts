@@ -1,0 +1,110 @@
+import postgres from 'postgres'
+import type { Database } from './database.ts'
+import { CannotOpen, codeOf } from './errors.ts'
+import { guardedDatabase } from './postgres-guard.ts'
+
+export interface PostgresSettings {
+  readonly databaseUrl: string
+  /** Most connections at once. */
+  readonly databasePool: number
+  /** False behind a pooler that lends connections per transaction: then nothing may outlive a statement. */
+  readonly databasePrepare: boolean
+}
+
+const CONNECT_TIMEOUT_S = 5
+const RECONNECT_AFTER_S = 0.05
+const STATEMENT_TIMEOUT_MS = 30_000
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
+/** The server's own time limit answers first; when not even that arrives, the network has swallowed the connection. */
+const ANSWER_DEADLINE_MS = STATEMENT_TIMEOUT_MS + 5_000
+
+/**
+ * Opens PostgreSQL and asks it one question.
+ *
+ * @throws {CannotOpen} when it does not answer, or refuses us
+ */
+export async function openPostgres(
+  settings: PostgresSettings,
+  { answerDeadlineMs = ANSWER_DEADLINE_MS }: { readonly answerDeadlineMs?: number } = {},
+): Promise<Database> {
+  const timeouts = settings.databasePrepare && (await takesTimeouts(settings))
+  const connect = () => connectPostgres(settings, { max: settings.databasePool, timeouts })
+  const database = guardedDatabase(connect, { prepare: settings.databasePrepare, answerDeadlineMs })
+  try {
+    await database.run('select 1', [])
+  } catch (error) {
+    await database.close()
+    throw cannotOpen(settings.databaseUrl, error)
+  }
+  return database
+}
+
+/** A client, not connected yet, that reads values as the embedded engine does. */
+export function connectPostgres(
+  settings: Pick<PostgresSettings, 'databaseUrl' | 'databasePrepare'>,
+  { max, timeouts }: { readonly max: number; readonly timeouts: boolean },
+): postgres.Sql {
+  return postgres(settings.databaseUrl, {
+    max,
+    prepare: settings.databasePrepare,
+    connect_timeout: CONNECT_TIMEOUT_S,
+    backoff: () => RECONNECT_AFTER_S,
+    onnotice: () => {},
+    types: {
+      // The driver's own writes every text as false, 'true' among them.
+      boolean: { to: 16, from: [16], serialize: String, parse: (text: string) => text === 't' },
+      integer: { to: 20, from: [20], serialize: String, parse: parseInteger },
+      // JSON is bound as text that is JSON already; a serialiser would quote it once more.
+      json: { to: 114, from: [114], serialize: String, parse: JSON.parse },
+      jsonb: { to: 3802, from: [3802], serialize: String, parse: JSON.parse },
+      moment: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: asIs },
+    },
+    connection: {
+      application_name: 'rollcall',
+      TimeZone: 'UTC',
+      ...(timeouts && {
+        statement_timeout: STATEMENT_TIMEOUT_MS,
+        idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+      }),
+    },
+  })
+}
+
+/** What failed, for the operator, without the credentials in the URL. */
+export function cannotOpen(url: string, error: unknown): CannotOpen {
+  // Drizzle's message is the statement; what went wrong is its cause.
+  const source = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const reason = (source instanceof Error && source.message) || 'no connection'
+  return new CannotOpen(`PostgreSQL at ${describeUrl(url)} cannot be used: ${reason} (${codeOf(error) ?? 'no code'})`, {
+    cause: error,
+  })
+}
+
+/** Host, port and database of a connection URL, without who connects and how. */
+export function describeUrl(url: string): string {
+  const { host, pathname } = new URL(url)
+  return `${host}${pathname}`
+}
+
+/** Poolers refuse start-up parameters that they cannot carry from one connection to another. */
+async function takesTimeouts(settings: PostgresSettings): Promise<boolean> {
+  const client = connectPostgres(settings, { max: 1, timeouts: true })
+  try {
+    await client.unsafe('select 1')
+    return true
+  } catch (error) {
+    if (codeOf(error) === '08P01') return false
+    throw cannotOpen(settings.databaseUrl, error)
+  } finally {
+    await client.end({ timeout: 1 })
+  }
+}
+
+function asIs(value: string): string {
+  return value
+}
+
+function parseInteger(text: string): number | bigint {
+  const value = Number(text)
+  return Number.isSafeInteger(value) ? value : BigInt(text)
+}

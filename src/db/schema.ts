@@ -1,0 +1,231 @@
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  boolean,
+  customType,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core'
+
+// Key columns hold text that the application has already folded; the "C" collation compares bytes, which is Unicode code
+// point order in UTF-8, and lets a btree index serve equality, ranges and prefixes alike.
+const key = customType<{ data: string }>({ dataType: () => 'text collate "C"' })
+const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
+
+// ---- The control plane: who our customers are. Small tables, read through a cache.
+
+export const projects = pgTable(
+  'projects',
+  {
+    id: uuid().primaryKey(),
+    key: text().notNull(),
+    /** `key` in lower case: keys are unique without regard to case. */
+    keyFolded: key('key_folded').notNull(),
+    name: text().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex('projects_key').on(t.keyFolded)],
+)
+
+export const environments = pgTable(
+  'environments',
+  {
+    id: uuid().primaryKey(),
+    projectId: uuid('project_id')
+      .notNull()
+      .references(() => projects.id),
+    key: text().notNull(),
+    keyFolded: key('key_folded').notNull(),
+    name: text().notNull(),
+    /** Defaults for the tenants of this environment; validated by context/settings. */
+    settings: jsonb().notNull().default({}),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex('environments_key').on(t.projectId, t.keyFolded)],
+)
+
+export const tenants = pgTable(
+  'tenants',
+  {
+    id: uuid().primaryKey(),
+    environmentId: uuid('environment_id')
+      .notNull()
+      .references(() => environments.id),
+    key: text().notNull(),
+    keyFolded: key('key_folded').notNull(),
+    name: text().notNull(),
+    /** What this tenant has different from its environment. */
+    settings: jsonb().notNull().default({}),
+    paused: boolean().notNull().default(false),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex('tenants_key').on(t.environmentId, t.keyFolded)],
+)
+
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    /** The public id part of the key; the secret part is nowhere but in its hash. */
+    id: text().primaryKey(),
+    /** Null for a key of the whole instance. */
+    projectId: uuid('project_id').references(() => projects.id),
+    environmentId: uuid('environment_id').references(() => environments.id),
+    tenantId: uuid('tenant_id').references(() => tenants.id),
+    name: text().notNull(),
+    /** SHA-256 of the whole key, base64url. The secret has 160 random bits or more, so a slow hash would add nothing. */
+    hash: text().notNull(),
+    permissions: text().array().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    expiresAt: moment('expires_at'),
+    revokedAt: moment('revoked_at'),
+    lastUsedAt: moment('last_used_at'),
+  },
+  (t) => [index('api_keys_scope').on(t.projectId, t.environmentId, t.tenantId)],
+)
+
+/** Secrets of the instance that its processes share, such as the key that seals cursors. Made at the first start. */
+export const instanceSecrets = pgTable('instance_secrets', {
+  name: text().primaryKey(),
+  secret: text().notNull(),
+  createdAt: moment('created_at').notNull().defaultNow(),
+})
+
+/** One row, counted up in the transaction of every control-plane change; caches ask for it instead of the data. */
+export const controlRevision = pgTable('control_revision', {
+  id: integer().primaryKey().default(1),
+  revision: bigint({ mode: 'number' }).notNull().default(0),
+})
+
+// ---- Tenant tables: `tenant_id` leads every key, unique index and reference, so that the database itself refuses a member
+// of another tenant, and so that Citus can distribute them by tenant.
+
+/** Users, groups and resources of registered types: one row each, laid out for one round trip per request. */
+export const resources = pgTable(
+  'resources',
+  {
+    tenantId: uuid('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    id: uuid().notNull(),
+    resourceType: text('resource_type').notNull(),
+    version: bigint({ mode: 'number' }).notNull().default(1),
+    externalId: key('external_id'),
+    /** Folded userName; folded displayName of a group where names are unique; else null. */
+    uniqueKey: key('unique_key'),
+    /** Folded displayName. */
+    displayKey: key('display_key'),
+    /** What a reference to this resource shows as its `display`. */
+    label: text(),
+    /** A user's `active`. A column, so that the leaver's PATCH need not read the document. */
+    active: boolean(),
+    /** The manager's id where `manager.value` is one of ours or looks like it; read for `manager.displayName`. */
+    managerId: uuid('manager_id'),
+    /** JSON object as text, sent through as it is: all attributes but id, meta, active, password, groups and members. */
+    document: text().notNull(),
+    /** `{"<tenant id>": {…}}`: the document's values in comparable form; the tenant leads inside the GIN index too. */
+    search: jsonb().notNull(),
+    passwordHash: text('password_hash'),
+    createdAt: moment('created_at').notNull(),
+    modifiedAt: moment('modified_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    uniqueIndex('resources_unique_key').on(t.tenantId, t.resourceType, t.uniqueKey),
+    // Ids are UUIDv7: this order is the order of creation, in which lists are paged.
+    index('resources_type').on(t.tenantId, t.resourceType, t.id),
+    index('resources_external_id').on(t.tenantId, t.externalId),
+    index('resources_display_key').on(t.tenantId, t.resourceType, t.displayKey),
+    index('resources_search').using('gin', t.search.op('jsonb_path_ops')).with({ fastupdate: false }),
+  ],
+)
+
+/** Keys by which a resource is found beside the columns above: e-mail values, and unique attributes of registered schemas. */
+export const resourceKeys = pgTable(
+  'resource_keys',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    resourceType: text('resource_type').notNull(),
+    /** Attribute path in the schema's spelling, such as `emails.value`. */
+    attribute: text().notNull(),
+    key: key('key').notNull(),
+    resourceId: uuid('resource_id').notNull(),
+    isUnique: boolean('is_unique').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.resourceType, t.attribute, t.key, t.resourceId] }),
+    uniqueIndex('resource_keys_unique').on(t.tenantId, t.resourceType, t.attribute, t.key).where(sql`is_unique`),
+    index('resource_keys_resource').on(t.tenantId, t.resourceId),
+    foreignKey({ columns: [t.tenantId, t.resourceId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
+      'cascade',
+    ),
+  ],
+)
+
+/** Who is in which group. The second index reads a user's groups. */
+export const memberships = pgTable(
+  'memberships',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    groupId: uuid('group_id').notNull(),
+    memberId: uuid('member_id').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.groupId, t.memberId] }),
+    index('memberships_member').on(t.tenantId, t.memberId, t.groupId),
+    foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }),
+    foreignKey({ columns: [t.tenantId, t.memberId], foreignColumns: [resources.tenantId, resources.id] }),
+  ],
+)
+
+/** How many resources of a type there are: the sum of the deltas, which a reader folds together now and then. */
+export const resourceCounts = pgTable(
+  'resource_counts',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    resourceType: text('resource_type').notNull(),
+    id: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
+    delta: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.resourceType, t.id] })],
+)
+
+/**
+ * What happened to a tenant's resources, appended by the statement that makes the change.
+ *
+ * `seq` is taken before the commit, so readers must not page by it; `position` is the tenant's own dense number, given after
+ * the commit by one stamper at a time, and is what readers follow. Null until then.
+ */
+export const events = pgTable(
+  'events',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    seq: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
+    id: uuid().notNull().default(sql`gen_random_uuid()`),
+    position: bigint({ mode: 'number' }),
+    /** `user.created`, `group.member_added`, … */
+    type: text().notNull(),
+    resourceType: text('resource_type').notNull(),
+    resourceId: uuid('resource_id').notNull(),
+    version: bigint({ mode: 'number' }).notNull(),
+    requestId: text('request_id').notNull(),
+    /** Id of the API key that asked. */
+    actor: text().notNull(),
+    occurredAt: moment('occurred_at').notNull(),
+    /** JSON text. What changed: attribute paths with before and after, or member ids in a bounded batch; never a secret. */
+    changes: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.seq] }),
+    uniqueIndex('events_position').on(t.tenantId, t.position).where(sql`position is not null`),
+    index('events_unstamped').on(t.tenantId, t.seq).where(sql`position is null`),
+    index('events_time').on(t.tenantId, t.occurredAt),
+  ],
+)
