@@ -1,0 +1,86 @@
+import { isApiKeyId, mintApiKey } from '../context/api-key.ts'
+import type { Permission, Principal, Scope } from '../context/principal.ts'
+import { covers, PERMISSIONS } from '../context/principal.ts'
+import type { Database } from '../db/database.ts'
+import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../repositories/api-keys.ts'
+import { environmentsOf } from '../repositories/environments.ts'
+import { type Page, projectsIn } from '../repositories/projects.ts'
+import { tenantsOf } from '../repositories/tenants.ts'
+import { type Administration, change, Refusal } from './control.ts'
+
+/** What a new API key is made from. */
+export interface NewApiKey {
+  readonly name: string
+  /** Default: everything for the instance, `scim:read` and `scim:write` elsewhere. */
+  readonly permissions?: readonly Permission[] | undefined
+  readonly expiresAt?: Date | undefined
+}
+
+/** A key as stored, and the key itself, which is shown this once. */
+export type CreatedApiKey = ApiKeyRow & { readonly key: string }
+
+/**
+ * Mints an API key for `scope`. Nobody gets a key that can do more, or in more places, than the key that asks for it.
+ *
+ * @throws {Refusal} 403 for a key wider than the asking one, 404 when the place is gone
+ */
+export async function createApiKey(
+  administration: Administration,
+  scope: Scope,
+  input: NewApiKey,
+  by: Principal,
+): Promise<CreatedApiKey> {
+  const lacking = permissionsOf(scope, input).find((permission) => !by.permissions.has(permission))
+  if (!covers(by.scope, scope)) throw new Refusal(403, 'A key cannot make a key that reaches further than itself.')
+  if (lacking !== undefined)
+    throw new Refusal(403, `A key cannot give the permission "${lacking}", which it does not have itself.`)
+  return change(administration, async (tx) => {
+    if (!(await exists(tx, scope))) throw new Refusal(404, `The ${scope.kind} that the key was for is gone.`)
+    return insertNewKey(tx, scope, input)
+  })
+}
+
+/** `createApiKey` inside a change that is under way, for the operator. */
+export async function insertNewKey(tx: Database, scope: Scope, input: NewApiKey): Promise<CreatedApiKey> {
+  const { id, key, hash } = mintApiKey()
+  const permissions = permissionsOf(scope, input)
+  const row = { id, hash, scope, name: input.name, permissions, expiresAt: input.expiresAt ?? null }
+  return { ...(await insertApiKey(tx, row)), key }
+}
+
+/** The key with this id whose scope is `place` or lies below it. */
+export async function findApiKey(database: Database, place: Scope, id: string): Promise<ApiKeyRow | undefined> {
+  return isApiKeyId(id) ? apiKeysWithin(database, place).find(id) : undefined
+}
+
+/** The keys, revoked ones too, whose scope is `place` or lies below it. */
+export const listApiKeys = (database: Database, place: Scope, page: Page): Promise<ApiKeyRow[]> =>
+  apiKeysWithin(database, place).list(page)
+
+/**
+ * Revokes a key for good; every instance refuses it within a second. Revoking it again changes nothing.
+ *
+ * @throws {Refusal} 404 when there is no such key here
+ */
+export async function revokeApiKey(administration: Administration, place: Scope, id: string, now: Date): Promise<void> {
+  if (!isApiKeyId(id)) throw Refusal.notFound('API key', id)
+  const found = await change(administration, (tx) => apiKeysWithin(tx, place).revoke(id, now))
+  if (!found) throw Refusal.notFound('API key', id)
+}
+
+const permissionsOf = (scope: Scope, { permissions }: NewApiKey): readonly Permission[] =>
+  permissions ?? (scope.kind === 'instance' ? PERMISSIONS : ['scim:read', 'scim:write'])
+
+/** Whether `scope` is still there, now that nothing of the control plane changes until the end of the transaction. */
+async function exists(tx: Database, scope: Scope): Promise<boolean> {
+  switch (scope.kind) {
+    case 'instance':
+      return true
+    case 'project':
+      return (await projectsIn(tx).find(scope.projectId)) !== undefined
+    case 'environment':
+      return (await environmentsOf(tx, scope.projectId).find(scope.environmentId)) !== undefined
+    case 'tenant':
+      return (await tenantsOf(tx, scope.environmentId).find(scope.tenantId)) !== undefined
+  }
+}

@@ -1,0 +1,52 @@
+import type { Scope } from '../context/principal.ts'
+import { DEFAULT_TENANT } from '../context/scim-path.ts'
+import type { Database } from '../db/database.ts'
+import { instanceKeyExists } from '../repositories/api-keys.ts'
+import { changeControl } from '../repositories/control-revision.ts'
+import { projectsIn } from '../repositories/projects.ts'
+import { insertNewKey } from './api-keys.ts'
+import { insertEnvironment } from './environments.ts'
+import { insertProject } from './projects.ts'
+
+/** The place that a new instance begins with, and the keys that were made just now; nobody can read them again. */
+export interface Bootstrap {
+  /** Keys of the place that `apiKey` is for. */
+  readonly project: string
+  readonly environment: string
+  readonly tenant: string
+  /** For SCIM in the environment; undefined when there were projects already. */
+  readonly apiKey: string | undefined
+  /** For everything; undefined when the configuration gives one, or there ever was one. */
+  readonly adminKey: string | undefined
+}
+
+const PROJECT = 'default'
+const ENVIRONMENT = 'dev'
+
+/**
+ * Makes a new instance usable: a project, an environment, a tenant, and keys. Safe to run on every start and on many
+ * instances at once; what an operator has deleted since is not made again.
+ */
+export function bootstrap(database: Database, config: { readonly adminKey?: string | undefined }): Promise<Bootstrap> {
+  return changeControl(database, async (tx) => ({
+    project: PROJECT,
+    environment: ENVIRONMENT,
+    tenant: DEFAULT_TENANT,
+    apiKey: await firstPlace(tx),
+    adminKey: await adminKey(tx, config.adminKey !== undefined),
+  }))
+}
+
+async function firstPlace(tx: Database): Promise<string | undefined> {
+  const [existing] = await projectsIn(tx).list({ after: undefined, limit: 1 })
+  if (existing !== undefined) return undefined
+  const project = await insertProject(tx, { key: PROJECT })
+  const environment = await insertEnvironment(tx, project.id, { key: ENVIRONMENT })
+  const scope: Scope = { kind: 'environment', projectId: project.id, environmentId: environment.id }
+  return (await insertNewKey(tx, scope, { name: 'first start' })).key
+}
+
+async function adminKey(tx: Database, configured: boolean): Promise<string | undefined> {
+  if (configured || (await instanceKeyExists(tx))) return undefined
+  return (await insertNewKey(tx, { kind: 'instance' }, { name: 'first start' })).key
+}

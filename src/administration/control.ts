@@ -1,0 +1,42 @@
+import type { Database } from '../db/database.ts'
+import { changeControl } from '../repositories/control-revision.ts'
+
+/** What the operator's verbs work on. */
+export interface Administration {
+  readonly database: Database
+  /** Called after each committed change, so that this process forgets what it knew: `ControlPlane.changed`. */
+  readonly changed: () => void
+}
+
+/** One thing that is wrong, by the path of the member that has it (`settings.mode`). */
+export interface Mistake {
+  readonly path: string
+  readonly message: string
+}
+
+/** A refusal that the operator should read; http/problem and the command line turn it into words. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly status: 400 | 403 | 404 | 409
+  readonly mistakes: readonly Mistake[]
+
+  constructor(status: 400 | 403 | 404 | 409, detail: string, mistakes: readonly Mistake[] = []) {
+    super(detail)
+    this.status = status
+    this.mistakes = mistakes
+  }
+
+  static notFound = (kind: string, name: string) => new Refusal(404, `There is no ${kind} "${name.slice(0, 64)}" here.`)
+  static badKey = (message: string) => new Refusal(400, `The key ${message}.`, [{ path: 'key', message }])
+  static keyTaken = (kind: string, key: string) => {
+    const message = `is taken: there is a ${kind} "${key}" already (letter case does not count)`
+    return new Refusal(409, `The key ${message}.`, [{ path: 'key', message }])
+  }
+}
+
+/** Runs one change: alone, in one transaction, seen by every instance. */
+export async function change<T>({ database, changed }: Administration, work: (tx: Database) => Promise<T>): Promise<T> {
+  const result = await changeControl(database, work)
+  changed()
+  return result
+}

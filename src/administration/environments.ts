@@ -1,0 +1,104 @@
+import { v7 as uuidv7 } from 'uuid'
+import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../context/scim-path.ts'
+import { changeSettings, type EnvironmentSettings, type EnvironmentSettingsChange } from '../context/settings.ts'
+import type { Database } from '../db/database.ts'
+import { deleteApiKeysWithin } from '../repositories/api-keys.ts'
+import { type EnvironmentRow, environmentsOf } from '../repositories/environments.ts'
+import { type Page, projectsIn } from '../repositories/projects.ts'
+import { tenantsOf } from '../repositories/tenants.ts'
+import { type Administration, change, Refusal } from './control.ts'
+
+/** What a new environment is made from. */
+export interface NewEnvironment {
+  readonly key: string
+  readonly name?: string | undefined
+  readonly settings?: EnvironmentSettings | undefined
+}
+
+/** The environment of a project with this key or id. */
+export async function findEnvironment(
+  database: Database,
+  projectId: string,
+  name: string,
+): Promise<EnvironmentRow | undefined> {
+  return isKeyOrId(name) ? environmentsOf(database, projectId).find(name) : undefined
+}
+
+/** A project's environments in the order of creation. */
+export const listEnvironments = (database: Database, projectId: string, page: Page): Promise<EnvironmentRow[]> =>
+  environmentsOf(database, projectId).list(page)
+
+/**
+ * Makes an environment and its tenant `default`.
+ *
+ * @throws {Refusal} 400 for a key that is none, 409 for one that is taken, 404 when the project is gone
+ */
+export function createEnvironment(
+  administration: Administration,
+  projectId: string,
+  input: NewEnvironment,
+): Promise<EnvironmentRow> {
+  return change(administration, async (tx) => {
+    if ((await projectsIn(tx).find(projectId)) === undefined) throw Refusal.notFound('project', projectId)
+    return insertEnvironment(tx, projectId, input)
+  })
+}
+
+/** `createEnvironment` inside a change that is under way. */
+export async function insertEnvironment(
+  tx: Database,
+  projectId: string,
+  { key, name, settings }: NewEnvironment,
+): Promise<EnvironmentRow> {
+  const problem = keyProblem(key)
+  if (problem !== undefined) throw Refusal.badKey(problem)
+  const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {} }
+  const environment = await environmentsOf(tx, projectId).insert(row)
+  if (environment === undefined) throw Refusal.keyTaken('environment', key)
+  const tenant = { id: uuidv7(), key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {} }
+  await tenantsOf(tx, environment.id).insert(tenant)
+  return environment
+}
+
+/** Changes an environment's name and merges its settings; its key and id never change. */
+export function changeEnvironment(
+  administration: Administration,
+  projectId: string,
+  id: string,
+  { name, settings }: { readonly name?: string | undefined; readonly settings?: EnvironmentSettingsChange | undefined },
+): Promise<EnvironmentRow> {
+  return change(administration, async (tx) => {
+    const environments = environmentsOf(tx, projectId)
+    const environment = await environments.find(id)
+    const changed =
+      environment &&
+      (await environments.change(id, {
+        name: name ?? environment.name,
+        settings: changeSettings(environment.settings, settings ?? {}),
+      }))
+    if (changed === undefined) throw Refusal.notFound('environment', id)
+    return changed
+  })
+}
+
+/**
+ * Deletes an environment with its tenant `default` and its keys.
+ *
+ * @throws {Refusal} 409 while it has other tenants, or resources in `default`
+ */
+export function deleteEnvironment(administration: Administration, projectId: string, id: string): Promise<void> {
+  return change(administration, async (tx) => {
+    const tenants = tenantsOf(tx, id)
+    const found = await tenants.list({ after: undefined, limit: 2 })
+    const other = found.find((tenant) => tenant.key !== DEFAULT_TENANT)
+    if (other !== undefined)
+      throw new Refusal(409, `The environment still has tenants, such as "${other.key}"; delete them first.`)
+    for (const tenant of found) {
+      if (await tenants.hasResources(tenant.id))
+        throw new Refusal(409, `The tenant "${tenant.key}" of the environment still has resources; delete them first.`)
+      await tenants.delete(tenant.id)
+    }
+    await deleteApiKeysWithin(tx, { kind: 'environment', projectId, environmentId: id })
+    await environmentsOf(tx, projectId).delete(id)
+  })
+}

@@ -1,0 +1,68 @@
+import { v7 as uuidv7 } from 'uuid'
+import { isKeyOrId, keyProblem } from '../context/scim-path.ts'
+import type { Database } from '../db/database.ts'
+import { deleteApiKeysWithin } from '../repositories/api-keys.ts'
+import { environmentsOf } from '../repositories/environments.ts'
+import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
+import { type Administration, change, Refusal } from './control.ts'
+
+/** The project with this key or id. */
+export async function findProject(database: Database, name: string): Promise<ProjectRow | undefined> {
+  return isKeyOrId(name) ? projectsIn(database).find(name) : undefined
+}
+
+/** Projects in the order of creation. */
+export const listProjects = (database: Database, page: Page): Promise<ProjectRow[]> => projectsIn(database).list(page)
+
+/**
+ * Makes a project, still without environments.
+ *
+ * @throws {Refusal} 400 for a key that is none, 409 for one that is taken
+ */
+export function createProject(
+  administration: Administration,
+  input: { readonly key: string; readonly name?: string | undefined },
+): Promise<ProjectRow> {
+  return change(administration, (tx) => insertProject(tx, input))
+}
+
+/** `createProject` inside a change that is under way. */
+export async function insertProject(
+  tx: Database,
+  { key, name }: { readonly key: string; readonly name?: string | undefined },
+): Promise<ProjectRow> {
+  const problem = keyProblem(key)
+  if (problem !== undefined) throw Refusal.badKey(problem)
+  const project = await projectsIn(tx).insert({ id: uuidv7(), key, name: name ?? key })
+  if (project === undefined) throw Refusal.keyTaken('project', key)
+  return project
+}
+
+/** Renames a project; its key and id never change. */
+export function changeProject(
+  administration: Administration,
+  id: string,
+  { name }: { readonly name?: string | undefined },
+): Promise<ProjectRow> {
+  return change(administration, async (tx) => {
+    const project = await projectsIn(tx).find(id)
+    const changed = project && (await projectsIn(tx).change(id, { name: name ?? project.name }))
+    if (changed === undefined) throw Refusal.notFound('project', id)
+    return changed
+  })
+}
+
+/**
+ * Deletes a project and its keys.
+ *
+ * @throws {Refusal} 409 while it has environments
+ */
+export function deleteProject(administration: Administration, id: string): Promise<void> {
+  return change(administration, async (tx) => {
+    const [environment] = await environmentsOf(tx, id).list({ after: undefined, limit: 1 })
+    if (environment !== undefined)
+      throw new Refusal(409, `The project still has environments, such as "${environment.key}"; delete them first.`)
+    await deleteApiKeysWithin(tx, { kind: 'project', projectId: id })
+    await projectsIn(tx).delete(id)
+  })
+}

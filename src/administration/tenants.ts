@@ -1,0 +1,97 @@
+import { v7 as uuidv7 } from 'uuid'
+import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../context/scim-path.ts'
+import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../context/settings.ts'
+import type { Database } from '../db/database.ts'
+import { environmentsOf } from '../repositories/environments.ts'
+import type { Page } from '../repositories/projects.ts'
+import { type TenantRow, tenantsOf } from '../repositories/tenants.ts'
+import { type Administration, change, Refusal } from './control.ts'
+
+/** The environment that the tenants here are in. */
+export interface EnvironmentPlace {
+  readonly projectId: string
+  readonly environmentId: string
+}
+
+/** The tenant of an environment with this key or id. */
+export async function findTenant(
+  database: Database,
+  environmentId: string,
+  name: string,
+): Promise<TenantRow | undefined> {
+  return isKeyOrId(name) ? tenantsOf(database, environmentId).find(name) : undefined
+}
+
+/** An environment's tenants in the order of creation. */
+export const listTenants = (database: Database, environmentId: string, page: Page): Promise<TenantRow[]> =>
+  tenantsOf(database, environmentId).list(page)
+
+/**
+ * Makes a tenant.
+ *
+ * @throws {Refusal} 400 for a key that is none, 409 for one that is taken, 404 when the environment is gone
+ */
+export function createTenant(
+  administration: Administration,
+  { projectId, environmentId }: EnvironmentPlace,
+  input: {
+    readonly key: string
+    readonly name?: string | undefined
+    readonly settings?: TenantSettings | undefined
+    readonly paused?: boolean | undefined
+  },
+): Promise<TenantRow> {
+  const { key, name, settings, paused } = input
+  const problem = keyProblem(key)
+  if (problem !== undefined) throw Refusal.badKey(problem)
+  return change(administration, async (tx) => {
+    if ((await environmentsOf(tx, projectId).find(environmentId)) === undefined)
+      throw Refusal.notFound('environment', environmentId)
+    const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
+    const tenant = await tenantsOf(tx, environmentId).insert(row)
+    if (tenant === undefined) throw Refusal.keyTaken('tenant', key)
+    return tenant
+  })
+}
+
+/** Changes a tenant's name, merges its settings, pauses or resumes it; its key and id never change. */
+export function changeTenant(
+  administration: Administration,
+  environmentId: string,
+  id: string,
+  input: {
+    readonly name?: string | undefined
+    readonly settings?: TenantSettingsChange | undefined
+    readonly paused?: boolean | undefined
+  },
+): Promise<TenantRow> {
+  return change(administration, async (tx) => {
+    const tenants = tenantsOf(tx, environmentId)
+    const tenant = await tenants.find(id)
+    const changed =
+      tenant &&
+      (await tenants.change(id, {
+        name: input.name ?? tenant.name,
+        settings: changeSettings(tenant.settings, input.settings ?? {}),
+        paused: input.paused ?? tenant.paused,
+      }))
+    if (changed === undefined) throw Refusal.notFound('tenant', id)
+    return changed
+  })
+}
+
+/**
+ * Deletes a tenant with everything that is its own: resources, memberships, keys, events (TEN-11). Should that fail half-way,
+ * everything is still there and the tenant is paused.
+ *
+ * @throws {Refusal} 409 for `default`, which every environment has
+ */
+export async function deleteTenant(administration: Administration, environmentId: string, id: string): Promise<void> {
+  const tenant = await findTenant(administration.database, environmentId, id)
+  if (tenant === undefined) throw Refusal.notFound('tenant', id)
+  if (tenant.key === DEFAULT_TENANT)
+    throw new Refusal(409, 'The tenant "default" cannot be deleted; every environment has one.')
+  // Without new requests the deletion need not wait for a gap between them, with all other changes waiting behind it.
+  await changeTenant(administration, environmentId, id, { paused: true })
+  await change(administration, (tx) => tenantsOf(tx, environmentId).delete(id))
+}

@@ -1,0 +1,64 @@
+import type { Permission, Principal } from './principal.ts'
+
+/** A refusal with its challenge (RFC 6750 §3); `detail` is for the error body. */
+export interface Challenge {
+  readonly status: 400 | 401 | 403
+  readonly wwwAuthenticate: string
+  readonly detail: string
+}
+
+export type Authentication = { readonly principal: Principal } | { readonly challenge: Challenge }
+
+/** Finds the key that `token` is; a revoked key is told from an unknown one, since only its owner can show it. */
+export type KeyLookup = (token: string) => Promise<Principal | 'unknown' | 'revoked'>
+
+const MAX_HEADER_LENGTH = 8192
+const TOKEN = /^[!-~]+$/
+const REALM = 'Bearer realm="scim"'
+
+/**
+ * Reads the `Authorization` header into a principal (RFC 6750 §2.1, §3.1). Nothing else of a request is ever looked at:
+ * not the query, not a cookie, not the body.
+ *
+ * @param header the header's value; several headers joined with commas are refused as two tokens
+ * @param now milliseconds since 1970
+ */
+export async function authenticate(
+  header: string | undefined,
+  lookup: KeyLookup,
+  now: number,
+): Promise<Authentication> {
+  const text = header?.trim() ?? ''
+  if (text.length > MAX_HEADER_LENGTH) return malformed('The Authorization header is too long to be one of our keys.')
+  const space = text.indexOf(' ')
+  const scheme = (space === -1 ? text : text.slice(0, space)).toLowerCase()
+  const token = space === -1 ? '' : text.slice(space).trim()
+  // Without a bearer token the answer must not carry an error code (RFC 6750 §3.1).
+  if (scheme !== 'bearer' || token === '')
+    return challenge(401, REALM, 'This address needs an API key: send it as "Authorization: Bearer <key>".')
+  if (!TOKEN.test(token)) return malformed('The Authorization header must be "Bearer" and exactly one key.')
+
+  const found = await lookup(token)
+  if (found === 'unknown') return invalidToken('The API key is not one of ours, or has a typing mistake.')
+  if (found === 'revoked') return invalidToken('The API key was revoked.')
+  if (found.expiresAt !== undefined && found.expiresAt <= now) return invalidToken('The API key has expired.')
+  return { principal: found }
+}
+
+/** The refusal for a key that lacks `permission` (RFC 6750 §3.1, insufficient_scope); undefined when it has it. */
+export function missingPermission(principal: Principal, permission: Permission): Challenge | undefined {
+  if (principal.permissions.has(permission)) return undefined
+  return {
+    status: 403,
+    wwwAuthenticate: `${REALM}, error="insufficient_scope", scope="${permission}"`,
+    detail: `The API key lacks the permission "${permission}".`,
+  }
+}
+
+const challenge = (status: 400 | 401, wwwAuthenticate: string, detail: string): Authentication => ({
+  challenge: { status, wwwAuthenticate, detail },
+})
+
+const malformed = (detail: string): Authentication => challenge(400, `${REALM}, error="invalid_request"`, detail)
+
+const invalidToken = (detail: string): Authentication => challenge(401, `${REALM}, error="invalid_token"`, detail)

@@ -1,0 +1,214 @@
+import { LRUCache } from 'lru-cache'
+import { ScimError } from '../scim/errors.ts'
+import { hashApiKey, parseApiKey, sameHash } from './api-key.ts'
+import type { Authentication } from './authenticate.ts'
+import { authenticate } from './authenticate.ts'
+import type { Principal } from './principal.ts'
+import { CONFIGURED_ADMIN } from './principal.ts'
+import { foldKey, isKeyOrId } from './scim-path.ts'
+import type { EnvironmentSettings, TenantSettings } from './settings.ts'
+
+/** An API key as stored. */
+export interface StoredKey {
+  readonly principal: Principal
+  readonly hash: string
+  readonly revoked: boolean
+}
+
+export interface KnownProject {
+  readonly id: string
+  readonly key: string
+}
+
+export interface KnownEnvironment {
+  readonly id: string
+  readonly key: string
+  readonly settings: EnvironmentSettings
+}
+
+export interface KnownTenant {
+  readonly id: string
+  readonly key: string
+  readonly settings: TenantSettings
+  readonly paused: boolean
+}
+
+/** Where the control plane is kept. Names are keys or ids; letter case does not count. */
+export interface ControlStore {
+  /** False when this process alone writes to the store, so that nothing ever changes behind its back. */
+  readonly shared: boolean
+  /** Counts every change of the control plane. */
+  revision(): Promise<number>
+  apiKey(id: string): Promise<StoredKey | undefined>
+  project(name: string): Promise<KnownProject | undefined>
+  environment(projectId: string, name: string): Promise<KnownEnvironment | undefined>
+  tenant(environmentId: string, name: string): Promise<KnownTenant | undefined>
+  /** Makes a tenant with `key`, or finds the one that another request has just made. */
+  createTenant(environmentId: string, key: string): Promise<KnownTenant>
+  /** Notes when keys were last used, in one statement. */
+  recordKeyUse(uses: readonly { readonly id: string; readonly at: number }[]): Promise<void>
+}
+
+export interface ControlPlaneOptions {
+  /** The admin key that the configuration gives, in any shape. */
+  readonly adminKey?: string | undefined
+  /** Milliseconds on a clock that never goes back; for tests. */
+  readonly clock?: () => number
+}
+
+// A revocation must be felt within a second. An answer may rest on a confirmation half a second old, and one that took
+// long to arrive may be a whole second old; beyond that it is asked for again, and at last given up.
+const CONFIRMED_FOR_MS = 500
+const CONFIRMATION_MAY_TAKE_MS = 1000
+const ATTEMPTS = 3
+const FLUSH_USES_MS = 30_000
+const MAX_FOUND = 10_000
+// Kept apart and small: a flood of guesses must not push out what is in use.
+const MAX_MISSED = 1_000
+
+/**
+ * The control plane as requests see it: keys, projects, environments and tenants, from memory while it is certain that they
+ * have not changed. Nothing is served on a confirmation older than a second; when none is to be had, look-ups throw.
+ */
+export class ControlPlane {
+  readonly #store: ControlStore
+  readonly #clock: () => number
+  readonly #adminHash: string | undefined
+  readonly #found = new LRUCache<string, object>({ max: MAX_FOUND })
+  readonly #missed = new LRUCache<string, true>({ max: MAX_MISSED })
+  /** Counts how often the caches were dropped, so that a look-up under way at the time does not fill in what is past. */
+  #generation = 0
+  #revision: number | undefined
+  #confirmedAt = Number.NEGATIVE_INFINITY
+  #confirmation: Promise<void> | undefined
+  readonly #uses = new Map<string, number>()
+  #flush: NodeJS.Timeout | undefined
+
+  constructor(store: ControlStore, options: ControlPlaneOptions = {}) {
+    this.#store = store
+    this.#clock = options.clock ?? (() => performance.now())
+    this.#adminHash = options.adminKey === undefined ? undefined : hashApiKey(options.adminKey)
+  }
+
+  /** Who a request comes from, by its `Authorization` header; notes the use of the key. */
+  async authenticate(header: string | undefined): Promise<Authentication> {
+    const now = Date.now()
+    const result = await authenticate(header, (token) => this.#principalOf(token), now)
+    if ('principal' in result && result.principal !== CONFIGURED_ADMIN) this.#noteUse(result.principal.keyId, now)
+    return result
+  }
+
+  async project(name: string): Promise<KnownProject | undefined> {
+    return this.#named('project', '', name, (folded) => this.#store.project(folded))
+  }
+
+  async environment(projectId: string, name: string): Promise<KnownEnvironment | undefined> {
+    return this.#named('environment', projectId, name, (folded) => this.#store.environment(projectId, folded))
+  }
+
+  async tenant(environmentId: string, name: string): Promise<KnownTenant | undefined> {
+    return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
+  }
+
+  async createTenant(environmentId: string, key: string): Promise<KnownTenant> {
+    const tenant = await this.#store.createTenant(environmentId, key)
+    this.changed()
+    return tenant
+  }
+
+  /** Forgets everything. To be called after each change that this process makes, once it is committed. */
+  changed(): void {
+    this.#generation++
+    this.#found.clear()
+    this.#missed.clear()
+  }
+
+  /** Writes down when keys were last used. What cannot be written is kept for the next time. */
+  async flushKeyUse(): Promise<void> {
+    clearTimeout(this.#flush)
+    this.#flush = undefined
+    if (this.#uses.size === 0) return
+    const uses = [...this.#uses].map(([id, at]) => ({ id, at }))
+    this.#uses.clear()
+    try {
+      await this.#store.recordKeyUse(uses)
+    } catch (error) {
+      for (const { id, at } of uses) if (!this.#uses.has(id)) this.#uses.set(id, at)
+      throw error
+    }
+  }
+
+  /** Ends the timer and writes what is left. */
+  stop(): Promise<void> {
+    return this.flushKeyUse()
+  }
+
+  async #principalOf(token: string): Promise<Principal | 'unknown' | 'revoked'> {
+    const hash = hashApiKey(token)
+    if (this.#adminHash !== undefined && sameHash(hash, this.#adminHash)) return CONFIGURED_ADMIN
+    const id = parseApiKey(token)
+    if (id === undefined) return 'unknown'
+    const key = await this.#remembered(`key ${hash}`, async () => {
+      const stored = await this.#store.apiKey(id)
+      return stored !== undefined && sameHash(stored.hash, hash) ? stored : undefined
+    })
+    if (key === undefined) return 'unknown'
+    return key.revoked ? 'revoked' : key.principal
+  }
+
+  async #named<T extends object>(
+    kind: string,
+    parent: string,
+    name: string,
+    find: (folded: string) => Promise<T | undefined>,
+  ) {
+    if (!isKeyOrId(name)) return undefined
+    const folded = foldKey(name)
+    return this.#remembered(`${kind} ${parent} ${folded}`, () => find(folded))
+  }
+
+  /** `find`, or what it gave before under the same `label`. A label's first word decides the type, so the cast holds. */
+  async #remembered<T extends object>(label: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
+    if (this.#store.shared) await this.#confirm()
+    const cached = this.#found.get(label)
+    if (cached !== undefined) return cached as T
+    if (this.#missed.has(label)) return undefined
+    const generation = this.#generation
+    const found = await find()
+    if (generation === this.#generation) {
+      if (found === undefined) this.#missed.set(label, true)
+      else this.#found.set(label, found)
+    }
+    return found
+  }
+
+  async #confirm(): Promise<void> {
+    if (this.#clock() - this.#confirmedAt < CONFIRMED_FOR_MS) return
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      this.#confirmation ??= this.#askForRevision().finally(() => {
+        this.#confirmation = undefined
+      })
+      await this.#confirmation
+      if (this.#clock() - this.#confirmedAt < CONFIRMATION_MAY_TAKE_MS) return
+    }
+    throw new ScimError(503, undefined, 'The store takes too long to confirm that API keys are still good; try again.')
+  }
+
+  async #askForRevision(): Promise<void> {
+    // The answer holds for the moment of asking; it may have been read at once and travelled long.
+    const asked = this.#clock()
+    const revision = await this.#store.revision()
+    if (revision !== this.#revision) this.changed()
+    this.#revision = revision
+    this.#confirmedAt = asked
+  }
+
+  #noteUse(keyId: string, at: number): void {
+    this.#uses.set(keyId, at)
+    this.#flush ??= setTimeout(() => {
+      this.#flush = undefined
+      // A failure keeps the notes; the next use sets the timer again, and the store's trouble shows in requests anyway.
+      this.flushKeyUse().catch(() => undefined)
+    }, FLUSH_USES_MS).unref()
+  }
+}

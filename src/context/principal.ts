@@ -1,0 +1,49 @@
+/**
+ * What a key may do where its scope reaches. `scim:read` and `scim:write` are for provisioning clients, `directory:read` for
+ * applications that read resources and events, `admin` for the admin API.
+ */
+export type Permission = 'scim:read' | 'scim:write' | 'directory:read' | 'admin'
+
+export const PERMISSIONS: readonly Permission[] = ['scim:read', 'scim:write', 'directory:read', 'admin']
+
+/** How far a key reaches: what it names, and everything below. */
+export type Scope =
+  | { readonly kind: 'instance' }
+  | { readonly kind: 'project'; readonly projectId: string }
+  | { readonly kind: 'environment'; readonly projectId: string; readonly environmentId: string }
+  | { readonly kind: 'tenant'; readonly projectId: string; readonly environmentId: string; readonly tenantId: string }
+
+/**
+ * Who asks: one API key (SEC-13). A key of scope `instance` may use the whole admin API and, as its owner could mint a key
+ * for any tenant anyhow, SCIM in every tenant too.
+ */
+export interface Principal {
+  /** The public id of the key; `admin` for the key that the operator's configuration gives. */
+  readonly keyId: string
+  readonly scope: Scope
+  readonly permissions: ReadonlySet<Permission>
+  /** Milliseconds since 1970; undefined for a key that does not expire. */
+  readonly expiresAt: number | undefined
+}
+
+/** The key that the configuration gives (`ADMIN_KEY`); it has no row in the store. */
+export const CONFIGURED_ADMIN: Principal = {
+  keyId: 'admin',
+  scope: { kind: 'instance' },
+  permissions: new Set(PERMISSIONS),
+  expiresAt: undefined,
+}
+
+/** True when `place` is what `scope` names or lies below it. A place has the form of a scope. */
+export function covers(scope: Scope, place: Scope): boolean {
+  switch (scope.kind) {
+    case 'instance':
+      return true
+    case 'project':
+      return place.kind !== 'instance' && place.projectId === scope.projectId
+    case 'environment':
+      return (place.kind === 'environment' || place.kind === 'tenant') && place.environmentId === scope.environmentId
+    case 'tenant':
+      return place.kind === 'tenant' && place.tenantId === scope.tenantId
+  }
+}

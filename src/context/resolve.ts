@@ -1,0 +1,105 @@
+import { ScimError } from '../scim/errors.ts'
+import type { ControlPlane, KnownEnvironment, KnownTenant } from './control-cache.ts'
+import type { Principal, Scope } from './principal.ts'
+import { covers } from './principal.ts'
+import type { ScimPath } from './scim-path.ts'
+import { DEFAULT_TENANT, keyProblem, withoutTenant } from './scim-path.ts'
+import { effectiveSettings } from './settings.ts'
+import type { TenantContext } from './tenant.ts'
+import { registryOf, tenantContext } from './tenant.ts'
+
+/** A request's tenant, and its path as it is to be read from here on. */
+export interface Resolved {
+  readonly tenant: TenantContext
+  readonly path: ScimPath
+}
+
+/** Gives the base URL for a base path, as `baseUrlOf` does for the request at hand. */
+export type BaseUrlFor = (basePath: string) => string
+
+/**
+ * Finds the tenant that `path` names, for a caller whose key is good (TEN-01, TEN-02).
+ *
+ * The key is judged before existence is: under a name outside its scope it gets the same 403 whatever is there, and only a
+ * key that reaches the parent learns with a 404 that something does not exist.
+ *
+ * @throws {ScimError} 403 outside the key's scope or for a paused tenant; 404 for what does not exist
+ */
+export async function resolveTenant(
+  path: ScimPath,
+  principal: Principal,
+  control: ControlPlane,
+  baseUrlFor: BaseUrlFor,
+): Promise<Resolved> {
+  const { scope } = principal
+  const project = await control.project(path.project)
+  if (project === undefined) throw scope.kind === 'instance' ? unknown('project', path.project) : outside()
+  // A narrower key can be good for a part of this project only when it is a key of this project.
+  if (scope.kind !== 'instance' && scope.projectId !== project.id) throw outside()
+
+  const environment = await control.environment(project.id, path.environment)
+  const inProject: Scope = { kind: 'project', projectId: project.id }
+  if (environment === undefined) throw covers(scope, inProject) ? unknown('environment', path.environment) : outside()
+  if ('environmentId' in scope && scope.environmentId !== environment.id) throw outside()
+
+  const place = { projectId: project.id, environmentId: environment.id }
+  const found = await findTenant(path, control, environment)
+  const inEnvironment: Scope = { kind: 'environment', ...place }
+  let { tenant } = found
+  if (tenant === undefined) {
+    if (!covers(scope, inEnvironment)) throw outside()
+    const mayCreate = environment.settings.createUnknownTenants === true && principal.permissions.has('scim:write')
+    if (!mayCreate || path.tenant === undefined || keyProblem(path.tenant) !== undefined)
+      throw unknown('tenant', path.tenant ?? DEFAULT_TENANT)
+    tenant = await control.createTenant(environment.id, path.tenant)
+  }
+  if (!covers(scope, { kind: 'tenant', ...place, tenantId: tenant.id })) throw outside()
+  if (tenant.paused)
+    throw ScimError.forbidden(`The tenant "${tenant.key}" is paused: nothing is read or written until it is resumed.`)
+
+  const settings = effectiveSettings(environment.settings, tenant.settings)
+  const { id: tenantId, key, paused } = tenant
+  const context = tenantContext({ ...place, tenantId, key, settings, paused }, baseUrlFor(found.path.basePath))
+  return { tenant: context, path: found.path }
+}
+
+/**
+ * The tenant for a request without a key, which only the discovery endpoints may serve; undefined unless there is a tenant
+ * that allows it, so that all else gets one answer whatever exists.
+ */
+export async function resolveForDiscovery(
+  path: ScimPath,
+  control: ControlPlane,
+  baseUrlFor: BaseUrlFor,
+): Promise<Resolved | undefined> {
+  const project = await control.project(path.project)
+  const environment = project && (await control.environment(project.id, path.environment))
+  if (!project || !environment) return undefined
+  const found = await findTenant(path, control, environment)
+  if (found.tenant === undefined || found.tenant.paused) return undefined
+  const settings = effectiveSettings(environment.settings, found.tenant.settings)
+  if (!settings.anonymousDiscovery) return undefined
+  const { id: tenantId, key, paused } = found.tenant
+  const place = { projectId: project.id, environmentId: environment.id, tenantId, key, settings, paused }
+  return { tenant: tenantContext(place, baseUrlFor(found.path.basePath)), path: found.path }
+}
+
+/** The tenant, and the path read accordingly: `…/v2/Devices` may be a tenant, or a resource type of the default one. */
+async function findTenant(
+  path: ScimPath,
+  control: ControlPlane,
+  environment: KnownEnvironment,
+): Promise<{ tenant: KnownTenant | undefined; path: ScimPath }> {
+  const named = await control.tenant(environment.id, path.tenant ?? DEFAULT_TENANT)
+  if (named !== undefined || path.tenant === undefined) return { tenant: named, path }
+  const defaultTenant = await control.tenant(environment.id, DEFAULT_TENANT)
+  const settings = effectiveSettings(environment.settings, defaultTenant?.settings)
+  if (!registryOf(settings).byEndpoint.has(path.tenant)) return { tenant: undefined, path }
+  return { tenant: defaultTenant, path: withoutTenant(path) }
+}
+
+const outside = () =>
+  ScimError.forbidden('This API key is not for the project, environment or tenant that the URL names.')
+
+const unknown = (kind: string, name: string) =>
+  ScimError.notFound(`There is no ${kind} "${name.slice(0, 64)}" here; check the base URL.`)

@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import type { Mode } from '../scim/deviations/mode.ts'
+import { MODES } from '../scim/deviations/mode.ts'
+
+/** Everything that varies from tenant to tenant, with the defaults filled in. */
+export interface Settings {
+  /** How far to depart from the letter of the RFCs for clients' sake. */
+  readonly mode: Mode
+  /** Whether two groups of a tenant may not share a displayName. */
+  readonly uniqueGroupNames: boolean
+  /** What becomes of a password that a client sends. */
+  readonly password: 'hash' | 'drop' | 'refuse'
+  /** Whether queries over all resource types at the base URL are answered (RFC 7644 §3.4.2.1). */
+  readonly rootQueries: boolean
+  /** Whether members and managers that do not exist yet are taken. */
+  readonly deferReferenceChecks: boolean
+  /** Whether the discovery endpoints answer without a key (RFC 7644 §4). */
+  readonly anonymousDiscovery: boolean
+  /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
+  readonly createUnknownTenants: boolean
+}
+
+export const DEFAULT_SETTINGS: Settings = Object.freeze({
+  mode: 'lenient',
+  uniqueGroupNames: true,
+  password: 'hash',
+  rootQueries: true,
+  deferReferenceChecks: false,
+  anonymousDiscovery: false,
+  createUnknownTenants: false,
+})
+
+const ofTenant = {
+  mode: z.enum(MODES),
+  uniqueGroupNames: z.boolean(),
+  password: z.enum(['hash', 'drop', 'refuse']),
+  rootQueries: z.boolean(),
+  deferReferenceChecks: z.boolean(),
+  anonymousDiscovery: z.boolean(),
+}
+const ofEnvironment = { ...ofTenant, createUnknownTenants: z.boolean() }
+
+/** What a tenant sets for itself; unknown names are refused. */
+export const tenantSettings = z.strictObject(ofTenant).partial()
+export type TenantSettings = z.infer<typeof tenantSettings>
+
+/** What an environment sets for its tenants; unknown names are refused. */
+export const environmentSettings = z.strictObject(ofEnvironment).partial()
+export type EnvironmentSettings = z.infer<typeof environmentSettings>
+
+/** A change of settings: what is named is set, and `null` takes a setting back to what is inherited. */
+export const tenantSettingsChange = z.strictObject(nullable(ofTenant)).partial()
+export const environmentSettingsChange = z.strictObject(nullable(ofEnvironment)).partial()
+export type TenantSettingsChange = z.infer<typeof tenantSettingsChange>
+export type EnvironmentSettingsChange = z.infer<typeof environmentSettingsChange>
+
+// Names that a newer version stored are passed over, so that going back a version does not stop every request.
+const storedSettings = z.object(ofEnvironment).partial()
+
+/**
+ * Reads settings as stored with an environment or a tenant.
+ *
+ * @throws {z.ZodError} when a value is none that was ever allowed
+ */
+export const parseStoredSettings = (stored: unknown): EnvironmentSettings => storedSettings.parse(stored)
+
+/** The settings in force: defaults, then the environment's, then the tenant's own. */
+export function effectiveSettings(environment: EnvironmentSettings, tenant: TenantSettings = {}): Settings {
+  const inForce = <Name extends keyof TenantSettings>(name: Name): NonNullable<TenantSettings[Name]> =>
+    tenant[name] ?? environment[name] ?? DEFAULT_SETTINGS[name]
+  return Object.freeze({
+    mode: inForce('mode'),
+    uniqueGroupNames: inForce('uniqueGroupNames'),
+    password: inForce('password'),
+    rootQueries: inForce('rootQueries'),
+    deferReferenceChecks: inForce('deferReferenceChecks'),
+    anonymousDiscovery: inForce('anonymousDiscovery'),
+    createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
+  })
+}
+
+/** `stored` with `change` merged into it. */
+export function changeSettings(
+  stored: EnvironmentSettings,
+  change: TenantSettingsChange | EnvironmentSettingsChange,
+): EnvironmentSettings {
+  const merged = Object.entries({ ...stored, ...change }).filter(([, value]) => value !== null && value !== undefined)
+  return parseStoredSettings(Object.fromEntries(merged))
+}
+
+function nullable<Shape extends Record<string, z.ZodType>>(shape: Shape) {
+  return Object.fromEntries(Object.entries(shape).map(([name, type]) => [name, type.nullable()])) as {
+    [Name in keyof Shape]: z.ZodNullable<Shape[Name]>
+  }
+}

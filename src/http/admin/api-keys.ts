@@ -1,0 +1,167 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from '../../administration/api-keys.ts'
+import { Refusal } from '../../administration/control.ts'
+import { isApiKeyId } from '../../context/api-key.ts'
+import type { Scope } from '../../context/principal.ts'
+import type { Database } from '../../db/database.ts'
+import type { ApiKeyRow } from '../../repositories/api-keys.ts'
+import type { AdminApp, AdminServices } from './env.ts'
+import { environmentAt, instanceFor, projectAt, tenantAt } from './places.ts'
+import {
+  environmentParams,
+  jsonAnswer,
+  jsonBody,
+  listAnswer,
+  listOf,
+  moment,
+  nameText,
+  noContent,
+  pageQuery,
+  permission,
+  problems,
+  projectParams,
+  tenantParams,
+} from './schemas.ts'
+
+const shape = {
+  id: z.string(),
+  name: z.string(),
+  scope: z.object({
+    kind: z.enum(['instance', 'project', 'environment', 'tenant']),
+    projectId: z.uuid().optional(),
+    environmentId: z.uuid().optional(),
+    tenantId: z.uuid().optional(),
+  }),
+  permissions: z.array(permission),
+  createdAt: z.string(),
+  expiresAt: z.string().nullable(),
+  revokedAt: z.string().nullable(),
+  lastUsedAt: z.string().nullable().openapi({ description: 'Written down every half minute.' }),
+}
+const apiKey = z.object(shape).openapi('ApiKey')
+const createdApiKey = z
+  .object({ ...shape, key: z.string().openapi({ description: 'The key itself, shown this once.' }) })
+  .openapi('CreatedApiKey')
+
+const newApiKey = z.strictObject({
+  name: nameText,
+  permissions: z.array(permission).min(1).optional().openapi({ description: 'At most those of the asking key.' }),
+  expiresAt: moment.optional(),
+})
+const newApiKeyInEnvironment = newApiKey.extend({
+  tenant: z.string().optional().openapi({ description: 'Key or id of the one tenant that the key is to be for.' }),
+})
+const keyId = z.string().openapi({ description: 'Id of the API key.' })
+const tags = ['API keys']
+
+/**
+ * `…/api-keys` of the admin API: under a project, an environment, a tenant, and at the root for the whole instance. Each
+ * shows and revokes the keys for its place and for all places below. DELETE revokes; the row stays as a record.
+ */
+export function apiKeyRoutes(app: AdminApp, services: AdminServices): void {
+  routesBelow(app, services, '', z.object({}), newApiKey)
+  routesBelow(app, services, '/projects/{p}', projectParams, newApiKey)
+  routesBelow(app, services, '/projects/{p}/environments/{e}', environmentParams, newApiKeyInEnvironment)
+  routesBelow(app, services, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams, newApiKey)
+}
+
+function routesBelow(
+  app: AdminApp,
+  { administration, database }: AdminServices,
+  parent: string,
+  params: z.ZodObject,
+  body: typeof newApiKey | typeof newApiKeyInEnvironment,
+): void {
+  const list = createRoute({
+    method: 'get',
+    path: `${parent}/api-keys`,
+    tags,
+    request: { params, query: pageQuery(z.string().refine(isApiKeyId, 'must be the id of an API key')) },
+    responses: { 200: jsonAnswer(listOf(apiKey), 'The keys for this place and for all below'), ...problems },
+  })
+  app.openapi(list, async (c) => {
+    const place = await placeNamed(database, c.var.principal.scope, c.req.param())
+    const { after, limit } = c.req.valid('query')
+    const rows = await listApiKeys(database, place, { after, limit: limit + 1 })
+    return c.json(listAnswer(rows, limit, present), 200)
+  })
+
+  const create = createRoute({
+    method: 'post',
+    path: `${parent}/api-keys`,
+    tags,
+    request: { params, body: jsonBody(body) },
+    responses: { 201: jsonAnswer(createdApiKey, 'Made; the answer is the only place that shows the key'), ...problems },
+  })
+  app.openapi(create, async (c) => {
+    const { principal } = c.var
+    const input: z.infer<typeof newApiKeyInEnvironment> = c.req.valid('json')
+    const place = await placeNamed(database, principal.scope, { ...c.req.param(), ...named(input.tenant) })
+    const { name, permissions } = input
+    const made = await createApiKey(administration, place, { name, permissions, expiresAt: expiry(input) }, principal)
+    return c.json({ ...present(made), key: made.key }, 201, {
+      Location: `${c.req.path}/${made.id}`,
+      'Cache-Control': 'no-store',
+    })
+  })
+
+  const retrieve = createRoute({
+    method: 'get',
+    path: `${parent}/api-keys/{k}`,
+    tags,
+    request: { params: params.extend({ k: keyId }) },
+    responses: { 200: jsonAnswer(apiKey, 'The key, without its secret'), ...problems },
+  })
+  app.openapi(retrieve, async (c) => {
+    const { k = '', ...names } = c.req.param() as Names
+    const place = await placeNamed(database, c.var.principal.scope, names)
+    const found = await findApiKey(database, place, k)
+    if (found === undefined) throw Refusal.notFound('API key', k)
+    return c.json(present(found), 200)
+  })
+
+  const revoke = createRoute({
+    method: 'delete',
+    path: `${parent}/api-keys/{k}`,
+    tags,
+    request: { params: params.extend({ k: keyId }) },
+    responses: { 204: noContent, ...problems },
+  })
+  app.openapi(revoke, async (c) => {
+    const { k = '', ...names } = c.req.param() as Names
+    const place = await placeNamed(database, c.var.principal.scope, names)
+    await revokeApiKey(administration, place, k, new Date())
+    return c.body(null, 204)
+  })
+}
+
+/** Path parameters; which of them there are decides what they name. */
+type Names = { readonly p?: string; readonly e?: string; readonly t?: string; readonly k?: string }
+
+const named = (tenant: string | undefined): Names => (tenant === undefined ? {} : { t: tenant })
+
+async function placeNamed(database: Database, by: Scope, { p, e, t }: Names): Promise<Scope> {
+  if (p === undefined) return instanceFor(by)
+  if (e === undefined) return (await projectAt(database, by, p)).scope
+  if (t === undefined) return (await environmentAt(database, by, p, e)).scope
+  return (await tenantAt(database, by, p, e, t)).scope
+}
+
+function expiry({ expiresAt }: { readonly expiresAt?: string | undefined }): Date | undefined {
+  if (expiresAt === undefined) return undefined
+  const date = new Date(expiresAt)
+  const message = 'must be in the future'
+  if (date.getTime() <= Date.now()) throw new Refusal(400, `expiresAt ${message}.`, [{ path: 'expiresAt', message }])
+  return date
+}
+
+const present = (row: ApiKeyRow): z.infer<typeof apiKey> => ({
+  id: row.id,
+  name: row.name,
+  scope: row.scope,
+  permissions: [...row.permissions],
+  createdAt: row.createdAt.toISOString(),
+  expiresAt: row.expiresAt?.toISOString() ?? null,
+  revokedAt: row.revokedAt?.toISOString() ?? null,
+  lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+})

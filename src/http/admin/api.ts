@@ -1,0 +1,87 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import type { z } from 'zod'
+import type { Mistake } from '../../administration/control.ts'
+import { Refusal } from '../../administration/control.ts'
+import { type Challenge, missingPermission } from '../../context/authenticate.ts'
+import { problemOf, problemResponse } from '../problem.ts'
+import { apiKeyRoutes } from './api-keys.ts'
+import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
+import { environmentRoutes } from './environments.ts'
+import { projectRoutes } from './projects.ts'
+import { tenantRoutes } from './tenants.ts'
+
+const MAX_BODY_BYTES = 65_536
+
+/**
+ * The admin API, to be mounted at `/api/v1`: projects, environments, tenants and API keys for callers whose key has the
+ * permission `admin`; refusals are problem details (RFC 9457). `/openapi.json` describes it, to everybody.
+ *
+ * What is thrown here and is not the caller's fault goes through to the application around it. A `requestId` that it has set
+ * shows in problems.
+ */
+export function adminApi({ database, config, control }: AdminDependencies): AdminApp {
+  const app: AdminApp = new OpenAPIHono<AdminEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalid(result.error)
+    },
+  })
+
+  app.onError((error, c) => {
+    const problem = problemOf(error)
+    if (problem === undefined) throw error
+    return problemResponse(problem, c.var.requestId)
+  })
+
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
+  app.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: { title: 'Rollcall admin API', version: '1' },
+    servers: [{ url: '/api/v1' }],
+    security: [{ apiKey: [] }],
+  })
+
+  // Before the body is read, and before any route: what is added below cannot be reached without a key.
+  app.use('*', async (c, next) => {
+    const refuse = ({ status, detail, wwwAuthenticate }: Challenge) =>
+      problemResponse({ status, detail }, c.var.requestId, { 'WWW-Authenticate': wwwAuthenticate })
+    const result = await control.authenticate(c.req.header('authorization'))
+    if ('challenge' in result) return refuse(result.challenge)
+    const lacking = missingPermission(result.principal, 'admin')
+    if (lacking !== undefined) return refuse(lacking)
+    c.set('principal', result.principal)
+    return next()
+  })
+
+  app.on(['POST', 'PATCH'], '*', (c, next) => {
+    const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+    if (type !== 'application/json') throw new HTTPException(415, { message: 'The body must be application/json.' })
+    return next()
+  })
+  const tooLarge = () => {
+    throw new HTTPException(413, { message: `The body must not be larger than ${MAX_BODY_BYTES} bytes.` })
+  }
+  app.use('*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }))
+
+  const services = { database, config, administration: { database, changed: () => control.changed() } }
+  projectRoutes(app, services)
+  environmentRoutes(app, services)
+  tenantRoutes(app, services)
+  apiKeyRoutes(app, services)
+
+  app.all('*', () => {
+    throw new HTTPException(404, { message: 'The admin API has nothing at this address for this method.' })
+  })
+  return app
+}
+
+/** A validation error in words, with the path of each member that is wrong. */
+function invalid(error: z.core.$ZodError): Refusal {
+  const mistakes = error.issues.flatMap((issue): Mistake[] => {
+    const path = issue.path.map(String)
+    if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: issue.message }]
+    return issue.keys.map((name) => ({ path: [...path, name].join('.'), message: 'is not known here' }))
+  })
+  return new Refusal(400, 'The request has members that cannot be taken; see errors.', mistakes)
+}

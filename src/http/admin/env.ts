@@ -1,0 +1,27 @@
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Administration } from '../../administration/control.ts'
+import type { OriginPolicy } from '../../context/base-url.ts'
+import type { ControlPlane } from '../../context/control-cache.ts'
+import type { Principal } from '../../context/principal.ts'
+import type { Database } from '../../db/database.ts'
+
+/** What the admin API is made from. */
+export interface AdminDependencies {
+  readonly database: Database
+  readonly config: OriginPolicy
+  readonly control: ControlPlane
+}
+
+/** What requests to the admin API carry; `requestId` is set by the application around it. */
+export interface AdminEnv {
+  Variables: { requestId?: string; principal: Principal }
+}
+
+export type AdminApp = OpenAPIHono<AdminEnv>
+
+/** What the routes work with. */
+export interface AdminServices {
+  readonly administration: Administration
+  readonly database: Database
+  readonly config: OriginPolicy
+}

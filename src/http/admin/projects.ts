@@ -1,0 +1,101 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { changeProject, createProject, deleteProject, listProjects } from '../../administration/projects.ts'
+import { keyWarnings } from '../../context/scim-path.ts'
+import type { ProjectRow } from '../../repositories/projects.ts'
+import type { AdminApp, AdminServices } from './env.ts'
+import { instanceFor, projectAt } from './places.ts'
+import {
+  jsonAnswer,
+  jsonBody,
+  keyText,
+  listAnswer,
+  listOf,
+  nameText,
+  noContent,
+  pageQuery,
+  problems,
+  projectParams,
+  warnings,
+} from './schemas.ts'
+
+const project = z
+  .object({ id: z.uuid(), key: keyText, name: z.string(), createdAt: z.string(), warnings })
+  .openapi('Project')
+const tags = ['Projects']
+
+const list = createRoute({
+  method: 'get',
+  path: '/projects',
+  tags,
+  request: { query: pageQuery(z.uuid()) },
+  responses: { 200: jsonAnswer(listOf(project), 'Projects in the order of creation'), ...problems },
+})
+const create = createRoute({
+  method: 'post',
+  path: '/projects',
+  tags,
+  request: { body: jsonBody(z.strictObject({ key: keyText, name: nameText.optional() })) },
+  responses: { 201: jsonAnswer(project, 'Made'), ...problems },
+})
+const retrieve = createRoute({
+  method: 'get',
+  path: '/projects/{p}',
+  tags,
+  request: { params: projectParams },
+  responses: { 200: jsonAnswer(project, 'The project'), ...problems },
+})
+const modify = createRoute({
+  method: 'patch',
+  path: '/projects/{p}',
+  tags,
+  request: { params: projectParams, body: jsonBody(z.strictObject({ name: nameText.optional() })) },
+  responses: { 200: jsonAnswer(project, 'Changed'), ...problems },
+})
+const remove = createRoute({
+  method: 'delete',
+  path: '/projects/{p}',
+  tags,
+  description: 'Refused while the project has environments.',
+  request: { params: projectParams },
+  responses: { 204: noContent, ...problems },
+})
+
+/** `/projects` of the admin API. Listing, making and deleting them takes a key for the instance. */
+export function projectRoutes(app: AdminApp, { administration, database }: AdminServices): void {
+  app.openapi(list, async (c) => {
+    instanceFor(c.var.principal.scope)
+    const { after, limit } = c.req.valid('query')
+    return c.json(listAnswer(await listProjects(database, { after, limit: limit + 1 }), limit, present), 200)
+  })
+
+  app.openapi(create, async (c) => {
+    instanceFor(c.var.principal.scope)
+    const made = await createProject(administration, c.req.valid('json'))
+    return c.json(present(made), 201, { Location: `${c.req.path}/${made.key}` })
+  })
+
+  app.openapi(retrieve, async (c) => {
+    const found = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
+    return c.json(present(found.project), 200)
+  })
+
+  app.openapi(modify, async (c) => {
+    const found = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
+    return c.json(present(await changeProject(administration, found.project.id, c.req.valid('json'))), 200)
+  })
+
+  app.openapi(remove, async (c) => {
+    instanceFor(c.var.principal.scope)
+    const found = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
+    await deleteProject(administration, found.project.id)
+    return c.body(null, 204)
+  })
+}
+
+const present = ({ id, key, name, createdAt }: ProjectRow): z.infer<typeof project> => ({
+  id,
+  key,
+  name,
+  createdAt: createdAt.toISOString(),
+  warnings: keyWarnings(key),
+})

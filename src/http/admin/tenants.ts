@@ -1,0 +1,161 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { changeTenant, createTenant, deleteTenant, listTenants } from '../../administration/tenants.ts'
+import { baseUrlOf } from '../../context/base-url.ts'
+import { DEFAULT_TENANT, keyWarnings } from '../../context/scim-path.ts'
+import { type EnvironmentSettings, effectiveSettings, tenantSettingsChange } from '../../context/settings.ts'
+import type { TenantRow } from '../../repositories/tenants.ts'
+import type { AdminApp, AdminEnv, AdminServices } from './env.ts'
+import { originOf } from './origin.ts'
+import { type EnvironmentPlace, environmentAt, tenantAt } from './places.ts'
+import {
+  environmentParams,
+  environmentSettingsShape,
+  jsonAnswer,
+  jsonBody,
+  keyText,
+  listAnswer,
+  listOf,
+  nameText,
+  noContent,
+  pageQuery,
+  problems,
+  tenantParams,
+  tenantSettingsShape,
+  warnings,
+} from './schemas.ts'
+
+const tenant = z
+  .object({
+    id: z.uuid(),
+    key: keyText,
+    name: z.string(),
+    paused: z.boolean(),
+    settings: tenantSettingsShape,
+    effectiveSettings: environmentSettingsShape,
+    scimBaseUrl: z.string().openapi({ description: 'For the identity provider.' }),
+    scimBaseUrls: z.array(z.string()).openapi({ description: 'All that lead to this tenant.' }),
+    createdAt: z.string(),
+    warnings,
+  })
+  .openapi('Tenant')
+const tags = ['Tenants']
+
+const list = createRoute({
+  method: 'get',
+  path: '/projects/{p}/environments/{e}/tenants',
+  tags,
+  request: { params: environmentParams, query: pageQuery(z.uuid()) },
+  responses: { 200: jsonAnswer(listOf(tenant), 'Tenants in the order of creation'), ...problems },
+})
+const create = createRoute({
+  method: 'post',
+  path: '/projects/{p}/environments/{e}/tenants',
+  tags,
+  request: {
+    params: environmentParams,
+    body: jsonBody(
+      z.strictObject({
+        key: keyText,
+        name: nameText.optional(),
+        settings: tenantSettingsShape.optional(),
+        paused: z.boolean().optional(),
+      }),
+    ),
+  },
+  responses: { 201: jsonAnswer(tenant, 'Made'), ...problems },
+})
+const retrieve = createRoute({
+  method: 'get',
+  path: '/projects/{p}/environments/{e}/tenants/{t}',
+  tags,
+  request: { params: tenantParams },
+  responses: { 200: jsonAnswer(tenant, 'The tenant'), ...problems },
+})
+const modify = createRoute({
+  method: 'patch',
+  path: '/projects/{p}/environments/{e}/tenants/{t}',
+  tags,
+  description: "Settings are merged; null takes one back to the environment's.",
+  request: {
+    params: tenantParams,
+    body: jsonBody(
+      z.strictObject({
+        name: nameText.optional(),
+        settings: tenantSettingsChange.optional(),
+        paused: z.boolean().optional(),
+      }),
+    ),
+  },
+  responses: { 200: jsonAnswer(tenant, 'Changed'), ...problems },
+})
+const remove = createRoute({
+  method: 'delete',
+  path: '/projects/{p}/environments/{e}/tenants/{t}',
+  tags,
+  description: 'Deletes the tenant with its resources, events and keys. The tenant "default" cannot be deleted.',
+  request: { params: tenantParams },
+  responses: { 204: noContent, ...problems },
+})
+
+/** `/projects/{p}/environments/{e}/tenants` of the admin API. */
+export function tenantRoutes(app: AdminApp, { administration, database, config }: AdminServices): void {
+  const show = (c: Context<AdminEnv>, { project, environment }: Pick<EnvironmentPlace, 'project' | 'environment'>) => {
+    const base = baseUrlOf(originOf(c), config, `/scim/v2/${project.key}/${environment.key}`)
+    return (row: TenantRow) => present(row, environment.settings, base)
+  }
+
+  app.openapi(list, async (c) => {
+    const { p, e } = c.req.valid('param')
+    const place = await environmentAt(database, c.var.principal.scope, p, e)
+    const { after, limit } = c.req.valid('query')
+    const rows = await listTenants(database, place.environment.id, { after, limit: limit + 1 })
+    return c.json(listAnswer(rows, limit, show(c, place)), 200)
+  })
+
+  app.openapi(create, async (c) => {
+    const { p, e } = c.req.valid('param')
+    const place = await environmentAt(database, c.var.principal.scope, p, e)
+    const made = await createTenant(administration, place.scope, c.req.valid('json'))
+    return c.json(show(c, place)(made), 201, { Location: `${c.req.path}/${made.key}` })
+  })
+
+  app.openapi(retrieve, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const place = await tenantAt(database, c.var.principal.scope, p, e, t)
+    return c.json(show(c, place)(place.tenant), 200)
+  })
+
+  app.openapi(modify, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const place = await tenantAt(database, c.var.principal.scope, p, e, t)
+    const changed = await changeTenant(administration, place.environment.id, place.tenant.id, c.req.valid('json'))
+    return c.json(show(c, place)(changed), 200)
+  })
+
+  app.openapi(remove, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    // What can be made only with a key of the environment is deleted only with one.
+    await environmentAt(database, c.var.principal.scope, p, e)
+    const place = await tenantAt(database, c.var.principal.scope, p, e, t)
+    await deleteTenant(administration, place.environment.id, place.tenant.id)
+    return c.body(null, 204)
+  })
+}
+
+function present(row: TenantRow, inherited: EnvironmentSettings, base: string): z.infer<typeof tenant> {
+  const { id, key, name, paused, settings, createdAt } = row
+  const scimBaseUrl = `${base}/v2/${key}`
+  return {
+    id,
+    key,
+    name,
+    paused,
+    settings,
+    effectiveSettings: effectiveSettings(inherited, settings),
+    scimBaseUrl,
+    scimBaseUrls: key === DEFAULT_TENANT ? [scimBaseUrl, `${base}/v2`, base] : [scimBaseUrl],
+    createdAt: createdAt.toISOString(),
+    warnings: keyWarnings(key),
+  }
+}

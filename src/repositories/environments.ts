@@ -1,0 +1,72 @@
+import { and, asc, eq, gt } from 'drizzle-orm'
+import { foldKey, isUuid } from '../context/scim-path.ts'
+import { type EnvironmentSettings, parseStoredSettings } from '../context/settings.ts'
+import type { Database } from '../db/database.ts'
+import { environments } from '../db/schema.ts'
+import type { Page } from './projects.ts'
+
+export interface EnvironmentRow {
+  readonly id: string
+  readonly projectId: string
+  readonly key: string
+  readonly name: string
+  readonly settings: EnvironmentSettings
+  readonly createdAt: Date
+}
+
+/** The environments of one project; their names are keys or ids. */
+export function environmentsOf({ orm }: Database, projectId: string) {
+  const columns = {
+    id: environments.id,
+    projectId: environments.projectId,
+    key: environments.key,
+    name: environments.name,
+    settings: environments.settings,
+    createdAt: environments.createdAt,
+  }
+  const inProject = eq(environments.projectId, projectId)
+  return {
+    async find(name: string): Promise<EnvironmentRow | undefined> {
+      const named = isUuid(name) ? eq(environments.id, name) : eq(environments.keyFolded, foldKey(name))
+      return first(await orm.select(columns).from(environments).where(and(inProject, named)))
+    },
+
+    async list({ after, limit }: Page): Promise<EnvironmentRow[]> {
+      const condition = after === undefined ? inProject : and(inProject, gt(environments.id, after))
+      const rows = await orm
+        .select(columns)
+        .from(environments)
+        .where(condition)
+        .orderBy(asc(environments.id))
+        .limit(limit)
+      return rows.map(read)
+    },
+
+    async insert(row: {
+      id: string
+      key: string
+      name: string
+      settings: EnvironmentSettings
+    }): Promise<EnvironmentRow | undefined> {
+      const values = { ...row, projectId, keyFolded: foldKey(row.key) }
+      return first(await orm.insert(environments).values(values).onConflictDoNothing().returning(columns))
+    },
+
+    async change(
+      id: string,
+      values: { name: string; settings: EnvironmentSettings },
+    ): Promise<EnvironmentRow | undefined> {
+      const condition = and(inProject, eq(environments.id, id))
+      return first(await orm.update(environments).set(values).where(condition).returning(columns))
+    },
+
+    async delete(id: string): Promise<void> {
+      await orm.delete(environments).where(and(inProject, eq(environments.id, id)))
+    },
+  }
+}
+
+type Raw = Omit<EnvironmentRow, 'settings'> & { settings: unknown }
+
+const read = (row: Raw): EnvironmentRow => ({ ...row, settings: parseStoredSettings(row.settings) })
+const first = ([row]: Raw[]): EnvironmentRow | undefined => row && read(row)

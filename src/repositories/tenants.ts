@@ -1,0 +1,87 @@
+import { and, asc, eq, gt } from 'drizzle-orm'
+import { foldKey, isUuid } from '../context/scim-path.ts'
+import { parseStoredSettings, type TenantSettings } from '../context/settings.ts'
+import type { Database } from '../db/database.ts'
+import { apiKeys, events, memberships, resourceCounts, resourceKeys, resources, tenants } from '../db/schema.ts'
+import type { Page } from './projects.ts'
+
+export interface TenantRow {
+  readonly id: string
+  readonly environmentId: string
+  readonly key: string
+  readonly name: string
+  readonly settings: TenantSettings
+  readonly paused: boolean
+  readonly createdAt: Date
+}
+
+/** The tenants of one environment; their names are keys or ids. */
+export function tenantsOf(database: Database, environmentId: string) {
+  const { orm } = database
+  const columns = {
+    id: tenants.id,
+    environmentId: tenants.environmentId,
+    key: tenants.key,
+    name: tenants.name,
+    settings: tenants.settings,
+    paused: tenants.paused,
+    createdAt: tenants.createdAt,
+  }
+  const inEnvironment = eq(tenants.environmentId, environmentId)
+  return {
+    async find(name: string): Promise<TenantRow | undefined> {
+      const named = isUuid(name) ? eq(tenants.id, name) : eq(tenants.keyFolded, foldKey(name))
+      return first(await orm.select(columns).from(tenants).where(and(inEnvironment, named)))
+    },
+
+    async list({ after, limit }: Page): Promise<TenantRow[]> {
+      const condition = after === undefined ? inEnvironment : and(inEnvironment, gt(tenants.id, after))
+      const rows = await orm.select(columns).from(tenants).where(condition).orderBy(asc(tenants.id)).limit(limit)
+      return rows.map(read)
+    },
+
+    /** Undefined when the key is taken. */
+    async insert(row: {
+      id: string
+      key: string
+      name: string
+      settings: TenantSettings
+      paused?: boolean
+    }): Promise<TenantRow | undefined> {
+      const values = { ...row, environmentId, keyFolded: foldKey(row.key) }
+      return first(await orm.insert(tenants).values(values).onConflictDoNothing().returning(columns))
+    },
+
+    async change(
+      id: string,
+      values: { name: string; settings: TenantSettings; paused: boolean },
+    ): Promise<TenantRow | undefined> {
+      const condition = and(inEnvironment, eq(tenants.id, id))
+      return first(await orm.update(tenants).set(values).where(condition).returning(columns))
+    },
+
+    async hasResources(id: string): Promise<boolean> {
+      const rows = await orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).limit(1)
+      return rows.length > 0
+    },
+
+    /** Deletes a tenant and everything that is its own (TEN-11). To be run in a transaction. */
+    async delete(id: string): Promise<void> {
+      // The locks hold off writers on other instances: new resources wait for the tenant's row, new memberships for those
+      // of the resources, and events come with either. What was under way is committed and seen by the deletes below.
+      await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('update')
+      await database.run(
+        'select count(*)::int as locked from (select 1 from resources where tenant_id = $1::uuid for update) as locks',
+        [id],
+      )
+      for (const table of [memberships, resourceKeys, resources, resourceCounts, events, apiKeys])
+        await orm.delete(table).where(eq(table.tenantId, id))
+      await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
+    },
+  }
+}
+
+type Raw = Omit<TenantRow, 'settings'> & { settings: unknown }
+
+const read = (row: Raw): TenantRow => ({ ...row, settings: parseStoredSettings(row.settings) })
+const first = ([row]: Raw[]): TenantRow | undefined => row && read(row)

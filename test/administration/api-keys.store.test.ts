@@ -1,0 +1,137 @@
+import { beforeAll, expect, test } from 'vitest'
+import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from '../../src/administration/api-keys.ts'
+import type { Administration } from '../../src/administration/control.ts'
+import { createEnvironment } from '../../src/administration/environments.ts'
+import { createProject } from '../../src/administration/projects.ts'
+import { createTenant, deleteTenant } from '../../src/administration/tenants.ts'
+import { ControlPlane } from '../../src/context/control-cache.ts'
+import { CONFIGURED_ADMIN, type Principal, type Scope } from '../../src/context/principal.ts'
+import type { Database } from '../../src/db/database.ts'
+import { controlStore } from '../../src/repositories/control-store.ts'
+import { openTestDatabase } from '../support/engines.ts'
+
+let database: Database
+let administration: Administration
+let project: Extract<Scope, { kind: 'project' }>
+let environment: Extract<Scope, { kind: 'environment' }>
+let tenant: Extract<Scope, { kind: 'tenant' }>
+const all = { after: undefined, limit: 100 }
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+  administration = { database, changed: () => undefined }
+  const { id: projectId } = await createProject(administration, { key: 'k-acme' })
+  const { id: environmentId } = await createEnvironment(administration, projectId, { key: 'prod' })
+  const { id: tenantId } = await createTenant(administration, { projectId, environmentId }, { key: 'globex' })
+  project = { kind: 'project', projectId }
+  environment = { kind: 'environment', projectId, environmentId }
+  tenant = { ...environment, kind: 'tenant', tenantId }
+})
+
+const mint = (
+  scope: Scope,
+  input: { expiresAt?: Date; permissions?: ('scim:read' | 'admin')[] } = {},
+  by = CONFIGURED_ADMIN,
+) => createApiKey(administration, scope, { name: 'k', ...input }, by)
+
+test('SEC-07 the store has the hash of a key and nothing of its secret', async () => {
+  const { id, key, hash } = await mint(tenant)
+  const [row] = await database.run<{ row: string }>('select k::text as row from api_keys k where id = $1', [id])
+  expect(row?.row).toContain(hash)
+  expect(row?.row).not.toContain(key.slice(17, 40))
+})
+
+test('SEC-13 a key carries its scope and permissions', async () => {
+  const control = new ControlPlane(controlStore(database))
+  const cases: [Scope, string[]][] = [
+    [project, ['scim:read', 'scim:write']],
+    [tenant, ['scim:read', 'scim:write']],
+    [{ kind: 'instance' }, ['scim:read', 'scim:write', 'directory:read', 'admin']],
+  ]
+  for (const [scope, permissions] of cases) {
+    const { key } = await mint(scope)
+    expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({
+      principal: { scope, permissions: new Set(permissions) },
+    })
+  }
+})
+
+test('SEC-03 a key that has run out is refused, also from memory', async () => {
+  const control = new ControlPlane(controlStore(database))
+  const { key } = await mint(tenant, { expiresAt: new Date(Date.now() + 1000) })
+  expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
+  await new Promise((resolve) => setTimeout(resolve, 1010))
+  expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({
+    challenge: { detail: 'The API key has expired.' },
+  })
+})
+
+test('SEC-03 a revocation is felt within a second by an instance that was not told', async () => {
+  // What a second process would be: it has its own memory and only the store in common.
+  const elsewhere = new ControlPlane({ ...controlStore(database), shared: true })
+  const { id, key } = await mint(environment)
+  expect(await elsewhere.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
+  await revokeApiKey(administration, environment, id, new Date())
+  const revoked = Date.now()
+  await expect
+    .poll(() => elsewhere.authenticate(`Bearer ${key}`), { timeout: 1000, interval: 20 })
+    .toMatchObject({ challenge: { status: 401, detail: 'The API key was revoked.' } })
+  expect(Date.now() - revoked).toBeLessThan(1000)
+})
+
+test('a key that was unknown a moment ago is known within a second of its making', async () => {
+  const elsewhere = new ControlPlane({ ...controlStore(database), shared: true })
+  await elsewhere.project('k-late')
+  await createProject(administration, { key: 'k-late' })
+  await expect.poll(() => elsewhere.project('K-Late'), { timeout: 1000, interval: 20 }).toBeDefined()
+})
+
+test('last use is written down', async () => {
+  const control = new ControlPlane(controlStore(database))
+  const { id, key } = await mint(tenant)
+  expect((await findApiKey(database, tenant, id))?.lastUsedAt).toBeNull()
+  const before = Date.now()
+  await control.authenticate(`Bearer ${key}`)
+  await control.stop()
+  const used = (await findApiKey(database, tenant, id))?.lastUsedAt?.getTime() ?? 0
+  expect(used).toBeGreaterThanOrEqual(before)
+  expect(used).toBeLessThanOrEqual(Date.now())
+})
+
+test('a key is found and revoked from its own place and from those around it, not from others', async () => {
+  const { id } = await mint(environment)
+  expect(await findApiKey(database, tenant, id)).toBeUndefined()
+  await expect(revokeApiKey(administration, tenant, id, new Date())).rejects.toMatchObject({ status: 404 })
+  for (const place of [environment, project, { kind: 'instance' } as const]) {
+    expect((await listApiKeys(database, place, all)).map((row) => row.id)).toContain(id)
+    await revokeApiKey(administration, place, id, new Date())
+  }
+  await expect(revokeApiKey(administration, project, "' or 1=1", new Date())).rejects.toMatchObject({ status: 404 })
+})
+
+test('a second revocation leaves the time of the first', async () => {
+  const { id } = await mint(environment)
+  await revokeApiKey(administration, environment, id, new Date(1000))
+  await revokeApiKey(administration, environment, id, new Date(2000))
+  expect((await findApiKey(database, environment, id))?.revokedAt).toEqual(new Date(1000))
+})
+
+test('nobody makes a key wider than their own', async () => {
+  const by: Principal = { ...CONFIGURED_ADMIN, scope: environment, permissions: new Set(['admin', 'scim:read']) }
+  await expect(mint(project, { permissions: ['scim:read'] }, by)).rejects.toMatchObject({ status: 403 })
+  await expect(mint(environment, {}, by)).rejects.toMatchObject({
+    status: 403,
+    message: expect.stringContaining('scim:write'),
+  })
+  expect(await mint(tenant, { permissions: ['scim:read', 'admin'] }, by)).toHaveProperty('key')
+})
+
+test('TEN-11 keys of a deleted tenant are unknown', async () => {
+  const { projectId, environmentId } = environment
+  const { id: tenantId } = await createTenant(administration, environment, { key: 'short-lived' })
+  const { key } = await mint({ kind: 'tenant', projectId, environmentId, tenantId })
+  await deleteTenant(administration, environmentId, tenantId)
+  const control = new ControlPlane(controlStore(database))
+  expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ challenge: { status: 401 } })
+  await expect(mint({ kind: 'tenant', projectId, environmentId, tenantId })).rejects.toMatchObject({ status: 404 })
+})

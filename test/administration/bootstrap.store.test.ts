@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { revokeApiKey } from '../../src/administration/api-keys.ts'
+import { bootstrap } from '../../src/administration/bootstrap.ts'
+import { deleteEnvironment, listEnvironments } from '../../src/administration/environments.ts'
+import { createProject, deleteProject, listProjects } from '../../src/administration/projects.ts'
+import { listTenants } from '../../src/administration/tenants.ts'
+import { parseApiKey } from '../../src/context/api-key.ts'
+import { ControlPlane } from '../../src/context/control-cache.ts'
+import type { Database } from '../../src/db/database.ts'
+import { controlStore } from '../../src/repositories/control-store.ts'
+import { openFreshDatabase } from '../support/engines.ts'
+
+let database: Database
+const all = { after: undefined, limit: 100 }
+const administration = () => ({ database, changed: () => undefined })
+
+beforeEach(async () => {
+  database = await openFreshDatabase()
+})
+afterEach(() => database.close())
+
+async function everything() {
+  const projects = await listProjects(database, all)
+  const environments = (await Promise.all(projects.map(({ id }) => listEnvironments(database, id, all)))).flat()
+  const tenants = (await Promise.all(environments.map(({ id }) => listTenants(database, id, all)))).flat()
+  return [projects, environments, tenants].map((rows) => rows.map(({ key }) => key))
+}
+
+test('a first start makes a place and two keys that work', async () => {
+  const made = await bootstrap(database, {})
+  expect(made).toMatchObject({ project: 'default', environment: 'dev', tenant: 'default' })
+  const control = new ControlPlane(controlStore(database))
+  expect(await control.authenticate(`Bearer ${made.apiKey}`)).toMatchObject({
+    principal: { scope: { kind: 'environment' }, permissions: new Set(['scim:read', 'scim:write']) },
+  })
+  expect(await control.authenticate(`Bearer ${made.adminKey}`)).toMatchObject({
+    principal: { scope: { kind: 'instance' } },
+  })
+  expect(await everything()).toEqual([['default'], ['dev'], ['default']])
+})
+
+test('a second start makes nothing twice', async () => {
+  await bootstrap(database, {})
+  expect(await bootstrap(database, {})).toMatchObject({ apiKey: undefined, adminKey: undefined })
+  expect(await everything()).toEqual([['default'], ['dev'], ['default']])
+})
+
+test('four starts at once make one of each', async () => {
+  const made = await Promise.all(Array.from({ length: 4 }, () => bootstrap(database, {})))
+  expect(made.filter(({ apiKey }) => apiKey !== undefined)).toHaveLength(1)
+  expect(made.filter(({ adminKey }) => adminKey !== undefined)).toHaveLength(1)
+  expect(await everything()).toEqual([['default'], ['dev'], ['default']])
+})
+
+test('no admin key is made beside one that the configuration gives', async () => {
+  expect((await bootstrap(database, { adminKey: 'x'.repeat(20) })).adminKey).toBeUndefined()
+})
+
+test('what an operator has deleted or revoked is not made again', async () => {
+  const { adminKey = '' } = await bootstrap(database, {})
+  const [project] = await listProjects(database, all)
+  const [environment] = await listEnvironments(database, project?.id ?? '', all)
+  await createProject(administration(), { key: 'acme' })
+  await deleteEnvironment(administration(), project?.id ?? '', environment?.id ?? '')
+  await deleteProject(administration(), project?.id ?? '')
+  await revokeApiKey(administration(), { kind: 'instance' }, parseApiKey(adminKey) ?? '', new Date())
+  expect(await bootstrap(database, {})).toMatchObject({ apiKey: undefined, adminKey: undefined })
+  expect(await everything()).toEqual([['acme'], [], []])
+})

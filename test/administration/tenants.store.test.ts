@@ -1,0 +1,136 @@
+import { beforeAll, expect, test } from 'vitest'
+import type { Administration } from '../../src/administration/control.ts'
+import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src/administration/environments.ts'
+import { createProject, deleteProject, findProject, listProjects } from '../../src/administration/projects.ts'
+import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'
+import type { Database } from '../../src/db/database.ts'
+import { events, memberships, resourceCounts, resourceKeys, resources } from '../../src/db/schema.ts'
+import { openTestDatabase } from '../support/engines.ts'
+
+let database: Database
+let administration: Administration
+let place: { projectId: string; environmentId: string }
+
+beforeAll(async () => {
+  database = await openTestDatabase()
+  administration = { database, changed: () => undefined }
+  const { id: projectId } = await createProject(administration, { key: 't-acme' })
+  place = { projectId, environmentId: (await createEnvironment(administration, projectId, { key: 'prod' })).id }
+})
+
+/** A user in a group, with all the rows that come with them. */
+async function fill(tenantId: string, { orm }: Database = database): Promise<void> {
+  const [groupId, memberId] = [crypto.randomUUID(), crypto.randomUUID()]
+  const now = new Date()
+  const times = { createdAt: now, modifiedAt: now }
+  await orm.insert(resources).values([
+    { tenantId, id: groupId, resourceType: 'Group', document: '{}', search: {}, ...times },
+    { tenantId, id: memberId, resourceType: 'User', document: '{}', search: {}, ...times },
+  ])
+  const key = { attribute: 'emails.value', key: 'a@example.com', isUnique: false }
+  await orm.insert(resourceKeys).values({ tenantId, resourceType: 'User', resourceId: memberId, ...key })
+  await orm.insert(memberships).values({ tenantId, groupId, memberId })
+  await orm.insert(resourceCounts).values({ tenantId, resourceType: 'User', delta: 1 })
+  const about = { resourceType: 'User', resourceId: memberId, version: 1, requestId: 'r', actor: 'k', changes: '{}' }
+  await orm.insert(events).values({ tenantId, type: 'user.created', occurredAt: now, ...about })
+}
+
+async function rowsOf(tenantId: string): Promise<number[]> {
+  const tables = ['resources', 'resource_keys', 'memberships', 'resource_counts', 'events', 'tenants', 'api_keys']
+  return Promise.all(
+    tables.map(async (table) => {
+      const column = table === 'tenants' ? 'id' : 'tenant_id'
+      const statement = `select count(*)::int as n from ${table} where ${column} = $1::uuid`
+      return (await database.run<{ n: number }>(statement, [tenantId]))[0]?.n ?? -1
+    }),
+  )
+}
+
+test('TEN-11 deleting a tenant deletes everything of it and nothing of another', async () => {
+  const [gone, kept] = await Promise.all(['gone', 'kept'].map((key) => createTenant(administration, place, { key })))
+  if (gone === undefined || kept === undefined) throw new Error('not made')
+  await Promise.all([fill(gone.id), fill(kept.id)])
+  await deleteTenant(administration, place.environmentId, gone.id)
+  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 0])
+})
+
+test('TEN-11 writers at work leave nothing behind', async () => {
+  const { id } = await createTenant(administration, place, { key: 'busy' })
+  const write = async () => {
+    for (let i = 0; i < 20; i++) await database.transaction((tx) => fill(id, tx))
+  }
+  const writers = Array.from({ length: 4 }, write)
+  await fill(id)
+  await deleteTenant(administration, place.environmentId, id)
+  await Promise.allSettled(writers)
+  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0])
+})
+
+test('the tenant default is there from the start and cannot be deleted', async () => {
+  const tenant = await findTenant(database, place.environmentId, 'DEFAULT')
+  await expect(deleteTenant(administration, place.environmentId, tenant?.id ?? '')).rejects.toMatchObject({
+    status: 409,
+  })
+  expect(await findTenant(database, place.environmentId, 'default')).toEqual(tenant)
+})
+
+test("a tenant is not reached through another environment's id", async () => {
+  const other = await createEnvironment(administration, place.projectId, { key: 'other' })
+  const tenant = await createTenant(administration, place, { key: 'elsewhere' })
+  await expect(deleteTenant(administration, other.id, tenant.id)).rejects.toMatchObject({ status: 404 })
+  expect(await findTenant(database, other.id, tenant.id)).toBeUndefined()
+})
+
+test('keys are unique in their parent without regard to case, and keep their spelling', async () => {
+  const made = await createTenant(administration, place, { key: 'Mixed.Case' })
+  expect(made).toMatchObject({ key: 'Mixed.Case', name: 'Mixed.Case', paused: false, settings: {} })
+  await expect(createTenant(administration, place, { key: 'mixed.case' })).rejects.toMatchObject({ status: 409 })
+  expect(await findTenant(database, place.environmentId, 'MIXED.CASE')).toEqual(made)
+})
+
+test('the same key at once is made once', async () => {
+  const results = await Promise.allSettled(
+    ['x', 'X', 'x'].map((key) => createTenant(administration, place, { key: `race-${key}` })),
+  )
+  expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+})
+
+test('an environment is deleted only when empty, a project only without environments', async () => {
+  const project = await createProject(administration, { key: 't-full' })
+  const environment = await createEnvironment(administration, project.id, { key: 'prod' })
+  const within = { projectId: project.id, environmentId: environment.id }
+  const tenant = await createTenant(administration, within, { key: 'globex' })
+  await expect(deleteProject(administration, project.id)).rejects.toMatchObject({ status: 409 })
+  await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
+  await deleteTenant(administration, environment.id, tenant.id)
+
+  const defaultTenant = (await findTenant(database, environment.id, 'default'))?.id ?? ''
+  await fill(defaultTenant)
+  await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
+  for (const table of ['memberships', 'resource_keys', 'resources'])
+    await database.run(`delete from ${table} where tenant_id = $1::uuid`, [defaultTenant])
+
+  await deleteEnvironment(administration, project.id, environment.id)
+  expect(await findEnvironment(database, project.id, 'prod')).toBeUndefined()
+  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0])
+  await deleteProject(administration, project.id)
+  expect(await findProject(database, 't-full')).toBeUndefined()
+})
+
+test('lists are in the order of creation and go on after an id', async () => {
+  const environment = await createEnvironment(administration, place.projectId, { key: 'listed' })
+  const within = { projectId: place.projectId, environmentId: environment.id }
+  for (const key of ['c', 'a', 'b']) await createTenant(administration, within, { key })
+  const first = await listTenants(database, environment.id, { after: undefined, limit: 2 })
+  const second = await listTenants(database, environment.id, { after: first[1]?.id, limit: 5 })
+  expect([...first, ...second].map(({ key }) => key)).toEqual(['default', 'c', 'a', 'b'])
+  expect(await listProjects(database, { after: undefined, limit: 1 })).toHaveLength(1)
+})
+
+test('a reserved key is refused with the path of the member', async () => {
+  await expect(createProject(administration, { key: 'Users' })).rejects.toMatchObject({
+    status: 400,
+    mistakes: [{ path: 'key' }],
+  })
+})

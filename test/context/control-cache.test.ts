@@ -1,0 +1,193 @@
+import { beforeEach, expect, test } from 'vitest'
+import { mintApiKey } from '../../src/context/api-key.ts'
+import { ControlPlane, type ControlStore, type StoredKey } from '../../src/context/control-cache.ts'
+import type { Principal } from '../../src/context/principal.ts'
+
+let now = 0
+let queries: string[]
+let revision: number
+let revisionTakesMs: number
+let broken: boolean
+const keys = new Map<string, StoredKey>()
+const uses: { id: string; at: number }[][] = []
+
+const store = (shared: boolean): ControlStore => ({
+  shared,
+  revision: async () => {
+    queries.push('revision')
+    if (broken) throw new Error('no store')
+    const read = revision
+    now += revisionTakesMs
+    return read
+  },
+  apiKey: async (id) => {
+    queries.push(`key ${id}`)
+    return keys.get(id)
+  },
+  project: async (name) => {
+    queries.push(`project ${name}`)
+    return name === 'acme' ? { id: 'p', key: 'acme' } : undefined
+  },
+  environment: async () => undefined,
+  tenant: async () => undefined,
+  createTenant: async (_, key) => ({ id: 't', key, settings: {}, paused: false }),
+  recordKeyUse: async (batch) => {
+    if (broken) throw new Error('no store')
+    uses.push([...batch])
+  },
+})
+
+const plane = (shared = true, adminKey?: string) => new ControlPlane(store(shared), { clock: () => now, adminKey })
+
+function storeKey(revoked = false): { key: string; id: string; principal: Principal } {
+  const { id, key, hash } = mintApiKey()
+  const principal: Principal = { keyId: id, scope: { kind: 'instance' }, permissions: new Set(), expiresAt: undefined }
+  keys.set(id, { principal, hash, revoked })
+  return { key, id, principal }
+}
+
+beforeEach(() => {
+  now = 1_000_000
+  queries = []
+  revision = 1
+  revisionTakesMs = 0
+  broken = false
+  keys.clear()
+  uses.length = 0
+})
+
+test('a key seen recently costs no round trip', async () => {
+  const control = plane()
+  const { key, id, principal } = storeKey()
+  expect(await control.authenticate(`Bearer ${key}`)).toEqual({ principal })
+  expect(queries).toEqual(['revision', `key ${id}`])
+  now += 499
+  expect(await control.authenticate(`Bearer ${key}`)).toEqual({ principal })
+  expect(queries).toHaveLength(2)
+})
+
+test('SEC-07 a typo is refused without a query, and so is a guess the second time', async () => {
+  const control = plane()
+  const { key } = storeKey()
+  await control.authenticate(`Bearer ${key.slice(0, -1)}${key.endsWith('x') ? 'y' : 'x'}`)
+  expect(queries).toEqual([])
+  const guess = mintApiKey()
+  await control.authenticate(`Bearer ${guess.key}`)
+  await control.authenticate(`Bearer ${guess.key}`)
+  expect(queries).toEqual(['revision', `key ${guess.id}`])
+})
+
+test('a key with the id of another and its own secret is unknown', async () => {
+  const control = plane()
+  const { id } = storeKey()
+  const other = mintApiKey()
+  keys.set(other.id, keys.get(id) as StoredKey)
+  expect(await control.authenticate(`Bearer ${other.key}`)).toMatchObject({ challenge: { status: 401 } })
+})
+
+test('SEC-03 a revocation elsewhere is felt as soon as the revision is asked for, within half a second', async () => {
+  const control = plane()
+  const { key, id } = storeKey()
+  await control.authenticate(`Bearer ${key}`)
+  keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
+  revision++
+  now += 500
+  expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({
+    challenge: { detail: 'The API key was revoked.' },
+  })
+})
+
+test('concurrent requests share one question for the revision', async () => {
+  const control = plane()
+  const { key } = storeKey()
+  await control.authenticate(`Bearer ${key}`)
+  now += 600
+  queries = []
+  await Promise.all(Array.from({ length: 20 }, () => control.authenticate(`Bearer ${key}`)))
+  expect(queries).toEqual(['revision'])
+})
+
+test('when the revision cannot be had, nothing is served from memory', async () => {
+  const control = plane()
+  const { key } = storeKey()
+  await control.authenticate(`Bearer ${key}`)
+  now += 600
+  broken = true
+  await expect(control.authenticate(`Bearer ${key}`)).rejects.toThrow('no store')
+  broken = false
+  expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
+})
+
+test('a confirmation that was a second under way is not believed', async () => {
+  const control = plane()
+  revisionTakesMs = 1000
+  await expect(control.project('acme')).rejects.toMatchObject({ status: 503 })
+  revisionTakesMs = 900
+  expect(await control.project('acme')).toBeDefined()
+})
+
+test('a look-up that was under way when the caches were dropped is not remembered', async () => {
+  let release: (key: StoredKey) => void = () => undefined
+  const control = new ControlPlane(
+    { ...store(true), apiKey: () => new Promise((resolve) => (release = resolve)) },
+    { clock: () => now },
+  )
+  const { key, id } = storeKey()
+  const stale = keys.get(id) as StoredKey
+  const first = control.authenticate(`Bearer ${key}`)
+  await new Promise((resolve) => setImmediate(resolve))
+  control.changed()
+  release(stale)
+  expect(await first).toHaveProperty('principal')
+  const second = control.authenticate(`Bearer ${key}`)
+  await new Promise((resolve) => setImmediate(resolve))
+  release({ ...stale, revoked: true })
+  expect(await second).toHaveProperty('challenge')
+})
+
+test('a store of our own is never asked for its revision, and local changes count at once', async () => {
+  const control = plane(false)
+  await control.project('acme')
+  await control.project('ACME')
+  expect(queries).toEqual(['project acme'])
+  control.changed()
+  await control.project('acme')
+  expect(queries).toEqual(['project acme', 'project acme'])
+})
+
+test.each(['a/b', 'x'.repeat(65), '', '__proto__', 'a\0'])(
+  'text that can be no key or id is unknown without a query: %j',
+  async (name) => {
+    expect(await plane().project(name)).toBeUndefined()
+    expect(queries).toEqual([])
+  },
+)
+
+test('the admin key of the configuration needs no store', async () => {
+  broken = true
+  const control = plane(true, 'any shape, twenty or more characters'.replaceAll(' ', '-'))
+  expect(await control.authenticate('Bearer any-shape,-twenty-or-more-characters')).toMatchObject({
+    principal: { keyId: 'admin', scope: { kind: 'instance' } },
+  })
+  expect(await control.authenticate('Bearer any-shape,-twenty-or-more-character')).toHaveProperty('challenge')
+})
+
+test('last use is noted in memory, written in one go, and kept when that fails', async () => {
+  const control = plane()
+  const [a, b] = [storeKey(), storeKey()]
+  for (const { key } of [a, b, a]) await control.authenticate(`Bearer ${key}`)
+  broken = true
+  await expect(control.stop()).rejects.toThrow('no store')
+  broken = false
+  await control.stop()
+  expect(uses.map((batch) => batch.map(({ id }) => id))).toEqual([[a.id, b.id]])
+  await control.stop()
+  expect(uses).toHaveLength(1)
+})
+
+test('an expired or revoked key leaves no last use', async () => {
+  const control = plane()
+  await control.authenticate(`Bearer ${storeKey(true).key}`)
+  await control.stop()
+  expect(uses).toEqual([])
+})
