@@ -1,0 +1,175 @@
+import type { Database } from '../db/database.ts'
+import type { BoundFilter } from '../scim/filter/ast.ts'
+import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
+import { type FilterScope, filterSql } from './filter-sql.ts'
+import { Parameters } from './parameters.ts'
+import { type ResourceRow, resourceColumns, type Wanted } from './rows.ts'
+import { type SortExpression, type SortValue, sortSql } from './sort-sql.ts'
+import type { RepositoryScope } from './tenant-scope.ts'
+
+/** A query over one resource type, or over several at the server root, each with its own binding of filter and sort. */
+export interface ResourceQuery {
+  readonly types: readonly {
+    readonly type: ResourceType
+    readonly filter: BoundFilter | undefined
+    readonly sortBy: AttributeRef | undefined
+  }[]
+  /** The endpoint of every resource type by its name. */
+  readonly endpoints: ReadonlyMap<string, string>
+  readonly sorted: boolean
+  readonly descending: boolean
+  readonly page: Page
+  readonly wanted: Wanted
+}
+
+export type Page =
+  | { readonly kind: 'offset'; readonly offset: number; readonly limit: number }
+  /** Rows after `from` in the query's order, or those just before it when `backward`; without `from`, the first ones. */
+  | {
+      readonly kind: 'keyset'
+      readonly from: KeysetPosition | undefined
+      readonly backward: boolean
+      readonly limit: number
+    }
+
+/** Where a row stands in the order of a query. */
+export interface KeysetPosition {
+  readonly sort: SortValue
+  readonly id: string
+}
+
+export type FoundRow = ResourceRow & { readonly sort: SortValue }
+
+export interface ResourcePage {
+  /** How many resources match, of which `rows` is a part. */
+  readonly total: number
+  readonly rows: readonly FoundRow[]
+}
+
+/** Past this many rows of deltas the count of a type is folded. */
+const FOLD_AFTER = 100
+
+/** Statements of this many shapes are prepared; later ones are planned each time, so that nobody can fill the cache. */
+const PREPARED_SHAPES = 500
+
+/** Queries over the resources of one tenant (RFC 7644 §3.4.2): filtered, counted, sorted and cut by one statement. */
+export function queriesOf(db: Database, scope: RepositoryScope) {
+  return {
+    async query(query: ResourceQuery): Promise<ResourcePage> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(scope.tenantId, 'uuid')
+      const scopes = query.types.map(({ type }) => {
+        return {
+          type,
+          tenantId: scope.tenantId,
+          tenant,
+          baseUrl: scope.baseUrl,
+          endpoints: query.endpoints,
+          parameters,
+        }
+      })
+      const where = whereSql(query, scopes, tenant)
+      const sort = query.sorted
+        ? sortSql(
+            query.types.map((t) => t.sortBy),
+            scopes,
+          )
+        : undefined
+      const matches = `select r.id, ${sort ? `(${sort.sql})` : 'null::text'} as sort from resources r where ${where}`
+      const filtered = query.types.some(({ filter }) => filter !== undefined)
+      const { cut, order } = pageSql(query, sort, parameters)
+      const only = query.types.length === 1 ? query.types[0]?.type : undefined
+      // With a filter the hits are found once, for their number and for the page; without, the number is kept in deltas.
+      const statement = `with ${filtered ? `hits as materialized (${matches}),` : ''}
+        counted as (${filtered ? 'select count(*)::int as total, 0 as deltas from hits' : totalSql(query, tenant, parameters)}),
+        page as (select h.id, h.sort from ${filtered ? 'hits' : `(${matches})`} h ${cut})
+        select t.total, t.deltas, p.sort::text as sort, x.*
+        from counted t left join page p on true
+        left join lateral (
+          select ${resourceColumns(only, query.wanted, tenant, scope.baseUrl, parameters)} from resources r
+          where r.tenant_id = ${tenant} and r.id = p.id
+        ) x on true
+        order by ${order}`
+      const prepare = mayPrepare(statement)
+      type Row = FoundRow & { id: string | null; total: number; deltas: number }
+      const rows = await db.run<Row>(statement, parameters.values, { prepare })
+      const [first] = rows
+      if (only && first && first.deltas > FOLD_AFTER) await foldCounts(only.name)
+      const found = rows.filter((row) => row.id !== null)
+      if (query.page.kind === 'keyset' && query.page.backward) found.reverse()
+      return { total: first?.total ?? 0, rows: found }
+    },
+  }
+
+  /** Folds a type's deltas into one row; safe at any time, since it takes only rows that nobody else is folding. */
+  async function foldCounts(resourceType: string): Promise<void> {
+    await db.run(
+      `with gone as (
+         delete from resource_counts c where c.tenant_id = $1::uuid and c.resource_type = $2::text and c.id in (
+           select id from resource_counts where tenant_id = $1::uuid and resource_type = $2::text for update skip locked)
+         returning c.delta
+       )
+       insert into resource_counts (tenant_id, resource_type, delta)
+       select $1::uuid, $2::text, coalesce(sum(delta), 0) from gone`,
+      [scope.tenantId, resourceType],
+    )
+  }
+}
+
+function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {
+  const each = query.types.map(({ type, filter }, i) => {
+    const scope = scopes[i] as FilterScope
+    const ofType = `r.resource_type = ${scope.parameters.bind(type.name, 'text')}`
+    return filter === undefined ? ofType : `${ofType} and ${filterSql(filter, scope)}`
+  })
+  return `r.tenant_id = ${tenant} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
+}
+
+function totalSql(query: ResourceQuery, tenant: string, parameters: Parameters): string {
+  const names = parameters.array(
+    query.types.map(({ type }) => type.name),
+    'text',
+  )
+  return `select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
+    where c.tenant_id = ${tenant} and c.resource_type = any(${names})`
+}
+
+/** `cut` takes the page out of `h`; `order` sorts the rows of the page `p` in the same direction. Ids make it total. */
+function pageSql(query: ResourceQuery, sort: SortExpression | undefined, parameters: Parameters) {
+  const { page } = query
+  const backward = page.kind === 'keyset' && page.backward
+  const falling = (sort ? query.descending : false) !== backward
+  const direction = falling ? 'desc' : 'asc'
+  // PostgreSQL puts nulls last when ascending and first when descending, as RFC 7644 §3.4.2.3 asks for missing values.
+  const orderOf = (alias: string) => `${sort ? `${alias}.sort ${direction}, ` : ''}${alias}.id ${direction}`
+  const limit = `limit ${parameters.bind(page.limit, 'bigint')}`
+  if (page.kind === 'offset') {
+    return {
+      cut: `order by ${orderOf('h')} offset ${parameters.bind(page.offset, 'bigint')} ${limit}`,
+      order: orderOf('p'),
+    }
+  }
+  const beyond = page.from ? `where ${beyondSql(page.from, sort, falling, parameters)}` : ''
+  return { cut: `${beyond} order by ${orderOf('h')} ${limit}`, order: orderOf('p') }
+}
+
+function beyondSql(from: KeysetPosition, sort: SortExpression | undefined, falling: boolean, parameters: Parameters) {
+  const than = falling ? '<' : '>'
+  const id = parameters.bind(from.id, 'uuid')
+  if (!sort) return `h.id ${than} ${id}`
+  if (from.sort === null) {
+    return falling ? `(h.sort is not null or h.id < ${id})` : `(h.sort is null and h.id > ${id})`
+  }
+  const value = `${parameters.bind(from.sort, 'text')}::${sort.type}${sort.type === 'text' ? ' collate "C"' : ''}`
+  const nulls = falling ? '' : ' or h.sort is null'
+  return `(h.sort ${than} ${value} or (h.sort = ${value} and h.id ${than} ${id})${nulls})`
+}
+
+const preparedShapes = new Set<string>()
+
+function mayPrepare(statement: string): boolean {
+  if (preparedShapes.has(statement)) return true
+  if (preparedShapes.size >= PREPARED_SHAPES) return false
+  preparedShapes.add(statement)
+  return true
+}

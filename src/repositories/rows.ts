@@ -1,0 +1,89 @@
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+import type { Parameters } from './parameters.ts'
+
+/** Which computed attributes a reader wants; each costs look-ups of its own. */
+export interface Wanted {
+  /** A user's groups, direct and indirect (RFC 7643 §4.1.2). */
+  readonly groups: boolean
+  /** A group's members. */
+  readonly members: boolean
+}
+
+/** A resource as read: the stored document as text, and beside it what is computed, also as JSON text. */
+export interface ResourceRow {
+  readonly id: string
+  readonly resource_type: string
+  readonly version: number
+  readonly document: string
+  readonly active: boolean | null
+  readonly has_password: boolean
+  /** Milliseconds since 1970. */
+  readonly created: number
+  readonly modified: number
+  /** Name of the manager, where `manager.value` is a user of this tenant. */
+  readonly manager: string | null
+  /** Null when there are none or nobody wanted them. */
+  readonly groups: string | null
+  readonly members: string | null
+}
+
+const milliseconds = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`
+
+/** Timestamps of `resources r` as both drivers read them. */
+export const momentColumns = `${milliseconds('r.created_at')} as created, ${milliseconds('r.modified_at')} as modified`
+
+/** Binds the base URL for `$ref`, as JSON text without its quotes. */
+export const bindBase = (baseUrl: string, parameters: Parameters): string =>
+  parameters.bind(JSON.stringify(baseUrl).slice(1, -1), 'text')
+
+/**
+ * The select list that makes a `ResourceRow` of `resources r`.
+ *
+ * @param tenant placeholder of the tenant's id
+ */
+export function resourceColumns(
+  type: ResourceType | undefined,
+  wanted: Wanted,
+  tenant: string,
+  baseUrl: string,
+  parameters: Parameters,
+): string {
+  const forUsers = wanted.groups && (type === undefined || type.name === 'User')
+  const forGroups = wanted.members && (type === undefined || type.name === 'Group')
+  const base = forUsers || forGroups ? bindBase(baseUrl, parameters) : ''
+  return `r.id::text, r.resource_type, r.version::int, r.document, r.active,
+    r.password_hash is not null as has_password, ${momentColumns},
+    case when r.manager_id is not null then
+      (select m.label from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end as manager,
+    ${forUsers ? groupsColumn(tenant, base) : 'null::text'} as groups,
+    ${forGroups ? membersColumn(tenant, base) : 'null::text'} as members`
+}
+
+// Cycles of groups end by themselves: `union` adds no row twice. A user in no group pays one look at the index.
+const groupsColumn = (tenant: string, base: string) => `
+  case when r.resource_type = 'User'
+    and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id)
+  then (
+    with recursive up(group_id, direct) as (
+      select m.group_id, true from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id
+      union
+      select m.group_id, false from up join memberships m on m.tenant_id = ${tenant} and m.member_id = up.group_id
+    )
+    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || ${base} || '/Groups/' || g.id || '"'
+      || coalesce(',"display":' || to_json(g.label)::text, '')
+      || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
+    from (select group_id, bool_or(direct) as direct from up group by group_id) u
+    join resources g on g.tenant_id = ${tenant} and g.id = u.group_id
+  ) end`
+
+const membersColumn = (tenant: string, base: string) => `
+  case when r.resource_type = 'Group' then (
+    select '[' || string_agg(${memberJson('o', base)}, ',' order by o.id) || ']'
+    from memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
+    where m.tenant_id = ${tenant} and m.group_id = r.id
+  ) end`
+
+/** One element of `members` as JSON text, of the member's row `o`. */
+export const memberJson = (o: string, base: string): string => `'{"value":"' || ${o}.id || '","$ref":"' || ${base}
+  || case ${o}.resource_type when 'Group' then '/Groups/' else '/Users/' end || ${o}.id
+  || '","type":"' || ${o}.resource_type || '"' || coalesce(',"display":' || to_json(${o}.label)::text, '') || '}'`

@@ -1,0 +1,32 @@
+import { sqlState } from '../db/errors.ts'
+import { ScimError } from '../scim/errors.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+
+/**
+ * Reads a failed write of a resource: a refusal for the client where a constraint decided, else the error itself. Never the
+ * driver's message, which shows values.
+ */
+export function writeError(error: unknown, type: ResourceType, name: string | null): unknown {
+  const state = sqlState(error)
+  if (state?.code === '23505') return uniquenessError(type, state.constraint === 'resources_unique_key' ? name : null)
+  // A member or group that was there a moment ago has gone: the references hold what the look-up could not.
+  if (state?.code === '23503') return ScimError.invalidValue('members: a member was deleted at the same moment.')
+  return error
+}
+
+/** 409 uniqueness with words for the person who reads the identity provider's log (RFC 7644 §3.12). */
+export function uniquenessError(type: ResourceType, name: string | null): ScimError {
+  if (name === null) {
+    return ScimError.uniqueness(`Another ${type.name} has the same value in an attribute that must be unique.`)
+  }
+  const attribute = type.name === 'User' ? 'userName' : 'displayName'
+  return ScimError.uniqueness(
+    `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do).`,
+  )
+}
+
+/** True for a deadlock or a serialization failure: nothing was done, and the same work may go through now. */
+export function mayRetry(error: unknown): boolean {
+  const code = sqlState(error)?.code
+  return code === '40P01' || code === '40001'
+}

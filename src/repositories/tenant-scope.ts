@@ -1,0 +1,34 @@
+import type { Database } from '../db/database.ts'
+import { membershipsOf } from './memberships.ts'
+import { queriesOf } from './queries.ts'
+import { resourcesOf } from './resources.ts'
+
+/** Everything a repository knows of the request it works for. */
+export interface RepositoryScope {
+  readonly tenantId: string
+  /** For `$ref` in what is read. */
+  readonly baseUrl: string
+  /** For the events that writes append. */
+  readonly requestId: string
+  /** Id of the API key that asks. */
+  readonly actor: string
+}
+
+/** The repositories of one tenant; there are no others. */
+export interface Repositories {
+  readonly resources: ReturnType<typeof resourcesOf>
+  readonly memberships: ReturnType<typeof membershipsOf>
+  readonly queries: ReturnType<typeof queriesOf>
+  /** The same repositories in one transaction. */
+  transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
+}
+
+/** Opens the repositories of one tenant, on the pool or, given a transaction's handle, inside it. */
+export function forTenant(db: Database, scope: RepositoryScope): Repositories {
+  return {
+    resources: resourcesOf(db, scope),
+    memberships: membershipsOf(db, scope),
+    queries: queriesOf(db, scope),
+    transaction: (work) => db.transaction((tx) => work(forTenant(tx, scope))),
+  }
+}
