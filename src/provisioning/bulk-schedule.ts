@@ -1,0 +1,70 @@
+import { type BulkOperation, type BulkPlan, isRefused, order, references } from '../scim/bulk.ts'
+
+/**
+ * What an operation does to the store, so that operations of one kind can share statements:
+ * `create`; `change` of one resource's attributes; `members` of one group; `delete`; `alone` for all else.
+ */
+export type BulkKind = 'create' | 'change' | 'members' | 'delete' | 'alone'
+
+/** Operations of one kind that go together; none touches what another of them touches. */
+export interface BulkBatch {
+  readonly kind: BulkKind
+  readonly operations: BulkOperation[]
+}
+
+// Kinds whose order shows in the outcome: a freed or taken name, a member who has gone.
+const CONFLICTS: Record<BulkKind, readonly BulkKind[]> = {
+  create: ['change', 'delete', 'alone'],
+  change: ['create', 'delete', 'alone'],
+  members: ['delete', 'alone'],
+  delete: ['create', 'change', 'members', 'alone'],
+  alone: ['create', 'change', 'members', 'delete', 'alone'],
+}
+
+/**
+ * Puts a plan's runnable operations into batches to run one after the other, with the same outcome as one by one in order
+ * (RFC 7644 §3.7: references first, otherwise as sent). An operation joins an earlier batch where nothing in between
+ * conflicts with it.
+ */
+export function schedule(plan: BulkPlan, kindOf: (operation: BulkOperation) => BulkKind): BulkBatch[] {
+  const batches: BulkBatch[] = []
+  const batchOfTarget = new Map<string, number>()
+  const batchOfCreate = new Map<string, number>()
+
+  for (const step of order(plan)) {
+    const operations = step.operations.filter((operation): operation is BulkOperation => !isRefused(operation))
+    const [first] = operations
+    if (first === undefined) continue
+    const kind = kindOf(first)
+    const at = placeFor(kind, operations)
+    const batch = batches[at]
+    if (batch) batch.operations.push(...operations)
+    else batches.push({ kind, operations: [...operations] })
+    for (const operation of operations) {
+      if (operation.method === 'POST') batchOfCreate.set(operation.bulkId, at)
+      else batchOfTarget.set(targetOf(operation), at)
+    }
+  }
+  return batches
+
+  /** Index of the first batch that may take the operations: behind all that conflicts, and of the same kind. */
+  function placeFor(kind: BulkKind, operations: readonly BulkOperation[]): number {
+    let earliest = 0
+    for (const [index, batch] of batches.entries()) {
+      if (CONFLICTS[kind].includes(batch.kind)) earliest = Math.max(earliest, index + 1)
+    }
+    for (const operation of operations) {
+      const touched = operation.method === 'POST' ? undefined : batchOfTarget.get(targetOf(operation))
+      if (touched !== undefined) earliest = Math.max(earliest, touched + 1)
+      for (const bulkId of references(operation)) {
+        const created = batchOfCreate.get(bulkId)
+        // Creates may refer to each other within a batch; what else refers to a create comes after it.
+        if (created !== undefined) earliest = Math.max(earliest, kind === 'create' ? created : created + 1)
+      }
+    }
+    const same = batches.findIndex((batch, index) => index >= earliest && batch.kind === kind && kind !== 'alone')
+    return same === -1 ? batches.length : same
+  }
+}
+
+const targetOf = (operation: BulkOperation & { id: string }): string => `${operation.endpoint}/${operation.id}`

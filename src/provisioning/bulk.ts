@@ -1,0 +1,382 @@
+import type { TenantContext } from '../context/tenant.ts'
+import { eventNoun } from '../events/changes.ts'
+import type { NewResource } from '../repositories/resources.ts'
+import { mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
+import type { Repositories } from '../repositories/tenant-scope.ts'
+import { type BulkOperation, type BulkPlan, isRefused, order, references, substitute } from '../scim/bulk.ts'
+import { ScimError } from '../scim/errors.ts'
+import { splitMembership } from '../scim/patch/members.ts'
+import { parsePatch } from '../scim/patch/parse.ts'
+import type { Resource } from '../scim/resource.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { matches } from '../scim/version.ts'
+import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
+import { operationsUnderPasswordPolicy } from './password.ts'
+import { hasMemberRows, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
+import { missing, staleVersion, unknownMembers } from './refusals.ts'
+import { provisioningService } from './service.ts'
+
+/** What became of one operation; `id` is that of the resource where there is one. */
+export type BulkOutcome =
+  | {
+      readonly kind: 'done'
+      readonly status: 200 | 201 | 204
+      readonly id: string
+      readonly version: number | undefined
+    }
+  | { readonly kind: 'failed'; readonly error: ScimError }
+
+type Outcomes = Map<number, BulkOutcome>
+
+/** Thrown inside a transaction: undo the batch and run it again, with these operations known to fail. */
+class RunAgain extends Error {
+  readonly failures: Outcomes
+
+  constructor(failures: Outcomes) {
+    super('a batch has to be run again without some of its operations')
+    this.failures = failures
+  }
+}
+
+/**
+ * Runs a bulk plan (RFC 7644 §3.7). Operations of one kind share statements; each is whole or absent, and fails alone.
+ * Gives the outcome of every operation that was run, by its index: with failOnErrors later ones may be missing.
+ */
+export async function runBulk(
+  repositories: Repositories,
+  tenant: TenantContext,
+  plan: BulkPlan,
+  newId: () => string,
+): Promise<Outcomes> {
+  const service = provisioningService(repositories, tenant, newId)
+  const outcomes: Outcomes = new Map()
+  // Ids are given before anything runs, so that references can be filled in whatever the order.
+  const ids = new Map<string, string>()
+  for (const operation of plan.operations) {
+    if (isRefused(operation)) outcomes.set(operation.index, { kind: 'failed', error: operation.error })
+    else if (operation.method === 'POST') ids.set(operation.bulkId, newId())
+  }
+  if (plan.failOnErrors === undefined) for (const batch of schedule(plan, kindOf)) await runBatch(batch)
+  else await runUntil(plan.failOnErrors)
+  return outcomes
+
+  /** Nothing may run that stands behind the last error allowed (RFC 7644 §3.7.3): step by step, in order. */
+  async function runUntil(failOnErrors: number): Promise<void> {
+    const refused = new Map(outcomes)
+    outcomes.clear()
+    for (const { operations } of order(plan)) {
+      const failed = [...outcomes.values()].filter((outcome) => outcome.kind === 'failed').length
+      if (failed >= failOnErrors) return
+      const runnable = operations.filter((operation): operation is BulkOperation => !isRefused(operation))
+      for (const { index } of operations) {
+        const refusal = refused.get(index)
+        if (refusal) outcomes.set(index, refusal)
+      }
+      const [first] = runnable
+      if (first) await runBatch({ kind: kindOf(first), operations: runnable })
+    }
+  }
+
+  function kindOf(operation: BulkOperation): BulkKind {
+    if (operation.method === 'POST') return 'create'
+    if (operation.method === 'DELETE') return 'delete'
+    const type = typeOf(operation)
+    if (type === undefined || !hasMemberRows(type)) return 'change'
+    return membershipOf(operation, type) === undefined ? 'alone' : 'members'
+  }
+
+  function typeOf(operation: BulkOperation): ResourceType | undefined {
+    return tenant.registry.byEndpoint.get(operation.endpoint)
+  }
+
+  /** The one membership step that a PATCH of a group consists of; undefined for anything else. */
+  function membershipOf(operation: BulkOperation, type: ResourceType) {
+    if (operation.method !== 'PATCH' || operation.ifMatch) return undefined
+    try {
+      const parsed = parsePatch(substitute(operation.data, ids), tenant.deviations)
+      const { operations, membership } = splitMembership(type, parsed, tenant.deviations)
+      const [only, ...more] = membership
+      return operations.length === 0 && more.length === 0 && only?.kind === 'change' ? only : undefined
+    } catch {
+      // It is wrong in a way that the service will say.
+      return undefined
+    }
+  }
+
+  async function runBatch(batch: BulkBatch): Promise<void> {
+    const ready = batch.operations.filter((operation) => {
+      const error = cannotRun(operation)
+      if (error) outcomes.set(operation.index, { kind: 'failed', error })
+      return error === undefined
+    })
+    if (ready.length === 0) return
+    switch (batch.kind) {
+      case 'create':
+        return runCreates(ready)
+      case 'change':
+        return together(ready, runChanges)
+      case 'members':
+        return together(ready, runMembers)
+      case 'delete':
+        return together(ready, runDeletes)
+      case 'alone':
+        return oneByOne(ready)
+    }
+  }
+
+  /** A reference to nothing, or to what failed (B-08); an endpoint that this tenant lacks. */
+  function cannotRun(operation: BulkOperation): ScimError | undefined {
+    if (typeOf(operation) === undefined)
+      return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
+    for (const bulkId of references(operation)) {
+      const at = plan.creates.get(bulkId)
+      if (at === undefined) return ScimError.invalidValue(`bulkId:${bulkId} is not in this request.`)
+      const create = plan.operations[at]
+      if (!create || isRefused(create) || outcomes.get(at)?.kind === 'failed') return failedReference(bulkId)
+    }
+    return undefined
+  }
+
+  /** Statements for all at once; where a database constraint refuses the whole, one by one says which it was. */
+  async function together(
+    operations: readonly BulkOperation[],
+    work: (all: readonly BulkOperation[]) => Promise<void>,
+  ) {
+    if (operations.length === 1) return oneByOne(operations)
+    try {
+      await work(operations)
+    } catch (error) {
+      if (
+        !mayRetry(error) &&
+        !(writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError)
+      ) {
+        throw error
+      }
+      await oneByOne(operations.filter((operation) => !outcomes.has(operation.index)))
+    }
+    await oneByOne(operations.filter((operation) => !outcomes.has(operation.index)))
+  }
+
+  async function oneByOne(operations: readonly BulkOperation[]): Promise<void> {
+    for (const operation of operations) {
+      outcomes.set(operation.index, await settled(() => runAlone(operation)))
+    }
+  }
+
+  async function runAlone(operation: BulkOperation): Promise<BulkOutcome> {
+    const type = typeOf(operation) as ResourceType
+    if (operation.method === 'POST') throw new Error('creates are run in batches')
+    const id = substitute(operation.id, ids)
+    if (operation.method === 'DELETE') {
+      await service.delete(type, id, operation.ifMatch)
+      return { kind: 'done', status: 204, id, version: undefined }
+    }
+    const data = substitute(operation.data, ids)
+    if (operation.method === 'PUT') {
+      const row = await service.replace(type, id, data, operation.ifMatch)
+      return { kind: 'done', status: 200, id, version: row.version }
+    }
+    const written = await service.modify(type, id, parsePatch(data, tenant.deviations), operation.ifMatch)
+    const version = written.kind === 'row' ? written.row.version : written.version
+    return { kind: 'done', status: 200, id, version }
+  }
+
+  // ---- Creates
+
+  /** All creates of a batch in one statement, members that the batch itself creates in a second one. */
+  async function runCreates(operations: readonly BulkOperation[]): Promise<void> {
+    const prepared = new Map<number, NewResource>()
+    const failures: Outcomes = new Map()
+    for (const operation of operations) {
+      if (operation.method !== 'POST') continue
+      const type = typeOf(operation) as ResourceType
+      const id = ids.get(operation.bulkId) as string
+      const outcome = await settled(async () => {
+        prepared.set(operation.index, await prepareCreate(tenant, type, id, substitute(operation.data, ids)))
+        return undefined
+      })
+      if (outcome) failures.set(operation.index, outcome)
+    }
+    for (;;) {
+      failDependents(operations, failures)
+      const going = operations.filter((operation) => !failures.has(operation.index))
+      try {
+        const done = await repositories.transaction((inside) => createAll(inside, going, prepared))
+        for (const [index, outcome] of [...failures, ...done]) outcomes.set(index, outcome)
+        return
+      } catch (error) {
+        if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
+        else if (going.length === 1) throw error
+        else if (writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError) {
+          // A unique value of a registered schema is taken, by one of many: each on its own will tell whose.
+          for (const operation of going) await runCreates([operation])
+          for (const [index, outcome] of failures) outcomes.set(index, outcome)
+          return
+        } else if (!mayRetry(error)) throw error
+      }
+    }
+  }
+
+  /** What refers to a failed create of the same batch fails with it. */
+  function failDependents(operations: readonly BulkOperation[], failures: Outcomes): void {
+    for (let grew = true; grew; ) {
+      grew = false
+      for (const operation of operations) {
+        if (failures.has(operation.index)) continue
+        const failed = references(operation).find((bulkId) => failures.has(plan.creates.get(bulkId) ?? -1))
+        if (failed === undefined) continue
+        failures.set(operation.index, { kind: 'failed', error: failedReference(failed) })
+        grew = true
+      }
+    }
+  }
+
+  async function createAll(
+    inside: Repositories,
+    operations: readonly BulkOperation[],
+    prepared: ReadonlyMap<number, NewResource>,
+  ): Promise<Outcomes> {
+    if (operations.length === 0) return new Map()
+    const resources = operations.map((operation) => prepared.get(operation.index) as NewResource)
+    const own = new Set(resources.map((resource) => resource.id))
+    const withoutOwn = resources.map((resource) => {
+      return { ...resource, members: resource.members.filter((id) => !own.has(id)) }
+    })
+    const created = await inside.resources.create(withoutOwn)
+    const done: Outcomes = new Map()
+    const failures: Outcomes = new Map()
+    for (const [i, operation] of operations.entries()) {
+      const [result, resource] = [created[i], resources[i] as NewResource]
+      if (result?.outcome === 'created') {
+        done.set(operation.index, { kind: 'done', status: 201, id: resource.id, version: result.row.version })
+      } else {
+        const error =
+          result?.outcome === 'unknown-members'
+            ? unknownMembers(result.ids)
+            : uniquenessError(resource.type, uniqueName(resource.type, resource.stored))
+        failures.set(operation.index, { kind: 'failed', error })
+      }
+    }
+    const before = failures.size
+    failDependents(operations, failures)
+    // Something stands there that refers to a create that failed: it must not stay.
+    if (failures.size > before) throw new RunAgain(failures)
+    const inner = resources
+      .filter((resource) => resource.members.some((id) => own.has(id)))
+      .map((resource) => ({ ...resource, members: resource.members.filter((id) => own.has(id)) }))
+      .map(({ id, members }) => ({ groupId: id, expectedVersion: null, clear: false, add: members, remove: [] }))
+    if (inner.length > 0) {
+      const joined = await inside.memberships.change(inner)
+      const versions = new Map(joined.map((outcome, i) => [inner[i]?.groupId, outcome]))
+      for (const [index, outcome] of done) {
+        const after = outcome.kind === 'done' ? versions.get(outcome.id) : undefined
+        if (outcome.kind === 'done' && after?.outcome === 'done')
+          done.set(index, { ...outcome, version: after.version })
+      }
+    }
+    return new Map([...done, ...failures])
+  }
+
+  // ---- Changes, memberships, deletes
+
+  function byType(operations: readonly BulkOperation[]): Map<ResourceType, BulkOperation[]> {
+    const groups = new Map<ResourceType, BulkOperation[]>()
+    for (const operation of operations) {
+      const type = typeOf(operation) as ResourceType
+      groups.set(type, [...(groups.get(type) ?? []), operation])
+    }
+    return groups
+  }
+
+  async function runChanges(operations: readonly BulkOperation[]): Promise<void> {
+    for (const [type, ofType] of byType(operations)) {
+      const targets = ofType.map((operation) => substitute((operation as { id: string }).id, ids))
+      const found = await repositories.resources.retrieveAll(type, targets, { groups: false, members: false })
+      const rows = new Map(found.map((row) => [row.id, row]))
+      const changes = new Map<number, NonNullable<Awaited<ReturnType<typeof prepareChange>>>>()
+      for (const [i, operation] of ofType.entries()) {
+        if (operation.method !== 'PUT' && operation.method !== 'PATCH') continue
+        const id = targets[i] as string
+        const outcome = await settled(async (): Promise<BulkOutcome | undefined> => {
+          const row = rows.get(id) ?? missing(type, id)
+          if (operation.ifMatch && !matches(operation.ifMatch, row.version)) throw staleVersion()
+          const change = await prepareChange(tenant, type, row, nextState(operation, type))
+          if (change === undefined) return { kind: 'done', status: 200, id, version: row.version }
+          changes.set(operation.index, change)
+          return undefined
+        })
+        if (outcome) outcomes.set(operation.index, outcome)
+      }
+      if (changes.size === 0) continue
+      const updated = await repositories.resources.update([...changes.values()])
+      for (const [index, { id }] of changes) {
+        const after = updated.get(id)
+        // Who was overtaken by another writer is run again by itself.
+        if (after) outcomes.set(index, { kind: 'done', status: 200, id, version: after.version })
+      }
+    }
+  }
+
+  function nextState(operation: BulkOperation & { method: 'PUT' | 'PATCH' }, type: ResourceType) {
+    const data = substitute(operation.data, ids)
+    if (operation.method === 'PUT') return (stored: Resource) => replaced(tenant, type, stored, data)
+    const operations = operationsUnderPasswordPolicy(parsePatch(data, tenant.deviations), tenant)
+    return (stored: Resource) => patched(tenant, type, stored, operations)
+  }
+
+  async function runMembers(operations: readonly BulkOperation[]): Promise<void> {
+    const changes = operations.flatMap((operation) => {
+      const type = typeOf(operation) as ResourceType
+      const step = membershipOf(operation, type)
+      if (step === undefined || operation.method === 'POST') return []
+      const groupId = substitute(operation.id, ids)
+      return [{ index: operation.index, type, groupId, expectedVersion: null, ...step }]
+    })
+    const done = await repositories.memberships.change(changes)
+    for (const [i, { index, type, groupId }] of changes.entries()) {
+      const outcome = done[i]
+      outcomes.set(
+        index,
+        await settled(async () => {
+          if (outcome?.outcome === 'unknown-members') throw unknownMembers(outcome.ids)
+          if (outcome?.outcome !== 'done') return missing(type, groupId)
+          return { kind: 'done', status: 200, id: groupId, version: outcome.version }
+        }),
+      )
+    }
+  }
+
+  async function runDeletes(operations: readonly BulkOperation[]): Promise<void> {
+    const plain = operations.filter((operation) => operation.method === 'DELETE' && operation.ifMatch === undefined)
+    for (const [type, ofType] of byType(plain)) {
+      const targets = ofType.map((operation) => ({
+        id: substitute((operation as { id: string }).id, ids),
+        expectedVersion: null,
+      }))
+      const removed = await repositories.resources.remove(type, targets, eventNoun(type.name))
+      for (const [i, operation] of ofType.entries()) {
+        const id = targets[i]?.id as string
+        outcomes.set(
+          operation.index,
+          await settled(async () => {
+            if (!removed.get(id)?.removed) missing(type, id)
+            return { kind: 'done', status: 204, id, version: undefined }
+          }),
+        )
+      }
+    }
+  }
+}
+
+/** A refusal becomes the operation's own outcome; anything else is our fault and ends the request. */
+async function settled<T extends BulkOutcome | undefined>(work: () => Promise<T>): Promise<T | BulkOutcome> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof ScimError) return { kind: 'failed', error }
+    throw error
+  }
+}
+
+const failedReference = (bulkId: string): ScimError =>
+  new ScimError(409, undefined, `bulkId:${bulkId} was not created, so what refers to it cannot be done.`)

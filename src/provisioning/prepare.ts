@@ -1,0 +1,98 @@
+import type { TenantContext } from '../context/tenant.ts'
+import { changeEvents, eventNoun } from '../events/changes.ts'
+import type { ChangedResource, NewResource } from '../repositories/resources.ts'
+import type { ResourceRow } from '../repositories/rows.ts'
+import { type ResourceKey, resourceFrom, storedForm } from '../repositories/stored-form.ts'
+import { applyPatch } from '../scim/patch/apply.ts'
+import type { PatchOperation } from '../scim/patch/parse.ts'
+import { isObject, type JsonValue, type Resource } from '../scim/resource.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { validateResource } from '../scim/schema/validate.ts'
+import { bodyUnderPasswordPolicy, hashPassword, removesPassword } from './password.ts'
+
+/** Members of a group are rows; no other type has such an attribute. */
+export const hasMemberRows = (type: ResourceType): boolean => type.name === 'Group'
+
+/** Ids in a resource's `members`, each once. */
+export function memberIds(resource: Resource): string[] {
+  const members = Array.isArray(resource.members) ? resource.members : []
+  return [...new Set(members.flatMap((m) => (isObject(m) && typeof m.value === 'string' ? [m.value] : [])))]
+}
+
+/**
+ * What a create is to store: the body checked against the type's schemas, with our id.
+ *
+ * @throws {ScimError} 400
+ */
+export async function prepareCreate(
+  tenant: TenantContext,
+  type: ResourceType,
+  id: string,
+  body: JsonValue,
+): Promise<NewResource> {
+  const allowed = bodyUnderPasswordPolicy(body, tenant)
+  const { password, ...attributes } = validateResource(type, allowed, { kind: 'create' }, tenant.deviations)
+  return {
+    id,
+    type,
+    stored: storedForm(type, attributes, tenant),
+    passwordHash: typeof password === 'string' ? await hashPassword(password) : null,
+    members: hasMemberRows(type) ? memberIds(attributes) : [],
+    event: `${eventNoun(type.name)}.created`,
+  }
+}
+
+/** A PUT's next state of `stored`. @throws {ScimError} 400 */
+export const replaced = (tenant: TenantContext, type: ResourceType, stored: Resource, body: JsonValue): Resource =>
+  validateResource(type, bodyUnderPasswordPolicy(body, tenant), { kind: 'replace', stored }, tenant.deviations)
+
+/** A PATCH's next state of `stored`. @throws {ScimError} 400 */
+export function patched(
+  tenant: TenantContext,
+  type: ResourceType,
+  stored: Resource,
+  operations: readonly PatchOperation[],
+): Resource {
+  const { resource } = applyPatch(type, stored, operations, tenant.deviations)
+  return removesPassword(operations) ? { ...resource, password: null } : resource
+}
+
+/**
+ * What turning `row` into its next state takes; undefined when nothing changes, so that version and time stay (C-10).
+ *
+ * @param next gives the next state of the stored resource; a `password` in it is a new one, or null to take it away
+ */
+export async function prepareChange(
+  tenant: TenantContext,
+  type: ResourceType,
+  row: ResourceRow,
+  next: (stored: Resource) => Resource,
+): Promise<ChangedResource | undefined> {
+  const before = resourceFrom(row)
+  const { password, ...after } = next(before)
+  const passwordChanges = typeof password === 'string' || (password === null && row.has_password)
+  const events = changeEvents(type.name, before, after, passwordChanges)
+  if (events.length === 0) return undefined
+  const stored = storedForm(type, after, tenant)
+  const keysBefore = storedForm(type, before, tenant).keys
+  return {
+    id: row.id,
+    type,
+    expectedVersion: row.version,
+    stored,
+    passwordHash: typeof password === 'string' ? await hashPassword(password) : password === null ? '' : null,
+    keysRemoved: without(keysBefore, stored.keys),
+    keysAdded: without(stored.keys, keysBefore),
+    events,
+  }
+}
+
+const without = (keys: readonly ResourceKey[], others: readonly ResourceKey[]): ResourceKey[] =>
+  keys.filter((key) => !others.some((other) => other.attribute === key.attribute && other.key === key.key))
+
+/** What the unique name of a resource is, for the words of a conflict. */
+export function uniqueName(type: ResourceType, stored: { readonly document: string }): string | null {
+  const attributes = JSON.parse(stored.document) as Resource
+  const name = type.name === 'User' ? attributes.userName : attributes.displayName
+  return typeof name === 'string' ? name : null
+}

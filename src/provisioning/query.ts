@@ -1,0 +1,120 @@
+import type { TenantContext } from '../context/tenant.ts'
+import type { FoundRow, KeysetPosition, Page, ResourcePage, ResourceQuery } from '../repositories/queries.ts'
+import type { Wanted } from '../repositories/rows.ts'
+import type { Repositories } from '../repositories/tenant-scope.ts'
+import { ScimError } from '../scim/errors.ts'
+import { bindFilter, resolveAttribute } from '../scim/filter/bind.ts'
+import { parseAttributePath, parseFilter } from '../scim/filter/parse.ts'
+import { subAttribute } from '../scim/schema/attribute.ts'
+import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
+import type { SearchRequest } from '../scim/search-request.ts'
+import { type CursorSealer, openCursor, queryFingerprint } from './cursor.ts'
+
+/** A page of resources with what is needed to go on from it. */
+export interface QueryResult {
+  readonly rows: readonly FoundRow[]
+  readonly totalResults: number
+  /** 1-based; undefined when paging by cursor. */
+  readonly startIndex: number | undefined
+  readonly nextCursor: string | undefined
+  readonly previousCursor: string | undefined
+}
+
+export interface CursorOptions {
+  readonly sealer: CursorSealer
+  readonly timeoutMs: number
+  readonly now: () => number
+}
+
+/**
+ * Runs a query (RFC 7644 §3.4.2, RFC 9865 §2) over one resource type, or over all of the tenant when `types` has several.
+ *
+ * @throws {ScimError} invalidFilter, invalidValue for sortBy, invalidCursor, expiredCursor, invalidCount
+ */
+export async function runQuery(
+  repositories: Repositories,
+  tenant: TenantContext,
+  types: readonly ResourceType[],
+  request: SearchRequest,
+  wanted: Wanted,
+  cursors: CursorOptions,
+): Promise<QueryResult> {
+  const bound = boundQuery(tenant, types, request, wanted)
+  const { paging } = request
+  if (paging.kind === 'index') {
+    const page = { kind: 'offset', offset: paging.startIndex - 1, limit: paging.count } as const
+    const { total, rows } = await repositories.queries.query({ ...bound, page })
+    const { startIndex } = paging
+    return { rows, totalResults: total, startIndex, nextCursor: undefined, previousCursor: undefined }
+  }
+  const { sealer, timeoutMs, now } = cursors
+  const fingerprint = queryFingerprint([tenant.id, types.map((type) => type.name), { ...request, paging: undefined }])
+  const from =
+    paging.cursor === '' ? undefined : await openCursor(sealer, paging.cursor, fingerprint, paging.count, now())
+  const count = from?.count ?? paging.count ?? paging.defaultCount
+  const backward = from?.backward ?? false
+  // One row more than the page holds tells whether there is another page in that direction.
+  const page: Page = { kind: 'keyset', from: from && position(from), backward, limit: count + 1 }
+  const found = await repositories.queries.query({ ...bound, page })
+  const { rows, before, after } = cutPage(found, count, from !== undefined, backward)
+  const seal = (row: FoundRow | undefined, back: boolean) => {
+    if (row === undefined) return undefined
+    const expiresAt = now() + timeoutMs
+    return sealer.seal({ query: fingerprint, count, sort: row.sort, id: row.id, backward: back, expiresAt })
+  }
+  return {
+    rows,
+    totalResults: found.total,
+    startIndex: undefined,
+    nextCursor: after ? await seal(rows.at(-1), false) : undefined,
+    previousCursor: before ? await seal(rows[0], true) : undefined,
+  }
+}
+
+const position = (content: KeysetPosition): KeysetPosition => ({ sort: content.sort, id: content.id })
+
+/** Takes the extra row off, and says whether there are rows before and after the page. */
+function cutPage(found: ResourcePage, count: number, fromCursor: boolean, backward: boolean) {
+  const more = found.rows.length > count
+  if (backward) return { rows: more ? found.rows.slice(1) : found.rows, before: more, after: found.rows.length > 0 }
+  return { rows: found.rows.slice(0, count), before: fromCursor, after: more && count > 0 }
+}
+
+function boundQuery(
+  tenant: TenantContext,
+  types: readonly ResourceType[],
+  request: SearchRequest,
+  wanted: Wanted,
+): Omit<ResourceQuery, 'page'> {
+  const atRoot = types.length > 1
+  const filter = request.filter === undefined ? undefined : parseFilter(request.filter, tenant.deviations)
+  const sortBy = types.map((type) => (request.sortBy === undefined ? undefined : sortAttribute(type, request.sortBy)))
+  if (request.sortBy !== undefined && sortBy.every((ref) => ref === undefined)) {
+    throw ScimError.invalidValue(`sortBy: "${request.sortBy.slice(0, 100)}" names no attribute to sort by.`)
+  }
+  return {
+    types: types.map((type, i) => ({
+      type,
+      filter: filter && bindFilter(filter, type, { atRoot }),
+      sortBy: sortBy[i],
+    })),
+    endpoints: new Map(tenant.registry.resourceTypes.map((type) => [type.name, type.endpoint])),
+    sorted: request.sortBy !== undefined,
+    descending: request.sortOrder === 'descending',
+    wanted,
+  }
+}
+
+/** The attribute that decides the order (S-04, S-07): a multi-valued complex one stands for its `value`. */
+function sortAttribute(type: ResourceType, name: string): AttributeRef | undefined {
+  const path = parseAttributePath(name)
+  const ref = path && resolveAttribute(type, path)
+  if (!ref) return undefined
+  const deciding = ref.sub ?? ref.attribute
+  if (deciding.returned === 'never' || ref.attribute.returned === 'never') return undefined
+  if (deciding.type !== 'complex') return ref
+  const value = ref.attribute.multiValued ? subAttribute(ref.attribute, 'value') : undefined
+  if (!value)
+    throw ScimError.invalidValue(`sortBy: "${ref.attribute.name}" has parts; name one, as in "name.familyName".`)
+  return { ...ref, sub: value }
+}

@@ -1,0 +1,162 @@
+import type { TenantContext } from '../context/tenant.ts'
+import { eventNoun } from '../events/changes.ts'
+import type { ResourceRow, Wanted } from '../repositories/rows.ts'
+import { mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
+import type { Repositories } from '../repositories/tenant-scope.ts'
+import { ScimError } from '../scim/errors.ts'
+import { type MembershipStep, splitMembership } from '../scim/patch/members.ts'
+import type { PatchOperation } from '../scim/patch/parse.ts'
+import type { JsonValue, Resource } from '../scim/resource.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { matches, type Precondition } from '../scim/version.ts'
+import { changeMembers } from './membership.ts'
+import { operationsUnderPasswordPolicy } from './password.ts'
+import { hasMemberRows, memberIds, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
+import { missing, staleVersion, unknownMembers } from './refusals.ts'
+
+/** What a write leaves: the row as it is to be shown, or only the new version where reading all of it would cost more. */
+export type Written =
+  | { readonly kind: 'row'; readonly row: ResourceRow }
+  | { readonly kind: 'version'; readonly id: string; readonly version: number }
+
+const EVERYTHING: Wanted = { groups: true, members: true }
+const NOTHING: Wanted = { groups: false, members: false }
+
+/** Writers that meet on one resource try again; this many times in a row means that something else is wrong. */
+const ATTEMPTS = 50
+
+/**
+ * The provisioning service of one tenant, in the protocol's verbs (RFC 7644 §3.3–3.6). Resource types are arguments: users,
+ * groups and registered types go the same way. A change and its events are one statement or one transaction.
+ */
+export function provisioningService(repositories: Repositories, tenant: TenantContext, newId: () => string) {
+  return {
+    /** @throws {ScimError} 400, or 409 uniqueness */
+    async create(type: ResourceType, body: JsonValue): Promise<ResourceRow> {
+      const resource = await prepareCreate(tenant, type, newId(), body)
+      try {
+        const [created] = await patiently(() => repositories.resources.create([resource]))
+        if (created?.outcome === 'created') return created.row
+        if (created?.outcome === 'unknown-members') throw unknownMembers(created.ids)
+        throw uniquenessError(type, uniqueName(type, resource.stored))
+      } catch (error) {
+        throw writeError(error, type, uniqueName(type, resource.stored))
+      }
+    },
+
+    /** @throws {ScimError} 404, also for a resource of another type or tenant */
+    async retrieve(type: ResourceType, id: string, wanted: Wanted = EVERYTHING): Promise<ResourceRow> {
+      return (await repositories.resources.retrieve(type, id, wanted)) ?? missing(type, id)
+    },
+
+    /** Replaces the attributes of a resource (PUT). @throws {ScimError} 400, 404, 409, 412 */
+    async replace(type: ResourceType, id: string, body: JsonValue, precondition?: Precondition): Promise<ResourceRow> {
+      if (!hasMemberRows(type)) {
+        const next = (stored: Resource) => replaced(tenant, type, stored, body)
+        return change(repositories, type, id, precondition, next)
+      }
+      return patiently(() =>
+        repositories.transaction(async (inside) => {
+          let members: readonly string[] = []
+          const next = (stored: Resource) => {
+            const whole = replaced(tenant, type, stored, body)
+            members = memberIds(whole)
+            return whole
+          }
+          const { version } = await change(inside, type, id, precondition, next, NOTHING)
+          const expected = precondition ? version : null
+          await changeMembers(inside, tenant, [{ kind: 'change', clear: true, add: members, remove: [] }], id, expected)
+          return (await inside.resources.retrieve(type, id, EVERYTHING)) ?? missing(type, id)
+        }),
+      )
+    },
+
+    /**
+     * Applies PATCH operations, all or none. A change of a group's members alone is one statement that reads no member, and
+     * gives the version only. @throws {ScimError} 400, 404, 409, 412
+     */
+    async modify(
+      type: ResourceType,
+      id: string,
+      operations: readonly PatchOperation[],
+      precondition?: Precondition,
+    ): Promise<Written> {
+      const allowed = operationsUnderPasswordPolicy(operations, tenant)
+      const { operations: rest, membership } = hasMemberRows(type)
+        ? splitMembership(type, allowed, tenant.deviations)
+        : { operations: allowed, membership: [] as readonly MembershipStep[] }
+      const next = (stored: Resource) => patched(tenant, type, stored, rest)
+      if (membership.length === 0) {
+        return { kind: 'row', row: await change(repositories, type, id, precondition, next) }
+      }
+      if (rest.length === 0 && membership.length === 1) {
+        const expected = await expectedVersion(type, id, precondition)
+        const version = await patiently(() => changeMembers(repositories, tenant, membership, id, expected))
+        return { kind: 'version', id, version }
+      }
+      return patiently(() =>
+        repositories.transaction(async (inside) => {
+          const { version } = await change(inside, type, id, precondition, next, NOTHING)
+          const expected = precondition ? version : null
+          return { kind: 'version', id, version: await changeMembers(inside, tenant, membership, id, expected) }
+        }),
+      )
+    },
+
+    /** @throws {ScimError} 404, 412 */
+    async delete(type: ResourceType, id: string, precondition?: Precondition): Promise<void> {
+      const target = { id, expectedVersion: await expectedVersion(type, id, precondition) }
+      const removed = await patiently(() => repositories.resources.remove(type, [target], eventNoun(type.name)))
+      const outcome = removed.get(id) ?? missing(type, id)
+      if (!outcome.removed) throw staleVersion()
+    },
+  }
+
+  /** Reads, works out the next state and stores it where nobody was faster; else all over again. */
+  async function change(
+    inside: Repositories,
+    type: ResourceType,
+    id: string,
+    precondition: Precondition | undefined,
+    next: (stored: Resource) => Resource,
+    wanted: Wanted = EVERYTHING,
+  ): Promise<ResourceRow> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const row = (await inside.resources.retrieve(type, id, wanted)) ?? missing(type, id)
+      if (precondition && !matches(precondition, row.version)) throw staleVersion()
+      const changed = await prepareChange(tenant, type, row, next)
+      if (changed === undefined) return row
+      try {
+        const updated = (await inside.resources.update([changed])).get(row.id)
+        const { document, active, managerId } = changed.stored
+        if (updated && managerId === null) return { ...row, ...updated, document, active, manager: null }
+        // The manager's name is not in what was stored.
+        if (updated) return (await inside.resources.retrieve(type, id, wanted)) ?? missing(type, id)
+      } catch (error) {
+        throw writeError(error, type, uniqueName(type, changed.stored))
+      }
+    }
+    throw new ScimError(503, undefined, 'Too many writers changed this resource at the same time; try again.')
+  }
+
+  /** The version that a conditional write has to meet when it reads nothing itself; null takes any. */
+  async function expectedVersion(type: ResourceType, id: string, precondition: Precondition | undefined) {
+    if (precondition === undefined) return null
+    const row = (await repositories.resources.retrieve(type, id, NOTHING)) ?? missing(type, id)
+    if (!matches(precondition, row.version)) throw staleVersion()
+    return precondition.kind === 'any' ? null : row.version
+  }
+}
+
+export type ProvisioningService = ReturnType<typeof provisioningService>
+
+/** A deadlock or a serialization failure has changed nothing: the work is done again. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (attempt >= ATTEMPTS || !mayRetry(error)) throw error
+    }
+  }
+}
