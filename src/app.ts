@@ -1,0 +1,58 @@
+import { Hono } from 'hono'
+import type { Config } from './config.ts'
+import type { ControlPlane } from './context/control-cache.ts'
+import type { Database } from './db/database.ts'
+import { adminApi } from './http/admin/api.ts'
+import { refusalFor, scimErrorResponse } from './http/errors.ts'
+import { healthRoutes } from './http/health.ts'
+import { type GatewayEnv, requestLog } from './http/middleware.ts'
+import { problemResponse } from './http/problem.ts'
+import { scimGateway } from './http/scim/gateway.ts'
+import { scimRouter } from './http/scim/router.ts'
+import { type Logger, logError } from './observability/logger.ts'
+import { cursorSealer } from './provisioning/cursor.ts'
+import { instanceSecret } from './repositories/instance-secrets.ts'
+
+/** What the surfaces are made of. */
+export interface AppDeps {
+  readonly database: Database
+  readonly control: ControlPlane
+  readonly config: Config
+  readonly logger: Logger
+}
+
+/** Mounts the surfaces: SCIM, the admin API and health; and turns whatever fails into an answer, in this one place. */
+export function createApp(deps: AppDeps): Hono<GatewayEnv> {
+  const { config, control, database, logger } = deps
+  const limits = {
+    maxBodyBytes: config.maxBodyBytes,
+    maxOperations: config.bulkMaxOperations,
+    maxPayloadBytes: config.bulkMaxPayloadBytes,
+    defaultPageSize: config.pageSizeDefault,
+    maxPageSize: config.pageSizeMax,
+    cursorTimeoutSeconds: config.cursorTimeoutSeconds,
+  }
+  const cursors = {
+    sealer: cursorSealer(async () => config.cursorKey ?? instanceSecret(database, 'cursor')),
+    timeoutMs: config.cursorTimeoutSeconds * 1000,
+    now: Date.now,
+  }
+  const gateway = scimGateway({ database, control, origin: config }, scimRouter(limits, cursors))
+
+  const app = new Hono<GatewayEnv>()
+  app.use(requestLog(logger))
+  app.route('/', healthRoutes(database))
+  app.all('/scim/*', gateway)
+  app.route('/api/v1', adminApi({ database, config, control }))
+  app.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
+  app.onError((error, c) => {
+    const { requestId } = c.var
+    const { refusal, headers } = refusalFor(error, requestId)
+    if (refusal.status >= 500) logError(logger, error, requestId)
+    if (c.req.path.startsWith('/scim/')) return scimErrorResponse(error, requestId)
+    const response = problemResponse({ status: refusal.status, detail: refusal.message }, requestId)
+    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+    return response
+  })
+  return app
+}

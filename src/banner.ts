@@ -1,0 +1,68 @@
+import { describeUrl } from './db/postgres.ts'
+
+/** What a person is told once the gateway takes requests. */
+export interface BannerFacts {
+  /** Origin by which clients reach the gateway. */
+  readonly origin: string
+  /** Keys of the place that the first start makes. */
+  readonly project: string
+  readonly environment: string
+  readonly tenant: string
+  /** Keys made just now; undefined when there were some already, or the configuration gives one. */
+  readonly apiKey: string | undefined
+  readonly adminKey: string | undefined
+  readonly adminKeyConfigured: boolean
+  readonly databaseUrl: string | undefined
+  readonly dataDir: string
+}
+
+const SHOWN_BEFORE = 'shown once, at the first start'
+
+/**
+ * The lines printed after the start: `label  value` each, then a command that creates a user when it is pasted.
+ * `colour` is for terminals.
+ */
+export function banner(facts: BannerFacts, { colour }: { readonly colour: boolean }): string {
+  const base = `${facts.origin}/scim/v2/${facts.project}/${facts.environment}`
+  const rows: readonly (readonly [label: string, value: string])[] = [
+    ['SCIM base URL', base],
+    ['SCIM base URL', `${base}/v2`],
+    ['SCIM base URL', `${base}/v2/${facts.tenant}`],
+    ['API key', facts.apiKey ?? SHOWN_BEFORE],
+    ['Admin key', facts.adminKey ?? (facts.adminKeyConfigured ? 'the one in ADMIN_KEY' : SHOWN_BEFORE)],
+    ...storeRows(facts),
+  ]
+  const width = Math.max(...rows.map(([label]) => label.length))
+  const paint = (code: number, text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+  const lines = rows.map(([label, value]) => `${paint(2, label.padEnd(width))}  ${value}`)
+  return [
+    '',
+    paint(1, 'Rollcall is running'),
+    '',
+    ...lines,
+    '',
+    'Create a user:',
+    '',
+    ...command(base, facts.apiKey),
+    '',
+    '',
+  ].join('\n')
+}
+
+function storeRows({ databaseUrl, dataDir }: BannerFacts): readonly (readonly [string, string])[] {
+  if (databaseUrl !== undefined) return [['Store', `PostgreSQL, ${describeUrl(databaseUrl)}`]]
+  return [
+    ['Store', `embedded, ${dataDir}`],
+    ['Durability', 'every change is on this disk before it is answered; one process, no replica: back the folder up'],
+  ]
+}
+
+function command(base: string, apiKey: string | undefined): readonly string[] {
+  const user = { schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], userName: 'ada@example.com', active: true }
+  return [
+    `curl ${base}/Users \\`,
+    `  -H "Authorization: Bearer ${apiKey ?? '$ROLLCALL_KEY'}" \\`,
+    "  -H 'Content-Type: application/scim+json' \\",
+    `  -d '${JSON.stringify(user)}'`,
+  ]
+}

@@ -1,0 +1,55 @@
+import { isUnavailable } from '../db/errors.ts'
+import { ScimError } from '../scim/errors.ts'
+
+/** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
+export class ChallengeError extends ScimError {
+  readonly wwwAuthenticate: string
+
+  constructor(challenge: { status: number; wwwAuthenticate: string; detail: string }) {
+    super(challenge.status, undefined, challenge.detail)
+    this.wwwAuthenticate = challenge.wwwAuthenticate
+  }
+}
+
+/** 405 with the methods that a known address does offer (RFC 9110 §15.5.6). */
+export class MethodNotAllowed extends ScimError {
+  readonly allow: string
+
+  constructor(method: string, allow: string) {
+    super(405, undefined, `${method} is not offered here; ${allow} is.`)
+    this.allow = allow
+  }
+}
+
+/**
+ * What a failed request is answered: the refusal itself; 503 while the database cannot be reached; for all else 500 with
+ * nothing but the request id, by which the log has the cause.
+ */
+export function refusalFor(error: unknown, requestId: string): { refusal: ScimError; headers: Record<string, string> } {
+  if (error instanceof ChallengeError) return { refusal: error, headers: { 'WWW-Authenticate': error.wwwAuthenticate } }
+  if (error instanceof MethodNotAllowed) return { refusal: error, headers: { Allow: error.allow } }
+  if (error instanceof ScimError) {
+    return { refusal: error, headers: error.status === 503 ? { 'Retry-After': '1' } : {} }
+  }
+  if (isUnavailable(error)) {
+    const refusal = new ScimError(
+      503,
+      undefined,
+      `The service cannot reach its database; try again. Request ${requestId}.`,
+    )
+    return { refusal, headers: { 'Retry-After': '5' } }
+  }
+  return {
+    refusal: new ScimError(500, undefined, `Something went wrong on our side. Request ${requestId}.`),
+    headers: {},
+  }
+}
+
+/** The SCIM error response (RFC 7644 §3.12). */
+export function scimErrorResponse(error: unknown, requestId: string): Response {
+  const { refusal, headers } = refusalFor(error, requestId)
+  return new Response(JSON.stringify(refusal.toBody()), {
+    status: refusal.status,
+    headers: { 'Content-Type': 'application/scim+json', ...headers },
+  })
+}

@@ -1,0 +1,29 @@
+import { randomUUID } from 'node:crypto'
+import type { HttpBindings } from '@hono/node-server'
+import type { MiddlewareHandler } from 'hono'
+import { type Logger, requestLine } from '../observability/logger.ts'
+
+/** What every request carries. */
+export interface GatewayEnv {
+  Bindings: Partial<HttpBindings>
+  Variables: { requestId: string; tenantId?: string; keyId?: string }
+}
+
+/** Gives every request an id (in its answer, in its errors, in its events) and one line in the log. */
+export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
+  return async (c, next) => {
+    const requestId = randomUUID()
+    c.set('requestId', requestId)
+    const start = performance.now()
+    await next()
+    c.res.headers.set('X-Request-Id', requestId)
+    requestLine(logger, {
+      requestId,
+      method: c.req.method,
+      status: c.res.status,
+      ms: Math.round((performance.now() - start) * 10) / 10,
+      ...(c.var.tenantId === undefined ? {} : { tenantId: c.var.tenantId }),
+      ...(c.var.keyId === undefined ? {} : { keyId: c.var.keyId }),
+    })
+  }
+}

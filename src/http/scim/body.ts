@@ -1,0 +1,63 @@
+import { isUtf8 } from 'node:buffer'
+import { ScimError } from '../../scim/errors.ts'
+import { parseJson } from '../../scim/json.ts'
+import type { JsonValue } from '../../scim/resource.ts'
+
+/**
+ * Reads the body of a SCIM request: JSON in UTF-8 as `application/scim+json` or `application/json` (RFC 7644 §3.1, §3.8).
+ *
+ * @param limitName how the limit is called in a refusal
+ * @throws {ScimError} 415 for another media type, charset or coding; 413 past `maxBytes`; 400 invalidSyntax or invalidValue
+ */
+export async function readJson(
+  request: Request,
+  maxBytes: number,
+  limitName = `${maxBytes} bytes`,
+): Promise<JsonValue> {
+  checkMediaType(request.headers)
+  const bytes = await readBytes(request, maxBytes, limitName)
+  if (!isUtf8(bytes)) throw ScimError.invalidSyntax('The body is not UTF-8 text.')
+  return parseJson(bytes.toString('utf8'))
+}
+
+const unsupported = (detail: string) => new ScimError(415, 'invalidSyntax', detail)
+const MEDIA_TYPE = /^application\/(?:scim\+)?json$/i
+const CHARSET = /^charset="?utf-?8"?$/i
+
+function checkMediaType(headers: Headers): void {
+  const coding = headers.get('content-encoding')
+  if (coding !== null && coding.toLowerCase() !== 'identity') {
+    throw unsupported('The body must not be compressed: leave Content-Encoding out.')
+  }
+  const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';').map((part) => part.trim())
+  if (!MEDIA_TYPE.test(type)) {
+    throw unsupported('The Content-Type must be application/scim+json or application/json.')
+  }
+  const charset = parameters.find((parameter) => /^charset\s*=/i.test(parameter))
+  if (charset !== undefined && !CHARSET.test(charset.replaceAll(' ', ''))) {
+    throw unsupported('The body must be in UTF-8: name no other charset in Content-Type.')
+  }
+}
+
+/** How much of a body that is too large is still read. */
+const DISCARDED_BYTES = 33_554_432
+
+async function readBytes(request: Request, maxBytes: number, limitName: string): Promise<Buffer> {
+  const tooLarge = () => ScimError.tooLarge(`The body is larger than what is taken here: ${limitName}.`)
+  const announced = request.headers.get('content-length')
+  // Node holds senders to the announced length, so that with one there is nothing to count.
+  if (announced !== null) {
+    if (Number(announced) > maxBytes) throw tooLarge()
+    return Buffer.from(await request.arrayBuffer())
+  }
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength
+    if (size <= maxBytes) chunks.push(chunk)
+    // Who is cut off while sending sees a reset connection in place of the answer, so the rest is read, and dropped.
+    else if (size > maxBytes + DISCARDED_BYTES) break
+  }
+  if (size > maxBytes) throw tooLarge()
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,44 @@
+import type { Hono } from 'hono'
+import { v7 as uuidv7 } from 'uuid'
+import { type BulkOutcome, runBulk } from '../../provisioning/bulk.ts'
+import { type BulkOperation, isRefused, parseBulk, type RefusedOperation } from '../../scim/bulk.ts'
+import type { JsonObject } from '../../scim/resource.ts'
+import { BULK_RESPONSE } from '../../scim/urn.ts'
+import { formatVersion } from '../../scim/version.ts'
+import { readJson } from './body.ts'
+import type { ScimEnv, ScimLimits } from './env.ts'
+import { json } from './respond.ts'
+
+/** Bulk operations (RFC 7644 §3.7). */
+export function bulkRoutes(router: Hono<ScimEnv>, limits: ScimLimits): void {
+  router.post('/Bulk', async (c) => {
+    const { repositories, tenant } = c.env.scim
+    const body = await readJson(c.req.raw, limits.maxPayloadBytes, `maxPayloadSize (${limits.maxPayloadBytes})`)
+    const plan = parseBulk(body, limits)
+    const outcomes = await runBulk(repositories, tenant, plan, () => uuidv7())
+    const results = plan.operations.flatMap((operation) => {
+      const outcome = outcomes.get(operation.index)
+      return outcome ? [resultOf(operation, outcome, tenant.baseUrl)] : []
+    })
+    return json(c, JSON.stringify({ schemas: [BULK_RESPONSE], Operations: results }))
+  })
+}
+
+/** One result of the BulkResponse (RFC 7644 §3.7.3); `status` is a string (B-05). */
+function resultOf(operation: BulkOperation | RefusedOperation, outcome: BulkOutcome, baseUrl: string): JsonObject {
+  const named = {
+    ...(operation.method === undefined ? {} : { method: operation.method }),
+    ...('bulkId' in operation && operation.bulkId !== undefined ? { bulkId: operation.bulkId } : {}),
+  }
+  if (outcome.kind === 'done') {
+    return {
+      ...named,
+      ...(outcome.version === undefined ? {} : { version: formatVersion(outcome.version) }),
+      location: `${baseUrl}/${(operation as BulkOperation).endpoint}/${outcome.id}`,
+      status: String(outcome.status),
+    }
+  }
+  const body = outcome.error.toBody()
+  const place = isRefused(operation) || operation.method === 'POST' ? {} : { location: `${baseUrl}${operation.path}` }
+  return { ...named, ...place, status: body.status, response: { ...body } }
+}

@@ -1,0 +1,125 @@
+import type { Context } from 'hono'
+import { locationOf, representation, representationText } from '../../provisioning/representation.ts'
+import type { ResourceRow } from '../../repositories/rows.ts'
+import {
+  afterWrite,
+  isDefault,
+  type Projection,
+  parseProjection,
+  projectResource,
+  wants,
+} from '../../scim/projection.ts'
+import { isObject, type JsonValue } from '../../scim/resource.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import { parseAttributeNames } from '../../scim/search-request.ts'
+import { formatVersion } from '../../scim/version.ts'
+import type { ScimEnv } from './env.ts'
+
+const SCIM_JSON = 'application/scim+json'
+
+/** The media type to answer with: `application/json` to those who ask for it and not for SCIM's own (RFC 7644 §3.1). */
+export function answerType(accept: string | null): string | undefined {
+  if (accept === null || accept.trim() === '') return SCIM_JSON
+  const ranges = accept.split(',').map(readRange)
+  const taken = (type: string) => ranges.some((range) => range.type === type && range.quality > 0)
+  const refused = (type: string) => ranges.some((range) => range.type === type && range.quality === 0)
+  if (taken(SCIM_JSON)) return SCIM_JSON
+  if (taken('application/json')) return 'application/json'
+  return (taken('*/*') || taken('application/*')) && !refused(SCIM_JSON) ? SCIM_JSON : undefined
+}
+
+function readRange(text: string): { type: string; quality: number } {
+  const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase())
+  const q = parameters.find((parameter) => parameter.startsWith('q='))
+  return { type, quality: q === undefined ? 1 : Number(q.slice(2)) }
+}
+
+/** A response with JSON text for a body. */
+export function json(
+  c: Context<ScimEnv>,
+  text: string,
+  status: 200 | 201 = 200,
+  headers: Record<string, string> = {},
+): Response {
+  const type = answerType(c.req.header('accept') ?? null) ?? SCIM_JSON
+  return new Response(text, { status, headers: { 'Content-Type': type, ...headers } })
+}
+
+/** The projection that a request asks for (RFC 7644 §3.9), by `attributes` and `excludedAttributes` in its query. */
+export function projectionOf(c: Context<ScimEnv>, type: ResourceType): Projection {
+  const names = parseAttributeNames(c.env.scim.query)
+  return names.attributes || names.excludedAttributes ? parseProjection(names, type) : defaultProjection(type)
+}
+
+const defaults = new WeakMap<ResourceType, Projection>()
+
+/** The projection of a request that names no attributes; one per type, since most requests need it. */
+export function defaultProjection(type: ResourceType): Projection {
+  const known = defaults.get(type)
+  if (known) return known
+  const projection = parseProjection({}, type)
+  defaults.set(type, projection)
+  return projection
+}
+
+/** Which computed attributes have to be read for a projection. */
+export const wantedBy = (projection: Projection) => ({
+  groups: wants(projection, 'groups'),
+  members: wants(projection, 'members'),
+})
+
+/** The representation to send: the stored text as it is where nothing is left out, else the projected part. */
+export function representationFor(
+  row: ResourceRow,
+  type: ResourceType,
+  projection: Projection,
+  baseUrl: string,
+): string {
+  return isDefault(projection)
+    ? representationText(row, type, baseUrl)
+    : JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
+}
+
+/** A response with one resource, its version and its place (RFC 7644 §3.1, §3.14). */
+export function resource(
+  c: Context<ScimEnv>,
+  row: ResourceRow,
+  type: ResourceType,
+  projection: Projection,
+  status: 200 | 201 = 200,
+): Response {
+  const { tenant } = c.env.scim
+  const location = locationOf(type, row.id, tenant.baseUrl)
+  const place: Record<string, string> = status === 201 ? { Location: location } : { 'Content-Location': location }
+  const headers = { ETag: formatVersion(row.version), ...place }
+  if (status === 200 && c.req.method !== 'GET' && prefersMinimal(c)) return noContent(row.version, true)
+  return json(c, representationFor(row, type, projection, tenant.baseUrl), status, headers)
+}
+
+/** 204 with the new version. */
+export const noContent = (version: number, preferred = false): Response =>
+  new Response(null, {
+    status: 204,
+    headers: { ETag: formatVersion(version), ...(preferred ? { 'Preference-Applied': 'return=minimal' } : {}) },
+  })
+
+const prefersMinimal = (c: Context<ScimEnv>): boolean =>
+  (c.req.header('prefer') ?? '').split(',').some((preference) => preference.trim().toLowerCase() === 'return=minimal')
+
+/**
+ * The projection of a write's answer: attributes `returned: request` are there too when the write named them (RFC 7643 §7).
+ *
+ * @param names attribute paths as the client wrote them
+ */
+export const projectionAfterWrite = (projection: Projection, names: readonly string[]): Projection =>
+  isDefault(projection) ? projection : afterWrite(projection, names)
+
+/** Names of the attributes in a POST or PUT body, those of extensions with their URN. */
+export function namesIn(body: JsonValue): string[] {
+  if (!isObject(body)) return []
+  return Object.entries(body).flatMap(([name, value]) =>
+    name.toLowerCase().startsWith('urn:') && isObject(value)
+      ? Object.keys(value).map((part) => `${name}:${part}`)
+      : [name],
+  )
+}

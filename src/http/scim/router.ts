@@ -1,0 +1,62 @@
+import { Hono } from 'hono'
+import type { CursorOptions } from '../../provisioning/query.ts'
+import { ScimError } from '../../scim/errors.ts'
+import { MethodNotAllowed } from '../errors.ts'
+import { bulkRoutes } from './bulk.ts'
+import { discoveryRoutes } from './discovery.ts'
+import type { ScimEnv, ScimLimits } from './env.ts'
+import { queryRoutes } from './queries.ts'
+import { resourceRoutes, typeOf, unknownAddress } from './resources.ts'
+
+/**
+ * Routes of one tenant, below whichever of the three base URLs led here. The guard has read the address; this router
+ * matches what it read, so that no spelling of a path can mean one thing to one and another to the other.
+ */
+export function scimRouter(limits: ScimLimits, cursors: CursorOptions): Hono<ScimEnv> {
+  const router = new Hono<ScimEnv>({
+    // Only the gateway calls this router, and it always hands over the request that it has read.
+    getPath: (_request, options) => (options as { env: ScimEnv['Bindings'] }).env.scim.path,
+  })
+  const only = (path: string, allow: string) =>
+    router.all(path, (c) => {
+      throw new MethodNotAllowed(c.req.method, allow)
+    })
+  const onlyOfType = (path: string, allow: string) =>
+    router.all(path, (c) => {
+      typeOf(c)
+      throw new MethodNotAllowed(c.req.method, allow)
+    })
+
+  // Addresses with a name of their own come first, each with the answer to other methods behind it.
+  discoveryRoutes(router, limits)
+  for (const path of [
+    '/ServiceProviderConfig',
+    '/ResourceTypes',
+    '/ResourceTypes/:name',
+    '/Schemas',
+    '/Schemas/:urn',
+  ]) {
+    only(path, 'GET')
+  }
+  bulkRoutes(router, limits)
+  only('/Bulk', 'POST')
+  // Every answer needs a user behind the token, and none of our tokens stands for one (RFC 7644 §3.11).
+  router.all('/Me', () => {
+    throw ScimError.notImplemented('/Me is not offered: API keys stand for provisioning clients, not for users.')
+  })
+  queryRoutes(router, limits, cursors)
+  only('/', 'GET')
+  only('/.search', 'POST')
+  onlyOfType('/:endpoint/.search', 'POST')
+  resourceRoutes(router, limits)
+  onlyOfType('/:endpoint', 'GET, POST')
+  onlyOfType('/:endpoint/:id', 'GET, PUT, PATCH, DELETE')
+  router.notFound(() => {
+    throw unknownAddress()
+  })
+  // Errors belong to the outer app, which knows the request.
+  router.onError((error) => {
+    throw error
+  })
+  return router
+}

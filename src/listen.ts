@@ -1,0 +1,94 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
+
+/** The app as an HTTP server calls it; `env` holds Node's own `incoming` and `outgoing`, where the URL is as it was sent. */
+export type Fetch = (request: Request, env?: object) => Response | Promise<Response>
+
+/** The address cannot be listened on; `message` is one line for the operator. */
+export class CannotListen extends Error {
+  override name = 'CannotListen'
+}
+
+/** A server that takes requests. */
+export interface Listening {
+  /** The port, also where any free one was asked for. */
+  readonly port: number
+  /** Takes no more connections, lets requests under way finish for up to `graceMs`, then ends them. */
+  stop(graceMs: number): Promise<void>
+}
+
+/** Time for the whole header, so that slow senders hold nothing; long enough for any honest one. */
+const HEADERS_TIMEOUT_MS = 3_000
+/** Time for the whole request, header and body: MAX_BODY_BYTES at 70 kB/s. */
+const REQUEST_TIMEOUT_MS = 30_000
+const CHECK_TIMEOUTS_EVERY_MS = 250
+/** Longer than the 60 s that load balancers keep an idle connection, so that it is they who close it. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+const MAX_HEADER_BYTES = 16_384
+
+/**
+ * Serves `fetch` on `host`:`port`.
+ *
+ * @throws {CannotListen} when the port is taken or not ours to take
+ */
+export async function listen(
+  fetch: Fetch,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<Listening> {
+  const listener = getRequestListener(fetch)
+  let stopping = false
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_TIMEOUTS_EVERY_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    (incoming, outgoing) => {
+      if (stopping) outgoing.shouldKeepAlive = false
+      void listener(incoming, outgoing)
+    },
+  )
+  await bind(server, host, port)
+  return {
+    port: (server.address() as AddressInfo).port,
+    stop: (graceMs) => {
+      stopping = true
+      return close(server, graceMs)
+    },
+  }
+}
+
+function bind(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)))
+    server.listen({ host, port }, resolve)
+  })
+}
+
+function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): CannotListen {
+  const reasons: Record<string, string> = {
+    EADDRINUSE: `port ${port} on ${host} is taken by another program; set PORT to a free one`,
+    EACCES: `port ${port} may not be used by this account; set PORT to 1024 or more`,
+    EADDRNOTAVAIL: `${host} is not an address of this machine; set HOST to one that is, or to 0.0.0.0 for all`,
+    ENOTFOUND: `${host} is not a known address; set HOST to one of this machine, or to 0.0.0.0 for all`,
+  }
+  return new CannotListen(reasons[error.code ?? ''] ?? `cannot listen on ${host}:${port}: ${error.message}`, {
+    cause: error,
+  })
+}
+
+function close(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    // A connection whose last request was under way becomes idle only now, and would be kept for the next one.
+    const sweep = setInterval(() => server.closeIdleConnections(), 50)
+    const end = setTimeout(() => server.closeAllConnections(), graceMs)
+    server.close(() => {
+      clearInterval(sweep)
+      clearTimeout(end)
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,71 @@
+import pino, { type DestinationStream } from 'pino'
+
+/** Writes one JSON object per line. */
+export type Logger = pino.Logger
+
+/**
+ * A logger to `destination`: standard error where none is given, since standard output belongs to what a person reads after
+ * the start.
+ */
+export function createLogger(level: string, destination?: DestinationStream): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
+    },
+    destination ?? pino.destination({ dest: 2, sync: false }),
+  )
+}
+
+/** What may be said of a request; never a body, a query string or a header. */
+export interface RequestFields {
+  readonly requestId: string
+  readonly method: string
+  /** The route's pattern, not the path: a path holds what a client put there. */
+  readonly route?: string | undefined
+  readonly status: number
+  readonly ms: number
+  readonly tenantId?: string | undefined
+  readonly keyId?: string | undefined
+  readonly engine?: string | undefined
+}
+
+/** Writes the one line of a request: as a warning from 500 on. */
+export function requestLine(logger: Logger, fields: RequestFields): void {
+  // Member by member, so that whatever else the object holds stays out of the log.
+  const { requestId, method, route, status, ms, tenantId, keyId, engine } = fields
+  logger[status >= 500 ? 'warn' : 'info']({ requestId, method, route, status, ms, tenantId, keyId, engine }, 'request')
+}
+
+/** Writes why a request failed on our side. */
+export function logError(logger: Logger, error: unknown, requestId: string): void {
+  logger.error({ requestId, err: error }, 'failed')
+}
+
+/** An error as it may be logged: the database's without its message, which shows values. */
+export function describeError(error: unknown, depth = 0): Record<string, unknown> {
+  if (!(error instanceof Error)) return { name: typeof error }
+  const { name, code, severity, constraint, constraint_name, cause } = error as Error & Record<string, unknown>
+  // Both drivers' errors have a severity, as the server sends one. Drizzle's wrap them in the statement and its values.
+  const showsValues = severity !== undefined || name === 'DrizzleQueryError' || error.message.startsWith('Failed query')
+  return {
+    name,
+    code,
+    constraint: constraint ?? constraint_name,
+    message: showsValues ? undefined : error.message,
+    stack: frames(error),
+    cause: cause === undefined || depth === 3 ? undefined : describeError(cause, depth + 1),
+  }
+}
+
+/** Where it was thrown, without the message that a stack begins with. */
+function frames(error: Error): string | undefined {
+  return error.stack
+    ?.split('\n')
+    .filter((line) => /^ {4}at /.test(line))
+    .map((line) => line.trim())
+    .join('\n')
+}
