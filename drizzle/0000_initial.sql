@@ -17,6 +17,14 @@ CREATE TABLE "control_revision" (
 	"revision" bigint DEFAULT 0 NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "deferred_members" (
+	"tenant_id" uuid NOT NULL,
+	"group_id" uuid NOT NULL,
+	"value" text collate "C" NOT NULL,
+	"display" text,
+	CONSTRAINT "deferred_members_tenant_id_group_id_value_pk" PRIMARY KEY("tenant_id","group_id","value")
+);
+--> statement-breakpoint
 CREATE TABLE "environments" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"project_id" uuid NOT NULL,
@@ -53,6 +61,7 @@ CREATE TABLE "memberships" (
 	"tenant_id" uuid NOT NULL,
 	"group_id" uuid NOT NULL,
 	"member_id" uuid NOT NULL,
+	"display" text,
 	CONSTRAINT "memberships_tenant_id_group_id_member_id_pk" PRIMARY KEY("tenant_id","group_id","member_id")
 );
 --> statement-breakpoint
@@ -115,6 +124,7 @@ CREATE TABLE "tenants" (
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "deferred_members" ADD CONSTRAINT "deferred_members_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "environments" ADD CONSTRAINT "environments_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_member_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","member_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint

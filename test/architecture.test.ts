@@ -79,7 +79,9 @@ test('the protocol core is pure: synchronous, without packages, clocks or chance
       importsOf(file).filter((specifier) => !specifier.startsWith('.')),
       file,
     ).toEqual([])
-    expect(text, file).not.toMatch(/(?<!-)\basync\b|\bawait\b|Date\.now|new Date\(\)|randomUUID|Math\.random|performance\./)
+    expect(text, file).not.toMatch(
+      /(?<!-)\basync\b|\bawait\b|Date\.now|new Date\(\)|randomUUID|Math\.random|performance\./,
+    )
   }
 })
 

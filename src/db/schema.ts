@@ -176,12 +176,33 @@ export const memberships = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     groupId: uuid('group_id').notNull(),
     memberId: uuid('member_id').notNull(),
+    /** The `display` that the client sent; shown where the member has no displayName. */
+    display: text(),
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.groupId, t.memberId] }),
     index('memberships_member').on(t.tenantId, t.memberId, t.groupId),
     foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }),
     foreignKey({ columns: [t.tenantId, t.memberId], foreignColumns: [resources.tenantId, resources.id] }),
+  ],
+)
+
+/**
+ * Members that are nobody here (yet): kept only where a tenant defers the check of references, and shown as they were sent.
+ */
+export const deferredMembers = pgTable(
+  'deferred_members',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    groupId: uuid('group_id').notNull(),
+    value: key('value').notNull(),
+    display: text(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.groupId, t.value] }),
+    foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
+      'cascade',
+    ),
   ],
 )
 

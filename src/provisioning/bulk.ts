@@ -1,6 +1,5 @@
 import type { TenantContext } from '../context/tenant.ts'
 import { eventNoun } from '../events/changes.ts'
-import type { NewResource } from '../repositories/resources.ts'
 import { mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, type BulkPlan, isRefused, order, references, substitute } from '../scim/bulk.ts'
@@ -11,9 +10,18 @@ import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches } from '../scim/version.ts'
 import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
+import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
-import { hasMemberRows, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
-import { missing, staleVersion, unknownMembers } from './refusals.ts'
+import {
+  hasMemberRows,
+  type PreparedCreate,
+  patched,
+  prepareChange,
+  prepareCreate,
+  replaced,
+  uniqueName,
+} from './prepare.ts'
+import { missing, staleVersion } from './refusals.ts'
 import { provisioningService } from './service.ts'
 
 /** What became of one operation; `id` is that of the resource where there is one. */
@@ -185,7 +193,7 @@ export async function runBulk(
 
   /** All creates of a batch in one statement, members that the batch itself creates in a second one. */
   async function runCreates(operations: readonly BulkOperation[]): Promise<void> {
-    const prepared = new Map<number, NewResource>()
+    const prepared = new Map<number, PreparedCreate>()
     const failures: Outcomes = new Map()
     for (const operation of operations) {
       if (operation.method !== 'POST') continue
@@ -234,47 +242,53 @@ export async function runBulk(
   async function createAll(
     inside: Repositories,
     operations: readonly BulkOperation[],
-    prepared: ReadonlyMap<number, NewResource>,
+    prepared: ReadonlyMap<number, PreparedCreate>,
   ): Promise<Outcomes> {
     if (operations.length === 0) return new Map()
-    const resources = operations.map((operation) => prepared.get(operation.index) as NewResource)
-    const own = new Set(resources.map((resource) => resource.id))
-    const withoutOwn = resources.map((resource) => {
-      return { ...resource, members: resource.members.filter((id) => !own.has(id)) }
-    })
-    const created = await inside.resources.create(withoutOwn)
+    const resources = operations.map((operation) => prepared.get(operation.index) as PreparedCreate)
+    const created = await inside.resources.create(resources)
     const done: Outcomes = new Map()
     const failures: Outcomes = new Map()
-    for (const [i, operation] of operations.entries()) {
-      const [result, resource] = [created[i], resources[i] as NewResource]
+    for (const [i, { index }] of operations.entries()) {
+      const { id, type, stored } = resources[i] as PreparedCreate
+      const result = created[i]
       if (result?.outcome === 'created') {
-        done.set(operation.index, { kind: 'done', status: 201, id: resource.id, version: result.row.version })
-      } else {
-        const error =
-          result?.outcome === 'unknown-members'
-            ? unknownMembers(result.ids)
-            : uniquenessError(resource.type, uniqueName(resource.type, resource.stored))
-        failures.set(operation.index, { kind: 'failed', error })
-      }
+        done.set(index, { kind: 'done', status: 201, id, version: result.row.version })
+      } else failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
     }
-    const before = failures.size
+    const taken = failures.size
     failDependents(operations, failures)
-    // Something stands there that refers to a create that failed: it must not stay.
-    if (failures.size > before) throw new RunAgain(failures)
-    const inner = resources
-      .filter((resource) => resource.members.some((id) => own.has(id)))
-      .map((resource) => ({ ...resource, members: resource.members.filter((id) => own.has(id)) }))
-      .map(({ id, members }) => ({ groupId: id, expectedVersion: null, clear: false, add: members, remove: [] }))
-    if (inner.length > 0) {
-      const joined = await inside.memberships.change(inner)
-      const versions = new Map(joined.map((outcome, i) => [inner[i]?.groupId, outcome]))
-      for (const [index, outcome] of done) {
-        const after = outcome.kind === 'done' ? versions.get(outcome.id) : undefined
-        if (outcome.kind === 'done' && after?.outcome === 'done')
-          done.set(index, { ...outcome, version: after.version })
-      }
-    }
+    if (failures.size === taken) await addMembers(inside, operations, resources, done, failures)
+    // What was made and then failed, or refers to what failed, must not stay.
+    if (failures.size > taken) throw new RunAgain(failures)
     return new Map([...done, ...failures])
+  }
+
+  /** Members come last, when all that the batch creates is there. */
+  async function addMembers(
+    inside: Repositories,
+    operations: readonly BulkOperation[],
+    resources: readonly PreparedCreate[],
+    done: Outcomes,
+    failures: Outcomes,
+  ): Promise<void> {
+    const groups = operations.flatMap(({ index }, i) => {
+      const { id, members, type } = resources[i] as PreparedCreate
+      return done.has(index) && members.add.length > 0 ? [{ index, id, members, type }] : []
+    })
+    if (groups.length === 0) return
+    const joined = await inside.memberships.change(
+      groups.map(({ id, members }) => {
+        return { groupId: id, expectedVersion: null, clear: false, remove: [], fresh: true, ...members }
+      }),
+    )
+    for (const [i, { index, id, type }] of groups.entries()) {
+      const outcome = await settled(async () => {
+        settledChange(joined[i], type, id)
+        return undefined
+      })
+      if (outcome) failures.set(index, outcome)
+    }
   }
 
   // ---- Changes, memberships, deletes
@@ -338,9 +352,8 @@ export async function runBulk(
       outcomes.set(
         index,
         await settled(async () => {
-          if (outcome?.outcome === 'unknown-members') throw unknownMembers(outcome.ids)
-          if (outcome?.outcome !== 'done') return missing(type, groupId)
-          return { kind: 'done', status: 200, id: groupId, version: outcome.version }
+          const { version } = settledChange(outcome, type, groupId)
+          return { kind: 'done', status: 200, id: groupId, version }
         }),
       )
     }

@@ -1,15 +1,22 @@
 import type { TenantContext } from '../context/tenant.ts'
+import type { MembershipChange, MembershipOutcome } from '../repositories/memberships.ts'
 import { mayRetry, writeError } from '../repositories/sql-errors.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { MembershipStep } from '../scim/patch/members.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { missing, staleVersion, unknownMembers } from './refusals.ts'
 
+/** A group after a change of its members; `small` when it can be shown whole at little cost. */
+export interface ChangedGroup {
+  readonly version: number
+  readonly small: boolean
+}
+
 /**
- * Changes one group's members, step by step, and gives the group's version. One step is one statement; several belong in a
- * transaction.
+ * Changes one group's members, step by step. One step is one statement; several belong in a transaction.
  *
  * @param expected the version that the group must have; null takes any
+ * @param fresh whether the group was made in the same transaction
  * @throws {ScimError} 404, 412, 400 invalidValue for members that are not in this tenant
  */
 export async function changeMembers(
@@ -18,28 +25,45 @@ export async function changeMembers(
   steps: readonly MembershipStep[],
   groupId: string,
   expected: number | null,
-): Promise<number> {
+  fresh = false,
+): Promise<ChangedGroup> {
   const type = tenant.registry.byName.get('Group') as ResourceType
-  let version = 0
+  let group: ChangedGroup = { version: 0, small: false }
   for (const step of steps) {
-    const { clear, add, remove } = step.kind === 'change' ? step : await fitting(step)
-    try {
-      const [outcome] = await inside.memberships.change([{ groupId, expectedVersion: expected, clear, add, remove }])
-      if (outcome === undefined || outcome.outcome === 'missing') missing(type, groupId)
-      if (outcome.outcome === 'version') throw staleVersion()
-      if (outcome.outcome === 'unknown-members') throw unknownMembers(outcome.ids)
-      version = outcome.version
-    } catch (error) {
-      throw mayRetry(error) ? error : writeError(error, type, null)
-    }
+    const change = step.kind === 'change' ? step : await fitting(step)
+    const [outcome] = await inside.memberships
+      .change([{ ...change, groupId, expectedVersion: expected, fresh }])
+      .catch((error: unknown): MembershipOutcome[] => {
+        throw mayRetry(error) ? error : writeError(error, type, null)
+      })
+    group = settledChange(outcome, type, groupId)
   }
-  return version
+  return group
 
   /** A value path other than by id is turned into the ids that it selects. */
-  async function fitting(step: MembershipStep & { kind: 'removeWhere' }) {
+  async function fitting(
+    step: MembershipStep & { kind: 'removeWhere' },
+  ): Promise<Omit<MembershipChange, 'groupId' | 'expectedVersion'>> {
     const endpoints = new Map(tenant.registry.resourceTypes.map((t) => [t.name, t.endpoint]))
     const scope = { type, tenantId: tenant.id, baseUrl: tenant.baseUrl, endpoints }
-    const remove = await inside.memberships.matching(groupId, step.filter, scope)
-    return { clear: false, add: [], remove }
+    return { clear: false, add: [], remove: await inside.memberships.matching(groupId, step.filter, scope) }
+  }
+}
+
+/** @throws {ScimError} for any outcome but `done` */
+export function settledChange(
+  outcome: MembershipOutcome | undefined,
+  type: ResourceType,
+  groupId: string,
+): ChangedGroup {
+  switch (outcome?.outcome) {
+    case 'done':
+      return outcome
+    case 'version':
+      throw staleVersion()
+    case 'unknown-members':
+      throw unknownMembers(outcome.ids)
+    default:
+      return missing(type, groupId)
   }
 }

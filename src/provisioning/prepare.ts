@@ -1,5 +1,6 @@
 import type { TenantContext } from '../context/tenant.ts'
 import { changeEvents, eventNoun } from '../events/changes.ts'
+import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
 import type { ResourceRow } from '../repositories/rows.ts'
 import { type ResourceKey, resourceFrom, storedForm } from '../repositories/stored-form.ts'
@@ -13,10 +14,21 @@ import { bodyUnderPasswordPolicy, hashPassword, removesPassword } from './passwo
 /** Members of a group are rows; no other type has such an attribute. */
 export const hasMemberRows = (type: ResourceType): boolean => type.name === 'Group'
 
-/** Ids in a resource's `members`, each once. */
-export function memberIds(resource: Resource): string[] {
-  const members = Array.isArray(resource.members) ? resource.members : []
-  return [...new Set(members.flatMap((m) => (isObject(m) && typeof m.value === 'string' ? [m.value] : [])))]
+/** A resource's `members` as additions to a group: ids, each once, and what the client calls them. */
+export function membersOf(resource: Resource): Pick<MembershipChange, 'add' | 'displays'> {
+  const displays = new Map<string, string>()
+  const ids = new Set<string>()
+  for (const element of Array.isArray(resource.members) ? resource.members : []) {
+    if (!isObject(element) || typeof element.value !== 'string') continue
+    ids.add(element.value)
+    if (typeof element.display === 'string' && element.display !== '') displays.set(element.value, element.display)
+  }
+  return { add: [...ids], ...(displays.size > 0 ? { displays } : {}) }
+}
+
+/** A new resource, and the members it begins with. */
+export interface PreparedCreate extends NewResource {
+  readonly members: Pick<MembershipChange, 'add' | 'displays'>
 }
 
 /**
@@ -29,7 +41,7 @@ export async function prepareCreate(
   type: ResourceType,
   id: string,
   body: JsonValue,
-): Promise<NewResource> {
+): Promise<PreparedCreate> {
   const allowed = bodyUnderPasswordPolicy(body, tenant)
   const { password, ...attributes } = validateResource(type, allowed, { kind: 'create' }, tenant.deviations)
   return {
@@ -37,8 +49,8 @@ export async function prepareCreate(
     type,
     stored: storedForm(type, attributes, tenant),
     passwordHash: typeof password === 'string' ? await hashPassword(password) : null,
-    members: hasMemberRows(type) ? memberIds(attributes) : [],
     event: `${eventNoun(type.name)}.created`,
+    members: hasMemberRows(type) ? membersOf(attributes) : { add: [] },
   }
 }
 

@@ -35,12 +35,12 @@ export const representation = (row: ResourceRow, type: ResourceType, baseUrl: st
 const ENTERPRISE = `"${ENTERPRISE_USER_SCHEMA}":{`
 const MANAGER = '"manager":{'
 
-/** Adds the manager's displayName, and our `$ref` unless the client gave one (RFC 7643 §4.3). */
+/** Adds the manager's displayName where there is one, and our `$ref` unless the client gave one (RFC 7643 §4.3). */
 function withManager(document: string, displayName: string, baseUrl: string): string {
   const at = document.indexOf(MANAGER, document.indexOf(ENTERPRISE))
   const start = at + MANAGER.length
   const end = document.indexOf('}', start)
   const value = JSON.parse(`{${document.slice(start, end)}}`) as { value: string; $ref?: string }
-  const manager = { $ref: `${baseUrl}/Users/${value.value}`, ...value, displayName }
+  const manager = { $ref: `${baseUrl}/Users/${value.value}`, ...value, ...(displayName === '' ? {} : { displayName }) }
   return `${document.slice(0, start)}${JSON.stringify(manager).slice(1, -1)}${document.slice(end)}`
 }

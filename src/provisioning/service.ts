@@ -9,15 +9,15 @@ import type { PatchOperation } from '../scim/patch/parse.ts'
 import type { JsonValue, Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches, type Precondition } from '../scim/version.ts'
-import { changeMembers } from './membership.ts'
+import { type ChangedGroup, changeMembers } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
-import { hasMemberRows, memberIds, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
-import { missing, staleVersion, unknownMembers } from './refusals.ts'
+import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
+import { missing, staleVersion } from './refusals.ts'
 
-/** What a write leaves: the row as it is to be shown, or only the new version where reading all of it would cost more. */
+/** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
 export type Written =
   | { readonly kind: 'row'; readonly row: ResourceRow }
-  | { readonly kind: 'version'; readonly id: string; readonly version: number }
+  | ({ readonly kind: 'group'; readonly id: string } & ChangedGroup)
 
 const EVERYTHING: Wanted = { groups: true, members: true }
 const NOTHING: Wanted = { groups: false, members: false }
@@ -33,14 +33,31 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
   return {
     /** @throws {ScimError} 400, or 409 uniqueness */
     async create(type: ResourceType, body: JsonValue): Promise<ResourceRow> {
-      const resource = await prepareCreate(tenant, type, newId(), body)
+      const { members, ...resource } = await prepareCreate(tenant, type, newId(), body)
+      const name = () => uniqueName(type, resource.stored)
+      const make = async (inside: Repositories): Promise<ResourceRow> => {
+        const [created] = await inside.resources.create([resource])
+        if (created?.outcome !== 'created') throw uniquenessError(type, name())
+        return created.row
+      }
       try {
-        const [created] = await patiently(() => repositories.resources.create([resource]))
-        if (created?.outcome === 'created') return created.row
-        if (created?.outcome === 'unknown-members') throw unknownMembers(created.ids)
-        throw uniquenessError(type, uniqueName(type, resource.stored))
+        if (members.add.length === 0) return await patiently(() => make(repositories))
+        return await patiently(() =>
+          repositories.transaction(async (inside) => {
+            const { id } = await make(inside)
+            await changeMembers(
+              inside,
+              tenant,
+              [{ kind: 'change', clear: false, remove: [], ...members }],
+              id,
+              null,
+              true,
+            )
+            return (await inside.resources.retrieve(type, id, EVERYTHING)) ?? missing(type, id)
+          }),
+        )
       } catch (error) {
-        throw writeError(error, type, uniqueName(type, resource.stored))
+        throw writeError(error, type, name())
       }
     },
 
@@ -57,15 +74,15 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       }
       return patiently(() =>
         repositories.transaction(async (inside) => {
-          let members: readonly string[] = []
+          let members: ReturnType<typeof membersOf> = { add: [] }
           const next = (stored: Resource) => {
             const whole = replaced(tenant, type, stored, body)
-            members = memberIds(whole)
+            members = membersOf(whole)
             return whole
           }
           const { version } = await change(inside, type, id, precondition, next, NOTHING)
           const expected = precondition ? version : null
-          await changeMembers(inside, tenant, [{ kind: 'change', clear: true, add: members, remove: [] }], id, expected)
+          await changeMembers(inside, tenant, [{ kind: 'change', clear: true, remove: [], ...members }], id, expected)
           return (await inside.resources.retrieve(type, id, EVERYTHING)) ?? missing(type, id)
         }),
       )
@@ -91,14 +108,14 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       }
       if (rest.length === 0 && membership.length === 1) {
         const expected = await expectedVersion(type, id, precondition)
-        const version = await patiently(() => changeMembers(repositories, tenant, membership, id, expected))
-        return { kind: 'version', id, version }
+        const group = await patiently(() => changeMembers(repositories, tenant, membership, id, expected))
+        return { kind: 'group', id, ...group }
       }
       return patiently(() =>
         repositories.transaction(async (inside) => {
           const { version } = await change(inside, type, id, precondition, next, NOTHING)
           const expected = precondition ? version : null
-          return { kind: 'version', id, version: await changeMembers(inside, tenant, membership, id, expected) }
+          return { kind: 'group', id, ...(await changeMembers(inside, tenant, membership, id, expected)) }
         }),
       )
     },

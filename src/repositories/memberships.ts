@@ -15,19 +15,28 @@ export interface MembershipChange {
   readonly clear: boolean
   readonly add: readonly string[]
   readonly remove: readonly string[]
+  /** By id, the `display` that the client sent with an added member. */
+  readonly displays?: ReadonlyMap<string, string>
+  /** True when the group was made in the same transaction: its members are part of its first version. */
+  readonly fresh?: boolean
 }
 
 /** What became of a change; only `done` left anything behind. */
 export type MembershipOutcome =
-  | { readonly outcome: 'done'; readonly version: number; readonly changed: boolean }
+  /** `small` when the group was small enough before to be shown in the answer. */
+  | { readonly outcome: 'done'; readonly version: number; readonly changed: boolean; readonly small: boolean }
   | { readonly outcome: 'missing' }
   | { readonly outcome: 'version'; readonly version: number }
   | { readonly outcome: 'unknown-members'; readonly ids: readonly string[] }
+
+/** Groups of up to this many members are answered whole after a change. */
+const SMALL_GROUP = 20
 
 interface OutcomeRow {
   readonly before: number | null
   readonly after: number | null
   readonly fits: boolean | null
+  readonly small: boolean | null
   readonly unknown: string | null
 }
 
@@ -40,23 +49,19 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
      * versions count up one by one, and an expected version holds until the commit.
      */
     async change(changes: readonly MembershipChange[]): Promise<MembershipOutcome[]> {
-      // An id that is not of our making names nobody, and must not reach a uuid column.
-      const strange = changes.map((change) => change.add.filter((id) => !isOurId(id)))
-      const rows = await applied(
-        changes.map((change) => ({
-          ...change,
-          add: change.add.filter(isOurId),
-          remove: change.remove.filter(isOurId),
-        })),
-        strange.map((ids) => ids.length > 0),
-      )
-      return changes.map((_, i): MembershipOutcome => {
-        const row = rows[i]
+      // An id that is not of our making is no group's, and must not reach a uuid column.
+      const known = changes.filter((change) => isOurId(change.groupId))
+      const parameters = new Parameters()
+      const rows =
+        known.length === 0 ? [] : await db.run<OutcomeRow>(changeSql(known, scope, parameters), parameters.values)
+      return changes.map((change): MembershipOutcome => {
+        const row = rows[known.indexOf(change)]
         if (row === undefined || row.before === null) return { outcome: 'missing' }
         if (!row.fits) return { outcome: 'version', version: row.before }
-        const unknown = [...(strange[i] ?? []), ...(row.unknown?.split(' ') ?? [])]
+        const unknown = scope.defersReferences ? [] : [...strangeIds(change), ...(row.unknown?.split(' ') ?? [])]
         if (unknown.length > 0) return { outcome: 'unknown-members', ids: unknown }
-        return { outcome: 'done', version: row.after ?? row.before, changed: row.after !== null }
+        const { before, after, small } = row
+        return { outcome: 'done', version: after ?? before, changed: after !== null, small: small === true }
       })
     },
 
@@ -76,88 +81,147 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
       return rows.map((row) => row.id)
     },
   }
-
-  async function applied(changes: readonly MembershipChange[], refused: readonly boolean[]): Promise<OutcomeRow[]> {
-    const parameters = new Parameters()
-    const tenant = parameters.bind(scope.tenantId, 'uuid')
-    const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
-    const clears = changes.some((change) => change.clear)
-    const statement = `with input as materialized (${input(changes, refused, parameters)}),
-      target as materialized (
-        select r.id, r.version from resources r
-        where r.tenant_id = ${tenant} and r.resource_type = 'Group' and r.id in (select group_id from input)
-        order by r.id for no key update
-      ),
-      wanted as materialized (
-        select i.ord, i.group_id, w.id, o.id is not null as known from input i cross join lateral unnest(i.add) as w(id)
-        left join resources o on o.tenant_id = ${tenant} and o.id = w.id and o.resource_type in ('User', 'Group')
-      ),
-      going as materialized (
-        select i.ord, i.group_id, i.clear, i.remove from input i join target t on t.id = i.group_id
-        where (i.expected is null or i.expected = t.version) and not i.refused
-          and not exists (select 1 from wanted w where w.ord = i.ord and not w.known)
-      ),
-      added as (
-        insert into memberships (tenant_id, group_id, member_id)
-        select distinct ${tenant}, w.group_id, w.id from going g join wanted w on w.ord = g.ord
-        on conflict do nothing returning group_id, member_id
-      ),
-      removed as (
-        delete from memberships m using (
-          select g.group_id, x.id from going g cross join lateral unnest(g.remove) as x(id)
-          ${
-            clears
-              ? `union all
-          select g.group_id, n.member_id from going g join memberships n on n.tenant_id = ${tenant} and n.group_id = g.group_id
-          where g.clear and not exists (select 1 from wanted w where w.ord = g.ord and w.id = n.member_id)`
-              : ''
-          }
-        ) x
-        where m.tenant_id = ${tenant} and m.group_id = x.group_id and m.member_id = x.id
-        returning m.group_id, m.member_id
-      ),
-      moved as materialized (
-        select 'group.member_added' as type, group_id, member_id from added
-        union all select 'group.member_removed', group_id, member_id from removed
-      ),
-      bumped as (
-        update resources r set version = r.version + 1,
-          modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
-        where r.tenant_id = ${tenant} and r.id in (select group_id from moved)
-        returning r.id, r.version, r.modified_at
-      ),
-      logged as (
-        insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-        select ${tenant}, x.type, 'Group', b.id, b.version, ${request}, ${actor}, b.modified_at,
-          ${memberBatchJson('x.member_id')}
-        from (${memberBatches('select * from moved', ', type')}) x join bumped b on b.id = x.group_id
-        group by b.id, b.version, b.modified_at, x.type, x.batch order by x.type, x.batch
-      )
-      select t.version::int as before, b.version::int as after, i.expected is null or i.expected = t.version as fits,
-        (select string_agg(w.id::text, ' ') from (select id from wanted w where w.ord = i.ord and not w.known limit 5) w) as unknown
-      from input i left join target t on t.id = i.group_id left join bumped b on b.id = i.group_id order by i.ord`
-    return db.run<OutcomeRow>(statement, parameters.values)
-  }
 }
 
-function input(changes: readonly MembershipChange[], refused: readonly boolean[], parameters: Parameters): string {
-  const [first] = changes
-  if (first && changes.length === 1) {
-    return `select 0 as ord, ${parameters.bind(first.groupId, 'uuid')} as group_id,
-      ${parameters.bind(first.expectedVersion, 'bigint')} as expected, ${parameters.bind(first.clear, 'boolean')} as clear,
-      ${parameters.bind(refused[0] ?? false, 'boolean')} as refused,
-      ${parameters.array(first.add, 'uuid')} as add, ${parameters.array(first.remove, 'uuid')} as remove`
+/** An id that is not of our making names nobody, and must not reach a uuid column. */
+const strangeIds = (change: MembershipChange): string[] => change.add.filter((id) => !isOurId(id))
+
+function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope, parameters: Parameters): string {
+  const tenant = parameters.bind(scope.tenantId, 'uuid')
+  const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
+  const clears = changes.some((change) => change.clear)
+  const fresh = changes.some((change) => change.fresh)
+  const deferred = scope.defersReferences ? deferredSql(tenant, clears) : undefined
+  const now = `date_trunc('milliseconds', now())`
+  const refusals = deferred
+    ? ''
+    : 'and not i.refused and not exists (select 1 from wanted w where w.ord = i.ord and not w.known)'
+  const leaving = clears
+    ? `union all
+        select g.group_id, n.member_id from going g join memberships n on n.tenant_id = ${tenant} and n.group_id = g.group_id
+        where g.clear and not exists (select 1 from wanted w where w.ord = g.ord and w.id = n.member_id)`
+    : ''
+  return `with input as materialized (${input(changes, scope, parameters)}),
+    target as materialized (
+      select r.id, r.version, r.modified_at from resources r
+      where r.tenant_id = ${tenant} and r.resource_type = 'Group' and r.id in (select group_id from input)
+      order by r.id for no key update
+    ),
+    wanted as materialized (
+      select i.ord, i.group_id, w.id, w.display, o.id is not null as known
+      from input i cross join lateral unnest(i.add, i.displays) as w(id, display)
+      left join resources o on o.tenant_id = ${tenant} and o.id = w.id and o.resource_type in ('User', 'Group')
+    ),
+    going as materialized (
+      select i.* from input i join target t on t.id = i.group_id
+      where (i.expected is null or i.expected = t.version) ${refusals}
+    ),
+    added as (
+      insert into memberships (tenant_id, group_id, member_id, display)
+      select distinct on (w.group_id, w.id) ${tenant}, w.group_id, w.id, w.display
+      from going g join wanted w on w.ord = g.ord where w.known
+      on conflict do nothing returning group_id, member_id
+    ),
+    removed as (
+      delete from memberships m using (
+        select g.group_id, x.id from going g cross join lateral unnest(g.remove) as x(id) ${leaving}
+      ) x
+      where m.tenant_id = ${tenant} and m.group_id = x.group_id and m.member_id = x.id
+      returning m.group_id, m.member_id
+    ),
+    ${deferred?.parts ?? ''}
+    moved as materialized (
+      select 'group.member_added' as type, group_id, member_id::text from added
+      union all select 'group.member_removed', group_id, member_id::text from removed
+      ${deferred?.moved ?? ''}
+    ),
+    bumped as (
+      update resources r set version = r.version + 1, modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
+      where r.tenant_id = ${tenant} and r.id in (select group_id from moved)
+        ${fresh ? 'and r.id not in (select group_id from going where fresh)' : ''}
+      returning r.id, r.version, r.modified_at
+    ),
+    standing as (
+      select id, version, modified_at from bumped
+      ${fresh ? 'union all select t.id, t.version, t.modified_at from target t join going g on g.group_id = t.id where g.fresh' : ''}
+    ),
+    logged as (
+      insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+      select ${tenant}, x.type, 'Group', b.id, b.version, ${request}, ${actor}, b.modified_at, ${memberBatchJson('x.member_id')}
+      from (${memberBatches('select * from moved', ', type')}) x join standing b on b.id = x.group_id
+      group by b.id, b.version, b.modified_at, x.type, x.batch order by x.type, x.batch
+    )
+    select t.version::int as before, b.version::int as after, i.expected is null or i.expected = t.version as fits,
+      (select count(*) from (
+        select 1 from memberships m where m.tenant_id = ${tenant} and m.group_id = i.group_id limit ${SMALL_GROUP + 1}
+      ) m) + cardinality(i.add) <= ${SMALL_GROUP} as small,
+      (select string_agg(w.id::text, ' ') from (select id from wanted w where w.ord = i.ord and not w.known limit 5) w) as unknown
+    from input i left join target t on t.id = i.group_id left join bumped b on b.id = i.group_id order by i.ord`
+}
+
+/** The same for members that are nobody here, where the tenant keeps them. */
+function deferredSql(tenant: string, clears: boolean): { parts: string; moved: string } {
+  const parts = `strangers as materialized (
+      select w.ord, w.group_id, w.id::text as value, w.display from wanted w where not w.known
+      union select i.ord, i.group_id, s.value, s.display from input i cross join lateral unnest(i.strange, i.strange_displays) as s(value, display)
+    ),
+    deferred as (
+      insert into deferred_members (tenant_id, group_id, value, display)
+      select distinct on (s.group_id, s.value) ${tenant}, s.group_id, s.value, s.display from going g join strangers s on s.ord = g.ord
+      on conflict do nothing returning group_id, value
+    ),
+    dropped as (
+      delete from deferred_members d using going g
+      where d.tenant_id = ${tenant} and d.group_id = g.group_id and (d.value = any(g.strange_removed) ${
+        clears ? 'or g.clear and not exists (select 1 from strangers s where s.ord = g.ord and s.value = d.value)' : ''
+      })
+      returning d.group_id, d.value
+    ),`
+  const moved = `union all select 'group.member_added', group_id, value from deferred
+      union all select 'group.member_removed', group_id, value from dropped`
+  return { parts, moved }
+}
+
+/** One change comes as plain parameters, many come as one JSON document; the rest of the statement is the same. */
+function input(changes: readonly MembershipChange[], scope: RepositoryScope, parameters: Parameters): string {
+  const rows = changes.map((change, ord) => {
+    const display = (id: string) => change.displays?.get(id) ?? null
+    const [add, strange] = [change.add.filter(isOurId), strangeIds(change)]
+    return {
+      ord,
+      group_id: change.groupId,
+      expected: change.expectedVersion,
+      clear: change.clear,
+      fresh: change.fresh ?? false,
+      refused: strange.length > 0,
+      add,
+      displays: change.displays ? add.map(display) : [],
+      remove: change.remove.filter(isOurId),
+      strange,
+      strange_displays: strange.map(display),
+      strange_removed: change.remove,
+    }
+  })
+  const kept = scope.defersReferences
+  const [first] = rows
+  if (first && rows.length === 1) {
+    return `select 0 as ord, ${parameters.bind(first.group_id, 'uuid')} as group_id,
+      ${parameters.bind(first.expected, 'bigint')} as expected, ${parameters.bind(first.clear, 'boolean')} as clear,
+      ${parameters.bind(first.fresh, 'boolean')} as fresh, ${parameters.bind(first.refused, 'boolean')} as refused,
+      ${parameters.array(first.add, 'uuid')} as add, ${parameters.array(first.displays, 'text')} as displays,
+      ${parameters.array(first.remove, 'uuid')} as remove
+      ${
+        kept
+          ? `, ${parameters.array(first.strange, 'text')} as strange,
+      ${parameters.array(first.strange_displays, 'text')} as strange_displays,
+      ${parameters.array(first.strange_removed, 'text')} as strange_removed`
+          : ''
+      }`
   }
-  const rows = changes.map((change, ord) => ({
-    ord,
-    group_id: change.groupId,
-    expected: change.expectedVersion,
-    clear: change.clear,
-    refused: refused[ord],
-    added: `{${change.add.join(',')}}`,
-    removed: `{${change.remove.join(',')}}`,
-  }))
-  return `select ord, group_id, expected, clear, refused, added::uuid[] as add, removed::uuid[] as remove
-    from jsonb_to_recordset(${parameters.json(rows)}) as i(ord int, group_id uuid, expected bigint, clear boolean,
-      refused boolean, added text, removed text)`
+  const uuids = (name: string) => `array(select jsonb_array_elements_text(j.${name})::uuid) as ${name}`
+  const texts = (name: string) => `array(select jsonb_array_elements_text(j.${name})) as ${name}`
+  return `select ord, group_id, expected, clear, fresh, refused, ${uuids('add')}, ${texts('displays')}, ${uuids('remove')}
+      ${kept ? `, ${['strange', 'strange_displays', 'strange_removed'].map(texts).join(', ')}` : ''}
+    from jsonb_to_recordset(${parameters.json(rows)}) as j(ord int, group_id uuid, expected bigint, clear boolean, fresh boolean,
+      refused boolean, add jsonb, displays jsonb, remove jsonb, strange jsonb, strange_displays jsonb, strange_removed jsonb)`
 }

@@ -15,9 +15,11 @@ export class Parameters {
     return `${this.bind(JSON.stringify(value))}::text::jsonb`
   }
 
-  /** Binds a list of UUIDs or plain words as an array literal. */
-  array(values: readonly string[], type: 'uuid' | 'text'): string {
-    const literal = type === 'uuid' ? values.join(',') : values.map((v) => JSON.stringify(v)).join(',')
-    return `${this.bind(`{${literal}}`)}::text::${type}[]`
+  /** Binds a list as an array literal, which both drivers pass on alike. */
+  array(values: readonly (string | null)[], type: 'uuid' | 'text'): string {
+    const elements = type === 'uuid' ? values : values.map((value) => (value === null ? 'null' : quoted(value)))
+    return `${this.bind(`{${elements.join(',')}}`)}::text::${type}[]`
   }
 }
+
+const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, '\\$&')}"`

@@ -86,7 +86,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         select t.total, t.deltas, p.sort::text as sort, x.*
         from counted t left join page p on true
         left join lateral (
-          select ${resourceColumns(only, query.wanted, tenant, scope.baseUrl, parameters)} from resources r
+          select ${resourceColumns(only, query.wanted, tenant, scope, parameters)} from resources r
           where r.tenant_id = ${tenant} and r.id = p.id
         ) x on true
         order by ${order}`

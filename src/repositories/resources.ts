@@ -2,27 +2,28 @@ import type { Database } from '../db/database.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
+import { createInput, updateInput } from './resource-input.ts'
 import type { ResourceRow, Wanted } from './rows.ts'
-import { bindBase, momentColumns, resourceColumns } from './rows.ts'
+import { managerColumn, momentColumns, resourceColumns } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
-/** A resource to be made; `members` are ids in our form, without repeats. */
+/** A resource to be made. */
 export interface NewResource {
   readonly id: string
   readonly type: ResourceType
   readonly stored: StoredForm
   readonly passwordHash: string | null
-  readonly members: readonly string[]
+  /** Type of the event that its making appends. */
   readonly event: string
 }
 
 /** What became of one new resource. */
 export type Created =
   | { readonly outcome: 'created'; readonly row: ResourceRow }
+  /** Another resource has the unique name. */
   | { readonly outcome: 'taken' }
-  | { readonly outcome: 'unknown-members'; readonly ids: readonly string[] }
 
 /** A resource's next state; applied only where the row still has `expectedVersion`. */
 export interface ChangedResource {
@@ -64,7 +65,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const { parameters, tenant } = ofTenant()
       const found = parameters.bind(id, 'uuid')
       const rows = await db.run<ResourceRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope.baseUrl, parameters)}
+        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}
          from resources r where r.tenant_id = ${tenant} and r.id = ${found} and r.resource_type = ${parameters.bind(type.name, 'text')}`,
         parameters.values,
       )
@@ -76,7 +77,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const { parameters, tenant } = ofTenant()
       const wantedIds = parameters.array(ids.filter(isOurId), 'uuid')
       return db.run<ResourceRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope.baseUrl, parameters)}
+        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}
          from resources r where r.tenant_id = ${tenant} and r.id = any(${wantedIds})
            and r.resource_type = ${parameters.bind(type.name, 'text')}`,
         parameters.values,
@@ -84,34 +85,21 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     },
 
     /**
-     * Makes one resource, or many in one statement. The unique index decides who is first; a taken name or an unknown member
-     * leaves nothing behind.
+     * Makes one resource, or many in one statement. The unique index decides who is first; a taken name leaves nothing
+     * behind. Groups come without members.
      * @throws a unique violation of `resource_keys_unique` for unique attributes of registered schemas
      */
     async create(resources: readonly NewResource[]): Promise<Created[]> {
       const { parameters, tenant } = ofTenant()
-      const withMembers = resources.some((resource) => resource.members.length > 0)
-      const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
       const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
-      const baseParameter = withMembers ? bindBase(scope.baseUrl, parameters) : ''
-      const input = createInput(resources, parameters, { withKeys, withMembers })
-      const unknown = `(select string_agg(x.id::text, ' ') from wanted x where x.ord = i.ord and x.known is null)`
-      const statement = `with input as (${input}),
-        ${
-          withMembers
-            ? `wanted as materialized (
-          select i.ord, w.id, o.id as known, o.resource_type, o.label from input i
-          cross join lateral unnest(i.members) as w(id)
-          left join resources o on o.tenant_id = ${tenant} and o.id = w.id and o.resource_type in ('User', 'Group')
-        ),`
-            : ''
-        }
+      const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
+      const statement = `with input as (${createInput(resources, parameters, withKeys)}),
         created as (
           insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
             manager_id, document, search, password_hash, created_at, modified_at)
           select ${tenant}, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
             i.manager_id, i.document, i.search, i.password_hash, ${now}, ${now}
-          from input i ${withMembers ? `where ${unknown} is null` : ''} order by i.ord
+          from input i order by i.ord
           on conflict (tenant_id, resource_type, unique_key) do nothing
           returning *
         ),
@@ -124,15 +112,6 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         ),`
             : ''
         }
-        ${
-          withMembers
-            ? `joined as (
-          insert into memberships (tenant_id, group_id, member_id)
-          select ${tenant}, c.id, w.id from created c join input i on i.id = c.id join wanted w on w.ord = i.ord
-          returning group_id, member_id
-        ),`
-            : ''
-        }
         counted as (
           insert into resource_counts (tenant_id, resource_type, delta)
           select ${tenant}, c.resource_type, count(*) from created c group by c.resource_type
@@ -142,38 +121,13 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           select ${tenant}, i.event, c.resource_type, c.id, c.version, ${request}, ${actor}, c.created_at,
             '{"after":' || c.document || '}'
           from created c join input i on i.id = c.id
-          ${
-            withMembers
-              ? `union all
-          select ${tenant}, 'group.member_added', 'Group', c.id, c.version, ${request}, ${actor}, c.created_at,
-            ${memberBatchJson('x.member_id')}
-          from (${memberBatches('select group_id, member_id from joined')}) x join created c on c.id = x.group_id
-          group by c.id, c.version, c.created_at, x.batch`
-              : ''
-          }
         )
-        select i.ord, ${withMembers ? unknown : 'null::text'} as unknown, r.id::text, r.resource_type, r.version::int, r.document, r.active,
-          r.password_hash is not null as has_password, ${momentColumns},
-          case when r.manager_id is not null then
-            (select m.label from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end as manager,
-          null::text as groups,
-          ${
-            withMembers
-              ? `(select '[' || string_agg('{"value":"' || w.id || '","$ref":"' || ${baseParameter}
-            || case w.resource_type when 'Group' then '/Groups/' else '/Users/' end || w.id || '","type":"' || w.resource_type || '"'
-            || coalesce(',"display":' || to_json(w.label)::text, '') || '}', ',' order by w.id) || ']'
-            from wanted w where w.ord = i.ord)`
-              : 'null::text'
-          } as members
+        select i.ord, r.id::text, r.resource_type, r.version::int, r.document, r.active,
+          r.password_hash is not null as has_password, ${momentColumns}, ${managerColumn(tenant)} as manager,
+          null::text as groups, null::text as members
         from input i left join created r on r.id = i.id order by i.ord`
-      const rows = await db.run<ResourceRow & { id: string | null; unknown: string | null }>(
-        statement,
-        parameters.values,
-      )
-      return rows.map((row) => {
-        if (row.unknown !== null) return { outcome: 'unknown-members', ids: row.unknown.split(' ') }
-        return row.id === null ? { outcome: 'taken' } : { outcome: 'created', row }
-      })
+      const rows = await db.run<ResourceRow & { id: string | null }>(statement, parameters.values)
+      return rows.map((row) => (row.id === null ? { outcome: 'taken' } : { outcome: 'created', row }))
     },
 
     /**
@@ -275,85 +229,3 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     },
   }
 }
-
-/** One new resource comes as plain parameters, many as one JSON document; the rest of the statement is the same. */
-function createInput(
-  resources: readonly NewResource[],
-  parameters: Parameters,
-  having: { withKeys: boolean; withMembers: boolean },
-): string {
-  const [first] = resources
-  if (first && resources.length === 1) {
-    const { stored } = first
-    return `select 0 as ord, ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.event, 'text')} as event,
-      ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, stored, parameters)}
-      ${having.withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
-      ${having.withMembers ? `, ${parameters.array(first.members, 'uuid')} as members` : ''}`
-  }
-  const rows = resources.map((resource, ord) => ({
-    ...storedRow(resource.type, resource.stored),
-    ord,
-    id: resource.id,
-    event: resource.event,
-    password_hash: resource.passwordHash,
-    keys: resource.stored.keys,
-    members: resource.members,
-  }))
-  return `select i.*, array(select jsonb_array_elements_text(i.member_ids)::uuid) as members from (
-      select ord, id, event, password_hash, keys, ${storedNames}, members as member_ids
-      from jsonb_to_recordset(${parameters.json(rows)}) as i(ord int, id uuid, event text, password_hash text, keys jsonb,
-        members jsonb, ${storedTypes})
-    ) i`
-}
-
-function updateInput(changes: readonly ChangedResource[], parameters: Parameters, withKeys: boolean): string {
-  const [first] = changes
-  if (first && changes.length === 1) {
-    return `select ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.expectedVersion, 'bigint')} as expected,
-      ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, first.stored, parameters)},
-      ${parameters.json(first.events)} as events
-      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}`
-  }
-  const rows = changes.map((change) => ({
-    ...storedRow(change.type, change.stored),
-    id: change.id,
-    expected: change.expectedVersion,
-    password_hash: change.passwordHash,
-    events: change.events,
-    keys_removed: change.keysRemoved,
-    keys_added: change.keysAdded,
-  }))
-  return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(id uuid, expected bigint, password_hash text,
-    events jsonb, keys_removed jsonb, keys_added jsonb, ${storedTypes})`
-}
-
-function storedColumns(type: ResourceType, stored: StoredForm, parameters: Parameters): string {
-  const text = (value: string | null, name: string) => `${parameters.bind(value, 'text')} as ${name}`
-  return [
-    text(type.name, 'resource_type'),
-    text(stored.externalId, 'external_id'),
-    text(stored.uniqueKey, 'unique_key'),
-    text(stored.displayKey, 'display_key'),
-    text(stored.label, 'label'),
-    `${parameters.bind(stored.active, 'boolean')} as active`,
-    `${parameters.bind(stored.managerId, 'uuid')} as manager_id`,
-    text(stored.document, 'document'),
-    `${parameters.bind(stored.search, 'text')}::jsonb as search`,
-  ].join(', ')
-}
-
-const storedNames = 'resource_type, external_id, unique_key, display_key, label, active, manager_id, document, search'
-const storedTypes = `resource_type text, external_id text, unique_key text, display_key text, label text, active boolean,
-  manager_id uuid, document text, search jsonb`
-
-const storedRow = (type: ResourceType, stored: StoredForm) => ({
-  resource_type: type.name,
-  external_id: stored.externalId,
-  unique_key: stored.uniqueKey,
-  display_key: stored.displayKey,
-  label: stored.label,
-  active: stored.active,
-  manager_id: stored.managerId,
-  document: stored.document,
-  search: JSON.parse(stored.search) as unknown,
-})

@@ -1,5 +1,6 @@
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { Parameters } from './parameters.ts'
+import type { RepositoryScope } from './tenant-scope.ts'
 
 /** Which computed attributes a reader wants; each costs look-ups of its own. */
 export interface Wanted {
@@ -20,7 +21,7 @@ export interface ResourceRow {
   /** Milliseconds since 1970. */
   readonly created: number
   readonly modified: number
-  /** Name of the manager, where `manager.value` is a user of this tenant. */
+  /** The manager's displayName, empty if there is none; null where `manager.value` is nobody of this tenant. */
   readonly manager: string | null
   /** Null when there are none or nobody wanted them. */
   readonly groups: string | null
@@ -31,6 +32,11 @@ const milliseconds = (column: string) => `(extract(epoch from ${column}) * 1000)
 
 /** Timestamps of `resources r` as both drivers read them. */
 export const momentColumns = `${milliseconds('r.created_at')} as created, ${milliseconds('r.modified_at')} as modified`
+
+/** The manager's name, of `resources r`; see `ResourceRow.manager`. */
+export const managerColumn = (tenant: string): string => `case when r.manager_id is not null then (
+      select case when m.display_key is null then '' else m.label end
+      from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end`
 
 /** Binds the base URL for `$ref`, as JSON text without its quotes. */
 export const bindBase = (baseUrl: string, parameters: Parameters): string =>
@@ -45,18 +51,17 @@ export function resourceColumns(
   type: ResourceType | undefined,
   wanted: Wanted,
   tenant: string,
-  baseUrl: string,
+  scope: RepositoryScope,
   parameters: Parameters,
 ): string {
   const forUsers = wanted.groups && (type === undefined || type.name === 'User')
   const forGroups = wanted.members && (type === undefined || type.name === 'Group')
-  const base = forUsers || forGroups ? bindBase(baseUrl, parameters) : ''
+  const base = forUsers || forGroups ? bindBase(scope.baseUrl, parameters) : ''
   return `r.id::text, r.resource_type, r.version::int, r.document, r.active,
     r.password_hash is not null as has_password, ${momentColumns},
-    case when r.manager_id is not null then
-      (select m.label from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end as manager,
+    ${managerColumn(tenant)} as manager,
     ${forUsers ? groupsColumn(tenant, base) : 'null::text'} as groups,
-    ${forGroups ? membersColumn(tenant, base) : 'null::text'} as members`
+    ${forGroups ? membersColumn(tenant, base, scope.defersReferences) : 'null::text'} as members`
 }
 
 // Cycles of groups end by themselves: `union` adds no row twice. A user in no group pays one look at the index.
@@ -76,14 +81,27 @@ const groupsColumn = (tenant: string, base: string) => `
     join resources g on g.tenant_id = ${tenant} and g.id = u.group_id
   ) end`
 
-const membersColumn = (tenant: string, base: string) => `
+const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `
   case when r.resource_type = 'Group' then (
-    select '[' || string_agg(${memberJson('o', base)}, ',' order by o.id) || ']'
-    from memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
-    where m.tenant_id = ${tenant} and m.group_id = r.id
+    select '[' || string_agg(x.json, ',') || ']' from (
+      select ${memberJson('o', 'm.display', base)} as json
+      from memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
+      where m.tenant_id = ${tenant} and m.group_id = r.id
+      ${
+        withDeferred
+          ? `union all select '{"value":' || to_json(d.value)::text || coalesce(',"display":' || to_json(d.display)::text, '') || '}'
+      from deferred_members d where d.tenant_id = ${tenant} and d.group_id = r.id`
+          : ''
+      }
+    ) x
   ) end`
 
-/** One element of `members` as JSON text, of the member's row `o`. */
-export const memberJson = (o: string, base: string): string => `'{"value":"' || ${o}.id || '","$ref":"' || ${base}
+/**
+ * One element of `members` as JSON text, of the member's row `o`. Its name is the member's own displayName, else the one
+ * that the client sent, else what else the member is called.
+ */
+export const memberJson = (o: string, sentDisplay: string, base: string): string =>
+  `'{"value":"' || ${o}.id || '","$ref":"' || ${base}
   || case ${o}.resource_type when 'Group' then '/Groups/' else '/Users/' end || ${o}.id
-  || '","type":"' || ${o}.resource_type || '"' || coalesce(',"display":' || to_json(${o}.label)::text, '') || '}'`
+  || '","type":"' || ${o}.resource_type || '"'
+  || coalesce(',"display":' || to_json(coalesce(case when ${o}.display_key is not null then ${o}.label end, ${sentDisplay}, ${o}.label))::text, '') || '}'`

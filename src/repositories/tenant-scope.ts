@@ -12,6 +12,8 @@ export interface RepositoryScope {
   readonly requestId: string
   /** Id of the API key that asks. */
   readonly actor: string
+  /** Whether members that are nobody here are kept, as they were sent, instead of refused (G-05). */
+  readonly defersReferences: boolean
 }
 
 /** The repositories of one tenant; there are no others. */

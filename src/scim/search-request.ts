@@ -48,19 +48,7 @@ interface Parameters {
  * @throws {ScimError} invalidValue, or invalidFilter for an empty filter
  */
 export function parseQuery(params: URLSearchParams, limits: PageLimits): SearchRequest {
-  const values = new Map<string, string[]>()
-  // Names in any case: a misspelled `Filter` that is ignored would answer with everybody.
-  for (const [name, value] of params) {
-    const folded = name.toLowerCase()
-    const before = values.get(folded)
-    if (before) before.push(value)
-    else values.set(folded, [value])
-  }
-  const parameter = (name: string): string | null => {
-    const [value, ...more] = values.get(name.toLowerCase()) ?? []
-    if (more.length > 0) throw ScimError.invalidValue(`the parameter ${name} is there ${more.length + 1} times`)
-    return value ?? null
-  }
+  const parameter = parameterReader(params)
   const list = (name: string) => parameter(name)?.split(',') ?? null
   const integer = (name: string) => {
     const text = parameter(name)
@@ -81,6 +69,34 @@ export function parseQuery(params: URLSearchParams, limits: PageLimits): SearchR
     },
     limits,
   )
+}
+
+/** The attributes that a request's query names for its answer (RFC 7644 §3.9); read as `parseQuery` reads them. */
+export function parseAttributeNames(params: URLSearchParams): Pick<SearchRequest, 'attributes' | 'excludedAttributes'> {
+  const parameter = parameterReader(params)
+  const attributes = trimmed(parameter('attributes')?.split(',') ?? null)
+  const excludedAttributes = trimmed(parameter('excludedAttributes')?.split(',') ?? null)
+  return {
+    ...(attributes.length === 0 ? {} : { attributes }),
+    ...(excludedAttributes.length === 0 ? {} : { excludedAttributes }),
+  }
+}
+
+/** Gives a parameter's value, or null; refuses one that is there twice. */
+export function parameterReader(params: URLSearchParams): (name: string) => string | null {
+  const values = new Map<string, string[]>()
+  // Names in any case: a misspelled `Filter` that is ignored would answer with everybody.
+  for (const [name, value] of params) {
+    const folded = name.toLowerCase()
+    const before = values.get(folded)
+    if (before) before.push(value)
+    else values.set(folded, [value])
+  }
+  return (name) => {
+    const [value, ...more] = values.get(name.toLowerCase()) ?? []
+    if (more.length > 0) throw ScimError.invalidValue(`the parameter ${name} is there ${more.length + 1} times`)
+    return value ?? null
+  }
 }
 
 /**

@@ -53,7 +53,10 @@ export function scimGateway(deps: GatewayDeps, router: ReturnType<typeof scimRou
     }
     const { tenant, path } = resolved
     const requestId = c.var.requestId
-    const scope = { tenantId: tenant.id, baseUrl: tenant.baseUrl, requestId, actor: principal?.keyId ?? 'anonymous' }
+    const scope = {
+      ...{ tenantId: tenant.id, baseUrl: tenant.baseUrl, requestId, actor: principal?.keyId ?? 'anonymous' },
+      defersReferences: tenant.settings.deferReferenceChecks,
+    }
     const scim: ScimRequest = {
       tenant,
       principal,

@@ -7,7 +7,15 @@ import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { formatVersion, matches, parseIfMatch, parseIfNoneMatch } from '../../scim/version.ts'
 import { readJson } from './body.ts'
 import type { ScimEnv, ScimLimits } from './env.ts'
-import { namesIn, noContent, projectionAfterWrite, projectionOf, resource, wantedBy } from './respond.ts'
+import {
+  namesIn,
+  noContent,
+  prefersMinimal,
+  projectionAfterWrite,
+  projectionOf,
+  resource,
+  wantedBy,
+} from './respond.ts'
 
 /** Create, retrieve, replace, modify and delete for every resource type alike (RFC 7644 §3.3–3.6). */
 export function resourceRoutes(router: Hono<ScimEnv>, limits: ScimLimits): void {
@@ -52,9 +60,9 @@ export function resourceRoutes(router: Hono<ScimEnv>, limits: ScimLimits): void 
     const service = serviceOf(c)
     const written = await service.modify(type, c.req.param('id'), operations, precondition)
     if (written.kind === 'row') return resource(c, written.row, type, projection)
-    // The answer to a change of members would cost as much as the group is large, so it is 204 unless attributes are named
-    // (RFC 7644 §3.5.2 leaves the choice).
-    if (projection.kind === 'default') return noContent(written.version)
+    // To show a large group would cost more than the change did: then the answer is 204, which RFC 7644 §3.5.2 allows unless
+    // attributes are named.
+    if (projection.kind === 'default' && (!written.small || prefersMinimal(c))) return noContent(written.version)
     return resource(c, await service.retrieve(type, written.id, wantedBy(projection)), type, projection)
   })
 

@@ -103,7 +103,8 @@ export const noContent = (version: number, preferred = false): Response =>
     headers: { ETag: formatVersion(version), ...(preferred ? { 'Preference-Applied': 'return=minimal' } : {}) },
   })
 
-const prefersMinimal = (c: Context<ScimEnv>): boolean =>
+/** Whether the client wants no body (RFC 7240 §4.2). */
+export const prefersMinimal = (c: Context<ScimEnv>): boolean =>
   (c.req.header('prefer') ?? '').split(',').some((preference) => preference.trim().toLowerCase() === 'return=minimal')
 
 /**

@@ -23,6 +23,8 @@ export type MembershipStep =
       readonly clear: boolean
       readonly add: readonly string[]
       readonly remove: readonly string[]
+      /** By id, the `display` that came with an added member; left out when there is none. */
+      readonly displays?: ReadonlyMap<string, string>
     }
   | { readonly kind: 'removeWhere'; readonly filter: BoundFilter }
 
@@ -105,7 +107,7 @@ function takeAll(attribute: Attribute, change: MembersChange, steps: Steps): voi
   for (const element of given) {
     const id = idOf(element)
     if (op === 'remove') steps.remove(id)
-    else steps.add(id)
+    else steps.add(id, displayOf(element))
   }
 }
 
@@ -132,6 +134,11 @@ function takeChosen(
 
 const wholesOnly = (where: string): ScimError =>
   ScimError.mutability(`"${where}": members cannot be changed, only added and removed as wholes`)
+
+const displayOf = (element: JsonValue): string | undefined => {
+  const display = isObject(element) ? member(element, 'display') : undefined
+  return typeof display === 'string' && display !== '' ? display : undefined
+}
 
 const idOf = (element: JsonValue): string => {
   const value = isObject(element) ? member(element, 'value') : undefined
@@ -170,10 +177,12 @@ class Steps {
   #clear = false
   #add = new Set<string>()
   #remove = new Set<string>()
+  #displays = new Map<string, string>()
 
-  add(id: string): void {
+  add(id: string, display?: string): void {
     this.#remove.delete(id)
     this.#add.add(id)
+    if (display !== undefined) this.#displays.set(id, display)
   }
 
   remove(id: string): void {
@@ -194,10 +203,15 @@ class Steps {
 
   finish(): readonly MembershipStep[] {
     if (this.#clear || this.#add.size > 0 || this.#remove.size > 0) {
-      this.#done.push({ kind: 'change', clear: this.#clear, add: [...this.#add], remove: [...this.#remove] })
+      const displays = new Map([...this.#displays].filter(([id]) => this.#add.has(id)))
+      this.#done.push({
+        ...{ kind: 'change', clear: this.#clear, add: [...this.#add], remove: [...this.#remove] },
+        ...(displays.size > 0 ? { displays } : {}),
+      })
     }
     this.#clear = false
     this.#add = new Set()
+    this.#displays = new Map()
     this.#remove = new Set()
     return this.#done
   }
