@@ -28,7 +28,7 @@ describe('G-08 operations on members become steps', () => {
     [
       'G-10 display, $ref and type are taken',
       { op: 'add', path: 'members', value: [{ value: 'a', display: 'Ann', $ref: null, type: 'User' }] },
-      [change(['a'])],
+      [{ ...change(['a']), displays: new Map([['a', 'Ann']]) }],
     ],
     ['PAT-22 replace', { op: 'replace', path: 'members', value: m('a') }, [change(['a'], [], true)]],
     ['PAT-22 replace with nothing empties', { op: 'replace', path: 'members', value: [] }, [change([], [], true)]],
