@@ -6,6 +6,7 @@ import { adminApi } from './http/admin/api.ts'
 import { refusalFor, scimErrorResponse } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
+import { modesPage } from './http/modes-page.tsx'
 import { problemResponse } from './http/problem.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRouter } from './http/scim/router.ts'
@@ -42,6 +43,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
   app.use(requestLog(logger))
   app.route('/', healthRoutes(database))
+  app.route('/', modesPage())
   app.all('/scim/*', gateway)
   app.route('/api/v1', adminApi({ database, config, control }))
   app.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))

@@ -18,6 +18,7 @@ export function discoveryRoutes(router: Hono<ScimEnv>, limits: ScimLimits): void
       c,
       serviceProviderConfig({
         baseUrl: tenant.baseUrl,
+        documentationUri: new URL('/docs/modes', tenant.baseUrl).href,
         mode: tenant.settings.mode,
         supported: {
           bulk: true,

@@ -1,74 +1,169 @@
 import type { Mode } from './mode.ts'
 
-/**
- * Every way in which a tenant's messages may depart from the strict reading of the RFCs. Code asks for a deviation by its
- * name and never for a mode; the modes are the columns below (L lenient, S standard, X strict, I interop).
- *
- * | name | what is sent | what it is read as | who sends it | modes |
- * |---|---|---|---|---|
- * | repeated-spaces | `userName  eq  "x"` | one space (Q-28) | hand-made templates | L |
- * | value-path-comparison | `emails[type eq "work"].value eq "x"` | `emails[type eq "work" and value eq "x"]` (Q-27) | Entra ID | L |
- * | single-quoted-strings | PATCH path `emails[type eq 'work'].value` | `emails[type eq "work"].value` | GitHub's examples | L |
- * | string-booleans | `"active": "False"`; `roles[primary eq "True"]` in a PATCH path | `false`; `true` (A-08) | Entra ID, Keycloak | L |
- * | bare-reference | `"manager": "9f4c"`, `""` or `{"value": ""}` | `{"value": "9f4c"}`; no manager (X-04) | Entra ID | L |
- * | single-object-list | PATCH replace or remove with `{"value": "x"}` for `emails` | `[{"value": "x"}]` (PAT-11) | OneLogin | L S |
- * | single-object-list-in-bodies | the same in POST and PUT | `[{"value": "x"}]` | OneLogin | L |
- * | dotted-keys | `{"name.givenName": "Ann"}` as PATCH value | path `name.givenName` (PAT-31) | Entra ID | L |
- * | add-creates | add on `emails[type eq "work"].value` without match | adds `{"type": "work", "value": …}` (PAT-14) | Entra ID | L S |
- * | replace-creates | replace on it without match | the same (PAT-26) | Entra ID with an old cache | L |
- * | remove-by-value | remove `members` with `[{"value": "x"}]` | removes x alone (PAT-20) | Entra ID, JumpCloud, authentik | L S I |
- * | operations-in-any-case | `"op": "Add"` | `"add"` (PAT-03) | Entra ID | L S |
- * | empty-operations | `"Operations": []` | nothing to do (PAT-01) | a vendor's test tool | L |
- * | empty-string-clears | PATCH add or replace of `title` with `""` | no title | Entra ID | L |
- * | missing-schemas | a body without `schemas` | the base URN, or PatchOp (CR-05) | hand-made templates | L |
- * | partial-replace | PUT without `schemas` and without `userName` | the stored userName stays (PUT-04) | hand-made templates | L |
- * | unknown-schemas | a foreign URN in `schemas` | nothing (C-02) | Entra ID on groups, authentik | L |
- * | unknown-attributes-ignored | attributes that no schema has, PATCH too | nothing (A-19) | authentik, GitHub's examples | L |
- * | unknown-attributes-ignored-in-bodies | the same in POST and PUT | nothing (A-19) | Entra ID, authentik | L S |
- * | country-names | `"country": "Germany"` | itself (U-11) | directories with free text | L S |
- * | other-canonical-values | `"type": "personal"` | itself (U-12) | authentik and others | L S |
- * | free-text-references | `"profileUrl": "two words"` | itself (A-12) | Entra ID's validator | L |
- *
- * The draft interoperability profile is stricter than RFC 7644 in places; these hold under it alone:
- *
- * | name | effect | modes |
- * |---|---|---|
- * | path-required | PATCH operations need a path (IOP-02) | I |
- * | filter-needs-sub-attribute | `attr[filter]` in a PATCH path needs `.sub` and matches one value (IOP-03) | I |
- * | replace-whole-complex | replace swaps a singular complex attribute whole (IOP-04) | I |
- * | unknown-names-are-invalid-syntax | unknown schema URNs and PATCH paths are invalidSyntax (IOP-05) | I |
- */
-const MODES_OF = {
-  'repeated-spaces': ['lenient'],
-  'value-path-comparison': ['lenient'],
-  'single-quoted-strings': ['lenient'],
-  'string-booleans': ['lenient'],
-  'bare-reference': ['lenient'],
-  'single-object-list': ['lenient', 'standard'],
-  'single-object-list-in-bodies': ['lenient'],
-  'dotted-keys': ['lenient'],
-  'add-creates': ['lenient', 'standard'],
-  'replace-creates': ['lenient'],
-  'remove-by-value': ['lenient', 'standard', 'interop'],
-  'operations-in-any-case': ['lenient', 'standard'],
-  'empty-operations': ['lenient'],
-  'empty-string-clears': ['lenient'],
-  'missing-schemas': ['lenient'],
-  'partial-replace': ['lenient'],
-  'unknown-schemas': ['lenient'],
-  'unknown-attributes-ignored': ['lenient'],
-  'unknown-attributes-ignored-in-bodies': ['lenient', 'standard'],
-  'country-names': ['lenient', 'standard'],
-  'other-canonical-values': ['lenient', 'standard'],
-  'free-text-references': ['lenient'],
-  'path-required': ['interop'],
-  'filter-needs-sub-attribute': ['interop'],
-  'replace-whole-complex': ['interop'],
-  'unknown-names-are-invalid-syntax': ['interop'],
-} as const satisfies Record<string, readonly Mode[]>
+/** One way in which messages may depart from the strict reading of the RFCs, with both payloads (in Markdown's code marks). */
+export interface Leniency {
+  readonly sent: string
+  readonly readAs: string
+  readonly sentBy: string
+  readonly modes: readonly Mode[]
+}
 
-/** The name of one deviation; the table in this file says what each means. */
-export type DeviationName = keyof typeof MODES_OF
+/** A rule of the draft interoperability profile that is stricter than RFC 7644. */
+export interface Restriction {
+  readonly effect: string
+  readonly modes: readonly Mode[]
+}
+
+/**
+ * Every deviation by its name. Code asks for a deviation and never for a mode; the page on modes is written from this table.
+ */
+export const DEVIATIONS = {
+  'repeated-spaces': {
+    sent: '`userName  eq  "x"`',
+    readAs: 'one space (Q-28)',
+    sentBy: 'hand-made templates',
+    modes: ['lenient'],
+  },
+  'value-path-comparison': {
+    sent: '`emails[type eq "work"].value eq "x"`',
+    readAs: '`emails[type eq "work" and value eq "x"]` (Q-27)',
+    sentBy: 'Entra ID',
+    modes: ['lenient'],
+  },
+  'single-quoted-strings': {
+    sent: "PATCH path `emails[type eq 'work'].value`",
+    readAs: '`emails[type eq "work"].value`',
+    sentBy: "GitHub's examples",
+    modes: ['lenient'],
+  },
+  'string-booleans': {
+    sent: '`"active": "False"`; `roles[primary eq "True"]` in a PATCH path',
+    readAs: '`false`; `true` (A-08)',
+    sentBy: 'Entra ID, Keycloak',
+    modes: ['lenient'],
+  },
+  'bare-reference': {
+    sent: '`"manager": "9f4c"`, `""` or `{"value": ""}`',
+    readAs: '`{"value": "9f4c"}`; no manager (X-04)',
+    sentBy: 'Entra ID',
+    modes: ['lenient'],
+  },
+  'single-object-list': {
+    sent: 'PATCH replace or remove with `{"value": "x"}` for `emails`',
+    readAs: '`[{"value": "x"}]` (PAT-11)',
+    sentBy: 'OneLogin',
+    modes: ['lenient', 'standard'],
+  },
+  'single-object-list-in-bodies': {
+    sent: 'the same in POST and PUT',
+    readAs: '`[{"value": "x"}]`',
+    sentBy: 'OneLogin',
+    modes: ['lenient'],
+  },
+  'dotted-keys': {
+    sent: '`{"name.givenName": "Ann"}` as PATCH value',
+    readAs: 'path `name.givenName` (PAT-31)',
+    sentBy: 'Entra ID',
+    modes: ['lenient'],
+  },
+  'add-creates': {
+    sent: 'add on `emails[type eq "work"].value` without match',
+    readAs: 'adds `{"type": "work", "value": …}` (PAT-14)',
+    sentBy: 'Entra ID',
+    modes: ['lenient', 'standard'],
+  },
+  'replace-creates': {
+    sent: 'replace on it without match',
+    readAs: 'the same (PAT-26)',
+    sentBy: 'Entra ID with an old cache',
+    modes: ['lenient'],
+  },
+  'remove-by-value': {
+    sent: 'remove `members` with `[{"value": "x"}]`',
+    readAs: 'removes x alone (PAT-20)',
+    sentBy: 'Entra ID, JumpCloud, authentik',
+    modes: ['lenient', 'standard', 'interop'],
+  },
+  'operations-in-any-case': {
+    sent: '`"op": "Add"`',
+    readAs: '`"add"` (PAT-03)',
+    sentBy: 'Entra ID',
+    modes: ['lenient', 'standard'],
+  },
+  'empty-operations': {
+    sent: '`"Operations": []`',
+    readAs: 'nothing to do (PAT-01)',
+    sentBy: "a vendor's test tool",
+    modes: ['lenient'],
+  },
+  'empty-string-clears': {
+    sent: 'PATCH add or replace of `title` with `""`',
+    readAs: 'no title',
+    sentBy: 'Entra ID',
+    modes: ['lenient'],
+  },
+  'missing-schemas': {
+    sent: 'a body without `schemas`',
+    readAs: 'the base URN, or PatchOp (CR-05)',
+    sentBy: 'hand-made templates',
+    modes: ['lenient'],
+  },
+  'partial-replace': {
+    sent: 'PUT without `schemas` and without `userName`',
+    readAs: 'the stored userName stays (PUT-04)',
+    sentBy: 'hand-made templates',
+    modes: ['lenient'],
+  },
+  'unknown-schemas': {
+    sent: 'a foreign URN in `schemas`',
+    readAs: 'nothing (C-02)',
+    sentBy: 'Entra ID on groups, authentik',
+    modes: ['lenient'],
+  },
+  'unknown-attributes-ignored': {
+    sent: 'attributes that no schema has, PATCH too',
+    readAs: 'nothing (A-19)',
+    sentBy: "authentik, GitHub's examples",
+    modes: ['lenient'],
+  },
+  'unknown-attributes-ignored-in-bodies': {
+    sent: 'the same in POST and PUT',
+    readAs: 'nothing (A-19)',
+    sentBy: 'Entra ID, authentik',
+    modes: ['lenient', 'standard'],
+  },
+  'country-names': {
+    sent: '`"country": "Germany"`',
+    readAs: 'itself (U-11)',
+    sentBy: 'directories with free text',
+    modes: ['lenient', 'standard'],
+  },
+  'other-canonical-values': {
+    sent: '`"type": "personal"`',
+    readAs: 'itself (U-12)',
+    sentBy: 'authentik and others',
+    modes: ['lenient', 'standard'],
+  },
+  'free-text-references': {
+    sent: '`"profileUrl": "two words"`',
+    readAs: 'itself (A-12)',
+    sentBy: "Entra ID's validator",
+    modes: ['lenient'],
+  },
+  'path-required': { effect: 'PATCH operations need a path (IOP-02)', modes: ['interop'] },
+  'filter-needs-sub-attribute': {
+    effect: '`attr[filter]` in a PATCH path needs `.sub` and matches one value (IOP-03)',
+    modes: ['interop'],
+  },
+  'replace-whole-complex': { effect: 'replace swaps a singular complex attribute whole (IOP-04)', modes: ['interop'] },
+  'unknown-names-are-invalid-syntax': {
+    effect: 'unknown schema URNs and PATCH paths are invalidSyntax (IOP-05)',
+    modes: ['interop'],
+  },
+} as const satisfies Record<string, Leniency | Restriction>
+
+/** The name of one deviation. */
+export type DeviationName = keyof typeof DEVIATIONS
 
 /** The deviations that hold for one request. */
 export type Deviations = ReadonlySet<DeviationName>
@@ -76,7 +171,7 @@ export type Deviations = ReadonlySet<DeviationName>
 const inMode = (mode: Mode): Deviations =>
   Object.freeze(
     new Set(
-      Object.entries(MODES_OF).flatMap(([name, modes]: [string, readonly Mode[]]) =>
+      Object.entries(DEVIATIONS).flatMap(([name, { modes }]: [string, { readonly modes: readonly Mode[] }]) =>
         modes.includes(mode) ? [name as DeviationName] : [],
       ),
     ),
