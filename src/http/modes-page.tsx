@@ -15,7 +15,7 @@ const STYLE = `
   h1 { font-size: 1.7rem } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dbe3; padding-bottom: .3rem }
   table { border-collapse: collapse; width: 100%; font-size: .92rem }
   th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid #e8ecf1 }
-  code { background: #f1f4f8; border-radius: 3px; padding: .05rem .3rem; font-size: .88em }
+  code { background: #f1f4f8; border-radius: 3px; padding: .05rem .3rem; font-size: .88em; white-space: pre-wrap }
   td:first-child { white-space: nowrap } :target { scroll-margin-top: 1rem }
   @media (prefers-color-scheme: dark) {
     body { background: #10151c; color: #dfe5ec } code { background: #1d2530 } h2, th, td { border-color: #2b3542 }
