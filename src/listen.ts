@@ -20,8 +20,8 @@ export interface Listening {
 
 /** Time for the whole header, so that slow senders hold nothing; long enough for any honest one. */
 const HEADERS_TIMEOUT_MS = 3_000
-/** Time for the whole request, header and body: MAX_BODY_BYTES at 70 kB/s. */
-const REQUEST_TIMEOUT_MS = 30_000
+/** Time for the whole request, header and body: the largest body by default, at 175 kB/s. */
+const REQUEST_TIMEOUT_MS = 60_000
 const CHECK_TIMEOUTS_EVERY_MS = 250
 /** Longer than the 60 s that load balancers keep an idle connection, so that it is they who close it. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { ScimError } from '../scim/errors.ts'
+import type { Definition } from '../scim/schema/definitions.ts'
 import { hashApiKey, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
@@ -24,12 +25,16 @@ export interface KnownEnvironment {
   readonly id: string
   readonly key: string
   readonly settings: EnvironmentSettings
+  /** Schemas and resource types that all of its tenants have beside the built-in ones. */
+  readonly definitions: readonly Definition[]
 }
 
 export interface KnownTenant {
   readonly id: string
   readonly key: string
   readonly settings: TenantSettings
+  /** Schemas and resource types that it alone has. */
+  readonly definitions: readonly Definition[]
   readonly paused: boolean
 }
 
@@ -43,8 +48,11 @@ export interface ControlStore {
   project(name: string): Promise<KnownProject | undefined>
   environment(projectId: string, name: string): Promise<KnownEnvironment | undefined>
   tenant(environmentId: string, name: string): Promise<KnownTenant | undefined>
-  /** Makes a tenant with `key`, or finds the one that another request has just made. */
-  createTenant(environmentId: string, key: string): Promise<KnownTenant>
+  /**
+   * Makes a tenant with `key`, or finds the one that another request has just made; undefined where the key is the endpoint
+   * of a resource type.
+   */
+  createTenant(environmentId: string, key: string): Promise<KnownTenant | undefined>
   /** Notes when keys were last used, in one statement. */
   recordKeyUse(uses: readonly { readonly id: string; readonly at: number }[]): Promise<void>
 }
@@ -110,9 +118,9 @@ export class ControlPlane {
     return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
   }
 
-  async createTenant(environmentId: string, key: string): Promise<KnownTenant> {
+  async createTenant(environmentId: string, key: string): Promise<KnownTenant | undefined> {
     const tenant = await this.#store.createTenant(environmentId, key)
-    this.changed()
+    if (tenant !== undefined) this.changed()
     return tenant
   }
 

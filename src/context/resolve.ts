@@ -52,6 +52,7 @@ export async function resolveTenant(
     if (!mayCreate || path.tenant === undefined || keyProblem(path.tenant) !== undefined)
       throw unknown('tenant', path.tenant ?? DEFAULT_TENANT)
     tenant = await control.createTenant(environment.id, path.tenant)
+    if (tenant === undefined) throw unknown('tenant', path.tenant)
   }
   if (!covers(scope, { kind: 'tenant', ...place, tenantId: tenant.id })) throw outside()
   if (tenant.paused)
@@ -59,7 +60,12 @@ export async function resolveTenant(
 
   const settings = effectiveSettings(environment.settings, tenant.settings)
   const { id: tenantId, key, paused } = tenant
-  const context = tenantContext({ ...place, tenantId, key, settings, paused }, baseUrlFor(found.path.basePath))
+  const registry = registryOf(settings, environment.definitions, tenant.definitions)
+  const context = tenantContext(
+    { ...place, tenantId, key, settings, paused },
+    baseUrlFor(found.path.basePath),
+    registry,
+  )
   return { tenant: context, path: found.path }
 }
 
@@ -81,7 +87,8 @@ export async function resolveForDiscovery(
   if (!settings.anonymousDiscovery) return undefined
   const { id: tenantId, key, paused } = found.tenant
   const place = { projectId: project.id, environmentId: environment.id, tenantId, key, settings, paused }
-  return { tenant: tenantContext(place, baseUrlFor(found.path.basePath)), path: found.path }
+  const registry = registryOf(settings, environment.definitions, found.tenant.definitions)
+  return { tenant: tenantContext(place, baseUrlFor(found.path.basePath), registry), path: found.path }
 }
 
 /** The tenant, and the path read accordingly: `…/v2/Devices` may be a tenant, or a resource type of the default one. */
@@ -94,7 +101,8 @@ async function findTenant(
   if (named !== undefined || path.tenant === undefined) return { tenant: named, path }
   const defaultTenant = await control.tenant(environment.id, DEFAULT_TENANT)
   const settings = effectiveSettings(environment.settings, defaultTenant?.settings)
-  if (!registryOf(settings).byEndpoint.has(path.tenant)) return { tenant: undefined, path }
+  const registry = registryOf(settings, environment.definitions, defaultTenant?.definitions)
+  if (!registry.byEndpoint.has(path.tenant)) return { tenant: undefined, path }
   return { tenant: defaultTenant, path: withoutTenant(path) }
 }
 

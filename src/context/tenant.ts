@@ -1,5 +1,7 @@
 import type { Deviations } from '../scim/deviations/index.ts'
 import { deviationsOf } from '../scim/deviations/index.ts'
+import { ScimError } from '../scim/errors.ts'
+import { type Definition, NO_DEFINITIONS, registryInput } from '../scim/schema/definitions.ts'
 import { buildRegistry, builtInRegistry } from '../scim/schema/registry.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
 import type { Settings } from './settings.ts'
@@ -34,7 +36,11 @@ export interface TenantPlace {
 }
 
 /** Puts a tenant context together; cheap enough for every request. */
-export function tenantContext(place: TenantPlace, baseUrl: string): TenantContext {
+export function tenantContext(
+  place: TenantPlace,
+  baseUrl: string,
+  registry: SchemaRegistry = registryOf(place.settings),
+): TenantContext {
   return Object.freeze({
     id: place.tenantId as TenantId,
     projectId: place.projectId,
@@ -42,14 +48,54 @@ export function tenantContext(place: TenantPlace, baseUrl: string): TenantContex
     key: place.key,
     settings: place.settings,
     deviations: deviationsOf(place.settings.mode),
-    registry: registryOf(place.settings),
+    registry,
     baseUrl,
     paused: place.paused,
   })
 }
 
-const registryWithoutPassword = buildRegistry({ withoutPassword: true })
+type Definitions = readonly Definition[]
 
-/** The resource types and schemas under `settings`: a tenant that keeps no passwords shows no such attribute. */
-export const registryOf = (settings: Settings): SchemaRegistry =>
-  settings.password === 'hash' ? builtInRegistry : registryWithoutPassword
+/** By the definitions of the environment, then those of the tenant: what the control plane gives out while nothing changes. */
+const registries = new WeakMap<Definitions, WeakMap<Definitions, Map<boolean, SchemaRegistry>>>()
+
+/**
+ * The resource types and schemas of a tenant: the built-in ones, those of its environment and its own (TEN-09). A tenant that
+ * keeps no passwords shows no such attribute (U-05). Built once for the same definitions; tenants without any of their own
+ * share what their environment has.
+ *
+ * @throws {ScimError} 503 when the two do not fit together, as they may for a moment while one of them is changed
+ */
+export function registryOf(
+  settings: Settings,
+  ofEnvironment: Definitions = NO_DEFINITIONS,
+  ofTenant: Definitions = NO_DEFINITIONS,
+): SchemaRegistry {
+  const withoutPassword = settings.password !== 'hash'
+  const inEnvironment = remembered(registries, ofEnvironment, () => new WeakMap())
+  const ofBoth = remembered(inEnvironment, ofTenant, () => new Map())
+  return remembered(ofBoth, withoutPassword, () => build(ofEnvironment, ofTenant, withoutPassword))
+}
+
+function remembered<K, V>(
+  known: { get(key: K): V | undefined; set(key: K, value: V): unknown },
+  key: K,
+  make: () => V,
+): V {
+  const found = known.get(key)
+  if (found !== undefined) return found
+  const made = make()
+  known.set(key, made)
+  return made
+}
+
+function build(ofEnvironment: Definitions, ofTenant: Definitions, withoutPassword: boolean): SchemaRegistry {
+  const definitions = [...ofEnvironment, ...ofTenant]
+  if (definitions.length === 0 && !withoutPassword) return builtInRegistry
+  try {
+    return buildRegistry({ ...registryInput(definitions), withoutPassword })
+  } catch (error) {
+    if (!(error instanceof ScimError)) throw error
+    throw new ScimError(503, undefined, `The schemas of this tenant do not fit together: ${error.message}; try again.`)
+  }
+}

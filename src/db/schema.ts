@@ -11,6 +11,7 @@ import {
   primaryKey,
   text,
   timestamp,
+  unique,
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
@@ -91,6 +92,32 @@ export const apiKeys = pgTable(
   (t) => [index('api_keys_scope').on(t.projectId, t.environmentId, t.tenantId)],
 )
 
+/** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */
+export const schemaDefinitions = pgTable(
+  'schema_definitions',
+  {
+    id: uuid().primaryKey(),
+    environmentId: uuid('environment_id')
+      .notNull()
+      .references(() => environments.id),
+    /** Null for one that all tenants of the environment have. */
+    tenantId: uuid('tenant_id').references(() => tenants.id),
+    kind: text({ enum: ['extension', 'resourceType'] }).notNull(),
+    /** URN of the extension's schema, or the resource type's name. */
+    name: text().notNull(),
+    nameFolded: key('name_folded').notNull(),
+    definition: jsonb().notNull(),
+    /** Counted up by each change. */
+    version: integer().notNull().default(1),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    updatedAt: moment('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    unique('schema_definitions_name').on(t.environmentId, t.tenantId, t.kind, t.nameFolded).nullsNotDistinct(),
+    index('schema_definitions_tenant').on(t.tenantId),
+  ],
+)
+
 /** Secrets of the instance that its processes share, such as the key that seals cursors. Made at the first start. */
 export const instanceSecrets = pgTable('instance_secrets', {
   name: text().primaryKey(),
@@ -160,7 +187,11 @@ export const resourceKeys = pgTable(
     isUnique: boolean('is_unique').notNull(),
   },
   (t) => [
-    primaryKey({ columns: [t.tenantId, t.resourceType, t.attribute, t.key, t.resourceId] }),
+    // Named, since the name that would be given has more than the 63 characters which PostgreSQL keeps.
+    primaryKey({
+      name: 'resource_keys_pk',
+      columns: [t.tenantId, t.resourceType, t.attribute, t.key, t.resourceId],
+    }),
     uniqueIndex('resource_keys_unique').on(t.tenantId, t.resourceType, t.attribute, t.key).where(sql`is_unique`),
     index('resource_keys_resource').on(t.tenantId, t.resourceId),
     foreignKey({ columns: [t.tenantId, t.resourceId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(

@@ -5,6 +5,7 @@ import { findApiKey, recordApiKeyUse } from './api-keys.ts'
 import { changeControl, currentRevision } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
 import { projectsIn } from './projects.ts'
+import { schemaDefinitionsOf } from './schema-definitions.ts'
 import { tenantsOf } from './tenants.ts'
 
 /** The look-ups that come before a tenant is known, for `ControlPlane` to remember. */
@@ -25,17 +26,29 @@ export function controlStore(database: Database): ControlStore {
     },
 
     project: (name) => projectsIn(database).find(name),
-    environment: (projectId, name) => environmentsOf(database, projectId).find(name),
-    tenant: (environmentId, name) => tenantsOf(database, environmentId).find(name),
 
-    createTenant: (environmentId, key) =>
-      changeControl(database, async (tx) => {
-        const tenants = tenantsOf(tx, environmentId)
+    async environment(projectId, name) {
+      const row = await environmentsOf(database, projectId).find(name)
+      return row && { ...row, definitions: await schemaDefinitionsOf(database, row.id).definitions(null) }
+    },
+
+    async tenant(environmentId, name) {
+      const row = await tenantsOf(database, environmentId).find(name)
+      return row && { ...row, definitions: await schemaDefinitionsOf(database, environmentId).definitions(row.id) }
+    },
+
+    async createTenant(environmentId, key) {
+      // Asked before too: a client that spells an endpoint wrongly must not count as a change each time.
+      if (await schemaDefinitionsOf(database, environmentId).hasEndpoint(key)) return undefined
+      return changeControl(database, async (tx) => {
+        const [tenants, own] = [tenantsOf(tx, environmentId), schemaDefinitionsOf(tx, environmentId)]
+        if (await own.hasEndpoint(key)) return undefined
         const made = await tenants.insert({ id: uuidv7(), key, name: key, settings: {} })
         const tenant = made ?? (await tenants.find(key))
         if (tenant === undefined) throw new Error('a tenant that could not be made is not there either')
-        return tenant
-      }),
+        return { ...tenant, definitions: await own.definitions(tenant.id) }
+      })
+    },
 
     recordKeyUse: (uses) => recordApiKeyUse(database, uses),
   }

@@ -2,7 +2,16 @@ import { and, asc, eq, gt } from 'drizzle-orm'
 import { foldKey, isUuid } from '../context/scim-path.ts'
 import { parseStoredSettings, type TenantSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
-import { apiKeys, events, memberships, resourceCounts, resourceKeys, resources, tenants } from '../db/schema.ts'
+import {
+  apiKeys,
+  events,
+  memberships,
+  resourceCounts,
+  resourceKeys,
+  resources,
+  schemaDefinitions,
+  tenants,
+} from '../db/schema.ts'
 import type { Page } from './projects.ts'
 
 export interface TenantRow {
@@ -74,7 +83,7 @@ export function tenantsOf(database: Database, environmentId: string) {
         'select count(*)::int as locked from (select 1 from resources where tenant_id = $1::uuid for update) as locks',
         [id],
       )
-      for (const table of [memberships, resourceKeys, resources, resourceCounts, events, apiKeys])
+      for (const table of [memberships, resourceKeys, resources, resourceCounts, events, apiKeys, schemaDefinitions])
         await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
     },

@@ -94,11 +94,18 @@ export function resourceTypeDocument(type: ResourceType, baseUrl: string): JsonO
 export function schemaDocument(schema: Schema, baseUrl: string): JsonObject {
   return {
     schemas: [SCHEMA_SCHEMA],
+    ...schemaDefinition(schema),
+    meta: { resourceType: 'Schema', location: `${baseUrl}/Schemas/${schema.id}` },
+  }
+}
+
+/** What a schema says of itself, wherever it is in use. */
+export function schemaDefinition(schema: Schema): JsonObject {
+  return {
     id: schema.id,
     name: schema.name,
     ...(schema.description === '' ? {} : { description: schema.description }),
     attributes: schema.attributes.map(attributeDefinition),
-    meta: { resourceType: 'Schema', location: `${baseUrl}/Schemas/${schema.id}` },
   }
 }
 

@@ -1,7 +1,7 @@
-import { ScimError } from '../errors.ts'
-import { isObject, type JsonObject, type JsonValue, memberIgnoringCase } from '../resource.ts'
+import { type JsonObject, type JsonValue, memberIgnoringCase } from '../resource.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../urn.ts'
 import type { Attribute, AttributeType, Mutability, Returned, Schema, Uniqueness } from './attribute.ts'
+import { flag, listAt, MAX_NAME, objectAt, oneOf, optionalText, refusal, text, texts } from './definition-members.ts'
 
 const TYPES: readonly AttributeType[] = [
   'string',
@@ -24,6 +24,8 @@ const CHARACTERISTICS = new Set(
 
 const NAME = /^[A-Za-z][A-Za-z0-9_$-]*$/
 const ENDPOINT = /^\/[A-Za-z][A-Za-z0-9_-]*$/
+// In a URL this would be the version of the protocol.
+const VERSION = /^\/v[0-9]+$/i
 const RESOURCE_TYPE_NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 // Narrower than RFC 8141: what also stands unquoted in an attribute path and in a URL path.
 const URN = /^urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}(:[A-Za-z0-9._-]+)+$/i
@@ -38,8 +40,6 @@ const RESERVED_ENDPOINTS = new Set(
 const MAX_ATTRIBUTES = 100
 const MAX_SUB_ATTRIBUTES = 50
 const MAX_LIST = 200
-const MAX_NAME = 128
-const MAX_TEXT = 2000
 
 /** A resource type as declared (RFC 7643 §6), with its schemas; `buildRegistry` makes it ready for look-ups. */
 export interface ResourceTypeDefinition {
@@ -61,7 +61,7 @@ export interface ResourceTypeDefinition {
 export function defineSchema(definition: JsonValue): Schema {
   const object = objectAt(definition, 'schema')
   const id = text(object, 'id', '')
-  if (!URN.test(id) || id.length > 2 * MAX_NAME)
+  if (!URN.test(id) || id.length > MAX_NAME)
     throw refusal('id', 'must be a URN of letters, digits, ".", "_", "-" and ":", such as urn:example:scim:Device:1.0')
   if (
     /^urn:ietf:params:scim:(api|schemas:core):/i.test(id) ||
@@ -98,7 +98,7 @@ export function defineResourceType(
   )
     throw refusal('name', `"${name}" must start with a letter and be none of SCIM's own resource types`)
   const endpoint = text(object, 'endpoint', '')
-  if (!ENDPOINT.test(endpoint) || RESERVED_ENDPOINTS.has(endpoint.toLowerCase()))
+  if (!ENDPOINT.test(endpoint) || RESERVED_ENDPOINTS.has(endpoint.toLowerCase()) || VERSION.test(endpoint))
     throw refusal('endpoint', `"${endpoint}" must be one segment such as /Devices and none of SCIM's own endpoints`)
   const schema = namedSchema(object, '', schemas)
   if (/^urn:ietf:params:scim:schemas:(core:|extension:enterprise:2\.0:user$)/i.test(schema.id))
@@ -120,17 +120,14 @@ export function defineResourceType(
 }
 
 /**
- * Refuses a new version of a schema that stored resources or running clients would not survive: it may add attributes and
- * widen what there is, and never forbid what was allowed.
- *
- * @throws {ScimError} invalidValue naming every reason
+ * Why stored resources or running clients would not survive a new version of a schema: it may add attributes and widen what
+ * there is, and never forbid what was allowed. Empty when they would.
  */
-export function checkCompatible(previous: Schema, next: Schema): void {
+export function incompatibilities(previous: Schema, next: Schema): readonly string[] {
   const reasons = narrowed(previous.attributes, next.attributes, '')
   // Documents are stored under the URN, and attributes under the name, as spelled.
   if (previous.id !== next.id) reasons.unshift(`the URN changes to "${next.id}"`)
-  if (reasons.length > 0)
-    throw ScimError.invalidValue(`schema "${previous.id}" cannot change like this: ${reasons.join('; ')}`)
+  return reasons
 }
 
 function narrowed(previous: readonly Attribute[], next: readonly Attribute[], parent: string): string[] {
@@ -153,11 +150,29 @@ function narrowed(previous: readonly Attribute[], next: readonly Attribute[], pa
     if (is.mutability !== was.mutability && is.mutability !== 'readWrite')
       reasons.push(`${path} changes mutability from ${was.mutability} to ${is.mutability}`)
     if (was.returned === 'never' && is.returned !== 'never') reasons.push(`${path} was never returned and would be now`)
+    const refused = refusedTargets(was, is)
+    if (refused.length > 0) reasons.push(`${path} no longer refers to ${refused.join(', ')}`)
     reasons.push(...narrowed(was.subAttributes, is.subAttributes, `${path}.`))
   }
   for (const added of next)
     if (added.required && !before.has(added.name)) reasons.push(`${parent}${added.name} is new and required`)
   return reasons
+}
+
+/**
+ * The resource types to one of which a value of this attribute has to lead; undefined where it may lead elsewhere: the
+ * attribute is no reference, or one to `external` or `uri` resources (RFC 7643 §7).
+ */
+export function targetTypes({ type, referenceTypes }: Attribute): readonly string[] | undefined {
+  const elsewhere = referenceTypes.some((name) => ['external', 'uri'].includes(name.toLowerCase()))
+  return type !== 'reference' || referenceTypes.length === 0 || elsewhere ? undefined : referenceTypes
+}
+
+/** What a reference could lead to and cannot any more. */
+function refusedTargets(was: Attribute, is: Attribute): readonly string[] {
+  const allowed = targetTypes(is)
+  if (allowed === undefined) return []
+  return targetTypes(was)?.filter((name) => !allowed.includes(name)) ?? ['other resources']
 }
 
 /**
@@ -250,59 +265,4 @@ function namedSchema(object: JsonObject, path: string, schemas: ReadonlyMap<stri
   const schema = schemas.get(urn.toLowerCase())
   if (!schema) throw refusal(`${path}schema`, `no schema "${urn}" is defined`)
   return schema
-}
-
-const refusal = (path: string, reason: string) => ScimError.invalidValue(`${path}: ${reason}`)
-
-function objectAt(value: JsonValue, path: string): JsonObject {
-  if (isObject(value)) return value
-  throw refusal(path, 'must be a JSON object')
-}
-
-function listAt(value: JsonValue | undefined, path: string, limit: number): readonly JsonValue[] {
-  if (value === undefined || value === null) return []
-  if (!Array.isArray(value)) throw refusal(path, 'must be a list')
-  if (value.length > limit) throw refusal(path, `has ${value.length} entries, more than ${limit}`)
-  return value
-}
-
-function text(object: JsonObject, name: string, path: string): string {
-  const value = memberIgnoringCase(object, name)
-  if (typeof value === 'string' && value !== '' && value.length <= 2 * MAX_NAME) return value
-  throw refusal(path + name, `must be a string of 1 to ${2 * MAX_NAME} characters`)
-}
-
-function optionalText(object: JsonObject, name: string, path: string): string {
-  const value = memberIgnoringCase(object, name) ?? ''
-  if (typeof value === 'string' && value.length <= MAX_TEXT) return value
-  throw refusal(path + name, `must be a string of at most ${MAX_TEXT} characters`)
-}
-
-function texts(object: JsonObject, name: string, path: string): readonly string[] {
-  const list = listAt(memberIgnoringCase(object, name), path + name, MAX_LIST)
-  return Object.freeze(
-    list.map((value, index) => {
-      if (typeof value === 'string' && value !== '' && value.length <= MAX_TEXT) return value
-      throw refusal(`${path}${name}[${index}]`, `must be a string of 1 to ${MAX_TEXT} characters`)
-    }),
-  )
-}
-
-function flag(object: JsonObject, name: string, path: string): boolean {
-  const value = memberIgnoringCase(object, name) ?? false
-  if (typeof value === 'boolean') return value
-  throw refusal(path + name, 'must be true or false')
-}
-
-function oneOf<T extends string>(
-  object: JsonObject,
-  name: string,
-  path: string,
-  allowed: readonly T[],
-  otherwise: T,
-): T {
-  const value = memberIgnoringCase(object, name) ?? otherwise
-  const found = allowed.find((each) => each === value)
-  if (found === undefined) throw refusal(path + name, `must be one of ${allowed.join(', ')}`)
-  return found
 }

@@ -1,0 +1,103 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { ConfigError, DEFAULTS, loadConfig } from '../src/config.ts'
+
+function linesFor(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.lines
+    throw error
+  }
+  return []
+}
+
+test('nothing set gives the embedded database, on this machine alone', () => {
+  expect(loadConfig({})).toEqual({
+    host: '127.0.0.1',
+    port: 8080,
+    publicUrl: undefined,
+    trustProxy: false,
+    dataDir: './data',
+    databaseUrl: undefined,
+    directDatabaseUrl: undefined,
+    databasePool: 10,
+    databasePrepare: true,
+    adminKey: undefined,
+    cursorKey: undefined,
+    logLevel: 'info',
+    maxBodyBytes: 10_485_760,
+    bulkMaxOperations: 1_000,
+    bulkMaxPayloadBytes: 1_048_576,
+    pageSizeDefault: 100,
+    pageSizeMax: 200,
+    cursorTimeoutSeconds: 3_600,
+    anonymousDiscovery: false,
+  })
+})
+
+test('an empty variable counts as not set, an unknown one is ignored', () => {
+  expect(loadConfig({ PORT: '', DATABASE_URL: ' ', ADMIN_KEY: '', PATH: '/bin', DATA_DIRECTORY: 'x' })).toEqual(
+    loadConfig({}),
+  )
+})
+
+test('the public URL loses its slash and keeps its port', () => {
+  expect(loadConfig({ PUBLIC_URL: 'https://scim.example.com:8443/' }).publicUrl).toBe('https://scim.example.com:8443')
+})
+
+test.each([
+  ['PORT', 'eighty', 'PORT takes a whole number from 0 to 65535'],
+  ['PORT', '70000', 'PORT takes a whole number from 0 to 65535'],
+  ['PORT', '-1', 'PORT takes a whole number from 0 to 65535'],
+  ['PORT', '1e3', 'PORT takes a whole number from 0 to 65535'],
+  ['HOST', 'http://x', 'HOST takes an address to listen on, such as 127.0.0.1 or 0.0.0.0'],
+  ['TRUST_PROXY', 'yes', 'TRUST_PROXY takes true or false'],
+  [
+    'DATABASE_URL',
+    'mysql://localhost/x',
+    'DATABASE_URL takes a URL such as postgres://user:password@host:5432/database',
+  ],
+  ['DATABASE_URL', 'postgres:// :x', 'DATABASE_URL takes a URL such as postgres://user:password@host:5432/database'],
+  ['ADMIN_KEY', 'short', 'ADMIN_KEY takes at least 20 characters, random ones'],
+  [
+    'PUBLIC_URL',
+    'ftp://a',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+  ],
+  [
+    'PUBLIC_URL',
+    'https://a/scim',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+  ],
+  [
+    'PUBLIC_URL',
+    'https://a/?x',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+  ],
+  [
+    'PUBLIC_URL',
+    'https://u:p@a',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+  ],
+  ['LOG_LEVEL', 'loud', 'LOG_LEVEL takes one of trace, debug, info, warn, error, fatal, silent'],
+  ['PAGE_SIZE_DEFAULT', '500', 'PAGE_SIZE_DEFAULT takes a number up to PAGE_SIZE_MAX, which is 200'],
+  ['MAX_BODY_BYTES', '2048', 'BULK_MAX_PAYLOAD_BYTES takes a number up to MAX_BODY_BYTES, which is 2048'],
+])('%s=%s stops the start with one line', (name, value, line) => {
+  expect(linesFor({ [name]: value })).toEqual([line])
+})
+
+test('every wrong variable has its line, and no line shows a value', () => {
+  const lines = linesFor({ ADMIN_KEY: 'hush', DATABASE_URL: 'hush', PORT: 'hush', LOG_LEVEL: 'hush' })
+  expect(lines.map((line) => line.split(' ')[0]).sort()).toEqual(['ADMIN_KEY', 'DATABASE_URL', 'LOG_LEVEL', 'PORT'])
+  expect(lines.join('\n')).not.toContain('hush')
+})
+
+test('.env.example names every variable with its default, and no other', () => {
+  const text = readFileSync(new URL('../.env.example', import.meta.url), 'utf8')
+  const listed = [...text.matchAll(/^# ?([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value])
+  expect(listed.map(([name]) => name).sort()).toEqual(Object.keys(DEFAULTS).sort())
+  for (const [name = '', value] of listed) {
+    if (DEFAULTS[name] !== undefined) expect([name, value]).toEqual([name, DEFAULTS[name]])
+  }
+})

@@ -1,0 +1,125 @@
+import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PGlite } from '@electric-sql/pglite'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CannotOpen } from '../../src/db/errors.ts'
+import { openPglite } from '../../src/db/pglite.ts'
+import { vacuumDue } from '../../src/db/pglite-vacuum.ts'
+import { runProgram } from '../support/children.ts'
+
+let parent: string
+let dataDir: string
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'rollcall-data-'))
+  dataDir = join(parent, 'not', 'there', 'yet')
+})
+afterEach(() => rmSync(parent, { recursive: true, force: true }))
+
+const never = (reason: string) => expect.unreachable(reason)
+const open = () => openPglite({ dataDir }, never)
+const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
+
+test('the first start makes the folder, for its owner alone, and the next one finds what was stored', async () => {
+  const first = await open()
+  await first.run('create table kept as select 1 as n', [])
+  await first.close()
+  expect([mode(dataDir), mode(join(dataDir, 'database'))]).toEqual(['700', '700'])
+  expect(readdirSync(join(dataDir, 'lock'))).toEqual([])
+  const second = await open()
+  expect(await second.run('select n from kept', [])).toEqual([{ n: 1 }])
+  await second.close()
+})
+
+test('what a first start left when it was killed half-way is cleared away', async () => {
+  mkdirSync(join(dataDir, 'database.0.unfinished', 'base'), { recursive: true })
+  writeFileSync(join(dataDir, 'database.0.unfinished', 'PG_VERSION'), '18')
+  const database = await open()
+  expect(readdirSync(dataDir).sort()).toEqual(['database', 'lock'])
+  await database.close()
+})
+
+test('a second opener of the folder is refused, and the first goes on', async () => {
+  const database = await open()
+  await expect(open()).rejects.toThrow(/is in use by another process/)
+  expect(await database.run('select 1 as n', [])).toEqual([{ n: 1 }])
+  await database.close()
+})
+
+test('a folder that cannot be made is one line for the operator', async () => {
+  writeFileSync(join(parent, 'not'), 'a file')
+  const error = await open().catch((e: unknown) => e)
+  expect(error).toBeInstanceOf(CannotOpen)
+  expect((error as Error).message).toMatch(/^the data folder .* cannot be used \(DATA_DIR\): .*$/)
+})
+
+test('every commit is flushed to disk before it is answered', async () => {
+  const database = await open()
+  await database.run('create table flushed (n int)', [])
+  const original = fs.fsyncSync
+  let flushes = 0
+  fs.fsyncSync = (handle) => {
+    flushes++
+    original(handle)
+  }
+  syncBuiltinESMExports()
+  try {
+    for (let n = 1; n <= 10; n++) {
+      await database.run('insert into flushed values ($1)', [n])
+      expect(flushes).toBeGreaterThanOrEqual(n)
+    }
+  } finally {
+    fs.fsyncSync = original
+    syncBuiltinESMExports()
+    await database.close()
+  }
+})
+
+test('kill -9 while writing loses nothing that was acknowledged and tears nothing', async () => {
+  let acknowledged = 0
+  for (let round = 0; round < 3; round++) {
+    const writer = runProgram('write-rows', [dataDir])
+    await writer.says(`${acknowledged + 20}\n`)
+    await new Promise((resolve) => setTimeout(resolve, 50 * round))
+    writer.process.kill('SIGKILL')
+    await writer.ended()
+    acknowledged = Number(writer.stdout().trim().split('\n').at(-1))
+  }
+  const database = await open()
+  const pairs = await database.run<{ n: number; halves: number }>(
+    'select n, count(*)::int as halves from pairs group by n order by n',
+    [],
+  )
+  expect(pairs.every(({ n, halves }, index) => n === index + 1 && halves === 2)).toBe(true)
+  // One more may have been stored whose acknowledgement did not get out.
+  expect([acknowledged, acknowledged + 1]).toContain(pairs.length)
+  await database.close()
+})
+
+test('kill -9 in the middle of the first start leaves a folder that starts', async () => {
+  for (const afterMs of [600, 900, 1300]) {
+    const writer = runProgram('write-rows', [dataDir])
+    await new Promise((resolve) => setTimeout(resolve, afterMs))
+    writer.process.kill('SIGKILL')
+    await writer.ended()
+  }
+  const database = await open()
+  expect(await database.run('select 1 as n', [])).toEqual([{ n: 1 }])
+  await database.close()
+})
+
+test('tables that have changed much are vacuumed and analysed, others are left alone', async () => {
+  const client = await PGlite.create()
+  await client.exec('create table busy (n int); create table quiet (n int); insert into quiet values (1)')
+  await client.exec('insert into busy select generate_series(1, 1000); update busy set n = n + 1')
+  await vacuumDue(client)
+  const { rows } = await client.query(
+    `select relname, last_vacuum is not null as vacuumed from pg_stat_user_tables order by relname`,
+  )
+  expect(rows).toEqual([
+    { relname: 'busy', vacuumed: true },
+    { relname: 'quiet', vacuumed: false },
+  ])
+  await client.close()
+})

@@ -1,0 +1,103 @@
+import type { IncomingMessage } from 'node:http'
+import { connect } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Listening, listen } from '../../src/listen.ts'
+
+let server: Listening
+beforeAll(async () => {
+  server = await listen(
+    async (request, env) => {
+      const body = await request.text()
+      const { incoming } = env as { incoming: IncomingMessage }
+      return Response.json({ body: body.length, url: incoming.url })
+    },
+    { host: '127.0.0.1', port: 0 },
+  )
+})
+afterAll(() => server.stop(0))
+
+interface Answer {
+  readonly text: string
+  readonly closedAfterMs: number | undefined
+}
+
+/** Sends `pieces`, one every `everyMs`, and listens until the connection closes or `waitMs` are over. */
+function exchange(pieces: readonly string[], { everyMs = 0, waitMs = 4500 } = {}): Promise<Answer> {
+  return new Promise((resolve) => {
+    const start = performance.now()
+    const socket = connect(server.port, '127.0.0.1')
+    let text = ''
+    const finish = (closedAfterMs?: number) => {
+      clearTimeout(timer)
+      clearInterval(sender)
+      socket.destroy()
+      resolve({ text, closedAfterMs })
+    }
+    const timer = setTimeout(() => finish(), waitMs)
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => finish(performance.now() - start))
+    const left = [...pieces]
+    const send = () => {
+      const piece = left.shift()
+      if (piece === undefined) clearInterval(sender)
+      else socket.write(piece)
+    }
+    const sender = setInterval(send, everyMs)
+    send()
+  })
+}
+
+const head = 'POST /x HTTP/1.1\r\nHost: here\r\n'
+
+test('headers that trickle in are answered 408 after three seconds', async () => {
+  const { text, closedAfterMs } = await exchange([head, ...Array<string>(16).fill('X-Slow: 1\r\n')], { everyMs: 250 })
+  expect(text).toMatch(/^HTTP\/1\.1 408 /)
+  expect(closedAfterMs).toBeLessThan(3500)
+})
+
+test('a slow but honest client is served', async () => {
+  const body = 'x'.repeat(20)
+  const pieces = [head, 'Connection: close\r\n', 'Content-Length: 20\r\n\r\n', ...body]
+  const { text } = await exchange(pieces, { everyMs: 200, waitMs: 8000 })
+  expect(text).toMatch(/^HTTP\/1\.1 200 /)
+  expect(text).toContain('{"body":20,"url":"/x"}')
+})
+
+test.each([
+  ['a length and chunks together', `${head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+  ['two lengths', `${head}Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}`, 400],
+  ['a chunk size that is no number', `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n`, 400],
+  ['no host', 'GET /x HTTP/1.1\r\n\r\n', 400],
+  ['a NUL in a header', `${head}X-Note: a\u0000b\r\n\r\n`, 400],
+  ['headers of 20 kB', `${head}X-Note: ${'a'.repeat(20_000)}\r\n\r\n`, 431],
+])('%s is refused', async (_what, bytes, status) => {
+  expect((await exchange([bytes])).text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+})
+
+test('the app sees the URL as it was sent', async () => {
+  const { text } = await exchange(['GET /a%2Fb/../%c3%28?x=%zz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n'])
+  expect(text).toContain('"url":"/a%2Fb/../%c3%28?x=%zz"')
+})
+
+test('stopping ends connections whose request outlasts the grace', async () => {
+  let arrived = () => {}
+  const arrival = new Promise<void>((resolve) => {
+    arrived = resolve
+  })
+  const own = await listen(
+    () => {
+      arrived()
+      return new Promise<Response>(() => {})
+    },
+    { host: '127.0.0.1', port: 0 },
+  )
+  const hanging = fetch(`http://127.0.0.1:${own.port}/`).catch((error: Error) => error)
+  await arrival
+  const start = performance.now()
+  await own.stop(300)
+  expect(performance.now() - start).toBeLessThan(1500)
+  expect(await hanging).toBeInstanceOf(Error)
+})

@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+/** A process of our own, and what it has said so far. */
+export interface Child {
+  readonly process: ChildProcess
+  stdout(): string
+  stderr(): string
+  /** Waits until standard output holds `text`; rejects when the process ends first. */
+  says(text: string): Promise<void>
+  /** Exit code, or the signal that ended it. */
+  ended(): Promise<number | NodeJS.Signals | null>
+}
+
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/** Runs a TypeScript file of `test/support/programs` as a process. */
+export function runProgram(name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Child {
+  const path = fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', path, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
+  running.add(child)
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk) => {
+    out += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    err += chunk
+  })
+  const end = new Promise<number | NodeJS.Signals | null>((resolve) => {
+    child.once('close', (code, signal) => {
+      running.delete(child)
+      resolve(code ?? signal)
+    })
+  })
+  return {
+    process: child,
+    stdout: () => out,
+    stderr: () => err,
+    ended: () => end,
+    says: async (text) => {
+      let over = false
+      void end.then(() => {
+        over = true
+      })
+      while (!out.includes(text)) {
+        if (over) throw new Error(`${name} ended without saying "${text}": ${out}${err}`)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    },
+  }
+}

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import postgres from 'postgres'
+import { inject } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { openPgliteInMemory } from '../../src/db/pglite.ts'
+import { openPostgres } from '../../src/db/postgres.ts'
+import { onDatabase } from './postgres-server.ts'
+import './provided.ts'
+
+/** The engine that this run of the test is for. */
+export function engineName(): 'pglite' | 'postgres' {
+  return inject('engine')
+}
+
+// On the global object: a worker keeps it from one test file to the next, whatever becomes of the modules.
+const opened = globalThis as { rollcallTestDatabases?: Map<string, Promise<Database>> }
+
+/**
+ * The worker's database: migrated, and shared by all test files that run there. So a test makes a tenant of its own, looks
+ * at nothing else, and never closes it.
+ */
+export function openTestDatabase(): Promise<Database> {
+  opened.rollcallTestDatabases ??= new Map()
+  const engine = engineName()
+  const database = opened.rollcallTestDatabases.get(engine) ?? openFreshDatabase()
+  opened.rollcallTestDatabases.set(engine, database)
+  return database
+}
+
+/** A database of one's own, migrated and empty; the test closes it. */
+export async function openFreshDatabase(): Promise<Database> {
+  if (engineName() === 'pglite') return openPgliteInMemory()
+  return openPostgres({ databaseUrl: await freshPostgresUrl(), databasePool: 10, databasePrepare: true })
+}
+
+/** URL of a migrated, empty database on the run's PostgreSQL; it goes when the run ends. */
+export async function freshPostgresUrl(): Promise<string> {
+  const { url, template } = inject('postgres')
+  const name = `${template}_${randomBytes(4).toString('hex')}`
+  const admin = postgres(url, { max: 1 })
+  try {
+    await admin.unsafe(`create database ${name} template ${template}`)
+  } finally {
+    await admin.end()
+  }
+  return onDatabase(url, name)
+}

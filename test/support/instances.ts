@@ -1,0 +1,207 @@
+import { randomBytes } from 'node:crypto'
+import { createApiKey } from '../../src/administration/api-keys.ts'
+import { createEnvironment } from '../../src/administration/environments.ts'
+import { createProject } from '../../src/administration/projects.ts'
+import { createTenant } from '../../src/administration/tenants.ts'
+import { createApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import { ControlPlane } from '../../src/context/control-cache.ts'
+import { CONFIGURED_ADMIN } from '../../src/context/principal.ts'
+import type { TenantSettings } from '../../src/context/settings.ts'
+import type { Database } from '../../src/db/database.ts'
+import { createLogger } from '../../src/observability/logger.ts'
+import { controlStore } from '../../src/repositories/control-store.ts'
+import { BULK_REQUEST, GROUP_SCHEMA, PATCH_OP, SEARCH_REQUEST, USER_SCHEMA } from '../../src/scim/urn.ts'
+import type { Answer, Scim, TestTenant } from './gateway.ts'
+import { jsonIn } from './http-client.ts'
+import { type Recorder, recordStatements } from './statements.ts'
+
+/** An environment of a project, both made for the test. */
+export interface Place {
+  readonly projectId: string
+  readonly environmentId: string
+  /** Base URL of the environment, without `/v2`. */
+  readonly base: string
+}
+
+/** The app without a socket, over a database whose statements are noted; several may share one database. */
+export interface Instance {
+  readonly database: Database
+  readonly recorder: Recorder
+  /** What was logged as an error. */
+  readonly errors: readonly string[]
+  newPlace(): Promise<Place>
+  /** Another environment of the same project. */
+  newEnvironment(beside: Place): Promise<Place>
+  newTenant(options?: { readonly settings?: TenantSettings; readonly place?: Place }): Promise<TestTenant>
+  /** A tenant of another instance on the same database, through this one. */
+  reach(tenant: TestTenant): Scim
+  send(request: Request): Promise<Response>
+  close(): Promise<void>
+}
+
+export const ORIGIN = 'http://scim.test'
+
+/** Starts an instance over `database`, with `env` for its configuration; the control plane goes past the recorder. */
+export async function openInstance(database: Database, env: Readonly<Record<string, string>> = {}): Promise<Instance> {
+  const config = loadConfig(env)
+  const control = new ControlPlane(controlStore(database))
+  const recorder = recordStatements(database)
+  const errors: string[] = []
+  const logger = createLogger('error', { write: (line) => errors.push(line) })
+  const app = createApp({ database: recorder.database, control, config, logger })
+  const administration = { database, changed: () => control.changed() }
+  const send = async (request: Request) => app.fetch(request)
+  const environmentIn = async (projectId: string, projectKey: string): Promise<Place> => {
+    const key = `e-${randomBytes(5).toString('hex')}`
+    const { id } = await createEnvironment(administration, projectId, { key })
+    return { projectId, environmentId: id, base: `${ORIGIN}/scim/v2/${projectKey}/${key}` }
+  }
+  const newPlace = async () => {
+    const project = await createProject(administration, { key: `p-${randomBytes(5).toString('hex')}` })
+    return environmentIn(project.id, project.key)
+  }
+  let own: Promise<Place> | undefined
+
+  return {
+    ...{ database, recorder, errors, newPlace, send },
+    newEnvironment: ({ projectId, base }) => environmentIn(projectId, base.split('/').at(-2) ?? ''),
+    newTenant: async ({ settings, place } = {}) => {
+      own ??= newPlace()
+      const { base: environment, ...at } = place ?? (await own)
+      const name = `t-${randomBytes(6).toString('hex')}`
+      const { id } = await createTenant(administration, at, { key: name, settings })
+      const scope = { kind: 'tenant', ...at, tenantId: id } as const
+      const { key } = await createApiKey(administration, scope, { name: 'test' }, CONFIGURED_ADMIN)
+      const base = `${environment}/v2/${name}`
+      return { id, name, base, key, scim: scimOver(send, base, key) }
+    },
+    reach: ({ base, key }) => scimOver(send, base, key),
+    close: () => control.stop(),
+  }
+}
+
+function scimOver(send: (request: Request) => Promise<Response>, base: string, key: string): Scim {
+  return async (method, path, body, headers = {}) => {
+    const sent = new Headers({ Authorization: `Bearer ${key}` })
+    if (body !== undefined) sent.set('Content-Type', 'application/scim+json')
+    for (const [name, value] of Object.entries(headers)) sent.set(name, value)
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    const init = { method, headers: sent, ...(body === undefined ? {} : { body: text }) }
+    const response = await send(new Request(base + path, init))
+    const answered = await response.text()
+    return { status: response.status, headers: response.headers, text: answered, body: jsonIn(answered) }
+  }
+}
+
+// ---- Messages
+
+export const userBody = (userName: string, rest: object = {}) => ({ schemas: [USER_SCHEMA], userName, ...rest })
+
+export const groupBody = (displayName: string, members?: readonly string[]) => ({
+  schemas: [GROUP_SCHEMA],
+  displayName,
+  ...(members ? { members: members.map((value) => ({ value })) } : {}),
+})
+
+export const patchBody = (...Operations: readonly object[]) => ({ schemas: [PATCH_OP], Operations })
+export const bulkBody = (Operations: readonly object[], rest: object = {}) => ({
+  schemas: [BULK_REQUEST],
+  ...rest,
+  Operations,
+})
+export const searchBody = (rest: object = {}) => ({ schemas: [SEARCH_REQUEST], ...rest })
+
+/** PATCH operations on a group's members. */
+export const addMembers = (...ids: readonly string[]) =>
+  patchBody({ op: 'add', path: 'members', value: ids.map((value) => ({ value })) })
+export const removeMember = (id: string) => patchBody({ op: 'remove', path: `members[value eq "${id}"]` })
+
+// ---- Answers
+
+/** A resource, a list or an error as JSON; members are looked up, never trusted. */
+export type Json = Readonly<Record<string, unknown>>
+
+export const json = (answer: Answer): Json => {
+  if (typeof answer.body !== 'object' || answer.body === null) throw new Error(`no JSON object: ${answer.text}`)
+  return answer.body as Json
+}
+
+/** The id in an answer that has to be a success. */
+export function idIn(answer: Answer): string {
+  if (answer.status >= 300) throw new Error(`${answer.status}: ${answer.text}`)
+  return String(json(answer).id)
+}
+
+/** The resources of a list. */
+export const listed = (answer: Answer): Json[] => {
+  if (answer.status !== 200) throw new Error(`${answer.status}: ${answer.text}`)
+  return json(answer).Resources as Json[]
+}
+export const listedIds = (answer: Answer): string[] => listed(answer).map((resource) => String(resource.id))
+export const etag = (answer: Answer): string => answer.headers.get('etag') ?? ''
+
+/** `value` of every element of `members` or `groups`, sorted. */
+export const valuesOf = (list: unknown): string[] =>
+  Array.isArray(list) ? list.map((element: Json) => String(element.value)).sort() : []
+
+// ---- What is stored
+
+/** A row of `events`, in the order of writing. */
+export interface LoggedEvent {
+  readonly type: string
+  readonly resource_type: string
+  readonly resource_id: string
+  readonly version: number
+  readonly request_id: string
+  readonly actor: string
+  readonly changes: string
+}
+
+export const eventsOf = (database: Database, tenantId: string, resourceId?: string): Promise<LoggedEvent[]> =>
+  database.run<LoggedEvent>(
+    `select type, resource_type, resource_id::text, version::int, request_id, actor, changes from events
+     where tenant_id = $1::uuid and ($2::uuid is null or resource_id = $2::uuid) order by seq`,
+    [tenantId, resourceId ?? null],
+  )
+
+/** The tables of tenants, by looking at the database. */
+export async function tenantTables(database: Database): Promise<string[]> {
+  const rows = await database.run<{ name: string }>(
+    `select c.table_name as name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+     where c.table_schema = 'public' and c.column_name = 'tenant_id' and t.table_type = 'BASE TABLE' order by 1`,
+    [],
+  )
+  return rows.map((row) => row.name)
+}
+
+/**
+ * What does not fit together in a tenant's rows, in words; empty when all is whole: keys and references for every resource,
+ * counts that match, and a trail of versions in the events for each resource.
+ */
+export async function inconsistencies(database: Database, tenantId: string): Promise<string[]> {
+  const ask = (statement: string) => database.run<{ what: string }>(statement, [tenantId])
+  const found = await Promise.all([
+    ask(`select 'count of ' || resource_type || ' is ' || counted || ' for ' || there as what from (
+      select resource_type, sum(counted) as counted, sum(there) as there from (
+        select resource_type, sum(delta) as counted, 0 as there from resource_counts where tenant_id = $1::uuid group by 1
+        union all select resource_type, 0, count(*) from resources where tenant_id = $1::uuid group by 1
+      ) x group by 1) y where counted <> there`),
+    ask(`select 'no key for ' || (e->>'value') || ' of ' || r.id as what from resources r
+      cross join lateral jsonb_array_elements(r.document::jsonb->'emails') e
+      where r.tenant_id = $1::uuid and r.resource_type = 'User' and not exists (select 1 from resource_keys k
+        where k.tenant_id = r.tenant_id and k.resource_id = r.id and k.attribute = 'emails.value' and k.key = lower(e->>'value'))`),
+    ask(`select 'key ' || k.key || ' of ' || k.resource_id || ' stands for nothing' as what from resource_keys k
+      left join resources r on r.tenant_id = k.tenant_id and r.id = k.resource_id
+      where k.tenant_id = $1::uuid and k.attribute = 'emails.value' and (r.id is null or not exists (
+        select 1 from jsonb_array_elements(r.document::jsonb->'emails') e where lower(e->>'value') = k.key))`),
+    ask(`select 'version ' || r.version || ' of ' || r.id || ', events up to ' || coalesce(max(e.version), 0) || ' in '
+      || count(distinct e.version) as what from resources r left join events e on e.tenant_id = r.tenant_id and e.resource_id = r.id
+      where r.tenant_id = $1::uuid group by r.id, r.version
+      having coalesce(max(e.version), 0) <> r.version or count(distinct e.version) <> r.version`),
+    ask(`select 'unique key of ' || r.id || ' is not its name' as what from resources r
+      where r.tenant_id = $1::uuid and r.resource_type = 'User'
+      and r.document::jsonb->>'userName' ~ '^[ -~]*$' and r.unique_key is distinct from lower(r.document::jsonb->>'userName')`),
+  ])
+  return found.flat().map((row) => row.what)
+}

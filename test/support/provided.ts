@@ -1,0 +1,9 @@
+import 'vitest'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    engine: 'pglite' | 'postgres'
+    /** Server on which a worker makes its database, from the template beside it. */
+    postgres: { readonly url: string; readonly template: string }
+  }
+}

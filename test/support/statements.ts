@@ -1,0 +1,102 @@
+import type { Bindable, Database } from '../../src/db/database.ts'
+
+/** One statement as it was run: the text with its placeholders, and what was bound to them. */
+export interface Statement {
+  readonly text: string
+  readonly values: readonly Bindable[]
+  readonly inTransaction: boolean
+}
+
+/** A database that notes what is run on it. */
+export interface Recorder {
+  readonly database: Database
+  /** Everything so far, in the order of asking. */
+  readonly statements: readonly Statement[]
+  /** What `work` ran, and how often it began a transaction; nothing else may use the database meanwhile. */
+  during<T>(work: () => Promise<T>): Promise<{ result: T; statements: readonly Statement[]; transactions: number }>
+}
+
+/** Notes every statement of `run`, inside transactions too, on its way to `inner`. */
+export function recordStatements(inner: Database): Recorder {
+  const statements: Statement[] = []
+  let transactions = 0
+  const recording = (database: Database, inTransaction: boolean): Database => ({
+    engine: database.engine,
+    get orm() {
+      return database.orm
+    },
+    run: (text, values, options) => {
+      statements.push({ text, values, inTransaction })
+      return database.run(text, values, options)
+    },
+    transaction: (work) => {
+      transactions++
+      return database.transaction((tx) => work(recording(tx, true)))
+    },
+    close: () => database.close(),
+  })
+  return {
+    database: recording(inner, false),
+    statements,
+    during: async (work) => {
+      const [from, begun] = [statements.length, transactions]
+      const result = await work()
+      return { result, statements: statements.slice(from), transactions: transactions - begun }
+    },
+  }
+}
+
+/** A node of a plan as `explain (format json)` gives it. */
+export interface PlanNode {
+  readonly 'Node Type': string
+  readonly 'Relation Name'?: string
+  readonly 'Index Name'?: string
+  readonly 'Actual Rows'?: number
+  readonly 'Actual Loops'?: number
+  readonly 'Plan Rows': number
+  readonly 'Rows Removed by Filter'?: number
+  readonly Plans?: readonly PlanNode[]
+}
+
+/**
+ * The plan of a statement as the server makes it once for all values, which is what a prepared statement runs with in the
+ * long run. With `analyze` the statement is run too, and undone.
+ */
+export async function genericPlan(
+  database: Database,
+  { text, values }: Pick<Statement, 'text' | 'values'>,
+  { analyze = false }: { readonly analyze?: boolean } = {},
+): Promise<PlanNode> {
+  let plan: PlanNode | undefined
+  const undo = new Error('undo')
+  await database
+    .transaction(async (tx) => {
+      const plain = { prepare: false }
+      await tx.run('set local plan_cache_mode = force_generic_plan', [], plain)
+      await tx.run('deallocate all', [], plain)
+      await tx.run(`prepare under_test as ${text}`, [], plain)
+      const list = values.length === 0 ? '' : `(${values.map(literal).join(', ')})`
+      const [row] = await tx.run<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
+        `explain (format json, analyze ${analyze}) execute under_test${list}`,
+        [],
+        plain,
+      )
+      plan = row?.['QUERY PLAN'][0]?.Plan
+      await tx.run('deallocate under_test', [], plain)
+      throw undo
+    })
+    .catch((error: unknown) => {
+      if (error !== undo) throw error
+    })
+  if (plan === undefined) throw new Error('no plan')
+  return plan
+}
+
+/** Every node of a plan, the root first. */
+export const nodesOf = (plan: PlanNode): PlanNode[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
+
+function literal(value: Bindable): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'string') return String(value)
+  return `'${value.replaceAll("'", "''")}'`
+}
