@@ -3,6 +3,7 @@ CREATE TABLE "api_keys" (
 	"project_id" uuid,
 	"environment_id" uuid,
 	"tenant_id" uuid,
+	"user_id" uuid,
 	"name" text NOT NULL,
 	"hash" text NOT NULL,
 	"permissions" text[] NOT NULL,
@@ -88,7 +89,7 @@ CREATE TABLE "resource_keys" (
 	"key" text collate "C" NOT NULL,
 	"resource_id" uuid NOT NULL,
 	"is_unique" boolean NOT NULL,
-	CONSTRAINT "resource_keys_tenant_id_resource_type_attribute_key_resource_id_pk" PRIMARY KEY("tenant_id","resource_type","attribute","key","resource_id")
+	CONSTRAINT "resource_keys_pk" PRIMARY KEY("tenant_id","resource_type","attribute","key","resource_id")
 );
 --> statement-breakpoint
 CREATE TABLE "resources" (
@@ -110,6 +111,20 @@ CREATE TABLE "resources" (
 	CONSTRAINT "resources_tenant_id_id_pk" PRIMARY KEY("tenant_id","id")
 );
 --> statement-breakpoint
+CREATE TABLE "schema_definitions" (
+	"id" uuid PRIMARY KEY NOT NULL,
+	"environment_id" uuid NOT NULL,
+	"tenant_id" uuid,
+	"kind" text NOT NULL,
+	"name" text NOT NULL,
+	"name_folded" text collate "C" NOT NULL,
+	"definition" jsonb NOT NULL,
+	"version" integer DEFAULT 1 NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"updated_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "schema_definitions_name" UNIQUE NULLS NOT DISTINCT("environment_id","tenant_id","kind","name_folded")
+);
+--> statement-breakpoint
 CREATE TABLE "tenants" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"environment_id" uuid NOT NULL,
@@ -124,14 +139,18 @@ CREATE TABLE "tenants" (
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_tenant_id_user_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","user_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deferred_members" ADD CONSTRAINT "deferred_members_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "environments" ADD CONSTRAINT "environments_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_member_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","member_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resource_keys" ADD CONSTRAINT "resource_keys_tenant_id_resource_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","resource_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "schema_definitions" ADD CONSTRAINT "schema_definitions_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "schema_definitions" ADD CONSTRAINT "schema_definitions_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tenants" ADD CONSTRAINT "tenants_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "api_keys_scope" ON "api_keys" USING btree ("project_id","environment_id","tenant_id");--> statement-breakpoint
+CREATE INDEX "api_keys_user" ON "api_keys" USING btree ("tenant_id","user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "environments_key" ON "environments" USING btree ("project_id","key_folded");--> statement-breakpoint
 CREATE UNIQUE INDEX "events_position" ON "events" USING btree ("tenant_id","position") WHERE position is not null;--> statement-breakpoint
 CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null;--> statement-breakpoint
@@ -145,4 +164,5 @@ CREATE INDEX "resources_type" ON "resources" USING btree ("tenant_id","resource_
 CREATE INDEX "resources_external_id" ON "resources" USING btree ("tenant_id","external_id");--> statement-breakpoint
 CREATE INDEX "resources_display_key" ON "resources" USING btree ("tenant_id","resource_type","display_key");--> statement-breakpoint
 CREATE INDEX "resources_search" ON "resources" USING gin ("search" jsonb_path_ops) WITH (fastupdate=false);--> statement-breakpoint
+CREATE INDEX "schema_definitions_tenant" ON "schema_definitions" USING btree ("tenant_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "tenants_key" ON "tenants" USING btree ("environment_id","key_folded");

@@ -2,6 +2,7 @@ import { isApiKeyId, mintApiKey } from '../context/api-key.ts'
 import type { Permission, Principal, Scope } from '../context/principal.ts'
 import { covers, PERMISSIONS } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
+import { sqlState } from '../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../repositories/api-keys.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import { type Page, projectsIn } from '../repositories/projects.ts'
@@ -14,6 +15,8 @@ export interface NewApiKey {
   /** Default: everything for the instance, `scim:read` and `scim:write` elsewhere. */
   readonly permissions?: readonly Permission[] | undefined
   readonly expiresAt?: Date | undefined
+  /** Id of the user for whom the key is to stand; for a tenant's key alone. It reaches nothing but `/Me`. */
+  readonly userId?: string | undefined
 }
 
 /** A key as stored, and the key itself, which is shown this once. */
@@ -22,7 +25,7 @@ export type CreatedApiKey = ApiKeyRow & { readonly key: string }
 /**
  * Mints an API key for `scope`. Nobody gets a key that can do more, or in more places, than the key that asks for it.
  *
- * @throws {Refusal} 403 for a key wider than the asking one, 404 when the place is gone
+ * @throws {Refusal} 400 for a user that is not there, 403 for a key wider than the asking one, 404 when the place is gone
  */
 export async function createApiKey(
   administration: Administration,
@@ -34,17 +37,33 @@ export async function createApiKey(
   if (!covers(by.scope, scope)) throw new Refusal(403, 'A key cannot make a key that reaches further than itself.')
   if (lacking !== undefined)
     throw new Refusal(403, `A key cannot give the permission "${lacking}", which it does not have itself.`)
+  if (input.userId !== undefined && scope.kind !== 'tenant')
+    throw mistake('user', 'A key that stands for a user must be for one tenant.')
   return change(administration, async (tx) => {
     if (!(await exists(tx, scope))) throw new Refusal(404, `The ${scope.kind} that the key was for is gone.`)
     return insertNewKey(tx, scope, input)
+  }).catch((error: unknown) => {
+    // The reference decides whether the tenant has such a user.
+    const unknown = sqlState(error)?.code === '23503' && input.userId !== undefined
+    throw unknown ? mistake('user', 'There is no such user in the tenant.') : error
   })
 }
+
+const mistake = (path: string, message: string): Refusal => new Refusal(400, message, [{ path, message }])
 
 /** `createApiKey` inside a change that is under way, for the operator. */
 export async function insertNewKey(tx: Database, scope: Scope, input: NewApiKey): Promise<CreatedApiKey> {
   const { id, key, hash } = mintApiKey()
   const permissions = permissionsOf(scope, input)
-  const row = { id, hash, scope, name: input.name, permissions, expiresAt: input.expiresAt ?? null }
+  const row = {
+    id,
+    hash,
+    scope,
+    name: input.name,
+    permissions,
+    userId: input.userId ?? null,
+    expiresAt: input.expiresAt ?? null,
+  }
   return { ...(await insertApiKey(tx, row)), key }
 }
 

@@ -32,6 +32,10 @@ export class Refusal extends Error {
     const message = `is taken: there is a ${kind} "${key}" already (letter case does not count)`
     return new Refusal(409, `The key ${message}.`, [{ path: 'key', message }])
   }
+  static keyIsEndpoint = (key: string) => {
+    const message = `is taken: a resource type of the environment has the endpoint "/${key}" (letter case does not count)`
+    return new Refusal(409, `The key ${message}.`, [{ path: 'key', message }])
+  }
 }
 
 /** Runs one change: alone, in one transaction, seen by every instance. */

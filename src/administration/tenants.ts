@@ -4,6 +4,7 @@ import { changeSettings, type TenantSettings, type TenantSettingsChange } from '
 import type { Database } from '../db/database.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import type { Page } from '../repositories/projects.ts'
+import { schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
 import { type TenantRow, tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, Refusal } from './control.ts'
 
@@ -29,7 +30,8 @@ export const listTenants = (database: Database, environmentId: string, page: Pag
 /**
  * Makes a tenant.
  *
- * @throws {Refusal} 400 for a key that is none, 409 for one that is taken, 404 when the environment is gone
+ * @throws {Refusal} 400 for a key that is none, 409 for one that is taken, be it as an endpoint; 404 when the environment is
+ *   gone
  */
 export function createTenant(
   administration: Administration,
@@ -47,6 +49,7 @@ export function createTenant(
   return change(administration, async (tx) => {
     if ((await environmentsOf(tx, projectId).find(environmentId)) === undefined)
       throw Refusal.notFound('environment', environmentId)
+    if (await schemaDefinitionsOf(tx, environmentId).hasEndpoint(key)) throw Refusal.keyIsEndpoint(key)
     const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
     const tenant = await tenantsOf(tx, environmentId).insert(row)
     if (tenant === undefined) throw Refusal.keyTaken('tenant', key)

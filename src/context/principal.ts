@@ -22,6 +22,8 @@ export interface Principal {
   readonly keyId: string
   readonly scope: Scope
   readonly permissions: ReadonlySet<Permission>
+  /** The user of its tenant for whom the key stands; undefined for a provisioning client. */
+  readonly userId: string | undefined
   /** Milliseconds since 1970; undefined for a key that does not expire. */
   readonly expiresAt: number | undefined
 }
@@ -31,6 +33,7 @@ export const CONFIGURED_ADMIN: Principal = {
   keyId: 'admin',
   scope: { kind: 'instance' },
   permissions: new Set(PERMISSIONS),
+  userId: undefined,
   expiresAt: undefined,
 }
 

@@ -80,6 +80,8 @@ export const apiKeys = pgTable(
     projectId: uuid('project_id').references(() => projects.id),
     environmentId: uuid('environment_id').references(() => environments.id),
     tenantId: uuid('tenant_id').references(() => tenants.id),
+    /** The user of that tenant for whom the key stands; null for a provisioning client. It goes when the user goes. */
+    userId: uuid('user_id'),
     name: text().notNull(),
     /** SHA-256 of the whole key, base64url. The secret has 160 random bits or more, so a slow hash would add nothing. */
     hash: text().notNull(),
@@ -89,7 +91,13 @@ export const apiKeys = pgTable(
     revokedAt: moment('revoked_at'),
     lastUsedAt: moment('last_used_at'),
   },
-  (t) => [index('api_keys_scope').on(t.projectId, t.environmentId, t.tenantId)],
+  (t) => [
+    index('api_keys_scope').on(t.projectId, t.environmentId, t.tenantId),
+    index('api_keys_user').on(t.tenantId, t.userId),
+    foreignKey({ columns: [t.tenantId, t.userId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
+      'cascade',
+    ),
+  ],
 )
 
 /** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */

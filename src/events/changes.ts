@@ -1,5 +1,7 @@
 import type { JsonObject, JsonValue, Resource } from '../scim/resource.ts'
 import { isObject, member } from '../scim/resource.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
 import { sameValue } from '../scim/schema/values.ts'
 
 /** One changed attribute: its path in the standard notation of RFC 7644 §3.10, and the values where it is no secret. */
@@ -17,18 +19,19 @@ export interface ChangeEvent {
 
 /**
  * The events of turning `before` into `after`: `…activated` or `…deactivated` when a user's `active` flips, and `…updated`
- * with every other attribute that differs. `passwordSet` is named without a value. None when nothing differs.
+ * with every other attribute that differs. What is never returned is named without a value, and so is the password, of
+ * which only `passwordSet` tells. None when nothing differs.
  */
 export function changeEvents(
-  resourceType: string,
+  type: ResourceType,
   before: Resource,
   after: Resource,
   passwordSet: boolean,
 ): ChangeEvent[] {
-  const noun = eventNoun(resourceType)
-  const isUser = resourceType === 'User'
+  const noun = eventNoun(type.name)
+  const isUser = type.name === 'User'
   const flips = isUser && (before.active ?? null) !== (after.active ?? null)
-  const changes: Change[] = differences('', before, after).filter((c) => !(flips && c.path === 'active'))
+  const changes: Change[] = shownDifferences(type, before, after).filter((c) => !(flips && c.path === 'active'))
   if (passwordSet) changes.push({ path: 'password' })
   const events: ChangeEvent[] = []
   if (changes.length > 0) events.push({ type: `${noun}.updated`, changes: asJson(changes) })
@@ -48,15 +51,29 @@ export const eventNoun = (resourceType: string): string => resourceType.charAt(0
 
 const asJson = (changes: readonly Change[]): JsonObject => ({ changed: changes as unknown as JsonValue[] })
 
+function shownDifferences(type: ResourceType, before: Resource, after: Resource): Change[] {
+  const computed = computedIn.get(type.name) ?? COMPUTED
+  const all = differences('', before, after, computed)
+  if (secretPaths(type).length === 0) return all
+  const shown = differences('', withoutSecrets(type, before), withoutSecrets(type, after), computed)
+  const byPath = new Map(shown.map((change) => [change.path, change]))
+  return all.map(({ path }) => byPath.get(path) ?? { path })
+}
+
 /** Singular complex attributes and extensions are compared part by part, multi-valued ones as a whole. */
-function differences(prefix: string, before: JsonObject, after: JsonObject): Change[] {
+function differences(
+  prefix: string,
+  before: JsonObject,
+  after: JsonObject,
+  computed: ReadonlySet<string> = NOTHING,
+): Change[] {
   const changes: Change[] = []
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    if (prefix === '' && computed.has(name)) continue
+    if (computed.has(name)) continue
     const [old, now] = [member(before, name), member(after, name)]
     if (sameValue(old, now)) continue
     if (isObject(old) || isObject(now)) {
-      const separator = name.startsWith('urn:') ? ':' : '.'
+      const separator = name.toLowerCase().startsWith('urn:') ? ':' : '.'
       changes.push(...differences(`${prefix}${name}${separator}`, asObject(old), asObject(now)))
     } else {
       changes.push({
@@ -69,5 +86,11 @@ function differences(prefix: string, before: JsonObject, after: JsonObject): Cha
   return changes
 }
 
-const computed = new Set(['id', 'meta', 'schemas', 'groups', 'members', 'password'])
+const COMPUTED: ReadonlySet<string> = new Set(['id', 'meta', 'schemas'])
+const NOTHING: ReadonlySet<string> = new Set()
+// Registered types may have attributes with these names, which are like any other.
+const computedIn: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  ['User', new Set([...COMPUTED, 'groups', 'password'])],
+  ['Group', new Set([...COMPUTED, 'members'])],
+])
 const asObject = (value: JsonValue | undefined): JsonObject => (isObject(value) ? value : {})

@@ -1,6 +1,6 @@
 import type { TenantContext } from '../context/tenant.ts'
 import { eventNoun } from '../events/changes.ts'
-import { mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
+import { isTakenKey, mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, type BulkPlan, isRefused, order, references, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'
@@ -9,11 +9,13 @@ import { parsePatch } from '../scim/patch/parse.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches } from '../scim/version.ts'
+import { takenValues, wrongReferences } from './bulk-refusals.ts'
 import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
 import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import {
   hasMemberRows,
+  type PreparedChange,
   type PreparedCreate,
   patched,
   prepareChange,
@@ -205,6 +207,8 @@ export async function runBulk(
       })
       if (outcome) failures.set(operation.index, outcome)
     }
+    const created = new Map([...prepared.values()].map(({ id, type }) => [id, type.name]))
+    noteAll(failures, await wrongReferences(repositories, [...prepared], created))
     for (;;) {
       failDependents(operations, failures)
       const going = operations.filter((operation) => !failures.has(operation.index))
@@ -214,9 +218,12 @@ export async function runBulk(
         return
       } catch (error) {
         if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
-        else if (going.length === 1) throw error
+        else if (isTakenKey(error)) {
+          const all = going.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
+          noteAll(failures, await takenValues(repositories, all))
+        } else if (going.length === 1) throw error
         else if (writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError) {
-          // A unique value of a registered schema is taken, by one of many: each on its own will tell whose.
+          // A member has gone at this moment, from one of many groups: each on its own will tell from which.
           for (const operation of going) await runCreates([operation])
           for (const [index, outcome] of failures) outcomes.set(index, outcome)
           return
@@ -307,7 +314,7 @@ export async function runBulk(
       const targets = ofType.map((operation) => substitute((operation as { id: string }).id, ids))
       const found = await repositories.resources.retrieveAll(type, targets, { groups: false, members: false })
       const rows = new Map(found.map((row) => [row.id, row]))
-      const changes = new Map<number, NonNullable<Awaited<ReturnType<typeof prepareChange>>>>()
+      const changes = new Map<number, PreparedChange>()
       for (const [i, operation] of ofType.entries()) {
         if (operation.method !== 'PUT' && operation.method !== 'PATCH') continue
         const id = targets[i] as string
@@ -321,6 +328,9 @@ export async function runBulk(
         })
         if (outcome) outcomes.set(operation.index, outcome)
       }
+      const wrong = await wrongReferences(repositories, [...changes])
+      noteAll(outcomes, wrong)
+      for (const index of wrong.keys()) changes.delete(index)
       if (changes.size === 0) continue
       const updated = await repositories.resources.update([...changes.values()])
       for (const [index, { id }] of changes) {
@@ -334,7 +344,7 @@ export async function runBulk(
   function nextState(operation: BulkOperation & { method: 'PUT' | 'PATCH' }, type: ResourceType) {
     const data = substitute(operation.data, ids)
     if (operation.method === 'PUT') return (stored: Resource) => replaced(tenant, type, stored, data)
-    const operations = operationsUnderPasswordPolicy(parsePatch(data, tenant.deviations), tenant)
+    const operations = operationsUnderPasswordPolicy(type, parsePatch(data, tenant.deviations), tenant)
     return (stored: Resource) => patched(tenant, type, stored, operations)
   }
 
@@ -389,6 +399,10 @@ async function settled<T extends BulkOutcome | undefined>(work: () => Promise<T>
     if (error instanceof ScimError) return { kind: 'failed', error }
     throw error
   }
+}
+
+function noteAll(outcomes: Outcomes, errors: ReadonlyMap<number, ScimError>): void {
+  for (const [index, error] of errors) outcomes.set(index, { kind: 'failed', error })
 }
 
 const failedReference = (bulkId: string): ScimError =>

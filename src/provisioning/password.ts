@@ -3,6 +3,7 @@ import type { TenantContext } from '../context/tenant.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
 import { isObject, type JsonObject, type JsonValue } from '../scim/resource.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
 
 // Memory-hard (RFC 7914): 16 MiB for each guess, a few tens of milliseconds off the main thread.
 const COST = { N: 16_384, r: 8, p: 1 }
@@ -18,6 +19,9 @@ export async function hashPassword(password: string): Promise<string> {
   return `$scrypt$n=${N},r=${r},p=${p}$${salt.toString('base64url')}$${hash.toString('base64url')}`
 }
 
+/** Whether a type's `password` is kept as a hash, apart from the rest; that of a registered type is like any attribute. */
+export const hasPassword = (type: ResourceType): boolean => type.name === 'User'
+
 const refusal = () => ScimError.invalidValue('password: this tenant takes no passwords; leave the attribute out.')
 const isPassword = (name: string) => /^(urn:ietf:params:scim:schemas:core:2\.0:User:)?password$/i.test(name)
 
@@ -25,20 +29,21 @@ const isPassword = (name: string) => /^(urn:ietf:params:scim:schemas:core:2\.0:U
  * Applies the tenant's password setting to a POST or PUT body before anything else sees it: `drop` takes the attribute out,
  * `refuse` refuses it.
  */
-export function bodyUnderPasswordPolicy(body: JsonValue, tenant: TenantContext): JsonValue {
+export function bodyUnderPasswordPolicy(type: ResourceType, body: JsonValue, tenant: TenantContext): JsonValue {
   const { password } = tenant.settings
-  if (password === 'hash' || !isObject(body) || !Object.keys(body).some(isPassword)) return body
+  if (password === 'hash' || !hasPassword(type) || !isObject(body) || !Object.keys(body).some(isPassword)) return body
   if (password === 'refuse') throw refusal()
   return withoutPassword(body)
 }
 
 /** The same for PATCH operations, by path or inside a value. */
 export function operationsUnderPasswordPolicy(
+  type: ResourceType,
   operations: readonly PatchOperation[],
   tenant: TenantContext,
 ): readonly PatchOperation[] {
   const { password } = tenant.settings
-  if (password === 'hash') return operations
+  if (password === 'hash' || !hasPassword(type)) return operations
   const kept = operations.flatMap((operation): PatchOperation[] => {
     if (operation.path) return isPassword(operation.path.attribute.name) ? [] : [operation]
     const { value } = operation

@@ -3,13 +3,14 @@ import { changeEvents, eventNoun } from '../events/changes.ts'
 import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
 import type { ResourceRow } from '../repositories/rows.ts'
-import { type ResourceKey, resourceFrom, storedForm } from '../repositories/stored-form.ts'
+import { type ResourceKey, resourceFrom, resourceKeys, storedForm } from '../repositories/stored-form.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
 import { isObject, type JsonValue, type Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { validateResource } from '../scim/schema/validate.ts'
-import { bodyUnderPasswordPolicy, hashPassword, removesPassword } from './password.ts'
+import { bodyUnderPasswordPolicy, hashPassword, hasPassword, removesPassword } from './password.ts'
+import { newReferences, type Reference } from './references.ts'
 
 /** Members of a group are rows; no other type has such an attribute. */
 export const hasMemberRows = (type: ResourceType): boolean => type.name === 'Group'
@@ -26,9 +27,15 @@ export function membersOf(resource: Resource): Pick<MembershipChange, 'add' | 'd
   return { add: [...ids], ...(displays.size > 0 ? { displays } : {}) }
 }
 
-/** A new resource, and the members it begins with. */
+/** A new resource, the members it begins with, and what else it refers to. */
 export interface PreparedCreate extends NewResource {
   readonly members: Pick<MembershipChange, 'add' | 'displays'>
+  readonly references: readonly Reference[]
+}
+
+/** A resource's next state, and what it refers to that the one before did not. */
+export interface PreparedChange extends ChangedResource {
+  readonly references: readonly Reference[]
 }
 
 /**
@@ -42,8 +49,9 @@ export async function prepareCreate(
   id: string,
   body: JsonValue,
 ): Promise<PreparedCreate> {
-  const allowed = bodyUnderPasswordPolicy(body, tenant)
-  const { password, ...attributes } = validateResource(type, allowed, { kind: 'create' }, tenant.deviations)
+  const allowed = bodyUnderPasswordPolicy(type, body, tenant)
+  const whole = validateResource(type, allowed, { kind: 'create' }, tenant.deviations)
+  const { password, attributes } = passwordApart(type, whole)
   return {
     id,
     type,
@@ -51,12 +59,13 @@ export async function prepareCreate(
     passwordHash: typeof password === 'string' ? await hashPassword(password) : null,
     event: `${eventNoun(type.name)}.created`,
     members: hasMemberRows(type) ? membersOf(attributes) : { add: [] },
+    references: newReferences(tenant, type, attributes, undefined),
   }
 }
 
 /** A PUT's next state of `stored`. @throws {ScimError} 400 */
 export const replaced = (tenant: TenantContext, type: ResourceType, stored: Resource, body: JsonValue): Resource =>
-  validateResource(type, bodyUnderPasswordPolicy(body, tenant), { kind: 'replace', stored }, tenant.deviations)
+  validateResource(type, bodyUnderPasswordPolicy(type, body, tenant), { kind: 'replace', stored }, tenant.deviations)
 
 /** A PATCH's next state of `stored`. @throws {ScimError} 400 */
 export function patched(
@@ -66,7 +75,7 @@ export function patched(
   operations: readonly PatchOperation[],
 ): Resource {
   const { resource } = applyPatch(type, stored, operations, tenant.deviations)
-  return removesPassword(operations) ? { ...resource, password: null } : resource
+  return hasPassword(type) && removesPassword(operations) ? { ...resource, password: null } : resource
 }
 
 /**
@@ -79,14 +88,14 @@ export async function prepareChange(
   type: ResourceType,
   row: ResourceRow,
   next: (stored: Resource) => Resource,
-): Promise<ChangedResource | undefined> {
+): Promise<PreparedChange | undefined> {
   const before = resourceFrom(row)
-  const { password, ...after } = next(before)
+  const { password, attributes: after } = passwordApart(type, next(before))
   const passwordChanges = typeof password === 'string' || (password === null && row.has_password)
-  const events = changeEvents(type.name, before, after, passwordChanges)
+  const events = changeEvents(type, before, after, passwordChanges)
   if (events.length === 0) return undefined
   const stored = storedForm(type, after, tenant)
-  const keysBefore = storedForm(type, before, tenant).keys
+  const keysBefore = resourceKeys(type, before)
   return {
     id: row.id,
     type,
@@ -96,7 +105,17 @@ export async function prepareChange(
     keysRemoved: without(keysBefore, stored.keys),
     keysAdded: without(stored.keys, keysBefore),
     events,
+    references: newReferences(tenant, type, after, before),
   }
+}
+
+function passwordApart(
+  type: ResourceType,
+  resource: Resource,
+): { password: JsonValue | undefined; attributes: Resource } {
+  if (!hasPassword(type)) return { password: undefined, attributes: resource }
+  const { password, ...attributes } = resource
+  return { password, attributes }
 }
 
 const without = (keys: readonly ResourceKey[], others: readonly ResourceKey[]): ResourceKey[] =>

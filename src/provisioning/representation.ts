@@ -17,13 +17,12 @@ export function representationText(row: ResourceRow, type: ResourceType, baseUrl
   const active = row.active === null ? '' : `,"active":${row.active}`
   const groups = row.groups === null ? '' : `,"groups":${row.groups}`
   const members = row.members === null ? '' : `,"members":${row.members}`
-  const meta = JSON.stringify({
-    resourceType: type.name,
-    created: new Date(row.created).toISOString(),
-    lastModified: new Date(row.modified).toISOString(),
-    location: locationOf(type, row.id, baseUrl),
-    version: formatVersion(row.version),
-  })
+  const created = new Date(row.created).toISOString()
+  const modified = row.modified === row.created ? created : new Date(row.modified).toISOString()
+  // Written out, as there is one for each row of a page. Names of types are checked when they are registered.
+  const meta = `{"resourceType":"${type.name}","created":"${created}","lastModified":"${modified}","location":${JSON.stringify(
+    locationOf(type, row.id, baseUrl),
+  )},"version":${JSON.stringify(formatVersion(row.version))}}`
   return `{"id":"${row.id}",${document.slice(1, -1)}${active}${groups}${members},"meta":${meta}}`
 }
 

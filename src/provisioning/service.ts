@@ -4,6 +4,7 @@ import type { ResourceRow, Wanted } from '../repositories/rows.ts'
 import { mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
+import { activeAlone } from '../scim/patch/active.ts'
 import { type MembershipStep, splitMembership } from '../scim/patch/members.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
 import type { JsonValue, Resource } from '../scim/resource.ts'
@@ -12,6 +13,7 @@ import { matches, type Precondition } from '../scim/version.ts'
 import { type ChangedGroup, changeMembers } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
+import { checkReferences } from './references.ts'
 import { missing, staleVersion } from './refusals.ts'
 
 /** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
@@ -33,7 +35,8 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
   return {
     /** @throws {ScimError} 400, or 409 uniqueness */
     async create(type: ResourceType, body: JsonValue): Promise<ResourceRow> {
-      const { members, ...resource } = await prepareCreate(tenant, type, newId(), body)
+      const { members, references, ...resource } = await prepareCreate(tenant, type, newId(), body)
+      await checkReferences(repositories, references)
       const name = () => uniqueName(type, resource.stored)
       const make = async (inside: Repositories): Promise<ResourceRow> => {
         const [created] = await inside.resources.create([resource])
@@ -98,7 +101,12 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       operations: readonly PatchOperation[],
       precondition?: Precondition,
     ): Promise<Written> {
-      const allowed = operationsUnderPasswordPolicy(operations, tenant)
+      const allowed = operationsUnderPasswordPolicy(type, operations, tenant)
+      const active = type.name === 'User' && !precondition ? activeAlone(type, allowed, tenant.deviations) : undefined
+      if (active !== undefined) {
+        const row = await repositories.activation.setActive(type, id, active, EVERYTHING)
+        return { kind: 'row', row: row ?? missing(type, id) }
+      }
       const { operations: rest, membership } = hasMemberRows(type)
         ? splitMembership(type, allowed, tenant.deviations)
         : { operations: allowed, membership: [] as readonly MembershipStep[] }
@@ -143,12 +151,11 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       if (precondition && !matches(precondition, row.version)) throw staleVersion()
       const changed = await prepareChange(tenant, type, row, next)
       if (changed === undefined) return row
+      await checkReferences(inside, changed.references)
       try {
         const updated = (await inside.resources.update([changed])).get(row.id)
-        const { document, active, managerId } = changed.stored
-        if (updated && managerId === null) return { ...row, ...updated, document, active, manager: null }
-        // The manager's name is not in what was stored.
-        if (updated) return (await inside.resources.retrieve(type, id, wanted)) ?? missing(type, id)
+        const { document, active } = changed.stored
+        if (updated) return { ...row, ...updated, document, active }
       } catch (error) {
         throw writeError(error, type, uniqueName(type, changed.stored))
       }

@@ -11,6 +11,8 @@ export interface ApiKeyRow {
   readonly name: string
   readonly hash: string
   readonly permissions: readonly Permission[]
+  /** The user for whom the key stands; null for a provisioning client. */
+  readonly userId: string | null
   readonly createdAt: Date
   readonly expiresAt: Date | null
   readonly revokedAt: Date | null
@@ -61,7 +63,7 @@ export function apiKeysWithin({ orm }: Database, place: Scope) {
 
 export async function insertApiKey(
   { orm }: Database,
-  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'hash' | 'permissions' | 'expiresAt'>,
+  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'hash' | 'permissions' | 'userId' | 'expiresAt'>,
 ): Promise<ApiKeyRow> {
   const { scope, permissions, ...values } = row
   const [inserted] = await orm

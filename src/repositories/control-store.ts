@@ -17,9 +17,12 @@ export function controlStore(database: Database): ControlStore {
     async apiKey(id) {
       const row = await findApiKey(database, id)
       if (row === undefined) return undefined
-      const { scope, hash, permissions, expiresAt, revokedAt } = row
+      const { scope, hash, permissions, userId, expiresAt, revokedAt } = row
       return {
-        principal: { keyId: id, scope, permissions: new Set(permissions), expiresAt: expiresAt?.getTime() },
+        principal: {
+          ...{ keyId: id, scope, permissions: new Set(permissions) },
+          ...{ userId: userId ?? undefined, expiresAt: expiresAt?.getTime() },
+        },
         hash,
         revoked: revokedAt !== null,
       }

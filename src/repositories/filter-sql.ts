@@ -1,22 +1,10 @@
 import type { BoundFilter, Comparable, CompareOperator } from '../scim/filter/ast.ts'
-import type { JsonObject, JsonValue } from '../scim/resource.ts'
-import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
-import { ENTERPRISE_USER_SCHEMA } from '../scim/urn.ts'
-import type { Parameters } from './parameters.ts'
+import type { JsonValue } from '../scim/resource.ts'
+import type { AttributeRef } from '../scim/schema/resource-type.ts'
+import { column, containment, type FilterScope, nest, relatedSub, rows, searchPath } from './attribute-sql.ts'
+import { compareSql } from './compare-sql.ts'
+import { Parameters } from './parameters.ts'
 import { isOurId, keyColumn } from './stored-form.ts'
-
-/** What the compiler needs beside the filter; `r` is the alias of `resources` in the statement it writes for. */
-export interface FilterScope {
-  readonly type: ResourceType
-  readonly tenantId: string
-  /** Placeholder of the tenant's id, such as `$1::uuid`. */
-  readonly tenant: string
-  /** For `meta.location` and `$ref`: the base URL of this request. */
-  readonly baseUrl: string
-  /** The endpoint of each resource type by name, for `$ref`. */
-  readonly endpoints: ReadonlyMap<string, string>
-  readonly parameters: Parameters
-}
 
 /**
  * Compiles a bound filter to a condition on `resources r` (RFC 7644 §3.4.2.2) that chooses the same resources as
@@ -27,6 +15,38 @@ export interface FilterScope {
 export function filterSql(filter: BoundFilter, scope: FilterScope): string {
   return condition(filter, scope, 'and')
 }
+
+/**
+ * Whether the index on search documents is the best way to what the filter chooses: an equality that stands below `and`s
+ * alone is answered by it, and none of them by a key.
+ */
+export function isLedBySearch(filter: BoundFilter, scope: FilterScope): boolean {
+  const terms = filter.kind === 'and' ? filter.terms : [filter]
+  return terms.some((term) => wayTo(term, scope) === 'search') && !terms.some((term) => wayTo(term, scope) === 'key')
+}
+
+function wayTo(term: BoundFilter, scope: FilterScope): 'key' | 'search' | undefined {
+  if (term.kind === 'and') return term.terms.map((t) => wayTo(t, scope)).find((way) => way !== undefined)
+  if (term.kind === 'element') {
+    if (rows(term.ref, scope)) return undefined
+    const required = equalities(term.term)
+    if (isEmailKey({ ...term.ref, sub: undefined }, scope) && required.has('value')) return 'key'
+    return required.size > 0 ? 'search' : undefined
+  }
+  if (term.kind !== 'compare' || (term.operator !== 'eq' && term.operator !== 'sw')) return undefined
+  const { ref } = term
+  if (rows(ref, scope) || keyColumn(scope.type, ref.attribute.name) || ref.attribute.name === 'id') return 'key'
+  if (isEmailKey(ref, scope) && ref.sub?.name === 'value') return 'key'
+  return term.operator === 'eq' && !hasColumn(ref, scope) ? 'search' : undefined
+}
+
+/** Whether the attribute stands in a column, or is computed, instead of in the search document. */
+const hasColumn = (ref: AttributeRef, scope: FilterScope): boolean =>
+  column(ref, { ...scope, parameters: new Parameters() }) !== undefined
+
+/** E-mail values are keys beside the search document. */
+const isEmailKey = (ref: AttributeRef, scope: FilterScope): boolean =>
+  ref.extension === undefined && ref.attribute.name === 'emails' && scope.type.name === 'User'
 
 /** Where a condition stands: below `and`s alone a sub-select can lead the plan; under `not` it has to be two-valued. */
 type Place = 'and' | 'or' | 'not'
@@ -47,104 +67,11 @@ function condition(filter: BoundFilter, scope: FilterScope, place: Place): strin
     case 'compare':
       return settled(comparison(filter.ref, filter.operator, filter.value, scope, place), place)
     case 'element':
-      return settled(elementCondition(filter.ref, filter.term, scope), place)
+      return settled(elementCondition(filter.ref, filter.term, scope, place), place)
   }
 }
 
 const settled = (text: string, place: Place): string => (place === 'not' ? `((${text}) is true)` : `(${text})`)
-
-// ---- Attributes with a column, or with rows of their own
-
-/** An attribute as an SQL expression, and how its comparable value is bound. Undefined: it is in the search document. */
-export function column(
-  ref: AttributeRef,
-  scope: FilterScope,
-): { sql: string; bind: (value: Comparable) => string } | undefined {
-  const { parameters } = scope
-  const asText = (sql: string) => ({ sql, bind: (value: Comparable) => parameters.bind(String(value), 'text') })
-  const asMoment = (sql: string) => ({
-    sql,
-    bind: (value: Comparable) =>
-      `(timestamptz 'epoch' + ${parameters.bind(String(value), 'text')}::bigint * interval '1 microsecond')`,
-  })
-  const name = ref.attribute.name
-  if (ref.extension !== undefined) {
-    const ofManager = sameName(ref.extension, ENTERPRISE_USER_SCHEMA) && name === 'manager'
-    // The manager's name is not stored with the user: it is the manager's own.
-    return ofManager && ref.sub?.name === 'displayName'
-      ? asText(`(select m.display_key from resources m where m.tenant_id = ${scope.tenant} and m.id = r.manager_id)`)
-      : undefined
-  }
-  const key = keyColumn(scope.type, name)
-  if (key !== undefined) return asText(`r.${key}`)
-  if (name === 'active' && scope.type.name === 'User') {
-    return { sql: 'r.active', bind: (value) => parameters.bind(value === true, 'boolean') }
-  }
-  if (name === 'id') return asText('r.id::text collate "C"')
-  if (name !== 'meta') return undefined
-  switch (ref.sub?.name) {
-    case 'resourceType':
-      return asText('r.resource_type collate "C"')
-    case 'created':
-      return asMoment('r.created_at')
-    case 'lastModified':
-      return asMoment('r.modified_at')
-    case 'version':
-      return asText(`('W/"' || r.version || '"') collate "C"`)
-    default:
-      return asText(`(${locationOf(scope, 'r')}) collate "C"`)
-  }
-}
-
-const sameName = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
-
-function locationOf(scope: FilterScope, alias: string): string {
-  const endpoints = [...scope.endpoints].map(
-    ([name, endpoint]) => `when ${scope.parameters.bind(name, 'text')} then ${scope.parameters.bind(endpoint, 'text')}`,
-  )
-  const base = scope.parameters.bind(scope.baseUrl, 'text')
-  return `${base} || case ${alias}.resource_type ${endpoints.join(' ')} end || '/' || ${alias}.id`
-}
-
-/** `members` of a group and `groups` of a user are rows; other attributes are not. */
-export function rows(
-  ref: AttributeRef,
-  scope: FilterScope,
-): { from: string; sub: (name: string) => string } | undefined {
-  if (ref.extension !== undefined) return undefined
-  const tenant = scope.tenant
-  if (ref.attribute.name === 'members' && scope.type.name === 'Group') {
-    return {
-      from: `memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
-        where m.tenant_id = ${tenant} and m.group_id = r.id`,
-      sub: (name) => relatedSub(name, 'm.member_id', 'o.resource_type', scope),
-    }
-  }
-  if (ref.attribute.name === 'groups' && scope.type.name === 'User') {
-    return {
-      from: `(with recursive up(group_id, direct) as (
-            select d.group_id, true from memberships d where d.tenant_id = ${tenant} and d.member_id = r.id
-            union select n.group_id, false from up join memberships n on n.tenant_id = ${tenant} and n.member_id = up.group_id
-          ) select group_id, bool_or(direct) as direct from up group by group_id) m
-        join resources o on o.tenant_id = ${tenant} and o.id = m.group_id where true`,
-      sub: (name) => relatedSub(name, 'm.group_id', "case when m.direct then 'direct' else 'indirect' end", scope),
-    }
-  }
-  return undefined
-}
-
-function relatedSub(name: string, id: string, type: string, scope: FilterScope): string {
-  switch (name) {
-    case 'value':
-      return `${id}::text collate "C"`
-    case 'display':
-      return 'coalesce(o.display_key, o.unique_key)'
-    case 'type':
-      return `lower(${type})`
-    default:
-      return `(${locationOf(scope, 'o')}) collate "C"`
-  }
-}
 
 // ---- Presence
 
@@ -186,9 +113,9 @@ function comparison(
     return isOurId(String(value)) ? `r.id = ${scope.parameters.bind(String(value), 'uuid')}` : 'false'
   }
   const own = column(ref, scope)
-  if (own) return compareSql(own.sql, operator, value, own.bind, scope)
-  const isEmail = ref.attribute.name === 'emails' && ref.sub?.name === 'value' && scope.type.name === 'User'
-  if (isEmail && place === 'and' && ref.extension === undefined && (operator === 'eq' || operator === 'sw')) {
+  if (own) return compareSql(own.sql, operator, value, own.bind)
+  const isEmail = isEmailKey(ref, scope) && ref.sub?.name === 'value'
+  if (isEmail && place === 'and' && (operator === 'eq' || operator === 'sw')) {
     return byKey('emails.value', operator, String(value), scope)
   }
   if (operator === 'eq') return containment(nest(ref, asDocument(ref, value)), scope)
@@ -213,7 +140,7 @@ function relatedComparison(
     return place === 'and' ? `r.id in (${groups})` : `exists (${groups} and m.group_id = r.id)`
   }
   const bind = (v: Comparable) => scope.parameters.bind(String(v), 'text')
-  const one = (op: CompareOperator) => compareSql(related.sub(name), op, value, bind, scope)
+  const one = (op: CompareOperator) => compareSql(related.sub(name), op, value, bind)
   if (operator === 'ne') {
     return `not exists (select 1 from ${related.from}) or exists (select 1 from ${related.from} and not (${one('eq')}) is true)`
   }
@@ -224,80 +151,13 @@ function byKey(attribute: string, operator: 'eq' | 'sw', value: string, scope: F
   const bind = (v: Comparable) => scope.parameters.bind(String(v), 'text')
   return `r.id in (select k.resource_id from resource_keys k where k.tenant_id = ${scope.tenant}
     and k.resource_type = ${bind(scope.type.name)} and k.attribute = ${bind(attribute)}
-    and ${compareSql('k.key', operator, value, bind, scope)})`
-}
-
-/** One operator on one SQL expression; prefixes become ranges, which a generic plan can answer from an index. */
-function compareSql(
-  sql: string,
-  operator: CompareOperator,
-  value: Comparable,
-  bind: (value: Comparable) => string,
-  scope: FilterScope,
-): string {
-  switch (operator) {
-    case 'eq':
-      return `${sql} = ${bind(value)}`
-    case 'ne':
-      return `not (${sql} = ${bind(value)}) is true`
-    case 'gt':
-      return `${sql} > ${bind(value)}`
-    case 'ge':
-      return `${sql} >= ${bind(value)}`
-    case 'lt':
-      return `${sql} < ${bind(value)}`
-    case 'le':
-      return `${sql} <= ${bind(value)}`
-    case 'co':
-      return `strpos(${sql}, ${bind(value)}) > 0`
-    case 'ew':
-      return `right(${sql}, length(${bind(value)})) = ${bind(value)}`
-    case 'sw': {
-      const prefix = String(value)
-      const end = afterPrefix(prefix)
-      const upper = end === undefined ? '' : ` and ${sql} < ${scope.parameters.bind(end, 'text')}`
-      return prefix === '' ? `${sql} is not null` : `${sql} >= ${bind(prefix)}${upper}`
-    }
-  }
-}
-
-/** The least text, in code point order, greater than every text that starts with `prefix`; undefined when there is none. */
-export function afterPrefix(prefix: string): string | undefined {
-  const points = Array.from(prefix, (c) => c.codePointAt(0) as number)
-  for (let last = points.pop(); last !== undefined; last = points.pop()) {
-    if (last === 0x10ffff) continue
-    // Surrogates are no characters: the next one after U+D7FF is U+E000.
-    const next = last === 0xd7ff ? 0xe000 : last + 1
-    return String.fromCodePoint(...points, next)
-  }
-  return undefined
-}
-
-// ---- The search document
-
-function path(ref: AttributeRef, scope: FilterScope): string[] {
-  const holder = ref.extension === undefined ? [] : [ref.extension]
-  const sub = ref.sub && !ref.attribute.multiValued ? [ref.sub.name] : []
-  return [scope.tenantId, ...holder, ref.attribute.name, ...sub]
-}
-
-/** The attribute in the search document, as jsonb; null where it has no value. */
-export const searchPath = (ref: AttributeRef, scope: FilterScope): string =>
-  `r.search #> ${scope.parameters.array(path(ref, scope), 'text')}`
-
-/** `part` of the attribute `ref`, as the whole search document would hold it. */
-function nest(ref: AttributeRef, part: JsonValue): JsonObject {
-  const attribute: JsonObject = { [ref.attribute.name]: part }
-  return ref.extension === undefined ? attribute : { [ref.extension]: attribute }
+    and ${compareSql('k.key', operator, value, bind)})`
 }
 
 function asDocument(ref: AttributeRef, value: Comparable): JsonValue {
   const single = ref.sub ? { [ref.sub.name]: value } : value
   return ref.attribute.multiValued ? [single] : single
 }
-
-const containment = (part: JsonObject, scope: FilterScope): string =>
-  `r.search @> ${scope.parameters.json({ [scope.tenantId]: part })}`
 
 function anyElement(ref: AttributeRef, scope: FilterScope, of: string): string {
   const values = searchPath({ ...ref, sub: undefined }, scope)
@@ -308,10 +168,10 @@ function jsonCompare(json: string, operator: CompareOperator, value: Comparable,
   const text = `((${json}) #>> '{}')`
   if (typeof value === 'number') {
     const bind = (v: Comparable) => `${scope.parameters.bind(String(v), 'text')}::numeric`
-    return compareSql(`(${text})::numeric`, operator, value, bind, scope)
+    return compareSql(`(${text})::numeric`, operator, value, bind)
   }
   const bind = (v: Comparable) => scope.parameters.bind(String(v), 'text')
-  return compareSql(`${text} collate "C"`, operator, value, bind, scope)
+  return compareSql(`${text} collate "C"`, operator, value, bind)
 }
 
 function elementCompare(
@@ -329,15 +189,20 @@ function elementCompare(
 
 // ---- Value paths: one condition over one element
 
-function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterScope): string {
+function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterScope, place: Place): string {
   const related = rows(ref, scope)
   if (related) {
     return `exists (select 1 from ${related.from} and ${withinElement(term, relatedLeaf(related.sub, scope))})`
   }
   // The equalities that every match must meet are asked of the index; what they leave is looked at element by element.
   const required = equalities(term)
-  const indexed = required.size === 0 ? [] : [containment(nest(ref, elementDocument(ref, required)), scope)]
-  if (required.size > 0 && onlyEqualities(term)) return indexed.join('')
+  const contains = required.size === 0 ? undefined : containment(nest(ref, elementDocument(ref, required)), scope)
+  const email = isEmailKey(ref, scope) && place === 'and' ? required.get('value') : undefined
+  const indexed =
+    email !== undefined && contains !== undefined
+      ? [byKey('emails.value', 'eq', String(email), scope), `(${contains}) is true`]
+      : [contains ?? []].flat()
+  if (required.size > 0 && onlyEqualities(term)) return indexed.join(' and ')
   const of = withinElement(term, (sub, operator, value) => {
     const json = sub === undefined ? 'e.v' : `e.v -> ${scope.parameters.bind(sub, 'text')}`
     if (operator === 'pr') return `${json} is not null`
@@ -410,6 +275,6 @@ function relatedLeaf(sub: (name: string) => string, scope: FilterScope): Leaf {
   return (name, operator, value) => {
     const sql = sub(name ?? 'value')
     if (operator === 'pr') return `${sql} is not null`
-    return compareSql(sql, operator, value, (v) => scope.parameters.bind(String(v), 'text'), scope)
+    return compareSql(sql, operator, value, (v) => scope.parameters.bind(String(v), 'text'))
   }
 }

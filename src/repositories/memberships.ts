@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { BoundFilter } from '../scim/filter/ast.ts'
-import type { FilterScope } from './filter-sql.ts'
+import type { FilterScope } from './attribute-sql.ts'
 import { memberConditionSql } from './filter-sql.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
@@ -86,6 +86,10 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
 /** An id that is not of our making names nobody, and must not reach a uuid column. */
 const strangeIds = (change: MembershipChange): string[] => change.add.filter((id) => !isOurId(id))
 
+/**
+ * Rows are looked up one by one and deleted by where they lie, and groups are named in arrays: with a join the planner, which
+ * cannot know how few they are, reads all members of the group or all groups of the tenant.
+ */
 function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope, parameters: Parameters): string {
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
@@ -98,13 +102,13 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     : 'and not i.refused and not exists (select 1 from wanted w where w.ord = i.ord and not w.known)'
   const leaving = clears
     ? `union all
-        select g.group_id, n.member_id from going g join memberships n on n.tenant_id = ${tenant} and n.group_id = g.group_id
+        select n.ctid from going g join memberships n on n.tenant_id = ${tenant} and n.group_id = g.group_id
         where g.clear and not exists (select 1 from wanted w where w.ord = g.ord and w.id = n.member_id)`
     : ''
   return `with input as materialized (${input(changes, scope, parameters)}),
     target as materialized (
       select r.id, r.version, r.modified_at from resources r
-      where r.tenant_id = ${tenant} and r.resource_type = 'Group' and r.id in (select group_id from input)
+      where r.tenant_id = ${tenant} and r.resource_type = 'Group' and r.id = any(array(select group_id from input))
       order by r.id for no key update
     ),
     wanted as materialized (
@@ -123,10 +127,12 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
       on conflict do nothing returning group_id, member_id
     ),
     removed as (
-      delete from memberships m using (
-        select g.group_id, x.id from going g cross join lateral unnest(g.remove) as x(id) ${leaving}
-      ) x
-      where m.tenant_id = ${tenant} and m.group_id = x.group_id and m.member_id = x.id
+      delete from memberships m where m.tenant_id = ${tenant} and m.ctid = any(array(
+        select y.ctid from going g cross join lateral unnest(g.remove) as x(id) cross join lateral (
+          select n.ctid from memberships n
+          where n.tenant_id = ${tenant} and n.group_id = g.group_id and n.member_id = x.id limit 1
+        ) y ${leaving}
+      ))
       returning m.group_id, m.member_id
     ),
     ${deferred?.parts ?? ''}
@@ -137,7 +143,7 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     ),
     bumped as (
       update resources r set version = r.version + 1, modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
-      where r.tenant_id = ${tenant} and r.id in (select group_id from moved)
+      where r.tenant_id = ${tenant} and r.id = any(array(select group_id from moved))
         ${fresh ? 'and r.id not in (select group_id from going where fresh)' : ''}
       returning r.id, r.version, r.modified_at
     ),

@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts'
 import type { BoundFilter } from '../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
-import { type FilterScope, filterSql } from './filter-sql.ts'
+import type { FilterScope } from './attribute-sql.ts'
+import { filterSql, isLedBySearch } from './filter-sql.ts'
 import { Parameters } from './parameters.ts'
 import { type ResourceRow, resourceColumns, type Wanted } from './rows.ts'
 import { type SortExpression, type SortValue, sortSql } from './sort-sql.ts'
@@ -48,6 +49,10 @@ export interface ResourcePage {
 
 /** Past this many rows of deltas the count of a type is folded. */
 const FOLD_AFTER = 100
+const FOLD_AT_ONCE = 10_000
+
+/** Rows before a page from which on it is worth asking which end is nearer. */
+const DEEP_OFFSET = 1_000
 
 /** Statements of this many shapes are prepared; later ones are planned each time, so that nobody can fill the cache. */
 const PREPARED_SHAPES = 500
@@ -77,12 +82,15 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         : undefined
       const matches = `select r.id, ${sort ? `(${sort.sql})` : 'null::text'} as sort from resources r where ${where}`
       const filtered = query.types.some(({ filter }) => filter !== undefined)
-      const { cut, order } = pageSql(query, sort, parameters)
       const only = query.types.length === 1 ? query.types[0]?.type : undefined
+      const deep = filtered || sort || !only ? undefined : deepPage(query)
+      const { page, order } = deep
+        ? { page: deepPageSql(matches, deep, parameters), order: 'p.id' }
+        : pageSql(query, sort, filtered ? 'hits' : `(${matches})`, parameters)
       // With a filter the hits are found once, for their number and for the page; without, the number is kept in deltas.
       const statement = `with ${filtered ? `hits as materialized (${matches}),` : ''}
         counted as (${filtered ? 'select count(*)::int as total, 0 as deltas from hits' : totalSql(query, tenant, parameters)}),
-        page as (select h.id, h.sort from ${filtered ? 'hits' : `(${matches})`} h ${cut})
+        page as (${page})
         select t.total, t.deltas, p.sort::text as sort, x.*
         from counted t left join page p on true
         left join lateral (
@@ -94,7 +102,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       type Row = FoundRow & { id: string | null; total: number; deltas: number }
       const rows = await db.run<Row>(statement, parameters.values, { prepare })
       const [first] = rows
-      if (only && first && first.deltas > FOLD_AFTER) await foldCounts(only.name)
+      // Nobody waits for it, and what fails is done by the next reader.
+      if (only && first && first.deltas > FOLD_AFTER) void foldCounts(only.name).catch(() => undefined)
       const found = rows.filter((row) => row.id !== null)
       if (query.page.kind === 'keyset' && query.page.backward) found.reverse()
       return { total: first?.total ?? 0, rows: found }
@@ -105,8 +114,9 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
   async function foldCounts(resourceType: string): Promise<void> {
     await db.run(
       `with gone as (
-         delete from resource_counts c where c.tenant_id = $1::uuid and c.resource_type = $2::text and c.id in (
-           select id from resource_counts where tenant_id = $1::uuid and resource_type = $2::text for update skip locked)
+         delete from resource_counts c where c.tenant_id = $1::uuid and c.ctid = any(array(
+           select ctid from resource_counts where tenant_id = $1::uuid and resource_type = $2::text
+           limit ${FOLD_AT_ONCE} for update skip locked))
          returning c.delta
        )
        insert into resource_counts (tenant_id, resource_type, delta)
@@ -117,12 +127,17 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
 }
 
 function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {
+  const [only, ...others] = query.types
+  const ledBySearch = others.length === 0 && only?.filter && isLedBySearch(only.filter, scopes[0] as FilterScope)
+  // The search document names the tenant itself. The planner believes that one row in a hundred contains anything, and would
+  // read the tenant's whole index besides, unless the tenant is a condition that no index can take.
+  const settled = (condition: string) => (ledBySearch ? `(${condition}) is true` : condition)
   const each = query.types.map(({ type, filter }, i) => {
     const scope = scopes[i] as FilterScope
-    const ofType = `r.resource_type = ${scope.parameters.bind(type.name, 'text')}`
+    const ofType = settled(`r.resource_type = ${scope.parameters.bind(type.name, 'text')}`)
     return filter === undefined ? ofType : `${ofType} and ${filterSql(filter, scope)}`
   })
-  return `r.tenant_id = ${tenant} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
+  return `${settled(`r.tenant_id = ${tenant}`)} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
 }
 
 function totalSql(query: ResourceQuery, tenant: string, parameters: Parameters): string {
@@ -134,23 +149,45 @@ function totalSql(query: ResourceQuery, tenant: string, parameters: Parameters):
     where c.tenant_id = ${tenant} and c.resource_type = any(${names})`
 }
 
-/** `cut` takes the page out of `h`; `order` sorts the rows of the page `p` in the same direction. Ids make it total. */
-function pageSql(query: ResourceQuery, sort: SortExpression | undefined, parameters: Parameters) {
+/**
+ * A page far from the start is counted off from the end when that is nearer, so that the last page costs what the first one
+ * does. The number of rows is exact in the statement's snapshot; the branch that does not apply is never run.
+ */
+function deepPageSql(matches: string, page: { offset: number; limit: number }, parameters: Parameters): string {
+  const offset = parameters.bind(page.offset, 'bigint')
+  const limit = parameters.bind(page.limit, 'bigint')
+  return `(
+      select h.id, h.sort from (${matches}) h where (select ${offset} * 2 <= total from counted)
+      order by h.id offset ${offset} limit ${limit}
+    ) union all (
+      select h.id, h.sort from (${matches}) h where (select ${offset} * 2 > total from counted)
+      order by h.id desc
+      offset (select greatest(total - ${offset} - ${limit}, 0) from counted)
+      limit (select greatest(least(total - ${offset}, ${limit}), 0) from counted)
+    )`
+}
+
+const deepPage = ({ page }: ResourceQuery) => (page.kind === 'offset' && page.offset >= DEEP_OFFSET ? page : undefined)
+
+/** `page` takes the page out of `matches`; `order` sorts the rows of the page `p` in the same direction. Ids make it total. */
+function pageSql(query: ResourceQuery, sort: SortExpression | undefined, matches: string, parameters: Parameters) {
   const { page } = query
   const backward = page.kind === 'keyset' && page.backward
   const falling = (sort ? query.descending : false) !== backward
   const direction = falling ? 'desc' : 'asc'
   // PostgreSQL puts nulls last when ascending and first when descending, as RFC 7644 §3.4.2.3 asks for missing values.
   const orderOf = (alias: string) => `${sort ? `${alias}.sort ${direction}, ` : ''}${alias}.id ${direction}`
-  const limit = `limit ${parameters.bind(page.limit, 'bigint')}`
+  // In the text: a plan that does not know how few rows are asked for sorts the whole tenant.
+  const limit = `limit ${Math.trunc(page.limit)}`
+  const select = `select h.id, h.sort from ${matches} h`
   if (page.kind === 'offset') {
     return {
-      cut: `order by ${orderOf('h')} offset ${parameters.bind(page.offset, 'bigint')} ${limit}`,
+      page: `${select} order by ${orderOf('h')} offset ${parameters.bind(page.offset, 'bigint')} ${limit}`,
       order: orderOf('p'),
     }
   }
   const beyond = page.from ? `where ${beyondSql(page.from, sort, falling, parameters)}` : ''
-  return { cut: `${beyond} order by ${orderOf('h')} ${limit}`, order: orderOf('p') }
+  return { page: `${select} ${beyond} order by ${orderOf('h')} ${limit}`, order: orderOf('p') }
 }
 
 function beyondSql(from: KeysetPosition, sort: SortExpression | undefined, falling: boolean, parameters: Parameters) {

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { eventDocument } from './event-document.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
@@ -37,6 +38,9 @@ export interface ChangedResource {
   readonly keysAdded: readonly ResourceKey[]
   readonly events: readonly { readonly type: string; readonly changes: unknown }[]
 }
+
+/** What an update makes new in a row, beside what was put there. */
+export type UpdatedRow = Pick<ResourceRow, 'version' | 'created' | 'modified' | 'manager'>
 
 export interface Removed {
   /** Undefined: there is no such resource. */
@@ -93,6 +97,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const { parameters, tenant } = ofTenant()
       const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
       const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
+      const types = resources.map((resource) => resource.type)
       const statement = `with input as (${createInput(resources, parameters, withKeys)}),
         created as (
           insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
@@ -119,7 +124,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
           select ${tenant}, i.event, c.resource_type, c.id, c.version, ${request}, ${actor}, c.created_at,
-            '{"after":' || c.document || '}'
+            '{"after":' || ${eventDocument(types, 'c', parameters)} || '}'
           from created c join input i on i.id = c.id
         )
         select i.ord, r.id::text, r.resource_type, r.version::int, r.document, r.active,
@@ -130,12 +135,38 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       return rows.map((row) => (row.id === null ? { outcome: 'taken' } : { outcome: 'created', row }))
     },
 
+    /** Which of these unique keys are taken, by their place in the list. */
+    async taken(keys: readonly { readonly type: ResourceType; readonly key: ResourceKey }[]): Promise<Set<number>> {
+      const { parameters, tenant } = ofTenant()
+      const wanted = keys.map(({ type, key: { attribute, key } }, ord) => ({ ord, type: type.name, attribute, key }))
+      const rows = await db.run<{ ord: number }>(
+        `select i.ord from jsonb_to_recordset(${parameters.json(wanted)}) as i(ord int, type text, attribute text, key text)
+         join resource_keys k on k.tenant_id = ${tenant} and k.resource_type = i.type and k.attribute = i.attribute
+           and k.key = i.key and k.is_unique`,
+        parameters.values,
+      )
+      return new Set(rows.map((row) => row.ord))
+    },
+
+    /** The resource type of each of these ids that this tenant has, by id. */
+    async typesOf(ids: readonly string[]): Promise<Map<string, string>> {
+      const known = ids.filter(isOurId)
+      if (known.length === 0) return new Map()
+      const { parameters, tenant } = ofTenant()
+      const rows = await db.run<{ id: string; type: string }>(
+        `select r.id::text, r.resource_type as type from resources r
+         where r.tenant_id = ${tenant} and r.id = any(${parameters.array(known, 'uuid')})`,
+        parameters.values,
+      )
+      return new Map(rows.map(({ id, type }) => [id, type]))
+    },
+
     /**
-     * Puts next states in place, one or many in one statement. Gives the new version and time of those that still had the
+     * Puts next states in place, one or many in one statement. Gives what is new in the rows of those that still had the
      * expected version; the others are left as they are, and left out.
      * @throws a unique violation when a name is taken; nothing of the statement is done then
      */
-    async update(changes: readonly ChangedResource[]): Promise<Map<string, { version: number; modified: number }>> {
+    async update(changes: readonly ChangedResource[]): Promise<Map<string, UpdatedRow>> {
       const { parameters, tenant } = ofTenant()
       const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
       const statement = `with input as (${updateInput(changes, parameters, withKeys)}),
@@ -146,7 +177,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
             modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
           from input i
           where r.tenant_id = ${tenant} and r.id = i.id and r.resource_type = i.resource_type and r.version = i.expected
-          returning r.id, r.resource_type, r.version, r.modified_at, r.created_at
+          returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
         ),
         ${
           withKeys
@@ -169,8 +200,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           from updated u join input i on i.id = u.id
           cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)
         )
-        select r.id::text, r.version::int, ${momentColumns} from updated r`
-      const rows = await db.run<{ id: string; version: number; modified: number }>(statement, parameters.values)
+        select r.id::text, r.version::int, ${momentColumns}, ${managerColumn(tenant)} as manager from updated r`
+      const rows = await db.run<UpdatedRow & { id: string }>(statement, parameters.values)
       return new Map(rows.map((row) => [row.id, row]))
     },
 
@@ -216,7 +247,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
           select ${tenant}, ${parameters.bind(`${eventNoun}.deleted`, 'text')}, x.resource_type, x.id, x.version + 1,
-            ${request}, ${actor}, ${now}, '{"before":' || x.document || '}' from removed x
+            ${request}, ${actor}, ${now}, '{"before":' || ${eventDocument([type], 'x', parameters)} || '}' from removed x
           union all
           select ${tenant}, 'group.member_removed', 'Group', b.id, b.version, ${request}, ${actor}, b.modified_at,
             ${memberBatchJson('u.member_id')}

@@ -1,5 +1,5 @@
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
-import { column, type FilterScope, rows, searchPath } from './filter-sql.ts'
+import { column, type FilterScope, rows, searchPath } from './attribute-sql.ts'
 
 /** A row's value of the sort attribute as text; null where it has none. */
 export type SortValue = string | null

@@ -1,6 +1,7 @@
 import { sqlState } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { uniqueAttributes } from './stored-form.ts'
 
 /**
  * Reads a failed write of a resource: a refusal for the client where a constraint decided, else the error itself. Never the
@@ -17,12 +18,20 @@ export function writeError(error: unknown, type: ResourceType, name: string | nu
 /** 409 uniqueness with words for the person who reads the identity provider's log (RFC 7644 §3.12). */
 export function uniquenessError(type: ResourceType, name: string | null): ScimError {
   if (name === null) {
-    return ScimError.uniqueness(`Another ${type.name} has the same value in an attribute that must be unique.`)
+    const paths = uniqueAttributes(type).map(({ path }) => path)
+    const where = paths.length > 0 ? `: ${paths.join(', ')}` : ''
+    return ScimError.uniqueness(`Another ${type.name} has the same value in an attribute that must be unique${where}.`)
   }
   const attribute = type.name === 'User' ? 'userName' : 'displayName'
   return ScimError.uniqueness(
     `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do).`,
   )
+}
+
+/** True when a unique value of a registered schema is taken; which one, only a look at the keys tells. */
+export function isTakenKey(error: unknown): boolean {
+  const state = sqlState(error)
+  return state?.code === '23505' && state.constraint === 'resource_keys_unique'
 }
 
 /** True for a deadlock or a serialization failure: nothing was done, and the same work may go through now. */

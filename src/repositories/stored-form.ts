@@ -115,7 +115,8 @@ function managerId(resource: Resource): string | null {
   return value !== null && isOurId(value) ? value : null
 }
 
-function resourceKeys(type: ResourceType, resource: Resource): ResourceKey[] {
+/** The rows of `resource_keys` that a resource has. @throws {ScimError} invalidValue for a value that is too long */
+export function resourceKeys(type: ResourceType, resource: Resource): ResourceKey[] {
   const keys = new Map<string, ResourceKey>()
   const put = (attribute: string, value: JsonValue | undefined, caseExact: boolean, unique: boolean) => {
     if (typeof value !== 'string' && typeof value !== 'number') return
@@ -125,30 +126,42 @@ function resourceKeys(type: ResourceType, resource: Resource): ResourceKey[] {
   const emails = type.name === 'User' ? member(resource, 'emails') : undefined
   if (Array.isArray(emails))
     for (const email of emails) put('emails.value', text(email, 'value') ?? undefined, false, false)
-  for (const { path, attribute, holder } of uniqueAttributes(type)) {
-    const parent = holder === undefined ? resource : member(resource, holder)
-    const value = isObject(parent) ? member(parent, attribute.name) : undefined
-    for (const one of Array.isArray(value) ? value : [value]) put(path, one, attribute.caseExact, true)
-  }
+  for (const { path, names, caseExact } of uniqueAttributes(type))
+    for (const value of valuesAt(resource, names)) put(path, value, caseExact, true)
   return [...keys.values()]
 }
 
-/** Simple attributes declared unique (RFC 7643 §7), apart from `id` and from userName, which has a column. */
-function uniqueAttributes(type: ResourceType): { path: string; attribute: Attribute; holder: string | undefined }[] {
+/** The values to which `names` lead; a multi-valued attribute on the way means each of its values. */
+function valuesAt(value: JsonValue | undefined, [name, ...rest]: readonly string[]): (JsonValue | undefined)[] {
+  const each = Array.isArray(value) ? value : [value]
+  if (name === undefined) return each
+  return each.flatMap((one) => (isObject(one) ? valuesAt(member(one, name), rest) : []))
+}
+
+/** An attribute declared unique: its path in standard notation, and the names that lead to it in a resource. */
+export interface UniqueAttribute {
+  readonly path: string
+  readonly names: readonly string[]
+  readonly caseExact: boolean
+}
+
+/** What the schemas declare unique (RFC 7643 §7), apart from `id` and from userName, which has a column. */
+export function uniqueAttributes(type: ResourceType): readonly UniqueAttribute[] {
   const known = uniqueByType.get(type)
   if (known) return known
-  const isUnique = (attribute: Attribute) => attribute.uniqueness !== 'none' && attribute.type !== 'complex'
   const found = [
-    ...type.schema.attributes
-      .filter((attribute) => isUnique(attribute) && keyColumn(type, attribute.name) !== 'unique_key')
-      .map((attribute) => ({ path: attribute.name, attribute, holder: undefined })),
-    ...type.extensions.flatMap(({ schema }) =>
-      schema.attributes
-        .filter(isUnique)
-        .map((attribute) => ({ path: `${schema.id}:${attribute.name}`, attribute, holder: schema.id })),
-    ),
+    ...uniqueIn(type.schema.attributes, '', []).filter(({ path }) => keyColumn(type, path) !== 'unique_key'),
+    ...type.extensions.flatMap(({ schema }) => uniqueIn(schema.attributes, `${schema.id}:`, [schema.id])),
   ]
   uniqueByType.set(type, found)
   return found
 }
-const uniqueByType = new WeakMap<ResourceType, ReturnType<typeof uniqueAttributes>>()
+const uniqueByType = new WeakMap<ResourceType, readonly UniqueAttribute[]>()
+
+function uniqueIn(attributes: readonly Attribute[], prefix: string, holder: readonly string[]): UniqueAttribute[] {
+  return attributes.flatMap(({ name, type, uniqueness, caseExact, subAttributes }) => {
+    const [path, names] = [prefix + name, [...holder, name]]
+    if (type === 'complex') return uniqueIn(subAttributes, `${path}.`, names)
+    return uniqueness === 'none' ? [] : [{ path, names, caseExact }]
+  })
+}

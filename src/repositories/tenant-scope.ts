@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { activationOf } from './activation.ts'
 import { membershipsOf } from './memberships.ts'
 import { queriesOf } from './queries.ts'
 import { resourcesOf } from './resources.ts'
@@ -19,6 +20,7 @@ export interface RepositoryScope {
 /** The repositories of one tenant; there are no others. */
 export interface Repositories {
   readonly resources: ReturnType<typeof resourcesOf>
+  readonly activation: ReturnType<typeof activationOf>
   readonly memberships: ReturnType<typeof membershipsOf>
   readonly queries: ReturnType<typeof queriesOf>
   /** The same repositories in one transaction. */
@@ -29,6 +31,7 @@ export interface Repositories {
 export function forTenant(db: Database, scope: RepositoryScope): Repositories {
   return {
     resources: resourcesOf(db, scope),
+    activation: activationOf(db, scope),
     memberships: membershipsOf(db, scope),
     queries: queriesOf(db, scope),
     transaction: (work) => db.transaction((tx) => work(forTenant(tx, scope))),

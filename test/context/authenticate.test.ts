@@ -6,6 +6,7 @@ const principal: Principal = {
   keyId: 'k',
   scope: { kind: 'instance' },
   permissions: new Set(['scim:read']),
+  userId: undefined,
   expiresAt: 1000,
 }
 const lookup: KeyLookup = async (token) => (token === 'good' ? principal : token === 'old' ? 'revoked' : 'unknown')

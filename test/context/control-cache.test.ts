@@ -30,7 +30,7 @@ const store = (shared: boolean): ControlStore => ({
   },
   environment: async () => undefined,
   tenant: async () => undefined,
-  createTenant: async (_, key) => ({ id: 't', key, settings: {}, paused: false }),
+  createTenant: async (_, key) => ({ id: 't', key, settings: {}, definitions: [], paused: false }),
   recordKeyUse: async (batch) => {
     if (broken) throw new Error('no store')
     uses.push([...batch])
@@ -41,7 +41,13 @@ const plane = (shared = true, adminKey?: string) => new ControlPlane(store(share
 
 function storeKey(revoked = false): { key: string; id: string; principal: Principal } {
   const { id, key, hash } = mintApiKey()
-  const principal: Principal = { keyId: id, scope: { kind: 'instance' }, permissions: new Set(), expiresAt: undefined }
+  const principal: Principal = {
+    keyId: id,
+    scope: { kind: 'instance' },
+    permissions: new Set(),
+    userId: undefined,
+    expiresAt: undefined,
+  }
   keys.set(id, { principal, hash, revoked })
   return { key, id, principal }
 }

@@ -73,6 +73,8 @@ export interface Gateway {
     readonly permissions?: readonly Permission[]
     readonly expiresAt?: Date
     readonly tenant?: TestTenant
+    /** Id of the user of `tenant` for whom the key stands. */
+    readonly userId?: string
   }): Promise<string>
   revoke(key: string): Promise<void>
   /** An API key for an environment of another project. */
@@ -94,8 +96,8 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const origin = `http://127.0.0.1:${server.port}`
 
   const administration: Administration = { database, changed: () => control.changed() }
-  const mint = async (scope: Scope, permissions?: readonly Permission[], expiresAt?: Date) => {
-    const input = { name: 'test', permissions, expiresAt }
+  const mint = async (scope: Scope, permissions?: readonly Permission[], expiresAt?: Date, userId?: string) => {
+    const input = { name: 'test', permissions, expiresAt, userId }
     return (await createApiKey(administration, scope, input, CONFIGURED_ADMIN)).key
   }
   const newPlace = async () => {
@@ -129,11 +131,12 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
     setSettings: async ({ id }, settings) => {
       await changeTenant(administration, environment.id, id, { settings })
     },
-    mintKey: ({ permissions, expiresAt, tenant: only } = {}) =>
+    mintKey: ({ permissions, expiresAt, tenant: only, userId } = {}) =>
       mint(
         only ? { kind: 'tenant', ...place, tenantId: only.id } : { kind: 'environment', ...place },
         permissions,
         expiresAt,
+        userId,
       ),
     revoke: (revoked) => revokeApiKey(administration, { kind: 'instance' }, parseApiKey(revoked) ?? '', new Date()),
     keyOfAnotherProject: async () => (await newPlace()).key,

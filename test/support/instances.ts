@@ -11,7 +11,14 @@ import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
-import { BULK_REQUEST, GROUP_SCHEMA, PATCH_OP, SEARCH_REQUEST, USER_SCHEMA } from '../../src/scim/urn.ts'
+import {
+  BULK_REQUEST,
+  ENTERPRISE_USER_SCHEMA,
+  GROUP_SCHEMA,
+  PATCH_OP,
+  SEARCH_REQUEST,
+  USER_SCHEMA,
+} from '../../src/scim/urn.ts'
 import type { Answer, Scim, TestTenant } from './gateway.ts'
 import { jsonIn } from './http-client.ts'
 import { type Recorder, recordStatements } from './statements.ts'
@@ -204,4 +211,83 @@ export async function inconsistencies(database: Database, tenantId: string): Pro
       and r.document::jsonb->>'userName' ~ '^[ -~]*$' and r.unique_key is distinct from lower(r.document::jsonb->>'userName')`),
   ])
   return found.flat().map((row) => row.what)
+}
+
+// ---- Many at once
+
+/** What `fillDirectly` has put there: the nth user and the nth group, counted from 1. */
+export interface Filled {
+  readonly userId: (n: number) => string
+  readonly groupId: (n: number) => string
+}
+
+/**
+ * Puts users and groups into a tenant past the gateway, as it would have stored them, but quickly: user n is `user<n>`, has
+ * two e-mail values, a title and a department of its own, and is in group `n % groups + 1`. Needs a superuser, who may pass
+ * over the references.
+ */
+export async function fillDirectly(
+  database: Database,
+  tenantId: string,
+  { users, groups }: { readonly users: number; readonly groups: number },
+): Promise<Filled> {
+  const seed = randomBytes(4).toString('hex')
+  const idOf = (kind: number) => (n: number) => `${seed}-0000-7000-800${kind}-${n.toString(16).padStart(12, '0')}`
+  const [userId, groupId] = [idOf(1), idOf(2)]
+  const idSql = (kind: number, n: string) => `('${seed}-0000-7000-800${kind}-' || lpad(to_hex(${n}), 12, '0'))::uuid`
+  const put = (tx: Database, statement: string, ...values: number[]) =>
+    tx.run(statement, [tenantId, ...values], { prepare: false })
+  await database.transaction(async (tx) => {
+    await tx.run('set local session_replication_role = replica', [], { prepare: false })
+    await put(
+      tx,
+      `insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, document, search, created_at, modified_at)
+       select $1::uuid, ${idSql(1, 'n')}, 'User', 'ext' || n, 'user' || n, 'person ' || n, 'Person ' || n, true,
+         jsonb_build_object('schemas', jsonb_build_array('${USER_SCHEMA}', '${ENTERPRISE_USER_SCHEMA}'), 'userName', 'user' || n,
+           'externalId', 'ext' || n, 'displayName', 'Person ' || n, 'title', 'Title ' || n, 'emails', e,
+           '${ENTERPRISE_USER_SCHEMA}', jsonb_build_object('department', 'Department ' || n))::text,
+         jsonb_build_object($1::text, jsonb_build_object('schemas', jsonb_build_array('${USER_SCHEMA}', '${ENTERPRISE_USER_SCHEMA}'),
+           'title', 'title ' || n, 'emails', e, '${ENTERPRISE_USER_SCHEMA}', jsonb_build_object('department', 'department ' || n))),
+         now() - interval '1 day', now() - interval '1 day' + n * interval '1 millisecond'
+       from generate_series(1, $2::int) n cross join lateral (select jsonb_build_array(
+         jsonb_build_object('type', 'work', 'value', 'user' || n || '@work.test', 'primary', true),
+         jsonb_build_object('type', 'home', 'value', 'user' || n || '@home.test')) as e) x`,
+      users,
+    )
+    await put(
+      tx,
+      `insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
+       select $1::uuid, 'User', 'emails.value', 'user' || n || place, ${idSql(1, 'n')}, false
+       from generate_series(1, $2::int) n cross join (values ('@work.test'), ('@home.test')) p(place)`,
+      users,
+    )
+    await put(
+      tx,
+      `insert into resources (tenant_id, id, resource_type, unique_key, display_key, label, document, search, created_at, modified_at)
+       select $1::uuid, ${idSql(2, 'n')}, 'Group', 'group ' || n, 'group ' || n, 'Group ' || n,
+         jsonb_build_object('schemas', jsonb_build_array('${GROUP_SCHEMA}'), 'displayName', 'Group ' || n)::text,
+         jsonb_build_object($1::text, jsonb_build_object('schemas', jsonb_build_array('${GROUP_SCHEMA}'))), now(), now()
+       from generate_series(1, $2::int) n`,
+      groups,
+    )
+    await put(
+      tx,
+      `insert into memberships (tenant_id, group_id, member_id) select $1::uuid, ${idSql(2, 'n % $3::int + 1')}, ${idSql(1, 'n')}
+       from generate_series(1, $2::int) n where $3::int > 0`,
+      users,
+      groups,
+    )
+    await put(
+      tx,
+      `insert into resource_counts (tenant_id, resource_type, delta) values ($1::uuid, 'User', $2::int), ($1::uuid, 'Group', $3::int)`,
+      users,
+      groups,
+    )
+  })
+  return { userId, groupId }
+}
+
+/** Brings the planner's statistics up to date, as the server does by itself now and then. */
+export async function analyze(database: Database): Promise<void> {
+  for (const table of await tenantTables(database)) await database.run(`analyze ${table}`, [], { prepare: false })
 }

@@ -67,22 +67,22 @@ export async function genericPlan(
   { text, values }: Pick<Statement, 'text' | 'values'>,
   { analyze = false }: { readonly analyze?: boolean } = {},
 ): Promise<PlanNode> {
+  const name = `under_test_${++prepared}`
   let plan: PlanNode | undefined
   const undo = new Error('undo')
   await database
     .transaction(async (tx) => {
       const plain = { prepare: false }
       await tx.run('set local plan_cache_mode = force_generic_plan', [], plain)
-      await tx.run('deallocate all', [], plain)
-      await tx.run(`prepare under_test as ${text}`, [], plain)
+      await tx.run(`prepare ${name} as ${text}`, [], plain)
       const list = values.length === 0 ? '' : `(${values.map(literal).join(', ')})`
       const [row] = await tx.run<{ 'QUERY PLAN': readonly { Plan: PlanNode }[] }>(
-        `explain (format json, analyze ${analyze}) execute under_test${list}`,
+        `explain (format json, analyze ${analyze}) execute ${name}${list}`,
         [],
         plain,
       )
       plan = row?.['QUERY PLAN'][0]?.Plan
-      await tx.run('deallocate under_test', [], plain)
+      await tx.run(`deallocate ${name}`, [], plain)
       throw undo
     })
     .catch((error: unknown) => {
@@ -91,6 +91,8 @@ export async function genericPlan(
   if (plan === undefined) throw new Error('no plan')
   return plan
 }
+
+let prepared = 0
 
 /** Every node of a plan, the root first. */
 export const nodesOf = (plan: PlanNode): PlanNode[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]

@@ -33,6 +33,7 @@ const shape = {
     tenantId: z.uuid().optional(),
   }),
   permissions: z.array(permission),
+  userId: z.uuid().nullable().openapi({ description: 'The user for whom the key stands; it reaches nothing but /Me.' }),
   createdAt: z.string(),
   expiresAt: z.string().nullable(),
   revokedAt: z.string().nullable(),
@@ -47,6 +48,10 @@ const newApiKey = z.strictObject({
   name: nameText,
   permissions: z.array(permission).min(1).optional().openapi({ description: 'At most those of the asking key.' }),
   expiresAt: moment.optional(),
+  user: z
+    .uuid()
+    .optional()
+    .openapi({ description: 'Id of the user of the tenant for whom the key is to stand; it reaches nothing but /Me.' }),
 })
 const newApiKeyInEnvironment = newApiKey.extend({
   tenant: z.string().optional().openapi({ description: 'Key or id of the one tenant that the key is to be for.' }),
@@ -97,8 +102,9 @@ function routesBelow(
     const { principal } = c.var
     const input: z.infer<typeof newApiKeyInEnvironment> = c.req.valid('json')
     const place = await placeNamed(database, principal.scope, { ...c.req.param(), ...named(input.tenant) })
-    const { name, permissions } = input
-    const made = await createApiKey(administration, place, { name, permissions, expiresAt: expiry(input) }, principal)
+    const { name, permissions, user: userId } = input
+    const key = { name, permissions, userId, expiresAt: expiry(input) }
+    const made = await createApiKey(administration, place, key, principal)
     return c.json({ ...present(made), key: made.key }, 201, {
       Location: `${c.req.path}/${made.id}`,
       'Cache-Control': 'no-store',
@@ -160,6 +166,7 @@ const present = (row: ApiKeyRow): z.infer<typeof apiKey> => ({
   name: row.name,
   scope: row.scope,
   permissions: [...row.permissions],
+  userId: row.userId,
   createdAt: row.createdAt.toISOString(),
   expiresAt: row.expiresAt?.toISOString() ?? null,
   revokedAt: row.revokedAt?.toISOString() ?? null,

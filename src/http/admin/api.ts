@@ -1,4 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
+import type { MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
@@ -10,9 +11,12 @@ import { apiKeyRoutes } from './api-keys.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
 import { projectRoutes } from './projects.ts'
+import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
 
 const MAX_BODY_BYTES = 65_536
+// What is PUT are resource types with all their schemas.
+const MAX_DEFINITION_BYTES = 1_048_576
 
 /**
  * The admin API, to be mounted at `/api/v1`: projects, environments, tenants and API keys for callers whose key has the
@@ -54,26 +58,35 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
     return next()
   })
 
-  app.on(['POST', 'PATCH'], '*', (c, next) => {
-    const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
-    if (type !== 'application/json') throw new HTTPException(415, { message: 'The body must be application/json.' })
-    return next()
-  })
-  const tooLarge = () => {
-    throw new HTTPException(413, { message: `The body must not be larger than ${MAX_BODY_BYTES} bytes.` })
-  }
-  app.use('*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }))
+  app.on(['POST', 'PATCH'], '*', onlyJson)
+  app.on('PUT', '/projects/:p/environments/:e/*', onlyJson)
+  const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
+  app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
 
   const services = { database, config, administration: { database, changed: () => control.changed() } }
   projectRoutes(app, services)
   environmentRoutes(app, services)
   tenantRoutes(app, services)
+  schemaDefinitionRoutes(app, services)
   apiKeyRoutes(app, services)
 
   app.all('*', () => {
     throw new HTTPException(404, { message: 'The admin API has nothing at this address for this method.' })
   })
   return app
+}
+
+const onlyJson: MiddlewareHandler = (c, next) => {
+  const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+  if (type !== 'application/json') throw new HTTPException(415, { message: 'The body must be application/json.' })
+  return next()
+}
+
+function atMost(maxSize: number) {
+  const onError = () => {
+    throw new HTTPException(413, { message: `The body must not be larger than ${maxSize} bytes.` })
+  }
+  return bodyLimit({ maxSize, onError })
 }
 
 /** A validation error in words, with the path of each member that is wrong. */

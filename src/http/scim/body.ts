@@ -15,7 +15,10 @@ export async function readJson(
   limitName = `${maxBytes} bytes`,
 ): Promise<JsonValue> {
   checkMediaType(request.headers)
-  const bytes = await readBytes(request, maxBytes, limitName)
+  const bytes = await readBytes(request, maxBytes, limitName).catch((error: unknown) => {
+    // Nobody may be left to read this; but it is no fault of ours, and must not look like one in the log.
+    throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
+  })
   if (!isUtf8(bytes)) throw ScimError.invalidSyntax('The body is not UTF-8 text.')
   return parseJson(bytes.toString('utf8'))
 }

@@ -66,6 +66,9 @@ export function scimGateway(deps: GatewayDeps, router: ReturnType<typeof scimRou
       repositories: forTenant(database, scope),
     }
     if (principal) {
+      if (principal.userId !== undefined && path.rest[0] !== 'Me' && !DISCOVERY.includes(path.rest[0] ?? '')) {
+        throw ScimError.forbidden('This API key stands for a user and reaches nothing but /Me.')
+      }
       const lacking = missingPermission(principal, permissionFor(c.req.method, path))
       if (lacking) throw new ChallengeError(lacking)
     }

@@ -1,6 +1,8 @@
 import type { Context } from 'hono'
 import { locationOf, representation, representationText } from '../../provisioning/representation.ts'
 import type { ResourceRow } from '../../repositories/rows.ts'
+import { formatPath } from '../../scim/filter/format.ts'
+import type { PatchOperation } from '../../scim/patch/parse.ts'
 import {
   afterWrite,
   isDefault,
@@ -92,7 +94,8 @@ export function resource(
   const location = locationOf(type, row.id, tenant.baseUrl)
   const place: Record<string, string> = status === 201 ? { Location: location } : { 'Content-Location': location }
   const headers = { ETag: formatVersion(row.version), ...place }
-  if (status === 200 && c.req.method !== 'GET' && prefersMinimal(c)) return noContent(row.version, true)
+  if (status === 200 && c.req.method !== 'GET' && projection.kind === 'default' && prefersMinimal(c))
+    return noContent(row.version, true)
   return json(c, representationFor(row, type, projection, tenant.baseUrl), status, headers)
 }
 
@@ -123,4 +126,14 @@ export function namesIn(body: JsonValue): string[] {
       ? Object.keys(value).map((part) => `${name}:${part}`)
       : [name],
   )
+}
+
+/** The same for PATCH operations: what their paths name, or their values where there is no path. */
+export function namesInOperations(type: ResourceType, operations: readonly PatchOperation[]): string[] {
+  return operations.flatMap(({ path, value }) => {
+    if (path === undefined) return namesIn(value ?? null)
+    const name = formatPath(path.attribute)
+    const isExtension = type.extensionsByUrn.has(name.toLowerCase())
+    return isExtension && isObject(value) ? Object.keys(value).map((part) => `${name}:${part}`) : [name]
+  })
 }

@@ -1,12 +1,11 @@
 import { Hono } from 'hono'
 import type { CursorOptions } from '../../provisioning/query.ts'
-import { ScimError } from '../../scim/errors.ts'
 import { MethodNotAllowed } from '../errors.ts'
 import { bulkRoutes } from './bulk.ts'
 import { discoveryRoutes } from './discovery.ts'
 import type { ScimEnv, ScimLimits } from './env.ts'
 import { queryRoutes } from './queries.ts'
-import { resourceRoutes, typeOf, unknownAddress } from './resources.ts'
+import { meRoutes, resourceRoutes, typeOf, unknownAddress } from './resources.ts'
 
 /**
  * Routes of one tenant, below whichever of the three base URLs led here. The guard has read the address; this router
@@ -40,10 +39,8 @@ export function scimRouter(limits: ScimLimits, cursors: CursorOptions): Hono<Sci
   }
   bulkRoutes(router, limits)
   only('/Bulk', 'POST')
-  // Every answer needs a user behind the token, and none of our tokens stands for one (RFC 7644 §3.11).
-  router.all('/Me', () => {
-    throw ScimError.notImplemented('/Me is not offered: API keys stand for provisioning clients, not for users.')
-  })
+  meRoutes(router, limits)
+  only('/Me', 'GET, PUT, PATCH, DELETE')
   queryRoutes(router, limits, cursors)
   only('/', 'GET')
   only('/.search', 'POST')

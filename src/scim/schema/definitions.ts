@@ -79,31 +79,38 @@ export function definitionJson(definition: Definition): JsonObject {
 export const definitionName = (definition: Definition): string =>
   definition.kind === 'extension' ? definition.schema.id : definition.type.name
 
+/** One reason against a change: the member of the definition that it is about (`schemas[1]`), and the words. */
+export interface IncompatibleChange {
+  readonly path: string
+  readonly message: string
+}
+
 /** Why `next` cannot take the place of `previous` while there are resources and clients; empty when it can. */
-export function incompatibleChanges(previous: Definition, next: Definition): readonly string[] {
+export function incompatibleChanges(previous: Definition, next: Definition): readonly IncompatibleChange[] {
   if (previous.kind === 'extension' && next.kind === 'extension') {
     return [
       ...changed('resourceType', previous.resourceType, next.resourceType),
-      ...(next.required && !previous.required ? ['required: the extension becomes required'] : []),
-      ...schemaChanges(previous.schema, next.schema),
+      ...(next.required && !previous.required ? [{ path: 'required', message: 'the extension becomes required' }] : []),
+      ...schemaChanges('schema', previous.schema, next.schema),
     ]
   }
-  if (previous.kind !== 'resourceType' || next.kind !== 'resourceType') return ['kind: changes']
+  if (previous.kind !== 'resourceType' || next.kind !== 'resourceType') return changed('kind', previous.kind, next.kind)
   const [was, is] = [previous.type, next.type]
+  const path = 'resourceType.schemaExtensions'
   const known = new Map(was.extensions.map((extension) => [extension.schema.id, extension]))
   const kept = new Set(is.extensions.map((extension) => extension.schema.id))
   return [
-    ...changed('name', was.name, is.name),
-    ...changed('endpoint', was.endpoint, is.endpoint),
-    ...schemaChanges(was.schema, is.schema),
+    ...changed('resourceType.name', was.name, is.name),
+    ...changed('resourceType.endpoint', was.endpoint, is.endpoint),
+    ...schemaChanges('schemas[0]', was.schema, is.schema),
     ...was.extensions
       .filter(({ schema }) => !kept.has(schema.id))
-      .map(({ schema }) => `${schema.id}: the extension is removed or spelled otherwise`),
-    ...is.extensions.flatMap(({ schema, required }) => {
+      .map(({ schema }) => ({ path, message: `"${schema.id}" is removed or spelled otherwise` })),
+    ...is.extensions.flatMap(({ schema, required }, index) => {
       const before = known.get(schema.id)
       return [
-        ...(required && !before?.required ? [`${schema.id}: the extension becomes required`] : []),
-        ...(before ? schemaChanges(before.schema, schema) : []),
+        ...(required && !before?.required ? [{ path, message: `"${schema.id}" becomes required` }] : []),
+        ...(before ? schemaChanges(`schemas[${index + 1}]`, before.schema, schema) : []),
       ]
     }),
   ]
@@ -119,11 +126,11 @@ export function registryInput(
   }
 }
 
-const changed = (what: string, was: string, is: string): string[] =>
-  was === is ? [] : [`${what}: changes from "${was}" to "${is}"`]
+const changed = (path: string, was: string, is: string): IncompatibleChange[] =>
+  was === is ? [] : [{ path, message: `changes from "${was}" to "${is}"` }]
 
-const schemaChanges = (previous: Schema, next: Schema): string[] =>
-  incompatibilities(previous, next).map((reason) => `${previous.id}: ${reason}`)
+const schemaChanges = (path: string, previous: Schema, next: Schema): IncompatibleChange[] =>
+  incompatibilities(previous, next).map((message) => ({ path, message }))
 
 /** Runs `read`; a refusal says in which member of the definition it arose. */
 function inside<T>(place: string, read: () => T): T {

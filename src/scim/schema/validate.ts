@@ -132,11 +132,12 @@ function keepStored(type: ResourceType, stored: Resource, next: Resource, isPart
     from: JsonObject,
     to: JsonObject,
     wanted: boolean,
+    dropped = false,
   ): void => {
     for (const attribute of attributes.values()) {
       const value = member(from, attribute.name)
       if (value === undefined || Object.hasOwn(to, attribute.name) || attribute.mutability === 'readOnly') continue
-      if (isKeptByReplace(attribute) || (wanted && attribute.required)) to[attribute.name] = value
+      if (isKeptByReplace(attribute, dropped) || (wanted && attribute.required)) to[attribute.name] = value
     }
   }
   keep(type.core, stored, next, isPartial)
@@ -147,14 +148,21 @@ function keepStored(type: ResourceType, stored: Resource, next: Resource, isPart
     const from = member(stored, urn)
     const to = member(next, urn)
     const kept = isObject(to) ? to : {}
-    if (isObject(from)) keep(attributes, from, kept, isPartial && to !== undefined)
+    if (isObject(from)) {
+      const dropped = to === undefined && cannotBePartial(attributes)
+      keep(attributes, from, kept, isPartial && to !== undefined, dropped)
+    }
     if (!isUnassigned(kept)) next[urn] = kept
   }
 }
 
-// A client cannot read back what is write-only, so leaving it out says nothing. The stored password is not in the resource.
-const isKeptByReplace = (attribute: Attribute): boolean =>
-  attribute.mutability === 'immutable' || (attribute.mutability === 'writeOnly' && attribute.name !== 'password')
+// A client cannot read back what is write-only, so leaving it out says nothing; but with an extension that has to have more,
+// and is left out whole, it goes. The stored password is not in the resource.
+const isKeptByReplace = (attribute: Attribute, dropped: boolean): boolean =>
+  attribute.mutability === 'immutable' || (attribute.mutability === 'writeOnly' && !dropped)
+
+const cannotBePartial = (attributes: ReadonlyMap<string, Attribute>): boolean =>
+  [...attributes.values()].some(({ required, mutability }) => required && mutability === 'readWrite')
 
 /** @throws {ScimError} mutability where an immutable (sub-)attribute that `stored` has is different in `next` (A-15) */
 export function checkImmutable(type: ResourceType, stored: Resource, next: Resource): void {

@@ -4,6 +4,7 @@ import type { Deviations } from '../deviations/index.ts'
 import { ScimError } from '../errors.ts'
 import { isObject, isUnassigned, type JsonObject, type JsonValue, member } from '../resource.ts'
 import type { Attribute } from './attribute.ts'
+import { groupSchema } from './builtin.ts'
 
 /** What is taken in a value, made once per request by `bodyRules` or `patchRules`. */
 export interface ValueRules {
@@ -91,9 +92,11 @@ function checkList(attribute: Attribute, value: JsonValue, where: string, rules:
   return distinct.length === 0 ? undefined : distinct
 }
 
+const storedApart = groupSchema.attributes.find((attribute) => attribute.name === 'members')
+
 /** @throws {ScimError} invalidValue when a multi-valued attribute would hold too many values */
 export function checkListSize(attribute: Attribute, list: readonly JsonValue[], where: string): void {
-  if (list.length > MAX_VALUES && !holdsReferences(attribute)) {
+  if (list.length > MAX_VALUES && attribute !== storedApart) {
     throw ScimError.invalidValue(`${where} holds more than ${MAX_VALUES} values`)
   }
 }

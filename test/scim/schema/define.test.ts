@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ScimError } from '../../../src/scim/errors.ts'
 import type { JsonValue } from '../../../src/scim/resource.ts'
 import { builtInSchemas } from '../../../src/scim/schema/builtin.ts'
-import { checkCompatible, defineResourceType, defineSchema } from '../../../src/scim/schema/define.ts'
+import { defineResourceType, defineSchema, incompatibilities } from '../../../src/scim/schema/define.ts'
 
 const URN = 'urn:example:scim:Device:1.0'
 const withAttributes = (...attributes: JsonValue[]) => ({ id: URN, name: 'Device', attributes })
@@ -122,6 +122,8 @@ describe('defineSchema', () => {
     ['attributes[0].canonicalValues: an', withAttributes(string('a', { type: 'integer', canonicalValues: ['1'] }))],
     ['attributes[0].referenceTypes: only', withAttributes(string('a', { referenceTypes: ['User'] }))],
     ['attributes[0].required: nobody', withAttributes(string('a', { required: true, mutability: 'readOnly' }))],
+    ['attributes[0].description: has a character', withAttributes(string('a', { description: 'a\0' }))],
+    ['attributes[0].canonicalValues[0]: has a character', withAttributes(string('a', { canonicalValues: ['\ud800'] }))],
     ['attributes[0].retruned: is not', withAttributes(string('a', { retruned: 'always' }))],
     ['attributes[0].subAttributes: only', withAttributes(string('a', { subAttributes: [string('b')] }))],
     ['attributes[0].subAttributes: must', withAttributes(complex())],
@@ -151,7 +153,7 @@ describe('defineSchema', () => {
   })
 })
 
-describe('checkCompatible', () => {
+describe('incompatibilities', () => {
   const before = defineSchema(
     withAttributes(
       string('serial', { uniqueness: 'server', required: true }),
@@ -172,7 +174,7 @@ describe('checkCompatible', () => {
       ),
       name: 'Appliance',
     })
-    expect(refusalOf(() => checkCompatible(before, next))).toBe('accepted')
+    expect(incompatibilities(before, next)).toEqual([])
   })
 
   test('an update that takes something away is refused with every reason', () => {
@@ -186,22 +188,32 @@ describe('checkCompatible', () => {
         string('more', { required: true }),
       ],
     })
-    const refusal = refusalOf(() => checkCompatible(before, next))
-    for (const reason of [
-      'the URN changes',
-      'serial is removed',
-      'note changes mutability from readOnly to immutable',
-      'note becomes unique (global)',
+    expect(incompatibilities(before, next)).toEqual([
+      expect.stringContaining('the URN changes'),
+      'serial is removed or spelled otherwise',
       'note becomes required',
+      'note becomes unique (global)',
+      'note changes mutability from readOnly to immutable',
       'pin changes type from string to integer',
       'pin changes multiValued from false to true',
-      'pin was never returned',
+      'pin was never returned and would be now',
       'owner.value changes caseExact from false to true',
       'owner.name is new and required',
       'more is new and required',
     ])
-      expect(refusal).toContain(reason)
-    expect(refusal).toMatch(/^400 invalidValue: /)
+  })
+
+  const referring = (...referenceTypes: string[]) =>
+    defineSchema(withAttributes({ name: 'a', type: 'reference', referenceTypes }))
+  test.each<[string[], string[], string[]]>([
+    [['User'], ['User', 'Group'], []],
+    [['User'], [], []],
+    [['User'], ['User', 'external'], []],
+    [['User', 'Group'], ['Group'], ['a no longer refers to User']],
+    [[], ['User'], ['a no longer refers to other resources']],
+    [['uri'], ['User'], ['a no longer refers to other resources']],
+  ])('a reference to %j may become one to %j: %j', (was, is, reasons) => {
+    expect(incompatibilities(referring(...was), referring(...is))).toEqual(reasons)
   })
 })
 
@@ -232,6 +244,7 @@ describe('defineResourceType', () => {
     'ResourceTypes',
     'serviceProviderConfig',
     'v2',
+    'V1',
     '.search',
     '1a',
     'a/b',

@@ -1,0 +1,156 @@
+import type { Database } from '../db/database.ts'
+import { environmentsOf } from '../repositories/environments.ts'
+import type { Page } from '../repositories/projects.ts'
+import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
+import { tenantsOf } from '../repositories/tenants.ts'
+import { ScimError } from '../scim/errors.ts'
+import type { JsonValue } from '../scim/resource.ts'
+import {
+  type Definition,
+  type DefinitionKind,
+  definitionJson,
+  definitionName,
+  incompatibleChanges,
+  readDefinition,
+  registryInput,
+} from '../scim/schema/definitions.ts'
+import { buildRegistry } from '../scim/schema/registry.ts'
+import { sameValue } from '../scim/schema/values.ts'
+import { type Administration, change, Refusal } from './control.ts'
+
+/** Where a definition is in force: in one tenant, or, with a `tenantId` of null, in all tenants of the environment. */
+export interface DefinitionPlace {
+  readonly projectId: string
+  readonly environmentId: string
+  readonly tenantId: string | null
+}
+
+/** So that every request of a tenant can have all of them at hand. */
+const MAX_DEFINITIONS = 50
+
+const NOUN: Record<DefinitionKind, string> = { extension: 'schema extension', resourceType: 'resource type' }
+const NAME: Record<DefinitionKind, string> = { extension: 'schema.id', resourceType: 'resourceType.name' }
+
+/** The definition of this name (a URN or a resource type's name, in any case) that is registered at `place` itself. */
+export const findDefinition = (
+  database: Database,
+  { environmentId, tenantId }: DefinitionPlace,
+  kind: DefinitionKind,
+  name: string,
+): Promise<DefinitionRow | undefined> => schemaDefinitionsOf(database, environmentId).find(tenantId, kind, name)
+
+/** The definitions that are registered at `place` itself, in the order of creation. */
+export const listDefinitions = (
+  database: Database,
+  { environmentId, tenantId }: DefinitionPlace,
+  kind: DefinitionKind,
+  page: Page,
+): Promise<DefinitionRow[]> => schemaDefinitionsOf(database, environmentId).list(tenantId, kind, page)
+
+/**
+ * Registers an extension or a resource type under `name`, or changes the one that is there. A change may only add and widen:
+ * stored resources and running clients must not notice.
+ *
+ * @param json what `readDefinition` reads
+ * @throws {ScimError} 400 for a definition that is none
+ * @throws {Refusal} 400 for another name than the definition's; 409 with every reason for an incompatible change, for a name,
+ *   URN or endpoint that is taken, and past the number of definitions that a place may have; 404 when the place is gone
+ */
+export async function putDefinition(
+  administration: Administration,
+  place: DefinitionPlace,
+  kind: DefinitionKind,
+  name: string,
+  json: JsonValue,
+): Promise<{ readonly row: DefinitionRow; readonly made: boolean }> {
+  const definition = readDefinition(kind, json)
+  if (definitionName(definition).toLowerCase() !== name.toLowerCase()) {
+    const message = `is "${definitionName(definition)}", and the URL names "${name.slice(0, 256)}"`
+    throw new Refusal(400, `The ${NAME[kind]} ${message}.`, [{ path: NAME[kind], message }])
+  }
+  return change(administration, async (tx) => {
+    await existing(tx, place)
+    const { environmentId, tenantId } = place
+    const definitions = schemaDefinitionsOf(tx, environmentId)
+    const before = await definitions.find(tenantId, kind, name)
+    if (before === undefined) await refuseNew(tx, place, definition)
+    else {
+      const reasons = incompatibleChanges(before.definition, definition)
+      if (reasons.length > 0) {
+        const words = reasons.map(({ path, message }) => `${path}: ${message}`).join('; ')
+        throw new Refusal(409, `The ${NOUN[kind]} cannot change like this: ${words}.`, reasons)
+      }
+      if (sameValue(definitionJson(before.definition), definitionJson(definition))) return { row: before, made: false }
+    }
+    const row = before
+      ? await definitions.change(before.id, definition)
+      : await definitions.insert(tenantId, definition)
+    await refuseMisfit(tx, place)
+    return { row, made: before === undefined }
+  })
+}
+
+/**
+ * Takes a definition away.
+ *
+ * @throws {Refusal} 404; 409 while there are resources of the type or with data of the extension, or an extension of the type
+ */
+export function deleteDefinition(
+  administration: Administration,
+  place: DefinitionPlace,
+  kind: DefinitionKind,
+  name: string,
+): Promise<void> {
+  return change(administration, async (tx) => {
+    const definitions = schemaDefinitionsOf(tx, place.environmentId)
+    const row = await definitions.find(place.tenantId, kind, name)
+    if (row === undefined) throw Refusal.notFound(NOUN[kind], name)
+    if (await definitions.isInUse(row)) {
+      const what = kind === 'extension' ? 'resources with data of the extension' : 'resources of the type'
+      throw new Refusal(409, `There are still ${what} "${definitionName(row.definition)}"; delete them first.`)
+    }
+    await definitions.delete(row.id)
+    await refuseMisfit(tx, place)
+  })
+}
+
+async function existing(tx: Database, { projectId, environmentId, tenantId }: DefinitionPlace): Promise<void> {
+  if ((await environmentsOf(tx, projectId).find(environmentId)) === undefined)
+    throw Refusal.notFound('environment', environmentId)
+  if (tenantId !== null && (await tenantsOf(tx, environmentId).find(tenantId)) === undefined)
+    throw Refusal.notFound('tenant', tenantId)
+}
+
+async function refuseNew(tx: Database, { environmentId, tenantId }: DefinitionPlace, definition: Definition) {
+  const rows = await schemaDefinitionsOf(tx, environmentId).all()
+  if (rows.filter((row) => row.tenantId === tenantId).length >= MAX_DEFINITIONS)
+    throw new Refusal(
+      409,
+      `There are ${MAX_DEFINITIONS} schema extensions and resource types here, and no more can be.`,
+    )
+  if (definition.kind === 'extension') return
+  // Below `/v2` a tenant comes before an endpoint.
+  const { endpoint } = definition.type
+  if ((await tenantsOf(tx, environmentId).find(endpoint.slice(1))) === undefined) return
+  const message = `"${endpoint}" is taken: a tenant of the environment has this key (letter case does not count)`
+  throw new Refusal(409, `The endpoint ${message}.`, [{ path: 'resourceType.endpoint', message }])
+}
+
+/** Refuses a change after which the schemas of the place, or of a tenant in it, would not fit together. */
+async function refuseMisfit(tx: Database, { environmentId, tenantId }: DefinitionPlace): Promise<void> {
+  const rows = await schemaDefinitionsOf(tx, environmentId).all()
+  const at = (id: string | null) => rows.filter((row) => row.tenantId === id).map((row) => row.definition)
+  const concerned = tenantId === null ? new Set([null, ...rows.map((row) => row.tenantId)]) : [tenantId]
+  for (const id of concerned) {
+    try {
+      buildRegistry(registryInput(id === null ? at(null) : [...at(null), ...at(id)]))
+    } catch (error) {
+      if (!(error instanceof ScimError)) throw error
+      const where = id === null || id === tenantId ? '' : ` in the tenant "${await keyOf(tx, environmentId, id)}"`
+      throw new Refusal(409, `The schemas and resource types would not fit together${where}: ${error.message}.`)
+    }
+  }
+}
+
+const keyOf = async (tx: Database, environmentId: string, id: string): Promise<string> =>
+  (await tenantsOf(tx, environmentId).find(id))?.key ?? id

@@ -1,0 +1,131 @@
+import type { Comparable } from '../scim/filter/ast.ts'
+import type { JsonObject, JsonValue } from '../scim/resource.ts'
+import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
+import { ENTERPRISE_USER_SCHEMA, sameUrn } from '../scim/urn.ts'
+import type { Parameters } from './parameters.ts'
+import { keyColumn } from './stored-form.ts'
+
+/** What the compiler needs beside the filter; `r` is the alias of `resources` in the statement it writes for. */
+export interface FilterScope {
+  readonly type: ResourceType
+  readonly tenantId: string
+  /** Placeholder of the tenant's id, such as `$1::uuid`. */
+  readonly tenant: string
+  /** For `meta.location` and `$ref`: the base URL of this request. */
+  readonly baseUrl: string
+  /** The endpoint of each resource type by name, for `$ref`. */
+  readonly endpoints: ReadonlyMap<string, string>
+  readonly parameters: Parameters
+}
+
+// ---- Attributes with a column, or with rows of their own
+
+/** An attribute as an SQL expression, and how its comparable value is bound. Undefined: it is in the search document. */
+export function column(
+  ref: AttributeRef,
+  scope: FilterScope,
+): { sql: string; bind: (value: Comparable) => string } | undefined {
+  const { parameters } = scope
+  const asText = (sql: string) => ({ sql, bind: (value: Comparable) => parameters.bind(String(value), 'text') })
+  const asMoment = (sql: string) => ({
+    sql,
+    bind: (value: Comparable) =>
+      `(timestamptz 'epoch' + ${parameters.bind(String(value), 'text')}::bigint * interval '1 microsecond')`,
+  })
+  const name = ref.attribute.name
+  if (ref.extension !== undefined) {
+    const ofManager = sameUrn(ref.extension, ENTERPRISE_USER_SCHEMA) && name === 'manager'
+    // The manager's name is not stored with the user: it is the manager's own.
+    return ofManager && ref.sub?.name === 'displayName'
+      ? asText(`(select m.display_key from resources m where m.tenant_id = ${scope.tenant} and m.id = r.manager_id)`)
+      : undefined
+  }
+  const key = keyColumn(scope.type, name)
+  if (key !== undefined) return asText(`r.${key}`)
+  if (name === 'active' && scope.type.name === 'User') {
+    return { sql: 'r.active', bind: (value) => parameters.bind(value === true, 'boolean') }
+  }
+  if (name === 'id') return asText('r.id::text collate "C"')
+  if (name !== 'meta') return undefined
+  switch (ref.sub?.name) {
+    case 'resourceType':
+      return asText('r.resource_type collate "C"')
+    case 'created':
+      return asMoment('r.created_at')
+    case 'lastModified':
+      return asMoment('r.modified_at')
+    case 'version':
+      return asText(`('W/"' || r.version || '"') collate "C"`)
+    default:
+      return asText(`(${locationOf(scope, 'r')}) collate "C"`)
+  }
+}
+
+function locationOf(scope: FilterScope, alias: string): string {
+  const endpoints = [...scope.endpoints].map(
+    ([name, endpoint]) => `when ${scope.parameters.bind(name, 'text')} then ${scope.parameters.bind(endpoint, 'text')}`,
+  )
+  const base = scope.parameters.bind(scope.baseUrl, 'text')
+  return `${base} || case ${alias}.resource_type ${endpoints.join(' ')} end || '/' || ${alias}.id`
+}
+
+/** `members` of a group and `groups` of a user are rows; other attributes are not. */
+export function rows(
+  ref: AttributeRef,
+  scope: FilterScope,
+): { from: string; sub: (name: string) => string } | undefined {
+  if (ref.extension !== undefined) return undefined
+  const tenant = scope.tenant
+  if (ref.attribute.name === 'members' && scope.type.name === 'Group') {
+    return {
+      from: `memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
+        where m.tenant_id = ${tenant} and m.group_id = r.id`,
+      sub: (name) => relatedSub(name, 'm.member_id', 'o.resource_type', scope),
+    }
+  }
+  if (ref.attribute.name === 'groups' && scope.type.name === 'User') {
+    return {
+      from: `(with recursive up(group_id, direct) as (
+            select d.group_id, true from memberships d where d.tenant_id = ${tenant} and d.member_id = r.id
+            union select n.group_id, false from up join memberships n on n.tenant_id = ${tenant} and n.member_id = up.group_id
+          ) select group_id, bool_or(direct) as direct from up group by group_id) m
+        join resources o on o.tenant_id = ${tenant} and o.id = m.group_id where true`,
+      sub: (name) => relatedSub(name, 'm.group_id', "case when m.direct then 'direct' else 'indirect' end", scope),
+    }
+  }
+  return undefined
+}
+
+export function relatedSub(name: string, id: string, type: string, scope: FilterScope): string {
+  switch (name) {
+    case 'value':
+      return `${id}::text collate "C"`
+    case 'display':
+      return 'coalesce(o.display_key, o.unique_key)'
+    case 'type':
+      return `lower(${type})`
+    default:
+      return `(${locationOf(scope, 'o')}) collate "C"`
+  }
+}
+
+// ---- The search document
+
+function path(ref: AttributeRef, scope: FilterScope): string[] {
+  const holder = ref.extension === undefined ? [] : [ref.extension]
+  const sub = ref.sub && !ref.attribute.multiValued ? [ref.sub.name] : []
+  return [scope.tenantId, ...holder, ref.attribute.name, ...sub]
+}
+
+/** The attribute in the search document, as jsonb; null where it has no value. */
+export const searchPath = (ref: AttributeRef, scope: FilterScope): string =>
+  `r.search #> ${scope.parameters.array(path(ref, scope), 'text')}`
+
+/** `part` of the attribute `ref`, as the whole search document would hold it. */
+export function nest(ref: AttributeRef, part: JsonValue): JsonObject {
+  const attribute: JsonObject = { [ref.attribute.name]: part }
+  return ref.extension === undefined ? attribute : { [ref.extension]: attribute }
+}
+
+export const containment = (part: JsonObject, scope: FilterScope): string =>
+  `r.search @> ${scope.parameters.json({ [scope.tenantId]: part })}`
