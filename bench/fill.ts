@@ -1,0 +1,139 @@
+import type postgres from 'postgres'
+import { effectiveSettings } from '../src/context/settings.ts'
+import { tenantContext } from '../src/context/tenant.ts'
+import { prepareCreate } from '../src/provisioning/prepare.ts'
+import type { ResourceType } from '../src/scim/schema/resource-type.ts'
+import { GROUP_SCHEMA } from '../src/scim/urn.ts'
+import { idOf, idSql, KINDS, PER_DEPARTMENT, PER_TITLE, PLACES, person, personAt } from './population.ts'
+import type { BenchGroup, BenchTenant } from './world.ts'
+
+/** Users in one statement. */
+const CHUNK = 25_000
+const NO_TENANT = '00000000-0000-4000-8000-000000000000'
+
+/** The tenant context under which the prototypes are made; settings are the defaults. */
+const contextOf = (tenantId: string) =>
+  tenantContext(
+    { projectId: '', environmentId: '', tenantId, key: '', settings: effectiveSettings({}), paused: false },
+    '',
+  )
+
+const stored = async (typeName: 'User' | 'Group', tenantId: string, body: Parameters<typeof prepareCreate>[3]) => {
+  const tenant = contextOf(tenantId)
+  return (await prepareCreate(tenant, tenant.registry.byName.get(typeName) as ResourceType, NO_TENANT, body)).stored
+}
+
+/**
+ * Fills tenants by SQL with the rows that the gateway would write: each kind of person goes through the gateway's own code
+ * once, and SQL puts in what tells one from another. `sql` is one session, that of a superuser.
+ */
+export async function filler(sql: postgres.Sql) {
+  // References are right by construction; checking a million of them one by one would take most of the time.
+  await sql.unsafe('set session_replication_role = replica')
+  await sql.unsafe('set synchronous_commit = off')
+  await sql.unsafe(`create temp table prototypes (kind int primary key, external_id text, unique_key text, display_key text,
+    label text, active boolean, manager_id uuid, document text, search text, keys text)`)
+  const kinds = await Promise.all(
+    Array.from({ length: KINDS }, async (_, kind) => {
+      const { externalId, uniqueKey, displayKey, managerId, keys, ...same } = await stored(
+        'User',
+        NO_TENANT,
+        person(kind, PLACES),
+      )
+      return {
+        ...{ ...same, kind, external_id: externalId, unique_key: uniqueKey, display_key: displayKey },
+        ...{ manager_id: managerId, keys: JSON.stringify(keys) },
+      }
+    }),
+  )
+  await sql.unsafe('insert into prototypes select * from json_populate_recordset(null::prototypes, $1::text::json)', [
+    JSON.stringify(kinds),
+  ])
+  // The marks of `marksOf`, put where `PLACES` stand.
+  await sql.unsafe(`create function pg_temp.marked(t text, i int, tenant text) returns text language sql immutable as $$
+    select replace(replace(replace(replace(replace(t, '${PLACES.n}', i::text), '${PLACES.title}', (i / ${PER_TITLE})::text),
+      '${PLACES.department}', (i / ${PER_DEPARTMENT})::text), '${NO_TENANT}', tenant),
+      '${PLACES.manager}', ${idSql('tenant', '(i / 64 * 64 + 1)')}::text) $$`)
+  await sql.unsafe(`create function pg_temp.id(tenant text, i int) returns uuid language sql immutable as $$
+    select ${idSql('tenant', 'i')} $$`)
+
+  return {
+    /** Makes the people 0 to `tenant.users` - 1; `report` hears how many are there. */
+    async users(tenant: BenchTenant, report: (made: number) => void = () => {}): Promise<void> {
+      for (let from = 0; from < tenant.users; from += CHUNK) {
+        const to = Math.min(from + CHUNK, tenant.users) - 1
+        await sql.unsafe(usersStatement, [tenant.id, String(from), String(to)])
+        report(to + 1)
+      }
+      await count(tenant, 'User', tenant.users)
+      await verify(tenant)
+    },
+
+    /** Makes groups and puts the first people of the tenant into each. */
+    async groups(tenant: BenchTenant, groups: readonly BenchGroup[]): Promise<void> {
+      for (const [i, { id, members }] of groups.entries()) {
+        const body = { schemas: [GROUP_SCHEMA], displayName: `Group ${i} of ${members}` }
+        const form = await stored('Group', tenant.id, body)
+        await sql.unsafe(
+          `insert into resources (tenant_id, id, resource_type, display_key, label, document, search, created_at, modified_at)
+           values ($1, $2, 'Group', $3, $4, $5, $6::text::jsonb, date_trunc('milliseconds', now()), date_trunc('milliseconds', now()))`,
+          [tenant.id, id, form.displayKey, form.label, form.document, form.search],
+        )
+        await sql.unsafe(
+          `insert into memberships (tenant_id, group_id, member_id)
+           select $1::uuid, $2::uuid, pg_temp.id($1::text, i) from generate_series(0, $3::int - 1) i`,
+          [tenant.id, id, String(members)],
+        )
+      }
+      await count(tenant, 'Group', groups.length)
+    },
+
+    /** Leaves the tables as a server finds them that has been running for a while. */
+    async settle(): Promise<void> {
+      await sql.unsafe('vacuum (analyze) resources, resource_keys, memberships, resource_counts')
+      await sql.unsafe('checkpoint')
+    },
+  }
+
+  async function count(tenant: BenchTenant, type: string, n: number): Promise<void> {
+    await sql.unsafe('insert into resource_counts (tenant_id, resource_type, delta) values ($1, $2, $3)', [
+      tenant.id,
+      type,
+      String(n),
+    ])
+  }
+
+  /** Compares rows with what the gateway's code makes of the same people. @throws where they differ */
+  async function verify(tenant: BenchTenant): Promise<void> {
+    for (const index of [0, 1, Math.floor(tenant.users / 2), tenant.users - 1]) {
+      const [row] = await sql.unsafe(
+        `select r.document, r.search = $3::text::jsonb as same_search, r.external_id, r.unique_key, r.display_key, r.label,
+           r.active, r.manager_id, (select json_agg(k.key order by k.key) from resource_keys k
+             where k.tenant_id = r.tenant_id and k.resource_id = r.id) as keys
+         from resources r where r.tenant_id = $1 and r.id = $2`,
+        [tenant.id, idOf(tenant.id, index), (await stored('User', tenant.id, personAt(tenant.id, index))).search],
+      )
+      const form = await stored('User', tenant.id, personAt(tenant.id, index))
+      const expected = [
+        ...[form.document, true, form.externalId, form.uniqueKey, form.displayKey, form.label, form.active],
+        ...[form.managerId, form.keys.map(({ key }) => key).sort()],
+      ]
+      const [got, wanted] = [JSON.stringify(Object.values(row ?? {})), JSON.stringify(expected)]
+      if (got !== wanted) throw new Error(`person ${index} is filled in as ${got} where the gateway stores ${wanted}`)
+    }
+  }
+}
+
+const usersStatement = `with made as (
+    insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, manager_id,
+      document, search, created_at, modified_at)
+    select $1::uuid, pg_temp.id($1::text, i), 'User', pg_temp.marked(p.external_id, i, $1::text), pg_temp.marked(p.unique_key, i, $1::text),
+      pg_temp.marked(p.display_key, i, $1::text), pg_temp.marked(p.label, i, $1::text), p.active,
+      pg_temp.marked(p.manager_id::text, i, $1::text)::uuid, pg_temp.marked(p.document, i, $1::text),
+      pg_temp.marked(p.search, i, $1::text)::jsonb, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
+    from generate_series($2::int, $3::int) i join prototypes p on p.kind = i % ${KINDS} order by i
+  )
+  insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
+  select $1::uuid, 'User', k.attribute, pg_temp.marked(k.key, i, $1::text), pg_temp.id($1::text, i), k."unique"
+  from generate_series($2::int, $3::int) i join prototypes p on p.kind = i % ${KINDS}
+  cross join lateral json_to_recordset(p.keys::json) k(attribute text, key text, "unique" boolean)`

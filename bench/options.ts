@@ -1,0 +1,72 @@
+import { parseArgs } from 'node:util'
+import type { SyncSize } from './world.ts'
+
+/** How to run the benchmark. */
+export interface Options {
+  readonly quick: boolean
+  /** Names of workloads, or their beginnings; empty for all. */
+  readonly only: readonly string[]
+  /** Users of the tenants, smallest first. */
+  readonly sizes: readonly number[]
+  /** Members of the groups, smallest first. */
+  readonly groups: readonly number[]
+  readonly rounds: number
+  readonly windowMs: number
+  readonly warmUpMs: number
+  readonly sync: SyncSize
+  readonly dayTenants: number
+  /** The gateway's main.js. */
+  readonly gateway: string | undefined
+}
+
+export const USAGE = `npm run bench -- [options]
+  --quick          two minutes: tenants of 1,000 and 100,000 users, short windows
+  --only NAME      workloads whose name begins with NAME (several with commas), or "memory", "start"
+  --sizes N,N      users of the tenants (1000,100000,1000000)
+  --groups N,N     members of the groups (100,10000,100000)
+  --rounds N       interleaved rounds (5; quick 3)
+  --window MS      length of one window (1500; quick 120)
+  --sync N         users of the first sync (100000; quick 2000)
+  --gateway PATH   another build's main.js (dist/main.js)
+`
+
+/** @throws where an option is unknown or no number */
+export function readOptions(args: readonly string[]): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      sizes: { type: 'string' },
+      groups: { type: 'string' },
+      rounds: { type: 'string' },
+      window: { type: 'string' },
+      sync: { type: 'string' },
+      gateway: { type: 'string' },
+    },
+  })
+  const { quick } = values
+  const number = (name: 'rounds' | 'window' | 'sync', otherwise: number) =>
+    naturals(values[name] ?? `${otherwise}`, name)[0] as number
+  const syncUsers = number('sync', quick ? 2_000 : 100_000)
+  const windowMs = number('window', quick ? 120 : 1_500)
+  return {
+    quick,
+    only: values.only.split(',').filter(Boolean),
+    sizes: naturals(values.sizes ?? (quick ? '1000,100000' : '1000,100000,1000000'), 'sizes'),
+    groups: naturals(values.groups ?? '100,10000,100000', 'groups'),
+    rounds: number('rounds', quick ? 3 : 5),
+    windowMs,
+    warmUpMs: quick ? windowMs : 1_000,
+    sync: { users: syncUsers, groups: Math.ceil(syncUsers / (quick ? 40 : 100)), memberships: 5 * syncUsers },
+    dayTenants: quick ? 100 : 1_000,
+    gateway: values.gateway,
+  }
+}
+
+function naturals(text: string, name: string): number[] {
+  const numbers = text.split(',').map(Number)
+  const wrong = numbers.find((n) => !Number.isSafeInteger(n) || n < 1)
+  if (wrong !== undefined) throw new Error(`--${name} takes whole numbers, not "${text}"`)
+  return numbers.sort((a, b) => a - b)
+}

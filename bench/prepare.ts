@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import postgres from 'postgres'
+import { cursorSealer, queryFingerprint } from '../src/provisioning/cursor.ts'
+import { parseQuery } from '../src/scim/search-request.ts'
+import { filler } from './fill.ts'
+import type { Options } from './options.ts'
+import { idOf } from './population.ts'
+import { parentOf, type Server, startGateway } from './processes.ts'
+import type { Progress } from './progress.ts'
+import { type BenchTenant, DAY_USERS, GROUP_INDEX, PAGE, SPARE, type World } from './world.ts'
+
+const ENVIRONMENT = '/projects/default/environments/dev'
+const ADMIN_KEY = `bench-${randomBytes(16).toString('hex')}`
+const CURSOR_KEY = randomBytes(32).toString('hex')
+
+/** The gateway as it is measured: with its defaults, but for room for a bulk of 1,000 whole users. */
+export const gatewayEnv = (databaseUrl: string): Record<string, string> => ({
+  DATABASE_URL: databaseUrl,
+  ADMIN_KEY,
+  CURSOR_KEY,
+  BULK_MAX_PAYLOAD_BYTES: '10485760',
+})
+
+/** Process id of the PostgreSQL server behind `databaseUrl`, whose children are its sessions. */
+export async function postgresPid(databaseUrl: string): Promise<number> {
+  const sql = postgres(databaseUrl, { max: 1 })
+  const [row] = await sql.unsafe<{ pid: number }[]>('select pg_backend_pid() as pid')
+  const pid = parentOf(row?.pid ?? 0)
+  await sql.end()
+  return pid
+}
+
+/** Starts the gateway on an empty database, makes tenants and a key by its admin API, and fills the tenants by SQL. */
+export async function prepare(
+  databaseUrl: string,
+  options: Options,
+  progress: Progress,
+): Promise<{ world: World; gateway: Server }> {
+  const gateway = await startGateway(gatewayEnv(databaseUrl), options.gateway)
+  const admin = async <Answer>(path: string, body: object): Promise<Answer> => {
+    const response = await fetch(`${gateway.origin}/api/v1${ENVIRONMENT}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    if (!response.ok) throw new Error(`${path} was answered ${response.status} ${await response.text()}`)
+    return (await response.json()) as Answer
+  }
+  const newTenant = async (key: string, users: number): Promise<BenchTenant> => {
+    const { id } = await admin<{ id: string }>('/tenants', { key })
+    return { id, key, users }
+  }
+  const { key: apiKey } = await admin<{ key: string }>('/api-keys', { name: 'bench' })
+
+  const sizes: BenchTenant[] = []
+  for (const users of options.sizes) sizes.push(await newTenant(`users-${users}`, users))
+  const firstSpare = options.groups.at(-1) ?? 0
+  const groupTenant = await newTenant('grouped', firstSpare + SPARE)
+  const groups = options.groups.map((members, i) => ({ id: idOf(groupTenant.id, GROUP_INDEX + i), members }))
+  const day: BenchTenant[] = []
+  for (let i = 0; i < options.dayTenants; i++) day.push(await newTenant(`day-${i}`, DAY_USERS))
+
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} })
+  const fill = await filler(sql)
+  for (const tenant of [...sizes, groupTenant]) {
+    await fill.users(tenant, (made) => progress.note(`filling ${tenant.key}: ${made} of ${tenant.users} users`))
+  }
+  await fill.groups(groupTenant, groups)
+  for (const [i, tenant] of day.entries()) {
+    progress.note(`filling small tenants: ${i + 1} of ${day.length}`)
+    await fill.users(tenant)
+    await fill.groups(tenant, [{ id: idOf(tenant.id, GROUP_INDEX), members: DAY_USERS / 2 }])
+  }
+  progress.note('vacuum and checkpoint')
+  await fill.settle()
+  await sql.end()
+
+  const world: World = {
+    apiKey,
+    basePath: '/scim/v2/default/dev/v2',
+    sizes,
+    groups: { tenant: groupTenant, all: groups, firstSpare },
+    cursors: Object.fromEntries(await Promise.all(sizes.map(async (tenant) => [tenant.key, await cursorsOf(tenant)]))),
+    sync: {
+      ...options.sync,
+      tenants: { ours: await newTenant('sync-ours', 0), ceiling: await newTenant('sync-ceiling', 0) },
+    },
+    day,
+  }
+  return { world, gateway }
+}
+
+/** Cursors as the gateway would have given them to a client that walked so far: walking 10,000 pages would take too long. */
+async function cursorsOf(tenant: BenchTenant) {
+  const sealer = cursorSealer(async () => CURSOR_KEY)
+  const limits = { defaultPageSize: PAGE, maxPageSize: 2 * PAGE }
+  const request = parseQuery(new URLSearchParams(`cursor=&count=${PAGE}`), limits)
+  const query = queryFingerprint([tenant.id, ['User'], { ...request, paging: undefined }])
+  const after = (index: number) => {
+    const expiresAt = Date.now() + 86_400_000
+    return sealer.seal({ query, count: PAGE, sort: null, id: idOf(tenant.id, index), backward: false, expiresAt })
+  }
+  return { middle: await after(tenant.users / 2 - 1), last: await after(tenant.users - PAGE - 1) }
+}

@@ -1,0 +1,133 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { Measured, Window } from './programs/load.ts'
+import type { World } from './world.ts'
+
+/** The gateway as it is built and shipped. */
+export const GATEWAY = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
+
+/** A server of ours as a process of its own. */
+export interface Server {
+  readonly origin: string
+  readonly pid: number
+  /** From the start of the process to its first answer. */
+  readonly startMs: number
+  stop(): Promise<void>
+}
+
+/** Starts the gateway, on PostgreSQL where `env` has DATABASE_URL, and waits for its first answer. */
+export const startGateway = (env: Readonly<Record<string, string>>, main = GATEWAY): Promise<Server> =>
+  startServer('gateway', [main], { PORT: '0', ...env })
+
+/** Starts the bare server beside it. */
+export const startCeiling = (databaseUrl: string): Promise<Server> =>
+  startServer('ceiling', ['--import', 'tsx', program('ceiling')], { DATABASE_URL: databaseUrl })
+
+const program = (name: string) => fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url))
+
+async function startServer(name: string, args: string[], env: Readonly<Record<string, string>>): Promise<Server> {
+  const started = performance.now()
+  // The log, a line for each request, is written and dropped: who reads it is none of the gateway's cost.
+  const child = spawn(process.execPath, [...execArgv(), ...args], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, ...env },
+  })
+  running.add(child)
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  const origin = await new Promise<string>((resolve, reject) => {
+    let text = ''
+    child.stdout.on('data', (chunk) => {
+      text += chunk
+      const port = /http:\/\/(?:localhost|127\.0\.0\.1):(\d+)/.exec(text)?.[1]
+      if (port !== undefined) resolve(`http://127.0.0.1:${port}`)
+    })
+    child.once('exit', (code) =>
+      reject(new Error(`${name} ended with ${code}; its standard error would say why: ${text}`)),
+    )
+  })
+  await (await fetch(`${origin}/livez`)).text()
+  return {
+    origin,
+    pid: child.pid ?? 0,
+    startMs: performance.now() - started,
+    stop: async () => {
+      child.kill('SIGTERM')
+      await ended
+      running.delete(child)
+    },
+  }
+}
+
+/** Options for Node, such as `--cpu-prof`, for those who look for where time goes. */
+const execArgv = () => (process.env.BENCH_NODE_OPTIONS ?? '').split(' ').filter(Boolean)
+
+/** The load generator. */
+export interface Load {
+  /** Tells it what there is; to be called before `run`. */
+  know(world: World): void
+  run(window: Window): Promise<Measured>
+  stop(): void
+}
+
+export function startLoad(): Load {
+  const child = spawn(process.execPath, ['--import', 'tsx', program('load')], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  running.add(child)
+  return {
+    know: (world) => void child.send(world),
+    run: (window) =>
+      new Promise((resolve, reject) => {
+        child.once('message', (answer: { measured: Measured } | { error: string }) => {
+          if ('measured' in answer) resolve(answer.measured)
+          else reject(new Error(answer.error))
+        })
+        child.send(window)
+      }),
+    stop: () => void child.kill('SIGKILL'),
+  }
+}
+
+/** Linux counts CPU time in ticks of 10 ms, whatever the kernel's own clock. */
+const TICK_MS = 10
+
+/** CPU time in ms that a process and all its children, those that have ended among them, have had so far. */
+export function cpuMs(pid: number): number {
+  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    contents(`/proc/${pid}/task/${task}/children`).trim().split(' ').filter(Boolean).map(Number),
+  )
+  // The command stands in brackets and may hold anything; user and system time are the 12th and 13th number behind it.
+  const numbers = contents(`/proc/${pid}/stat`)
+    .replace(/^.*\) /s, '')
+    .split(' ')
+  const own = numbers.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS
+  return children.reduce((sum, child) => sum + cpuMs(child), own)
+}
+
+/** Memory that a process holds, in MB. */
+export const rssMb = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(contents(`/proc/${pid}/status`))?.[1] ?? 0) / 1024
+
+/** Parent of a process. */
+export const parentOf = (pid: number): number =>
+  Number(
+    contents(`/proc/${pid}/stat`)
+      .replace(/^.*\) /s, '')
+      .split(' ')[1],
+  )
+
+/** Empty where the process has just ended. */
+function contents(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}

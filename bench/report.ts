@@ -1,0 +1,97 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ratioChart } from './chart.ts'
+import type { CaseResult, SideResult } from './measure.ts'
+import type { MemoryResult } from './memory.ts'
+import type { Options } from './options.ts'
+import type { StartResult } from './start-times.ts'
+import { ratioTarget, type Verdict, verdicts } from './targets.ts'
+
+/** Everything that a run has found out. */
+export interface Findings {
+  /** ISO 8601. */
+  readonly date: string
+  readonly machine: string
+  readonly seconds: number
+  readonly options: Options
+  readonly results: readonly CaseResult[]
+  readonly memory: MemoryResult | undefined
+  readonly start: StartResult | undefined
+}
+
+/** Writes `report.md`, `report.json` and `ratios.svg` into `folder`, and gives the text of the report. */
+export function writeReport(folder: string, findings: Findings): string {
+  const judged = verdicts(findings.results, findings.memory, findings.start)
+  const text = markdown(findings, judged)
+  writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...findings, verdicts: judged }, null, 2)}\n`)
+  writeFileSync(join(folder, 'ratios.svg'), ratioChart(findings.results))
+  writeFileSync(join(folder, 'report.md'), text)
+  return text
+}
+
+function markdown({ date, machine, seconds, options, results }: Findings, judged: readonly Verdict[]): string {
+  const missed = judged.filter(({ reached }) => !reached).length
+  return `# Benchmark
+
+${date}, ${machine}. ${options.rounds} rounds, windows of ${options.windowMs} ms, ${seconds} s in all${options.quick ? ' (quick)' : ''}.
+
+*Ratio*: requests per second of the gateway ÷ those of the ceiling, a bare server that does the same row work in one
+statement; median of the rounds. *CPU ratio*: the ceiling's CPU time per request ÷ the gateway's, PostgreSQL included. Requests
+per second and times say as much about the machine and its neighbours as about the program; ratios say less about them.
+
+![Ratios](ratios.svg)
+
+## Targets: ${judged.length - missed} reached, ${missed} missed
+
+${table(
+  ['Target', 'Wanted', 'Measured', ''],
+  judged.map(({ what, target, measured, reached }) => [what, target, measured, reached ? 'reached' : '**missed**']),
+)}
+
+## Workloads
+
+CPU in µs per request: server + PostgreSQL. Times in ms, p50 / p99. \`c\`: connections.
+
+${table(
+  [
+    'Workload',
+    'Case',
+    'c',
+    'Ratio',
+    'Lowest–highest',
+    'CPU ratio',
+    'Gateway /s',
+    'p50 / p99',
+    'CPU',
+    'MB',
+    'Ceiling /s',
+    'p50 / p99',
+    'CPU',
+    'MB',
+  ],
+  results.map((result) => [
+    ...[result.title, result.name, String(result.connections), ratioCell(result), span(result.ratios)],
+    ...[result.cpuRatio.toFixed(2), ...sideCells(result.ours), ...sideCells(result.ceiling)],
+  ]),
+)}
+`
+}
+
+const ratioCell = (result: CaseResult): string => {
+  const target = ratioTarget(result)
+  return target !== undefined && result.ratio < target ? `**${result.ratio.toFixed(2)}**` : result.ratio.toFixed(2)
+}
+
+const span = (ratios: readonly number[]) => `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`
+
+const sideCells = (side: SideResult): string[] => [
+  side.perSecond < 100 ? side.perSecond.toFixed(1) : side.perSecond.toFixed(0),
+  `${side.p50.toFixed(2)} / ${side.p99.toFixed(2)}`,
+  `${side.serverCpuUs.toFixed(0)} + ${side.postgresCpuUs.toFixed(0)}`,
+  side.rssMb.toFixed(0),
+]
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}

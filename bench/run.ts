@@ -1,0 +1,81 @@
+import { mkdirSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { startPostgres } from '../test/support/postgres-server.ts'
+import { type Bench, type CaseResult, measure } from './measure.ts'
+import { type MemoryResult, measureMemory } from './memory.ts'
+import { readOptions, USAGE } from './options.ts'
+import { postgresPid, prepare } from './prepare.ts'
+import { startCeiling, startLoad } from './processes.ts'
+import { progressOn } from './progress.ts'
+import { writeReport } from './report.ts'
+import { measureStart, type StartResult } from './start-times.ts'
+import { workloads } from './workloads/index.ts'
+
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
+
+/** A server that has the memory for a million users, as one in production would. */
+const POSTGRES_SETTINGS = ['shared_buffers=2GB', 'max_wal_size=8GB']
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(USAGE)
+    return
+  }
+  const options = readOptions(process.argv.slice(2))
+  const wanted = (name: string) => options.only.length === 0 || options.only.some((only) => name.startsWith(only))
+  const chosen = workloads.filter(({ name }) => wanted(name))
+  const progress = progressOn(process.stderr)
+  const begun = Date.now()
+
+  progress.note('starting PostgreSQL')
+  const server = await startPostgres({ fsync: true, settings: POSTGRES_SETTINGS })
+  const { world, gateway } = await prepare(server.url, options, progress)
+  const bench: Bench = {
+    ...{ options, world, load: startLoad(), postgresPid: await postgresPid(server.url) },
+    servers: { ours: gateway, ceiling: await startCeiling(server.url) },
+  }
+  bench.load.know(world)
+
+  const results: CaseResult[] = []
+  const rounds = chosen.flatMap((w) => w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)))
+  progress.begin(rounds.reduce((sum, n) => sum + n, 0))
+  for (const workload of chosen) {
+    const measured = await measure(bench, workload, progress.step)
+    results.push(...measured)
+    for (const one of measured) progress.say(summary(one))
+  }
+  await bench.servers.ceiling.stop()
+  await bench.servers.ours.stop()
+  progress.begin(0)
+  const memory: MemoryResult | undefined = wanted('memory')
+    ? await measureMemory(bench, server.url, progress)
+    : undefined
+  const start: StartResult | undefined = wanted('start') ? await measureStart(server.url, options, progress) : undefined
+  bench.load.stop()
+
+  mkdirSync(RESULTS, { recursive: true })
+  const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${server.description}`
+  const seconds = Math.round((Date.now() - begun) / 1_000)
+  const text = writeReport(RESULTS, {
+    date: new Date().toISOString(),
+    machine,
+    seconds,
+    options,
+    results,
+    memory,
+    start,
+  })
+  await server.stop()
+  process.stdout.write(text)
+}
+
+/** One case in one line. */
+function summary({ workload, name, ours, ceiling, ratio, cpuRatio }: CaseResult): string {
+  const side = (of: CaseResult['ours']) =>
+    `${of.perSecond.toFixed(of.perSecond < 100 ? 1 : 0)}/s ${of.p50.toFixed(1)}/${of.p99.toFixed(1)} ms ${of.serverCpuUs.toFixed(0)}+${of.postgresCpuUs.toFixed(0)} us`
+  return `${`${workload} ${name}`.padEnd(40)} ${ratio.toFixed(2)}  cpu ${cpuRatio.toFixed(2)}   ours ${side(ours)}   ceiling ${side(ceiling)}`
+}
+
+await main()
+process.exit()

@@ -1,0 +1,126 @@
+import type { CaseResult } from './measure.ts'
+import { median } from './measure.ts'
+import type { MemoryResult } from './memory.ts'
+import type { StartResult } from './start-times.ts'
+
+/** A promise about speed or size, and whether it was kept. */
+export interface Verdict {
+  readonly what: string
+  /** Such as `≥ 0.75`. */
+  readonly target: string
+  readonly measured: string
+  readonly reached: boolean
+}
+
+/** Requests per second, ours to the ceiling's, at the least; the worst case of the workload counts. */
+export const RATIOS: Readonly<Record<string, number>> = {
+  read: 0.75,
+  'look-up-userName': 0.7,
+  'look-up-externalId': 0.7,
+  'look-up-work-email': 0.7,
+  'look-up-email': 0.7,
+  'look-up-title': 0.5,
+  'look-up-department': 0.5,
+  create: 0.65,
+  deactivate: 0.6,
+  member: 0.65,
+  'member-by-path': 0.65,
+  'page-by-index': 0.75,
+  'page-by-cursor': 0.75,
+  group: 0.8,
+  'group-without-members': 0.7,
+}
+
+/** The target of a case; undefined where nothing is promised, as for pages in the middle. */
+export function ratioTarget({ workload, name }: Pick<CaseResult, 'workload' | 'name'>): number | undefined {
+  if (workload.startsWith('page') && !name.endsWith('first')) return undefined
+  if (workload === 'group' && name !== '10k') return undefined
+  if (name.includes('manager') || name.includes('groups')) return undefined
+  return RATIOS[workload]
+}
+
+/** Median time at the largest size to that at the smallest, at the most. */
+const GROWTH: Readonly<Record<string, number>> = {
+  read: 1.15,
+  'look-up-userName': 1.15,
+  'look-up-externalId': 1.15,
+  'look-up-work-email': 1.15,
+  'look-up-email': 1.15,
+  create: 1.2,
+  deactivate: 1.15,
+  member: 1.15,
+}
+
+/** Every target for which there is a measurement. */
+export function verdicts(
+  results: readonly CaseResult[],
+  memory: MemoryResult | undefined,
+  start: StartResult | undefined,
+): Verdict[] {
+  return [...ratios(results), ...growth(results), ...ofMemory(memory), ...ofStart(start)]
+}
+
+const ratios = (results: readonly CaseResult[]): Verdict[] =>
+  results.flatMap((result) => {
+    const target = ratioTarget(result)
+    return target === undefined ? [] : [atLeast(`${result.title}, ${result.name}`, result.ratio, target)]
+  })
+
+function growth(results: readonly CaseResult[]): Verdict[] {
+  const sized = (workload: string, position = '') =>
+    results.filter(({ workload: w, name }) => w === workload && /^\d+[kM]?( |$)/.test(name) && name.endsWith(position))
+  const grown = (what: string, from: CaseResult | undefined, to: CaseResult | undefined, most: number, divide = 1) =>
+    from === undefined || to === undefined || from === to
+      ? []
+      : [atMost(`${what}: time of ${to.name} ÷ ${from.name}`, ratioOfTimes(to, from) / divide, most)]
+  const plain = Object.entries(GROWTH).flatMap(([workload, most]) => {
+    const cases = sized(workload).filter(({ name }) => !name.includes(','))
+    return grown(cases[0]?.title ?? '', cases[0], cases.at(-1), most)
+  })
+  const first = sized('page-by-index', 'first')
+  const pages = [['page-by-index', 3] as const, ['page-by-cursor', 1.1] as const].flatMap(([workload, most]) => {
+    const begin = sized(workload, 'first').at(-1)
+    return grown(begin?.title ?? '', begin, sized(workload, 'last').at(-1), most)
+  })
+  const groups = sized('group')
+  const [group, largest] = [groups.find(({ name }) => name === '10k'), groups.find(({ name }) => name === '100k')]
+  return [
+    ...plain,
+    ...grown('First page', first[0], first.at(-1), 1.15),
+    ...pages,
+    ...grown('Read a group, per thousand members', group, largest, 1.3, 10),
+  ]
+}
+
+/** Rounds are compared one by one, so that what the machine did meanwhile meets both. */
+const ratioOfTimes = (to: CaseResult, from: CaseResult): number =>
+  median(to.ours.p50s.map((time, i) => time / (from.ours.p50s[i] ?? Number.NaN)))
+
+function ofMemory(memory: MemoryResult | undefined): Verdict[] {
+  if (memory === undefined) return []
+  const { besideGroupReadP99, quietP99 } = memory
+  return [
+    atMost('Memory, idle', memory.idleMb, 110, 'MB'),
+    atMost('Memory, under load', memory.underLoadMb, 200, 'MB'),
+    atMost('Memory that reads of the largest group add', memory.groupReadAddsMb, 64, 'MB'),
+    atMost('p99 of another tenant during such reads ÷ its quiet one', besideGroupReadP99 / quietP99, 3),
+  ]
+}
+
+function ofStart(start: StartResult | undefined): Verdict[] {
+  if (start === undefined) return []
+  return [
+    atMost('Start to first answer, PostgreSQL', start.postgresMs / 1_000, 0.6, 's'),
+    atMost('Start to first answer, embedded folder that is there', start.existingFolderMs / 1_000, 1.5, 's'),
+    atMost('Start to first answer, new embedded folder', start.newFolderMs / 1_000, 3, 's'),
+  ]
+}
+
+const atLeast = (what: string, value: number, target: number): Verdict => ({
+  ...{ what, target: `≥ ${target.toFixed(2)}`, measured: value.toFixed(2), reached: value >= target },
+})
+
+function atMost(what: string, value: number, target: number, unit = ''): Verdict {
+  const text = (n: number) => `${unit === 'MB' ? n.toFixed(0) : n.toFixed(2)}${unit && ` ${unit}`}`
+  return { what, target: `≤ ${text(target)}`, measured: text(value), reached: value <= target }
+}

@@ -1,0 +1,19 @@
+import { day } from './day.ts'
+import { groupReads, groupWrites } from './groups.ts'
+import { lookUpWorkloads } from './look-ups.ts'
+import { pageWorkloads } from './pages.ts'
+import { syncWorkloads } from './sync.ts'
+import { userReads, userWrites } from './users.ts'
+import type { Workload } from './workload.ts'
+
+/** Every workload, in the order to run them: what adds resources comes last, so that the sizes are what they say. */
+export const workloads: readonly Workload[] = [
+  ...userReads,
+  ...lookUpWorkloads,
+  ...pageWorkloads,
+  ...groupReads,
+  ...groupWrites,
+  ...userWrites,
+  ...syncWorkloads,
+  day,
+]

@@ -1,0 +1,52 @@
+/** A tenant that the benchmark has filled with the people 0 to `users` - 1. */
+export interface BenchTenant {
+  readonly id: string
+  /** Its key in URLs. */
+  readonly key: string
+  readonly users: number
+}
+
+/** A group of the tenant `grouped`; its members are the people 0 to `members` - 1. */
+export interface BenchGroup {
+  readonly id: string
+  readonly members: number
+}
+
+/** Everything that is there to be asked for; plain data, so that every process of the benchmark can have it. */
+export interface World {
+  readonly apiKey: string
+  /** Path of a tenant's base URL in the gateway, without the tenant's key. */
+  readonly basePath: string
+  /** One tenant for each number of users, smallest first. */
+  readonly sizes: readonly BenchTenant[]
+  readonly groups: {
+    readonly tenant: BenchTenant
+    readonly all: readonly BenchGroup[]
+    /** The first of `SPARE` people who are in no group. */
+    readonly firstSpare: number
+  }
+  /** Sealed cursors by the key of a tenant in `sizes`: of the page in the middle, and of the last one. */
+  readonly cursors: Readonly<Record<string, { readonly middle: string; readonly last: string }>>
+  /** Empty at first; `tenants` has one for ours and one for the ceiling. */
+  readonly sync: SyncSize & { readonly tenants: Readonly<Record<Side, BenchTenant>> }
+  /** Small tenants, each with `DAY_USERS` users and a group of half of them. */
+  readonly day: readonly BenchTenant[]
+}
+
+/** How much a first sync brings. */
+export interface SyncSize {
+  readonly users: number
+  readonly groups: number
+  readonly memberships: number
+}
+
+/** People who are in no group, for those who add members. */
+export const SPARE = 4_000
+export const PAGE = 100
+export const DAY_USERS = 100
+/** Index of the groups of a tenant for `idOf`; far from the people's. */
+export const GROUP_INDEX = 100_000_000
+
+/** What is measured: our gateway, or a bare server that does the same row work in one statement. */
+export type Side = 'ours' | 'ceiling'
+export const SIDES: readonly Side[] = ['ours', 'ceiling']
