@@ -1,6 +1,6 @@
 import type { TenantContext } from '../context/tenant.ts'
 import { eventNoun } from '../events/changes.ts'
-import { isTakenKey, mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
+import { mayRetry, writeError } from '../repositories/sql-errors.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, type BulkPlan, isRefused, order, references, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'
@@ -9,44 +9,23 @@ import { parsePatch } from '../scim/patch/parse.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches } from '../scim/version.ts'
-import { takenValues, wrongReferences } from './bulk-refusals.ts'
+import { runCreates } from './bulk-creates.ts'
+import {
+  type BulkOutcome,
+  type BulkRun,
+  failedReference,
+  noteAll,
+  type Outcomes,
+  settled,
+  typeOf,
+} from './bulk-outcome.ts'
+import { wrongReferences } from './bulk-refusals.ts'
 import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
 import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
-import {
-  hasMemberRows,
-  type PreparedChange,
-  type PreparedCreate,
-  patched,
-  prepareChange,
-  prepareCreate,
-  replaced,
-  uniqueName,
-} from './prepare.ts'
+import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } from './prepare.ts'
 import { missing, staleVersion } from './refusals.ts'
 import { provisioningService } from './service.ts'
-
-/** What became of one operation; `id` is that of the resource where there is one. */
-export type BulkOutcome =
-  | {
-      readonly kind: 'done'
-      readonly status: 200 | 201 | 204
-      readonly id: string
-      readonly version: number | undefined
-    }
-  | { readonly kind: 'failed'; readonly error: ScimError }
-
-type Outcomes = Map<number, BulkOutcome>
-
-/** Thrown inside a transaction: undo the batch and run it again, with these operations known to fail. */
-class RunAgain extends Error {
-  readonly failures: Outcomes
-
-  constructor(failures: Outcomes) {
-    super('a batch has to be run again without some of its operations')
-    this.failures = failures
-  }
-}
 
 /**
  * Runs a bulk plan (RFC 7644 §3.7). Operations of one kind share statements; each is whole or absent, and fails alone.
@@ -66,6 +45,7 @@ export async function runBulk(
     if (isRefused(operation)) outcomes.set(operation.index, { kind: 'failed', error: operation.error })
     else if (operation.method === 'POST') ids.set(operation.bulkId, newId())
   }
+  const run: BulkRun = { repositories, tenant, plan, ids, outcomes }
   if (plan.failOnErrors === undefined) for (const batch of schedule(plan, kindOf)) await runBatch(batch)
   else await runUntil(plan.failOnErrors)
   return outcomes
@@ -90,13 +70,9 @@ export async function runBulk(
   function kindOf(operation: BulkOperation): BulkKind {
     if (operation.method === 'POST') return 'create'
     if (operation.method === 'DELETE') return 'delete'
-    const type = typeOf(operation)
+    const type = typeOf(run, operation)
     if (type === undefined || !hasMemberRows(type)) return 'change'
     return membershipOf(operation, type) === undefined ? 'alone' : 'members'
-  }
-
-  function typeOf(operation: BulkOperation): ResourceType | undefined {
-    return tenant.registry.byEndpoint.get(operation.endpoint)
   }
 
   /** The one membership step that a PATCH of a group consists of; undefined for anything else. */
@@ -122,7 +98,7 @@ export async function runBulk(
     if (ready.length === 0) return
     switch (batch.kind) {
       case 'create':
-        return runCreates(ready)
+        return runCreates(run, ready)
       case 'change':
         return together(ready, runChanges)
       case 'members':
@@ -136,7 +112,7 @@ export async function runBulk(
 
   /** A reference to nothing, or to what failed (B-08); an endpoint that this tenant lacks. */
   function cannotRun(operation: BulkOperation): ScimError | undefined {
-    if (typeOf(operation) === undefined)
+    if (typeOf(run, operation) === undefined)
       return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
     for (const bulkId of references(operation)) {
       const at = plan.creates.get(bulkId)
@@ -174,7 +150,7 @@ export async function runBulk(
   }
 
   async function runAlone(operation: BulkOperation): Promise<BulkOutcome> {
-    const type = typeOf(operation) as ResourceType
+    const type = typeOf(run, operation) as ResourceType
     if (operation.method === 'POST') throw new Error('creates are run in batches')
     const id = substitute(operation.id, ids)
     if (operation.method === 'DELETE') {
@@ -191,119 +167,12 @@ export async function runBulk(
     return { kind: 'done', status: 200, id, version }
   }
 
-  // ---- Creates
-
-  /** All creates of a batch in one statement, members that the batch itself creates in a second one. */
-  async function runCreates(operations: readonly BulkOperation[]): Promise<void> {
-    const prepared = new Map<number, PreparedCreate>()
-    const failures: Outcomes = new Map()
-    for (const operation of operations) {
-      if (operation.method !== 'POST') continue
-      const type = typeOf(operation) as ResourceType
-      const id = ids.get(operation.bulkId) as string
-      const outcome = await settled(async () => {
-        prepared.set(operation.index, await prepareCreate(tenant, type, id, substitute(operation.data, ids)))
-        return undefined
-      })
-      if (outcome) failures.set(operation.index, outcome)
-    }
-    const created = new Map([...prepared.values()].map(({ id, type }) => [id, type.name]))
-    noteAll(failures, await wrongReferences(repositories, [...prepared], created))
-    for (;;) {
-      failDependents(operations, failures)
-      const going = operations.filter((operation) => !failures.has(operation.index))
-      try {
-        const done = await repositories.transaction((inside) => createAll(inside, going, prepared))
-        for (const [index, outcome] of [...failures, ...done]) outcomes.set(index, outcome)
-        return
-      } catch (error) {
-        if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
-        else if (isTakenKey(error)) {
-          const all = going.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
-          noteAll(failures, await takenValues(repositories, all))
-        } else if (going.length === 1) throw error
-        else if (writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError) {
-          // A member has gone at this moment, from one of many groups: each on its own will tell from which.
-          for (const operation of going) await runCreates([operation])
-          for (const [index, outcome] of failures) outcomes.set(index, outcome)
-          return
-        } else if (!mayRetry(error)) throw error
-      }
-    }
-  }
-
-  /** What refers to a failed create of the same batch fails with it. */
-  function failDependents(operations: readonly BulkOperation[], failures: Outcomes): void {
-    for (let grew = true; grew; ) {
-      grew = false
-      for (const operation of operations) {
-        if (failures.has(operation.index)) continue
-        const failed = references(operation).find((bulkId) => failures.has(plan.creates.get(bulkId) ?? -1))
-        if (failed === undefined) continue
-        failures.set(operation.index, { kind: 'failed', error: failedReference(failed) })
-        grew = true
-      }
-    }
-  }
-
-  async function createAll(
-    inside: Repositories,
-    operations: readonly BulkOperation[],
-    prepared: ReadonlyMap<number, PreparedCreate>,
-  ): Promise<Outcomes> {
-    if (operations.length === 0) return new Map()
-    const resources = operations.map((operation) => prepared.get(operation.index) as PreparedCreate)
-    const created = await inside.resources.create(resources)
-    const done: Outcomes = new Map()
-    const failures: Outcomes = new Map()
-    for (const [i, { index }] of operations.entries()) {
-      const { id, type, stored } = resources[i] as PreparedCreate
-      const result = created[i]
-      if (result?.outcome === 'created') {
-        done.set(index, { kind: 'done', status: 201, id, version: result.row.version })
-      } else failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
-    }
-    const taken = failures.size
-    failDependents(operations, failures)
-    if (failures.size === taken) await addMembers(inside, operations, resources, done, failures)
-    // What was made and then failed, or refers to what failed, must not stay.
-    if (failures.size > taken) throw new RunAgain(failures)
-    return new Map([...done, ...failures])
-  }
-
-  /** Members come last, when all that the batch creates is there. */
-  async function addMembers(
-    inside: Repositories,
-    operations: readonly BulkOperation[],
-    resources: readonly PreparedCreate[],
-    done: Outcomes,
-    failures: Outcomes,
-  ): Promise<void> {
-    const groups = operations.flatMap(({ index }, i) => {
-      const { id, members, type } = resources[i] as PreparedCreate
-      return done.has(index) && members.add.length > 0 ? [{ index, id, members, type }] : []
-    })
-    if (groups.length === 0) return
-    const joined = await inside.memberships.change(
-      groups.map(({ id, members }) => {
-        return { groupId: id, expectedVersion: null, clear: false, remove: [], fresh: true, ...members }
-      }),
-    )
-    for (const [i, { index, id, type }] of groups.entries()) {
-      const outcome = await settled(async () => {
-        settledChange(joined[i], type, id)
-        return undefined
-      })
-      if (outcome) failures.set(index, outcome)
-    }
-  }
-
   // ---- Changes, memberships, deletes
 
   function byType(operations: readonly BulkOperation[]): Map<ResourceType, BulkOperation[]> {
     const groups = new Map<ResourceType, BulkOperation[]>()
     for (const operation of operations) {
-      const type = typeOf(operation) as ResourceType
+      const type = typeOf(run, operation) as ResourceType
       groups.set(type, [...(groups.get(type) ?? []), operation])
     }
     return groups
@@ -350,7 +219,7 @@ export async function runBulk(
 
   async function runMembers(operations: readonly BulkOperation[]): Promise<void> {
     const changes = operations.flatMap((operation) => {
-      const type = typeOf(operation) as ResourceType
+      const type = typeOf(run, operation) as ResourceType
       const step = membershipOf(operation, type)
       if (step === undefined || operation.method === 'POST') return []
       const groupId = substitute(operation.id, ids)
@@ -390,20 +259,3 @@ export async function runBulk(
     }
   }
 }
-
-/** A refusal becomes the operation's own outcome; anything else is our fault and ends the request. */
-async function settled<T extends BulkOutcome | undefined>(work: () => Promise<T>): Promise<T | BulkOutcome> {
-  try {
-    return await work()
-  } catch (error) {
-    if (error instanceof ScimError) return { kind: 'failed', error }
-    throw error
-  }
-}
-
-function noteAll(outcomes: Outcomes, errors: ReadonlyMap<number, ScimError>): void {
-  for (const [index, error] of errors) outcomes.set(index, { kind: 'failed', error })
-}
-
-const failedReference = (bulkId: string): ScimError =>
-  new ScimError(409, undefined, `bulkId:${bulkId} was not created, so what refers to it cannot be done.`)

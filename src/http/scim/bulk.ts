@@ -1,6 +1,7 @@
 import type { Hono } from 'hono'
 import { v7 as uuidv7 } from 'uuid'
-import { type BulkOutcome, runBulk } from '../../provisioning/bulk.ts'
+import { runBulk } from '../../provisioning/bulk.ts'
+import type { BulkOutcome } from '../../provisioning/bulk-outcome.ts'
 import { type BulkOperation, isRefused, parseBulk, type RefusedOperation } from '../../scim/bulk.ts'
 import type { JsonObject } from '../../scim/resource.ts'
 import { BULK_RESPONSE } from '../../scim/urn.ts'

@@ -1,0 +1,126 @@
+import { isTakenKey, mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
+import type { Repositories } from '../repositories/tenant-scope.ts'
+import { type BulkOperation, references, substitute } from '../scim/bulk.ts'
+import { ScimError } from '../scim/errors.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { type BulkRun, failedReference, noteAll, type Outcomes, settled, typeOf } from './bulk-outcome.ts'
+import { takenValues, wrongReferences } from './bulk-refusals.ts'
+import { settledChange } from './membership.ts'
+import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
+
+/** Thrown inside a transaction: undo the batch and run it again, with these operations known to fail. */
+class RunAgain extends Error {
+  readonly failures: Outcomes
+
+  constructor(failures: Outcomes) {
+    super('a batch has to be run again without some of its operations')
+    this.failures = failures
+  }
+}
+
+/** All creates of a batch in one statement, members that the batch itself creates in a second one. */
+export async function runCreates(run: BulkRun, operations: readonly BulkOperation[]): Promise<void> {
+  const { ids, outcomes, repositories, tenant } = run
+  const prepared = new Map<number, PreparedCreate>()
+  const failures: Outcomes = new Map()
+  for (const operation of operations) {
+    if (operation.method !== 'POST') continue
+    const type = typeOf(run, operation) as ResourceType
+    const id = ids.get(operation.bulkId) as string
+    const outcome = await settled(async () => {
+      prepared.set(operation.index, await prepareCreate(tenant, type, id, substitute(operation.data, ids)))
+      return undefined
+    })
+    if (outcome) failures.set(operation.index, outcome)
+  }
+  const created = new Map([...prepared.values()].map(({ id, type }) => [id, type.name]))
+  noteAll(failures, await wrongReferences(repositories, [...prepared], created))
+  for (;;) {
+    failDependents(run, operations, failures)
+    const going = operations.filter((operation) => !failures.has(operation.index))
+    try {
+      const done = await repositories.transaction((inside) => createAll(run, inside, going, prepared))
+      for (const [index, outcome] of [...failures, ...done]) outcomes.set(index, outcome)
+      return
+    } catch (error) {
+      if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
+      else if (isTakenKey(error)) {
+        const all = going.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
+        noteAll(failures, await takenValues(repositories, all))
+      } else if (going.length === 1) throw error
+      else if (writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError) {
+        // A member has gone at this moment, from one of many groups: each on its own will tell from which.
+        for (const operation of going) await runCreates(run, [operation])
+        for (const [index, outcome] of failures) outcomes.set(index, outcome)
+        return
+      } else if (!mayRetry(error)) throw error
+    }
+  }
+}
+
+/** What refers to a failed create of the same batch fails with it. */
+function failDependents({ plan }: BulkRun, operations: readonly BulkOperation[], failures: Outcomes): void {
+  for (let grew = true; grew; ) {
+    grew = false
+    for (const operation of operations) {
+      if (failures.has(operation.index)) continue
+      const failed = references(operation).find((bulkId) => failures.has(plan.creates.get(bulkId) ?? -1))
+      if (failed === undefined) continue
+      failures.set(operation.index, { kind: 'failed', error: failedReference(failed) })
+      grew = true
+    }
+  }
+}
+
+async function createAll(
+  run: BulkRun,
+  inside: Repositories,
+  operations: readonly BulkOperation[],
+  prepared: ReadonlyMap<number, PreparedCreate>,
+): Promise<Outcomes> {
+  if (operations.length === 0) return new Map()
+  const resources = operations.map((operation) => prepared.get(operation.index) as PreparedCreate)
+  const created = await inside.resources.create(resources)
+  const done: Outcomes = new Map()
+  const failures: Outcomes = new Map()
+  for (const [i, { index }] of operations.entries()) {
+    const { id, type, stored } = resources[i] as PreparedCreate
+    const result = created[i]
+    if (result?.outcome === 'created') {
+      done.set(index, { kind: 'done', status: 201, id, version: result.row.version })
+    } else failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
+  }
+  const taken = failures.size
+  failDependents(run, operations, failures)
+  if (failures.size === taken) await addMembers(inside, operations, resources, done, failures)
+  // What was made and then failed, or refers to what failed, must not stay.
+  if (failures.size > taken) throw new RunAgain(failures)
+  return new Map([...done, ...failures])
+}
+
+/** Members come last, when all that the batch creates is there. */
+async function addMembers(
+  inside: Repositories,
+  operations: readonly BulkOperation[],
+  resources: readonly PreparedCreate[],
+  done: Outcomes,
+  failures: Outcomes,
+): Promise<void> {
+  const groups = operations.flatMap(({ index }, i) => {
+    const { id, members, type } = resources[i] as PreparedCreate
+    return done.has(index) && members.add.length > 0 ? [{ index, id, members, type }] : []
+  })
+  if (groups.length === 0) return
+  const joined = await inside.memberships.change(
+    groups.map(({ id, members }) => {
+      return { groupId: id, expectedVersion: null, clear: false, remove: [], fresh: true, ...members }
+    }),
+  )
+  for (const [i, { index, id, type }] of groups.entries()) {
+    const outcome = await settled(async () => {
+      settledChange(joined[i], type, id)
+      return undefined
+    })
+    if (outcome) failures.set(index, outcome)
+  }
+}
