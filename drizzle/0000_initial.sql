@@ -63,6 +63,7 @@ CREATE TABLE "memberships" (
 	"group_id" uuid NOT NULL,
 	"member_id" uuid NOT NULL,
 	"display" text,
+	"display_key" text collate "C",
 	CONSTRAINT "memberships_tenant_id_group_id_member_id_pk" PRIMARY KEY("tenant_id","group_id","member_id")
 );
 --> statement-breakpoint

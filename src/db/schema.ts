@@ -215,8 +215,9 @@ export const memberships = pgTable(
     tenantId: uuid('tenant_id').notNull(),
     groupId: uuid('group_id').notNull(),
     memberId: uuid('member_id').notNull(),
-    /** The `display` that the client sent; shown where the member has no displayName. */
+    /** The `display` that the client sent; shown where the member has no displayName. And the same folded. */
     display: text(),
+    displayKey: key('display_key'),
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.groupId, t.memberId] }),

@@ -113,7 +113,7 @@ async function addMembers(
   if (groups.length === 0) return
   const joined = await inside.memberships.change(
     groups.map(({ id, members }) => {
-      return { groupId: id, expectedVersion: null, clear: false, remove: [], fresh: true, ...members }
+      return { groupId: id, expectedVersion: null, clear: false, remove: [], counted: true, ...members }
     }),
   )
   for (const [i, { index, id, type }] of groups.entries()) {

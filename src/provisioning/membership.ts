@@ -16,7 +16,7 @@ export interface ChangedGroup {
  * Changes one group's members, step by step. One step is one statement; several belong in a transaction.
  *
  * @param expected the version that the group must have; null takes any
- * @param fresh whether the group was made in the same transaction
+ * @param counted whether the same transaction has given the group a new version already, of which this is a part
  * @throws {ScimError} 404, 412, 400 invalidValue for members that are not in this tenant
  */
 export async function changeMembers(
@@ -25,14 +25,14 @@ export async function changeMembers(
   steps: readonly MembershipStep[],
   groupId: string,
   expected: number | null,
-  fresh = false,
+  counted = false,
 ): Promise<ChangedGroup> {
   const type = tenant.registry.byName.get('Group') as ResourceType
   let group: ChangedGroup = { version: 0, small: false }
   for (const step of steps) {
     const change = step.kind === 'change' ? step : await fitting(step)
     const [outcome] = await inside.memberships
-      .change([{ ...change, groupId, expectedVersion: expected, fresh }])
+      .change([{ ...change, groupId, expectedVersion: expected, counted }])
       .catch((error: unknown): MembershipOutcome[] => {
         throw mayRetry(error) ? error : writeError(error, type, null)
       })
@@ -45,7 +45,13 @@ export async function changeMembers(
     step: MembershipStep & { kind: 'removeWhere' },
   ): Promise<Omit<MembershipChange, 'groupId' | 'expectedVersion'>> {
     const endpoints = new Map(tenant.registry.resourceTypes.map((t) => [t.name, t.endpoint]))
-    const scope = { type, tenantId: tenant.id, baseUrl: tenant.baseUrl, endpoints }
+    const scope = {
+      type,
+      tenantId: tenant.id,
+      baseUrl: tenant.baseUrl,
+      endpoints,
+      loggedSince: Number.POSITIVE_INFINITY,
+    }
     return { clear: false, add: [], remove: await inside.memberships.matching(groupId, step.filter, scope) }
   }
 }

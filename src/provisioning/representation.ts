@@ -40,6 +40,10 @@ function withManager(document: string, displayName: string, baseUrl: string): st
   const start = at + MANAGER.length
   const end = document.indexOf('}', start)
   const value = JSON.parse(`{${document.slice(start, end)}}`) as { value: string; $ref?: string }
-  const manager = { $ref: `${baseUrl}/Users/${value.value}`, ...value, ...(displayName === '' ? {} : { displayName }) }
+  const { $ref, ...rest } = value
+  const manager = {
+    ...{ $ref: $ref || `${baseUrl}/Users/${value.value}`, ...rest },
+    ...(displayName === '' ? {} : { displayName }),
+  }
   return `${document.slice(0, start)}${JSON.stringify(manager).slice(1, -1)}${document.slice(end)}`
 }

@@ -1,7 +1,7 @@
 import type { TenantContext } from '../context/tenant.ts'
 import { eventNoun } from '../events/changes.ts'
 import type { ResourceRow, Wanted } from '../repositories/rows.ts'
-import { mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
+import { isReferenced, mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
 import { activeAlone } from '../scim/patch/active.ts'
@@ -73,7 +73,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     async replace(type: ResourceType, id: string, body: JsonValue, precondition?: Precondition): Promise<ResourceRow> {
       if (!hasMemberRows(type)) {
         const next = (stored: Resource) => replaced(tenant, type, stored, body)
-        return change(repositories, type, id, precondition, next)
+        return (await change(repositories, type, id, precondition, next)).row
       }
       return patiently(() =>
         repositories.transaction(async (inside) => {
@@ -83,9 +83,10 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
             members = membersOf(whole)
             return whole
           }
-          const { version } = await change(inside, type, id, precondition, next, NOTHING)
-          const expected = precondition ? version : null
-          await changeMembers(inside, tenant, [{ kind: 'change', clear: true, remove: [], ...members }], id, expected)
+          const { row, changed } = await change(inside, type, id, precondition, next, NOTHING)
+          const expected = precondition ? row.version : null
+          const step = { kind: 'change', clear: true, remove: [], ...members } as const
+          await changeMembers(inside, tenant, [step], id, expected, changed)
           return (await inside.resources.retrieve(type, id, EVERYTHING)) ?? missing(type, id)
         }),
       )
@@ -112,7 +113,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         : { operations: allowed, membership: [] as readonly MembershipStep[] }
       const next = (stored: Resource) => patched(tenant, type, stored, rest)
       if (membership.length === 0) {
-        return { kind: 'row', row: await change(repositories, type, id, precondition, next) }
+        return { kind: 'row', row: (await change(repositories, type, id, precondition, next)).row }
       }
       if (rest.length === 0 && membership.length === 1) {
         const expected = await expectedVersion(type, id, precondition)
@@ -121,9 +122,9 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       }
       return patiently(() =>
         repositories.transaction(async (inside) => {
-          const { version } = await change(inside, type, id, precondition, next, NOTHING)
-          const expected = precondition ? version : null
-          return { kind: 'group', id, ...(await changeMembers(inside, tenant, membership, id, expected)) }
+          const { row, changed } = await change(inside, type, id, precondition, next, NOTHING)
+          const expected = precondition ? row.version : null
+          return { kind: 'group', id, ...(await changeMembers(inside, tenant, membership, id, expected, changed)) }
         }),
       )
     },
@@ -131,7 +132,10 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     /** @throws {ScimError} 404, 412 */
     async delete(type: ResourceType, id: string, precondition?: Precondition): Promise<void> {
       const target = { id, expectedVersion: await expectedVersion(type, id, precondition) }
-      const removed = await patiently(() => repositories.resources.remove(type, [target], eventNoun(type.name)))
+      const removed = await patiently(
+        () => repositories.resources.remove(type, [target], eventNoun(type.name)),
+        (error) => mayRetry(error) || isReferenced(error),
+      )
       const outcome = removed.get(id) ?? missing(type, id)
       if (!outcome.removed) throw staleVersion()
     },
@@ -145,17 +149,17 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     precondition: Precondition | undefined,
     next: (stored: Resource) => Resource,
     wanted: Wanted = EVERYTHING,
-  ): Promise<ResourceRow> {
+  ): Promise<{ row: ResourceRow; changed: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const row = (await inside.resources.retrieve(type, id, wanted)) ?? missing(type, id)
       if (precondition && !matches(precondition, row.version)) throw staleVersion()
       const changed = await prepareChange(tenant, type, row, next)
-      if (changed === undefined) return row
+      if (changed === undefined) return { row, changed: false }
       await checkReferences(inside, changed.references)
       try {
         const updated = (await inside.resources.update([changed])).get(row.id)
         const { document, active } = changed.stored
-        if (updated) return { ...row, ...updated, document, active }
+        if (updated) return { row: { ...row, ...updated, document, active }, changed: true }
       } catch (error) {
         throw writeError(error, type, uniqueName(type, changed.stored))
       }
@@ -175,12 +179,12 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
 export type ProvisioningService = ReturnType<typeof provisioningService>
 
 /** A deadlock or a serialization failure has changed nothing: the work is done again. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
+async function patiently<T>(work: () => Promise<T>, again: (error: unknown) => boolean = mayRetry): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work()
     } catch (error) {
-      if (attempt >= ATTEMPTS || !mayRetry(error)) throw error
+      if (attempt >= ATTEMPTS || !again(error)) throw error
     }
   }
 }

@@ -16,6 +16,8 @@ export interface FilterScope {
   /** The endpoint of each resource type by name, for `$ref`. */
   readonly endpoints: ReadonlyMap<string, string>
   readonly parameters: Parameters
+  /** Microseconds since 1970: the log surely names every resource that was changed after this. */
+  readonly loggedSince: number
 }
 
 // ---- Attributes with a column, or with rows of their own
@@ -35,10 +37,13 @@ export function column(
   const name = ref.attribute.name
   if (ref.extension !== undefined) {
     const ofManager = sameUrn(ref.extension, ENTERPRISE_USER_SCHEMA) && name === 'manager'
-    // The manager's name is not stored with the user: it is the manager's own.
-    return ofManager && ref.sub?.name === 'displayName'
-      ? asText(`(select m.display_key from resources m where m.tenant_id = ${scope.tenant} and m.id = r.manager_id)`)
-      : undefined
+    const manager = `from resources o where o.tenant_id = ${scope.tenant} and o.id = r.manager_id`
+    // The manager's name is not stored with the user: it is the manager's own. So is the address, unless the client gave one.
+    if (ofManager && ref.sub?.name === 'displayName') return asText(`(select o.display_key ${manager})`)
+    if (!ofManager || ref.sub?.name !== '$ref') return undefined
+    return asText(
+      `coalesce((${searchPath(ref, scope)}) #>> '{}', (select ${locationOf(scope, 'o')} ${manager})) collate "C"`,
+    )
   }
   const key = keyColumn(scope.type, name)
   if (key !== undefined) return asText(`r.${key}`)
@@ -80,7 +85,7 @@ export function rows(
     return {
       from: `memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
         where m.tenant_id = ${tenant} and m.group_id = r.id`,
-      sub: (name) => relatedSub(name, 'm.member_id', 'o.resource_type', scope),
+      sub: memberSub(scope),
     }
   }
   if (ref.attribute.name === 'groups' && scope.type.name === 'User') {
@@ -90,22 +95,36 @@ export function rows(
             union select n.group_id, false from up join memberships n on n.tenant_id = ${tenant} and n.member_id = up.group_id
           ) select group_id, bool_or(direct) as direct from up group by group_id) m
         join resources o on o.tenant_id = ${tenant} and o.id = m.group_id where true`,
-      sub: (name) => relatedSub(name, 'm.group_id', "case when m.direct then 'direct' else 'indirect' end", scope),
+      sub: relatedSub(scope, {
+        id: 'm.group_id',
+        type: "case when m.direct then 'direct' else 'indirect' end",
+        display: 'coalesce(o.display_key, o.unique_key)',
+      }),
     }
   }
   return undefined
 }
 
-export function relatedSub(name: string, id: string, type: string, scope: FilterScope): string {
-  switch (name) {
-    case 'value':
-      return `${id}::text collate "C"`
-    case 'display':
-      return 'coalesce(o.display_key, o.unique_key)'
-    case 'type':
-      return `lower(${type})`
-    default:
-      return `(${locationOf(scope, 'o')}) collate "C"`
+/** A sub-attribute of `members` as an expression on the membership `m` and the member's row `o`. */
+export const memberSub = (scope: FilterScope): ((name: string) => string) =>
+  relatedSub(scope, {
+    id: 'm.member_id',
+    type: 'o.resource_type',
+    display: 'coalesce(o.display_key, m.display_key, o.unique_key)',
+  })
+
+function relatedSub(scope: FilterScope, of: { id: string; type: string; display: string }): (name: string) => string {
+  return (name) => {
+    switch (name) {
+      case 'value':
+        return `${of.id}::text collate "C"`
+      case 'display':
+        return of.display
+      case 'type':
+        return `lower(${of.type}) collate "C"`
+      default:
+        return `(${locationOf(scope, 'o')}) collate "C"`
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { BoundFilter, Comparable, CompareOperator } from '../scim/filter/ast.ts'
 import type { JsonValue } from '../scim/resource.ts'
 import type { AttributeRef } from '../scim/schema/resource-type.ts'
-import { column, containment, type FilterScope, nest, relatedSub, rows, searchPath } from './attribute-sql.ts'
+import { column, containment, type FilterScope, memberSub, nest, rows, searchPath } from './attribute-sql.ts'
 import { compareSql } from './compare-sql.ts'
 import { Parameters } from './parameters.ts'
 import { isOurId, keyColumn } from './stored-form.ts'
@@ -29,6 +29,7 @@ function wayTo(term: BoundFilter, scope: FilterScope): 'key' | 'search' | undefi
   if (term.kind === 'and') return term.terms.map((t) => wayTo(t, scope)).find((way) => way !== undefined)
   if (term.kind === 'element') {
     if (rows(term.ref, scope)) return undefined
+    if (!term.ref.attribute.multiValued) return wayTo(term.term, scope)
     const required = equalities(term.term)
     if (isEmailKey({ ...term.ref, sub: undefined }, scope) && required.has('value')) return 'key'
     return required.size > 0 ? 'search' : undefined
@@ -112,8 +113,9 @@ function comparison(
   if (ref.attribute.name === 'id' && ref.extension === undefined && operator === 'eq') {
     return isOurId(String(value)) ? `r.id = ${scope.parameters.bind(String(value), 'uuid')}` : 'false'
   }
+  const recent = changedSince(ref, operator, value, scope, place)
   const own = column(ref, scope)
-  if (own) return compareSql(own.sql, operator, value, own.bind)
+  if (own) return recent + compareSql(own.sql, operator, value, own.bind)
   const isEmail = isEmailKey(ref, scope) && ref.sub?.name === 'value'
   if (isEmail && place === 'and' && (operator === 'eq' || operator === 'sw')) {
     return byKey('emails.value', operator, String(value), scope)
@@ -121,6 +123,24 @@ function comparison(
   if (operator === 'eq') return containment(nest(ref, asDocument(ref, value)), scope)
   if (!ref.attribute.multiValued) return jsonCompare(searchPath(ref, scope), operator, value, scope)
   return anyElement(ref, scope, elementCompare('e.v', ref.sub, operator, value, scope))
+}
+
+/**
+ * What was changed of late is found by its events: an index on `modified_at` would make every change of a resource rewrite
+ * all of its index entries. A condition to go before the comparison itself; empty where it does not help.
+ */
+function changedSince(
+  ref: AttributeRef,
+  operator: CompareOperator,
+  value: Comparable,
+  scope: FilterScope,
+  place: Place,
+) {
+  const isModified = ref.extension === undefined && ref.attribute.name === 'meta' && ref.sub?.name === 'lastModified'
+  const since = Number(value)
+  if (!isModified || place !== 'and' || (operator !== 'gt' && operator !== 'ge') || since < scope.loggedSince) return ''
+  return `r.id = any(array(select e.resource_id from events e where e.tenant_id = ${scope.tenant}
+    and e.occurred_at >= timestamptz 'epoch' + ${scope.parameters.bind(String(since), 'text')}::bigint * interval '1 microsecond')) and `
 }
 
 function relatedComparison(
@@ -194,6 +214,10 @@ function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterSco
   if (related) {
     return `exists (select 1 from ${related.from} and ${withinElement(term, relatedLeaf(related.sub, scope))})`
   }
+  // A single value is what the terms are about anyway, if it is there.
+  if (!ref.attribute.multiValued) {
+    return `${presence({ ...ref, sub: undefined }, scope)} and ${condition(term, scope, place)}`
+  }
   // The equalities that every match must meet are asked of the index; what they leave is looked at element by element.
   const required = equalities(term)
   const contains = required.size === 0 ? undefined : containment(nest(ref, elementDocument(ref, required)), scope)
@@ -210,11 +234,7 @@ function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterSco
       ? `not (${jsonCompare(json, 'eq', value, scope)}) is true`
       : jsonCompare(json, operator, value, scope)
   })
-  const values = searchPath({ ...ref, sub: undefined }, scope)
-  const elements = ref.attribute.multiValued
-    ? `jsonb_array_elements(${values})`
-    : `(select ${values} where ${values} is not null)`
-  return [...indexed, `exists (select 1 from ${elements} as e(v) where ${of})`].join(' and ')
+  return [...indexed, anyElement(ref, scope, of)].join(' and ')
 }
 
 type Leaf = (sub: string | undefined, operator: CompareOperator | 'pr', value: Comparable) => string
@@ -265,10 +285,7 @@ function elementDocument(ref: AttributeRef, required: ReadonlyMap<string | undef
 
 /** The condition that a value path's filter puts on one member: `m` is the membership, `o` the member's row. */
 export function memberConditionSql(term: BoundFilter, scope: FilterScope): string {
-  return withinElement(
-    term,
-    relatedLeaf((name) => relatedSub(name, 'm.member_id', 'o.resource_type', scope), scope),
-  )
+  return withinElement(term, relatedLeaf(memberSub(scope), scope))
 }
 
 function relatedLeaf(sub: (name: string) => string, scope: FilterScope): Leaf {

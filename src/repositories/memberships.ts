@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { fold } from '../scim/comparable.ts'
 import type { BoundFilter } from '../scim/filter/ast.ts'
 import type { FilterScope } from './attribute-sql.ts'
 import { memberConditionSql } from './filter-sql.ts'
@@ -17,8 +18,8 @@ export interface MembershipChange {
   readonly remove: readonly string[]
   /** By id, the `display` that the client sent with an added member. */
   readonly displays?: ReadonlyMap<string, string>
-  /** True when the group was made in the same transaction: its members are part of its first version. */
-  readonly fresh?: boolean
+  /** True when the same transaction has given the group a new version already, of which this change is a part. */
+  readonly counted?: boolean
 }
 
 /** What became of a change; only `done` left anything behind. */
@@ -94,7 +95,7 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
   const clears = changes.some((change) => change.clear)
-  const fresh = changes.some((change) => change.fresh)
+  const counted = changes.some((change) => change.counted)
   const deferred = scope.defersReferences ? deferredSql(tenant, clears) : undefined
   const now = `date_trunc('milliseconds', now())`
   const refusals = deferred
@@ -112,8 +113,8 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
       order by r.id for no key update
     ),
     wanted as materialized (
-      select i.ord, i.group_id, w.id, w.display, o.id is not null as known
-      from input i cross join lateral unnest(i.add, i.displays) as w(id, display)
+      select i.ord, i.group_id, w.id, w.display, w.display_key, o.id is not null as known
+      from input i cross join lateral unnest(i.add, i.displays, i.display_keys) as w(id, display, display_key)
       left join resources o on o.tenant_id = ${tenant} and o.id = w.id and o.resource_type in ('User', 'Group')
     ),
     going as materialized (
@@ -121,8 +122,8 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
       where (i.expected is null or i.expected = t.version) ${refusals}
     ),
     added as (
-      insert into memberships (tenant_id, group_id, member_id, display)
-      select distinct on (w.group_id, w.id) ${tenant}, w.group_id, w.id, w.display
+      insert into memberships (tenant_id, group_id, member_id, display, display_key)
+      select distinct on (w.group_id, w.id) ${tenant}, w.group_id, w.id, w.display, w.display_key
       from going g join wanted w on w.ord = g.ord where w.known
       on conflict do nothing returning group_id, member_id
     ),
@@ -144,12 +145,12 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     bumped as (
       update resources r set version = r.version + 1, modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
       where r.tenant_id = ${tenant} and r.id = any(array(select group_id from moved))
-        ${fresh ? 'and r.id not in (select group_id from going where fresh)' : ''}
+        ${counted ? 'and r.id not in (select group_id from going where counted)' : ''}
       returning r.id, r.version, r.modified_at
     ),
     standing as (
       select id, version, modified_at from bumped
-      ${fresh ? 'union all select t.id, t.version, t.modified_at from target t join going g on g.group_id = t.id where g.fresh' : ''}
+      ${counted ? 'union all select t.id, t.version, t.modified_at from target t join going g on g.group_id = t.id where g.counted' : ''}
     ),
     logged as (
       insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
@@ -159,7 +160,8 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     )
     select t.version::int as before, b.version::int as after, i.expected is null or i.expected = t.version as fits,
       (select count(*) from (
-        select 1 from memberships m where m.tenant_id = ${tenant} and m.group_id = i.group_id limit ${SMALL_GROUP + 1}
+        select 1 from memberships m where m.tenant_id = ${tenant} and m.group_id = i.group_id
+        order by m.member_id limit ${SMALL_GROUP + 1}
       ) m) + cardinality(i.add) <= ${SMALL_GROUP} as small,
       (select string_agg(w.id::text, ' ') from (select id from wanted w where w.ord = i.ord and not w.known limit 5) w) as unknown
     from input i left join target t on t.id = i.group_id left join bumped b on b.id = i.group_id order by i.ord`
@@ -192,16 +194,21 @@ function deferredSql(tenant: string, clears: boolean): { parts: string; moved: s
 function input(changes: readonly MembershipChange[], scope: RepositoryScope, parameters: Parameters): string {
   const rows = changes.map((change, ord) => {
     const display = (id: string) => change.displays?.get(id) ?? null
+    const displayKey = (id: string) => {
+      const text = display(id)
+      return text === null ? null : fold(text)
+    }
     const [add, strange] = [change.add.filter(isOurId), strangeIds(change)]
     return {
       ord,
       group_id: change.groupId,
       expected: change.expectedVersion,
       clear: change.clear,
-      fresh: change.fresh ?? false,
+      counted: change.counted ?? false,
       refused: strange.length > 0,
       add,
       displays: change.displays ? add.map(display) : [],
+      display_keys: change.displays ? add.map(displayKey) : [],
       remove: change.remove.filter(isOurId),
       strange,
       strange_displays: strange.map(display),
@@ -213,8 +220,9 @@ function input(changes: readonly MembershipChange[], scope: RepositoryScope, par
   if (first && rows.length === 1) {
     return `select 0 as ord, ${parameters.bind(first.group_id, 'uuid')} as group_id,
       ${parameters.bind(first.expected, 'bigint')} as expected, ${parameters.bind(first.clear, 'boolean')} as clear,
-      ${parameters.bind(first.fresh, 'boolean')} as fresh, ${parameters.bind(first.refused, 'boolean')} as refused,
+      ${parameters.bind(first.counted, 'boolean')} as counted, ${parameters.bind(first.refused, 'boolean')} as refused,
       ${parameters.array(first.add, 'uuid')} as add, ${parameters.array(first.displays, 'text')} as displays,
+      ${parameters.array(first.display_keys, 'text')} as display_keys,
       ${parameters.array(first.remove, 'uuid')} as remove
       ${
         kept
@@ -226,8 +234,8 @@ function input(changes: readonly MembershipChange[], scope: RepositoryScope, par
   }
   const uuids = (name: string) => `array(select jsonb_array_elements_text(j.${name})::uuid) as ${name}`
   const texts = (name: string) => `array(select jsonb_array_elements_text(j.${name})) as ${name}`
-  return `select ord, group_id, expected, clear, fresh, refused, ${uuids('add')}, ${texts('displays')}, ${uuids('remove')}
+  return `select ord, group_id, expected, clear, counted, refused, ${uuids('add')}, ${texts('displays')}, ${texts('display_keys')}, ${uuids('remove')}
       ${kept ? `, ${['strange', 'strange_displays', 'strange_removed'].map(texts).join(', ')}` : ''}
-    from jsonb_to_recordset(${parameters.json(rows)}) as j(ord int, group_id uuid, expected bigint, clear boolean, fresh boolean,
-      refused boolean, add jsonb, displays jsonb, remove jsonb, strange jsonb, strange_displays jsonb, strange_removed jsonb)`
+    from jsonb_to_recordset(${parameters.json(rows)}) as j(ord int, group_id uuid, expected bigint, clear boolean, counted boolean,
+      refused boolean, add jsonb, displays jsonb, display_keys jsonb, remove jsonb, strange jsonb, strange_displays jsonb, strange_removed jsonb)`
 }

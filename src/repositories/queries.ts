@@ -47,6 +47,9 @@ export interface ResourcePage {
   readonly rows: readonly FoundRow[]
 }
 
+/** How far back the log is complete, with room to spare below the shortest retention. */
+const LOGGED_FOR_MS = 7 * 24 * 3_600_000
+
 /** Past this many rows of deltas the count of a type is folded. */
 const FOLD_AFTER = 100
 const FOLD_AT_ONCE = 10_000
@@ -71,6 +74,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
           baseUrl: scope.baseUrl,
           endpoints: query.endpoints,
           parameters,
+          loggedSince: (Date.now() - LOGGED_FOR_MS) * 1000,
         }
       })
       const where = whereSql(query, scopes, tenant)

@@ -34,6 +34,9 @@ export function isTakenKey(error: unknown): boolean {
   return state?.code === '23505' && state.constraint === 'resource_keys_unique'
 }
 
+/** True when a reference was made to what was being deleted: the statement could not see it, and will the next time. */
+export const isReferenced = (error: unknown): boolean => sqlState(error)?.code === '23503'
+
 /** True for a deadlock or a serialization failure: nothing was done, and the same work may go through now. */
 export function mayRetry(error: unknown): boolean {
   const code = sqlState(error)?.code

@@ -72,12 +72,13 @@ export function storedForm(type: ResourceType, resource: Resource, tenant: Tenan
   const displayName = text(resource, 'displayName')
   const externalId = text(resource, 'externalId')
   const displayKey =
-    displayName !== null && keyColumn(type, 'displayName') ? indexable('displayName', fold(displayName)) : null
+    // An empty text is no value (RFC 7643 §2.5, ours for strings): it cannot be found, nor does it sort as one.
+    displayName && keyColumn(type, 'displayName') ? indexable('displayName', fold(displayName)) : null
   return {
-    externalId: externalId === null ? null : indexable('externalId', externalId),
+    externalId: externalId ? indexable('externalId', externalId) : null,
     uniqueKey: uniqueKey(type, resource, tenant, displayKey),
     displayKey,
-    label: displayName ?? text(resource, 'userName'),
+    label: displayName || text(resource, 'userName'),
     active: type.name === 'User' ? (typeof resource.active === 'boolean' ? resource.active : null) : null,
     managerId: managerId(resource),
     document: JSON.stringify(document),

@@ -103,7 +103,9 @@ function handlers(limits: ScimLimits) {
       if (written.kind === 'row') return resource(c, written.row, type, shown)
       // To show a large group would cost more than the change did: then the answer is 204, which RFC 7644 §3.5.2 allows
       // unless attributes are named.
-      if (projection.kind === 'default' && (!written.small || prefersMinimal(c))) return noContent(written.version)
+      if (projection.kind === 'default' && (!written.small || prefersMinimal(c))) {
+        return noContent(written.version, prefersMinimal(c))
+      }
       return resource(c, await service.retrieve(type, written.id, wantedBy(shown)), type, shown)
     },
 
