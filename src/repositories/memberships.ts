@@ -88,8 +88,9 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
 const strangeIds = (change: MembershipChange): string[] => change.add.filter((id) => !isOurId(id))
 
 /**
- * Rows are looked up one by one and deleted by where they lie, and groups are named in arrays: with a join the planner, which
- * cannot know how few they are, reads all members of the group or all groups of the tenant.
+ * Rows are looked up one by one (a `limit` or `offset` keeps it so), deleted by where they lie, and groups are named in
+ * arrays. With joins the planner, which cannot know how few or how many there are, reads all members of the group or all
+ * resources of the tenant, and for many members again for each.
  */
 function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope, parameters: Parameters): string {
   const tenant = parameters.bind(scope.tenantId, 'uuid')
@@ -102,9 +103,12 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     ? ''
     : 'and not i.refused and not exists (select 1 from wanted w where w.ord = i.ord and not w.known)'
   const leaving = clears
-    ? `union all
-        select n.ctid from going g join memberships n on n.tenant_id = ${tenant} and n.group_id = g.group_id
-        where g.clear and not exists (select 1 from wanted w where w.ord = g.ord and w.id = n.member_id)`
+    ? `union all (
+          select g.group_id, n.member_id from going g cross join lateral (
+            select n.member_id from memberships n where n.tenant_id = ${tenant} and n.group_id = g.group_id offset 0
+          ) n where g.clear
+          except select w.group_id, w.id from wanted w
+        )`
     : ''
   return `with input as materialized (${input(changes, scope, parameters)}),
     target as materialized (
@@ -115,7 +119,10 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     wanted as materialized (
       select i.ord, i.group_id, w.id, w.display, w.display_key, o.id is not null as known
       from input i cross join lateral unnest(i.add, i.displays, i.display_keys) as w(id, display, display_key)
-      left join resources o on o.tenant_id = ${tenant} and o.id = w.id and o.resource_type in ('User', 'Group')
+      left join lateral (
+        select o.id from resources o
+        where o.tenant_id = ${tenant} and o.id = w.id and o.resource_type in ('User', 'Group') limit 1
+      ) o on true
     ),
     going as materialized (
       select i.* from input i join target t on t.id = i.group_id
@@ -129,10 +136,12 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     ),
     removed as (
       delete from memberships m where m.tenant_id = ${tenant} and m.ctid = any(array(
-        select y.ctid from going g cross join lateral unnest(g.remove) as x(id) cross join lateral (
+        select y.ctid from (
+          select g.group_id, x.id from going g cross join lateral unnest(g.remove) as x(id) ${leaving}
+        ) x cross join lateral (
           select n.ctid from memberships n
-          where n.tenant_id = ${tenant} and n.group_id = g.group_id and n.member_id = x.id limit 1
-        ) y ${leaving}
+          where n.tenant_id = ${tenant} and n.group_id = x.group_id and n.member_id = x.id limit 1
+        ) y
       ))
       returning m.group_id, m.member_id
     ),
@@ -144,7 +153,7 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
     ),
     bumped as (
       update resources r set version = r.version + 1, modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
-      where r.tenant_id = ${tenant} and r.id = any(array(select group_id from moved))
+      where r.tenant_id = ${tenant} and r.id = any(array(select distinct group_id from moved))
         ${counted ? 'and r.id not in (select group_id from going where counted)' : ''}
       returning r.id, r.version, r.modified_at
     ),

@@ -224,11 +224,19 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         ),
         target as materialized (
           select r.id, r.version, i.expected is null or i.expected = r.version as fits from resources r join input i on i.id = r.id
-          where r.tenant_id = ${tenant} and r.resource_type = ${parameters.bind(type.name, 'text')} order by r.id for update of r
+          where r.tenant_id = ${tenant} and r.resource_type = ${parameters.bind(type.name, 'text')}
+            and r.id = any(array(select id from input)) order by r.id for update of r
         ),
         unjoined as (
-          delete from memberships m using target t
-          where m.tenant_id = ${tenant} and t.fits and (m.member_id = t.id or m.group_id = t.id)
+          delete from memberships m where m.tenant_id = ${tenant} and m.ctid = any(array(
+            select n.ctid from target t cross join lateral (
+              select n.ctid from memberships n where n.tenant_id = ${tenant} and n.member_id = t.id offset 0
+            ) n where t.fits
+            union
+            select n.ctid from target t cross join lateral (
+              select n.ctid from memberships n where n.tenant_id = ${tenant} and n.group_id = t.id offset 0
+            ) n where t.fits
+          ))
           returning m.group_id, m.member_id
         ),
         removed as (
@@ -237,7 +245,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         ),
         bumped as (
           update resources r set version = r.version + 1, modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
-          where r.tenant_id = ${tenant} and r.id in (select group_id from unjoined) and r.id not in (select id from target where fits)
+          where r.tenant_id = ${tenant} and r.id = any(array(select distinct group_id from unjoined))
+            and not r.id = any(array(select id from target where fits))
           returning r.id, r.version, r.modified_at
         ),
         counted as (

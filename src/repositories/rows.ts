@@ -84,9 +84,9 @@ const groupsColumn = (tenant: string, base: string) => `
 const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `
   case when r.resource_type = 'Group' then (
     select '[' || string_agg(x.json, ',') || ']' from (
-      select ${memberJson('o', 'm.display', base)} as json
+      (select ${memberJson('o', 'm.display', base)} as json
       from memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
-      where m.tenant_id = ${tenant} and m.group_id = r.id
+      where m.tenant_id = ${tenant} and m.group_id = r.id order by m.member_id)
       ${
         withDeferred
           ? `union all select '{"value":' || to_json(d.value)::text || coalesce(',"display":' || to_json(d.display)::text, '') || '}'
