@@ -6,6 +6,7 @@ import { filterSql, isLedBySearch } from './filter-sql.ts'
 import { Parameters } from './parameters.ts'
 import { type ResourceRow, resourceColumns, type Wanted } from './rows.ts'
 import { type SortExpression, type SortValue, sortSql } from './sort-sql.ts'
+import { queryError } from './sql-errors.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
 /** A query over one resource type, or over several at the server root, each with its own binding of filter and sort. */
@@ -104,7 +105,9 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         order by ${order}`
       const prepare = mayPrepare(statement)
       type Row = FoundRow & { id: string | null; total: number; deltas: number }
-      const rows = await db.run<Row>(statement, parameters.values, { prepare })
+      const rows = await db.run<Row>(statement, parameters.values, { prepare }).catch((error: unknown) => {
+        throw queryError(error)
+      })
       const [first] = rows
       // Nobody waits for it, and what fails is done by the next reader.
       if (only && first && first.deltas > FOLD_AFTER) void foldCounts(only.name).catch(() => undefined)

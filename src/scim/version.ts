@@ -1,7 +1,12 @@
 import { ScimError } from './errors.ts'
 
 /** What If-Match or If-None-Match asks about (RFC 9110 §13.1): any version, or one of these opaque tags. */
-export type Precondition = { readonly kind: 'any' } | { readonly kind: 'tags'; readonly tags: readonly string[] }
+export type Precondition =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'tags'; readonly tags: readonly string[] }
+  /** Of a write with If-None-Match (RFC 9110 §13.1.2): none of these. */
+  | { readonly kind: 'none-of'; readonly of: Precondition }
+  | { readonly kind: 'all-of'; readonly all: readonly Precondition[] }
 
 /** The weak entity-tag of a version, for `ETag` and `meta.version` alike (RFC 7644 §3.14): `W/"12"`. */
 export const formatVersion = (version: number): string => `W/"${version}"`
@@ -27,7 +32,33 @@ export const parseIfNoneMatch = (header: string | undefined): Precondition | und
  * weak tags, but weak tags are what the examples of RFC 7644 §3.14 send there, and what we issue (T-04).
  */
 export function matches(precondition: Precondition, version: number): boolean {
-  return precondition.kind === 'any' || precondition.tags.includes(String(version))
+  switch (precondition.kind) {
+    case 'any':
+      return true
+    case 'tags':
+      return precondition.tags.includes(String(version))
+    case 'none-of':
+      return !matches(precondition.of, version)
+    case 'all-of':
+      return precondition.all.every((each) => matches(each, version))
+  }
+}
+
+/**
+ * What the headers of a write ask for together (RFC 9110 §13.2.2): the version has to be among those of If-Match, and none of
+ * those of If-None-Match.
+ *
+ * @throws {ScimError} invalidSyntax
+ */
+export function parsePreconditions(
+  ifMatch: string | undefined,
+  ifNoneMatch: string | undefined,
+): Precondition | undefined {
+  const wanted = parseIfMatch(ifMatch)
+  const unwanted = parseIfNoneMatch(ifNoneMatch)
+  if (unwanted === undefined) return wanted
+  const none: Precondition = { kind: 'none-of', of: unwanted }
+  return wanted === undefined ? none : { kind: 'all-of', all: [wanted, none] }
 }
 
 // One element of the list with the comma after it; elements may be empty (RFC 9110 §5.6.1).

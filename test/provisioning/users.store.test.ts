@@ -315,6 +315,18 @@ describe('conditional requests', () => {
     expect((await scim('GET', `/Users/${id}`, undefined, { 'If-None-Match': 'W/"2"' })).status).toBe(200)
   })
 
+  test('T-03 T-05 a write with If-None-Match is refused for a version that it names, and done for any other', async () => {
+    const id = idIn(await newUser())
+    const patch = patchBody({ op: 'replace', path: 'title', value: 'new' })
+    for (const tag of ['W/"1"', '*']) {
+      expectError(await scim('PATCH', `/Users/${id}`, patch, { 'If-None-Match': tag }), 412)
+    }
+    const both = { 'If-Match': 'W/"1"', 'If-None-Match': 'W/"9"' }
+    expect((await scim('PATCH', `/Users/${id}`, patch, both)).status).toBe(200)
+    expectError(await scim('DELETE', `/Users/${id}`, undefined, { 'If-None-Match': 'W/"2"' }), 412)
+    expect((await scim('DELETE', `/Users/${id}`, undefined, { 'If-None-Match': 'W/"1"' })).status).toBe(204)
+  })
+
   const writes = (name: string): [string, object | undefined][] => [
     ['PUT', userBody(name, { title: 'put' })],
     ['PATCH', patchBody({ op: 'replace', path: 'title', value: 'patched' })],

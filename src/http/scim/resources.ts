@@ -5,7 +5,7 @@ import { provisioningService } from '../../provisioning/service.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { parsePatch } from '../../scim/patch/parse.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
-import { formatVersion, matches, parseIfMatch, parseIfNoneMatch } from '../../scim/version.ts'
+import { formatVersion, matches, parseIfMatch, parseIfNoneMatch, parsePreconditions } from '../../scim/version.ts'
 import { readJson } from './body.ts'
 import type { ScimEnv, ScimLimits } from './env.ts'
 import {
@@ -86,7 +86,7 @@ function handlers(limits: ScimLimits) {
 
     async replace(c: Context<ScimEnv>, { type, id }: Target): Promise<Response> {
       const projection = projectionOf(c, type)
-      const precondition = parseIfMatch(c.req.header('if-match'))
+      const precondition = preconditionsOf(c)
       const body = await readJson(c.req.raw, limits.maxBodyBytes)
       const row = await serviceOf(c).replace(type, id, body, precondition)
       return resource(c, row, type, projectionAfterWrite(projection, namesIn(body)))
@@ -94,7 +94,7 @@ function handlers(limits: ScimLimits) {
 
     async modify(c: Context<ScimEnv>, { type, id }: Target): Promise<Response> {
       const projection = projectionOf(c, type)
-      const precondition = parseIfMatch(c.req.header('if-match'))
+      const precondition = preconditionsOf(c)
       const { tenant } = c.env.scim
       const operations = parsePatch(await readJson(c.req.raw, limits.maxBodyBytes), tenant.deviations)
       const service = serviceOf(c)
@@ -110,7 +110,7 @@ function handlers(limits: ScimLimits) {
     },
 
     async delete(c: Context<ScimEnv>, { type, id }: Target): Promise<Response> {
-      await serviceOf(c).delete(type, id, parseIfMatch(c.req.header('if-match')))
+      await serviceOf(c).delete(type, id, preconditionsOf(c))
       return new Response(null, { status: 204 })
     },
   }
@@ -125,6 +125,9 @@ export function typeOf(c: Context<ScimEnv>): ResourceType {
 
 export const unknownAddress = () =>
   ScimError.notFound('There is nothing at this address; see /ResourceTypes for the endpoints of this tenant.')
+
+const preconditionsOf = (c: Context<ScimEnv>) =>
+  parsePreconditions(c.req.header('if-match'), c.req.header('if-none-match'))
 
 const serviceOf = (c: Context<ScimEnv>) =>
   provisioningService(c.env.scim.repositories, c.env.scim.tenant, () => uuidv7())
