@@ -176,8 +176,6 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
   }
 }
 
-export type ProvisioningService = ReturnType<typeof provisioningService>
-
 /** A deadlock or a serialization failure has changed nothing: the work is done again. */
 async function patiently<T>(work: () => Promise<T>, again: (error: unknown) => boolean = mayRetry): Promise<T> {
   for (let attempt = 1; ; attempt++) {

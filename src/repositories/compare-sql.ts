@@ -34,7 +34,7 @@ export function compareSql(
 }
 
 /** The least text, in code point order, greater than every text that starts with `prefix`; undefined when there is none. */
-export function afterPrefix(prefix: string): string | undefined {
+function afterPrefix(prefix: string): string | undefined {
   const points = Array.from(prefix, (c) => c.codePointAt(0) as number)
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     if (last === 0x10ffff) continue

@@ -39,7 +39,7 @@ export const managerColumn = (tenant: string): string => `case when r.manager_id
       from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end`
 
 /** Binds the base URL for `$ref`, as JSON text without its quotes. */
-export const bindBase = (baseUrl: string, parameters: Parameters): string =>
+const bindBase = (baseUrl: string, parameters: Parameters): string =>
   parameters.bind(JSON.stringify(baseUrl).slice(1, -1), 'text')
 
 /**
@@ -100,7 +100,7 @@ const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `
  * One element of `members` as JSON text, of the member's row `o`. Its name is the member's own displayName, else the one
  * that the client sent, else what else the member is called.
  */
-export const memberJson = (o: string, sentDisplay: string, base: string): string =>
+const memberJson = (o: string, sentDisplay: string, base: string): string =>
   `'{"value":"' || ${o}.id || '","$ref":"' || ${base}
   || case ${o}.resource_type when 'Group' then '/Groups/' else '/Users/' end || ${o}.id
   || '","type":"' || ${o}.resource_type || '"'

@@ -54,5 +54,4 @@ export class ScimError extends Error {
   static forbidden = (detail: string) => new ScimError(403, undefined, detail)
   static preconditionFailed = (detail: string) => new ScimError(412, undefined, detail)
   static tooLarge = (detail: string) => new ScimError(413, undefined, detail)
-  static notImplemented = (detail: string) => new ScimError(501, undefined, detail)
 }
