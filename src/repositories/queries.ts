@@ -162,15 +162,16 @@ function totalSql(query: ResourceQuery, tenant: string, parameters: Parameters):
  */
 function deepPageSql(matches: string, page: { offset: number; limit: number }, parameters: Parameters): string {
   const offset = parameters.bind(page.offset, 'bigint')
-  const limit = parameters.bind(page.limit, 'bigint')
+  // In the text, as for other pages; the last page, which may be shorter, is cut to its length outside.
+  const limit = Math.trunc(page.limit)
   return `(
       select h.id, h.sort from (${matches}) h where (select ${offset} * 2 <= total from counted)
       order by h.id offset ${offset} limit ${limit}
     ) union all (
-      select h.id, h.sort from (${matches}) h where (select ${offset} * 2 > total from counted)
-      order by h.id desc
-      offset (select greatest(total - ${offset} - ${limit}, 0) from counted)
-      limit (select greatest(least(total - ${offset}, ${limit}), 0) from counted)
+      select d.id, d.sort from (
+        select h.id, h.sort from (${matches}) h where (select ${offset} * 2 > total from counted)
+        order by h.id desc offset (select greatest(total - ${offset} - ${limit}, 0) from counted) limit ${limit}
+      ) d order by d.id desc limit (select greatest(least(total - ${offset}, ${limit}), 0) from counted)
     )`
 }
 
