@@ -55,7 +55,7 @@ export function scimGateway(deps: GatewayDeps, router: ReturnType<typeof scimRou
     const requestId = c.var.requestId
     const scope = {
       ...{ tenantId: tenant.id, baseUrl: tenant.baseUrl, requestId, actor: principal?.keyId ?? 'anonymous' },
-      defersReferences: tenant.settings.deferReferenceChecks,
+      defersReferences: tenant.settings.deferReferenceChecks && tenant.deviations.has('deferred-references'),
     }
     const scim: ScimRequest = {
       tenant,

@@ -150,6 +150,12 @@ export const DEVIATIONS = {
     sentBy: "Entra ID's validator",
     modes: ['lenient'],
   },
+  'deferred-references': {
+    sent: 'a member who is nobody here, to a tenant with `deferReferenceChecks`',
+    readAs: 'itself, kept as it was sent (G-05)',
+    sentBy: 'clients that push groups before users',
+    modes: ['lenient', 'standard'],
+  },
   'path-required': { effect: 'PATCH operations need a path (IOP-02)', modes: ['interop'] },
   'filter-needs-sub-attribute': {
     effect: '`attr[filter]` in a PATCH path needs `.sub` and matches one value (IOP-03)',
