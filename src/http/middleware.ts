@@ -22,8 +22,8 @@ export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
       method: c.req.method,
       status: c.res.status,
       ms: Math.round((performance.now() - start) * 10) / 10,
-      ...(c.var.tenantId === undefined ? {} : { tenantId: c.var.tenantId }),
-      ...(c.var.keyId === undefined ? {} : { keyId: c.var.keyId }),
+      tenantId: c.get('tenantId'),
+      keyId: c.get('keyId'),
     })
   }
 }

@@ -1,5 +1,7 @@
 import pino, { type DestinationStream } from 'pino'
 
+const FLUSH_EVERY_MS = 100
+
 /** Writes one JSON object per line. */
 export type Logger = pino.Logger
 
@@ -16,7 +18,8 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describeError },
     },
-    destination ?? pino.destination({ dest: 2, sync: false }),
+    // Lines are gathered for a moment: a write for each would cost a tenth of a look-up.
+    destination ?? pino.destination({ dest: 2, sync: false, minLength: 4_096, periodicFlush: FLUSH_EVERY_MS }),
   )
 }
 

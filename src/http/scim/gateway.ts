@@ -52,7 +52,7 @@ export function scimGateway(deps: GatewayDeps, router: ReturnType<typeof scimRou
       )
     }
     const { tenant, path } = resolved
-    const requestId = c.var.requestId
+    const requestId = c.get('requestId')
     const scope = {
       ...{ tenantId: tenant.id, baseUrl: tenant.baseUrl, requestId, actor: principal?.keyId ?? 'anonymous' },
       defersReferences: tenant.settings.deferReferenceChecks && tenant.deviations.has('deferred-references'),
