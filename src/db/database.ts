@@ -7,6 +7,17 @@ export type Orm = PgDatabase<PgQueryResultHKT, typeof schema>
 /** A value that may be bound: what is none of these is passed as JSON text and cast in the statement. */
 export type Bindable = string | number | boolean | null
 
+export interface RunOptions {
+  /** False where the text differs from call to call. */
+  readonly prepare?: boolean
+  /**
+   * True for a statement that touches many rows: it and its foreign keys' checks are planned anew, for the tables as they
+   * are now. Plans kept from when the tables were nearly empty may read the tenant's whole index for each row, until the
+   * tables are next analysed. Costs round trips.
+   */
+  readonly replan?: boolean
+}
+
 /**
  * A connection to the store: the embedded engine or PostgreSQL, alike in every answer.
  *
@@ -18,7 +29,7 @@ export type Bindable = string | number | boolean | null
 export interface Database {
   readonly engine: 'pglite' | 'postgres'
   readonly orm: Orm
-  run<Row>(statement: string, values: readonly Bindable[], options?: { prepare?: boolean }): Promise<Row[]>
+  run<Row>(statement: string, values: readonly Bindable[], options?: RunOptions): Promise<Row[]>
   /**
    * Runs `work` in one transaction; it is rolled back when `work` throws. Inside, use only the given handle: the embedded
    * engine has one session, and the outer handle would wait for it for ever.

@@ -1,5 +1,5 @@
 import { drizzle } from 'drizzle-orm/pg-proxy'
-import type { Bindable, Database, Orm } from './database.ts'
+import type { Bindable, Database, Orm, RunOptions } from './database.ts'
 import * as schema from './schema.ts'
 
 /** Runs one statement; rows are arrays of values in column order where `shape` says so, else objects by column name. */
@@ -10,13 +10,16 @@ export type Execute = (
 ) => Promise<unknown[]>
 
 /** What an engine provides; the rest of a `Database` is the same for both. */
-export type Engine = Pick<Database, 'engine' | 'transaction' | 'close'> & { readonly execute: Execute }
+export type Engine = Pick<Database, 'engine' | 'transaction' | 'close'> & {
+  readonly execute: Execute
+  readonly isTransaction?: true
+}
 
 const BINDABLE = new Set(['string', 'number', 'boolean'])
 const MOST_VALUES = 65_534
 
 /** The `Database` over an engine, to which only statements go that it can bind. */
-export function databaseOver({ engine, execute: bindAndExecute, transaction, close }: Engine): Database {
+export function databaseOver({ engine, execute: bindAndExecute, transaction, close, isTransaction }: Engine): Database {
   // postgres.js fails half-way through a message when it cannot write a value, and the connection hangs for ever.
   const execute: Execute = async (statement, values, options) => {
     if (values.length > MOST_VALUES) throw new RangeError(`${values.length} values in one statement`)
@@ -33,8 +36,12 @@ export function databaseOver({ engine, execute: bindAndExecute, transaction, clo
       orm ??= ormOver(execute)
       return orm
     },
-    async run<Row>(statement: string, values: readonly Bindable[], options?: { prepare?: boolean }) {
-      return (await execute(statement, values, { prepare: options?.prepare ?? true, shape: 'objects' })) as Row[]
+    async run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
+      const { prepare = true, replan = false } = options
+      // Both statements need the same session, which only a transaction has.
+      if (replan && !isTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))
+      if (replan) await execute('discard plans', [], { prepare: false, shape: 'objects' })
+      return (await execute(statement, values, { prepare, shape: 'objects' })) as Row[]
     },
     transaction,
     close,
@@ -47,6 +54,7 @@ export function insideTransaction(engine: Database['engine'], execute: Execute):
   return databaseOver({
     engine,
     execute,
+    isTransaction: true,
     transaction: refuse('a transaction was begun'),
     close: refuse('close() was called'),
   })

@@ -33,6 +33,9 @@ export type MembershipOutcome =
 /** Groups of up to this many members are answered whole after a change. */
 const SMALL_GROUP = 20
 
+/** Changes of more members than this are planned anew. */
+const MANY_MEMBERS = 500
+
 interface OutcomeRow {
   readonly before: number | null
   readonly after: number | null
@@ -53,8 +56,11 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
       // An id that is not of our making is no group's, and must not reach a uuid column.
       const known = changes.filter((change) => isOurId(change.groupId))
       const parameters = new Parameters()
+      const replan = known.reduce((sum, change) => sum + change.add.length + change.remove.length, 0) > MANY_MEMBERS
       const rows =
-        known.length === 0 ? [] : await db.run<OutcomeRow>(changeSql(known, scope, parameters), parameters.values)
+        known.length === 0
+          ? []
+          : await db.run<OutcomeRow>(changeSql(known, scope, parameters), parameters.values, { replan })
       return changes.map((change): MembershipOutcome => {
         const row = rows[known.indexOf(change)]
         if (row === undefined || row.before === null) return { outcome: 'missing' }

@@ -130,6 +130,30 @@ test('a transaction does not nest, and its handle ends with it', async () => {
   expect(await count('id = 120')).toBe(0)
 })
 
+test('a statement is planned anew where that is asked, with or without a transaction of its own', async () => {
+  const again = { prepare: false, replan: true }
+  await db.transaction(async (tx) => {
+    const values = async (options: { prepare: boolean; replan?: boolean }) => tx.run('execute planned', [], options)
+    // What is immutable is worked out when a statement is planned, so the value tells when that was.
+    await tx.run(
+      `create function pg_temp.epoch() returns text immutable language plpgsql as $$begin return current_setting('test.epoch'); end$$`,
+      [],
+    )
+    await tx.run(`select set_config('test.epoch', 'first', true)`, [])
+    await tx.run('prepare planned as select pg_temp.epoch() as v', [], { prepare: false })
+    expect(await values({ prepare: false })).toEqual([{ v: 'first' }])
+    await tx.run(`select set_config('test.epoch', 'second', true)`, [])
+    expect(await values({ prepare: false })).toEqual([{ v: 'first' }])
+    expect(await values(again)).toEqual([{ v: 'second' }])
+    await tx.run('deallocate planned', [], { prepare: false })
+  })
+  expect(await db.run('insert into things values ($1::int) returning id', [140], { replan: true })).toEqual([
+    { id: 140 },
+  ])
+  const error = await failure(db.run('insert into things values ($1::int)', [140], { replan: true }))
+  expect(sqlState(error)).toEqual({ code: '23505', constraint: 'things_pkey' })
+})
+
 test('transactions run beside statements and each other', async () => {
   await Promise.all(
     Array.from({ length: 30 }, async (_, i) => {
