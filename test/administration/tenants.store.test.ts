@@ -60,10 +60,11 @@ test('TEN-11 writers at work leave nothing behind', async () => {
   const write = async () => {
     for (let i = 0; i < 20; i++) await database.transaction((tx) => fill(id, tx))
   }
-  const writers = Array.from({ length: 4 }, write)
+  // Settled from the start: writers are refused while the deletion is still under way.
+  const writers = Promise.allSettled(Array.from({ length: 4 }, write))
   await fill(id)
   await deleteTenant(administration, place.environmentId, id)
-  await Promise.allSettled(writers)
+  await writers
   expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0])
 })
 
