@@ -8,6 +8,9 @@ import { takenValues, wrongReferences } from './bulk-refusals.ts'
 import { settledChange } from './membership.ts'
 import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
 
+/** Who of a batch has the unique value that a failed operation wanted: the holder's index by that of the failed one. */
+export type Held = Map<number, number>
+
 /** Thrown inside a transaction: undo the batch and run it again, with these operations known to fail. */
 class RunAgain extends Error {
   readonly failures: Outcomes
@@ -23,6 +26,7 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
   const { ids, outcomes, repositories, tenant } = run
   const prepared = new Map<number, PreparedCreate>()
   const failures: Outcomes = new Map()
+  const held: Held = new Map()
   for (const operation of operations) {
     if (operation.method !== 'POST') continue
     const type = typeOf(run, operation) as ResourceType
@@ -39,23 +43,40 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
     failDependents(run, operations, failures)
     const going = operations.filter((operation) => !failures.has(operation.index))
     try {
-      const done = await repositories.transaction((inside) => createAll(run, inside, going, prepared))
+      const done = await repositories.transaction((inside) => createAll(run, inside, going, prepared, held))
       for (const [index, outcome] of [...failures, ...done]) outcomes.set(index, outcome)
-      return
+      return await runReleased(run, operations, held)
     } catch (error) {
       if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
       else if (isTakenKey(error)) {
         const all = going.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
-        noteAll(failures, await takenValues(repositories, all))
+        noteAll(failures, await takenValues(repositories, all, held))
       } else if (going.length === 1) throw error
       else if (writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError) {
         // A member has gone at this moment, from one of many groups: each on its own will tell from which.
         for (const operation of going) await runCreates(run, [operation])
         for (const [index, outcome] of failures) outcomes.set(index, outcome)
-        return
+        return await runReleased(run, operations, held)
       } else if (!mayRetry(error)) throw error
     }
   }
+}
+
+/** Runs again what failed for a value that another of the batch had, where that one failed too and left the value free. */
+async function runReleased(run: BulkRun, operations: readonly BulkOperation[], held: Held): Promise<void> {
+  const isFailed = (index: number) => run.outcomes.get(index)?.kind === 'failed'
+  const released: Outcomes = new Map()
+  for (const [index, holder] of held) {
+    const outcome = run.outcomes.get(index)
+    if (outcome && isFailed(holder)) released.set(index, outcome)
+  }
+  failDependents(run, operations, released)
+  // Fewer each time: those that wait for each other in a ring stay refused.
+  if (released.size === 0 || released.size === operations.length) return
+  await runCreates(
+    run,
+    operations.filter(({ index }) => released.has(index)),
+  )
 }
 
 /** What refers to a failed create of the same batch fails with it. */
@@ -77,18 +98,25 @@ async function createAll(
   inside: Repositories,
   operations: readonly BulkOperation[],
   prepared: ReadonlyMap<number, PreparedCreate>,
+  held: Held,
 ): Promise<Outcomes> {
   if (operations.length === 0) return new Map()
   const resources = operations.map((operation) => prepared.get(operation.index) as PreparedCreate)
   const created = await inside.resources.create(resources)
   const done: Outcomes = new Map()
   const failures: Outcomes = new Map()
+  const makers = new Map<string, number>()
   for (const [i, { index }] of operations.entries()) {
     const { id, type, stored } = resources[i] as PreparedCreate
     const result = created[i]
     if (result?.outcome === 'created') {
       done.set(index, { kind: 'done', status: 201, id, version: result.row.version })
-    } else failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
+      makers.set(`${type.name} ${stored.uniqueKey}`, index)
+    } else {
+      failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
+      const holder = makers.get(`${type.name} ${stored.uniqueKey}`)
+      if (holder !== undefined) held.set(index, holder)
+    }
   }
   const taken = failures.size
   failDependents(run, operations, failures)

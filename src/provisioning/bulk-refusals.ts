@@ -6,10 +6,14 @@ import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { PreparedChange, PreparedCreate } from './prepare.ts'
 import { referenceErrors } from './references.ts'
 
-/** What a statement for many creates could not tell: the refusals of those whose unique values (RFC 7643 §7) are taken. */
+/**
+ * What a statement for many creates could not tell: the refusals of those whose unique values (RFC 7643 §7) are taken.
+ * `held` learns for whom: the creates that an earlier one of the list stands before.
+ */
 export async function takenValues(
   repositories: Repositories,
   creates: readonly (readonly [index: number, PreparedCreate])[],
+  held: Map<number, number>,
 ): Promise<Map<number, ScimError>> {
   const wanted = creates.map(([index, { type, stored }]) => {
     return { index, type, keys: stored.keys.filter((key) => key.unique) }
@@ -18,13 +22,32 @@ export async function takenValues(
   const taken = await repositories.resources.taken(all)
   const gone = new Set(all.filter((_, place) => taken.has(place)).map(({ type, key }) => nameOf(type, key)))
   const errors = new Map<number, ScimError>()
+  const holders = new Map<string, number>()
   for (const { index, type, keys } of wanted) {
     const names = keys.map((key) => nameOf(type, key))
-    if (names.some((name) => gone.has(name))) errors.set(index, uniquenessError(type, null))
-    // What is left to the first of several is taken for those behind it.
-    else for (const name of names) gone.add(name)
+    const holder = names.map((name) => holders.get(name)).find((found) => found !== undefined)
+    if (holder === undefined && !names.some((name) => gone.has(name))) {
+      for (const name of names) holders.set(name, index)
+      continue
+    }
+    errors.set(index, uniquenessError(type, null))
+    if (holder !== undefined) held.set(index, holder)
   }
   return errors
+}
+
+/** True when one of the changes takes a unique value that another of them gives up. */
+export function handOver(changes: readonly PreparedChange[]): boolean {
+  const name = (type: ResourceType, key: string | null) => nameOf(type, { attribute: '', key: key ?? '', unique: true })
+  const freed = new Set<string>()
+  for (const { type, stored, uniqueKeyBefore, keysRemoved } of changes) {
+    if (uniqueKeyBefore !== stored.uniqueKey) freed.add(name(type, uniqueKeyBefore))
+    for (const key of keysRemoved) if (key.unique) freed.add(nameOf(type, key))
+  }
+  return changes.some(({ type, stored, uniqueKeyBefore, keysAdded }) => {
+    if (uniqueKeyBefore !== stored.uniqueKey && freed.has(name(type, stored.uniqueKey))) return true
+    return keysAdded.some((key) => key.unique && freed.has(nameOf(type, key)))
+  })
 }
 
 /** The refusals of operations that refer to what is not there; see `referenceErrors`. */

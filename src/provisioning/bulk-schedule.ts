@@ -47,7 +47,7 @@ export function schedule(plan: BulkPlan, kindOf: (operation: BulkOperation) => B
   }
   return batches
 
-  /** Index of the first batch that may take the operations: behind all that conflicts, and of the same kind. */
+  /** Index of the batch that takes the operations: behind all that conflicts, and of the same kind. */
   function placeFor(kind: BulkKind, operations: readonly BulkOperation[]): number {
     let earliest = 0
     for (const [index, batch] of batches.entries()) {
@@ -62,7 +62,10 @@ export function schedule(plan: BulkPlan, kindOf: (operation: BulkOperation) => B
         if (created !== undefined) earliest = Math.max(earliest, kind === 'create' ? created : created + 1)
       }
     }
-    const same = batches.findIndex((batch, index) => index >= earliest && batch.kind === kind && kind !== 'alone')
+    if (kind === 'alone') return batches.length
+    const fits = (batch: BulkBatch, index: number) => index >= earliest && batch.kind === kind
+    // A change may give up a name that one in a later batch wants: changes keep their order.
+    const same = kind === 'change' ? batches.findLastIndex(fits) : batches.findIndex(fits)
     return same === -1 ? batches.length : same
   }
 }

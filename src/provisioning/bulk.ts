@@ -19,7 +19,7 @@ import {
   settled,
   typeOf,
 } from './bulk-outcome.ts'
-import { wrongReferences } from './bulk-refusals.ts'
+import { handOver, wrongReferences } from './bulk-refusals.ts'
 import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
 import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
@@ -200,7 +200,8 @@ export async function runBulk(
       const wrong = await wrongReferences(repositories, [...changes])
       noteAll(outcomes, wrong)
       for (const index of wrong.keys()) changes.delete(index)
-      if (changes.size === 0) continue
+      // What one takes over from another depends on who is first, which a statement for all does not tell: one by one.
+      if (changes.size === 0 || handOver([...changes.values()])) continue
       const updated = await repositories.resources.update([...changes.values()])
       for (const [index, { id }] of changes) {
         const after = updated.get(id)

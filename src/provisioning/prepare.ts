@@ -3,7 +3,7 @@ import { changeEvents, eventNoun } from '../events/changes.ts'
 import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
 import type { ResourceRow } from '../repositories/rows.ts'
-import { type ResourceKey, resourceFrom, resourceKeys, storedForm } from '../repositories/stored-form.ts'
+import { type ResourceKey, resourceFrom, resourceKeys, storedForm, uniqueKey } from '../repositories/stored-form.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
 import { isObject, type JsonValue, type Resource } from '../scim/resource.ts'
@@ -35,6 +35,8 @@ export interface PreparedCreate extends NewResource {
 
 /** A resource's next state, and what it refers to that the one before did not. */
 export interface PreparedChange extends ChangedResource {
+  /** What it had as `stored.uniqueKey` before. */
+  readonly uniqueKeyBefore: string | null
   readonly references: readonly Reference[]
 }
 
@@ -101,6 +103,7 @@ export async function prepareChange(
     type,
     expectedVersion: row.version,
     stored,
+    uniqueKeyBefore: uniqueKey(type, before, tenant),
     passwordHash: typeof password === 'string' ? await hashPassword(password) : password === null ? '' : null,
     keysRemoved: without(keysBefore, stored.keys),
     keysAdded: without(stored.keys, keysBefore),

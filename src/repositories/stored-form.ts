@@ -69,16 +69,12 @@ export function storedForm(type: ResourceType, resource: Resource, tenant: Tenan
     document,
     columnsOfSearch.filter((name) => keyColumn(type, name)),
   )
-  const displayName = text(resource, 'displayName')
   const externalId = text(resource, 'externalId')
-  const displayKey =
-    // An empty text is no value (RFC 7643 §2.5, ours for strings): it cannot be found, nor does it sort as one.
-    displayName && keyColumn(type, 'displayName') ? indexable('displayName', fold(displayName)) : null
   return {
     externalId: externalId ? indexable('externalId', externalId) : null,
-    uniqueKey: uniqueKey(type, resource, tenant, displayKey),
-    displayKey,
-    label: displayName || text(resource, 'userName'),
+    uniqueKey: uniqueKey(type, resource, tenant),
+    displayKey: displayKey(type, resource),
+    label: text(resource, 'displayName') || text(resource, 'userName'),
     active: type.name === 'User' ? (typeof resource.active === 'boolean' ? resource.active : null) : null,
     managerId: managerId(resource),
     document: JSON.stringify(document),
@@ -104,9 +100,16 @@ function text(object: JsonValue | undefined, name: string): string | null {
   return typeof value === 'string' ? value : null
 }
 
-function uniqueKey(type: ResourceType, resource: Resource, tenant: TenantContext, displayKey: string | null) {
+/** An empty text is no value (RFC 7643 §2.5, ours for strings): it cannot be found, nor does it sort as one. */
+function displayKey(type: ResourceType, resource: Resource): string | null {
+  const displayName = text(resource, 'displayName')
+  return displayName && keyColumn(type, 'displayName') ? indexable('displayName', fold(displayName)) : null
+}
+
+/** The folded name that no other resource of the type and tenant may have; null where there is none. */
+export function uniqueKey(type: ResourceType, resource: Resource, tenant: TenantContext): string | null {
   if (type.name === 'User') return indexable('userName', fold(text(resource, 'userName') ?? ''))
-  if (type.name === 'Group' && tenant.settings.uniqueGroupNames) return displayKey
+  if (type.name === 'Group' && tenant.settings.uniqueGroupNames) return displayKey(type, resource)
   return null
 }
 

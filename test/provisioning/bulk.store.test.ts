@@ -246,6 +246,45 @@ describe('references', () => {
     expect(statuses(list)).toEqual(['201', '409', '201'])
     expect(json(await scim('GET', `/Users/${idOf(list[0])}`)).userName).toBe(name)
   })
+
+  test('B-08 U-02 a name is free again where the first who wanted it fails', async () => {
+    const gone = idIn(await scim('POST', '/Users', userBody(newName())))
+    const [name, other] = [newName('Free'), newName('Other')]
+    await scim('POST', '/Groups', groupBody(other))
+    const list = await run([
+      { method: 'DELETE', path: `/Users/${gone}` },
+      post('a', '/Groups', groupBody(name, [gone])),
+      post('b', '/Groups', groupBody(name)),
+      post('c', '/Groups', groupBody(newName(), ['bulkId:b'])),
+      post('d', '/Groups', groupBody(name)),
+      post('e', '/Groups', groupBody(other)),
+    ])
+    expect(statuses(list)).toEqual(['204', '400', '201', '201', '409', '409'])
+    expect(valuesOf(json(await scim('GET', `/Groups/${idOf(list[3])}`)).members)).toEqual([idOf(list[2])])
+  })
+
+  test('U-02 a name is taken until the operation that gives it up', async () => {
+    const [kept, given] = [newName('Kept'), newName('Given')]
+    const ids: string[] = []
+    for (const name of [kept, given]) ids.push(idIn(await scim('POST', '/Users', userBody(name))))
+    const rename = (id: string | undefined, value: string) => {
+      const data = patchBody({ op: 'replace', path: 'userName', value })
+      return { method: 'PATCH', path: `/Users/${id}`, data }
+    }
+    const [first, second] = ids
+    const next = newName('Next')
+    expect(statuses(await run([rename(first, given), rename(second, next)]))).toEqual(['409', '200'])
+    expect(statuses(await run([rename(second, newName('Left')), rename(first, next)]))).toEqual(['200', '200'])
+  })
+
+  test('B-08 U-02 two groups of one name, each a member of the other, are refused together', async () => {
+    const name = newName('Ring')
+    const list = await run([
+      post('a', '/Groups', groupBody(name, ['bulkId:b'])),
+      post('b', '/Groups', groupBody(name, ['bulkId:a'])),
+    ])
+    expect(statuses(list)).toEqual(['409', '409'])
+  })
 })
 
 describe('cost', () => {
