@@ -13,10 +13,7 @@ const NO_TENANT = '00000000-0000-4000-8000-000000000000'
 
 /** The tenant context under which the prototypes are made; settings are the defaults. */
 const contextOf = (tenantId: string) =>
-  tenantContext(
-    { projectId: '', environmentId: '', tenantId, key: '', settings: effectiveSettings({}), paused: false },
-    '',
-  )
+  tenantContext({ projectId: '', environmentId: '', tenantId, key: '', settings: effectiveSettings({}) }, '')
 
 const stored = async (typeName: 'User' | 'Group', tenantId: string, body: Parameters<typeof prepareCreate>[3]) => {
   const tenant = contextOf(tenantId)

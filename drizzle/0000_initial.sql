@@ -33,6 +33,7 @@ CREATE TABLE "environments" (
 	"key_folded" text collate "C" NOT NULL,
 	"name" text NOT NULL,
 	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"paused" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
@@ -72,6 +73,7 @@ CREATE TABLE "projects" (
 	"key" text NOT NULL,
 	"key_folded" text collate "C" NOT NULL,
 	"name" text NOT NULL,
+	"paused" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint

@@ -82,6 +82,7 @@ async function serves(play: typeof playClient): Promise<void> {
 
 test('CR-05 PUT-04 a client that sends no schemas and partial PUTs is served', () => serves(playClient))
 
+// Not every machine has Python; the test above plays the same client.
 test.skipIf(!hasPython())('CR-05 PUT-04 so is one in Python', () => serves(playPython))
 
 test('CR-05 PUT-04 the legacy base URL serves it too', async () => {

@@ -13,6 +13,7 @@ export interface NewEnvironment {
   readonly key: string
   readonly name?: string | undefined
   readonly settings?: EnvironmentSettings | undefined
+  readonly paused?: boolean | undefined
 }
 
 /** The environment of a project with this key or id. */
@@ -48,11 +49,11 @@ export function createEnvironment(
 export async function insertEnvironment(
   tx: Database,
   projectId: string,
-  { key, name, settings }: NewEnvironment,
+  { key, name, settings, paused }: NewEnvironment,
 ): Promise<EnvironmentRow> {
   const problem = keyProblem(key)
   if (problem !== undefined) throw Refusal.badKey(problem)
-  const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {} }
+  const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
   const environment = await environmentsOf(tx, projectId).insert(row)
   if (environment === undefined) throw Refusal.keyTaken('environment', key)
   const tenant = { id: uuidv7(), key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {} }
@@ -60,12 +61,16 @@ export async function insertEnvironment(
   return environment
 }
 
-/** Changes an environment's name and merges its settings; its key and id never change. */
+/** Changes an environment's name, merges its settings, pauses or resumes it with its tenants; its key and id never change. */
 export function changeEnvironment(
   administration: Administration,
   projectId: string,
   id: string,
-  { name, settings }: { readonly name?: string | undefined; readonly settings?: EnvironmentSettingsChange | undefined },
+  input: {
+    readonly name?: string | undefined
+    readonly settings?: EnvironmentSettingsChange | undefined
+    readonly paused?: boolean | undefined
+  },
 ): Promise<EnvironmentRow> {
   return change(administration, async (tx) => {
     const environments = environmentsOf(tx, projectId)
@@ -73,8 +78,9 @@ export function changeEnvironment(
     const changed =
       environment &&
       (await environments.change(id, {
-        name: name ?? environment.name,
-        settings: changeSettings(environment.settings, settings ?? {}),
+        name: input.name ?? environment.name,
+        settings: changeSettings(environment.settings, input.settings ?? {}),
+        paused: input.paused ?? environment.paused,
       }))
     if (changed === undefined) throw Refusal.notFound('environment', id)
     return changed

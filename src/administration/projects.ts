@@ -6,6 +6,13 @@ import { environmentsOf } from '../repositories/environments.ts'
 import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
 import { type Administration, change, Refusal } from './control.ts'
 
+/** What a new project is made from. */
+export interface NewProject {
+  readonly key: string
+  readonly name?: string | undefined
+  readonly paused?: boolean | undefined
+}
+
 /** The project with this key or id. */
 export async function findProject(database: Database, name: string): Promise<ProjectRow | undefined> {
   return isKeyOrId(name) ? projectsIn(database).find(name) : undefined
@@ -19,34 +26,29 @@ export const listProjects = (database: Database, page: Page): Promise<ProjectRow
  *
  * @throws {Refusal} 400 for a key that is none, 409 for one that is taken
  */
-export function createProject(
-  administration: Administration,
-  input: { readonly key: string; readonly name?: string | undefined },
-): Promise<ProjectRow> {
+export function createProject(administration: Administration, input: NewProject): Promise<ProjectRow> {
   return change(administration, (tx) => insertProject(tx, input))
 }
 
 /** `createProject` inside a change that is under way. */
-export async function insertProject(
-  tx: Database,
-  { key, name }: { readonly key: string; readonly name?: string | undefined },
-): Promise<ProjectRow> {
+export async function insertProject(tx: Database, { key, name, paused }: NewProject): Promise<ProjectRow> {
   const problem = keyProblem(key)
   if (problem !== undefined) throw Refusal.badKey(problem)
-  const project = await projectsIn(tx).insert({ id: uuidv7(), key, name: name ?? key })
+  const project = await projectsIn(tx).insert({ id: uuidv7(), key, name: name ?? key, paused: paused ?? false })
   if (project === undefined) throw Refusal.keyTaken('project', key)
   return project
 }
 
-/** Renames a project; its key and id never change. */
+/** Renames a project, pauses or resumes it with all that is in it; its key and id never change. */
 export function changeProject(
   administration: Administration,
   id: string,
-  { name }: { readonly name?: string | undefined },
+  { name, paused }: { readonly name?: string | undefined; readonly paused?: boolean | undefined },
 ): Promise<ProjectRow> {
   return change(administration, async (tx) => {
     const project = await projectsIn(tx).find(id)
-    const changed = project && (await projectsIn(tx).change(id, { name: name ?? project.name }))
+    const values = project && { name: name ?? project.name, paused: paused ?? project.paused }
+    const changed = values && (await projectsIn(tx).change(id, values))
     if (changed === undefined) throw Refusal.notFound('project', id)
     return changed
   })

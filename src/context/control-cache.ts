@@ -19,12 +19,14 @@ export interface StoredKey {
 export interface KnownProject {
   readonly id: string
   readonly key: string
+  readonly paused: boolean
 }
 
 export interface KnownEnvironment {
   readonly id: string
   readonly key: string
   readonly settings: EnvironmentSettings
+  readonly paused: boolean
   /** Schemas and resource types that all of its tenants have beside the built-in ones. */
   readonly definitions: readonly Definition[]
 }

@@ -1,5 +1,5 @@
 import { ScimError } from '../scim/errors.ts'
-import type { ControlPlane, KnownEnvironment, KnownTenant } from './control-cache.ts'
+import type { ControlPlane, KnownEnvironment, KnownProject, KnownTenant } from './control-cache.ts'
 import type { Principal, Scope } from './principal.ts'
 import { covers } from './principal.ts'
 import type { ScimPath } from './scim-path.ts'
@@ -23,7 +23,7 @@ export type BaseUrlFor = (basePath: string) => string
  * The key is judged before existence is: under a name outside its scope it gets the same 403 whatever is there, and only a
  * key that reaches the parent learns with a 404 that something does not exist.
  *
- * @throws {ScimError} 403 outside the key's scope or for a paused tenant; 404 for what does not exist
+ * @throws {ScimError} 403 outside the key's scope, and where project, environment or tenant is paused; 404 for what does not exist
  */
 export async function resolveTenant(
   path: ScimPath,
@@ -48,6 +48,7 @@ export async function resolveTenant(
   let { tenant } = found
   if (tenant === undefined) {
     if (!covers(scope, inEnvironment)) throw outside()
+    refusePaused(project, environment)
     const mayCreate = environment.settings.createUnknownTenants === true && principal.permissions.has('scim:write')
     if (!mayCreate || path.tenant === undefined || keyProblem(path.tenant) !== undefined)
       throw unknown('tenant', path.tenant ?? DEFAULT_TENANT)
@@ -55,18 +56,8 @@ export async function resolveTenant(
     if (tenant === undefined) throw unknown('tenant', path.tenant)
   }
   if (!covers(scope, { kind: 'tenant', ...place, tenantId: tenant.id })) throw outside()
-  if (tenant.paused)
-    throw ScimError.forbidden(`The tenant "${tenant.key}" is paused: nothing is read or written until it is resumed.`)
-
-  const settings = effectiveSettings(environment.settings, tenant.settings)
-  const { id: tenantId, key, paused } = tenant
-  const registry = registryOf(settings, environment.definitions, tenant.definitions)
-  const context = tenantContext(
-    { ...place, tenantId, key, settings, paused },
-    baseUrlFor(found.path.basePath),
-    registry,
-  )
-  return { tenant: context, path: found.path }
+  refusePaused(project, environment, tenant)
+  return { tenant: contextOf(environment, tenant, place, baseUrlFor(found.path.basePath)), path: found.path }
 }
 
 /**
@@ -82,13 +73,34 @@ export async function resolveForDiscovery(
   const environment = project && (await control.environment(project.id, path.environment))
   if (!project || !environment) return undefined
   const found = await findTenant(path, control, environment)
-  if (found.tenant === undefined || found.tenant.paused) return undefined
-  const settings = effectiveSettings(environment.settings, found.tenant.settings)
-  if (!settings.anonymousDiscovery) return undefined
-  const { id: tenantId, key, paused } = found.tenant
-  const place = { projectId: project.id, environmentId: environment.id, tenantId, key, settings, paused }
-  const registry = registryOf(settings, environment.definitions, found.tenant.definitions)
-  return { tenant: tenantContext(place, baseUrlFor(found.path.basePath), registry), path: found.path }
+  if (found.tenant === undefined || project.paused || environment.paused || found.tenant.paused) return undefined
+  const place = { projectId: project.id, environmentId: environment.id }
+  const tenant = contextOf(environment, found.tenant, place, baseUrlFor(found.path.basePath))
+  return tenant.settings.anonymousDiscovery ? { tenant, path: found.path } : undefined
+}
+
+function contextOf(
+  environment: KnownEnvironment,
+  { id: tenantId, key, settings: own, definitions }: KnownTenant,
+  place: { readonly projectId: string; readonly environmentId: string },
+  baseUrl: string,
+): TenantContext {
+  const settings = effectiveSettings(environment.settings, own)
+  const registry = registryOf(settings, environment.definitions, definitions)
+  return tenantContext({ ...place, tenantId, key, settings }, baseUrl, registry)
+}
+
+/** What is paused is neither read nor written, by the name of the widest part that is. @throws {ScimError} 403 */
+function refusePaused(project: KnownProject, environment: KnownEnvironment, tenant?: KnownTenant): void {
+  const parts = [
+    ['project', project],
+    ['environment', environment],
+    ['tenant', tenant],
+  ] as const
+  for (const [kind, part] of parts) {
+    if (part?.paused)
+      throw ScimError.forbidden(`The ${kind} "${part.key}" is paused: nothing is read or written until it is resumed.`)
+  }
 }
 
 /** The tenant, and the path read accordingly: `…/v2/Devices` may be a tenant, or a resource type of the default one. */

@@ -22,7 +22,6 @@ export interface TenantContext {
   readonly registry: SchemaRegistry
   /** Where the client sees this tenant, without a slash at the end; all that differs between the three base URLs. */
   readonly baseUrl: string
-  readonly paused: boolean
 }
 
 /** A tenant as the control plane knows it. */
@@ -32,7 +31,6 @@ export interface TenantPlace {
   readonly tenantId: string
   readonly key: string
   readonly settings: Settings
-  readonly paused: boolean
 }
 
 /** Puts a tenant context together; cheap enough for every request. */
@@ -50,7 +48,6 @@ export function tenantContext(
     deviations: deviationsOf(place.settings.mode),
     registry,
     baseUrl,
-    paused: place.paused,
   })
 }
 

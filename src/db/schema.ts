@@ -31,6 +31,7 @@ export const projects = pgTable(
     /** `key` in lower case: keys are unique without regard to case. */
     keyFolded: key('key_folded').notNull(),
     name: text().notNull(),
+    paused: boolean().notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [uniqueIndex('projects_key').on(t.keyFolded)],
@@ -48,6 +49,7 @@ export const environments = pgTable(
     name: text().notNull(),
     /** Defaults for the tenants of this environment; validated by context/settings. */
     settings: jsonb().notNull().default({}),
+    paused: boolean().notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [uniqueIndex('environments_key').on(t.projectId, t.keyFolded)],

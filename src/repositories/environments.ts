@@ -11,6 +11,7 @@ export interface EnvironmentRow {
   readonly key: string
   readonly name: string
   readonly settings: EnvironmentSettings
+  readonly paused: boolean
   readonly createdAt: Date
 }
 
@@ -22,6 +23,7 @@ export function environmentsOf({ orm }: Database, projectId: string) {
     key: environments.key,
     name: environments.name,
     settings: environments.settings,
+    paused: environments.paused,
     createdAt: environments.createdAt,
   }
   const inProject = eq(environments.projectId, projectId)
@@ -47,6 +49,7 @@ export function environmentsOf({ orm }: Database, projectId: string) {
       key: string
       name: string
       settings: EnvironmentSettings
+      paused?: boolean
     }): Promise<EnvironmentRow | undefined> {
       const values = { ...row, projectId, keyFolded: foldKey(row.key) }
       return first(await orm.insert(environments).values(values).onConflictDoNothing().returning(columns))
@@ -54,7 +57,7 @@ export function environmentsOf({ orm }: Database, projectId: string) {
 
     async change(
       id: string,
-      values: { name: string; settings: EnvironmentSettings },
+      values: { name: string; settings: EnvironmentSettings; paused: boolean },
     ): Promise<EnvironmentRow | undefined> {
       const condition = and(inProject, eq(environments.id, id))
       return first(await orm.update(environments).set(values).where(condition).returning(columns))

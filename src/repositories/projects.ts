@@ -7,6 +7,7 @@ export interface ProjectRow {
   readonly id: string
   readonly key: string
   readonly name: string
+  readonly paused: boolean
   readonly createdAt: Date
 }
 
@@ -18,7 +19,13 @@ export interface Page {
 
 /** The projects of the instance; their names are keys or ids. */
 export function projectsIn({ orm }: Database) {
-  const columns = { id: projects.id, key: projects.key, name: projects.name, createdAt: projects.createdAt }
+  const columns = {
+    id: projects.id,
+    key: projects.key,
+    name: projects.name,
+    paused: projects.paused,
+    createdAt: projects.createdAt,
+  }
   return {
     async find(name: string): Promise<ProjectRow | undefined> {
       const named = isUuid(name) ? eq(projects.id, name) : eq(projects.keyFolded, foldKey(name))
@@ -31,13 +38,13 @@ export function projectsIn({ orm }: Database) {
       return orm.select(columns).from(projects).where(condition).orderBy(asc(projects.id)).limit(limit)
     },
 
-    async insert(row: { id: string; key: string; name: string }): Promise<ProjectRow | undefined> {
+    async insert(row: { id: string; key: string; name: string; paused?: boolean }): Promise<ProjectRow | undefined> {
       const values = { ...row, keyFolded: foldKey(row.key) }
       const rows = await orm.insert(projects).values(values).onConflictDoNothing().returning(columns)
       return rows[0]
     },
 
-    async change(id: string, values: { name: string }): Promise<ProjectRow | undefined> {
+    async change(id: string, values: { name: string; paused: boolean }): Promise<ProjectRow | undefined> {
       const rows = await orm.update(projects).set(values).where(eq(projects.id, id)).returning(columns)
       return rows[0]
     },

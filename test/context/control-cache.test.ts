@@ -26,7 +26,7 @@ const store = (shared: boolean): ControlStore => ({
   },
   project: async (name) => {
     queries.push(`project ${name}`)
-    return name === 'acme' ? { id: 'p', key: 'acme' } : undefined
+    return name === 'acme' ? { id: 'p', key: 'acme', paused: false } : undefined
   },
   environment: async () => undefined,
   tenant: async () => undefined,

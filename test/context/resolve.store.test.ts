@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApiKey } from '../../src/administration/api-keys.ts'
 import type { Administration } from '../../src/administration/control.ts'
 import { changeEnvironment, createEnvironment } from '../../src/administration/environments.ts'
-import { createProject } from '../../src/administration/projects.ts'
+import { changeProject, createProject } from '../../src/administration/projects.ts'
 import { changeTenant, createTenant, deleteTenant, findTenant } from '../../src/administration/tenants.ts'
 import { ControlPlane } from '../../src/context/control-cache.ts'
 import { CONFIGURED_ADMIN, type Principal, type Scope } from '../../src/context/principal.ts'
@@ -77,7 +77,7 @@ describe('TEN-01 the three base URLs lead to one frozen context', () => {
     ['R-Acme/PROD/v2/Default/Users', 'https://host/scim/v2/R-Acme/PROD/v2/Default'],
   ])('%s', async (text, baseUrl) => {
     const { tenant, path } = await resolve(text, 'environment')
-    expect(tenant).toMatchObject({ id: ids.get('r-acme/prod/default'), key: 'default', baseUrl, paused: false })
+    expect(tenant).toMatchObject({ id: ids.get('r-acme/prod/default'), key: 'default', baseUrl })
     expect(path.rest).toEqual(['Users'])
     expect(Object.isFrozen(tenant)).toBe(true)
   })
@@ -142,6 +142,39 @@ test('TEN-10 a paused tenant answers 403, a deleted one 404', async () => {
   expect(await refusal('r-acme/dev/v2/initech', 'project')).toBeUndefined()
   await deleteTenant(administration, environmentId, id)
   expect(await refusal('r-acme/dev/v2/initech', 'project')).toMatchObject({ status: '404' })
+})
+
+test('TEN-10 a paused project or environment pauses all that is in it', async () => {
+  const [projectId = '', environmentId = ''] = [ids.get('r-other'), ids.get('r-other/prod')]
+  await changeEnvironment(administration, projectId, environmentId, {
+    settings: { anonymousDiscovery: true, createUnknownTenants: true },
+  })
+  const anonymous = () => resolveForDiscovery(pathOf('r-other/prod/v2/globex'), control, (basePath) => basePath)
+  const pause: readonly [string, (paused: boolean) => Promise<unknown>][] = [
+    ['project "r-other"', (paused) => changeProject(administration, projectId, { paused })],
+    ['environment "prod"', (paused) => changeEnvironment(administration, projectId, environmentId, { paused })],
+  ]
+  for (const [what, set] of pause) {
+    expect(await anonymous()).toBeDefined()
+    await set(true)
+    // A tenant that is not there yet is not made either.
+    for (const tenant of ['globex', 'default', 'not-made-yet']) {
+      expect(await refusal(`r-other/prod/v2/${tenant}`, 'instance')).toMatchObject({
+        status: '403',
+        detail: `The ${what} is paused: nothing is read or written until it is resumed.`,
+      })
+    }
+    expect(await refusal('r-other/prod/v2/globex', 'tenant')).toMatchObject({
+      detail: expect.not.stringContaining('paused'),
+    })
+    expect(await anonymous()).toBeUndefined()
+    await set(false)
+    expect(await refusal('r-other/prod/v2/globex', 'instance')).toBeUndefined()
+  }
+  expect(await findTenant(database, environmentId, 'not-made-yet')).toBeUndefined()
+  await changeEnvironment(administration, projectId, environmentId, {
+    settings: { anonymousDiscovery: null, createUnknownTenants: null },
+  })
 })
 
 test('TEN-09 settings show in the context', async () => {

@@ -146,7 +146,7 @@ interface Store {
 async function fill(seed: number): Promise<Store> {
   const made = await instance.newTenant()
   const baseUrl = made.base
-  const place = { projectId: '', environmentId: '', tenantId: made.id, key: made.name, paused: false }
+  const place = { projectId: '', environmentId: '', tenantId: made.id, key: made.name }
   const plain = tenantContext({ ...place, settings: effectiveSettings({ uniqueGroupNames: false }) }, baseUrl)
   const tenant: TenantContext = { ...plain, registry }
   const scope = { tenantId: made.id, baseUrl, requestId: 'test', actor: 'test', defersReferences: false }

@@ -55,6 +55,7 @@ test('colours are for terminals', () => {
 
 const curlIsThere = spawnSync('curl', ['--version']).status === 0
 
+// Without curl nobody can paste the command; what it says is tested above.
 test.skipIf(!curlIsThere).each([
   ['rck_api', 'Bearer rck_api'],
   [undefined, 'Bearer from the environment'],

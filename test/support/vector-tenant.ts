@@ -59,7 +59,7 @@ export const registryFor = (file: VectorFile): SchemaRegistry =>
 
 /** Dresses `tenant`, which has to be empty, in the schemas of `registry`. */
 export function vectorTenant(database: Database, tenant: TestTenant, registry: SchemaRegistry): VectorTenant {
-  const place = { projectId: '', environmentId: '', tenantId: tenant.id, key: tenant.name, paused: false }
+  const place = { projectId: '', environmentId: '', tenantId: tenant.id, key: tenant.name }
   const contextIn = (mode: Mode) => {
     const context = tenantContext({ ...place, settings: { ...DEFAULT_SETTINGS, mode } }, tenant.base)
     return Object.freeze({ ...context, registry })

@@ -31,6 +31,7 @@ const environment = z
     id: z.uuid(),
     key: keyText,
     name: z.string(),
+    paused: z.boolean(),
     settings: environmentSettingsShape,
     effectiveSettings: environmentSettingsShape,
     createdAt: z.string(),
@@ -54,7 +55,12 @@ const create = createRoute({
   request: {
     params: projectParams,
     body: jsonBody(
-      z.strictObject({ key: keyText, name: nameText.optional(), settings: environmentSettingsShape.optional() }),
+      z.strictObject({
+        key: keyText,
+        name: nameText.optional(),
+        settings: environmentSettingsShape.optional(),
+        paused: z.boolean().optional(),
+      }),
     ),
   },
   responses: { 201: jsonAnswer(environment, 'Made'), ...problems },
@@ -70,10 +76,17 @@ const modify = createRoute({
   method: 'patch',
   path: '/projects/{p}/environments/{e}',
   tags,
-  description: 'Settings are merged; null takes one back to its default.',
+  description:
+    'Settings are merged; null takes one back to its default. While it is paused, the base URLs of its tenants answer 403.',
   request: {
     params: environmentParams,
-    body: jsonBody(z.strictObject({ name: nameText.optional(), settings: environmentSettingsChange.optional() })),
+    body: jsonBody(
+      z.strictObject({
+        name: nameText.optional(),
+        settings: environmentSettingsChange.optional(),
+        paused: z.boolean().optional(),
+      }),
+    ),
   },
   responses: { 200: jsonAnswer(environment, 'Changed'), ...problems },
 })
@@ -125,10 +138,11 @@ export function environmentRoutes(app: AdminApp, { administration, database }: A
   })
 }
 
-const present = ({ id, key, name, settings, createdAt }: EnvironmentRow): z.infer<typeof environment> => ({
+const present = ({ id, key, name, paused, settings, createdAt }: EnvironmentRow): z.infer<typeof environment> => ({
   id,
   key,
   name,
+  paused,
   settings,
   effectiveSettings: effectiveSettings(settings),
   createdAt: createdAt.toISOString(),

@@ -19,7 +19,7 @@ import {
 } from './schemas.ts'
 
 const project = z
-  .object({ id: z.uuid(), key: keyText, name: z.string(), createdAt: z.string(), warnings })
+  .object({ id: z.uuid(), key: keyText, name: z.string(), paused: z.boolean(), createdAt: z.string(), warnings })
   .openapi('Project')
 const tags = ['Projects']
 
@@ -34,7 +34,9 @@ const create = createRoute({
   method: 'post',
   path: '/projects',
   tags,
-  request: { body: jsonBody(z.strictObject({ key: keyText, name: nameText.optional() })) },
+  request: {
+    body: jsonBody(z.strictObject({ key: keyText, name: nameText.optional(), paused: z.boolean().optional() })),
+  },
   responses: { 201: jsonAnswer(project, 'Made'), ...problems },
 })
 const retrieve = createRoute({
@@ -48,7 +50,11 @@ const modify = createRoute({
   method: 'patch',
   path: '/projects/{p}',
   tags,
-  request: { params: projectParams, body: jsonBody(z.strictObject({ name: nameText.optional() })) },
+  description: 'While a project is paused, the base URLs of all of its tenants answer 403.',
+  request: {
+    params: projectParams,
+    body: jsonBody(z.strictObject({ name: nameText.optional(), paused: z.boolean().optional() })),
+  },
   responses: { 200: jsonAnswer(project, 'Changed'), ...problems },
 })
 const remove = createRoute({
@@ -92,10 +98,11 @@ export function projectRoutes(app: AdminApp, { administration, database }: Admin
   })
 }
 
-const present = ({ id, key, name, createdAt }: ProjectRow): z.infer<typeof project> => ({
+const present = ({ id, key, name, paused, createdAt }: ProjectRow): z.infer<typeof project> => ({
   id,
   key,
   name,
+  paused,
   createdAt: createdAt.toISOString(),
   warnings: keyWarnings(key),
 })

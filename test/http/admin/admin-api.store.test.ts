@@ -18,6 +18,7 @@ interface Body {
   next: string | null
   items: unknown[]
   revokedAt: string | null
+  paused: boolean
   settings: unknown
   effectiveSettings: object
   scimBaseUrls: string[]
@@ -87,7 +88,10 @@ describe('making, listing and changing', () => {
     expect(made.headers.get('Location')).toBe('/api/v1/projects/Big_Co')
     expect((await send('GET', '/projects/big_co')).body).toEqual(made.body)
     expect((await send('GET', `/projects/${made.body.id}`)).body).toEqual(made.body)
-    expect((await send('PATCH', '/projects/big_co', { name: 'Big' })).body).toEqual({ ...made.body, name: 'Big' })
+    expect(made.body.paused).toBe(false)
+    const [renamed, paused] = [{ name: 'Big' }, { paused: true }]
+    expect((await send('PATCH', '/projects/big_co', renamed)).body).toEqual({ ...made.body, ...renamed })
+    expect((await send('PATCH', '/projects/big_co', paused)).body).toEqual({ ...made.body, ...renamed, ...paused })
     expect((await send('DELETE', '/projects/big_co')).status).toBe(204)
     expect((await send('GET', '/projects/big_co')).status).toBe(404)
   })
@@ -107,6 +111,10 @@ describe('making, listing and changing', () => {
       rootQueries: false,
       createUnknownTenants: true,
     })
+    expect([changed.body.paused, (await send('PATCH', `${path}/stage`, { paused: true })).body]).toEqual([
+      false,
+      { ...changed.body, paused: true },
+    ])
     expect((await send('GET', `${path}/stage/tenants`)).body).toMatchObject({ items: [{ key: 'default' }], next: null })
     expect((await send('DELETE', `${path}/stage`)).status).toBe(204)
     expect((await send('GET', `${path}/stage`)).status).toBe(404)
@@ -301,7 +309,7 @@ describe('problems (RFC 9457)', () => {
     ['/projects/acme/environments/prod', { settings: { colour: 'red' } }, 'settings.colour'],
     ['/projects/acme/environments/prod', { settings: { mode: 'loose' } }, 'settings.mode'],
     ['/projects/acme/environments/prod', { key: 'new' }, 'key'],
-    ['/projects/acme/environments/prod', { paused: true }, 'paused'],
+    ['/projects/acme/environments/prod', { paused: 'yes' }, 'paused'],
     [
       '/projects/acme/environments/prod/tenants/globex',
       { settings: { createUnknownTenants: true } },
