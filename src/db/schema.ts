@@ -292,3 +292,17 @@ export const events = pgTable(
     index('events_time').on(t.tenantId, t.occurredAt),
   ],
 )
+
+/**
+ * How far a tenant's log goes. Whoever numbers events holds the row until the commit, so that one does at a time; writers of
+ * events never touch it. Made with the first numbered event.
+ */
+export const eventLogs = pgTable('event_logs', {
+  tenantId: uuid('tenant_id')
+    .primaryKey()
+    .references(() => tenants.id),
+  /** The highest position given. */
+  head: bigint({ mode: 'number' }).notNull().default(0),
+  /** Events up to this position have been deleted for their age. */
+  trimmed: bigint({ mode: 'number' }).notNull().default(0),
+})

@@ -4,6 +4,7 @@ import { parseStoredSettings, type TenantSettings } from '../context/settings.ts
 import type { Database } from '../db/database.ts'
 import {
   apiKeys,
+  eventLogs,
   events,
   memberships,
   resourceCounts,
@@ -83,8 +84,10 @@ export function tenantsOf(database: Database, environmentId: string) {
         'select count(*)::int as locked from (select 1 from resources where tenant_id = $1::uuid for update) as locks',
         [id],
       )
-      for (const table of [memberships, resourceKeys, resources, resourceCounts, events, apiKeys, schemaDefinitions])
-        await orm.delete(table).where(eq(table.tenantId, id))
+      // The log first: whoever numbers events holds its row, and then waits for nobody.
+      const logged = [eventLogs, events]
+      const rest = [memberships, resourceKeys, resources, resourceCounts, apiKeys, schemaDefinitions]
+      for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
     },
   }

@@ -1,0 +1,144 @@
+import type { Database } from '../db/database.ts'
+import type { EventTypes, LoggedEvent } from '../events/event.ts'
+import { Parameters } from './parameters.ts'
+
+/** Events numbered in one transaction: some ten milliseconds of work. */
+const NUMBERED_AT_ONCE = 1_000
+
+/** Positions looked at for one page: a reader of rare types gets ahead without the statement growing. */
+const SCANNED_AT_ONCE = 10_000
+
+/** A stretch of a log. */
+export interface LogPage {
+  readonly events: readonly LoggedEvent[]
+  /** Where to go on: everything up to this position was looked at. */
+  readonly next: number
+  /** The highest position that was given when the page was read. */
+  readonly head: number
+  /** Events up to this position are gone. */
+  readonly trimmed: number
+}
+
+/** The columns of `events e` that make a `LoggedEvent`. */
+const eventColumns = `e.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
+  e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
+  (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes`
+
+/**
+ * The log of one tenant, as readers follow it.
+ *
+ * Writers append events without a position. Positions are given after the commit, by one stamper at a time, which holds the
+ * row of `event_logs` from before it looks until it has committed; so what is numbered later was not visible before, and a
+ * reader that has seen a position has seen all below it.
+ */
+export function eventLogOf(db: Database, tenantId: string) {
+  return {
+    /**
+     * Numbers events that are committed and have no position yet, in the order of writing, which within one resource is that
+     * of its versions. Gives how many; when another one is at it, 0 at once, or after `wait` whatever that one has left.
+     */
+    async number({ wait = false }: { readonly wait?: boolean } = {}): Promise<number> {
+      return db.transaction(async (tx) => {
+        if (!(await holdsLog(tx, tenantId, wait))) return 0
+        // A statement of its own: its snapshot is younger than the lock, so it sees what the last holder has numbered.
+        const [done] = await tx.run<{ count: number }>(
+          `with fresh as materialized (
+             select e.seq, l.head + row_number() over (order by e.seq) as position
+             from event_logs l cross join lateral (
+               select e.seq from events e where e.tenant_id = $1::uuid and e.position is null
+               order by e.seq limit ${NUMBERED_AT_ONCE}
+             ) e where l.tenant_id = $1::uuid
+           ),
+           numbered as (
+             update events e set position = f.position from fresh f where e.tenant_id = $1::uuid and e.seq = f.seq
+             returning e.position
+           ),
+           counted as (select count(*) as n from numbered),
+           moved as (update event_logs l set head = l.head + c.n from counted c where l.tenant_id = $1::uuid)
+           select n::int as count from counted`,
+          [tenantId],
+          // Planned each time: a plan from when the log was short would read all of it.
+          { prepare: false },
+        )
+        return done?.count ?? 0
+      })
+    },
+
+    /**
+     * Up to `limit` events after the position `after`. With `types`, `next` may be ahead of the last of them, also when there
+     * is none.
+     */
+    async read(after: number, limit: number, { types, nouns }: EventTypes): Promise<LogPage> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(tenantId, 'uuid')
+      const from = parameters.bind(after, 'bigint')
+      const conditions = [
+        ...(types.length > 0 ? [`e.type = any(${parameters.array(types, 'text')})`] : []),
+        ...(nouns.length > 0 ? [`split_part(e.type, '.', 1) = any(${parameters.array(nouns, 'text')})`] : []),
+      ]
+      const rows = await db.run<LoggedEvent & { head: number; trimmed: number; position: number | null }>(
+        `select l.head::float8 as head, l.trimmed::float8 as trimmed, x.* from event_logs l left join lateral (
+           select ${eventColumns} from events e
+           where e.tenant_id = ${tenant} and e.position > ${from} and e.position <= ${from} + ${SCANNED_AT_ONCE}
+             ${conditions.length > 0 ? `and (${conditions.join(' or ')})` : ''}
+           order by e.position limit ${Math.trunc(limit)}
+         ) x on true where l.tenant_id = ${tenant} order by x.position`,
+        parameters.values,
+      )
+      const [first] = rows
+      const { head, trimmed } = first ?? { head: 0, trimmed: 0 }
+      const events = rows.filter((row) => row.position !== null)
+      const looked = Math.max(after, Math.min(head, after + SCANNED_AT_ONCE))
+      const next = events.length === limit ? (events.at(-1)?.position ?? looked) : looked
+      return { events, next, head, trimmed }
+    },
+
+    /** True when events wait for their position. */
+    async hasUnnumbered(): Promise<boolean> {
+      const rows = await db.run<{ waits: boolean }>(
+        'select exists (select 1 from events e where e.tenant_id = $1::uuid and e.position is null) as waits',
+        [tenantId],
+      )
+      return rows[0]?.waits === true
+    },
+  }
+}
+
+/** Takes the log's row until the end of the transaction; makes it for a tenant's first events. */
+async function holdsLog(tx: Database, tenantId: string, wait: boolean): Promise<boolean> {
+  const lock = () =>
+    tx.run(`select 1 from event_logs where tenant_id = $1::uuid for update ${wait ? '' : 'skip locked'}`, [tenantId])
+  if ((await lock()).length > 0) return true
+  const made = await tx.run(
+    `insert into event_logs (tenant_id) select t.id from tenants t where t.id = $1::uuid
+     on conflict do nothing returning 1`,
+    [tenantId],
+  )
+  return made.length > 0 || (wait && (await lock()).length > 0)
+}
+
+/** Tenants with events that wait for their position, in no order that matters; up to `limit`. */
+export async function unnumberedTenants(db: Database, limit: number): Promise<string[]> {
+  // One look at the index for each tenant, however many of its events wait.
+  const rows = await db.run<{ id: string }>(
+    `with recursive waiting(id) as (
+       (select e.tenant_id from events e where e.position is null order by e.tenant_id limit 1)
+       union all
+       select (select e.tenant_id from events e where e.position is null and e.tenant_id > w.id order by e.tenant_id limit 1)
+       from waiting w where w.id is not null
+     ) select id::text from waiting where id is not null limit ${Math.trunc(limit)}`,
+    [],
+  )
+  return rows.map(({ id }) => id)
+}
+
+/** The highest position given, of each of these tenants that has one. */
+export async function logHeads(db: Database, tenantIds: readonly string[]): Promise<Map<string, number>> {
+  const parameters = new Parameters()
+  const rows = await db.run<{ id: string; head: number }>(
+    `select tenant_id::text as id, head::float8 as head from event_logs
+     where tenant_id = any(${parameters.array(tenantIds, 'uuid')})`,
+    parameters.values,
+  )
+  return new Map(rows.map(({ id, head }) => [id, head]))
+}
