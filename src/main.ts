@@ -3,7 +3,8 @@ import { createApp } from './app.ts'
 import { loadConfig } from './config.ts'
 import { ControlPlane } from './context/control-cache.ts'
 import { migrateDatabase } from './db/open.ts'
-import { createLogger } from './observability/logger.ts'
+import { LogWatch } from './delivery/log-watch.ts'
+import { createLogger, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control-store.ts'
 import { startFailure, startGateway, stopOnSignals } from './start.ts'
 
@@ -18,7 +19,16 @@ async function main(): Promise<void> {
     bootstrap,
     createApp: (deps) => {
       const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
-      return { fetch: createApp({ ...deps, control }).fetch, stop: () => control.stop() }
+      const watch = new LogWatch(deps.database, (error) => logFailure(logger, error, 'numbering events'))
+      watch.start()
+      return {
+        fetch: createApp({ ...deps, control, watch }).fetch,
+        drain: () => watch.drain(),
+        stop: async () => {
+          await watch.stop()
+          await control.stop()
+        },
+      }
     },
     out: process.stdout,
     onLost: (reason) => fail([reason]),

@@ -12,9 +12,13 @@ import type { Logger } from './observability/logger.ts'
 /** How long requests under way may take once a stop was asked for; less than the 30 s that platforms give. */
 const GRACE_MS = 25_000
 
-/** The app over an open database; `stop` writes down what it still holds, before the database closes. */
+/**
+ * The app over an open database; `drain` ends requests that only wait for something to happen, `stop` writes down what it
+ * still holds, before the database closes.
+ */
 export interface RunningApp {
   readonly fetch: Fetch
+  drain?(): void
   stop?(): Promise<void>
 }
 
@@ -54,6 +58,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     return {
       port: server.port,
       stop: async (graceMs = GRACE_MS) => {
+        app.drain?.()
         await server.stop(graceMs)
         try {
           await app.stop?.()

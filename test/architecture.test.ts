@@ -7,7 +7,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['main', 'start', 'banner', 'listen'],
   ['app'],
   ['http'],
-  ['provisioning', 'administration'],
+  ['provisioning', 'administration', 'delivery'],
   ['repositories'],
   ['db', 'context', 'events', 'observability', 'config'],
   ['scim'],

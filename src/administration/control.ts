@@ -14,13 +14,16 @@ export interface Mistake {
   readonly message: string
 }
 
+/** 410 is for what was there once and is not kept for ever. */
+export type RefusalStatus = 400 | 403 | 404 | 409 | 410
+
 /** A refusal that the operator should read; http/problem and the command line turn it into words. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
-  readonly status: 400 | 403 | 404 | 409
+  readonly status: RefusalStatus
   readonly mistakes: readonly Mistake[]
 
-  constructor(status: 400 | 403 | 404 | 409, detail: string, mistakes: readonly Mistake[] = []) {
+  constructor(status: RefusalStatus, detail: string, mistakes: readonly Mistake[] = []) {
     super(detail)
     this.status = status
     this.mistakes = mistakes

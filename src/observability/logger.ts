@@ -48,6 +48,11 @@ export function logError(logger: Logger, error: unknown, requestId: string): voi
   logger.error({ requestId, err: error }, 'failed')
 }
 
+/** Writes why work that nobody asked for failed; `task` names it. */
+export function logFailure(logger: Logger, error: unknown, task: string): void {
+  logger.error({ task, err: error }, 'failed')
+}
+
 /** An error as it may be logged: the database's without its message, which shows values. */
 export function describeError(error: unknown, depth = 0): Record<string, unknown> {
   if (!(error instanceof Error)) return { name: typeof error }

@@ -3,7 +3,7 @@ import type { EventTypes, LoggedEvent } from '../events/event.ts'
 import { Parameters } from './parameters.ts'
 
 /** Events numbered in one transaction: some ten milliseconds of work. */
-const NUMBERED_AT_ONCE = 1_000
+export const NUMBERED_AT_ONCE = 1_000
 
 /** Positions looked at for one page: a reader of rare types gets ahead without the statement growing. */
 const SCANNED_AT_ONCE = 10_000

@@ -241,7 +241,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         ),
         removed as (
           delete from resources r using target t where r.tenant_id = ${tenant} and r.id = t.id and t.fits
-          returning r.id, r.resource_type, r.version, r.document
+          returning r.id, r.resource_type, r.version, r.document, r.active
         ),
         bumped as (
           update resources r set version = r.version + 1, modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
@@ -256,7 +256,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
           select ${tenant}, ${parameters.bind(`${eventNoun}.deleted`, 'text')}, x.resource_type, x.id, x.version + 1,
-            ${request}, ${actor}, ${now}, '{"before":' || ${eventDocument([type], 'x', parameters)} || '}' from removed x
+            ${request}, ${actor}, ${now}, '{"before":' || ${eventDocument([type], 'x', parameters)} || '}'
+          from removed x
           union all
           select ${tenant}, 'group.member_removed', 'Group', b.id, b.version, ${request}, ${actor}, b.modified_at,
             ${memberBatchJson('u.member_id')}

@@ -641,7 +641,7 @@ describe('events', () => {
     const changed = (...list: object[]) => ({ changed: list })
     const document = { schemas: [USER_SCHEMA], userName: name }
     expect(brief).toEqual([
-      { type: 'user.created', version: 1, changes: { after: { ...document, title: 'A' } } },
+      { type: 'user.created', version: 1, changes: { after: { ...document, title: 'A', active: true } } },
       { type: 'user.updated', version: 2, changes: changed({ path: 'title', before: 'A', after: 'B' }) },
       { type: 'user.updated', version: 3, changes: changed({ path: 'name.familyName', after: 'F' }) },
       { type: 'user.deactivated', version: 4, changes: changed({ path: 'active', before: true, after: false }) },
@@ -650,7 +650,7 @@ describe('events', () => {
       {
         type: 'user.deleted',
         version: 6,
-        changes: { before: { ...document, title: 'C', name: { familyName: 'F' } } },
+        changes: { before: { ...document, title: 'C', name: { familyName: 'F' }, active: true } },
       },
     ])
     const requests = [0, 1, 2, 3, 4, 4, 5].map((i) => asked[i]?.headers.get('x-request-id'))

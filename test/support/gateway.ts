@@ -12,6 +12,7 @@ import { CONFIGURED_ADMIN, type Permission, type Scope } from '../../src/context
 import { type BaseForm, DEFAULT_TENANT } from '../../src/context/scim-path.ts'
 import type { TenantSettings, TenantSettingsChange } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
+import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
@@ -91,7 +92,8 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const control = new ControlPlane(controlStore(database), { adminKey })
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })
-  const { fetch } = createApp({ database, control, config, logger })
+  const watch = new LogWatch(database, (error) => errors.push(String(error)))
+  const { fetch } = createApp({ database, control, config, logger, watch })
   const server = await listen(fetch, config)
   const origin = `http://127.0.0.1:${server.port}`
 
@@ -141,7 +143,9 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
     revoke: (revoked) => revokeApiKey(administration, { kind: 'instance' }, parseApiKey(revoked) ?? '', new Date()),
     keyOfAnotherProject: async () => (await newPlace()).key,
     close: async () => {
+      watch.drain()
       await server.stop(0)
+      await watch.stop()
       await control.stop()
     },
   }

@@ -6,9 +6,10 @@ import { createTenant } from '../../src/administration/tenants.ts'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { ControlPlane } from '../../src/context/control-cache.ts'
-import { CONFIGURED_ADMIN } from '../../src/context/principal.ts'
+import { CONFIGURED_ADMIN, type Permission } from '../../src/context/principal.ts'
 import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
+import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
 import {
@@ -56,7 +57,8 @@ export async function openInstance(database: Database, env: Readonly<Record<stri
   const recorder = recordStatements(database)
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })
-  const app = createApp({ database: recorder.database, control, config, logger })
+  const watch = new LogWatch(database, (error) => errors.push(String(error)))
+  const app = createApp({ database: recorder.database, control, config, logger, watch })
   const administration = { database, changed: () => control.changed() }
   const send = async (request: Request) => app.fetch(request)
   const environmentIn = async (projectId: string, projectKey: string): Promise<Place> => {
@@ -79,12 +81,16 @@ export async function openInstance(database: Database, env: Readonly<Record<stri
       const name = `t-${randomBytes(6).toString('hex')}`
       const { id } = await createTenant(administration, at, { key: name, settings })
       const scope = { kind: 'tenant', ...at, tenantId: id } as const
-      const { key } = await createApiKey(administration, scope, { name: 'test' }, CONFIGURED_ADMIN)
+      const permissions: readonly Permission[] = ['scim:read', 'scim:write', 'directory:read']
+      const { key } = await createApiKey(administration, scope, { name: 'test', permissions }, CONFIGURED_ADMIN)
       const base = `${environment}/v2/${name}`
       return { id, name, base, key, scim: scimOver(send, base, key) }
     },
     reach: ({ base, key }) => scimOver(send, base, key),
-    close: () => control.stop(),
+    close: async () => {
+      await watch.stop()
+      await control.stop()
+    },
   }
 }
 

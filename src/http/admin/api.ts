@@ -10,6 +10,7 @@ import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
+import { eventRoutes, READER_PATHS } from './events.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -20,12 +21,12 @@ const MAX_DEFINITION_BYTES = 1_048_576
 
 /**
  * The admin API, to be mounted at `/api/v1`: projects, environments, tenants and API keys for callers whose key has the
- * permission `admin`; refusals are problem details (RFC 9457). `/openapi.json` describes it, to everybody.
+ * permission `admin`, and events for those with `directory:read`; refusals are problem details (RFC 9457). `/openapi.json` describes it, to everybody.
  *
  * What is thrown here and is not the caller's fault goes through to the application around it. A `requestId` that it has set
  * shows in problems.
  */
-export function adminApi({ database, config, control }: AdminDependencies): AdminApp {
+export function adminApi({ database, config, control, watch }: AdminDependencies): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalid(result.error)
@@ -46,14 +47,21 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
     security: [{ apiKey: [] }],
   })
 
+  for (const path of READER_PATHS)
+    app.use(path, (c, next) => {
+      c.set('permission', 'directory:read')
+      return next()
+    })
+
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
     const refuse = ({ status, detail, wwwAuthenticate }: Challenge) =>
       problemResponse({ status, detail }, c.var.requestId, { 'WWW-Authenticate': wwwAuthenticate })
     const result = await control.authenticate(c.req.header('authorization'))
     if ('challenge' in result) return refuse(result.challenge)
-    const lacking = missingPermission(result.principal, 'admin')
+    const lacking = missingPermission(result.principal, c.var.permission ?? 'admin')
     if (lacking !== undefined) return refuse(lacking)
+    if (result.principal.userId !== undefined) throw new Refusal(403, 'A key that stands for a user reaches only /Me.')
     c.set('principal', result.principal)
     return next()
   })
@@ -63,12 +71,14 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
   const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
   app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
 
-  const services = { database, config, administration: { database, changed: () => control.changed() } }
+  const administration = { database, changed: () => control.changed() }
+  const services = { database, config, control, watch, administration }
   projectRoutes(app, services)
   environmentRoutes(app, services)
   tenantRoutes(app, services)
   schemaDefinitionRoutes(app, services)
   apiKeyRoutes(app, services)
+  eventRoutes(app, services)
 
   app.all('*', () => {
     throw new HTTPException(404, { message: 'The admin API has nothing at this address for this method.' })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../../src/app.ts'
 import { loadConfig } from '../../../src/config.ts'
 import { ControlPlane } from '../../../src/context/control-cache.ts'
+import { LogWatch } from '../../../src/delivery/log-watch.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { controlStore } from '../../../src/repositories/control-store.ts'
 import { ERROR, GROUP_SCHEMA, USER_SCHEMA } from '../../../src/scim/urn.ts'
@@ -77,7 +78,13 @@ describe('errors (RFC 7644 §3.12)', () => {
       const database = { ...gateway.database, run: () => Promise.reject(error) }
       const control = new ControlPlane(controlStore(gateway.database), { adminKey: gateway.adminKey })
       const logger = createLogger('error', { write: (line) => lines.push(line) })
-      const app = createApp({ database, control, config: loadConfig({}), logger })
+      const app = createApp({
+        database,
+        control,
+        config: loadConfig({}),
+        logger,
+        watch: new LogWatch(database, () => {}),
+      })
       const url = `${gateway.bases.legacy}/Users`
       const answer = app.request(url, { headers: { authorization: `Bearer ${gateway.adminKey}` } })
       return { answer, lines }

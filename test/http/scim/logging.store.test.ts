@@ -6,6 +6,7 @@ import { createApp } from '../../../src/app.ts'
 import { loadConfig } from '../../../src/config.ts'
 import { ControlPlane } from '../../../src/context/control-cache.ts'
 import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
+import { LogWatch } from '../../../src/delivery/log-watch.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { controlStore } from '../../../src/repositories/control-store.ts'
 import { USER_SCHEMA } from '../../../src/scim/urn.ts'
@@ -17,7 +18,13 @@ describe('the log', () => {
     const control = new ControlPlane(controlStore(database))
     const lines: string[] = []
     const logger = createLogger('info', { write: (line) => lines.push(line) })
-    const app = createApp({ database, control, config: loadConfig({}), logger })
+    const app = createApp({
+      database,
+      control,
+      config: loadConfig({}),
+      logger,
+      watch: new LogWatch(database, () => {}),
+    })
     const administration = { database, changed: () => control.changed() }
     const project = await createProject(administration, { key: `log-${Date.now()}` })
     const environment = await createEnvironment(administration, project.id, { key: 'e' })

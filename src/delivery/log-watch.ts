@@ -1,0 +1,123 @@
+import type { Database } from '../db/database.ts'
+import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/event-log.ts'
+
+/** While somebody follows, events get their positions this often: short enough to be found within 100 ms. */
+const LIVELY_MS = 50
+const IDLE_MS = 1_000
+/** Tenants whose events are numbered in one pass, and how many at once. */
+const TENANTS_AT_ONCE = 500
+const AT_ONCE = 4
+
+interface Waiting {
+  readonly tenantId: string
+  readonly after: number
+  readonly wake: () => void
+}
+
+/**
+ * Numbers the events of all tenants, and wakes who waits for them. Every instance has one; they take turns at each log.
+ *
+ * The database is asked, not listened to: notifications are lost behind a pooler, and one at each commit would make all
+ * writers wait for each other. One question for all waiting readers of the instance costs less than a millisecond.
+ */
+export class LogWatch {
+  readonly #db: Database
+  readonly #failed: (error: unknown) => void
+  readonly #waiting = new Set<Waiting>()
+  #timer: NodeJS.Timeout | undefined
+  #pass: Promise<void> | undefined
+  #started = false
+  #drained = false
+  #lively = () => false
+
+  /** @param failed told of a pass that failed; the next one begins a second later */
+  constructor(db: Database, failed: (error: unknown) => void) {
+    this.#db = db
+    this.#failed = failed
+  }
+
+  /**
+   * Begins to number events also while nobody waits.
+   *
+   * @param lively true while somebody beside the waiting readers wants events soon
+   */
+  start(lively: () => boolean = () => false): void {
+    this.#started = true
+    this.#lively = lively
+    this.#schedule(0)
+  }
+
+  /** Wakes everybody for good: from now on nobody waits. */
+  drain(): void {
+    this.#drained = true
+    for (const { wake } of this.#waiting) wake()
+  }
+
+  /** True once `drain` was called. */
+  get drained(): boolean {
+    return this.#drained
+  }
+
+  /** Ends the passes, the one under way too. */
+  async stop(): Promise<void> {
+    this.drain()
+    this.#started = false
+    clearTimeout(this.#timer)
+    await this.#pass
+  }
+
+  /** Waits until the tenant's log goes beyond `after`, for up to `ms`, until `signal` or until the instance stops. */
+  wait(tenantId: string, after: number, ms: number, signal?: AbortSignal): Promise<void> {
+    if (this.#drained || signal?.aborted) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', wake)
+        this.#waiting.delete(waiting)
+        resolve()
+      }
+      const waiting = { tenantId, after, wake }
+      const timer = setTimeout(wake, ms)
+      signal?.addEventListener('abort', wake)
+      this.#waiting.add(waiting)
+      if (this.#waiting.size === 1) this.#schedule(0)
+    })
+  }
+
+  #schedule(ms: number): void {
+    clearTimeout(this.#timer)
+    // The pass under way sets the timer at its end.
+    if (this.#pass !== undefined) return
+    this.#timer = setTimeout(() => {
+      this.#pass = this.#work().then(
+        (next) => this.#again(next),
+        (error: unknown) => {
+          this.#failed(error)
+          this.#again(IDLE_MS)
+        },
+      )
+    }, ms).unref()
+  }
+
+  #again(ms: number): void {
+    this.#pass = undefined
+    if (this.#started || this.#waiting.size > 0) this.#schedule(ms)
+  }
+
+  /** One pass; gives when the next one is due. */
+  async #work(): Promise<number> {
+    const tenants = await unnumberedTenants(this.#db, TENANTS_AT_ONCE)
+    let numbered = 0
+    const queue = tenants.values()
+    const work = async () => {
+      for (const tenantId of queue) numbered += await eventLogOf(this.#db, tenantId).number()
+    }
+    await Promise.all(Array.from({ length: AT_ONCE }, work))
+    if (this.#waiting.size > 0) {
+      const heads = await logHeads(this.#db, [...new Set([...this.#waiting].map(({ tenantId }) => tenantId))])
+      for (const { tenantId, after, wake } of this.#waiting) if ((heads.get(tenantId) ?? 0) > after) wake()
+    }
+    const lively = numbered > 0 || this.#waiting.size > 0 || this.#lively()
+    return lively ? LIVELY_MS : IDLE_MS
+  }
+}

@@ -1,0 +1,69 @@
+import type { Database } from '../db/database.ts'
+import { eventLogOf, NUMBERED_AT_ONCE } from '../repositories/event-log.ts'
+import { type StoredResource, snapshotOf } from '../repositories/snapshot.ts'
+import type { Resource } from '../scim/resource.ts'
+import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
+import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
+
+/**
+ * Everything that a tenant has, as lines of JSON, in constant memory:
+ *
+ * - `start` names the position from which to follow the log;
+ * - `resource` is one resource with its version, and without what is never returned;
+ * - `members` are some of a group's members;
+ * - `end` comes last; without it the export is not whole. Its position is how far the log went by then.
+ *
+ * Nothing is locked meanwhile, so a line may be ahead of `start`. Whoever passes over events whose version is not above the
+ * one it has of the resource, and takes members as a set, is exact once it has followed up to the position of `end`.
+ */
+export async function* exportTenant(db: Database, tenantId: string, registry: SchemaRegistry): AsyncGenerator<string> {
+  const stored = snapshotOf(db, tenantId)
+  yield line({ kind: 'start', tenant: tenantId, position: await position(db, tenantId), time: new Date() })
+  for (let after: string | undefined; ; ) {
+    const stretch = await stored.resources(after)
+    if (stretch.length === 0) break
+    for (const resource of stretch) {
+      yield resourceLine(resource, registry)
+      if (resource.type !== 'Group') continue
+      yield* memberLines(resource.id, (from) => stored.members(resource.id, from))
+      yield* memberLines(resource.id, (from) => stored.deferredMembers(resource.id, from))
+    }
+    after = stretch.at(-1)?.id
+  }
+  yield line({ kind: 'end', tenant: tenantId, position: await position(db, tenantId) })
+}
+
+/** The log's head, once what was committed before has got its position. */
+async function position(db: Database, tenantId: string): Promise<number> {
+  const log = eventLogOf(db, tenantId)
+  while ((await log.number({ wait: true })) === NUMBERED_AT_ONCE);
+  return (await log.read(0, 1, { types: [], nouns: [] })).head
+}
+
+function resourceLine({ id, type, version, active, document }: StoredResource, registry: SchemaRegistry): string {
+  const head = { kind: 'resource', resource: { type, id, version }, ...(active === null ? {} : { active }) }
+  return `${JSON.stringify(head).slice(0, -1)},"attributes":${shown(document, type, registry)}}\n`
+}
+
+function shown(document: string, typeName: string, registry: SchemaRegistry): string {
+  const type = registry.byName.get(typeName)
+  // What a type that is no longer registered must not show is not known any more.
+  if (type === undefined) return '{}'
+  return secretPaths(type).length === 0
+    ? document
+    : JSON.stringify(withoutSecrets(type, JSON.parse(document) as Resource))
+}
+
+async function* memberLines(
+  group: string,
+  stretchAfter: (after: string | undefined) => Promise<readonly string[]>,
+): AsyncGenerator<string> {
+  for (let after: string | undefined; ; ) {
+    const members = await stretchAfter(after)
+    if (members.length === 0) return
+    yield line({ kind: 'members', group, members })
+    after = members.at(-1)
+  }
+}
+
+const line = (value: object): string => `${JSON.stringify(value)}\n`

@@ -1,0 +1,163 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { Refusal } from '../../administration/control.ts'
+import { effectiveSettings } from '../../context/settings.ts'
+import { registryOf } from '../../context/tenant.ts'
+import { readLog } from '../../delivery/read-log.ts'
+import { exportTenant } from '../../delivery/snapshot.ts'
+import { type EventTypes, eventText, parseEventTypes } from '../../events/event.ts'
+import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
+import type { AdminApp, AdminEnv, AdminServices } from './env.ts'
+import { tenantAt } from './places.ts'
+import { jsonAnswer, problems, tenantParams } from './schemas.ts'
+
+const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+/** What is for keys with the permission `directory:read`, as the router writes it. */
+export const READER_PATHS = ['events', 'snapshot'].map((name) => `${OF_TENANT.replaceAll(/\{(\w)\}/g, ':$1')}/${name}`)
+
+/** Half of what load balancers let a request without an answer live. */
+const MAX_WAIT_SECONDS = 30
+
+/** The query of a reader of the log. */
+export const logQuery = z.object({
+  after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+    description: 'The position up to which the reader knows the log. Without it, from the oldest event that is kept.',
+  }),
+  types: z
+    .string()
+    .max(4_000)
+    .optional()
+    .openapi({ description: 'Types of events, with commas between: `user.deactivated,group.*`. Without it, all.' }),
+})
+
+const event = z
+  .object({
+    id: z.uuid(),
+    position: z.number().int().openapi({ description: "Dense, the tenant's own; never changes." }),
+    type: z.string().openapi({ description: '`user.created`, `group.member_added`, …' }),
+    tenant: z.uuid(),
+    time: z.string(),
+    resource: z.object({ type: z.string(), id: z.uuid(), version: z.number().int() }),
+    requestId: z.string(),
+    actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
+    changes: z.looseObject({}).openapi({
+      description:
+        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids.',
+    }),
+  })
+  .openapi('Event')
+
+const list = createRoute({
+  method: 'get',
+  path: `${OF_TENANT}/events`,
+  tags: ['Events'],
+  description: 'For keys with the permission "directory:read". Shows every event that was committed before.',
+  request: {
+    params: tenantParams,
+    query: logQuery.extend({
+      limit: z.coerce.number().int().min(1).max(500).default(100),
+      wait: z.coerce.number().min(0).max(MAX_WAIT_SECONDS).default(0).openapi({
+        description: 'Seconds to wait for an event where there is none yet.',
+      }),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z.array(event),
+        next: z.number().int().openapi({ description: 'The `after` of the next request, also where items is empty.' }),
+        more: z.boolean().openapi({ description: 'Whether there is more already.' }),
+      }),
+      'Events in the order of their positions',
+    ),
+    ...problems,
+  },
+})
+
+const snapshot = createRoute({
+  method: 'get',
+  path: `${OF_TENANT}/snapshot`,
+  tags: ['Events'],
+  description:
+    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
+  request: { params: tenantParams },
+  responses: {
+    200: { description: 'All resources and members', content: { 'application/x-ndjson': { schema: z.string() } } },
+    ...problems,
+  },
+})
+
+/** `…/tenants/{t}/events` and `…/snapshot` of the admin API: what applications read. */
+export function eventRoutes(app: AdminApp, { database, control, watch }: AdminServices): void {
+  app.openapi(list, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const { after, limit, wait, types } = c.req.valid('query')
+    const { tenant } = await tenantAt(database, c.var.principal.scope, p, e, t)
+    const answer = await readLog(database, watch, tenant.id, {
+      ...{ after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal },
+    })
+    if (wait > 0) await stillAllowed(c, control)
+    if (answer.outcome !== 'page') throw cannotFollow(answer)
+    const { events, next, head } = answer.page
+    const items = events.map((one) => eventText(one, tenant.id)).join(',')
+    // Written out: what changed is JSON text already.
+    return c.body(`{"items":[${items}],"next":${next},"more":${next < head}}`, 200, {
+      ...{ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+    }) as never
+  })
+
+  app.openapi(snapshot, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const { tenant, environment } = await tenantAt(database, c.var.principal.scope, p, e, t)
+    const definitions = schemaDefinitionsOf(database, environment.id)
+    const registry = registryOf(
+      effectiveSettings(environment.settings, tenant.settings),
+      await definitions.definitions(null),
+      await definitions.definitions(tenant.id),
+    )
+    return c.body(streamOf(exportTenant(database, tenant.id, registry)), 200, {
+      ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
+    }) as never
+  })
+}
+
+/** @throws {Refusal} 400 where one is none */
+export function wantedTypes(text: string | undefined): EventTypes {
+  const types = parseEventTypes(text === undefined || text === '' ? [] : text.split(','))
+  const message = 'must be types of events with commas between, such as user.deactivated,group.*'
+  if (types === undefined) throw new Refusal(400, `types ${message}.`, [{ path: 'types', message }])
+  return types
+}
+
+/** Why a log cannot be followed from a position, for the reader: what is lost to it has to be read anew. */
+export function cannotFollow(
+  answer:
+    | { readonly outcome: 'trimmed'; readonly trimmed: number }
+    | { readonly outcome: 'ahead'; readonly head: number },
+): Refusal {
+  const again = 'Read the snapshot and follow from the position that it names.'
+  if (answer.outcome === 'ahead')
+    return new Refusal(410, `The log ends at ${answer.head}: the store was put back to an earlier state. ${again}`)
+  return new Refusal(410, `Events up to ${answer.trimmed} were deleted for their age. ${again}`)
+}
+
+/** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
+async function stillAllowed(c: Context<AdminEnv>, control: AdminServices['control']): Promise<void> {
+  const result = await control.authenticate(c.req.header('authorization'))
+  if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
+}
+
+/** As fast as it is read, and no further. */
+function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await lines.next()
+      if (done) controller.close()
+      else controller.enqueue(encoder.encode(value))
+    },
+    async cancel() {
+      await lines.return(undefined)
+    },
+  })
+}
