@@ -3,6 +3,7 @@ import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf } from '../../context/tenant.ts'
+import { streamLog } from '../../delivery/event-stream.ts'
 import { readLog } from '../../delivery/read-log.ts'
 import { exportTenant } from '../../delivery/snapshot.ts'
 import { type EventTypes, eventText, parseEventTypes } from '../../events/event.ts'
@@ -13,14 +14,16 @@ import { jsonAnswer, problems, tenantParams } from './schemas.ts'
 
 const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 /** What is for keys with the permission `directory:read`, as the router writes it. */
-export const READER_PATHS = ['events', 'snapshot'].map((name) => `${OF_TENANT.replaceAll(/\{(\w)\}/g, ':$1')}/${name}`)
+export const READER_PATHS = ['events', 'events/stream', 'snapshot'].map(
+  (name) => `${OF_TENANT.replaceAll(/\{(\w)\}/g, ':$1')}/${name}`,
+)
 
 /** Half of what load balancers let a request without an answer live. */
 const MAX_WAIT_SECONDS = 30
 
-/** The query of a reader of the log. */
-export const logQuery = z.object({
-  after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({
+const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const logQuery = z.object({
+  after: position.optional().openapi({
     description: 'The position up to which the reader knows the log. Without it, from the oldest event that is kept.',
   }),
   types: z
@@ -87,7 +90,20 @@ const snapshot = createRoute({
   },
 })
 
-/** `…/tenants/{t}/events` and `…/snapshot` of the admin API: what applications read. */
+const stream = createRoute({
+  method: 'get',
+  path: `${OF_TENANT}/events/stream`,
+  tags: ['Events'],
+  description:
+    'For keys with the permission "directory:read". Server-sent events from the position in Last-Event-ID, or in `after`, on: `id` is the position, `data` the event.',
+  request: { params: tenantParams, query: logQuery, headers: z.object({ 'last-event-id': position.optional() }) },
+  responses: {
+    200: { description: 'Events as they happen', content: { 'text/event-stream': { schema: z.string() } } },
+    ...problems,
+  },
+})
+
+/** `…/tenants/{t}/events`, `…/events/stream` and `…/snapshot` of the admin API: what applications read. */
 export function eventRoutes(app: AdminApp, { database, control, watch }: AdminServices): void {
   app.openapi(list, async (c) => {
     const { p, e, t } = c.req.valid('param')
@@ -103,6 +119,26 @@ export function eventRoutes(app: AdminApp, { database, control, watch }: AdminSe
     // Written out: what changed is JSON text already.
     return c.body(`{"items":[${items}],"next":${next},"more":${next < head}}`, 200, {
       ...{ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+    }) as never
+  })
+
+  app.openapi(stream, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const { after, types: text } = c.req.valid('query')
+    const { tenant } = await tenantAt(database, c.var.principal.scope, p, e, t)
+    const types = wantedTypes(text)
+    const from = c.req.valid('header')['last-event-id'] ?? after
+    const answer = await readLog(database, watch, tenant.id, { after: from, limit: 100, types, waitMs: 0 })
+    if (answer.outcome !== 'page') throw cannotFollow(answer)
+    const gone = new AbortController()
+    c.req.raw.signal.addEventListener('abort', () => gone.abort())
+    const events = streamLog(database, watch, tenant.id, answer.page, {
+      ...{ types, signal: gone.signal },
+      allowed: async () => 'principal' in (await control.authenticate(c.req.header('authorization'))),
+    })
+    return c.body(streamOf(events, gone), 200, {
+      // The proxy in front must not gather events either.
+      ...{ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
     }) as never
   })
 
@@ -122,7 +158,7 @@ export function eventRoutes(app: AdminApp, { database, control, watch }: AdminSe
 }
 
 /** @throws {Refusal} 400 where one is none */
-export function wantedTypes(text: string | undefined): EventTypes {
+function wantedTypes(text: string | undefined): EventTypes {
   const types = parseEventTypes(text === undefined || text === '' ? [] : text.split(','))
   const message = 'must be types of events with commas between, such as user.deactivated,group.*'
   if (types === undefined) throw new Refusal(400, `types ${message}.`, [{ path: 'types', message }])
@@ -130,7 +166,7 @@ export function wantedTypes(text: string | undefined): EventTypes {
 }
 
 /** Why a log cannot be followed from a position, for the reader: what is lost to it has to be read anew. */
-export function cannotFollow(
+function cannotFollow(
   answer:
     | { readonly outcome: 'trimmed'; readonly trimmed: number }
     | { readonly outcome: 'ahead'; readonly head: number },
@@ -147,8 +183,8 @@ async function stillAllowed(c: Context<AdminEnv>, control: AdminServices['contro
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }
 
-/** As fast as it is read, and no further. */
-function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+/** As fast as it is read, and no further. @param gone told when nobody reads any more */
+function streamOf(lines: AsyncGenerator<string>, gone?: AbortController): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
   return new ReadableStream({
     async pull(controller) {
@@ -157,6 +193,7 @@ function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
       else controller.enqueue(encoder.encode(value))
     },
     async cancel() {
+      gone?.abort()
       await lines.return(undefined)
     },
   })

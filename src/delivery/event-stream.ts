@@ -1,0 +1,59 @@
+import type { Database } from '../db/database.ts'
+import { isUnavailable } from '../db/errors.ts'
+import { type EventTypes, eventText } from '../events/event.ts'
+import type { LogPage } from '../repositories/event-log.ts'
+import type { LogWatch } from './log-watch.ts'
+import { readLog } from './read-log.ts'
+
+/** More often than proxies cut silent connections. */
+const BEAT_MS = 15_000
+/** A key that was revoked is felt within so long. */
+const CHECK_MS = 1_000
+const PAGE = 100
+
+/** A reader that stays. */
+export interface StreamReader {
+  readonly types: EventTypes
+  readonly signal: AbortSignal
+  /** False once the reader may read no more. */
+  readonly allowed: () => Promise<boolean>
+  readonly beatMs?: number
+}
+
+/**
+ * The log from `first` on as server-sent events: `id` is the position, `data` the event. What is sent while nothing happens
+ * carries the position too, so that a reader of rare types comes back to where the log is by then.
+ *
+ * Ends when the reader may or will not read on, when the instance stops, and when the log cannot be followed any more or not
+ * be reached; a reader that comes back with its last id misses nothing, or is told.
+ */
+export async function* streamLog(
+  db: Database,
+  watch: LogWatch,
+  tenantId: string,
+  first: LogPage,
+  { types, signal, allowed, beatMs = BEAT_MS }: StreamReader,
+): AsyncGenerator<string> {
+  yield 'retry: 1000\n\n'
+  let page = first
+  let beat = performance.now()
+  for (;;) {
+    for (const event of page.events) yield `id: ${event.position}\ndata: ${eventText(event, tenantId)}\n\n`
+    const now = performance.now()
+    if (page.events.length > 0) beat = now
+    else if (now - beat >= beatMs) {
+      beat = now
+      yield `id: ${page.next}\n\n`
+    }
+    if (signal.aborted || watch.drained || !(await allowed())) return
+    const waitMs = Math.min(CHECK_MS, beatMs)
+    const answer = await readLog(db, watch, tenantId, { after: page.next, limit: PAGE, types, waitMs, signal }).catch(
+      (error: unknown) => {
+        if (isUnavailable(error)) return undefined
+        throw error
+      },
+    )
+    if (answer?.outcome !== 'page') return
+    page = answer.page
+  }
+}

@@ -1,0 +1,130 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { streamLog } from '../../src/delivery/event-stream.ts'
+import { LogWatch } from '../../src/delivery/log-watch.ts'
+import { eventLogOf } from '../../src/repositories/event-log.ts'
+import { type Gateway, openGateway } from '../support/gateway.ts'
+import { idIn, patchBody, userBody } from '../support/instances.ts'
+import { placeOf } from '../support/readers.ts'
+
+let gateway: Gateway
+let key: string
+beforeAll(async () => {
+  gateway = await openGateway()
+  key = await gateway.mintKey({ permissions: ['directory:read'] })
+})
+afterAll(() => gateway.close())
+
+interface Message {
+  readonly id: string
+  readonly data: { readonly type: string; readonly position: number } | undefined
+}
+
+/** A reader over a real connection. */
+async function open(
+  place: string,
+  query = '',
+  headers: Record<string, string> = {},
+  by = key,
+  origin = gateway.origin,
+) {
+  const gone = new AbortController()
+  const response = await fetch(`${origin}/api/v1${place}/events/stream${query}`, {
+    headers: { Authorization: `Bearer ${by}`, ...headers },
+    signal: gone.signal,
+  })
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  return {
+    response,
+    leave: () => gone.abort(),
+    /** The next message; undefined at a clean end. */
+    async next(): Promise<Message | undefined> {
+      while (!text.includes('\n\n')) {
+        const { value, done } = (await reader?.read()) ?? { value: undefined, done: true }
+        if (done) return undefined
+        text += value
+      }
+      const end = text.indexOf('\n\n')
+      const fields = new Map(
+        text
+          .slice(0, end)
+          .split('\n')
+          .map((line) => line.split(/: (.*)/s) as [string, string]),
+      )
+      text = text.slice(end + 2)
+      const data = fields.get('data')
+      return { id: fields.get('id') ?? '', data: data === undefined ? undefined : JSON.parse(data) }
+    },
+  }
+}
+
+test('sends what is there, then what happens; one who comes back goes on where he was', async () => {
+  const tenant = await gateway.newTenant()
+  const id = idIn(await tenant.scim('POST', '/Users', userBody('streamed')))
+  const stream = await open(placeOf(tenant))
+  expect(stream.response.headers.get('content-type')).toBe('text/event-stream')
+  expect(await stream.next()).toEqual({ id: '', data: undefined })
+  expect(await stream.next()).toMatchObject({ id: '1', data: { type: 'user.created', position: 1 } })
+  const waiting = stream.next()
+  const start = performance.now()
+  await tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))
+  expect(await waiting).toMatchObject({ id: '2', data: { type: 'user.deactivated', position: 2 } })
+  expect(performance.now() - start).toBeLessThan(1_000)
+  stream.leave()
+
+  await tenant.scim('DELETE', `/Users/${id}`)
+  const again = await open(placeOf(tenant), '?after=0', { 'Last-Event-ID': '2' })
+  await again.next()
+  expect(await again.next()).toMatchObject({ id: '3', data: { type: 'user.deleted' } })
+  again.leave()
+  const only = await open(placeOf(tenant), '?types=user.deleted')
+  await only.next()
+  expect(await only.next()).toMatchObject({ id: '3' })
+  only.leave()
+})
+
+test('410 and 400 are said before the stream begins', async () => {
+  const tenant = await gateway.newTenant()
+  expect((await open(placeOf(tenant), '', { 'Last-Event-ID': '7' })).response.status).toBe(410)
+  expect((await open(placeOf(tenant), '', { 'Last-Event-ID': 'seven' })).response.status).toBe(400)
+  expect((await open(placeOf(tenant), '', {}, tenant.key)).response.status).toBe(403)
+})
+
+test('SEC-13 ends when the key is revoked', async () => {
+  const tenant = await gateway.newTenant()
+  const revoked = await gateway.mintKey({ permissions: ['directory:read'], tenant })
+  const stream = await open(placeOf(tenant), '', {}, revoked)
+  await stream.next()
+  const start = performance.now()
+  await gateway.revoke(revoked)
+  expect(await stream.next()).toBeUndefined()
+  expect(performance.now() - start).toBeLessThan(3_000)
+})
+
+test('ends cleanly when the instance stops, and holds nothing up', async () => {
+  const other = await openGateway()
+  const tenant = await other.newTenant()
+  const mine = await other.mintKey({ permissions: ['directory:read'] })
+  const stream = await open(placeOf(tenant), '', {}, mine, other.origin)
+  await stream.next()
+  const end = stream.next()
+  await other.close()
+  expect(await end).toBeUndefined()
+})
+
+test('a silent stream beats, and carries the position past events of other types', async () => {
+  const tenant = await gateway.newTenant()
+  const watch = new LogWatch(gateway.database, () => {})
+  const log = eventLogOf(gateway.database, tenant.id)
+  const types = { types: ['user.deleted'], nouns: [] }
+  const gone = new AbortController()
+  const reader = { types, signal: gone.signal, allowed: async () => true, beatMs: 20 }
+  const stream = streamLog(gateway.database, watch, tenant.id, await log.read(0, 10, types), reader)
+  expect((await stream.next()).value).toContain('retry')
+  await tenant.scim('POST', '/Users', userBody('silent'))
+  expect((await stream.next()).value).toMatch(/^id: [01]\n\n$/)
+  expect((await stream.next()).value).toBe('id: 1\n\n')
+  gone.abort()
+  expect((await stream.next()).done).toBe(true)
+  await watch.stop()
+})
