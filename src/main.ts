@@ -4,6 +4,7 @@ import { loadConfig } from './config.ts'
 import { ControlPlane } from './context/control-cache.ts'
 import { migrateDatabase } from './db/open.ts'
 import { LogWatch } from './delivery/log-watch.ts'
+import { keepTrimmed } from './delivery/retention.ts'
 import { createLogger, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control-store.ts'
 import { startFailure, startGateway, stopOnSignals } from './start.ts'
@@ -21,10 +22,12 @@ async function main(): Promise<void> {
       const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
       const watch = new LogWatch(deps.database, (error) => logFailure(logger, error, 'numbering events'))
       watch.start()
+      const stopTrimming = keepTrimmed(deps.database, (error) => logFailure(logger, error, 'trimming events'))
       return {
         fetch: createApp({ ...deps, control, watch }).fetch,
         drain: () => watch.drain(),
         stop: async () => {
+          await stopTrimming()
           await watch.stop()
           await control.stop()
         },

@@ -18,6 +18,8 @@ export interface Settings {
   readonly anonymousDiscovery: boolean
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
+  /** For how many days events are kept; a setting of the environment alone. */
+  readonly eventRetentionDays: number
 }
 
 export const DEFAULT_SETTINGS: Settings = Object.freeze({
@@ -28,6 +30,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   deferReferenceChecks: false,
   anonymousDiscovery: false,
   createUnknownTenants: false,
+  eventRetentionDays: 90,
 })
 
 const ofTenant = {
@@ -38,7 +41,12 @@ const ofTenant = {
   deferReferenceChecks: z.boolean(),
   anonymousDiscovery: z.boolean(),
 }
-const ofEnvironment = { ...ofTenant, createUnknownTenants: z.boolean() }
+const ofEnvironment = {
+  ...ofTenant,
+  createUnknownTenants: z.boolean(),
+  // Twice as long as queries by lastModified rely on the log, and far longer than deliveries are tried.
+  eventRetentionDays: z.number().int().min(14).max(3_650),
+}
 
 /** What a tenant sets for itself; unknown names are refused. */
 export const tenantSettings = z.strictObject(ofTenant).partial()
@@ -76,6 +84,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     deferReferenceChecks: inForce('deferReferenceChecks'),
     anonymousDiscovery: inForce('anonymousDiscovery'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
+    eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })
 }
 

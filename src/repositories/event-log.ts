@@ -5,6 +5,9 @@ import { Parameters } from './parameters.ts'
 /** Events numbered in one transaction: some ten milliseconds of work. */
 export const NUMBERED_AT_ONCE = 1_000
 
+/** Events deleted in one transaction. */
+export const TRIMMED_AT_ONCE = 1_000
+
 /** Positions looked at for one page: a reader of rare types gets ahead without the statement growing. */
 const SCANNED_AT_ONCE = 10_000
 
@@ -93,6 +96,39 @@ export function eventLogOf(db: Database, tenantId: string) {
       return { events, next, head, trimmed }
     },
 
+    /**
+     * Deletes the oldest events as far as they are older than `days`, up to some; gives how many. Writers are not held up:
+     * they never look at what is deleted here, nor at the log's row.
+     */
+    async trim(days: number): Promise<number> {
+      return db.transaction(async (tx) => {
+        if (!(await holdsLog(tx, tenantId, false))) return 0
+        const [done] = await tx.run<{ count: number }>(
+          `with oldest as materialized (
+             select e.position, e.occurred_at < now() - make_interval(days => $2::int) as expired
+             from event_logs l cross join lateral (
+               select e.position, e.occurred_at from events e where e.tenant_id = $1::uuid and e.position > l.trimmed
+               order by e.position limit ${TRIMMED_AT_ONCE}
+             ) e where l.tenant_id = $1::uuid
+           ),
+           bound as (
+             select coalesce(min(position) filter (where not expired) - 1, max(position)) as position from oldest
+           ),
+           trimmed as (
+             delete from events e using bound b where e.tenant_id = $1::uuid and e.position <= b.position returning 1
+           ),
+           moved as (
+             update event_logs l set trimmed = greatest(l.trimmed, b.position) from bound b
+             where l.tenant_id = $1::uuid and b.position is not null
+           )
+           select count(*)::int as count from trimmed`,
+          [tenantId, days],
+          { prepare: false },
+        )
+        return done?.count ?? 0
+      })
+    },
+
     /** True when events wait for their position. */
     async hasUnnumbered(): Promise<boolean> {
       const rows = await db.run<{ waits: boolean }>(
@@ -109,8 +145,10 @@ async function holdsLog(tx: Database, tenantId: string, wait: boolean): Promise<
   const lock = () =>
     tx.run(`select 1 from event_logs where tenant_id = $1::uuid for update ${wait ? '' : 'skip locked'}`, [tenantId])
   if ((await lock()).length > 0) return true
+  // Only where there is none: "on conflict" waits for whoever has changed the row.
   const made = await tx.run(
     `insert into event_logs (tenant_id) select t.id from tenants t where t.id = $1::uuid
+       and not exists (select 1 from event_logs l where l.tenant_id = $1::uuid)
      on conflict do nothing returning 1`,
     [tenantId],
   )
@@ -141,4 +179,22 @@ export async function logHeads(db: Database, tenantIds: readonly string[]): Prom
     parameters.values,
   )
   return new Map(rows.map(({ id, head }) => [id, head]))
+}
+
+/**
+ * Logs after the one of tenant `after` that hold events, by tenant, with the days for which their environment keeps them; up
+ * to `limit`.
+ */
+export function keptLogs(
+  db: Database,
+  defaultDays: number,
+  after: string | undefined,
+  limit: number,
+): Promise<{ readonly tenantId: string; readonly days: number }[]> {
+  return db.run(
+    `select l.tenant_id::text as "tenantId", coalesce((e.settings->>'eventRetentionDays')::int, $1::int) as days
+     from event_logs l join tenants t on t.id = l.tenant_id join environments e on e.id = t.environment_id
+     where l.tenant_id > $2::uuid and l.head > l.trimmed order by l.tenant_id limit ${Math.trunc(limit)}`,
+    [defaultDays, after ?? '00000000-0000-0000-0000-000000000000'],
+  )
 }
