@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import type { Config } from './config.ts'
 import type { ControlPlane } from './context/control-cache.ts'
 import type { Database } from './db/database.ts'
-import type { LogWatch } from './delivery/log-watch.ts'
+import type { Deliveries } from './delivery/deliveries.ts'
 import { adminApi } from './http/admin/api.ts'
 import { refusalFor, scimErrorResponse } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
@@ -21,13 +21,12 @@ export interface AppDeps {
   readonly control: ControlPlane
   readonly config: Config
   readonly logger: Logger
-  /** Tells readers of events when there are new ones. */
-  readonly watch: LogWatch
+  readonly deliveries: Deliveries
 }
 
 /** Mounts the surfaces: SCIM, the admin API and health; and turns whatever fails into an answer, in this one place. */
 export function createApp(deps: AppDeps): Hono<GatewayEnv> {
-  const { config, control, database, logger, watch } = deps
+  const { config, control, database, logger, deliveries } = deps
   const limits = {
     maxBodyBytes: config.maxBodyBytes,
     maxOperations: config.bulkMaxOperations,
@@ -48,7 +47,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   app.route('/', healthRoutes(database))
   app.route('/', modesPage())
   app.all('/scim/*', gateway)
-  app.route('/api/v1', adminApi({ database, config, control, watch }))
+  app.route('/api/v1', adminApi({ database, config, control, ...deliveries }))
   app.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   app.onError((error, c) => {
     const { requestId } = c.var

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 
 /** The environment holds values that cannot be used; `lines` says which and what they take, one line per variable. */
@@ -36,6 +37,11 @@ const publicUrl = z
   .refine(isOrigin, 'takes the URL that clients use, such as https://scim.example.com, without path or query')
   .transform((text) => new URL(text).origin)
 
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((network) => network.trim()))
+  .refine((list) => list.every(isNetwork), 'takes networks with commas between, such as 10.0.0.0/8,127.0.0.1/32')
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 const variables = z.object({
@@ -53,6 +59,8 @@ const variables = z.object({
   DATABASE_PREPARE: flag.default(true),
   ADMIN_KEY: secret(20).optional(),
   CURSOR_KEY: secret(32).optional(),
+  SECRETS_KEY: secret(32).optional(),
+  DELIVERY_NETWORKS: networks.optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
   MAX_BODY_BYTES: integer(1_024, 104_857_600).default(10_485_760),
   BULK_MAX_OPERATIONS: integer(1, 10_000).default(1_000),
@@ -85,6 +93,10 @@ export interface Config {
   readonly adminKey: string | undefined
   /** Signs paging cursors; undefined to use a secret kept in the database. */
   readonly cursorKey: string | undefined
+  /** Encrypts the secrets of webhooks; undefined to use a secret kept in the database. */
+  readonly secretsKey: string | undefined
+  /** Networks that are not public, to which events may be sent all the same. */
+  readonly deliveryNetworks: readonly string[]
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly maxBodyBytes: number
   readonly bulkMaxOperations: number
@@ -143,6 +155,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     databasePrepare: values.DATABASE_PREPARE,
     adminKey: values.ADMIN_KEY,
     cursorKey: values.CURSOR_KEY,
+    secretsKey: values.SECRETS_KEY,
+    deliveryNetworks: values.DELIVERY_NETWORKS ?? [],
     logLevel: values.LOG_LEVEL,
     maxBodyBytes: values.MAX_BODY_BYTES,
     bulkMaxOperations: values.BULK_MAX_OPERATIONS,
@@ -152,6 +166,12 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     cursorTimeoutSeconds: values.CURSOR_TIMEOUT_SECONDS,
     anonymousDiscovery: values.ANONYMOUS_DISCOVERY,
   }
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix = ''] = text.split('/')
+  const bits = { 4: 32, 6: 128 }[isIP(address)]
+  return bits !== undefined && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
 }
 
 function protocolOf(text: string): string {

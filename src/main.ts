@@ -3,8 +3,7 @@ import { createApp } from './app.ts'
 import { loadConfig } from './config.ts'
 import { ControlPlane } from './context/control-cache.ts'
 import { migrateDatabase } from './db/open.ts'
-import { LogWatch } from './delivery/log-watch.ts'
-import { keepTrimmed } from './delivery/retention.ts'
+import { openDeliveries } from './delivery/deliveries.ts'
 import { createLogger, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control-store.ts'
 import { startFailure, startGateway, stopOnSignals } from './start.ts'
@@ -20,15 +19,16 @@ async function main(): Promise<void> {
     bootstrap,
     createApp: (deps) => {
       const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
-      const watch = new LogWatch(deps.database, (error) => logFailure(logger, error, 'numbering events'))
-      watch.start()
-      const stopTrimming = keepTrimmed(deps.database, (error) => logFailure(logger, error, 'trimming events'))
+      const deliveries = openDeliveries(deps.database, config, {
+        failed: (error, task) => logFailure(logger, error, task),
+        disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
+      })
+      deliveries.start()
       return {
-        fetch: createApp({ ...deps, control, watch }).fetch,
-        drain: () => watch.drain(),
+        fetch: createApp({ ...deps, control, deliveries }).fetch,
+        drain: () => deliveries.drain(),
         stop: async () => {
-          await stopTrimming()
-          await watch.stop()
+          await deliveries.stop()
           await control.stop()
         },
       }

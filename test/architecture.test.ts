@@ -20,10 +20,13 @@ const HOMES: Record<string, readonly string[]> = {
   postgres: ['db'],
   '@electric-sql/pglite': ['db'],
   jose: ['context', 'provisioning'],
+  'ipaddr.js': ['context'],
+  standardwebhooks: ['delivery'],
+  undici: ['delivery'],
   zod: ['config', 'context', 'http'],
   pino: ['observability'],
   'lru-cache': ['context'],
-  uuid: ['http', 'administration', 'repositories'],
+  uuid: ['http', 'administration', 'delivery', 'repositories'],
   'close-with-grace': ['main', 'start'],
 }
 

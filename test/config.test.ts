@@ -25,6 +25,8 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     databasePrepare: true,
     adminKey: undefined,
     cursorKey: undefined,
+    secretsKey: undefined,
+    deliveryNetworks: [],
     logLevel: 'info',
     maxBodyBytes: 10_485_760,
     bulkMaxOperations: 1_000,
@@ -47,6 +49,16 @@ test('the public URL loses its slash and keeps its port', () => {
 })
 
 test.each([
+  [
+    'DELIVERY_NETWORKS',
+    '10.0.0.0/33',
+    'DELIVERY_NETWORKS takes networks with commas between, such as 10.0.0.0/8,127.0.0.1/32',
+  ],
+  [
+    'DELIVERY_NETWORKS',
+    '10.0.0.0/8,home',
+    'DELIVERY_NETWORKS takes networks with commas between, such as 10.0.0.0/8,127.0.0.1/32',
+  ],
   ['PORT', 'eighty', 'PORT takes a whole number from 0 to 65535'],
   ['PORT', '70000', 'PORT takes a whole number from 0 to 65535'],
   ['PORT', '-1', 'PORT takes a whole number from 0 to 65535'],

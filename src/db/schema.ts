@@ -128,6 +128,37 @@ export const schemaDefinitions = pgTable(
   ],
 )
 
+/** Where events are sent: an address with its secrets, for all tenants of an environment or for one. */
+export const webhookEndpoints = pgTable(
+  'webhook_endpoints',
+  {
+    id: uuid().primaryKey(),
+    environmentId: uuid('environment_id')
+      .notNull()
+      .references(() => environments.id),
+    /** Null for all tenants of the environment. */
+    tenantId: uuid('tenant_id').references(() => tenants.id),
+    url: text().notNull(),
+    description: text().notNull(),
+    /** `user.deleted`, `group.*`; none for all. */
+    eventTypes: text('event_types').array().notNull(),
+    /** Sealed by context/secret-box. */
+    secret: text().notNull(),
+    /** Signs beside `secret` until the moment below. */
+    previousSecret: text('previous_secret'),
+    previousSecretUntil: moment('previous_secret_until'),
+    enabled: boolean().notNull().default(true),
+    disabledReason: text('disabled_reason'),
+    /** Attempts that failed since the last one that succeeded. */
+    failures: integer().notNull().default(0),
+    failingSince: moment('failing_since'),
+    /** While it fails nothing is sent before this. */
+    resumeAt: moment('resume_at'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [index('webhook_endpoints_place').on(t.environmentId, t.tenantId)],
+)
+
 /** Secrets of the instance that its processes share, such as the key that seals cursors. Made at the first start. */
 export const instanceSecrets = pgTable('instance_secrets', {
   name: text().primaryKey(),
@@ -306,3 +337,35 @@ export const eventLogs = pgTable('event_logs', {
   /** Events up to this position have been deleted for their age. */
   trimmed: bigint({ mode: 'number' }).notNull().default(0),
 })
+
+/**
+ * Events that an endpoint has not taken yet. A row is made with the event's position and goes when it is delivered; dead ones
+ * stay until somebody replays them or the event's time is over.
+ */
+export const webhookDeliveries = pgTable(
+  'webhook_deliveries',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    endpointId: uuid('endpoint_id')
+      .notNull()
+      .references(() => webhookEndpoints.id, { onDelete: 'cascade' }),
+    position: bigint({ mode: 'number' }).notNull(),
+    resourceId: uuid('resource_id').notNull(),
+    attempts: integer().notNull().default(0),
+    /**
+     * When it may be claimed. A claim moves it on, so that another instance takes over from one that died; `infinity` while
+     * an earlier event of the resource has to go first.
+     */
+    dueAt: timestamp('due_at', { withTimezone: true }).notNull().defaultNow(),
+    firstTriedAt: moment('first_tried_at'),
+    /** Given up. */
+    dead: boolean().notNull().default(false),
+    lastStatus: integer('last_status'),
+    lastError: text('last_error'),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.endpointId, t.position] }),
+    index('webhook_deliveries_due').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead`),
+    index('webhook_deliveries_resource').on(t.tenantId, t.endpointId, t.resourceId, t.position).where(sql`not dead`),
+  ],
+)

@@ -8,6 +8,14 @@ const IDLE_MS = 1_000
 const TENANTS_AT_ONCE = 500
 const AT_ONCE = 4
 
+/** Who else wants events. */
+export interface WatchHooks {
+  /** True while it wants them soon. */
+  lively(): boolean
+  /** Called when there are some. */
+  numbered(): void
+}
+
 interface Waiting {
   readonly tenantId: string
   readonly after: number
@@ -28,7 +36,7 @@ export class LogWatch {
   #pass: Promise<void> | undefined
   #started = false
   #drained = false
-  #lively = () => false
+  #hooks: WatchHooks = { lively: () => false, numbered: () => {} }
 
   /** @param failed told of a pass that failed; the next one begins a second later */
   constructor(db: Database, failed: (error: unknown) => void) {
@@ -36,14 +44,10 @@ export class LogWatch {
     this.#failed = failed
   }
 
-  /**
-   * Begins to number events also while nobody waits.
-   *
-   * @param lively true while somebody beside the waiting readers wants events soon
-   */
-  start(lively: () => boolean = () => false): void {
+  /** Begins to number events also while nobody waits. */
+  start(hooks: WatchHooks = this.#hooks): void {
     this.#started = true
-    this.#lively = lively
+    this.#hooks = hooks
     this.#schedule(0)
   }
 
@@ -117,7 +121,8 @@ export class LogWatch {
       const heads = await logHeads(this.#db, [...new Set([...this.#waiting].map(({ tenantId }) => tenantId))])
       for (const { tenantId, after, wake } of this.#waiting) if ((heads.get(tenantId) ?? 0) > after) wake()
     }
-    const lively = numbered > 0 || this.#waiting.size > 0 || this.#lively()
+    if (numbered > 0) this.#hooks.numbered()
+    const lively = numbered > 0 || this.#waiting.size > 0 || this.#hooks.lively()
     return lively ? LIVELY_MS : IDLE_MS
   }
 }

@@ -2,7 +2,7 @@ import { and, asc, eq, gt } from 'drizzle-orm'
 import { foldKey, isUuid } from '../context/scim-path.ts'
 import { type EnvironmentSettings, parseStoredSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
-import { environments, schemaDefinitions } from '../db/schema.ts'
+import { environments, schemaDefinitions, webhookEndpoints } from '../db/schema.ts'
 import type { Page } from './projects.ts'
 
 export interface EnvironmentRow {
@@ -65,6 +65,7 @@ export function environmentsOf({ orm }: Database, projectId: string) {
 
     /** Deletes an environment without tenants, and the schemas and resource types of its own. */
     async delete(id: string): Promise<void> {
+      await orm.delete(webhookEndpoints).where(eq(webhookEndpoints.environmentId, id))
       await orm.delete(schemaDefinitions).where(eq(schemaDefinitions.environmentId, id))
       await orm.delete(environments).where(and(inProject, eq(environments.id, id)))
     },

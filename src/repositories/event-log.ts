@@ -23,7 +23,7 @@ export interface LogPage {
 }
 
 /** The columns of `events e` that make a `LoggedEvent`. */
-const eventColumns = `e.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
+export const eventColumns = `e.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
   e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
   (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes`
 
@@ -38,7 +38,7 @@ export function eventLogOf(db: Database, tenantId: string) {
   return {
     /**
      * Numbers events that are committed and have no position yet, in the order of writing, which within one resource is that
-     * of its versions. Gives how many; when another one is at it, 0 at once, or after `wait` whatever that one has left.
+     * of its versions, and queues them for webhooks. Gives how many; when another one is at it, 0 at once, or after `wait` whatever that one has left.
      */
     async number({ wait = false }: { readonly wait?: boolean } = {}): Promise<number> {
       return db.transaction(async (tx) => {
@@ -54,7 +54,16 @@ export function eventLogOf(db: Database, tenantId: string) {
            ),
            numbered as (
              update events e set position = f.position from fresh f where e.tenant_id = $1::uuid and e.seq = f.seq
-             returning e.position
+             returning e.position, e.type, e.resource_id
+           ),
+           queued as (
+             insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
+             select $1::uuid, w.id, n.position, n.resource_id from numbered n join (
+               -- The lock keeps an endpoint from going between here and the commit.
+               select w.id, w.event_types from tenants t join webhook_endpoints w on w.environment_id = t.environment_id
+               where t.id = $1::uuid and w.enabled and (w.tenant_id is null or w.tenant_id = t.id) for key share of w
+             ) w on cardinality(w.event_types) = 0 or n.type = any(w.event_types)
+               or split_part(n.type, '.', 1) || '.*' = any(w.event_types)
            ),
            counted as (select count(*) as n from numbered),
            moved as (update event_logs l set head = l.head + c.n from counted c where l.tenant_id = $1::uuid)
@@ -113,6 +122,9 @@ export function eventLogOf(db: Database, tenantId: string) {
            ),
            bound as (
              select coalesce(min(position) filter (where not expired) - 1, max(position)) as position from oldest
+           ),
+           undelivered as (
+             delete from webhook_deliveries d using bound b where d.tenant_id = $1::uuid and d.position <= b.position
            ),
            trimmed as (
              delete from events e using bound b where e.tenant_id = $1::uuid and e.position <= b.position returning 1

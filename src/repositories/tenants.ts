@@ -12,6 +12,8 @@ import {
   resources,
   schemaDefinitions,
   tenants,
+  webhookDeliveries,
+  webhookEndpoints,
 } from '../db/schema.ts'
 import type { Page } from './projects.ts'
 
@@ -85,7 +87,7 @@ export function tenantsOf(database: Database, environmentId: string) {
         [id],
       )
       // The log first: whoever numbers events holds its row, and then waits for nobody.
-      const logged = [eventLogs, events]
+      const logged = [eventLogs, webhookDeliveries, webhookEndpoints, events]
       const rest = [memberships, resourceKeys, resources, resourceCounts, apiKeys, schemaDefinitions]
       for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))

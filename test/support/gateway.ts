@@ -12,7 +12,7 @@ import { CONFIGURED_ADMIN, type Permission, type Scope } from '../../src/context
 import { type BaseForm, DEFAULT_TENANT } from '../../src/context/scim-path.ts'
 import type { TenantSettings, TenantSettingsChange } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
-import { LogWatch } from '../../src/delivery/log-watch.ts'
+import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
@@ -92,8 +92,11 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const control = new ControlPlane(controlStore(database), { adminKey })
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })
-  const watch = new LogWatch(database, (error) => errors.push(String(error)))
-  const { fetch } = createApp({ database, control, config, logger, watch })
+  const deliveries = openDeliveries(database, config, {
+    failed: (error, task) => errors.push(`${task}: ${error}`),
+    disabled: () => {},
+  })
+  const { fetch } = createApp({ database, control, config, logger, deliveries })
   const server = await listen(fetch, config)
   const origin = `http://127.0.0.1:${server.port}`
 
@@ -143,9 +146,9 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
     revoke: (revoked) => revokeApiKey(administration, { kind: 'instance' }, parseApiKey(revoked) ?? '', new Date()),
     keyOfAnotherProject: async () => (await newPlace()).key,
     close: async () => {
-      watch.drain()
+      deliveries.drain()
       await server.stop(0)
-      await watch.stop()
+      await deliveries.stop()
       await control.stop()
     },
   }

@@ -9,7 +9,8 @@ import { ControlPlane } from '../../src/context/control-cache.ts'
 import { CONFIGURED_ADMIN, type Permission } from '../../src/context/principal.ts'
 import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
-import { LogWatch } from '../../src/delivery/log-watch.ts'
+import { openDeliveries } from '../../src/delivery/deliveries.ts'
+import type { RetrySchedule } from '../../src/delivery/webhook-worker.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
 import {
@@ -50,15 +51,30 @@ export interface Instance {
 
 export const ORIGIN = 'http://scim.test'
 
-/** Starts an instance over `database`, with `env` for its configuration; the control plane goes past the recorder. */
-export async function openInstance(database: Database, env: Readonly<Record<string, string>> = {}): Promise<Instance> {
+/**
+ * Starts an instance over `database`, with `env` for its configuration; the control plane goes past the recorder. With
+ * `retries` it also sends webhooks, by that schedule.
+ */
+export async function openInstance(
+  database: Database,
+  env: Readonly<Record<string, string>> = {},
+  retries?: RetrySchedule,
+): Promise<Instance> {
   const config = loadConfig(env)
-  const control = new ControlPlane(controlStore(database))
+  const control = new ControlPlane(controlStore(database), { adminKey: config.adminKey })
   const recorder = recordStatements(database)
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })
-  const watch = new LogWatch(database, (error) => errors.push(String(error)))
-  const app = createApp({ database: recorder.database, control, config, logger, watch })
+  const deliveries = openDeliveries(
+    database,
+    { ...config, ...(retries ? { retries } : {}) },
+    {
+      failed: (error, task) => errors.push(`${task}: ${error}`),
+      disabled: () => {},
+    },
+  )
+  if (retries) deliveries.start()
+  const app = createApp({ database: recorder.database, control, config, logger, deliveries })
   const administration = { database, changed: () => control.changed() }
   const send = async (request: Request) => app.fetch(request)
   const environmentIn = async (projectId: string, projectKey: string): Promise<Place> => {
@@ -88,7 +104,7 @@ export async function openInstance(database: Database, env: Readonly<Record<stri
     },
     reach: ({ base, key }) => scimOver(send, base, key),
     close: async () => {
-      await watch.stop()
+      await deliveries.stop()
       await control.stop()
     },
   }

@@ -14,6 +14,7 @@ import { eventRoutes, READER_PATHS } from './events.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
+import { webhookRoutes } from './webhooks.ts'
 
 const MAX_BODY_BYTES = 65_536
 // What is PUT are resource types with all their schemas.
@@ -26,7 +27,8 @@ const MAX_DEFINITION_BYTES = 1_048_576
  * What is thrown here and is not the caller's fault goes through to the application around it. A `requestId` that it has set
  * shows in problems.
  */
-export function adminApi({ database, config, control, watch }: AdminDependencies): AdminApp {
+export function adminApi(dependencies: AdminDependencies): AdminApp {
+  const { database, control } = dependencies
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalid(result.error)
@@ -72,13 +74,14 @@ export function adminApi({ database, config, control, watch }: AdminDependencies
   app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
 
   const administration = { database, changed: () => control.changed() }
-  const services = { database, config, control, watch, administration }
+  const services = { ...dependencies, administration }
   projectRoutes(app, services)
   environmentRoutes(app, services)
   tenantRoutes(app, services)
   schemaDefinitionRoutes(app, services)
   apiKeyRoutes(app, services)
   eventRoutes(app, services)
+  webhookRoutes(app, services)
 
   app.all('*', () => {
     throw new HTTPException(404, { message: 'The admin API has nothing at this address for this method.' })

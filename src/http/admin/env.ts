@@ -1,10 +1,12 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Administration } from '../../administration/control.ts'
+import type { WebhookAdministration } from '../../administration/webhooks.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
 import type { Permission, Principal } from '../../context/principal.ts'
 import type { Database } from '../../db/database.ts'
 import type { LogWatch } from '../../delivery/log-watch.ts'
+import type { WebhookSender } from '../../delivery/webhook-sender.ts'
 
 /** What the admin API is made from. */
 export interface AdminDependencies {
@@ -12,6 +14,8 @@ export interface AdminDependencies {
   readonly config: OriginPolicy
   readonly control: ControlPlane
   readonly watch: LogWatch
+  readonly webhooks: WebhookAdministration
+  readonly sender: WebhookSender
 }
 
 /** What requests to the admin API carry; `requestId` is set by the application around it. */
@@ -33,4 +37,6 @@ export interface AdminServices {
   readonly config: OriginPolicy
   readonly control: ControlPlane
   readonly watch: LogWatch
+  readonly webhooks: WebhookAdministration
+  readonly sender: WebhookSender
 }

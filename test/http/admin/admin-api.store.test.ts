@@ -2,15 +2,16 @@ import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ControlPlane } from '../../../src/context/control-cache.ts'
 import type { Database } from '../../../src/db/database.ts'
-import { LogWatch } from '../../../src/delivery/log-watch.ts'
+import type { Deliveries } from '../../../src/delivery/deliveries.ts'
 import { adminApi } from '../../../src/http/admin/api.ts'
 import { controlStore } from '../../../src/repositories/control-store.ts'
+import { idleDeliveries } from '../../support/deliveries.ts'
 import { openFreshDatabase } from '../../support/engines.ts'
 
 const ADMIN = 'test-admin-key-with-some-length'
 let database: Database
 let control: ControlPlane
-let watch: LogWatch
+let deliveries: Deliveries
 let app: Hono<{ Variables: { requestId?: string } }>
 
 /** The members of answers that tests look at by name. */
@@ -59,14 +60,14 @@ async function keyFor(path: string, permissions: string[], more: object = {}): P
 beforeAll(async () => {
   database = await openFreshDatabase()
   control = new ControlPlane(controlStore(database), { adminKey: ADMIN })
-  watch = new LogWatch(database, () => {})
+  deliveries = idleDeliveries(database)
   app = new Hono<{ Variables: { requestId?: string } }>()
   app.use('*', (c, next) => {
     c.set('requestId', 'request-1')
     return next()
   })
   app.onError((error, c) => c.json({ unexpected: error.message }, 500))
-  app.route('/api/v1', adminApi({ database, config: { trustProxy: false }, control, watch }))
+  app.route('/api/v1', adminApi({ database, config: { trustProxy: false }, control, ...deliveries }))
 
   for (const p of ['acme', 'other']) {
     await send('POST', '/projects', { key: p })
@@ -346,7 +347,7 @@ test('what is not the caller’s fault goes through to the application', async (
   } as unknown as Database
   const around = new Hono()
   around.onError((error, c) => c.json({ unexpected: error.message }, 503))
-  around.route('/api/v1', adminApi({ database: failing, config: { trustProxy: false }, control, watch }))
+  around.route('/api/v1', adminApi({ database: failing, config: { trustProxy: false }, control, ...deliveries }))
   const answer = await around.request('/api/v1/projects', { headers: { Authorization: `Bearer ${ADMIN}` } })
   expect(answer.status).toBe(503)
   expect(await answer.json()).toEqual({ unexpected: 'the store is away' })

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../../src/app.ts'
 import { loadConfig } from '../../../src/config.ts'
 import { ControlPlane } from '../../../src/context/control-cache.ts'
-import { LogWatch } from '../../../src/delivery/log-watch.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { controlStore } from '../../../src/repositories/control-store.ts'
 import { ERROR, GROUP_SCHEMA, USER_SCHEMA } from '../../../src/scim/urn.ts'
+import { idleDeliveries } from '../../support/deliveries.ts'
 import { type Gateway, openGateway } from '../../support/gateway.ts'
 
 /** RFC 7644 §3.12, Table 9, and RFC 9865 §2.1. */
@@ -83,7 +83,7 @@ describe('errors (RFC 7644 §3.12)', () => {
         control,
         config: loadConfig({}),
         logger,
-        watch: new LogWatch(database, () => {}),
+        deliveries: idleDeliveries(database),
       })
       const url = `${gateway.bases.legacy}/Users`
       const answer = app.request(url, { headers: { authorization: `Bearer ${gateway.adminKey}` } })

@@ -6,10 +6,10 @@ import { createApp } from '../../../src/app.ts'
 import { loadConfig } from '../../../src/config.ts'
 import { ControlPlane } from '../../../src/context/control-cache.ts'
 import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
-import { LogWatch } from '../../../src/delivery/log-watch.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { controlStore } from '../../../src/repositories/control-store.ts'
 import { USER_SCHEMA } from '../../../src/scim/urn.ts'
+import { idleDeliveries } from '../../support/deliveries.ts'
 import { openTestDatabase } from '../../support/engines.ts'
 
 describe('the log', () => {
@@ -23,7 +23,7 @@ describe('the log', () => {
       control,
       config: loadConfig({}),
       logger,
-      watch: new LogWatch(database, () => {}),
+      deliveries: idleDeliveries(database),
     })
     const administration = { database, changed: () => control.changed() }
     const project = await createProject(administration, { key: `log-${Date.now()}` })

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import { addressProblem, type Networks } from '../context/delivery-address.ts'
+import { isUuid } from '../context/scim-path.ts'
+import type { SecretBox } from '../context/secret-box.ts'
+import type { Database } from '../db/database.ts'
+import { parseEventTypes } from '../events/event.ts'
+import type { Page } from '../repositories/projects.ts'
+import { tenantsOf } from '../repositories/tenants.ts'
+import { type ReplayFrom, webhookQueueOf } from '../repositories/webhook-queue.ts'
+import { type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
+import { type Mistake, Refusal } from './control.ts'
+
+/** What the verbs below work on. */
+export interface WebhookAdministration {
+  readonly database: Database
+  readonly box: SecretBox
+  /** Networks that are not public, to which events may be sent. */
+  readonly networks: Networks
+}
+
+/** What an operator says of an endpoint. */
+export interface EndpointInput {
+  readonly url: string
+  readonly description: string
+  readonly eventTypes: readonly string[]
+}
+
+/** An endpoint, and its secret in the form of Standard Webhooks, which is shown this once. */
+export type WithSecret = EndpointRow & { readonly newSecret: string }
+
+const REPLAYED_AT_ONCE = 1_000
+const TENANTS_AT_ONCE = 200
+
+/** Endpoints in the order of creation. */
+export const listWebhooks = (database: Database, place: EndpointPlace, page: Page): Promise<EndpointRow[]> =>
+  webhooksOf(database, place).list(page)
+
+/** @throws {Refusal} 404 */
+export async function findWebhook(database: Database, place: EndpointPlace, id: string): Promise<EndpointRow> {
+  const found = isUuid(id) ? await webhooksOf(database, place).find(id) : undefined
+  return found ?? missing(id)
+}
+
+/** Makes an endpoint with a new secret; it gets what happens from now on. @throws {Refusal} 400 */
+export async function createWebhook(
+  { database, box, networks }: WebhookAdministration,
+  place: EndpointPlace,
+  { url, description, eventTypes }: EndpointInput,
+): Promise<WithSecret> {
+  refuse(mistakes({ url, eventTypes }, networks))
+  const [id, newSecret] = [uuidv7(), freshSecret()]
+  const row = { id, url, description, eventTypes: [...eventTypes], secret: await box.seal(newSecret, id) }
+  const made = await webhooksOf(database, place).insert(row)
+  if (made === undefined) throw new Error('an endpoint that was made is not there')
+  return { ...made, newSecret }
+}
+
+/** Changes what is named. Enabling an endpoint forgets its failures. @throws {Refusal} 400, 404 */
+export async function changeWebhook(
+  { database, networks }: WebhookAdministration,
+  place: EndpointPlace,
+  id: string,
+  input: { readonly [Name in keyof EndpointInput]?: EndpointInput[Name] | undefined } & {
+    readonly enabled?: boolean | undefined
+  },
+): Promise<EndpointRow> {
+  refuse(mistakes(input, networks))
+  await findWebhook(database, place, id)
+  const { url, description, eventTypes, enabled } = input
+  const changed = await webhooksOf(database, place).change(id, {
+    ...(url === undefined ? {} : { url }),
+    ...(description === undefined ? {} : { description }),
+    ...(eventTypes === undefined ? {} : { eventTypes: [...eventTypes] }),
+    ...(enabled === undefined ? {} : { enabled, disabledReason: enabled ? null : 'Disabled by an operator.' }),
+    // A new address is a new chance too.
+    ...(enabled || url !== undefined ? { failures: 0, failingSince: null, resumeAt: null } : {}),
+  })
+  return changed ?? missing(id)
+}
+
+/**
+ * Gives an endpoint a new secret; the one before signs beside it for `keepHours`, so that the receiver can change over
+ * without losing anything.
+ *
+ * @throws {Refusal} 404
+ */
+export async function rotateWebhookSecret(
+  { database, box }: WebhookAdministration,
+  place: EndpointPlace,
+  id: string,
+  keepHours: number,
+  now: Date,
+): Promise<WithSecret> {
+  const { secret } = await findWebhook(database, place, id)
+  const newSecret = freshSecret()
+  const changed = await webhooksOf(database, place).change(id, {
+    secret: await box.seal(newSecret, id),
+    previousSecret: keepHours > 0 ? secret : null,
+    previousSecretUntil: keepHours > 0 ? new Date(now.getTime() + keepHours * 3_600_000) : null,
+  })
+  return { ...(changed ?? missing(id)), newSecret }
+}
+
+/** Deletes an endpoint with all that waits for it. @throws {Refusal} 404 */
+export async function deleteWebhook(database: Database, place: EndpointPlace, id: string): Promise<void> {
+  if (!isUuid(id) || !(await webhooksOf(database, place).delete(id))) missing(id)
+}
+
+/**
+ * Queues events of the log for an endpoint once more, of its types: for the one tenant, else for all that it is for. Gives how
+ * many.
+ *
+ * @throws {Refusal} 404
+ */
+export async function replayWebhook(
+  database: Database,
+  place: EndpointPlace,
+  id: string,
+  from: ReplayFrom,
+  onlyTenant: string | undefined,
+): Promise<number> {
+  const endpoint = await findWebhook(database, place, id)
+  const one = endpoint.tenantId ?? onlyTenant
+  if (one !== undefined) return replayOf(database, one, id, from)
+  const tenants = tenantsOf(database, endpoint.environmentId)
+  let queued = 0
+  for (let after: string | undefined; ; ) {
+    const page = await tenants.list({ after, limit: TENANTS_AT_ONCE })
+    for (const tenant of page) queued += await replayOf(database, tenant.id, id, from)
+    if (page.length < TENANTS_AT_ONCE) return queued
+    after = page.at(-1)?.id
+  }
+}
+
+async function replayOf(database: Database, tenantId: string, id: string, from: ReplayFrom): Promise<number> {
+  const queue = webhookQueueOf(database, tenantId, id)
+  let queued = 0
+  for (let after = 0; ; ) {
+    const batch = await queue.replay(from, after, REPLAYED_AT_ONCE)
+    if (batch.last === null) return queued
+    queued += batch.queued
+    after = batch.last
+  }
+}
+
+const freshSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
+
+function mistakes(
+  { url, eventTypes }: { readonly url?: string | undefined; readonly eventTypes?: readonly string[] | undefined },
+  networks: Networks,
+): Mistake[] {
+  const problem = url === undefined ? undefined : addressProblem(url, networks)
+  const known = eventTypes === undefined || parseEventTypes(eventTypes) !== undefined
+  return [
+    ...(problem === undefined ? [] : [{ path: 'url', message: problem }]),
+    ...(known ? [] : [{ path: 'eventTypes', message: 'must be types of events, such as user.deleted or group.*' }]),
+  ]
+}
+
+function refuse(found: readonly Mistake[]): void {
+  const [first] = found
+  if (first !== undefined) throw new Refusal(400, `${first.path} ${first.message}.`, found)
+}
+
+function missing(id: string): never {
+  throw Refusal.notFound('webhook', id)
+}

@@ -1,0 +1,51 @@
+import ipaddr from 'ipaddr.js'
+
+/** Networks that are not public and may be reached all the same, in CIDR notation. */
+export type Networks = readonly string[]
+
+const MAX_URL_LENGTH = 2_000
+// Only public names: others mean something to our own network alone.
+const PRIVATE_NAMES = /(?:^|\.)(?:localhost|internal|local|lan|home|corp|intranet|localdomain|home\.arpa|onion)$/
+
+/**
+ * What is wrong with `text` as an address to send events to; undefined where nothing is. Names are looked at once more when
+ * they are looked up: see `mayConnect`.
+ */
+export function addressProblem(text: string, networks: Networks): string | undefined {
+  if (text.length > MAX_URL_LENGTH) return `must not be longer than ${MAX_URL_LENGTH} characters`
+  // What parsers read differently, or pass over.
+  if (!/^https?:\/\/[^\\\s\p{Cc}#]+$/iu.test(text) || !URL.canParse(text))
+    return 'must be a URL such as https://hooks.example.com/scim, without a fragment'
+  const url = new URL(text)
+  if (url.username !== '' || url.password !== '') return 'must not hold credentials'
+  const host = url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
+  const allowed = ipaddr.isValid(host) ? inside(host, networks) : host === 'localhost' && inside('127.0.0.1', networks)
+  if (allowed) return undefined
+  if (url.protocol !== 'https:') return 'must begin with https://'
+  if (url.port !== '' && Number(url.port) < 1024) return 'must not name a port of another service'
+  if (ipaddr.isValid(host) ? !isPublic(host) : !host.includes('.') || PRIVATE_NAMES.test(host))
+    return 'must lead to a public address; the operator can allow others'
+  return undefined
+}
+
+/** Whether events may be sent to this address of a machine. */
+export const mayConnect = (address: string, networks: Networks): boolean =>
+  ipaddr.isValid(address) && (isPublic(address) || inside(address, networks))
+
+/** Neither loopback, private, link-local, metadata nor anything else that has a meaning of its own. */
+function isPublic(address: string): boolean {
+  // An IPv4 address in IPv6 clothes is the IPv4 address.
+  const parsed = ipaddr.process(address)
+  if (parsed.range() !== 'unicast') return false
+  return parsed.kind() === 'ipv4' || parsed.match(GLOBAL_UNICAST)
+}
+
+const GLOBAL_UNICAST = ipaddr.parseCIDR('2000::/3')
+
+function inside(address: string, networks: Networks): boolean {
+  const parsed = ipaddr.process(address)
+  return networks.some((network) => {
+    const [base, bits] = ipaddr.parseCIDR(network)
+    return base.kind() === parsed.kind() && parsed.match([base, bits])
+  })
+}

@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto'
+import { CompactEncrypt, compactDecrypt } from 'jose'
+
+/** Keeps secrets that are needed again, unlike those of API keys, from whoever reads the store or a copy of it. */
+export interface SecretBox {
+  /** @param owner whose secret it is; opened for anybody else it is not there */
+  seal(secret: string, owner: string): Promise<string>
+  /** Undefined for what was sealed under another key or for another owner. */
+  open(sealed: string, owner: string): Promise<string | undefined>
+}
+
+/** @param key gives what all processes of the instance share; asked for when it is first needed */
+export function secretBox(key: () => Promise<string>): SecretBox {
+  const derived = async () =>
+    createHash('sha256')
+      .update(`secrets\n${await key()}`)
+      .digest()
+  return {
+    seal: async (secret, owner) =>
+      new CompactEncrypt(Buffer.from(JSON.stringify({ owner, secret })))
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+        .encrypt(await derived()),
+    async open(sealed, owner) {
+      const opened = await compactDecrypt(sealed, await derived(), {
+        keyManagementAlgorithms: ['dir'],
+        contentEncryptionAlgorithms: ['A256GCM'],
+      }).catch(() => undefined)
+      if (opened === undefined) return undefined
+      const content = JSON.parse(Buffer.from(opened.plaintext).toString()) as { owner: string; secret: string }
+      return content.owner === owner ? content.secret : undefined
+    },
+  }
+}

@@ -1,0 +1,72 @@
+import type { Networks } from '../context/delivery-address.ts'
+import { type SecretBox, secretBox } from '../context/secret-box.ts'
+import type { Database } from '../db/database.ts'
+import { instanceSecret } from '../repositories/instance-secrets.ts'
+import { LogWatch } from './log-watch.ts'
+import { keepTrimmed } from './retention.ts'
+import { type WebhookSender, webhookSender } from './webhook-sender.ts'
+import { type RetrySchedule, WebhookWorker } from './webhook-worker.ts'
+
+/** What decides how events are delivered. */
+export interface DeliverySettings {
+  readonly secretsKey: string | undefined
+  readonly deliveryNetworks: Networks
+  readonly retries?: RetrySchedule
+}
+
+/** Told of what nobody is waiting for. */
+export interface DeliveryReports {
+  failed(error: unknown, task: string): void
+  /** An endpoint was disabled because it takes nothing any more. */
+  disabled(endpointId: string, reason: string): void
+}
+
+/** What the surfaces need of the deliveries. */
+export interface Deliveries {
+  readonly watch: LogWatch
+  readonly sender: WebhookSender
+  readonly webhooks: { readonly database: Database; readonly box: SecretBox; readonly networks: Networks }
+}
+
+/** The same, and the work that goes on behind the requests. */
+export interface RunningDeliveries extends Deliveries {
+  /** Begins to number, send and trim. */
+  start(): void
+  /** Ends what only waits, and takes no more work on. */
+  drain(): void
+  /** Ends all, once what is under way is settled; then the database may close. */
+  stop(): Promise<void>
+}
+
+/** Puts together what an instance does for readers and receivers of events. Other instances take over what it leaves. */
+export function openDeliveries(db: Database, settings: DeliverySettings, reports: DeliveryReports): RunningDeliveries {
+  const { secretsKey, deliveryNetworks: networks, retries } = settings
+  const report = (task: string) => (error: unknown) => reports.failed(error, task)
+  const watch = new LogWatch(db, report('numbering events'))
+  const box = secretBox(async () => secretsKey ?? instanceSecret(db, 'secrets'))
+  const sender = webhookSender(networks)
+  const worker = new WebhookWorker({
+    ...{ db, box, sender, disabled: reports.disabled, failed: report('sending webhooks') },
+    ...(retries === undefined ? {} : { retries }),
+  })
+  let stopTrimming = () => Promise.resolve()
+  let stopped: Promise<void> | undefined
+  return {
+    ...{ watch, sender, webhooks: { database: db, box, networks } },
+    start() {
+      watch.start({ lively: () => worker.lively, numbered: () => worker.kick() })
+      worker.kick()
+      stopTrimming = keepTrimmed(db, report('trimming events'))
+    },
+    drain() {
+      watch.drain()
+      stopped ??= worker.stop()
+    },
+    async stop() {
+      this.drain()
+      await stopTrimming()
+      await watch.stop()
+      await stopped
+    },
+  }
+}

@@ -1,0 +1,18 @@
+import { v7 as uuidv7 } from 'uuid'
+import type { SecretBox } from '../context/secret-box.ts'
+import type { EndpointRow } from '../repositories/webhooks.ts'
+import type { SendOutcome, WebhookSender } from './webhook-sender.ts'
+
+/** Sends a message that means nothing to an endpoint, disabled or not, so that an operator sees whether it arrives. */
+export async function sendTest(
+  sender: WebhookSender,
+  box: SecretBox,
+  { id, url, secret }: EndpointRow,
+  now: Date,
+): Promise<SendOutcome> {
+  const opened = await box.open(secret, id)
+  if (opened === undefined)
+    return { ok: false, status: null, error: 'the secret cannot be opened; rotate it', retryAfterMs: 0 }
+  const body = JSON.stringify({ type: 'webhook.test', timestamp: now.toISOString(), data: { webhook: id } })
+  return sender.send({ url, id: uuidv7(), body, secrets: [opened] })
+}

@@ -1,0 +1,294 @@
+import type { Database } from '../db/database.ts'
+import type { LoggedEvent } from '../events/event.ts'
+import { eventColumns } from './event-log.ts'
+import { Parameters } from './parameters.ts'
+
+/** An endpoint to which something can be sent now. */
+export interface DueEndpoint {
+  readonly id: string
+  readonly url: string
+  /** Sealed. */
+  readonly secret: string
+  /** Sealed; null when only `secret` signs. */
+  readonly previousSecret: string | null
+  readonly failures: number
+  /** Tenants whose events are due. */
+  readonly tenants: readonly string[]
+}
+
+/** One event on its way to one endpoint. */
+export interface ClaimedDelivery {
+  readonly event: LoggedEvent
+  /** How often it was tried, this time included; the claim holds while the number stands. */
+  readonly attempts: number
+  /** Milliseconds since the first attempt. */
+  readonly age: number
+}
+
+/** What became of an attempt that failed; with `giveUp` it was the last one. */
+export interface FailedDelivery {
+  readonly position: number
+  readonly attempts: number
+  readonly retryAfterMs: number
+  readonly giveUp: boolean
+  readonly status: number | null
+  readonly error: string
+}
+
+/** Longer than any attempt takes; then another instance takes over. */
+const CLAIMED_FOR_S = 60
+const LOOKED_AT = 200
+const TENANTS_AT_ONCE = 50
+/** Failures in a row from which on an endpoint is left alone for a while. */
+const PATIENCE = 3
+const LONGEST_PAUSE_S = 300
+
+/** Endpoints for which something is due and that are not resting, but for those in `except`. */
+export function dueEndpoints(db: Database, except: readonly string[]): Promise<DueEndpoint[]> {
+  const parameters = new Parameters()
+  // One look at the index for each tenant with something in the queue, however long its queue is.
+  return db.run<DueEndpoint>(
+    `select w.id::text, w.url, w.secret, w.failures,
+       case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
+       d.tenants as tenants
+     from webhook_endpoints w cross join lateral (
+       with recursive queued(id) as (
+         (select d.tenant_id from webhook_deliveries d where d.endpoint_id = w.id and not d.dead order by d.tenant_id limit 1)
+         union all
+         select (select d.tenant_id from webhook_deliveries d
+           where d.endpoint_id = w.id and not d.dead and d.tenant_id > q.id order by d.tenant_id limit 1)
+         from queued q where q.id is not null
+       )
+       select json_agg(t.id::text) as tenants from (
+         select q.id from queued q where q.id is not null and exists (
+           select 1 from webhook_deliveries d
+           where d.endpoint_id = w.id and d.tenant_id = q.id and not d.dead and d.due_at <= now()
+         ) limit ${TENANTS_AT_ONCE}
+       ) t
+     ) d
+     where d.tenants is not null and w.enabled and (w.resume_at is null or w.resume_at <= now())
+       and w.id <> all(${parameters.array(except, 'uuid')})`,
+    parameters.values,
+    { prepare: false },
+  )
+}
+
+/** The queue of one tenant's events before one endpoint. */
+export function webhookQueueOf(db: Database, tenantId: string, endpointId: string) {
+  const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
+  return {
+    /**
+     * Takes up to `limit` events that are due, of each resource only the first. What stands behind another event of its
+     * resource is put aside until that one is out of the way.
+     */
+    async claim(limit: number): Promise<ClaimedDelivery[]> {
+      const rows = await db.run<LoggedEvent & { attempts: number; age: number }>(
+        `with due as materialized (
+           select d.position, d.due_at, exists (
+             select 1 from webhook_deliveries b where b.tenant_id = $1::uuid and b.endpoint_id = $2::uuid
+               and b.resource_id = d.resource_id and b.position < d.position and not b.dead
+           ) as blocked
+           from webhook_deliveries d where ${mine} and not d.dead and d.due_at <= now()
+           order by d.due_at, d.position limit ${LOOKED_AT} for update of d skip locked
+         ),
+         aside as (
+           update webhook_deliveries d set due_at = 'infinity' from due
+           where ${mine} and d.position = due.position and due.blocked
+         ),
+         taken as (select position from due where not blocked order by due_at, position limit $3::int),
+         claimed as (
+           update webhook_deliveries d set attempts = d.attempts + 1, due_at = now() + interval '${CLAIMED_FOR_S} seconds',
+             first_tried_at = coalesce(d.first_tried_at, now())
+           from taken where ${mine} and d.position = taken.position
+           returning d.position, d.attempts, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
+         )
+         select ${eventColumns}, c.attempts, c.age from claimed c
+         join events e on e.tenant_id = $1::uuid and e.position = c.position order by c.position`,
+        [tenantId, endpointId, limit],
+        { prepare: false },
+      )
+      return rows.map(({ attempts, age, ...event }) => ({ event, attempts, age }))
+    },
+
+    /** Takes events off the queue that were delivered, and lets the next ones of their resources go. */
+    async delivered(done: readonly { readonly position: number; readonly attempts: number }[]): Promise<void> {
+      const gone = await db.run<{ resource: string; position: number }>(
+        `delete from webhook_deliveries d using jsonb_to_recordset($3::text::jsonb) as x(position bigint, attempts int)
+         where ${mine} and d.position = x.position and d.attempts = x.attempts
+         returning d.resource_id::text as resource, d.position::float8 as position`,
+        [tenantId, endpointId, JSON.stringify(done)],
+        { prepare: false },
+      )
+      await release(gone)
+    },
+
+    /** Puts an event back for later, or gives it up and lets the next ones of its resource go. */
+    async failed({ position, attempts, retryAfterMs, giveUp, status, error }: FailedDelivery): Promise<void> {
+      const dead = await db.run<{ resource: string; position: number }>(
+        `with tried as (
+           update webhook_deliveries d set dead = $5::boolean, last_status = $6::int, last_error = $7::text,
+             due_at = now() + $8::float8 * interval '1 millisecond'
+           where ${mine} and d.position = $3::bigint and d.attempts = $4::int
+           returning d.resource_id, d.position, d.dead
+         )
+         select resource_id::text as resource, position::float8 as position from tried where dead`,
+        [tenantId, endpointId, position, attempts, giveUp, status, error, retryAfterMs],
+      )
+      await release(dead)
+    },
+
+    /** Queues events of the log once more; gives how many, and the last position looked at. */
+    async replay(
+      from: ReplayFrom,
+      after: number,
+      limit: number,
+    ): Promise<{ readonly queued: number; readonly last: number | null }> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(tenantId, 'uuid')
+      const endpoint = parameters.bind(endpointId, 'uuid')
+      const wanted = replayCondition(from, parameters)
+      const [row] = await db.run<{ queued: number; last: number | null }>(
+        `with chosen as materialized (
+           select e.position, e.resource_id, e.type from events e
+           where e.tenant_id = ${tenant} and e.position > ${parameters.bind(after, 'bigint')} and ${wanted(tenant, endpoint)}
+           order by e.position limit ${Math.trunc(limit)}
+         ),
+         queued as (
+           insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id)
+           select ${tenant}, w.id, c.position, c.resource_id from chosen c join webhook_endpoints w on w.id = ${endpoint}
+             and (cardinality(w.event_types) = 0 or c.type = any(w.event_types)
+               or split_part(c.type, '.', 1) || '.*' = any(w.event_types))
+           on conflict (tenant_id, endpoint_id, position) do update set dead = false, attempts = 0, due_at = now(),
+             first_tried_at = null where d.dead or d.due_at > now()
+           returning 1
+         )
+         select (select count(*)::int from queued) as queued, (select max(position)::float8 from chosen) as last`,
+        parameters.values,
+        { prepare: false },
+      )
+      return row ?? { queued: 0, last: null }
+    },
+  }
+
+  /**
+   * A statement of its own: it has to see what was put behind the event until the moment that it went. What is due anyway is
+   * written too, since somebody may be about to put it aside; what somebody has claimed is left.
+   */
+  async function release(gone: readonly { readonly resource: string; readonly position: number }[]): Promise<void> {
+    if (gone.length === 0) return
+    await db.run(
+      `update webhook_deliveries d set due_at = now()
+       from jsonb_to_recordset($3::text::jsonb) as x(resource uuid, position bigint) cross join lateral (
+         select n.position from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+           and n.resource_id = x.resource and n.position > x.position and not n.dead order by n.position limit 1
+       ) n where ${mine} and d.position = n.position and (d.due_at = 'infinity' or d.due_at <= now())`,
+      [tenantId, endpointId, JSON.stringify(gone)],
+      { prepare: false },
+    )
+  }
+}
+
+/** What is to be sent again. Times in ISO 8601. */
+export type ReplayFrom =
+  | { readonly kind: 'time'; readonly since: string; readonly until: string | undefined }
+  | { readonly kind: 'positions'; readonly positions: readonly number[] }
+  | { readonly kind: 'dead' }
+
+function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: string, endpoint: string) => string {
+  switch (from.kind) {
+    case 'time': {
+      const since = `e.occurred_at >= ${parameters.bind(from.since, 'text')}::timestamptz`
+      if (from.until === undefined) return () => since
+      const until = parameters.bind(from.until, 'text')
+      return () => `${since} and e.occurred_at <= ${until}::timestamptz`
+    }
+    case 'positions': {
+      const positions = parameters.array(from.positions.map(String), 'text')
+      return () => `e.position = any(${positions}::bigint[])`
+    }
+    case 'dead':
+      return (tenant, endpoint) => `exists (select 1 from webhook_deliveries d where d.tenant_id = ${tenant}
+        and d.endpoint_id = ${endpoint} and d.position = e.position and d.dead)`
+  }
+}
+
+/** Notes that an endpoint takes events again. */
+export async function endpointSucceeded(db: Database, endpointId: string): Promise<void> {
+  await db.run(
+    'update webhook_endpoints set failures = 0, failing_since = null, resume_at = null where id = $1::uuid and failures > 0',
+    [endpointId],
+  )
+}
+
+/**
+ * Notes that an endpoint did not take an event. After some in a row it is left alone for a while, longer each time; when it
+ * has failed for `disableAfterMs` it is disabled. Gives whether it was just now.
+ */
+export async function endpointFailed(
+  db: Database,
+  endpointId: string,
+  { disableAfterMs, reason }: { readonly disableAfterMs: number; readonly reason: string },
+): Promise<boolean> {
+  const rows = await db.run<{ disabled: boolean }>(
+    `update webhook_endpoints w set failures = w.failures + 1, failing_since = coalesce(w.failing_since, now()),
+       resume_at = case when w.failures + 1 >= ${PATIENCE}
+         then now() + least(power(2, least(w.failures + 1 - ${PATIENCE}, 20)), ${LONGEST_PAUSE_S}) * interval '1 second' end,
+       enabled = coalesce(w.failing_since, now()) > now() - $2::float8 * interval '1 millisecond',
+       disabled_reason = case when coalesce(w.failing_since, now()) > now() - $2::float8 * interval '1 millisecond'
+         then null else $3::text end
+     where w.id = $1::uuid and w.enabled returning not w.enabled as disabled`,
+    [endpointId, disableAfterMs, reason],
+  )
+  return rows[0]?.disabled === true
+}
+
+/**
+ * Puts right what a process that died, or a clock that was put back, has left: events that were put aside behind one that is
+ * gone, and those due later than any attempt is ever put off.
+ */
+export async function mendQueues(db: Database): Promise<void> {
+  await db.run(
+    `update webhook_deliveries d set due_at = now() where not d.dead and (
+       (d.due_at = 'infinity' and not exists (
+         select 1 from webhook_deliveries b where b.tenant_id = d.tenant_id and b.endpoint_id = d.endpoint_id
+           and b.resource_id = d.resource_id and b.position < d.position and not b.dead))
+       or (d.due_at < 'infinity' and d.due_at > now() + interval '2 days'))`,
+    [],
+  )
+}
+
+/** An event that an endpoint has not taken, for whoever looks into it. */
+export interface WaitingDelivery {
+  readonly tenant: string
+  readonly position: number
+  readonly eventId: string
+  readonly type: string
+  readonly resourceId: string
+  readonly state: 'pending' | 'dead'
+  readonly attempts: number
+  readonly lastStatus: number | null
+  readonly lastError: string | null
+  /** Milliseconds since 1970; null behind another event of its resource. */
+  readonly dueAt: number | null
+}
+
+/** Events in an endpoint's queue, or those given up, in the order of tenants and positions, after the given one. */
+export function waitingDeliveries(
+  db: Database,
+  endpointId: string,
+  dead: boolean,
+  after: { readonly tenant: string; readonly position: number } | undefined,
+  limit: number,
+): Promise<WaitingDelivery[]> {
+  return db.run<WaitingDelivery>(
+    `select d.tenant_id::text as tenant, d.position::float8 as position, e.id::text as "eventId", e.type,
+       d.resource_id::text as "resourceId", case when d.dead then 'dead' else 'pending' end as state, d.attempts,
+       d.last_status as "lastStatus", d.last_error as "lastError",
+       case when d.due_at < 'infinity' then (extract(epoch from d.due_at) * 1000)::float8 end as "dueAt"
+     from webhook_deliveries d join events e on e.tenant_id = d.tenant_id and e.position = d.position
+     where d.endpoint_id = $1::uuid and d.dead = $2::boolean and (d.tenant_id, d.position) > ($3::uuid, $4::bigint)
+     order by d.tenant_id, d.position limit ${Math.trunc(limit)}`,
+    [endpointId, dead, after?.tenant ?? '00000000-0000-0000-0000-000000000000', after?.position ?? 0],
+    { prepare: false },
+  )
+}

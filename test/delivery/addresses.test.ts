@@ -1,0 +1,95 @@
+import type { lookup } from 'node:dns'
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { addressProblem, mayConnect } from '../../src/context/delivery-address.ts'
+import { secretBox } from '../../src/context/secret-box.ts'
+import { webhookSender } from '../../src/delivery/webhook-sender.ts'
+import { openReceiver } from '../support/receiver.ts'
+
+const { addresses } = JSON.parse(
+  readFileSync(new URL('../fixtures/hostile/delivery-addresses.json', import.meta.url), 'utf8'),
+) as { addresses: { url: string; verdict: string; why: string }[] }
+const secrets = [`whsec_${Buffer.alloc(32).toString('base64')}`]
+const message = { id: 'm', body: '{"type":"t","data":{}}', secrets }
+
+describe('EV-16 where events may go', () => {
+  test('the list of hostile addresses is whole', () => expect(addresses).toHaveLength(38))
+
+  test.each(addresses)('$why: $url is refused when it is registered and when it is sent to', async ({ url }) => {
+    expect(addressProblem(url, [])).toEqual(expect.any(String))
+    const sender = webhookSender([])
+    expect(await sender.send({ ...message, url })).toMatchObject({
+      ok: false,
+      status: null,
+      error: expect.stringContaining('the address'),
+    })
+    await sender.close()
+  })
+
+  test.each([
+    ['https://hooks.example.com/scim?x=1', []],
+    ['https://hooks.example.com:8443/', []],
+    ['https://203.0.114.9/', []],
+    ['https://[2606:4700::1111]/', []],
+    ['http://127.0.0.1:9999/', ['127.0.0.0/8']],
+    ['http://localhost:9999/', ['127.0.0.1/32']],
+    ['https://10.1.2.3/', ['10.0.0.0/8', 'fd00::/8']],
+    ['https://[fd00::1]/', ['10.0.0.0/8', 'fd00::/8']],
+  ])('%s is taken, with %j allowed', (url, networks) => expect(addressProblem(url, networks)).toBeUndefined())
+
+  test.each([
+    ['8.8.8.8', true],
+    ['127.0.0.1', false],
+    ['::ffff:10.0.0.1', false],
+    ['::127.0.0.1', false],
+    ['64:ff9b::7f00:1', false],
+    ['2002:7f00:1::', false],
+    ['fe80::1', false],
+    ['2606:4700::1111', true],
+    ['nonsense', false],
+  ])('%s may be connected to: %s', (address, allowed) => expect(mayConnect(address, [])).toBe(allowed))
+
+  test('a name is judged by what it means when the connection is made, each time', async () => {
+    const receiver = await openReceiver()
+    const port = new URL(receiver.origin).port
+    // Every address that the name has counts: one that is not public spoils it.
+    const answers = [['127.0.0.1'], ['203.0.114.9', '127.0.0.1'], ['::1'], ['169.254.169.254'], ['10.0.0.8']]
+    let asked = 0
+    const resolve = ((_: string, __: object, done: (error: null, list: object[]) => void) => {
+      const list = answers[asked++ % answers.length] ?? []
+      done(
+        null,
+        list.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+      )
+    }) as unknown as typeof lookup
+    const sender = webhookSender([], resolve)
+    for (const _ of answers)
+      expect(await sender.send({ ...message, url: `https://hooks.example.com:${port}/` })).toEqual({
+        ...{ ok: false, status: null, retryAfterMs: 0, error: 'the name leads to an address that is not public' },
+      })
+    expect(asked).toBe(answers.length)
+    expect(receiver.messages).toEqual([])
+    await sender.close()
+    await receiver.close()
+  })
+
+  test('a redirect is not followed, wherever it leads', async () => {
+    const receiver = await openReceiver()
+    receiver.answer('/', () => 302)
+    const sender = webhookSender(['127.0.0.0/8'])
+    expect(await sender.send({ ...message, url: `${receiver.origin}/` })).toMatchObject({ ok: false, status: 302 })
+    expect(receiver.messages.map(({ path }) => path)).toEqual(['/'])
+    await sender.close()
+    await receiver.close()
+  })
+})
+
+test('a sealed secret opens with the same key for the same owner, and is not in what is stored', async () => {
+  const box = secretBox(async () => 'one key')
+  const sealed = await box.seal('whsec_abc', 'owner')
+  expect(sealed).not.toContain('abc')
+  expect(await box.open(sealed, 'owner')).toBe('whsec_abc')
+  expect(await box.open(sealed, 'other')).toBeUndefined()
+  expect(await secretBox(async () => 'another key').open(sealed, 'owner')).toBeUndefined()
+  expect(await box.open(`${sealed.slice(0, -4)}AAAA`, 'owner')).toBeUndefined()
+})
