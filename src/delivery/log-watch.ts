@@ -94,7 +94,8 @@ export class LogWatch {
     if (this.#pass !== undefined) return
     this.#timer = setTimeout(() => {
       this.#pass = this.#work().then(
-        (next) => this.#again(next),
+        // Somebody may have come to wait since.
+        (next) => this.#again(this.#waiting.size > 0 ? LIVELY_MS : next),
         (error: unknown) => {
           this.#failed(error)
           this.#again(IDLE_MS)

@@ -36,7 +36,7 @@ export interface FailedDelivery {
 }
 
 /** Longer than any attempt takes; then another instance takes over. */
-const CLAIMED_FOR_S = 60
+const CLAIMED_FOR_S = 30
 const LOOKED_AT = 200
 const TENANTS_AT_ONCE = 50
 /** Failures in a row from which on an endpoint is left alone for a while. */

@@ -147,7 +147,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
     keyOfAnotherProject: async () => (await newPlace()).key,
     close: async () => {
       deliveries.drain()
-      await server.stop(0)
+      await server.stop(1_000)
       await deliveries.stop()
       await control.stop()
     },
