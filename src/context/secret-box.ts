@@ -11,10 +11,15 @@ export interface SecretBox {
 
 /** @param key gives what all processes of the instance share; asked for when it is first needed */
 export function secretBox(key: () => Promise<string>): SecretBox {
-  const derived = async () =>
-    createHash('sha256')
-      .update(`secrets\n${await key()}`)
-      .digest()
+  let known: Promise<Buffer> | undefined
+  const derived = () => {
+    known ??= key().then((text) => createHash('sha256').update(`secrets\n${text}`).digest())
+    // A failure is not remembered: the next secret asks again.
+    known.catch(() => {
+      known = undefined
+    })
+    return known
+  }
   return {
     seal: async (secret, owner) =>
       new CompactEncrypt(Buffer.from(JSON.stringify({ owner, secret })))

@@ -46,12 +46,17 @@ export interface WorkerParts {
 
 /** Requests under way to one endpoint; one alone while it fails, to see whether it is back. */
 const AT_ONCE = 16
-const CLAIMING_AT_ONCE = 4
+/** What one instance has under way in all, so that requests find it awake; and claims, so that they find connections. */
+const IN_ALL = 64
+/** An endpoint may always have so many, however busy others keep the instance. */
+const AT_LEAST = 2
+const CLAIMING_AT_ONCE = 2
+const ASK_FOR_ENDPOINTS_MS = 500
 const BUSY_MS = 200
 const IDLE_MS = 1_000
 const MEND_MS = 60_000
 /** Successes are written down together. */
-const GATHER_MS = 5
+const GATHER_MS = 20
 
 /**
  * Sends queued events to webhooks. Any number of instances share the work: each claims what it sends, and what one has
@@ -69,7 +74,8 @@ export class WebhookWorker {
   #again = false
   #stopped = false
   #hasEndpoints = false
-  #mendedAt = 0
+  #askedAt = Number.NEGATIVE_INFINITY
+  #mendedAt = Number.NEGATIVE_INFINITY
 
   constructor(parts: WorkerParts) {
     this.#parts = parts
@@ -118,9 +124,12 @@ export class WebhookWorker {
 
   async #look(): Promise<void> {
     const { db } = this.#parts
-    this.#hasEndpoints = await anyEndpoint(db)
-    if (!this.#hasEndpoints) return
     const now = performance.now()
+    if (now - this.#askedAt > ASK_FOR_ENDPOINTS_MS) {
+      this.#askedAt = now
+      this.#hasEndpoints = await anyEndpoint(db)
+    }
+    if (!this.#hasEndpoints) return
     if (now - this.#mendedAt > MEND_MS) {
       this.#mendedAt = now
       await mendQueues(db)
@@ -137,7 +146,8 @@ export class WebhookWorker {
     const { id, tenants, failures } = endpoint
     const most = failures > 0 ? 1 : AT_ONCE
     for (const tenantId of tenants) {
-      const free = most - (this.#underWay.get(id) ?? 0)
+      const mine = this.#underWay.get(id) ?? 0
+      const free = Math.min(most - mine, Math.max(IN_ALL - this.#requests.size, AT_LEAST - mine))
       if (free <= 0 || this.#stopped) return
       for (const claimed of await webhookQueueOf(this.#parts.db, tenantId, id).claim(free)) {
         this.#underWay.set(id, (this.#underWay.get(id) ?? 0) + 1)

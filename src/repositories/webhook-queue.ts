@@ -60,9 +60,9 @@ export function dueEndpoints(db: Database, except: readonly string[]): Promise<D
          from queued q where q.id is not null
        )
        select json_agg(t.id::text) as tenants from (
-         select q.id from queued q where q.id is not null and exists (
-           select 1 from webhook_deliveries d
-           where d.endpoint_id = w.id and d.tenant_id = q.id and not d.dead and d.due_at <= now()
+         select q.id from queued q where q.id is not null and (
+           select d.due_at <= now() from webhook_deliveries d
+           where d.endpoint_id = w.id and d.tenant_id = q.id and not d.dead order by d.due_at limit 1
          ) limit ${TENANTS_AT_ONCE}
        ) t
      ) d
@@ -73,7 +73,15 @@ export function dueEndpoints(db: Database, except: readonly string[]): Promise<D
   )
 }
 
-/** The queue of one tenant's events before one endpoint. */
+const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
+
+/**
+ * The queue of one tenant's events before one endpoint.
+ *
+ * Rows are looked up by arrays and one by one, as everywhere, and what must not lead a plan is `is true`. Who stands before
+ * and behind is asked for in the order of the one index that has the answer: the table fills within seconds, and then the
+ * planner knows nothing of it.
+ */
 export function webhookQueueOf(db: Database, tenantId: string, endpointId: string) {
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
@@ -83,27 +91,32 @@ export function webhookQueueOf(db: Database, tenantId: string, endpointId: strin
      */
     async claim(limit: number): Promise<ClaimedDelivery[]> {
       const rows = await db.run<LoggedEvent & { attempts: number; age: number }>(
-        `with due as materialized (
-           select d.position, d.due_at, exists (
-             select 1 from webhook_deliveries b where b.tenant_id = $1::uuid and b.endpoint_id = $2::uuid
-               and b.resource_id = d.resource_id and b.position < d.position and not b.dead
-           ) as blocked
-           from webhook_deliveries d where ${mine} and not d.dead and d.due_at <= now()
-           order by d.due_at, d.position limit ${LOOKED_AT} for update of d skip locked
+        `with locked as materialized (
+           select d.ctid as at, d.position, d.due_at, d.resource_id from webhook_deliveries d
+           where ${mine} and not d.dead and d.due_at <= now()
+           order by d.due_at limit ${LOOKED_AT} for update of d skip locked
+         ),
+         due as materialized (
+           select d.at, d.position, d.due_at, d.resource_id is not distinct from (
+             select b.resource_id from webhook_deliveries b where b.tenant_id = $1::uuid and b.endpoint_id = $2::uuid
+               and (b.resource_id, b.position) < (d.resource_id, d.position) and not b.dead
+             order by b.resource_id desc, b.position desc limit 1
+           ) as blocked from locked d
          ),
          aside as (
-           update webhook_deliveries d set due_at = 'infinity' from due
-           where ${mine} and d.position = due.position and due.blocked
+           update webhook_deliveries d set due_at = 'infinity'
+           where (${mine}) is true and d.ctid = any(array(select at from due where blocked))
          ),
-         taken as (select position from due where not blocked order by due_at, position limit $3::int),
          claimed as (
            update webhook_deliveries d set attempts = d.attempts + 1, due_at = now() + interval '${CLAIMED_FOR_S} seconds',
              first_tried_at = coalesce(d.first_tried_at, now())
-           from taken where ${mine} and d.position = taken.position
+           where (${mine}) is true and d.ctid = any(array(
+             select at from due where not blocked order by due_at, position limit $3::int))
            returning d.position, d.attempts, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
          )
-         select ${eventColumns}, c.attempts, c.age from claimed c
-         join events e on e.tenant_id = $1::uuid and e.position = c.position order by c.position`,
+         select x.*, c.attempts, c.age from claimed c cross join lateral (
+           select ${eventColumns} from events e where e.tenant_id = $1::uuid and e.position = c.position limit 1
+         ) x order by c.position`,
         [tenantId, endpointId, limit],
         { prepare: false },
       )
@@ -113,10 +126,13 @@ export function webhookQueueOf(db: Database, tenantId: string, endpointId: strin
     /** Takes events off the queue that were delivered, and lets the next ones of their resources go. */
     async delivered(done: readonly { readonly position: number; readonly attempts: number }[]): Promise<void> {
       const gone = await db.run<{ resource: string; position: number }>(
-        `delete from webhook_deliveries d using jsonb_to_recordset($3::text::jsonb) as x(position bigint, attempts int)
-         where ${mine} and d.position = x.position and d.attempts = x.attempts
+        `delete from webhook_deliveries d where (${mine}) is true and d.ctid = any(array(
+           select n.ctid from unnest($3::text::bigint[], $4::text::int[]) as x(position, attempts) cross join lateral (
+             select n.ctid from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+               and n.position = x.position and n.attempts = x.attempts limit 1
+           ) n))
          returning d.resource_id::text as resource, d.position::float8 as position`,
-        [tenantId, endpointId, JSON.stringify(done)],
+        [tenantId, endpointId, literal(done.map((one) => one.position)), literal(done.map((one) => one.attempts))],
         { prepare: false },
       )
       await release(gone)
@@ -171,20 +187,28 @@ export function webhookQueueOf(db: Database, tenantId: string, endpointId: strin
   }
 
   /**
-   * A statement of its own: it has to see what was put behind the event until the moment that it went. What is due anyway is
-   * written too, since somebody may be about to put it aside; what somebody has claimed is left.
+   * Lets the next event of each resource go. Statements of their own: they have to see what was put behind the event until
+   * the moment that it went. What is due anyway is written too, since somebody may be about to put it aside; what somebody
+   * has claimed is left.
    */
   async function release(gone: readonly { readonly resource: string; readonly position: number }[]): Promise<void> {
     if (gone.length === 0) return
-    await db.run(
-      `update webhook_deliveries d set due_at = now()
-       from jsonb_to_recordset($3::text::jsonb) as x(resource uuid, position bigint) cross join lateral (
-         select n.position from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
-           and n.resource_id = x.resource and n.position > x.position and not n.dead order by n.position limit 1
-       ) n where ${mine} and d.position = n.position and (d.due_at = 'infinity' or d.due_at <= now())`,
+    const next = await db.run<{ position: number }>(
+      `select n.position::float8 as position from jsonb_to_recordset($3::text::jsonb) as x(resource uuid, position bigint)
+       cross join lateral (
+         select n.resource_id, n.position from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+           and (n.resource_id, n.position) > (x.resource, x.position) and not n.dead
+         order by n.resource_id, n.position limit 1
+       ) n where n.resource_id = x.resource`,
       [tenantId, endpointId, JSON.stringify(gone)],
       { prepare: false },
     )
+    for (const { position } of next)
+      await db.run(
+        `update webhook_deliveries d set due_at = now()
+         where ${mine} and d.position = $3::bigint and (d.due_at = 'infinity' or d.due_at <= now())`,
+        [tenantId, endpointId, position],
+      )
   }
 }
 
