@@ -104,8 +104,31 @@ export class ControlPlane {
   async authenticate(header: string | undefined): Promise<Authentication> {
     const now = Date.now()
     const result = await authenticate(header, (token) => this.#principalOf(token), now)
-    if ('principal' in result && result.principal !== CONFIGURED_ADMIN) this.#noteUse(result.principal.keyId, now)
+    if ('principal' in result) this.noteUse(result.principal, now)
     return result
+  }
+
+  /** Notes that a key is used, and says whether it is still good by its time; `now` in milliseconds since 1970. */
+  noteUse({ keyId, expiresAt }: Principal, now = Date.now()): boolean {
+    if (expiresAt !== undefined && expiresAt <= now) return false
+    if (keyId === CONFIGURED_ADMIN.keyId) return true
+    this.#uses.set(keyId, now)
+    this.#flush ??= setTimeout(() => {
+      this.#flush = undefined
+      // A failure keeps the notes; the next use sets the timer again, and the store's trouble shows in requests anyway.
+      this.flushKeyUse().catch(() => undefined)
+    }, FLUSH_USES_MS).unref()
+    return true
+  }
+
+  /**
+   * What `find` gives for `label`, remembered as what the store gave is: while it is certain that nothing has changed. What
+   * is known is given at once and not as a promise.
+   */
+  known<T extends object>(label: string, find: () => Promise<T>): T | Promise<T> {
+    const certain = !this.#store.shared || this.#clock() - this.#confirmedAt < CONFIRMED_FOR_MS
+    const cached = certain ? this.#found.get(label) : undefined
+    return cached === undefined ? (this.#remembered(label, find) as Promise<T>) : (cached as T)
   }
 
   async project(name: string): Promise<KnownProject | undefined> {
@@ -211,14 +234,5 @@ export class ControlPlane {
     if (revision !== this.#revision) this.changed()
     this.#revision = revision
     this.#confirmedAt = asked
-  }
-
-  #noteUse(keyId: string, at: number): void {
-    this.#uses.set(keyId, at)
-    this.#flush ??= setTimeout(() => {
-      this.#flush = undefined
-      // A failure keeps the notes; the next use sets the timer again, and the store's trouble shows in requests anyway.
-      this.flushKeyUse().catch(() => undefined)
-    }, FLUSH_USES_MS).unref()
   }
 }

@@ -56,7 +56,16 @@ export function guardedDatabase(
         cancel(query)
         reject(error)
       })
-      answer.then(resolve, reject).finally(stop)
+      answer.then(
+        (rows) => {
+          stop()
+          resolve(rows)
+        },
+        (error: unknown) => {
+          stop()
+          reject(error)
+        },
+      )
     })
 
   /** Calls `give` with the failure when the time for an answer is over, unless it is stopped before. */

@@ -66,6 +66,8 @@ export function connectPostgres(
         // Statements are prepared once and run by the million: planning each of them anew for its values costs several times
         // what running it does, and they are written so that the one plan is right for all values.
         plan_cache_mode: 'force_generic_plan',
+        // Compiling a statement takes longer than running any of ours.
+        jit: 'off',
         statement_timeout: STATEMENT_TIMEOUT_MS,
         idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       }),

@@ -1,4 +1,5 @@
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { groupsAbove } from './groups-above.ts'
 import type { Parameters } from './parameters.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -64,20 +65,15 @@ export function resourceColumns(
     ${forGroups ? membersColumn(tenant, base, scope.defersReferences) : 'null::text'} as members`
 }
 
-// Cycles of groups end by themselves: `union` adds no row twice. A user in no group pays one look at the index.
+// A user in no group pays one look at the index.
 const groupsColumn = (tenant: string, base: string) => `
   case when r.resource_type = 'User'
     and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id)
   then (
-    with recursive up(group_id, direct) as (
-      select m.group_id, true from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id
-      union
-      select m.group_id, false from up join memberships m on m.tenant_id = ${tenant} and m.member_id = up.group_id
-    )
     select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || ${base} || '/Groups/' || g.id || '"'
       || coalesce(',"display":' || to_json(g.label)::text, '')
       || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
-    from (select group_id, bool_or(direct) as direct from up group by group_id) u
+    from ${groupsAbove(tenant, 'r.id')} u
     join resources g on g.tenant_id = ${tenant} and g.id = u.group_id
   ) end`
 

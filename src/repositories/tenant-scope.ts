@@ -29,11 +29,20 @@ export interface Repositories {
 
 /** Opens the repositories of one tenant, on the pool or, given a transaction's handle, inside it. */
 export function forTenant(db: Database, scope: RepositoryScope): Repositories {
+  // Most requests need one of them.
   return {
-    resources: resourcesOf(db, scope),
-    activation: activationOf(db, scope),
-    memberships: membershipsOf(db, scope),
-    queries: queriesOf(db, scope),
+    get resources() {
+      return resourcesOf(db, scope)
+    },
+    get activation() {
+      return activationOf(db, scope)
+    },
+    get memberships() {
+      return membershipsOf(db, scope)
+    },
+    get queries() {
+      return queriesOf(db, scope)
+    },
     transaction: (work) => db.transaction((tx) => work(forTenant(tx, scope))),
   }
 }

@@ -1,4 +1,3 @@
-import type { Context, Hono } from 'hono'
 import { type CursorOptions, runQuery } from '../../provisioning/query.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponseText } from '../../scim/list-response.ts'
@@ -6,34 +5,36 @@ import { parseProjection } from '../../scim/projection.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/search-request.ts'
 import { readJson } from './body.ts'
-import type { ScimEnv, ScimLimits } from './env.ts'
+import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
 import { typeOf } from './resources.ts'
 import { defaultProjection, json, representationFor, wantedBy } from './respond.ts'
 
 /** Queries by GET and by POST to `/.search`, over one type or, at the base URL, over all (RFC 7644 §3.4.2, §3.4.3). */
-export function queryRoutes(router: Hono<ScimEnv>, limits: ScimLimits, cursors: CursorOptions): void {
-  const searchRequest = async (c: Context<ScimEnv>) =>
-    parseSearchRequest(await readJson(c.req.raw, limits.maxBodyBytes), limits)
-
-  router.get('/', (c) => answer(c, allTypes(c), parseQuery(c.env.scim.query, limits), cursors))
-  router.post('/.search', async (c) => answer(c, allTypes(c), await searchRequest(c), cursors))
-  router.get('/:endpoint', (c) => answer(c, [typeOf(c)], parseQuery(c.env.scim.query, limits), cursors))
-  router.post('/:endpoint/.search', async (c) => answer(c, [typeOf(c)], await searchRequest(c), cursors))
+export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
+  const inBody = async (request: ScimRequest) =>
+    parseSearchRequest(await readJson(request, limits.maxBodyBytes), limits)
+  const inUrl = (request: ScimRequest) => parseQuery(request.query, limits)
+  const handlers = {
+    all: (request) => answer(request, allTypes(request), inUrl(request), cursors),
+    searchAll: async (request) => answer(request, allTypes(request), await inBody(request), cursors),
+    ofType: (request) => answer(request, [typeOf(request)], inUrl(request), cursors),
+    searchType: async (request) => answer(request, [typeOf(request)], await inBody(request), cursors),
+  } satisfies Record<string, ScimHandler>
+  return handlers
 }
 
-function allTypes(c: Context<ScimEnv>): readonly ResourceType[] {
-  const { tenant } = c.env.scim
+function allTypes({ tenant }: ScimRequest): readonly ResourceType[] {
   if (tenant.settings.rootQueries) return tenant.registry.resourceTypes
   throw ScimError.forbidden('Queries over all resource types are switched off for this tenant; query one endpoint.')
 }
 
 async function answer(
-  c: Context<ScimEnv>,
+  asked: ScimRequest,
   types: readonly ResourceType[],
   request: SearchRequest,
   cursors: CursorOptions,
 ): Promise<Response> {
-  const { tenant, repositories } = c.env.scim
+  const { tenant, repositories } = asked
   const projected = request.attributes !== undefined || request.excludedAttributes !== undefined
   const projections = new Map(
     types.map((type) => [type.name, projected ? parseProjection(request, type) : defaultProjection(type)]),
@@ -52,5 +53,5 @@ async function answer(
     ...(nextCursor === undefined ? {} : { nextCursor }),
     ...(previousCursor === undefined ? {} : { previousCursor }),
   }
-  return json(c, listResponseText(list))
+  return json(asked, listResponseText(list))
 }
