@@ -26,7 +26,7 @@ export function guardedDatabase(
   let lastAnswerMs = performance.now()
   let refusal: { readonly error: unknown; readonly untilMs: number } | undefined
 
-  const answerOf = async (
+  const answerOf = (
     sql: postgres.Sql | postgres.TransactionSql,
     statement: string,
     values: readonly Bindable[],
@@ -37,36 +37,31 @@ export function guardedDatabase(
     // As text: a serialiser that is given anything else may fail half-way through the message.
     const texts = values.map((value) => (value === null ? null : String(value)))
     const query = sql.unsafe(statement, texts, how)
-    try {
-      const rows = await withinDeadline(query, options.shape === 'arrays' ? query.values() : query)
-      // An answer without a command is for a statement that never reached the server.
-      if (rows.command === null) throw new ConnectionLost('the connection was lost before the statement was sent')
-      lastAnswerMs = performance.now()
-      return rows
-    } catch (error) {
-      if (isConnectionFailure(error)) await afterClose(error)
-      else if (!(error instanceof NoAnswer)) lastAnswerMs = performance.now()
-      throw error
-    }
-  }
-
-  const withinDeadline = <R>(query: { cancel(): void }, answer: Promise<R>): Promise<R> =>
-    new Promise((resolve, reject) => {
+    // One promise for all of it: this is on the way of every statement.
+    return new Promise((resolve, reject) => {
       const stop = startDeadline((error) => {
         cancel(query)
         reject(error)
       })
-      answer.then(
-        (rows) => {
-          stop()
-          resolve(rows)
-        },
-        (error: unknown) => {
-          stop()
+      const failed = (error: unknown) => {
+        stop()
+        if (isConnectionFailure(error)) void afterClose(error).then(() => reject(error))
+        else {
+          lastAnswerMs = performance.now()
           reject(error)
-        },
-      )
+        }
+      }
+      const answer = options.shape === 'arrays' ? query.values() : query
+      answer.then((rows) => {
+        // An answer without a command is for a statement that never reached the server.
+        if (rows.command === null)
+          return failed(new ConnectionLost('the connection was lost before the statement was sent'))
+        stop()
+        lastAnswerMs = performance.now()
+        resolve(rows)
+      }, failed)
     })
+  }
 
   /** Calls `give` with the failure when the time for an answer is over, unless it is stopped before. */
   const startDeadline = (give: (error: NoAnswer) => void): (() => void) => {
@@ -94,14 +89,12 @@ export function guardedDatabase(
   }
 
   /** The farewell of a closing server is given to the first statement of the next connection, which has not been sent then. */
-  const onceMoreIfNotSent = async <T>(send: () => Promise<T>): Promise<T> => {
-    if (refusal !== undefined && performance.now() < refusal.untilMs) throw refusal.error
-    try {
-      return await send()
-    } catch (error) {
+  const onceMoreIfNotSent = <T>(send: () => Promise<T>): Promise<T> => {
+    if (refusal !== undefined && performance.now() < refusal.untilMs) return Promise.reject(refusal.error)
+    return send().catch((error: unknown) => {
       if (FAREWELLS.has(codeOf(error) ?? '') && isConnectionFailure(error)) return send()
       throw error
-    }
+    })
   }
 
   const begin = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
