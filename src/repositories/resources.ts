@@ -4,8 +4,8 @@ import { eventDocument } from './event-document.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
-import type { ResourceRow, Wanted } from './rows.ts'
-import { managerColumn, momentColumns, resourceColumns } from './rows.ts'
+import type { ChangeableRow, ResourceRow, Wanted } from './rows.ts'
+import { managerColumn, momentColumns, passwordColumn, resourceColumns } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
@@ -64,12 +64,12 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
 
   return {
     /** The resource with this id and type; undefined also for another tenant's. */
-    async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ResourceRow | undefined> {
+    async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ChangeableRow | undefined> {
       if (!isOurId(id)) return undefined
       const { parameters, tenant } = ofTenant()
       const found = parameters.bind(id, 'uuid')
-      const rows = await db.run<ResourceRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}
+      const rows = await db.run<ChangeableRow>(
+        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}, ${passwordColumn}
          from resources r where r.tenant_id = ${tenant} and r.id = ${found} and r.resource_type = ${parameters.bind(type.name, 'text')}`,
         parameters.values,
       )
@@ -77,11 +77,11 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     },
 
     /** The resources of one type with these ids, in no order, for a bulk's reads; missing ones are left out. */
-    async retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ResourceRow[]> {
+    async retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ChangeableRow[]> {
       const { parameters, tenant } = ofTenant()
       const wantedIds = parameters.array(ids.filter(isOurId), 'uuid')
-      return db.run<ResourceRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}
+      return db.run<ChangeableRow>(
+        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}, ${passwordColumn}
          from resources r where r.tenant_id = ${tenant} and r.id = any(${wantedIds})
            and r.resource_type = ${parameters.bind(type.name, 'text')}`,
         parameters.values,
@@ -127,9 +127,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
             '{"after":' || ${eventDocument(types, 'c', parameters)} || '}'
           from created c join input i on i.id = c.id
         )
-        select i.ord, r.id::text, r.resource_type, r.version::int, r.document, r.active,
-          r.password_hash is not null as has_password, ${momentColumns}, ${managerColumn(tenant)} as manager,
-          null::text as groups, null::text as members
+        select i.ord, r.id::text, r.version::int, r.document, r.active, ${momentColumns},
+          ${managerColumn(tenant)} as manager, null::text as groups, null::text as members
         from input i left join created r on r.id = i.id order by i.ord`
       const rows = await db.run<ResourceRow & { id: string | null }>(statement, parameters.values)
       return rows.map((row) => (row.id === null ? { outcome: 'taken' } : { outcome: 'created', row }))

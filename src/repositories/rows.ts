@@ -14,12 +14,10 @@ export interface Wanted {
 /** A resource as read: the stored document as text, and beside it what is computed, also as JSON text. */
 export interface ResourceRow {
   readonly id: string
-  readonly resource_type: string
   readonly version: number
   readonly document: string
   readonly active: boolean | null
-  readonly has_password: boolean
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, to be rounded. */
   readonly created: number
   readonly modified: number
   /** The manager's displayName, empty if there is none; null where `manager.value` is nobody of this tenant. */
@@ -29,7 +27,16 @@ export interface ResourceRow {
   readonly members: string | null
 }
 
-const milliseconds = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`
+/** What a change has to know besides. */
+export interface ChangeableRow extends ResourceRow {
+  readonly has_password: boolean
+}
+
+/** The column of a `ChangeableRow`, of `resources r`. */
+export const passwordColumn = 'r.password_hash is not null as has_password'
+
+// Not `extract`, which counts in decimals and takes several times as long.
+const milliseconds = (column: string) => `date_part('epoch', ${column}) * 1000`
 
 /** Timestamps of `resources r` as both drivers read them. */
 export const momentColumns = `${milliseconds('r.created_at')} as created, ${milliseconds('r.modified_at')} as modified`
@@ -58,8 +65,7 @@ export function resourceColumns(
   const forUsers = wanted.groups && (type === undefined || type.name === 'User')
   const forGroups = wanted.members && (type === undefined || type.name === 'Group')
   const base = forUsers || forGroups ? bindBase(scope.baseUrl, parameters) : ''
-  return `r.id::text, r.resource_type, r.version::int, r.document, r.active,
-    r.password_hash is not null as has_password, ${momentColumns},
+  return `r.id::text, r.version::int, r.document, r.active, ${momentColumns},
     ${managerColumn(tenant)} as manager,
     ${forUsers ? groupsColumn(tenant, base) : 'null::text'} as groups,
     ${forGroups ? membersColumn(tenant, base, scope.defersReferences) : 'null::text'} as members`
@@ -74,7 +80,9 @@ const groupsColumn = (tenant: string, base: string) => `
       || coalesce(',"display":' || to_json(g.label)::text, '')
       || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
     from ${groupsAbove(tenant, 'r.id')} u
-    join resources g on g.tenant_id = ${tenant} and g.id = u.group_id
+    cross join lateral (
+      select g.id, g.label from resources g where g.tenant_id = ${tenant} and g.id = u.group_id offset 0
+    ) g
   ) end`
 
 const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `

@@ -1,4 +1,5 @@
 import { type CursorOptions, runQuery } from '../../provisioning/query.ts'
+import type { Renderer } from '../../provisioning/representation.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponseText } from '../../scim/list-response.ts'
 import { parseProjection } from '../../scim/projection.ts'
@@ -7,7 +8,7 @@ import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/s
 import { readJson } from './body.ts'
 import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
 import { typeOf } from './resources.ts'
-import { defaultProjection, json, representationFor, wantedBy } from './respond.ts'
+import { defaultProjection, json, projectedRendererOf, wantedBy } from './respond.ts'
 
 /** Queries by GET and by POST to `/.search`, over one type or, at the base URL, over all (RFC 7644 §3.4.2, §3.4.3). */
 export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
@@ -36,16 +37,18 @@ async function answer(
 ): Promise<Response> {
   const { tenant, repositories } = asked
   const projected = request.attributes !== undefined || request.excludedAttributes !== undefined
-  const projections = new Map(
-    types.map((type) => [type.name, projected ? parseProjection(request, type) : defaultProjection(type)]),
-  )
-  const each = [...projections.values()].map(wantedBy)
+  const projections = types.map((type) => (projected ? parseProjection(request, type) : defaultProjection(type)))
+  const each = projections.map(wantedBy)
   const wanted = { groups: each.some((w) => w.groups), members: each.some((w) => w.members) }
   const page = await runQuery(repositories, tenant, types, request, wanted, cursors)
-  const resources = page.rows.map((row) => {
-    const type = tenant.registry.byName.get(row.resource_type) as ResourceType
-    return representationFor(row, type, projections.get(type.name) ?? defaultProjection(type), tenant.baseUrl)
-  })
+  const renderers = new Map(
+    projections.map((projection) => {
+      const { type } = projection
+      return [type.name, projectedRendererOf(type, projection, tenant.baseUrl)]
+    }),
+  )
+  const [only] = types
+  const resources = page.rows.map((row) => (renderers.get(row.type ?? only?.name ?? '') as Renderer)(row))
   const { totalResults, startIndex, nextCursor, previousCursor } = page
   const list = {
     ...{ resources, totalResults },

@@ -1,4 +1,4 @@
-import { locationOf, representation, representationText } from '../../provisioning/representation.ts'
+import { locationOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
 import type { ResourceRow } from '../../repositories/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
@@ -82,16 +82,10 @@ export const wantedBy = (projection: Projection) => ({
   members: wants(projection, 'members'),
 })
 
-/** The representation to send: the stored text as it is where nothing is left out, else the projected part. */
-export function representationFor(
-  row: ResourceRow,
-  type: ResourceType,
-  projection: Projection,
-  baseUrl: string,
-): string {
-  return isDefault(projection)
-    ? representationText(row, type, baseUrl)
-    : JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
+/** Makes the representations to send: the stored text as it is where nothing is left out, else the projected part. */
+export function projectedRendererOf(type: ResourceType, projection: Projection, baseUrl: string): Renderer {
+  if (isDefault(projection)) return rendererOf(type, baseUrl)
+  return (row) => JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
 }
 
 /** A response with one resource, its version and its place (RFC 7644 §3.1, §3.14). */
@@ -108,7 +102,7 @@ export function resource(
   const headers = { ETag: formatVersion(row.version), ...place }
   if (status === 200 && request.method !== 'GET' && projection.kind === 'default' && prefersMinimal(request))
     return noContent(request, row.version, true)
-  return json(request, representationFor(row, type, projection, tenant.baseUrl), status, headers)
+  return json(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
 }
 
 /** 204 with the new version. */
