@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { v7 as uuidv7 } from 'uuid'
 import { connectPostgres } from '../../src/db/postgres.ts'
+import { turns } from '../../src/db/turns.ts'
 import { listen } from '../../src/listen.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
 import { changeMembers, createGroup, createMany, createUser, reads, replaceUser, setActive } from './ceiling-sql.ts'
@@ -8,11 +9,15 @@ import { changeMembers, createGroup, createMany, createUser, reads, replaceUser,
 // The ceiling: what this stack could do at best. It knows no key, no schema, no version and no error; it parses JSON with
 // JSON.parse, runs one prepared statement and sends the stored text. It listens as the gateway does and has the same driver.
 
+const CONNECTIONS = 10
 const databaseUrl = process.env.DATABASE_URL ?? ''
-const sql = connectPostgres({ databaseUrl, databasePrepare: true }, { max: 10, timeouts: true })
+const sql = connectPostgres({ databaseUrl, databasePrepare: true }, { max: CONNECTIONS, timeouts: true })
+
+// As the gateway does: with more statements than connections the driver's own queue slows everything down.
+const inTurn = turns(CONNECTIONS, 60_000, () => new Error('no turn within a minute'))
 
 const run = (statement: string, values: readonly (string | null)[]) =>
-  sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true })
+  inTurn(async () => await sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true }))
 
 const respond = (text: string, status = 200) =>
   new Response(text, { status, headers: { 'Content-Type': 'application/scim+json' } })

@@ -2,6 +2,7 @@ import type postgres from 'postgres'
 import type { Bindable, Database } from './database.ts'
 import { ConnectionLost, codeOf, isConnectionFailure, NoAnswer } from './errors.ts'
 import { databaseOver, type Execute, insideTransaction } from './handle.ts'
+import { turns } from './turns.ts'
 
 // postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216): its ROLLBACK on the lost
 // connection throws where nobody can catch it, a transaction's next statement may land in another transaction, and a
@@ -19,12 +20,14 @@ const CLOSE_TIMEOUT_S = 10
  */
 export function guardedDatabase(
   connect: () => postgres.Sql,
-  settings: { readonly prepare: boolean; readonly answerDeadlineMs: number },
+  settings: { readonly prepare: boolean; readonly answerDeadlineMs: number; readonly connections: number },
 ): Database {
   let client = connect()
   let closed = false
   let lastAnswerMs = performance.now()
   let refusal: { readonly error: unknown; readonly untilMs: number } | undefined
+  const noAnswer = () => new NoAnswer(`the database gave no answer within ${settings.answerDeadlineMs} ms`)
+  const inTurn = turns(settings.connections, settings.answerDeadlineMs, noAnswer)
 
   const answerOf = (
     sql: postgres.Sql | postgres.TransactionSql,
@@ -67,7 +70,7 @@ export function guardedDatabase(
   const startDeadline = (give: (error: NoAnswer) => void): (() => void) => {
     const timer = setTimeout(() => {
       if (performance.now() - lastAnswerMs >= settings.answerDeadlineMs) renew()
-      give(new NoAnswer(`the database gave no answer within ${settings.answerDeadlineMs} ms`))
+      give(noAnswer())
     }, settings.answerDeadlineMs)
     return () => clearTimeout(timer)
   }
@@ -128,8 +131,8 @@ export function guardedDatabase(
 
   return databaseOver({
     engine: 'postgres',
-    execute: (...statement) => onceMoreIfNotSent(() => answerOf(client, ...statement)),
-    transaction: (work) => onceMoreIfNotSent(() => begin(work)),
+    execute: (...statement) => onceMoreIfNotSent(() => inTurn(() => answerOf(client, ...statement))),
+    transaction: (work) => onceMoreIfNotSent(() => inTurn(() => begin(work))),
     close: () => {
       closed = true
       return client.end({ timeout: CLOSE_TIMEOUT_S })

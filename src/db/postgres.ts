@@ -29,7 +29,11 @@ export async function openPostgres(
 ): Promise<Database> {
   const timeouts = settings.databasePrepare && (await takesTimeouts(settings))
   const connect = () => connectPostgres(settings, { max: settings.databasePool, timeouts })
-  const database = guardedDatabase(connect, { prepare: settings.databasePrepare, answerDeadlineMs })
+  const database = guardedDatabase(connect, {
+    prepare: settings.databasePrepare,
+    answerDeadlineMs,
+    connections: settings.databasePool,
+  })
   try {
     await database.run('select 1', [])
   } catch (error) {
