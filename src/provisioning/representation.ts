@@ -16,6 +16,27 @@ export type Renderer = (row: ResourceRow) => string
  * manager's name. The stored document is copied, not parsed: it is our own JSON, and it is most of the answer.
  */
 export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
+  const around = framesOf(type, baseUrl)
+  return (row) => {
+    const { before, after } = around(row)
+    if (row.members === null) return before + after
+    const members = typeof row.members === 'string' ? row.members : row.members.join('')
+    return `${before},"members":${members}${after}`
+  }
+}
+
+/** The same text of a resource in parts, so that a large group need not be put together. */
+export function partsOf(
+  row: ResourceRow & { members: readonly string[] },
+  type: ResourceType,
+  baseUrl: string,
+): string[] {
+  const { before, after } = framesOf(type, baseUrl)(row)
+  return [`${before},"members":`, ...row.members, after]
+}
+
+/** What stands before and after the members. */
+function framesOf(type: ResourceType, baseUrl: string): (row: ResourceRow) => { before: string; after: string } {
   // Names of types and endpoints are checked when they are registered.
   const meta = `,"meta":{"resourceType":"${type.name}","created":"`
   const location = `","location":${JSON.stringify(locationOf(type, '', baseUrl)).slice(0, -1)}`
@@ -23,11 +44,13 @@ export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
     const document = row.manager === null ? row.document : withManager(row.document, row.manager, baseUrl)
     const active = row.active === null ? '' : `,"active":${row.active}`
     const groups = row.groups === null ? '' : `,"groups":${row.groups}`
-    const members = row.members === null ? '' : `,"members":${row.members}`
     const created = timeOf(row.created)
     const modified = row.modified === row.created ? created : timeOf(row.modified)
     const version = JSON.stringify(formatVersion(row.version))
-    return `{"id":"${row.id}",${document.slice(1, -1)}${active}${groups}${members}${meta}${created}","lastModified":"${modified}${location}${row.id}","version":${version}}}`
+    return {
+      before: `{"id":"${row.id}",${document.slice(1, -1)}${active}${groups}`,
+      after: `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":${version}}}`,
+    }
   }
 }
 

@@ -5,7 +5,7 @@ import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
 import type { ChangeableRow, ResourceRow, Wanted } from './rows.ts'
-import { managerColumn, momentColumns, passwordColumn, resourceColumns } from './rows.ts'
+import { joinedMembers, managerColumn, momentColumns, passwordColumn, resourceColumns } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
@@ -66,6 +66,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     /** The resource with this id and type; undefined also for another tenant's. */
     async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ChangeableRow | undefined> {
       if (!isOurId(id)) return undefined
+      if (wanted.members && type.name === 'Group') return groupWithMembers(type, id)
       const { parameters, tenant } = ofTenant()
       const found = parameters.bind(id, 'uuid')
       const rows = await db.run<ChangeableRow>(
@@ -266,5 +267,26 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const rows = await db.run<{ id: string; version: number; removed: boolean }>(statement, parameters.values)
       return new Map(rows.map((row) => [row.id, row]))
     },
+  }
+
+  /** A group with its members, however many. */
+  async function groupWithMembers(type: ResourceType, id: string): Promise<ChangeableRow | undefined> {
+    const { parameters, tenant } = ofTenant()
+    const found = parameters.bind(id, 'uuid')
+    const columns = resourceColumns(type, { groups: false, members: false }, tenant, scope, parameters)
+    const rows = await db.run<ChangeableRow & { text: string | null }>(
+      `select ${columns}, ${passwordColumn}, c.text
+       from resources r ${joinedMembers(tenant, scope, parameters)}
+       where r.tenant_id = ${tenant} and r.id = ${found} and r.resource_type = ${parameters.bind(type.name, 'text')}
+       order by c.place`,
+      parameters.values,
+    )
+    const [first] = rows
+    if (first === undefined) return undefined
+    const { text, ...row } = first
+    if (text === null) return row
+    const last = rows.length - 1
+    const members = rows.map(({ text }, i) => `${i === 0 ? '[' : ','}${text}${i === last ? ']' : ''}`)
+    return { ...row, members }
   }
 }

@@ -24,7 +24,8 @@ export interface ResourceRow {
   readonly manager: string | null
   /** Null when there are none or nobody wanted them. */
   readonly groups: string | null
-  readonly members: string | null
+  /** The same; a large group's in several texts that follow each other. */
+  readonly members: string | readonly string[] | null
 }
 
 /** What a change has to know besides. */
@@ -87,7 +88,26 @@ const groupsColumn = (tenant: string, base: string) => `
 
 const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `
   case when r.resource_type = 'Group' then (
-    select '[' || string_agg(x.json, ',') || ']' from (
+    select '[' || string_agg(x.json, ',') || ']' from (${memberElements(tenant, base, withDeferred)}) x
+  ) end`
+
+/** How many members' texts come together: some 200 kB. */
+const MEMBERS_IN_A_TEXT = 1_000
+
+/**
+ * Joins `c` to `resources r`: a group's members as the texts of which `ResourceRow.members` consists, in rows of their own,
+ * so that no part of the way holds the whole of a large group twice. A group without members has one row without a text.
+ */
+export function joinedMembers(tenant: string, scope: RepositoryScope, parameters: Parameters): string {
+  const elements = memberElements(tenant, bindBase(scope.baseUrl, parameters), scope.defersReferences)
+  return `left join lateral (
+      select n.place, string_agg(n.json, ',') as text
+      from (select x.json, (row_number() over () - 1) / ${MEMBERS_IN_A_TEXT} as place from (${elements}) x) n
+      group by n.place
+    ) c on true`
+}
+
+const memberElements = (tenant: string, base: string, withDeferred: boolean) => `
       (select ${memberJson('o', 'm.display', base)} as json
       from memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
       where m.tenant_id = ${tenant} and m.group_id = r.id order by m.member_id)
@@ -96,9 +116,7 @@ const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `
           ? `union all select '{"value":' || to_json(d.value)::text || coalesce(',"display":' || to_json(d.display)::text, '') || '}'
       from deferred_members d where d.tenant_id = ${tenant} and d.group_id = r.id`
           : ''
-      }
-    ) x
-  ) end`
+      }`
 
 /**
  * One element of `members` as JSON text, of the member's row `o`. Its name is the member's own displayName, else the one

@@ -1,4 +1,4 @@
-import { locationOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
+import { locationOf, partsOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
 import type { ResourceRow } from '../../repositories/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
@@ -52,7 +52,7 @@ export function json(
  */
 export function reply(
   request: ScimRequest,
-  body: string | null,
+  body: string | ReadableStream<Uint8Array> | null,
   status: number,
   headers: Record<string, string> = {},
 ): Response {
@@ -102,7 +102,25 @@ export function resource(
   const headers = { ETag: formatVersion(row.version), ...place }
   if (status === 200 && request.method !== 'GET' && projection.kind === 'default' && prefersMinimal(request))
     return noContent(request, row.version, true)
+  const { members } = row
+  if (Array.isArray(members) && members.length > 1 && isDefault(projection)) {
+    const parts = partsOf({ ...row, members }, type, tenant.baseUrl)
+    return reply(request, streamOf(parts), status, { 'Content-Type': request.answerType, ...headers })
+  }
   return json(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
+}
+
+/** Texts as a body that is encoded part by part, as fast as the client takes it. */
+function streamOf(texts: readonly string[]): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  let next = 0
+  return new ReadableStream({
+    pull(controller) {
+      const text = texts[next++]
+      if (text === undefined) controller.close()
+      else controller.enqueue(encoder.encode(text))
+    },
+  })
 }
 
 /** 204 with the new version. */
