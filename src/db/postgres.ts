@@ -72,6 +72,8 @@ export function connectPostgres(
         plan_cache_mode: 'force_generic_plan',
         // Compiling a statement takes longer than running any of ours.
         jit: 'off',
+        // Planned for all values, a statement for one group may seem to want most of a table; none of ours ever does.
+        enable_seqscan: 'off',
         statement_timeout: STATEMENT_TIMEOUT_MS,
         idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       }),

@@ -107,9 +107,13 @@ export function joinedMembers(tenant: string, scope: RepositoryScope, parameters
     ) c on true`
 }
 
+// `offset 0` holds the plan to a look into the index for each member: planned for groups of average size, it may read all rows.
 const memberElements = (tenant: string, base: string, withDeferred: boolean) => `
       (select ${memberJson('o', 'm.display', base)} as json
-      from memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
+      from memberships m cross join lateral (
+        select o.id, o.resource_type, o.label, o.display_key from resources o
+        where o.tenant_id = ${tenant} and o.id = m.member_id offset 0
+      ) o
       where m.tenant_id = ${tenant} and m.group_id = r.id order by m.member_id)
       ${
         withDeferred
