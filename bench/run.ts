@@ -1,18 +1,15 @@
 import { mkdirSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { type Bench, type CaseResult, measure } from './measure.ts'
 import { type MemoryResult, measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
+import { chosenParts } from './parts.ts'
 import { postgresPid, prepare } from './prepare.ts'
 import { startCeiling, startLoad } from './processes.ts'
 import { progressOn } from './progress.ts'
 import { writeReport } from './report.ts'
 import { measureStart, type StartResult } from './start-times.ts'
-import { workloads } from './workloads/index.ts'
-
-const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 
 /** A server that has the memory for a million users, as one in production would. */
 const POSTGRES_SETTINGS = ['shared_buffers=2GB', 'max_wal_size=8GB']
@@ -22,15 +19,14 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const options = readOptions(process.argv.slice(2))
-  const wanted = (name: string) => options.only.length === 0 || options.only.some((only) => name.startsWith(only))
-  const chosen = workloads.filter(({ name }) => wanted(name))
+  const { options, parts } = commandLine()
+  const { workloads, besides, fill } = parts
   const progress = progressOn(process.stderr)
   const begun = Date.now()
 
   progress.note('starting PostgreSQL')
   const server = await startPostgres({ fsync: true, settings: POSTGRES_SETTINGS })
-  const { world, gateway } = await prepare(server.url, options, progress)
+  const { world, gateway } = await prepare(server.url, options, fill, progress)
   const bench: Bench = {
     ...{ options, world, load: startLoad(), postgresPid: await postgresPid(server.url) },
     servers: { ours: gateway, ceiling: await startCeiling(server.url) },
@@ -38,9 +34,11 @@ async function main(): Promise<void> {
   bench.load.know(world)
 
   const results: CaseResult[] = []
-  const rounds = chosen.flatMap((w) => w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)))
+  const rounds = workloads.flatMap((w) =>
+    w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)),
+  )
   progress.begin(rounds.reduce((sum, n) => sum + n, 0))
-  for (const workload of chosen) {
+  for (const workload of workloads) {
     const measured = await measure(bench, workload, progress.step)
     results.push(...measured)
     for (const one of measured) progress.say(summary(one))
@@ -48,16 +46,18 @@ async function main(): Promise<void> {
   await bench.servers.ceiling.stop()
   await bench.servers.ours.stop()
   progress.begin(0)
-  const memory: MemoryResult | undefined = wanted('memory')
+  const memory: MemoryResult | undefined = besides.has('memory')
     ? await measureMemory(bench, server.url, progress)
     : undefined
-  const start: StartResult | undefined = wanted('start') ? await measureStart(server.url, options, progress) : undefined
+  const start: StartResult | undefined = besides.has('start')
+    ? await measureStart(server.url, options, progress)
+    : undefined
   bench.load.stop()
 
-  mkdirSync(RESULTS, { recursive: true })
+  mkdirSync(options.results, { recursive: true })
   const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${server.description}`
   const seconds = Math.round((Date.now() - begun) / 1_000)
-  const text = writeReport(RESULTS, {
+  const text = writeReport(options.results, {
     date: new Date().toISOString(),
     machine,
     seconds,
@@ -68,6 +68,17 @@ async function main(): Promise<void> {
   })
   await server.stop()
   process.stdout.write(text)
+}
+
+/** What was asked for; ends with a line for people where that makes no sense. */
+function commandLine() {
+  try {
+    const options = readOptions(process.argv.slice(2))
+    return { options, parts: chosenParts(options) }
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+    process.exit(2)
+  }
 }
 
 /** One case in one line. */

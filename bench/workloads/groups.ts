@@ -40,6 +40,7 @@ const oneMember = (name: string, title: string, remove: 'remove' | 'remove-by-pa
   name,
   title,
   connections: 8,
+  needs: ['groups'],
   cases: (world) =>
     forGroups(world, (group) => {
       const call = (side: Side) => (turn: Turn) => {
@@ -58,6 +59,7 @@ const manyMembers: Workload = {
   title: `Add and remove ${MANY} members in one PATCH`,
   connections: 1,
   longer: 2,
+  needs: ['groups'],
   cases: (world) =>
     forGroups(world, (group) => {
       const call = (side: Side) => (turn: Turn) => {
@@ -93,6 +95,7 @@ const withMembers: Workload = {
   title: 'Read a group with its members',
   connections: 1,
   longer: 2,
+  needs: ['groups'],
   cases: (world) => forGroups(world, (group) => groupCase(world, group, true)),
 }
 
@@ -100,6 +103,7 @@ const withoutMembers: Workload = {
   name: 'group-without-members',
   title: 'Read a group without its members',
   connections: 16,
+  needs: ['groups'],
   cases: (world) => forGroups(world, (group) => groupCase(world, group, false)),
 }
 

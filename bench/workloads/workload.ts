@@ -36,8 +36,13 @@ export interface Workload {
   readonly connections: number
   /** Milliseconds of a window are multiplied by this; for slow requests. */
   readonly longer?: number
+  /** What has to be filled before; by default the tenants of each size. */
+  readonly needs?: readonly Filling[]
   cases(world: World): readonly Case[]
 }
+
+/** Parts of the world that take time to fill: tenants of each size, the tenant with groups, many small tenants. */
+export type Filling = 'sizes' | 'groups' | 'day'
 
 /** Tells the names made in this run from those of the last one. */
 const run = randomBytes(3).toString('hex')
