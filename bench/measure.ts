@@ -1,6 +1,6 @@
 import type { Options } from './options.ts'
 import { cpuMs, type Load, rssMb, type Server } from './processes.ts'
-import type { Measured } from './programs/load.ts'
+import type { Measured } from './programs/closed-loop.ts'
 import type { Case, Workload } from './workloads/workload.ts'
 import { SIDES, type Side, type World } from './world.ts'
 
@@ -100,9 +100,11 @@ async function window(bench: Bench, workload: Workload, one: Case, side: Side, d
   return { ...measured, serverCpuMs: after[0] - before[0], postgresCpuMs: after[1] - before[1] }
 }
 
-const rate = ({ requests, elapsedMs }: Measured): number => (requests * 1_000) / elapsedMs
+/** Requests per second. */
+export const rate = ({ requests, elapsedMs }: Measured): number => (requests * 1_000) / elapsedMs
 
-function sideResult(samples: readonly Sample[], rss: number): SideResult {
+/** What the windows of one side come to. */
+export function sideResult(samples: readonly Sample[], rss: number): SideResult {
   const of = (read: (sample: Sample) => number) => median(samples.map(read))
   const requests = samples.reduce((sum, sample) => sum + sample.requests, 0)
   const perRequestUs = (read: (sample: Sample) => number) =>

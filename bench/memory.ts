@@ -1,7 +1,7 @@
 import type { Bench } from './measure.ts'
 import { gatewayEnv } from './prepare.ts'
 import { rssMb, startGateway, startLoad } from './processes.ts'
-import type { Measured } from './programs/load.ts'
+import type { Measured } from './programs/closed-loop.ts'
 import type { Progress } from './progress.ts'
 import { workloads } from './workloads/index.ts'
 

@@ -19,6 +19,11 @@ export interface Options {
   readonly warmUpMs: number
   readonly sync: SyncSize
   readonly dayTenants: number
+  /** Whether other servers of npm are measured too. */
+  readonly peers: boolean
+  /** Members of the groups that they are given, smallest first. */
+  readonly peerGroups: readonly number[]
+  readonly peerWindowMs: number
   /** The gateway's main.js. */
   readonly gateway: string | undefined
   /** Folder for the report. */
@@ -27,8 +32,9 @@ export interface Options {
 
 export const USAGE = `npm run bench -- [options]
   --quick          two minutes: tenants of 1,000 and 100,000 users, short windows
-  --only NAME      the workload of this name, or all whose names begin so; "memory", "start"; several with commas.
+  --only NAME      the workload of this name, or all whose names begin so; "memory", "start", "peers"; several with commas.
                    Fills what these need and no more
+  --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
   --groups N,N     members of the groups (100,10000,100000)
   --rounds N       interleaved rounds (5; quick 3)
@@ -52,6 +58,7 @@ export function readOptions(args: readonly string[]): Options {
       sync: { type: 'string' },
       gateway: { type: 'string' },
       results: { type: 'string' },
+      peers: { type: 'boolean', default: false },
     },
   })
   const { quick } = values
@@ -70,6 +77,9 @@ export function readOptions(args: readonly string[]): Options {
     warmUpMs: quick ? windowMs : 1_000,
     sync: { users: syncUsers, groups: Math.ceil(syncUsers / (quick ? 40 : 100)), memberships: 5 * syncUsers },
     dayTenants: quick ? 100 : 1_000,
+    peers: !quick || values.peers,
+    peerGroups: quick ? [100, 1_000] : [100, 1_000, 10_000],
+    peerWindowMs: Math.max(windowMs, 300),
     gateway: values.gateway,
     results: values.results ?? (quick || only.length > 0 ? join(RESULTS, 'trial') : RESULTS),
   }

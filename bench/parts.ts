@@ -3,7 +3,10 @@ import { workloads } from './workloads/index.ts'
 import type { Filling, Workload } from './workloads/workload.ts'
 
 /** What is measured besides workloads, and what has to be filled for it. */
-const BESIDES = { memory: ['sizes', 'groups'], start: [] } as const satisfies Record<string, readonly Filling[]>
+const BESIDES = { memory: ['sizes', 'groups'], start: [], peers: [] } as const satisfies Record<
+  string,
+  readonly Filling[]
+>
 export type Beside = keyof typeof BESIDES
 
 /** What a run is to do. */
@@ -14,14 +17,16 @@ export interface Parts {
 }
 
 /**
- * Chooses the parts that `--only` names: the one that is called so, else all whose names begin so.
+ * Chooses the parts that `--only` names: the one that is called so, else all whose names begin so. Without it all are done,
+ * but for those that a quick run leaves out.
  *
  * @throws where a name fits nothing
  */
-export function chosenParts({ only }: Options): Parts {
+export function chosenParts({ only, peers }: Options): Parts {
   const besides = Object.keys(BESIDES) as Beside[]
   const names = [...workloads.map(({ name }) => name), ...besides]
-  const taken = new Set(only.length === 0 ? names : only.flatMap((wanted) => namesFor(wanted, names)))
+  const usual = names.filter((name) => name !== 'peers' || peers)
+  const taken = new Set(only.length === 0 ? usual : only.flatMap((wanted) => namesFor(wanted, names)))
   const chosen = workloads.filter(({ name }) => taken.has(name))
   const alone = besides.filter((name) => taken.has(name))
   const fill = [...chosen.flatMap(({ needs = ['sizes'] }) => needs), ...alone.flatMap((name) => BESIDES[name])]

@@ -89,6 +89,8 @@ export async function prepare(
     },
     day,
   }
+  // The peers' client fills it through the interface, as it does with every other server.
+  await newTenant('peers', 0)
   return { world, gateway }
 }
 

@@ -1,11 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ratioChart } from './chart.ts'
-import type { CaseResult, SideResult } from './measure.ts'
+import { sideCells, table } from './markdown.ts'
+import type { CaseResult } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
 import type { Options } from './options.ts'
+import type { PeersResult } from './peers/measure.ts'
+import { peersSection } from './peers/report.ts'
 import type { StartResult } from './start-times.ts'
-import { ratioTarget, type Verdict, verdicts } from './targets.ts'
+import { ratioTarget, verdicts } from './targets.ts'
+import type { Verdict } from './verdict.ts'
 
 /** Everything that a run has found out. */
 export interface Findings {
@@ -17,11 +21,12 @@ export interface Findings {
   readonly results: readonly CaseResult[]
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
+  readonly peers: PeersResult | undefined
 }
 
 /** Writes `report.md`, `report.json` and `ratios.svg` into `folder`, and gives the text of the report. */
 export function writeReport(folder: string, findings: Findings): string {
-  const judged = verdicts(findings.results, findings.memory, findings.start)
+  const judged = verdicts(findings)
   const text = markdown(findings, judged)
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...findings, verdicts: judged }, null, 2)}\n`)
   writeFileSync(join(folder, 'ratios.svg'), ratioChart(findings.results))
@@ -29,7 +34,7 @@ export function writeReport(folder: string, findings: Findings): string {
   return text
 }
 
-function markdown({ date, machine, seconds, options, results }: Findings, judged: readonly Verdict[]): string {
+function markdown({ date, machine, seconds, options, results, peers }: Findings, judged: readonly Verdict[]): string {
   const missed = judged.filter(({ reached }) => !reached).length
   return `# Benchmark
 
@@ -74,7 +79,8 @@ ${table(
     ...[result.cpuRatio.toFixed(2), ...sideCells(result.ours), ...sideCells(result.ceiling)],
   ]),
 )}
-`
+
+${peersSection(peers)}`
 }
 
 const ratioCell = (result: CaseResult): string => {
@@ -83,15 +89,3 @@ const ratioCell = (result: CaseResult): string => {
 }
 
 const span = (ratios: readonly number[]) => `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`
-
-const sideCells = (side: SideResult): string[] => [
-  side.perSecond < 100 ? side.perSecond.toFixed(1) : side.perSecond.toFixed(0),
-  `${side.p50.toFixed(2)} / ${side.p99.toFixed(2)}`,
-  `${side.serverCpuUs.toFixed(0)} + ${side.postgresCpuUs.toFixed(0)}`,
-  side.rssMb.toFixed(0),
-]
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
-}

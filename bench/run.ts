@@ -5,6 +5,7 @@ import { type Bench, type CaseResult, measure } from './measure.ts'
 import { type MemoryResult, measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
 import { chosenParts } from './parts.ts'
+import { measurePeers, type PeersResult, peerSteps } from './peers/measure.ts'
 import { postgresPid, prepare } from './prepare.ts'
 import { startCeiling, startLoad } from './processes.ts'
 import { progressOn } from './progress.ts'
@@ -44,6 +45,10 @@ async function main(): Promise<void> {
     for (const one of measured) progress.say(summary(one))
   }
   await bench.servers.ceiling.stop()
+  progress.begin(besides.has('peers') ? peerSteps(options) : 0)
+  const peers: PeersResult | undefined = besides.has('peers')
+    ? await measurePeers(bench, server.url, progress)
+    : undefined
   await bench.servers.ours.stop()
   progress.begin(0)
   const memory: MemoryResult | undefined = besides.has('memory')
@@ -65,6 +70,7 @@ async function main(): Promise<void> {
     results,
     memory,
     start,
+    peers,
   })
   await server.stop()
   process.stdout.write(text)

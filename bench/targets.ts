@@ -1,16 +1,10 @@
 import type { CaseResult } from './measure.ts'
 import { median } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
+import type { PeersResult } from './peers/measure.ts'
+import { peerVerdicts } from './peers/report.ts'
 import type { StartResult } from './start-times.ts'
-
-/** A promise about speed or size, and whether it was kept. */
-export interface Verdict {
-  readonly what: string
-  /** Such as `≥ 0.75`. */
-  readonly target: string
-  readonly measured: string
-  readonly reached: boolean
-}
+import { atLeast, atMost, type Verdict } from './verdict.ts'
 
 /** Requests per second, ours to the ceiling's, at the least; the worst case of the workload counts. */
 export const RATIOS: Readonly<Record<string, number>> = {
@@ -52,12 +46,19 @@ const GROWTH: Readonly<Record<string, number>> = {
 }
 
 /** Every target for which there is a measurement. */
-export function verdicts(
-  results: readonly CaseResult[],
-  memory: MemoryResult | undefined,
-  start: StartResult | undefined,
-): Verdict[] {
-  return [...ratios(results), ...growth(results), ...ofMemory(memory), ...ofStart(start)]
+export function verdicts({
+  results,
+  memory,
+  start,
+  peers,
+}: {
+  readonly results: readonly CaseResult[]
+  readonly memory: MemoryResult | undefined
+  readonly start: StartResult | undefined
+  readonly peers: PeersResult | undefined
+}): Verdict[] {
+  const against = peers === undefined ? [] : peerVerdicts(peers)
+  return [...ratios(results), ...growth(results), ...ofMemory(memory), ...ofStart(start), ...against]
 }
 
 const ratios = (results: readonly CaseResult[]): Verdict[] =>
@@ -114,13 +115,4 @@ function ofStart(start: StartResult | undefined): Verdict[] {
     atMost('Start to first answer, embedded folder that is there', start.existingFolderMs / 1_000, 1.5, 's'),
     atMost('Start to first answer, new embedded folder', start.newFolderMs / 1_000, 3, 's'),
   ]
-}
-
-const atLeast = (what: string, value: number, target: number): Verdict => ({
-  ...{ what, target: `≥ ${target.toFixed(2)}`, measured: value.toFixed(2), reached: value >= target },
-})
-
-function atMost(what: string, value: number, target: number, unit = ''): Verdict {
-  const text = (n: number) => `${unit === 'MB' ? n.toFixed(0) : n.toFixed(2)}${unit && ` ${unit}`}`
-  return { what, target: `≤ ${text(target)}`, measured: text(value), reached: value <= target }
 }
