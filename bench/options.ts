@@ -19,6 +19,8 @@ export interface Options {
   readonly warmUpMs: number
   readonly sync: SyncSize
   readonly dayTenants: number
+  /** Whether the gateway is profiled too. */
+  readonly flame: boolean
   /** Whether other servers of npm are measured too. */
   readonly peers: boolean
   /** Members of the groups that they are given, smallest first. */
@@ -32,8 +34,9 @@ export interface Options {
 
 export const USAGE = `npm run bench -- [options]
   --quick          two minutes: tenants of 1,000 and 100,000 users, short windows
-  --only NAME      the workload of this name, or all whose names begin so; "memory", "start", "peers"; several with commas.
-                   Fills what these need and no more
+  --only NAME      the workload of this name, or all whose names begin so; "memory", "start", "peers", "flame";
+                   several with commas. Fills what these need and no more
+  --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
   --groups N,N     members of the groups (100,10000,100000)
@@ -59,6 +62,7 @@ export function readOptions(args: readonly string[]): Options {
       gateway: { type: 'string' },
       results: { type: 'string' },
       peers: { type: 'boolean', default: false },
+      flame: { type: 'boolean', default: false },
     },
   })
   const { quick } = values
@@ -78,6 +82,7 @@ export function readOptions(args: readonly string[]): Options {
     sync: { users: syncUsers, groups: Math.ceil(syncUsers / (quick ? 40 : 100)), memberships: 5 * syncUsers },
     dayTenants: quick ? 100 : 1_000,
     peers: !quick || values.peers,
+    flame: !quick || values.flame,
     peerGroups: quick ? [100, 1_000] : [100, 1_000, 10_000],
     peerWindowMs: Math.max(windowMs, 300),
     gateway: values.gateway,

@@ -3,7 +3,7 @@ import { workloads } from './workloads/index.ts'
 import type { Filling, Workload } from './workloads/workload.ts'
 
 /** What is measured besides workloads, and what has to be filled for it. */
-const BESIDES = { memory: ['sizes', 'groups'], start: [], peers: [] } as const satisfies Record<
+const BESIDES = { memory: ['sizes', 'groups'], start: [], peers: [], flame: ['sizes'] } as const satisfies Record<
   string,
   readonly Filling[]
 >
@@ -22,10 +22,10 @@ export interface Parts {
  *
  * @throws where a name fits nothing
  */
-export function chosenParts({ only, peers }: Options): Parts {
+export function chosenParts({ only, peers, flame }: Options): Parts {
   const besides = Object.keys(BESIDES) as Beside[]
   const names = [...workloads.map(({ name }) => name), ...besides]
-  const usual = names.filter((name) => name !== 'peers' || peers)
+  const usual = names.filter((name) => (name !== 'peers' || peers) && (name !== 'flame' || flame))
   const taken = new Set(only.length === 0 ? usual : only.flatMap((wanted) => namesFor(wanted, names)))
   const chosen = workloads.filter(({ name }) => taken.has(name))
   const alone = besides.filter((name) => taken.has(name))

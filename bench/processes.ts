@@ -25,6 +25,9 @@ export interface Server {
   stop(): Promise<void>
 }
 
+/** To be imported before a server that is to be profiled. */
+export const PROFILER = new URL('programs/profiler.mjs', import.meta.url).href
+
 /** Starts the gateway, on PostgreSQL where `env` has DATABASE_URL, and waits for its first answer. */
 export const startGateway = (env: Readonly<Record<string, string>>, main = GATEWAY): Promise<Server> =>
   startServer('gateway', [main], { PORT: '0', ...env })

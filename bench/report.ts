@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ratioChart } from './chart.ts'
+import type { FlameResult } from './flame/measure.ts'
 import { sideCells, table } from './markdown.ts'
 import type { CaseResult } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
@@ -22,6 +23,7 @@ export interface Findings {
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
   readonly peers: PeersResult | undefined
+  readonly flames: readonly FlameResult[]
 }
 
 /** Writes `report.md`, `report.json` and `ratios.svg` into `folder`, and gives the text of the report. */
@@ -34,7 +36,10 @@ export function writeReport(folder: string, findings: Findings): string {
   return text
 }
 
-function markdown({ date, machine, seconds, options, results, peers }: Findings, judged: readonly Verdict[]): string {
+function markdown(
+  { date, machine, seconds, options, results, peers, flames }: Findings,
+  judged: readonly Verdict[],
+): string {
   const missed = judged.filter(({ reached }) => !reached).length
   return `# Benchmark
 
@@ -80,7 +85,23 @@ ${table(
   ]),
 )}
 
-${peersSection(peers)}`
+${peersSection(peers)}
+${flames.map(flameSection).join('\n')}`
+}
+
+/** Where the time goes, in words and as a picture. */
+function flameSection({ title, case: size, file, owners, functions }: FlameResult): string {
+  const list = (items: FlameResult['owners'], n: number) =>
+    items
+      .slice(0, n)
+      .map(({ what, share }) => `${what} ${(share * 100).toFixed(0)} %`)
+      .join(', ')
+  return `## Where the gateway's time goes: ${title}, ${size} users
+
+By who wrote the code: ${list(owners, 8)}. By function, without what it calls: ${list(functions, 10)}.
+
+![Flame graph](${file})
+`
 }
 
 const ratioCell = (result: CaseResult): string => {

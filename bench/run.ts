@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { startPostgres } from '../test/support/postgres-server.ts'
+import { type FlameResult, measureFlames } from './flame/measure.ts'
 import { type Bench, type CaseResult, measure } from './measure.ts'
 import { type MemoryResult, measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
@@ -57,9 +58,12 @@ async function main(): Promise<void> {
   const start: StartResult | undefined = besides.has('start')
     ? await measureStart(server.url, options, progress)
     : undefined
+  mkdirSync(options.results, { recursive: true })
+  const flames: readonly FlameResult[] = besides.has('flame')
+    ? await measureFlames(bench, server.url, options.results, progress)
+    : []
   bench.load.stop()
 
-  mkdirSync(options.results, { recursive: true })
   const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${server.description}`
   const seconds = Math.round((Date.now() - begun) / 1_000)
   const text = writeReport(options.results, {
@@ -71,6 +75,7 @@ async function main(): Promise<void> {
     memory,
     start,
     peers,
+    flames,
   })
   await server.stop()
   process.stdout.write(text)
