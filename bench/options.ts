@@ -34,7 +34,7 @@ export interface Options {
 
 export const USAGE = `npm run bench -- [options]
   --quick          two minutes: tenants of 1,000 and 100,000 users, short windows
-  --only NAME      the workload of this name, or all whose names begin so; "memory", "start", "peers", "flame";
+  --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "start", "peers", "flame";
                    several with commas. Fills what these need and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run

@@ -3,10 +3,13 @@ import { workloads } from './workloads/index.ts'
 import type { Filling, Workload } from './workloads/workload.ts'
 
 /** What is measured besides workloads, and what has to be filled for it. */
-const BESIDES = { memory: ['sizes', 'groups'], start: [], peers: [], flame: ['sizes'] } as const satisfies Record<
-  string,
-  readonly Filling[]
->
+const BESIDES = {
+  'round-trips': ['sizes', 'groups'],
+  memory: ['sizes', 'groups'],
+  start: [],
+  peers: [],
+  flame: ['sizes'],
+} as const satisfies Record<string, readonly Filling[]>
 export type Beside = keyof typeof BESIDES
 
 /** What a run is to do. */

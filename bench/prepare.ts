@@ -65,11 +65,11 @@ export async function prepare(
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} })
   const fill = await filler(sql)
   for (const tenant of [...sizes, ...(parts.has('groups') ? [groupTenant] : [])]) {
-    await fill.users(tenant, (made) => progress.note(`filling ${tenant.key}: ${made} of ${tenant.users} users`))
+    await fill.users(tenant, (made) => progress.portion(`filling ${tenant.key}: users`, made, tenant.users))
   }
   if (parts.has('groups')) await fill.groups(groupTenant, groups)
   for (const [i, tenant] of day.entries()) {
-    progress.note(`filling small tenants: ${i + 1} of ${day.length}`)
+    progress.portion('filling small tenants', i + 1, day.length)
     await fill.users(tenant)
     await fill.groups(tenant, [{ id: idOf(tenant.id, GROUP_INDEX), members: DAY_USERS / 2 }])
   }

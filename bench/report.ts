@@ -6,20 +6,21 @@ import { sideCells, table } from './markdown.ts'
 import type { CaseResult } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
 import type { Options } from './options.ts'
+import type { Origin } from './origin.ts'
 import type { PeersResult } from './peers/measure.ts'
 import { peersSection } from './peers/report.ts'
+import type { RoundTrips } from './round-trips.ts'
 import type { StartResult } from './start-times.ts'
 import { ratioTarget, verdicts } from './targets.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Everything that a run has found out. */
 export interface Findings {
-  /** ISO 8601. */
-  readonly date: string
-  readonly machine: string
+  readonly origin: Origin
   readonly seconds: number
   readonly options: Options
   readonly results: readonly CaseResult[]
+  readonly roundTrips: readonly RoundTrips[]
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
   readonly peers: PeersResult | undefined
@@ -37,13 +38,17 @@ export function writeReport(folder: string, findings: Findings): string {
 }
 
 function markdown(
-  { date, machine, seconds, options, results, peers, flames }: Findings,
+  { origin, seconds, options, results, roundTrips, peers, flames }: Findings,
   judged: readonly Verdict[],
 ): string {
   const missed = judged.filter(({ reached }) => !reached).length
   return `# Benchmark
 
-${date}, ${machine}. ${options.rounds} rounds, windows of ${options.windowMs} ms, ${seconds} s in all${options.quick ? ' (quick)' : ''}.
+\`${origin.command}\`, ${origin.date}, ${seconds} s in all. ${options.rounds} interleaved rounds, windows of ${options.windowMs} ms.
+
+Machine: ${origin.machine}. ${Object.entries(origin.versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')}. PostgreSQL with fsync on, on the same machine.
 
 *Ratio*: requests per second of the gateway ÷ those of the ceiling, a bare server that does the same row work in one
 statement; median of the rounds. *CPU ratio*: the ceiling's CPU time per request ÷ the gateway's, PostgreSQL included. Requests
@@ -85,8 +90,24 @@ ${table(
   ]),
 )}
 
-${peersSection(peers)}
+${roundTripsSection(roundTrips)}${peersSection(peers)}
 ${flames.map(flameSection).join('\n')}`
+}
+
+/** Empty where they were not counted. */
+function roundTripsSection(roundTrips: readonly RoundTrips[]): string {
+  if (roundTrips.length === 0) return ''
+  return `## Round trips to PostgreSQL
+
+Counted between the gateway's driver and PostgreSQL, per request, once every connection has prepared its statements. Control
+data is confirmed twice in a second, whatever the number of requests; that is the fraction.
+
+${table(
+  ['Workload', 'Round trips'],
+  roundTrips.map(({ title, case: name, perRequest }) => [`${title}, ${name}`, perRequest.toFixed(2)]),
+)}
+
+`
 }
 
 /** Where the time goes, in words and as a picture. */

@@ -1,16 +1,17 @@
 import { mkdirSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { type FlameResult, measureFlames } from './flame/measure.ts'
 import { type Bench, type CaseResult, measure } from './measure.ts'
 import { type MemoryResult, measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
+import { originOf } from './origin.ts'
 import { chosenParts } from './parts.ts'
 import { measurePeers, type PeersResult, peerSteps } from './peers/measure.ts'
 import { postgresPid, prepare } from './prepare.ts'
 import { startCeiling, startLoad } from './processes.ts'
 import { progressOn } from './progress.ts'
 import { writeReport } from './report.ts'
+import { measureRoundTrips, type RoundTrips } from './round-trips.ts'
 import { measureStart, type StartResult } from './start-times.ts'
 
 /** A server that has the memory for a million users, as one in production would. */
@@ -52,6 +53,9 @@ async function main(): Promise<void> {
     : undefined
   await bench.servers.ours.stop()
   progress.begin(0)
+  const roundTrips: readonly RoundTrips[] = besides.has('round-trips')
+    ? await measureRoundTrips(bench, server.url, progress)
+    : []
   const memory: MemoryResult | undefined = besides.has('memory')
     ? await measureMemory(bench, server.url, progress)
     : undefined
@@ -64,14 +68,13 @@ async function main(): Promise<void> {
     : []
   bench.load.stop()
 
-  const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${server.description}`
   const seconds = Math.round((Date.now() - begun) / 1_000)
   const text = writeReport(options.results, {
-    date: new Date().toISOString(),
-    machine,
+    origin: originOf(server.description),
     seconds,
     options,
     results,
+    roundTrips,
     memory,
     start,
     peers,

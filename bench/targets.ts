@@ -40,9 +40,12 @@ const GROWTH: Readonly<Record<string, number>> = {
   'look-up-externalId': 1.15,
   'look-up-work-email': 1.15,
   'look-up-email': 1.15,
+  'look-up-title': 1.5,
+  'look-up-department': 1.5,
   create: 1.2,
   deactivate: 1.15,
   member: 1.15,
+  'member-by-path': 1.15,
 }
 
 /** Every target for which there is a measurement. */

@@ -35,9 +35,9 @@ export interface Refusal {
   readonly cannot: string
 }
 
-/** What came of a task; `note` says how far it is and is followed by more. */
+/** What came of a task; `doing` says how far it is and is followed by more. */
 export type Reply =
-  | { readonly note: string }
+  | { readonly doing: string; readonly done: number; readonly of: number }
   | { readonly filled: { readonly users: number; readonly seconds: number } }
   | { readonly asked: readonly (Refusal | 'yes')[] }
   | { readonly measured: Measured | Refusal }
@@ -95,10 +95,10 @@ async function orRefusal<Done>(work: () => Promise<Done>): Promise<Done | Refusa
 async function measure(target: Target, one: PeerCase, durationMs: number): Promise<Measured> {
   const { connections } = one
   const key = `${target.name} ${one.workload} ${one.name}`
-  const counts = turns.get(key) ?? Array.from({ length: connections }, () => 0)
+  const counts = turns.get(key) ?? []
   turns.set(key, counts)
   return closedLoop(target.origin, { connections, durationMs, perConnection: null }, (client, connection) => {
-    const turn = counts[connection] as number
+    const turn = counts[connection] ?? 0
     counts[connection] = turn + 1
     return send(target, client, one, { connection, connections, turn })
   })
@@ -160,7 +160,7 @@ async function fill(target: Target, groups: readonly number[]): Promise<{ users:
       while (next < count) {
         const index = next++
         users[index] = await make(client, `${base}/Users`, JSON.stringify(peerUser(index)))
-        if (index % 100 === 0) process.send?.({ note: `filling ${target.name}: ${index} of ${count} users` })
+        if (index % 100 === 0) process.send?.({ doing: `filling ${target.name}: users`, done: index, of: count })
       }
     }),
   )
@@ -170,7 +170,7 @@ async function fill(target: Target, groups: readonly number[]): Promise<{ users:
     const id = await make(client, `${base}/Groups`, newGroup(members))
     directory.groups.set(members, id)
     const add = (from: number, to: number) => {
-      process.send?.({ note: `filling ${target.name}: ${from} of ${members} members` })
+      process.send?.({ doing: `filling ${target.name}: members`, done: from, of: members })
       const body = addMembers(users.slice(from, to))
       return orRefusal(() => request(target, client, { method: 'PATCH', path: `${base}/Groups/${id}`, body }, false))
     }

@@ -54,7 +54,7 @@ export async function measurePeers(bench: Bench, databaseUrl: string, progress: 
   const { peerGroups: groups, rounds, peerWindowMs } = bench.options
   progress.note('peers: installing them by npm, outside the project')
   const folder = await installPeers()
-  const client = startClient(progress.note)
+  const client = startClient(progress)
   const { apiKey, basePath } = bench.world
   const gateway = { name: OURS, origin: bench.servers.ours.origin, base: `${basePath}/peers`, token: apiKey }
   const all: Taking[] = [{ target: gateway, server: bench.servers.ours, title: 'Gateway' }]
@@ -154,8 +154,8 @@ async function askOnce(client: PeersClient, all: readonly Taking[], groups: read
 
 type PeersClient = ReturnType<typeof startClient>
 
-/** Starts the process that asks; `note` hears how far it is. */
-function startClient(note: (text: string) => void) {
+/** Starts the process that asks. */
+function startClient(progress: Progress) {
   const child: ChildProcess = fork(fileURLToPath(new URL('client.ts', import.meta.url)), {
     execArgv: ['--import', 'tsx'],
   })
@@ -163,7 +163,7 @@ function startClient(note: (text: string) => void) {
   async function perform<Wanted extends Reply>(task: Task): Promise<Wanted> {
     const reply = new Promise<Wanted>((resolve, reject) => {
       const listen = (message: Reply) => {
-        if ('note' in message) return note(`peers, ${message.note}`)
+        if ('doing' in message) return progress.portion(`peers, ${message.doing}`, message.done, message.of)
         child.off('message', listen)
         if ('error' in message) reject(new Error(message.error))
         else resolve(message as Wanted)

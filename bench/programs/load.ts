@@ -45,10 +45,10 @@ async function run({ durationMs, perConnection, ...window }: Window): Promise<Me
   if (!workload || !found) throw new Error(`there is no ${window.workload} ${window.case}`)
   const connections = window.connections ?? workload.connections
   const key = `${workload.name} ${found.name} ${window.side}`
-  const counts = turns.get(key) ?? Array.from({ length: connections }, () => 0)
+  const counts = turns.get(key) ?? []
   turns.set(key, counts)
   return closedLoop(window.origin, { connections, durationMs, perConnection }, (client, connection) => {
-    const turn: Turn = { world, connection, connections, turn: counts[connection] as number }
+    const turn: Turn = { world, connection, connections, turn: counts[connection] ?? 0 }
     counts[connection] = turn.turn + 1
     return send(client, found, window.side, turn)
   })
