@@ -7,6 +7,7 @@ import type { CaseResult } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
 import type { Options } from './options.ts'
 import type { Origin } from './origin.ts'
+import type { Refusal } from './peers/client.ts'
 import type { PeersResult } from './peers/measure.ts'
 import { peersSection } from './peers/report.ts'
 import type { RoundTrips } from './round-trips.ts'
@@ -23,7 +24,7 @@ export interface Findings {
   readonly roundTrips: readonly RoundTrips[]
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
-  readonly peers: PeersResult | undefined
+  readonly peers: PeersResult | Refusal | undefined
   readonly flames: readonly FlameResult[]
 }
 

@@ -6,6 +6,7 @@ import { type MemoryResult, measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
 import { originOf } from './origin.ts'
 import { chosenParts } from './parts.ts'
+import type { Refusal } from './peers/client.ts'
 import { measurePeers, type PeersResult, peerSteps } from './peers/measure.ts'
 import { postgresPid, prepare } from './prepare.ts'
 import { startCeiling, startLoad } from './processes.ts'
@@ -48,7 +49,7 @@ async function main(): Promise<void> {
   }
   await bench.servers.ceiling.stop()
   progress.begin(besides.has('peers') ? peerSteps(options) : 0)
-  const peers: PeersResult | undefined = besides.has('peers')
+  const peers: PeersResult | Refusal | undefined = besides.has('peers')
     ? await measurePeers(bench, server.url, progress)
     : undefined
   await bench.servers.ours.stop()

@@ -1,6 +1,7 @@
 import type { CaseResult } from './measure.ts'
 import { median } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
+import type { Refusal } from './peers/client.ts'
 import type { PeersResult } from './peers/measure.ts'
 import { peerVerdicts } from './peers/report.ts'
 import type { StartResult } from './start-times.ts'
@@ -58,9 +59,9 @@ export function verdicts({
   readonly results: readonly CaseResult[]
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
-  readonly peers: PeersResult | undefined
+  readonly peers: PeersResult | Refusal | undefined
 }): Verdict[] {
-  const against = peers === undefined ? [] : peerVerdicts(peers)
+  const against = peers === undefined || 'cannot' in peers ? [] : peerVerdicts(peers)
   return [...ratios(results), ...growth(results), ...ofMemory(memory), ...ofStart(start), ...against]
 }
 

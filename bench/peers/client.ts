@@ -122,7 +122,11 @@ async function send(target: Target, client: Client, one: PeerCase, turn: Place):
 async function request(target: Target, client: Client, { method, path, body }: Call, whole: boolean) {
   const type = 'application/scim+json'
   const headers = { authorization: `Bearer ${target.token}`, accept: type, 'content-type': type }
-  const answer = await dispatch(client, { method, path, body: body ?? null, headers }, whole)
+  const answer = await dispatch(client, { method, path, body: body ?? null, headers }, whole).catch(
+    (error: unknown) => {
+      throw new Refused(`no answer: ${error instanceof Error ? inShort(error.message) : error}`)
+    },
+  )
   if (answer.status > 299) throw new Refused(`${answer.status} ${detailOf(answer.text)}`.trim())
   return answer
 }

@@ -49,11 +49,17 @@ interface Taking {
 export const peerSteps = ({ peerGroups, rounds }: Bench['options']): number =>
   peerCases(peerGroups).length * (rounds + 1) + PEERS.length
 
-/** Installs, starts and fills the others and the gateway's tenant for it, and measures all of them in turns. */
-export async function measurePeers(bench: Bench, databaseUrl: string, progress: Progress): Promise<PeersResult> {
+/** Installs, starts and fills the others and the gateway's tenant for it, and measures all of them in turns; or says why npm could not. */
+export async function measurePeers(
+  bench: Bench,
+  databaseUrl: string,
+  progress: Progress,
+): Promise<PeersResult | Refusal> {
   const { peerGroups: groups, rounds, peerWindowMs } = bench.options
   progress.note('peers: installing them by npm, outside the project')
-  const folder = await installPeers()
+  const folder = await installPeers().catch((error: Error): Refusal => ({ cannot: error.message }))
+  // An hour of other measurements is not to be lost where there is no registry.
+  if (typeof folder !== 'string') return folder
   const client = startClient(progress)
   const { apiKey, basePath } = bench.world
   const gateway = { name: OURS, origin: bench.servers.ours.origin, base: `${basePath}/peers`, token: apiKey }

@@ -1,5 +1,6 @@
 import { sideCells, table } from '../markdown.ts'
 import { atLeast, type Verdict } from '../verdict.ts'
+import type { Refusal } from './client.ts'
 import type { PeerCaseResult, PeerSide, PeersResult } from './measure.ts'
 
 /** Requests per second, ours to those of the best server that can do it, at the least. */
@@ -39,8 +40,9 @@ function bestOf(one: PeerCaseResult, cases: readonly PeerCaseResult[]): { name: 
 const OURS = 'gateway'
 
 /** The part of the report about other servers; `undefined` where they were not measured. */
-export function peersSection(result: PeersResult | undefined): string {
+export function peersSection(result: PeersResult | Refusal | undefined): string {
   if (result === undefined) return '## Other servers\n\nLeft out of this run; `--peers` adds them.\n'
+  if ('cannot' in result) return `## Other servers\n\nNot installed: ${plain(result.cannot)}\n`
   const { users, servers, cases, once } = result
   const names = servers.map(({ name }) => name)
   return `## Other servers
