@@ -1,4 +1,5 @@
 import { sideCells, table } from '../markdown.ts'
+import type { SideResult } from '../measure.ts'
 import { atLeast, type Verdict } from '../verdict.ts'
 import type { Refusal } from './client.ts'
 import type { PeerCaseResult, PeerSide, PeersResult } from './measure.ts'
@@ -49,7 +50,8 @@ export function peersSection(result: PeersResult | Refusal | undefined): string 
 
 The same requests, sent to servers of npm that one could take instead, each set up as its documentation says, on the same
 PostgreSQL with fsync on, and in turns with the gateway in every round. Each was filled through its own interface with ${users.toLocaleString('en')}
-users and the groups below. × says how many times more requests per second the gateway answered.
+users and the groups below. × says how many times more requests per second the gateway
+answered, and behind the CPU how many times more of it the other took for one; the generator takes its share of the cores, too.
 
 ${table(
   ['Server', 'Users created per second while filling, 16 connections'],
@@ -65,7 +67,7 @@ ${table(
   ['Workload', 'Case', 'c', ...names],
   cases.map(({ title, name, connections, sides }) => [
     ...[title, name, String(connections)],
-    ...names.map((server) => cell(server, sides[server])),
+    ...names.map((server) => cell(sides[server], server === OURS ? undefined : sides[OURS])),
   ]),
 )}
 
@@ -84,13 +86,17 @@ ${table(
 `
 }
 
-function cell(server: string, side: PeerSide | undefined): string {
+/** `ours` is what it is compared with. */
+function cell(side: PeerSide | undefined, ours: PeerSide | undefined): string {
   if (side === undefined) return ''
   if ('cannot' in side) return `cannot: ${plain(side.cannot)}`
   const [perSecond, times, cpu, memory] = sideCells(side)
-  const ratio = server === OURS ? '' : ` **×${side.ratio.toFixed(side.ratio < 10 ? 1 : 0)}**`
-  return `${perSecond}${ratio}; ${times}; ${cpu}; ${memory}`
+  if (ours === undefined || 'cannot' in ours) return `${perSecond}; ${times}; ${cpu}; ${memory}`
+  return `${perSecond} **${factor(side.ratio)}**; ${times}; ${cpu} (${factor(cpuOf(side) / cpuOf(ours))}); ${memory}`
 }
+
+const cpuOf = ({ serverCpuUs, postgresCpuUs }: SideResult) => serverCpuUs + postgresCpuUs
+const factor = (times: number) => `×${times.toFixed(times < 10 ? 1 : 0)}`
 
 /** Text of somebody else's in a cell of a table. */
 const plain = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
