@@ -86,6 +86,16 @@ export async function measure(bench: Bench, workload: Workload, step: (label: st
   })
 }
 
+/** Lets V8 compile what all requests go through, on both sides, before anything is measured. */
+export async function warmUp(bench: Bench, workload: Workload, note: (text: string) => void): Promise<void> {
+  const one = workload.cases(bench.world).find(({ requests }) => requests === undefined)
+  if (one === undefined) return
+  note('warming up')
+  for (const side of SIDES) await window(bench, workload, one, side, WARM_UP_MS)
+}
+
+const WARM_UP_MS = 2_000
+
 async function window(bench: Bench, workload: Workload, one: Case, side: Side, durationMs: number): Promise<Sample> {
   const { load, options, postgresPid, servers } = bench
   const { origin, pid } = servers[side]

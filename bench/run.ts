@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { type FlameResult, measureFlames } from './flame/measure.ts'
-import { type Bench, type CaseResult, measure } from './measure.ts'
+import { type Bench, type CaseResult, measure, warmUp } from './measure.ts'
 import { type MemoryResult, measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
 import { originOf } from './origin.ts'
@@ -30,6 +30,7 @@ async function main(): Promise<void> {
 
   progress.note('starting PostgreSQL')
   const server = await startPostgres({ fsync: true, settings: POSTGRES_SETTINGS })
+  const origin = originOf(server.description)
   const { world, gateway } = await prepare(server.url, options, fill, progress)
   const bench: Bench = {
     ...{ options, world, load: startLoad(), postgresPid: await postgresPid(server.url) },
@@ -42,6 +43,7 @@ async function main(): Promise<void> {
     w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)),
   )
   progress.begin(rounds.reduce((sum, n) => sum + n, 0))
+  if (workloads[0] !== undefined) await warmUp(bench, workloads[0], progress.note)
   for (const workload of workloads) {
     const measured = await measure(bench, workload, progress.step)
     results.push(...measured)
@@ -71,7 +73,7 @@ async function main(): Promise<void> {
 
   const seconds = Math.round((Date.now() - begun) / 1_000)
   const text = writeReport(options.results, {
-    origin: originOf(server.description),
+    origin,
     seconds,
     options,
     results,
