@@ -1,19 +1,18 @@
 import { mkdirSync } from 'node:fs'
 import { startPostgres } from '../test/support/postgres-server.ts'
-import { type FlameResult, measureFlames } from './flame/measure.ts'
+import { measureFlames } from './flame/measure.ts'
 import { type Bench, type CaseResult, measure, warmUp } from './measure.ts'
-import { type MemoryResult, measureMemory } from './memory.ts'
+import { measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
 import { originOf } from './origin.ts'
 import { chosenParts } from './parts.ts'
-import type { Refusal } from './peers/client.ts'
-import { measurePeers, type PeersResult, peerSteps } from './peers/measure.ts'
+import { measurePeers, peerSteps } from './peers/measure.ts'
 import { postgresPid, prepare } from './prepare.ts'
 import { startCeiling, startLoad } from './processes.ts'
 import { progressOn } from './progress.ts'
-import { writeReport } from './report.ts'
-import { measureRoundTrips, type RoundTrips } from './round-trips.ts'
-import { measureStart, type StartResult } from './start-times.ts'
+import { type Findings, writeReport } from './report.ts'
+import { measureRoundTrips } from './round-trips.ts'
+import { measureStart } from './start-times.ts'
 
 /** A server that has the memory for a million users, as one in production would. */
 const POSTGRES_SETTINGS = ['shared_buffers=2GB', 'max_wal_size=8GB']
@@ -38,7 +37,17 @@ async function main(): Promise<void> {
   }
   bench.load.know(world)
 
-  const results: CaseResult[] = []
+  mkdirSync(options.results, { recursive: true })
+  let findings: Findings = {
+    ...{ origin, options, seconds: 0, results: [], roundTrips: [] },
+    ...{ memory: undefined, start: undefined, peers: undefined, flames: [] },
+  }
+  // After every part, so that what comes later cannot take an hour's results with it.
+  const found = (more: Partial<Findings>) => {
+    findings = { ...findings, ...more, seconds: Math.round((Date.now() - begun) / 1_000) }
+    return writeReport(options.results, findings)
+  }
+
   const rounds = workloads.flatMap((w) =>
     w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)),
   )
@@ -46,43 +55,20 @@ async function main(): Promise<void> {
   if (workloads[0] !== undefined) await warmUp(bench, workloads[0], progress.note)
   for (const workload of workloads) {
     const measured = await measure(bench, workload, progress.step)
-    results.push(...measured)
+    found({ results: [...findings.results, ...measured] })
     for (const one of measured) progress.say(summary(one))
   }
   await bench.servers.ceiling.stop()
   progress.begin(besides.has('peers') ? peerSteps(options) : 0)
-  const peers: PeersResult | Refusal | undefined = besides.has('peers')
-    ? await measurePeers(bench, server.url, progress)
-    : undefined
+  if (besides.has('peers')) found({ peers: await measurePeers(bench, server.url, progress) })
   await bench.servers.ours.stop()
   progress.begin(0)
-  const roundTrips: readonly RoundTrips[] = besides.has('round-trips')
-    ? await measureRoundTrips(bench, server.url, progress)
-    : []
-  const memory: MemoryResult | undefined = besides.has('memory')
-    ? await measureMemory(bench, server.url, progress)
-    : undefined
-  const start: StartResult | undefined = besides.has('start')
-    ? await measureStart(server.url, options, progress)
-    : undefined
-  mkdirSync(options.results, { recursive: true })
-  const flames: readonly FlameResult[] = besides.has('flame')
-    ? await measureFlames(bench, server.url, options.results, progress)
-    : []
+  if (besides.has('round-trips')) found({ roundTrips: await measureRoundTrips(bench, server.url, progress) })
+  if (besides.has('memory')) found({ memory: await measureMemory(bench, server.url, progress) })
+  if (besides.has('start')) found({ start: await measureStart(server.url, options, progress) })
+  if (besides.has('flame')) found({ flames: await measureFlames(bench, server.url, options.results, progress) })
   bench.load.stop()
-
-  const seconds = Math.round((Date.now() - begun) / 1_000)
-  const text = writeReport(options.results, {
-    origin,
-    seconds,
-    options,
-    results,
-    roundTrips,
-    memory,
-    start,
-    peers,
-    flames,
-  })
+  const text = found({})
   await server.stop()
   process.stdout.write(text)
 }
