@@ -10,7 +10,9 @@ import { shortNumber } from './workloads/workload.ts'
 export interface MemoryResult {
   readonly idleMb: number
   readonly underLoadMb: number
-  /** Highest during reads of the largest group, one after the other, over what it was just before. */
+  /** Members of the largest group. */
+  readonly groupMembers: number
+  /** Highest during reads of it, one after the other, over what it was just before. */
   readonly groupReadAddsMb: number
   readonly quietP99: number
   readonly besideGroupReadP99: number
@@ -59,6 +61,7 @@ export async function measureMemory(bench: Bench, databaseUrl: string, progress:
   other.stop()
   await gateway.stop()
   return {
+    groupMembers: world.groups.all.at(-1)?.members ?? 0,
     ...{ idleMb, underLoadMb: watched, groupReadAddsMb: reading - before },
     ...{ quietP99: quiet.p99, besideGroupReadP99: beside?.p99 ?? 0 },
   }

@@ -33,13 +33,13 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --quick          two minutes: tenants of 1,000 and 100,000 users, short windows
+  --quick          two minutes: 1,000 and 100,000 users, groups to 10,000, short windows
   --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "start", "peers", "flame";
                    several with commas. Fills what these need and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
-  --groups N,N     members of the groups (100,10000,100000)
+  --groups N,N     members of the groups (100,10000,100000; quick 100,10000)
   --rounds N       interleaved rounds (5; quick 3)
   --window MS      length of one window (1500; quick 120)
   --sync N         users of the first sync (100000; quick 2000)
@@ -75,7 +75,7 @@ export function readOptions(args: readonly string[]): Options {
     quick,
     only,
     sizes: naturals(values.sizes ?? (quick ? '1000,100000' : '1000,100000,1000000'), 'sizes'),
-    groups: naturals(values.groups ?? '100,10000,100000', 'groups'),
+    groups: naturals(values.groups ?? (quick ? '100,10000' : '100,10000,100000'), 'groups'),
     rounds: number('rounds', quick ? 3 : 5),
     windowMs,
     warmUpMs: quick ? windowMs : 1_000,

@@ -6,6 +6,7 @@ import type { PeersResult } from './peers/measure.ts'
 import { peerVerdicts } from './peers/report.ts'
 import type { StartResult } from './start-times.ts'
 import { atLeast, atMost, type Verdict } from './verdict.ts'
+import { shortNumber } from './workloads/workload.ts'
 
 /** Requests per second, ours to the ceiling's, at the least; the worst case of the workload counts. */
 export const RATIOS: Readonly<Record<string, number>> = {
@@ -107,7 +108,7 @@ function ofMemory(memory: MemoryResult | undefined): Verdict[] {
   return [
     atMost('Memory, idle', memory.idleMb, 110, 'MB'),
     atMost('Memory, under load', memory.underLoadMb, 200, 'MB'),
-    atMost('Memory that reads of the largest group add', memory.groupReadAddsMb, 64, 'MB'),
+    atMost(`Memory that reads of a group of ${shortNumber(memory.groupMembers)} add`, memory.groupReadAddsMb, 64, 'MB'),
     atMost('p99 of another tenant during such reads ÷ its quiet one', besideGroupReadP99 / quietP99, 3),
   ]
 }
