@@ -4,7 +4,16 @@ import { connectPostgres } from '../../src/db/postgres.ts'
 import { turns } from '../../src/db/turns.ts'
 import { listen } from '../../src/listen.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
-import { changeMembers, createGroup, createMany, createUser, reads, replaceUser, setActive } from './ceiling-sql.ts'
+import {
+  changeMembers,
+  createGroup,
+  createMany,
+  createUser,
+  reads,
+  replaceMembers,
+  replaceUser,
+  setActive,
+} from './ceiling-sql.ts'
 
 // The ceiling: what this stack could do at best. It knows no key, no schema, no version and no error; it parses JSON with
 // JSON.parse, runs one prepared statement and sends the stored text. It listens as the gateway does and has the same driver.
@@ -107,6 +116,12 @@ app.put('/replace/:tenant/:id', async (c) => {
 app.patch('/members/:tenant/:id', async (c) => {
   const { add, remove } = await c.req.json()
   await run(changeMembers, [c.req.param('tenant'), c.req.param('id'), `{${add.join(',')}}`, `{${remove.join(',')}}`])
+  return new Response(null, { status: 204 })
+})
+
+app.put('/members/:tenant/:id', async (c) => {
+  const { members } = await c.req.json()
+  await run(replaceMembers, [c.req.param('tenant'), c.req.param('id'), `{${members.join(',')}}`])
   return new Response(null, { status: 204 })
 })
 
