@@ -53,6 +53,17 @@ CREATE TABLE "events" (
 	CONSTRAINT "events_tenant_id_seq_pk" PRIMARY KEY("tenant_id","seq")
 );
 --> statement-breakpoint
+CREATE TABLE "idempotency_keys" (
+	"actor" text NOT NULL,
+	"key" text NOT NULL,
+	"fingerprint" text NOT NULL,
+	"status" integer NOT NULL,
+	"location" text,
+	"body" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "idempotency_keys_actor_key_pk" PRIMARY KEY("actor","key")
+);
+--> statement-breakpoint
 CREATE TABLE "instance_secrets" (
 	"name" text PRIMARY KEY NOT NULL,
 	"secret" text NOT NULL,
@@ -158,6 +169,7 @@ CREATE UNIQUE INDEX "environments_key" ON "environments" USING btree ("project_i
 CREATE UNIQUE INDEX "events_position" ON "events" USING btree ("tenant_id","position") WHERE position is not null;--> statement-breakpoint
 CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null;--> statement-breakpoint
 CREATE INDEX "events_time" ON "events" USING btree ("tenant_id","occurred_at");--> statement-breakpoint
+CREATE INDEX "idempotency_keys_time" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "memberships_member" ON "memberships" USING btree ("tenant_id","member_id","group_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "projects_key" ON "projects" USING btree ("key_folded");--> statement-breakpoint
 CREATE UNIQUE INDEX "resource_keys_unique" ON "resource_keys" USING btree ("tenant_id","resource_type","attribute","key") WHERE is_unique;--> statement-breakpoint

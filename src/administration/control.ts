@@ -1,9 +1,11 @@
 import type { Database } from '../db/database.ts'
-import { changeControl } from '../repositories/control-revision.ts'
+import { changeControl, countChange } from '../repositories/control-revision.ts'
 
 /** What the operator's verbs work on. */
 export interface Administration {
   readonly database: Database
+  /** True when `database` is a transaction: changes become a part of it, and who began it commits and tells. */
+  readonly inTransaction?: true
   /** Called after each committed change, so that this process forgets what it knew: `ControlPlane.changed`. */
   readonly changed: () => void
 }
@@ -14,13 +16,15 @@ export interface Mistake {
   readonly message: string
 }
 
+type RefusalStatus = 400 | 403 | 404 | 409 | 422
+
 /** A refusal that the operator should read; http/problem and the command line turn it into words. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
-  readonly status: 400 | 403 | 404 | 409
+  readonly status: RefusalStatus
   readonly mistakes: readonly Mistake[]
 
-  constructor(status: 400 | 403 | 404 | 409, detail: string, mistakes: readonly Mistake[] = []) {
+  constructor(status: RefusalStatus, detail: string, mistakes: readonly Mistake[] = []) {
     super(detail)
     this.status = status
     this.mistakes = mistakes
@@ -39,7 +43,14 @@ export class Refusal extends Error {
 }
 
 /** Runs one change: alone, in one transaction, seen by every instance. */
-export async function change<T>({ database, changed }: Administration, work: (tx: Database) => Promise<T>): Promise<T> {
+export async function change<T>(
+  { database, inTransaction, changed }: Administration,
+  work: (tx: Database) => Promise<T>,
+): Promise<T> {
+  if (inTransaction) {
+    await countChange(database)
+    return work(database)
+  }
   const result = await changeControl(database, work)
   changed()
   return result

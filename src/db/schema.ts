@@ -135,6 +135,22 @@ export const instanceSecrets = pgTable('instance_secrets', {
   createdAt: moment('created_at').notNull().defaultNow(),
 })
 
+/** What requests with an `Idempotency-Key` were answered, for their repeats; kept for 24 hours. Answers with secrets are not. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    /** Id of the API key that asked. */
+    actor: text().notNull(),
+    key: text().notNull(),
+    fingerprint: text().notNull(),
+    status: integer().notNull(),
+    location: text(),
+    body: text().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.actor, t.key] }), index('idempotency_keys_time').on(t.createdAt)],
+)
+
 /** One row, counted up in the transaction of every control-plane change; caches ask for it instead of the data. */
 export const controlRevision = pgTable('control_revision', {
   id: integer().primaryKey().default(1),

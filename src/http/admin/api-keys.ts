@@ -3,9 +3,8 @@ import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from '../../admin
 import { Refusal } from '../../administration/control.ts'
 import { isApiKeyId } from '../../context/api-key.ts'
 import type { Scope } from '../../context/principal.ts'
-import type { Database } from '../../db/database.ts'
 import type { ApiKeyRow } from '../../repositories/api-keys.ts'
-import type { AdminApp, AdminServices } from './env.ts'
+import type { AdminApp, Asking } from './env.ts'
 import { environmentAt, instanceFor, projectAt, tenantAt } from './places.ts'
 import {
   environmentParams,
@@ -63,16 +62,15 @@ const tags = ['API keys']
  * `…/api-keys` of the admin API: under a project, an environment, a tenant, and at the root for the whole instance. Each
  * shows and revokes the keys for its place and for all places below. DELETE revokes; the row stays as a record.
  */
-export function apiKeyRoutes(app: AdminApp, services: AdminServices): void {
-  routesBelow(app, services, '', z.object({}), newApiKey)
-  routesBelow(app, services, '/projects/{p}', projectParams, newApiKey)
-  routesBelow(app, services, '/projects/{p}/environments/{e}', environmentParams, newApiKeyInEnvironment)
-  routesBelow(app, services, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams, newApiKey)
+export function apiKeyRoutes(app: AdminApp): void {
+  routesBelow(app, '', z.object({}), newApiKey)
+  routesBelow(app, '/projects/{p}', projectParams, newApiKey)
+  routesBelow(app, '/projects/{p}/environments/{e}', environmentParams, newApiKeyInEnvironment)
+  routesBelow(app, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams, newApiKey)
 }
 
 function routesBelow(
   app: AdminApp,
-  { administration, database }: AdminServices,
   parent: string,
   params: z.ZodObject,
   body: typeof newApiKey | typeof newApiKeyInEnvironment,
@@ -85,9 +83,9 @@ function routesBelow(
     responses: { 200: jsonAnswer(listOf(apiKey), 'The keys for this place and for all below'), ...problems },
   })
   app.openapi(list, async (c) => {
-    const place = await placeNamed(database, c.var.principal.scope, c.req.param())
+    const place = await placeNamed(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listApiKeys(database, place, { after, limit: limit + 1 })
+    const rows = await listApiKeys(c.var.database, place, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 
@@ -101,10 +99,12 @@ function routesBelow(
   app.openapi(create, async (c) => {
     const { principal } = c.var
     const input: z.infer<typeof newApiKeyInEnvironment> = c.req.valid('json')
-    const place = await placeNamed(database, principal.scope, { ...c.req.param(), ...named(input.tenant) })
+    const place = await placeNamed(c.var, { ...c.req.param(), ...named(input.tenant) })
     const { name, permissions, user: userId } = input
     const key = { name, permissions, userId, expiresAt: expiry(input) }
-    const made = await createApiKey(administration, place, key, principal)
+    const made = await createApiKey(c.var.administration, place, key, principal)
+    const detail = `The API key "${made.id}" was made by the first request, whose answer alone showed it; rotate or revoke it.`
+    c.set('toRepeats', { status: 409, detail })
     return c.json({ ...present(made), key: made.key }, 201, {
       Location: `${c.req.path}/${made.id}`,
       'Cache-Control': 'no-store',
@@ -120,8 +120,8 @@ function routesBelow(
   })
   app.openapi(retrieve, async (c) => {
     const { k = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(database, c.var.principal.scope, names)
-    const found = await findApiKey(database, place, k)
+    const place = await placeNamed(c.var, names)
+    const found = await findApiKey(c.var.database, place, k)
     if (found === undefined) throw Refusal.notFound('API key', k)
     return c.json(present(found), 200)
   })
@@ -135,8 +135,8 @@ function routesBelow(
   })
   app.openapi(revoke, async (c) => {
     const { k = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(database, c.var.principal.scope, names)
-    await revokeApiKey(administration, place, k, new Date())
+    const place = await placeNamed(c.var, names)
+    await revokeApiKey(c.var.administration, place, k, new Date())
     return c.body(null, 204)
   })
 }
@@ -146,11 +146,11 @@ type Names = { readonly p?: string; readonly e?: string; readonly t?: string; re
 
 const named = (tenant: string | undefined): Names => (tenant === undefined ? {} : { t: tenant })
 
-async function placeNamed(database: Database, by: Scope, { p, e, t }: Names): Promise<Scope> {
-  if (p === undefined) return instanceFor(by)
-  if (e === undefined) return (await projectAt(database, by, p)).scope
-  if (t === undefined) return (await environmentAt(database, by, p, e)).scope
-  return (await tenantAt(database, by, p, e, t)).scope
+async function placeNamed(by: Asking, { p, e, t }: Names): Promise<Scope> {
+  if (p === undefined) return instanceFor(by.principal.scope)
+  if (e === undefined) return (await projectAt(by, p)).scope
+  if (t === undefined) return (await environmentAt(by, p, e)).scope
+  return (await tenantAt(by, p, e, t)).scope
 }
 
 function expiry({ expiresAt }: { readonly expiresAt?: string | undefined }): Date | undefined {

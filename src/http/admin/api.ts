@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { methodNotAllowed } from 'hono/method-not-allowed'
 import type { z } from 'zod'
 import type { Mistake } from '../../administration/control.ts'
 import { Refusal } from '../../administration/control.ts'
@@ -10,6 +11,8 @@ import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
+import { idempotent } from './idempotent.ts'
+import { describe } from './openapi.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -39,11 +42,10 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
   })
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Rollcall admin API', version: '1' },
-    servers: [{ url: '/api/v1' }],
-    security: [{ apiKey: [] }],
+  let document: ReturnType<typeof describe> | undefined
+  app.get('/openapi.json', (c) => {
+    document ??= describe(app)
+    return c.json(document)
   })
 
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
@@ -55,28 +57,43 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
     const lacking = missingPermission(result.principal, 'admin')
     if (lacking !== undefined) return refuse(lacking)
     c.set('principal', result.principal)
+    c.set('database', database)
+    c.set('administration', { database, changed: () => control.changed() })
     return next()
   })
+  app.use(
+    '*',
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        const Allow = methods.sort().join(', ')
+        const detail = `${c.req.method} is not offered here; ${Allow} is.`
+        return problemResponse({ status: 405, detail }, c.var.requestId, { Allow })
+      },
+    }),
+  )
 
-  app.on(['POST', 'PATCH'], '*', onlyJson)
-  app.on('PUT', '/projects/:p/environments/:e/*', onlyJson)
+  app.use('*', onlyJson)
   const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
   app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
 
-  const services = { database, config, administration: { database, changed: () => control.changed() } }
-  projectRoutes(app, services)
-  environmentRoutes(app, services)
-  tenantRoutes(app, services)
-  schemaDefinitionRoutes(app, services)
-  apiKeyRoutes(app, services)
+  app.use('*', idempotent())
 
-  app.all('*', () => {
-    throw new HTTPException(404, { message: 'The admin API has nothing at this address for this method.' })
+  projectRoutes(app)
+  environmentRoutes(app)
+  tenantRoutes(app, config)
+  schemaDefinitionRoutes(app)
+  apiKeyRoutes(app)
+
+  app.all('*', (c) => {
+    const detail = 'The admin API has nothing at this address.'
+    return problemResponse({ status: 404, detail }, c.var.requestId)
   })
   return app
 }
 
 const onlyJson: MiddlewareHandler = (c, next) => {
+  if (!['POST', 'PUT', 'PATCH'].includes(c.req.method)) return next()
   const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/json') throw new HTTPException(415, { message: 'The body must be application/json.' })
   return next()
