@@ -1,3 +1,16 @@
+CREATE TABLE "api_key_secrets" (
+	"key_id" text NOT NULL,
+	"version" integer NOT NULL,
+	"hash" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone,
+	"ends_at" timestamp (3) with time zone,
+	"ends_on_use" boolean DEFAULT false NOT NULL,
+	"last_used_at" timestamp (3) with time zone,
+	"last_used_by" text,
+	CONSTRAINT "api_key_secrets_key_id_version_pk" PRIMARY KEY("key_id","version")
+);
+--> statement-breakpoint
 CREATE TABLE "api_keys" (
 	"id" text PRIMARY KEY NOT NULL,
 	"project_id" uuid,
@@ -5,12 +18,10 @@ CREATE TABLE "api_keys" (
 	"tenant_id" uuid,
 	"user_id" uuid,
 	"name" text NOT NULL,
-	"hash" text NOT NULL,
 	"permissions" text[] NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"expires_at" timestamp (3) with time zone,
 	"revoked_at" timestamp (3) with time zone,
-	"last_used_at" timestamp (3) with time zone
+	"warned_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "control_revision" (
@@ -150,6 +161,7 @@ CREATE TABLE "tenants" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "api_key_secrets" ADD CONSTRAINT "api_key_secrets_key_id_api_keys_id_fk" FOREIGN KEY ("key_id") REFERENCES "public"."api_keys"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -163,6 +175,7 @@ ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_id_fk" FOREI
 ALTER TABLE "schema_definitions" ADD CONSTRAINT "schema_definitions_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "schema_definitions" ADD CONSTRAINT "schema_definitions_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tenants" ADD CONSTRAINT "tenants_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "api_key_secrets_expiry" ON "api_key_secrets" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "api_keys_scope" ON "api_keys" USING btree ("project_id","environment_id","tenant_id");--> statement-breakpoint
 CREATE INDEX "api_keys_user" ON "api_keys" USING btree ("tenant_id","user_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "environments_key" ON "environments" USING btree ("project_id","key_folded");--> statement-breakpoint

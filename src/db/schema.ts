@@ -76,7 +76,7 @@ export const tenants = pgTable(
 export const apiKeys = pgTable(
   'api_keys',
   {
-    /** The public id part of the key; the secret part is nowhere but in its hash. */
+    /** The public id part of the key; its secrets are in `api_key_secrets`. */
     id: text().primaryKey(),
     /** Null for a key of the whole instance. */
     projectId: uuid('project_id').references(() => projects.id),
@@ -85,13 +85,11 @@ export const apiKeys = pgTable(
     /** The user of that tenant for whom the key stands; null for a provisioning client. It goes when the user goes. */
     userId: uuid('user_id'),
     name: text().notNull(),
-    /** SHA-256 of the whole key, base64url. The secret has 160 random bits or more, so a slow hash would add nothing. */
-    hash: text().notNull(),
     permissions: text().array().notNull(),
     createdAt: moment('created_at').notNull().defaultNow(),
-    expiresAt: moment('expires_at'),
     revokedAt: moment('revoked_at'),
-    lastUsedAt: moment('last_used_at'),
+    /** When the log last said that the key expires soon. */
+    warnedAt: moment('warned_at'),
   },
   (t) => [
     index('api_keys_scope').on(t.projectId, t.environmentId, t.tenantId),
@@ -100,6 +98,27 @@ export const apiKeys = pgTable(
       'cascade',
     ),
   ],
+)
+
+/** The last two secrets of each key; context/key-secrets tells which of them are good. */
+export const apiKeySecrets = pgTable(
+  'api_key_secrets',
+  {
+    keyId: text('key_id')
+      .notNull()
+      .references(() => apiKeys.id, { onDelete: 'cascade' }),
+    version: integer().notNull(),
+    /** SHA-256 of the whole key, base64url. The secret has 160 random bits or more, so a slow hash would add nothing. */
+    hash: text().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    expiresAt: moment('expires_at'),
+    endsAt: moment('ends_at'),
+    endsOnUse: boolean('ends_on_use').notNull().default(false),
+    lastUsedAt: moment('last_used_at'),
+    /** User-Agent of the client. */
+    lastUsedBy: text('last_used_by'),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.version] }), index('api_key_secrets_expiry').on(t.expiresAt)],
 )
 
 /** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */

@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { ControlStore } from '../context/control-cache.ts'
 import type { Database } from '../db/database.ts'
-import { findApiKey, recordApiKeyUse } from './api-keys.ts'
+import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
+import { findApiKey } from './api-keys.ts'
 import { changeControl, currentRevision } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
 import { projectsIn } from './projects.ts'
@@ -17,14 +18,15 @@ export function controlStore(database: Database): ControlStore {
     async apiKey(id) {
       const row = await findApiKey(database, id)
       if (row === undefined) return undefined
-      const { scope, hash, permissions, userId, expiresAt, revokedAt } = row
+      const { scope, permissions, userId, secrets, revokedAt } = row
+      const key = { keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined }
       return {
-        principal: {
-          ...{ keyId: id, scope, permissions: new Set(permissions) },
-          ...{ userId: userId ?? undefined, expiresAt: expiresAt?.getTime() },
-        },
-        hash,
         revoked: revokedAt !== null,
+        secrets: secrets.map(({ version, hash, expiresAt, endsAt }) => ({
+          principal: { ...key, expiresAt: expiresAt?.getTime() },
+          ...{ version, hash, endsAt: endsAt?.getTime() },
+          endsOthers: secrets.some((other) => other.endsOnUse && other.version < version),
+        })),
       }
     },
 
@@ -53,6 +55,10 @@ export function controlStore(database: Database): ControlStore {
       })
     },
 
-    recordKeyUse: (uses) => recordApiKeyUse(database, uses),
+    recordKeyUse: (uses) => recordSecretUse(database, uses),
+
+    async endRotation(id, version) {
+      await changeControl(database, (tx) => endOnUse(tx, id, version))
+    },
   }
 }

@@ -35,9 +35,12 @@ const mint = (
 ) => createApiKey(administration, scope, { name: 'k', ...input }, by)
 
 test('SEC-07 the store has the hash of a key and nothing of its secret', async () => {
-  const { id, key, hash } = await mint(tenant)
-  const [row] = await database.run<{ row: string }>('select k::text as row from api_keys k where id = $1', [id])
-  expect(row?.row).toContain(hash)
+  const { id, key, secrets } = await mint(tenant)
+  const [row] = await database.run<{ row: string }>(
+    'select concat(k::text, s::text) as row from api_keys k join api_key_secrets s on s.key_id = k.id where id = $1',
+    [id],
+  )
+  expect(row?.row).toContain(secrets[0]?.hash)
   expect(row?.row).not.toContain(key.slice(17, 40))
 })
 
@@ -86,14 +89,17 @@ test('a key that was unknown a moment ago is known within a second of its making
   await expect.poll(() => elsewhere.project('K-Late'), { timeout: 1000, interval: 20 }).toBeDefined()
 })
 
-test('last use is written down', async () => {
+test('last use is written down, with the client', async () => {
   const control = new ControlPlane(controlStore(database))
   const { id, key } = await mint(tenant)
-  expect((await findApiKey(database, tenant, id))?.lastUsedAt).toBeNull()
+  const secret = async () => (await findApiKey(database, tenant, id))?.secrets[0]
+  expect(await secret()).toMatchObject({ lastUsedAt: null, lastUsedBy: null })
   const before = Date.now()
-  await control.authenticate(`Bearer ${key}`)
+  await control.authenticate(`Bearer ${key}`, 'okta/1.0')
   await control.stop()
-  const used = (await findApiKey(database, tenant, id))?.lastUsedAt?.getTime() ?? 0
+  const { lastUsedAt, lastUsedBy } = (await secret()) ?? {}
+  const used = lastUsedAt?.getTime() ?? 0
+  expect(lastUsedBy).toBe('okta/1.0')
   expect(used).toBeGreaterThanOrEqual(before)
   expect(used).toBeLessThanOrEqual(Date.now())
 })

@@ -52,8 +52,9 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
   app.use('*', async (c, next) => {
     const refuse = ({ status, detail, wwwAuthenticate }: Challenge) =>
       problemResponse({ status, detail }, c.var.requestId, { 'WWW-Authenticate': wwwAuthenticate })
-    const result = await control.authenticate(c.req.header('authorization'))
+    const result = await control.authenticate(c.req.header('authorization'), c.req.header('user-agent'))
     if ('challenge' in result) return refuse(result.challenge)
+    if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
     const lacking = missingPermission(result.principal, 'admin')
     if (lacking !== undefined) return refuse(lacking)
     c.set('principal', result.principal)
@@ -94,6 +95,10 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
 
 const onlyJson: MiddlewareHandler = (c, next) => {
   if (!['POST', 'PUT', 'PATCH'].includes(c.req.method)) return next()
+  const header = (name: string) => c.req.header(name) ?? ''
+  // Whether there has to be a body, the route knows.
+  const empty = ['', '0'].includes(header('content-length')) && header('transfer-encoding') === ''
+  if (empty && header('content-type') === '') return next()
   const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/json') throw new HTTPException(415, { message: 'The body must be application/json.' })
   return next()
