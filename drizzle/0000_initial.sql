@@ -24,6 +24,22 @@ CREATE TABLE "api_keys" (
 	"warned_at" timestamp (3) with time zone
 );
 --> statement-breakpoint
+CREATE TABLE "audit_entries" (
+	"seq" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "audit_entries_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"actor" text NOT NULL,
+	"action" text NOT NULL,
+	"project_id" uuid,
+	"environment_id" uuid,
+	"tenant_id" uuid,
+	"target_id" text NOT NULL,
+	"target_name" text NOT NULL,
+	"before" jsonb,
+	"after" jsonb,
+	"address" text,
+	"request_id" text
+);
+--> statement-breakpoint
 CREATE TABLE "control_revision" (
 	"id" integer PRIMARY KEY DEFAULT 1 NOT NULL,
 	"revision" bigint DEFAULT 0 NOT NULL
@@ -178,6 +194,9 @@ ALTER TABLE "tenants" ADD CONSTRAINT "tenants_environment_id_environments_id_fk"
 CREATE INDEX "api_key_secrets_expiry" ON "api_key_secrets" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "api_keys_scope" ON "api_keys" USING btree ("project_id","environment_id","tenant_id");--> statement-breakpoint
 CREATE INDEX "api_keys_user" ON "api_keys" USING btree ("tenant_id","user_id");--> statement-breakpoint
+CREATE INDEX "audit_entries_project" ON "audit_entries" USING btree ("project_id","seq");--> statement-breakpoint
+CREATE INDEX "audit_entries_environment" ON "audit_entries" USING btree ("environment_id","seq");--> statement-breakpoint
+CREATE INDEX "audit_entries_tenant" ON "audit_entries" USING btree ("tenant_id","seq");--> statement-breakpoint
 CREATE UNIQUE INDEX "environments_key" ON "environments" USING btree ("project_id","key_folded");--> statement-breakpoint
 CREATE UNIQUE INDEX "events_position" ON "events" USING btree ("tenant_id","position") WHERE position is not null;--> statement-breakpoint
 CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null;--> statement-breakpoint

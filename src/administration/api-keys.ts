@@ -7,7 +7,8 @@ import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../repositories/api
 import { environmentsOf } from '../repositories/environments.ts'
 import { type Page, projectsIn } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
-import { type Administration, change, Refusal } from './control.ts'
+import { type Administration, change, type Recorder, Refusal } from './control.ts'
+import { apiKeyDeed } from './deeds.ts'
 import { refuseWiderThan } from './minting.ts'
 
 /** What a new API key is made from. */
@@ -39,9 +40,9 @@ export async function createApiKey(
   const key = { ...input, permissions: permissionsOf(scope, input), expiresAt: input.expiresAt ?? inherited }
   refuseWiderThan(by, { scope, permissions: key.permissions, expiresAt: key.expiresAt ?? null })
   if (input.userId !== undefined) refuseUnfitForUser(scope, key.permissions)
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     if (!(await exists(tx, scope))) throw new Refusal(404, `The ${scope.kind} that the key was for is gone.`)
-    return insertNewKey(tx, scope, key)
+    return insertNewKey(tx, record, scope, key)
   }).catch((error: unknown) => {
     // The reference decides whether the tenant has such a user.
     const unknown = sqlState(error)?.code === '23503' && input.userId !== undefined
@@ -60,7 +61,12 @@ function refuseUnfitForUser(scope: Scope, permissions: readonly Permission[]): v
 const mistake = (path: string, message: string): Refusal => new Refusal(400, message, [{ path, message }])
 
 /** `createApiKey` inside a change that is under way, for the operator. */
-export async function insertNewKey(tx: Database, scope: Scope, input: NewApiKey): Promise<CreatedApiKey> {
+export async function insertNewKey(
+  tx: Database,
+  record: Recorder,
+  scope: Scope,
+  input: NewApiKey,
+): Promise<CreatedApiKey> {
   const { id, key, hash } = mintApiKey()
   const permissions = permissionsOf(scope, input)
   const row = {
@@ -72,7 +78,9 @@ export async function insertNewKey(tx: Database, scope: Scope, input: NewApiKey)
     userId: input.userId ?? null,
     expiresAt: input.expiresAt ?? null,
   }
-  return { ...(await insertApiKey(tx, row)), key }
+  const made = await insertApiKey(tx, row)
+  record(apiKeyDeed('created', { before: null, after: made }))
+  return { ...made, key }
 }
 
 /** The key with this id whose scope is `place` or lies below it. */
@@ -97,9 +105,12 @@ export const listApiKeys = (database: Database, place: Scope, page: Page): Promi
  * @throws {Refusal} 404 when there is no such key here
  */
 export async function revokeApiKey(administration: Administration, place: Scope, id: string, now: Date): Promise<void> {
-  if (!isApiKeyId(id)) throw Refusal.notFound('API key', id)
-  const found = await change(administration, (tx) => apiKeysWithin(tx, place).revoke(id, now))
-  if (!found) throw Refusal.notFound('API key', id)
+  await change(administration, async (tx, record) => {
+    const before = await existingApiKey(tx, place, id)
+    if (before.revokedAt !== null) return
+    await apiKeysWithin(tx, place).revoke(id, now)
+    record(apiKeyDeed('revoked', { before, after: { ...before, revokedAt: now } }))
+  })
 }
 
 const permissionsOf = (scope: Scope, { permissions }: NewApiKey): readonly Permission[] =>

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { type Author, appendDeeds, type Deed } from '../repositories/audit.ts'
 import { changeControl, countChange } from '../repositories/control-revision.ts'
 
 /** What the operator's verbs work on. */
@@ -8,7 +9,12 @@ export interface Administration {
   readonly inTransaction?: true
   /** Called after each committed change, so that this process forgets what it knew: `ControlPlane.changed`. */
   readonly changed: () => void
+  /** Who asks for the changes. */
+  readonly author: Author
 }
+
+/** Puts into the trail what a change has done; of what differs in nothing, nothing is kept. */
+export type Recorder = (deed: Deed) => void
 
 /** One thing that is wrong, by the path of the member that has it (`settings.mode`). */
 export interface Mistake {
@@ -42,16 +48,26 @@ export class Refusal extends Error {
   }
 }
 
-/** Runs one change: alone, in one transaction, seen by every instance. */
+/**
+ * Runs one change: alone, in one transaction with its entries in the audit trail (SEC-14), seen by every instance.
+ *
+ * @param work tells `record` what it does; nothing of the control plane changes without
+ */
 export async function change<T>(
-  { database, inTransaction, changed }: Administration,
-  work: (tx: Database) => Promise<T>,
+  { database, inTransaction, changed, author }: Administration,
+  work: (tx: Database, record: Recorder) => Promise<T>,
 ): Promise<T> {
+  const recorded = async (tx: Database): Promise<T> => {
+    const deeds: Deed[] = []
+    const result = await work(tx, (deed) => deeds.push(deed))
+    await appendDeeds(tx, author, deeds)
+    return result
+  }
   if (inTransaction) {
     await countChange(database)
-    return work(database)
+    return recorded(database)
   }
-  const result = await changeControl(database, work)
+  const result = await changeControl(database, recorded)
   changed()
   return result
 }

@@ -5,6 +5,7 @@ import { secretsOf } from '../repositories/api-key-secrets.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import { type CreatedApiKey, existingApiKey } from './api-keys.ts'
 import { type Administration, change, Refusal } from './control.ts'
+import { apiKeyDeed } from './deeds.ts'
 import { refuseWiderThan } from './minting.ts'
 
 /** How long the old secret stays good. */
@@ -33,7 +34,7 @@ export function rotateApiKey(
   by: Principal,
   now: Date,
 ): Promise<CreatedApiKey> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     const key = await existingApiKey(tx, place, id)
     if (key.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     if (rotationOf(key.secrets, now) !== undefined)
@@ -50,7 +51,9 @@ export function rotateApiKey(
     await secrets.insert({ version, hash, expiresAt })
     await secrets.change(old.version, { endsAt: endOf(wish, now), endsOnUse: wish.untilNewIsUsed === true })
     await secrets.deleteBefore(old.version)
-    return { ...(await existingApiKey(tx, place, id)), key: text }
+    const after = await existingApiKey(tx, place, id)
+    record(apiKeyDeed('rotated', { before: key, after }))
+    return { ...after, key: text }
   })
 }
 
@@ -65,7 +68,7 @@ export function undoRotation(administration: Administration, place: Scope, id: s
 }
 
 function settle(administration: Administration, place: Scope, id: string, now: Date, ends: 'from' | 'to') {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     const key = await existingApiKey(tx, place, id)
     const rotation = key.revokedAt === null ? rotationOf(key.secrets, now) : undefined
     if (rotation === undefined) throw new Refusal(409, 'The API key is not being rotated.')
@@ -73,7 +76,9 @@ function settle(administration: Administration, place: Scope, id: string, now: D
     const secrets = secretsOf(tx, id)
     await secrets.change(rotation[ends].version, { endsAt: now, endsOnUse: false })
     await secrets.change(stays.version, { endsAt: null, endsOnUse: false })
-    return existingApiKey(tx, place, id)
+    const after = await existingApiKey(tx, place, id)
+    record(apiKeyDeed(ends === 'from' ? 'rotation_ended' : 'rotation_undone', { before: key, after }))
+    return after
   })
 }
 

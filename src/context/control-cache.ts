@@ -5,7 +5,7 @@ import { hashApiKey, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication, BadKey } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
 import { describeClient } from './client.ts'
-import type { Principal } from './principal.ts'
+import type { EnvironmentPlace, Principal } from './principal.ts'
 import { CONFIGURED_ADMIN } from './principal.ts'
 import { foldKey, isKeyOrId } from './scim-path.ts'
 import type { EnvironmentSettings, TenantSettings } from './settings.ts'
@@ -88,9 +88,9 @@ export interface ControlStore {
   tenant(environmentId: string, name: string): Promise<KnownTenant | undefined>
   /**
    * Makes a tenant with `key`, or finds the one that another request has just made; undefined where the key is the endpoint
-   * of a resource type.
+   * of a resource type. `actor` is the id of the API key that asked for it.
    */
-  createTenant(environmentId: string, key: string): Promise<KnownTenant | undefined>
+  createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined>
   /** Notes when keys were last used, in one statement. */
   recordKeyUse(uses: readonly KeyUse[]): Promise<void>
   /** Ends the secret before `version`, now that this one was seen in use. */
@@ -198,8 +198,8 @@ export class ControlPlane {
     return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
   }
 
-  async createTenant(environmentId: string, key: string): Promise<KnownTenant | undefined> {
-    const tenant = await this.#store.createTenant(environmentId, key)
+  async createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined> {
+    const tenant = await this.#store.createTenant(place, key, actor)
     if (tenant !== undefined) this.changed()
     return tenant
   }

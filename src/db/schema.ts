@@ -170,6 +170,38 @@ export const idempotencyKeys = pgTable(
   (t) => [primaryKey({ columns: [t.actor, t.key] }), index('idempotency_keys_time').on(t.createdAt)],
 )
 
+/**
+ * What was done to the control plane, appended in the transaction that did it and never changed. Changes wait for each other,
+ * so `seq` is the order of the commits. It refers to nothing, since it tells of what is gone, too.
+ */
+export const auditEntries = pgTable(
+  'audit_entries',
+  {
+    seq: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: moment('at').notNull().defaultNow(),
+    /** Id of the API key that asked, `admin` for the configured one, `rollcall` for the gateway itself. */
+    actor: text().notNull(),
+    /** `tenant.created`, `api_key.rotated`, … */
+    action: text().notNull(),
+    /** Where it was done: as much of the place as there is. */
+    projectId: uuid('project_id'),
+    environmentId: uuid('environment_id'),
+    tenantId: uuid('tenant_id'),
+    targetId: text('target_id').notNull(),
+    targetName: text('target_name').notNull(),
+    /** What it was and what it became, or of a change the members that differ; null where there was or is nothing. */
+    before: jsonb(),
+    after: jsonb(),
+    address: text(),
+    requestId: text('request_id'),
+  },
+  (t) => [
+    index('audit_entries_project').on(t.projectId, t.seq),
+    index('audit_entries_environment').on(t.environmentId, t.seq),
+    index('audit_entries_tenant').on(t.tenantId, t.seq),
+  ],
+)
+
 /** One row, counted up in the transaction of every control-plane change; caches ask for it instead of the data. */
 export const controlRevision = pgTable('control_revision', {
   id: integer().primaryKey().default(1),

@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNull, type SQL } from 'drizzle-orm'
 import { currentSecret, type KeySecret } from '../context/key-secrets.ts'
 import type { Permission, Scope } from '../context/principal.ts'
-import { PERMISSIONS } from '../context/principal.ts'
+import { idsOf, PERMISSIONS, scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { apiKeys } from '../db/schema.ts'
 import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
@@ -53,14 +53,12 @@ export function apiKeysWithin(database: Database, place: Scope) {
       return withSecrets(database, rows)
     },
 
-    /** Keeps the row, so that it still shows who could do what; false when there is no such key here. */
-    async revoke(id: string, at: Date): Promise<boolean> {
-      const rows = await orm
+    /** Keeps the row, so that it still shows who could do what. */
+    async revoke(id: string, at: Date): Promise<void> {
+      await orm
         .update(apiKeys)
         .set({ revokedAt: at })
-        .where(and(within, eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
-        .returning({ id: apiKeys.id })
-      return rows.length > 0 || (await this.find(id)) !== undefined
+        .where(and(within, eq(apiKeys.id, id)))
     },
   }
 }
@@ -75,9 +73,7 @@ export async function insertApiKey(
     .values({
       ...{ id, name, userId },
       permissions: [...permissions],
-      projectId: scope.kind === 'instance' ? null : scope.projectId,
-      environmentId: scope.kind === 'environment' || scope.kind === 'tenant' ? scope.environmentId : null,
-      tenantId: scope.kind === 'tenant' ? scope.tenantId : null,
+      ...idsOf(scope),
     })
     .returning()
   if (inserted === undefined) throw new Error('the inserted API key was not returned')
@@ -124,14 +120,7 @@ function read(
   return {
     ...{ id, name, userId, createdAt, revokedAt, secrets },
     expiresAt: currentSecret(secrets).expiresAt,
-    scope: scopeOf(projectId, environmentId, tenantId),
+    scope: scopeOf({ projectId, environmentId, tenantId }),
     permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),
   }
-}
-
-function scopeOf(projectId: string | null, environmentId: string | null, tenantId: string | null): Scope {
-  if (projectId === null) return { kind: 'instance' }
-  if (environmentId === null) return { kind: 'project', projectId }
-  if (tenantId === null) return { kind: 'environment', projectId, environmentId }
-  return { kind: 'tenant', projectId, environmentId, tenantId }
 }

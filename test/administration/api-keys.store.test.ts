@@ -8,6 +8,7 @@ import { ControlPlane } from '../../src/context/control-cache.ts'
 import { CONFIGURED_ADMIN, type Principal, type Scope } from '../../src/context/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
 let database: Database
@@ -19,7 +20,7 @@ const all = { after: undefined, limit: 100 }
 
 beforeAll(async () => {
   database = await openTestDatabase()
-  administration = { database, changed: () => undefined }
+  administration = administrationOn(database)
   const { id: projectId } = await createProject(administration, { key: 'k-acme' })
   const { id: environmentId } = await createEnvironment(administration, projectId, { key: 'prod' })
   const { id: tenantId } = await createTenant(administration, { projectId, environmentId }, { key: 'globex' })
@@ -139,7 +140,7 @@ test('TEN-11 keys of a deleted tenant are unknown', async () => {
   const { projectId, environmentId } = environment
   const { id: tenantId } = await createTenant(administration, environment, { key: 'short-lived' })
   const { key } = await mint({ kind: 'tenant', projectId, environmentId, tenantId })
-  await deleteTenant(administration, environmentId, tenantId)
+  await deleteTenant(administration, { projectId, environmentId }, tenantId)
   const control = new ControlPlane(controlStore(database))
   expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ challenge: { status: 401 } })
   await expect(mint({ kind: 'tenant', projectId, environmentId, tenantId })).rejects.toMatchObject({ status: 404 })

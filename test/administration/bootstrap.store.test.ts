@@ -8,11 +8,12 @@ import { parseApiKey } from '../../src/context/api-key.ts'
 import { ControlPlane } from '../../src/context/control-cache.ts'
 import type { Database } from '../../src/db/database.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 
 let database: Database
 const all = { after: undefined, limit: 100 }
-const administration = () => ({ database, changed: () => undefined })
+const administration = () => administrationOn(database)
 
 beforeEach(async () => {
   database = await openFreshDatabase()

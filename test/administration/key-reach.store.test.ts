@@ -12,13 +12,14 @@ import {
   type Principal,
   type Scope,
 } from '../../src/context/principal.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
 let administration: Administration
 const places = new Map<string, Scope>([['instance', { kind: 'instance' }]])
 beforeAll(async () => {
   const database = await openTestDatabase()
-  administration = { database, changed: () => undefined }
+  administration = administrationOn(database)
   for (const p of ['reach-p', 'reach-q']) {
     const { id: projectId } = await createProject(administration, { key: p })
     places.set(p, { kind: 'project', projectId })

@@ -9,6 +9,7 @@ import type { Database } from '../../src/db/database.ts'
 import { takeExpiringKeys } from '../../src/repositories/api-key-secrets.ts'
 import type { ApiKeyRow } from '../../src/repositories/api-keys.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 
 let database: Database
@@ -20,7 +21,7 @@ const DAY_MS = 86_400_000
 beforeAll(async () => {
   database = await openFreshDatabase()
   control = new ControlPlane(controlStore(database))
-  administration = { database, changed: () => control.changed() }
+  administration = administrationOn(database, control)
   return async () => {
     await control.stop()
     await database.close()
@@ -34,7 +35,7 @@ const isGood = async (key: string) => 'principal' in (await control.authenticate
 const find = async (id: string) => (await findApiKey(database, instance, id)) as ApiKeyRow
 
 describe('a rotation', () => {
-  test('gives a new secret that is good at once; the old one stays good for a day', async () => {
+  test('SEC-07 gives a new secret that is good at once; the old one stays good for a day', async () => {
     const old = await mint()
     const now = new Date()
     const next = await rotate(old.id, {}, now)

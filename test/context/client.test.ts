@@ -8,4 +8,4 @@ test.each([
   ['', null],
   [undefined, null],
   ['x'.repeat(10_000), 'x'.repeat(200)],
-])('a User-Agent is stored printable and short: %j', (sent, stored) => expect(describeClient(sent)).toBe(stored))
+])('SEC-12 a User-Agent is stored printable and short: %j', (sent, stored) => expect(describeClient(sent)).toBe(stored))

@@ -8,7 +8,7 @@ const secret = (version: number, endsAt: Date | null = null, endsOnUse = false):
 })
 
 test.each([
-  ['a key that was never rotated', [secret(1)], 1, undefined],
+  ['SEC-07 a key that was never rotated', [secret(1)], 1, undefined],
   ['a rotation with a limit', [secret(1, future), secret(2)], 2, [1, 2]],
   ['a rotation that waits for use', [secret(1, null, true), secret(2)], 2, [1, 2]],
   ['a rotation that waits for use, with a limit', [secret(1, future, true), secret(2)], 2, [1, 2]],

@@ -4,10 +4,9 @@ import { Refusal } from '../../administration/control.ts'
 import { endRotation, rotateApiKey, undoRotation } from '../../administration/key-rotation.ts'
 import { apiKeyWarnings } from '../../administration/key-warnings.ts'
 import { isApiKeyId } from '../../context/api-key.ts'
-import type { Scope } from '../../context/principal.ts'
 import type { ApiKeyRow } from '../../repositories/api-keys.ts'
-import type { AdminApp, Asking } from './env.ts'
-import { environmentAt, instanceFor, projectAt, tenantAt } from './places.ts'
+import type { AdminApp } from './env.ts'
+import { type PlaceNames, placeNamed } from './places.ts'
 import {
   environmentParams,
   jsonAnswer,
@@ -21,18 +20,14 @@ import {
   permission,
   problems,
   projectParams,
+  scopeShape,
   tenantParams,
 } from './schemas.ts'
 
 const shape = {
   id: z.string(),
   name: z.string(),
-  scope: z.object({
-    kind: z.enum(['instance', 'project', 'environment', 'tenant']),
-    projectId: z.uuid().optional(),
-    environmentId: z.uuid().optional(),
-    tenantId: z.uuid().optional(),
-  }),
+  scope: scopeShape,
   permissions: z.array(permission),
   userId: z.uuid().nullable().openapi({ description: 'The user for whom the key stands; it reaches nothing but /Me.' }),
   createdAt: z.string(),
@@ -214,17 +209,9 @@ const SETTLEMENTS = [
   { path: '/old', description: 'Ends the old secret of a rotation at once.', settle: endRotation },
 ]
 
-/** Path parameters; which of them there are decides what they name. */
-type Names = { readonly p?: string; readonly e?: string; readonly t?: string; readonly k?: string }
+type Names = PlaceNames & { readonly k?: string }
 
 const named = (tenant: string | undefined): Names => (tenant === undefined ? {} : { t: tenant })
-
-async function placeNamed(by: Asking, { p, e, t }: Names): Promise<Scope> {
-  if (p === undefined) return instanceFor(by.principal.scope)
-  if (e === undefined) return (await projectAt(by, p)).scope
-  if (t === undefined) return (await environmentAt(by, p, e)).scope
-  return (await tenantAt(by, p, e, t)).scope
-}
 
 function expiry({ expiresAt }: { readonly expiresAt?: string | undefined }): Date | undefined {
   if (expiresAt === undefined) return undefined

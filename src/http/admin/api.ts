@@ -9,10 +9,12 @@ import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
+import { auditRoutes } from './audit.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
 import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
+import { addressOf } from './origin.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -59,7 +61,9 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
     if (lacking !== undefined) return refuse(lacking)
     c.set('principal', result.principal)
     c.set('database', database)
-    c.set('administration', { database, changed: () => control.changed() })
+    const { keyId: actor } = result.principal
+    const author = { actor, address: addressOf(c, config) ?? null, requestId: c.var.requestId ?? null }
+    c.set('administration', { database, changed: () => control.changed(), author })
     return next()
   })
   app.use(
@@ -85,6 +89,7 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
   tenantRoutes(app, config)
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
+  auditRoutes(app)
 
   app.all('*', (c) => {
     const detail = 'The admin API has nothing at this address.'

@@ -55,6 +55,21 @@ export function instanceFor(by: Scope): Scope {
   return by
 }
 
+/** Path parameters; which of them there are decides what they name. */
+export interface PlaceNames {
+  readonly p?: string
+  readonly e?: string
+  readonly t?: string
+}
+
+/** The place that a URL names at any level. @throws {Refusal} 403 or 404 */
+export async function placeNamed(by: Asking, { p, e, t }: PlaceNames): Promise<Scope> {
+  if (p === undefined) return instanceFor(by.principal.scope)
+  if (e === undefined) return (await projectAt(by, p)).scope
+  if (t === undefined) return (await environmentAt(by, p, e)).scope
+  return (await tenantAt(by, p, e, t)).scope
+}
+
 async function lookUpProject(database: Database, by: Scope, p: string): Promise<ProjectPlace> {
   const project = await findProject(database, p)
   if (project === undefined) throw by.kind === 'instance' ? Refusal.notFound('project', p) : outside()

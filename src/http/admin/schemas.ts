@@ -45,6 +45,14 @@ export const tenantParams = environmentParams.extend({
   t: z.string().openapi({ description: 'Key or id of the tenant.' }),
 })
 
+/** A place as keys and the audit log name it. */
+export const scopeShape = z.object({
+  kind: z.enum(['instance', 'project', 'environment', 'tenant']),
+  projectId: z.uuid().optional(),
+  environmentId: z.uuid().optional(),
+  tenantId: z.uuid().optional(),
+})
+
 // Built anew: `.openapi` exists only on what was made after this package was loaded, and context/settings may come before.
 export const environmentSettingsShape = z.strictObject(environmentSettings.shape).openapi('EnvironmentSettings')
 export const tenantSettingsShape = z.strictObject(tenantSettings.shape).openapi('TenantSettings')

@@ -129,7 +129,7 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
   app.openapi(modify, async (c) => {
     const { p, e, t } = c.req.valid('param')
     const place = await tenantAt(c.var, p, e, t)
-    const changed = await changeTenant(c.var.administration, place.environment.id, place.tenant.id, c.req.valid('json'))
+    const changed = await changeTenant(c.var.administration, place.scope, place.tenant.id, c.req.valid('json'))
     return c.json(show(c, place)(changed), 200)
   })
 
@@ -138,7 +138,7 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
     // What can be made only with a key of the environment is deleted only with one.
     await environmentAt(c.var, p, e)
     const place = await tenantAt(c.var, p, e, t)
-    await deleteTenant(c.var.administration, place.environment.id, place.tenant.id)
+    await deleteTenant(c.var.administration, place.scope, place.tenant.id)
     return c.body(null, 204)
   })
 }

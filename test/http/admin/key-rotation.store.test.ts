@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApiKey } from '../../../src/administration/api-keys.ts'
 import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
 import { openAdminApi, type TestAdminApi } from '../../support/admin-api.ts'
+import { administrationOn } from '../../support/administration.ts'
 
 interface Key {
   id: string
@@ -98,7 +99,7 @@ test.each([
 
 test('a key that stands for a user does not reach the admin API, whatever its permissions', async () => {
   const { scope } = await mint(PLACES[3] ?? '')
-  const administration = { database: api.database, changed: () => api.control.changed() }
+  const administration = administrationOn(api.database, api.control)
   const place = { kind: 'tenant', ...scope } as const
   const { id, key } = await createApiKey(administration, place, { name: 'k', permissions: ['admin'] }, CONFIGURED_ADMIN)
   expect(await statusWith(key, PLACES[3] ?? '')).toBe(200)
