@@ -1,20 +1,11 @@
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
-import { ControlPlane, type ControlStore } from '../../src/context/control-cache.ts'
-import type { Database } from '../../src/db/database.ts'
-import { adminApi } from '../../src/http/admin/api.ts'
-import { describe as describeApi } from '../../src/http/admin/openapi.ts'
 import { referencePage } from '../../src/http/admin/reference-page.tsx'
 import { modesPage } from '../../src/http/modes-page.tsx'
+import { apiDocument } from '../support/client-types.ts'
 
-// The pages ask no store.
-const control = new ControlPlane({} as ControlStore)
-const admin = adminApi({ database: {} as Database, config: { trustProxy: false }, control })
-const app = new Hono().route('/', modesPage()).route(
-  '/',
-  referencePage(() => describeApi(admin)),
-)
+const app = new Hono().route('/', modesPage()).route('/', referencePage(apiDocument))
 const read = async (path: string) => {
   const answer = await app.request(path)
   return { answer, text: await answer.text() }
@@ -52,7 +43,7 @@ test('/api/docs shows every route, every schema and every description of the Ope
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')
     .replaceAll('&amp;', '&')
-  const document = describeApi(admin)
+  const document = apiDocument()
   const routes = Object.entries(document.paths ?? {})
   expect(routes.length).toBeGreaterThan(20)
   for (const [path, item] of routes)

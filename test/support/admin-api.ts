@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { type AdminClient, adminClient } from '../../src/client/index.ts'
 import { ControlPlane } from '../../src/context/control-cache.ts'
 import type { Database } from '../../src/db/database.ts'
 import { adminApi } from '../../src/http/admin/api.ts'
@@ -26,6 +27,8 @@ export interface TestAdminApi {
     key?: string | null,
     headers?: Readonly<Record<string, string>>,
   ): Promise<AdminAnswer<Body>>
+  /** The typed client, as the configured admin. */
+  readonly client: AdminClient
   /** The same with everything else that `fetch` has. */
   request(path: string, init?: RequestInit): Promise<Response>
   /** Mints a key below `path`. */
@@ -49,6 +52,7 @@ export async function openAdminApi(shared?: Database): Promise<TestAdminApi> {
 
   const api: TestAdminApi = {
     ...{ database, control, adminKey: ADMIN_KEY },
+    client: adminClient({ origin: 'http://scim.test', key: ADMIN_KEY, fetch: async (request) => app.fetch(request) }),
     async send<Body>(
       method: string,
       path: string,

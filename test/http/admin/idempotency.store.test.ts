@@ -7,8 +7,8 @@ let unique = 0
 let name = ''
 beforeAll(async () => {
   api = await openAdminApi()
-  await api.send('POST', '/projects', { key: 'acme' })
-  await api.send('POST', '/projects/acme/environments', { key: 'prod' })
+  await api.client.POST('/projects', { body: { key: 'acme' } })
+  await api.client.POST('/projects/{p}/environments', { params: { path: { p: 'acme' } }, body: { key: 'prod' } })
 })
 afterAll(() => api.close())
 beforeEach(() => {

@@ -22,9 +22,10 @@ const PLACES = [
 let api: TestAdminApi
 beforeAll(async () => {
   api = await openAdminApi()
-  await api.send('POST', '/projects', { key: 'acme' })
-  await api.send('POST', '/projects/acme/environments', { key: 'prod' })
-  await api.send('POST', '/projects/acme/environments/prod/tenants', { key: 'globex' })
+  const path = { p: 'acme', e: 'prod' }
+  await api.client.POST('/projects', { body: { key: 'acme' } })
+  await api.client.POST('/projects/{p}/environments', { params: { path }, body: { key: 'prod' } })
+  await api.client.POST('/projects/{p}/environments/{e}/tenants', { params: { path }, body: { key: 'globex' } })
 })
 afterAll(() => api.close())
 
