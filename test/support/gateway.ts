@@ -80,6 +80,8 @@ export interface Gateway {
   revoke(key: string): Promise<void>
   /** An API key for an environment of another project. */
   keyOfAnotherProject(): Promise<string>
+  /** Writes down when keys were last used, which otherwise comes every half minute. */
+  flushKeyUse(): Promise<void>
   /** Stops the server; the database belongs to the worker. */
   close(): Promise<void>
 }
@@ -141,6 +143,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
       ),
     revoke: (revoked) => revokeApiKey(administration, { kind: 'instance' }, parseApiKey(revoked) ?? '', new Date()),
     keyOfAnotherProject: async () => (await newPlace()).key,
+    flushKeyUse: () => control.flushKeyUse(),
     close: async () => {
       await server.stop(0)
       await control.stop()

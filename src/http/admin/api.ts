@@ -7,9 +7,11 @@ import type { z } from 'zod'
 import type { Mistake } from '../../administration/control.ts'
 import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
+import type { Permission } from '../../context/principal.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
 import { idempotent } from './idempotent.ts'
@@ -25,7 +27,8 @@ const MAX_DEFINITION_BYTES = 1_048_576
 
 /**
  * The admin API, to be mounted at `/api/v1`: projects, environments, tenants and API keys for callers whose key has the
- * permission `admin`; refusals are problem details (RFC 9457). `/openapi.json` describes it, to everybody.
+ * permission `admin`, and what an application reads of a tenant for `directory:read`; refusals are problem details (RFC 9457).
+ * `/openapi.json` describes it, to everybody.
  *
  * What is thrown here and is not the caller's fault goes through to the application around it. A `requestId` that it has set
  * shows in problems.
@@ -48,13 +51,9 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
 
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
-    const refuse = ({ status, detail, wwwAuthenticate }: Challenge) =>
-      problemResponse({ status, detail }, c.var.requestId, { 'WWW-Authenticate': wwwAuthenticate })
     const result = await control.authenticate(c.req.header('authorization'), c.req.header('user-agent'))
-    if ('challenge' in result) return refuse(result.challenge)
+    if ('challenge' in result) return challengeResponse(result.challenge, c.var.requestId)
     if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
-    const lacking = missingPermission(result.principal, 'admin')
-    if (lacking !== undefined) return refuse(lacking)
     c.set('principal', result.principal)
     c.set('database', database)
     const { keyId: actor } = result.principal
@@ -73,6 +72,11 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
       },
     }),
   )
+
+  // Everything but what the application reads is for administrators.
+  for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'))
+  directoryRoutes(app, control, config)
+  app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
   const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
@@ -93,6 +97,18 @@ export function adminApi({ database, config, control }: AdminDependencies): Admi
   })
   return app
 }
+
+const DIRECTORY = ['users', 'groups', 'memberships'].map((name) => `/projects/:p/environments/:e/tenants/:t/${name}`)
+
+const requires =
+  (permission: Permission): MiddlewareHandler<AdminEnv> =>
+  async (c, next) => {
+    const lacking = missingPermission(c.var.principal, permission)
+    return lacking === undefined ? next() : challengeResponse(lacking, c.var.requestId)
+  }
+
+const challengeResponse = ({ status, detail, wwwAuthenticate }: Challenge, requestId: string | undefined): Response =>
+  problemResponse({ status, detail }, requestId, { 'WWW-Authenticate': wwwAuthenticate })
 
 const onlyJson: MiddlewareHandler = (c, next) => {
   if (!['POST', 'PUT', 'PATCH'].includes(c.req.method)) return next()
