@@ -36,7 +36,7 @@ export function apiKeyDeed(
     const rotation = rotationOf(secrets, new Date())
     const ends = rotation && (rotation.from.endsAt ?? 'on use of the new one')
     return {
-      ...{ name, permissions, userId, expiresAt, revokedAt, secret: currentSecret(secrets).version },
+      ...{ name, permissions, userId, expiresAt, revokedAt, secretVersion: currentSecret(secrets).version },
       oldSecret: rotation ? { version: rotation.from.version, ends } : null,
     }
   }

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { DEVIATIONS, deviationsOf, type Leniency, type Restriction } from '../scim/deviations/index.ts'
 import { MODES, type Mode } from '../scim/deviations/mode.ts'
-import { Marked, page } from './page.tsx'
+import { Marked, servePage } from './page.tsx'
 
 const ABOUT: Record<Mode, string> = {
   lenient: 'The mode of every tenant unless it is set otherwise: identity providers work as they are.',
@@ -16,20 +16,23 @@ const ABOUT: Record<Mode, string> = {
  */
 export function modesPage(): Hono {
   const modes = new Hono()
-  modes.get('/docs/modes', (c) => {
-    return page(
-      c,
-      'Modes',
-      <>
-        <h1>Modes of a tenant</h1>
-        <p>A mode is a named set of deviations from the strict reading of the RFCs. What is sent is always exact.</p>
-        {MODES.map((mode) => (
-          <ModeSection mode={mode} />
-        ))}
-      </>,
-    )
-  })
+  modes.get(
+    '/docs/modes',
+    servePage(() => ({ title: 'Modes', content: <Modes /> })),
+  )
   return modes
+}
+
+function Modes() {
+  return (
+    <>
+      <h1>Modes of a tenant</h1>
+      <p>A mode is a named set of deviations from the strict reading of the RFCs. What is sent is always exact.</p>
+      {MODES.map((mode) => (
+        <ModeSection mode={mode} />
+      ))}
+    </>
+  )
 }
 
 function ModeSection({ mode }: { mode: Mode }) {

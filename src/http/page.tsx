@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Context } from 'hono'
+import type { Handler } from 'hono'
 import { html, raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
 
@@ -36,24 +36,35 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** A page of documentation: plain HTML, complete in itself, without a script. */
-export function page(c: Context, title: string, content: Child) {
-  c.header('Content-Security-Policy', POLICY)
-  c.header('X-Content-Type-Options', 'nosniff')
-  c.header('Referrer-Policy', 'no-referrer')
-  return c.html(
-    html`<!doctype html>${(
-      <html lang="en">
-        <head>
-          <meta charset="utf-8" />
-          <meta name="viewport" content="width=device-width, initial-scale=1" />
-          <title>{title} · Rollcall</title>
-          <style>{raw(STYLE)}</style>
-        </head>
-        <body>{content}</body>
-      </html>
-    )}`,
-  )
+/**
+ * Serves a page of documentation: plain HTML, complete in itself, without a script. It is made once, when it is first asked for.
+ *
+ * @param make gives the title and what stands in the body
+ */
+export function servePage(make: () => { readonly title: string; readonly content: Child }): Handler {
+  let text: Promise<string> | undefined
+  return async (c) => {
+    text ??= textOf(make())
+    c.header('Content-Security-Policy', POLICY)
+    c.header('X-Content-Type-Options', 'nosniff')
+    c.header('Referrer-Policy', 'no-referrer')
+    return c.html(await text)
+  }
+}
+
+async function textOf({ title, content }: { readonly title: string; readonly content: Child }): Promise<string> {
+  const page = await html`<!doctype html>${(
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>{title} · Rollcall</title>
+        <style>{raw(STYLE)}</style>
+      </head>
+      <body>{content}</body>
+    </html>
+  )}`
+  return page.toString()
 }
 
 /** Text in which every second part between back-quotes is code. */

@@ -8,6 +8,7 @@ import { CONFIGURED_ADMIN, type Scope } from '../../src/context/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { takeExpiringKeys } from '../../src/repositories/api-key-secrets.ts'
 import type { ApiKeyRow } from '../../src/repositories/api-keys.ts'
+import { listDeeds } from '../../src/repositories/audit.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -61,10 +62,12 @@ describe('a rotation', () => {
     expect([await isGood(old.key), await good(old.key)]).toEqual([true, true])
     expect((await find(old.id)).secrets).toMatchObject([{ endsAt: null, endsOnUse: true }, {}])
     expect(await isGood(next.key)).toBe(true)
-    await expect.poll(() => isGood(old.key), { timeout: 1000, interval: 20 }).toBe(false)
-    await expect.poll(() => good(old.key), { timeout: 1000, interval: 20 }).toBe(false)
+    await expect.poll(() => isGood(old.key), { timeout: 3000, interval: 20 }).toBe(false)
+    await expect.poll(() => good(old.key), { timeout: 3000, interval: 20 }).toBe(false)
     expect([await isGood(next.key), await good(next.key)]).toEqual([true, true])
     expect((await find(old.id)).secrets).toMatchObject([{ endsOnUse: false }, { lastUsedBy: 'okta' }])
+    const [deed] = await listDeeds(database, instance, { after: undefined, limit: 1 })
+    expect(deed).toMatchObject({ action: 'api_key.rotation_ended', actor: old.id, target: { id: old.id } })
     await elsewhere.stop()
   })
 

@@ -26,6 +26,10 @@ describe.each(['/docs/modes', '/api/docs'])('%s', (path) => {
     expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff')
   })
 
+  test('is the same whenever it is asked for', async () => {
+    expect((await read(path)).text).toBe((await read(path)).text)
+  })
+
   test('has every anchor that it refers to, once', async () => {
     const { text } = await read(path)
     const ids = [...text.matchAll(/\bid="([^"]+)"/g)].map((match) => match[1])
@@ -49,6 +53,10 @@ test('/api/docs shows every route, every schema and every description of the Ope
   for (const [path, item] of routes)
     for (const method of Object.keys(item)) expect(plain).toContain(`${method.toUpperCase()} ${path}`)
   for (const name of Object.keys(document.components?.schemas ?? {})) expect(text).toContain(`id="schema-${name}"`)
+  const tags = routes
+    .flatMap(([, item]) => Object.values(item as Record<string, { tags: string[] }>))
+    .flatMap((one) => one.tags)
+  expect([...new Set(tags)].sort()).toEqual(document.tags?.map(({ name }) => name).sort())
   for (const [, description] of JSON.stringify(document).matchAll(/"description":("(?:[^"\\]|\\.)*")/g))
     expect(plain).toContain((JSON.parse(description as string) as string).replaceAll('`', ''))
 })

@@ -4,6 +4,17 @@ import { idempotencyKeyParameter } from './idempotent.ts'
 /** The OpenAPI 3.1 document of the admin API. */
 export type ApiDocument = ReturnType<AdminApp['getOpenAPI31Document']>
 
+/** In the order in which people read about them. */
+const TAGS = [
+  { name: 'Projects', description: 'What the instance is divided into, such as one for each product.' },
+  { name: 'Environments', description: 'Stages of a project, such as dev and prod, with defaults for their tenants.' },
+  { name: 'Tenants', description: 'Customers: each has base URLs for its identity provider, and settings of its own.' },
+  { name: 'API keys', description: 'Who may do what and where. A key is shown once; rotating it leaves no gap.' },
+  { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
+  { name: 'Directory', description: 'What the application itself reads of a tenant.' },
+  { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
+]
+
 const documents = new WeakMap<AdminApp, ApiDocument>()
 
 /** Describes the admin API from the definitions of its routes; made once, when it is first asked for. */
@@ -15,6 +26,7 @@ export function describe(app: AdminApp): ApiDocument {
     info: { title: 'Rollcall admin API', version: '1' },
     servers: [{ url: '/api/v1' }],
     security: [{ apiKey: [] }],
+    tags: TAGS,
   })
   // Every POST takes it, wherever it is defined.
   for (const { post } of Object.values(document.paths ?? {})) {

@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { Marked, page } from '../page.tsx'
+import { Marked, servePage } from '../page.tsx'
 import type { ApiDocument } from './openapi.ts'
 import { Shape } from './schema-shape.tsx'
 
@@ -16,7 +16,10 @@ interface Route {
 /** `/api/docs`: the reference of the admin API, made from its OpenAPI document. Plain HTML without a script. */
 export function referencePage(document: () => ApiDocument): Hono {
   const reference = new Hono()
-  reference.get('/api/docs', (c) => page(c, 'Admin API', <Reference document={document()} />))
+  reference.get(
+    '/api/docs',
+    servePage(() => ({ title: 'Admin API', content: <Reference document={document()} /> })),
+  )
   return reference
 }
 
@@ -52,6 +55,7 @@ function Reference({ document }: { document: ApiDocument }) {
       {[...routes].map(([tag, found]) => (
         <section id={`tag-${idOf(tag)}`}>
           <h2>{tag}</h2>
+          <p>{document.tags?.find(({ name }) => name === tag)?.description}</p>
           {found.map((route) => (
             <RouteSection route={route} />
           ))}
@@ -140,7 +144,7 @@ const Method = ({ route: { method } }: { route: Route }) => (
 )
 
 function routesByTag(document: ApiDocument): ReadonlyMap<string, readonly Route[]> {
-  const byTag = new Map<string, Route[]>()
+  const byTag = new Map<string, Route[]>((document.tags ?? []).map(({ name }) => [name, []]))
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const method of METHODS) {
       const operation = item[method]
