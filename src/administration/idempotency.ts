@@ -33,7 +33,7 @@ export function idempotency() {
       underWay.add(name)
       try {
         const outcome = await inOneTransaction(administration, request, work)
-        administration.changed()
+        if (outcome.kind === 'done') administration.changed()
         return outcome
       } catch (error) {
         if (error instanceof Undone) return { kind: 'done' }

@@ -31,14 +31,14 @@ export function currentSecret(secrets: readonly KeySecret[]): KeySecret {
   return [first, ...others].find(isToStay) ?? first
 }
 
-/** The rotation under way; undefined where the older secret has ended, or never began to. */
+/** The rotation under way; undefined where the older secret is good no longer, or was never to end. */
 export function rotationOf(secrets: readonly KeySecret[], now: Date): Rotation | undefined {
   const to = currentSecret(secrets)
-  const from = secrets.find((secret) => secret.version < to.version && !isToStay(secret) && !hasEnded(secret, now))
+  const from = secrets.find((secret) => secret.version < to.version && !isToStay(secret) && isGood(secret, now))
   return from && { from, to }
 }
 
-/** Whether a rotation has put an end to it. */
-export const hasEnded = ({ endsAt }: Pick<KeySecret, 'endsAt'>, now: Date): boolean => endsAt !== null && endsAt <= now
+const isGood = ({ endsAt, expiresAt }: KeySecret, now: Date): boolean =>
+  (endsAt === null || endsAt > now) && (expiresAt === null || expiresAt > now)
 
 const isToStay = ({ endsAt, endsOnUse }: KeySecret): boolean => endsAt === null && !endsOnUse

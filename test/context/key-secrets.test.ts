@@ -17,6 +17,7 @@ test.each([
   ['one that ends this moment', [secret(1, now), secret(2)], 2, undefined],
   ['one that was undone', [secret(1), secret(2, past)], 1, undefined],
   ['the one after one that was undone', [secret(1, future), secret(2, past), secret(3)], 3, [1, 3]],
+  ['one whose old secret has expired', [{ ...secret(1, future), expiresAt: past }, secret(2)], 2, undefined],
   ['a key whose every secret has ended', [secret(1, past), secret(2, past)], 2, undefined],
 ] as const)('%s', (_, secrets, current, rotation) => {
   for (const order of [[...secrets], [...secrets].reverse()]) {

@@ -29,7 +29,7 @@ export interface AdminEnv {
   Bindings: Partial<HttpBindings>
   Variables: Asking & {
     requestId?: string
-    /** What a repeat of this request is told, in place of an answer that must not be kept. */
+    /** What a repeat of this request is told, in place of an answer with a secret, which says `no-store`. */
     toRepeats?: Problem
   }
 }

@@ -1,5 +1,10 @@
+import { Hono } from 'hono'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
+import type { AdminEnv } from '../../../src/http/admin/env.ts'
+import { idempotent } from '../../../src/http/admin/idempotent.ts'
 import { openAdminApi, type TestAdminApi } from '../../support/admin-api.ts'
+import { administrationOn } from '../../support/administration.ts'
 import { engineName } from '../../support/engines.ts'
 
 let api: TestAdminApi
@@ -56,6 +61,22 @@ describe('Idempotency-Key', () => {
       const rows = await api.database.run<{ row: string }>(`select t::text as row from ${table} t`, [])
       expect(rows.map(({ row }) => row).join('\n')).not.toContain(secret)
     }
+  })
+
+  test('an answer that says no-store is kept nowhere, whatever route it is of', async () => {
+    const app = new Hono<AdminEnv>()
+    app.use('*', (c, next) => {
+      c.set('principal', CONFIGURED_ADMIN)
+      c.set('administration', administrationOn(api.database, api.control))
+      return next()
+    })
+    app.use('*', idempotent())
+    app.post('/', (c) => c.json({ secret: 'whsec_hush' }, 201, { 'Cache-Control': 'no-store' }))
+    const send = () => app.request('/', { method: 'POST', headers: { 'Idempotency-Key': name } })
+    expect(await (await send()).json()).toEqual({ secret: 'whsec_hush' })
+    expect((await send()).status).toBe(409)
+    const rows = await api.database.run<{ row: string }>('select t::text as row from idempotency_keys t', [])
+    expect(rows.map(({ row }) => row).join('\n')).not.toContain('hush')
   })
 
   test.each([
