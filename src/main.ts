@@ -1,9 +1,10 @@
 import { bootstrap } from './administration/bootstrap.ts'
+import { watchExpiry } from './administration/key-warnings.ts'
 import { createApp } from './app.ts'
 import { loadConfig } from './config.ts'
 import { ControlPlane } from './context/control-cache.ts'
 import { migrateDatabase } from './db/open.ts'
-import { createLogger } from './observability/logger.ts'
+import { createLogger, keyExpiryLine, logError } from './observability/logger.ts'
 import { controlStore } from './repositories/control-store.ts'
 import { startFailure, startGateway, stopOnSignals } from './start.ts'
 
@@ -18,7 +19,18 @@ async function main(): Promise<void> {
     bootstrap,
     createApp: (deps) => {
       const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
-      return { fetch: createApp({ ...deps, control }).fetch, stop: () => control.stop() }
+      const expiry = watchExpiry(
+        deps.database,
+        (key) => keyExpiryLine(logger, key),
+        (error) => logError(logger, error),
+      )
+      return {
+        fetch: createApp({ ...deps, control }).fetch,
+        stop: () => {
+          expiry.stop()
+          return control.stop()
+        },
+      }
     },
     out: process.stdout,
     onLost: (reason) => fail([reason]),

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import type { MembershipQuery } from '../../src/repositories/membership-pages.ts'
+import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../src/scim/urn.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
@@ -150,6 +152,31 @@ describe('Q-29 reads stay small in a tenant of 100,000 users', () => {
     const { answer, plans } = await costs('GET', users(`meta.lastModified ge "${lastModified}"`))
     expect(json(answer).totalResults).toBe(1)
     expect(plans.filter(tooMuch)).toEqual([])
+  })
+})
+
+describe('lists of memberships stay small', () => {
+  const third = { groupId: () => filled.groupId(3), memberId: () => filled.userId(3) }
+  test.each<[string, () => Partial<MembershipQuery>]>([
+    ['all', () => ({})],
+    ['all, further on', () => ({ after: { groupId: third.groupId(), memberId: third.memberId() } })],
+    ['of a group', () => ({ groupId: third.groupId() })],
+    [
+      'of a group, further on',
+      () => ({ groupId: third.groupId(), after: { groupId: third.groupId(), memberId: third.memberId() } }),
+    ],
+    ['of a member', () => ({ memberId: third.memberId() })],
+    ['of one in one', () => ({ groupId: third.groupId(), memberId: third.memberId() })],
+  ])('%s', async (_, query) => {
+    const scope = { tenantId: tenant.id, baseUrl: '', requestId: '', actor: '', defersReferences: false }
+    const { membershipPages } = forTenant(instance.recorder.database, scope)
+    const asked = { groupId: undefined, memberId: undefined, after: undefined, limit: 100, ...query() }
+    const { statements } = await instance.recorder.during(() => membershipPages.list(asked))
+    expect(statements).toHaveLength(1)
+    for (const statement of statements) {
+      const plan = nodesOf(await genericPlan(database, statement, { analyze: true })).map(costOf)
+      expect(plan.filter(tooMuch)).toEqual([])
+    }
   })
 })
 

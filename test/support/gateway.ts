@@ -15,6 +15,7 @@ import type { Database } from '../../src/db/database.ts'
 import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
+import { administrationOn } from './administration.ts'
 import { openTestDatabase } from './engines.ts'
 import { jsonIn } from './http-client.ts'
 
@@ -79,6 +80,8 @@ export interface Gateway {
   revoke(key: string): Promise<void>
   /** An API key for an environment of another project. */
   keyOfAnotherProject(): Promise<string>
+  /** Writes down when keys were last used, which otherwise comes every half minute. */
+  flushKeyUse(): Promise<void>
   /** Stops the server; the database belongs to the worker. */
   close(): Promise<void>
 }
@@ -95,7 +98,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const server = await listen(fetch, config)
   const origin = `http://127.0.0.1:${server.port}`
 
-  const administration: Administration = { database, changed: () => control.changed() }
+  const administration: Administration = administrationOn(database, control)
   const mint = async (scope: Scope, permissions?: readonly Permission[], expiresAt?: Date, userId?: string) => {
     const input = { name: 'test', permissions, expiresAt, userId }
     return (await createApiKey(administration, scope, input, CONFIGURED_ADMIN)).key
@@ -129,7 +132,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
       return asTenant(id, name, await mint({ kind: 'tenant', ...place, tenantId: id }))
     },
     setSettings: async ({ id }, settings) => {
-      await changeTenant(administration, environment.id, id, { settings })
+      await changeTenant(administration, place, id, { settings })
     },
     mintKey: ({ permissions, expiresAt, tenant: only, userId } = {}) =>
       mint(
@@ -140,6 +143,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
       ),
     revoke: (revoked) => revokeApiKey(administration, { kind: 'instance' }, parseApiKey(revoked) ?? '', new Date()),
     keyOfAnotherProject: async () => (await newPlace()).key,
+    flushKeyUse: () => control.flushKeyUse(),
     close: async () => {
       await server.stop(0)
       await control.stop()

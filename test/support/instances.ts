@@ -19,6 +19,7 @@ import {
   SEARCH_REQUEST,
   USER_SCHEMA,
 } from '../../src/scim/urn.ts'
+import { administrationOn } from './administration.ts'
 import type { Answer, Scim, TestTenant } from './gateway.ts'
 import { jsonIn } from './http-client.ts'
 import { type Recorder, recordStatements } from './statements.ts'
@@ -57,7 +58,7 @@ export async function openInstance(database: Database, env: Readonly<Record<stri
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })
   const app = createApp({ database: recorder.database, control, config, logger })
-  const administration = { database, changed: () => control.changed() }
+  const administration = administrationOn(database, control)
   const send = async (request: Request) => app.fetch(request)
   const environmentIn = async (projectId: string, projectKey: string): Promise<Place> => {
     const key = `e-${randomBytes(5).toString('hex')}`

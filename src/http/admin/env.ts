@@ -1,9 +1,11 @@
+import type { HttpBindings } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Administration } from '../../administration/control.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
 import type { Principal } from '../../context/principal.ts'
 import type { Database } from '../../db/database.ts'
+import type { Problem } from '../problem.ts'
 
 /** What the admin API is made from. */
 export interface AdminDependencies {
@@ -12,16 +14,24 @@ export interface AdminDependencies {
   readonly control: ControlPlane
 }
 
+/**
+ * Who asks, and the store as this request sees it: the pool, or the transaction that holds all of a request with an
+ * `Idempotency-Key`. Routes have no other handle, since one more would wait for that transaction for ever.
+ */
+export interface Asking {
+  readonly principal: Principal
+  readonly database: Database
+  readonly administration: Administration
+}
+
 /** What requests to the admin API carry; `requestId` is set by the application around it. */
 export interface AdminEnv {
-  Variables: { requestId?: string; principal: Principal }
+  Bindings: Partial<HttpBindings>
+  Variables: Asking & {
+    requestId?: string
+    /** What a repeat of this request is told, in place of an answer with a secret, which says `no-store`. */
+    toRepeats?: Problem
+  }
 }
 
 export type AdminApp = OpenAPIHono<AdminEnv>
-
-/** What the routes work with. */
-export interface AdminServices {
-  readonly administration: Administration
-  readonly database: Database
-  readonly config: OriginPolicy
-}

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
 import type { Principal } from '../../context/principal.ts'
 import { resolveForDiscovery, resolveTenant } from '../../context/resolve.ts'
 import { type PathRefusal, type ScimPath, withoutTenant } from '../../context/scim-path.ts'
@@ -22,6 +22,7 @@ export interface Admission {
 /** What is the same for every request of one key to one base URL. */
 interface Admitted {
   readonly principal: Principal
+  readonly secret: KnownSecret | undefined
   readonly tenant: TenantContext
   /** True where the segment after `/v2` is an endpoint of the default tenant and not a tenant. */
   readonly withoutTenant: boolean
@@ -43,46 +44,49 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
   ): Admission | Promise<Admission> => {
     const authorization = header('authorization')
     const baseUrlFor = (basePath: string) => baseUrlOf(originOf(header, connection), policy, basePath)
-    if (authorization === undefined || 'refused' in located) return unusual(authorization, located, baseUrlFor)
+    if (authorization === undefined || 'refused' in located) return unusual(header, located, baseUrlFor)
 
-    const admit = () => admitted(authorization, located, baseUrlFor)
+    const client = header('user-agent')
+    const admit = () => admitted(authorization, client, located, baseUrlFor)
     const { scheme, host, forwardedHost, forwardedProto } = originOf(header, connection)
     const asked = [authorization, scheme, host, forwardedHost, forwardedProto, located.basePath].join('\n')
     const known = control.known(`admission ${hash('sha256', asked, 'base64')}`, admit)
     if (known instanceof Promise) return known.then((found) => admissionOf(found, located))
-    // The key may have expired since; then the reason is found the long way.
-    if (!control.noteUse(known.principal)) return admit().then((found) => admissionOf(found, located))
+    // The key may have expired since, or its secret ended; then the reason is found the long way.
+    if (!control.noteUse(known.secret, client)) return admit().then((found) => admissionOf(found, located))
     return admissionOf(known, located)
   }
 
   async function admitted(
     authorization: string,
+    client: string | undefined,
     located: ScimPath,
     baseUrlFor: (basePath: string) => string,
   ): Promise<Admitted> {
-    const principal = await principalOf(authorization)
+    const { principal, secret } = await authenticated(authorization, client)
     const { tenant, path } = await resolveTenant(located, principal, control, baseUrlFor)
-    return { principal, tenant, withoutTenant: path.basePath !== located.basePath }
+    return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
   }
 
-  async function principalOf(authorization: string | undefined): Promise<Principal> {
-    const authentication = await control.authenticate(authorization)
+  async function authenticated(authorization: string | undefined, client: string | undefined) {
+    const authentication = await control.authenticate(authorization, client)
     if ('challenge' in authentication) throw new ChallengeError(authentication.challenge)
-    return authentication.principal
+    return authentication
   }
 
   /** Without a key only discovery is answered, and only where the tenant says so; a bad key is never overlooked. */
   async function unusual(
-    authorization: string | undefined,
+    header: HeaderReader,
     located: ScimPath | PathRefusal,
     baseUrlFor: (basePath: string) => string,
   ): Promise<Admission> {
+    const authorization = header('authorization')
     if (authorization === undefined && !('refused' in located)) {
       const resolved = await resolveForDiscovery(located, control, baseUrlFor)
       if (resolved && DISCOVERY.includes(resolved.path.rest[0] ?? ''))
         return { principal: undefined, tenant: resolved.tenant, rest: resolved.path.rest }
     }
-    await principalOf(authorization)
+    await authenticated(authorization, header('user-agent'))
     if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.detail)
     throw new Error('a caller without a key was taken for one with a key')
   }
