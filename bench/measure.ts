@@ -1,6 +1,6 @@
 import type { Options } from './options.ts'
 import { cpuMs, type Load, rssMb, type Server } from './processes.ts'
-import type { Measured } from './programs/load.ts'
+import type { Measured } from './programs/closed-loop.ts'
 import type { Case, Workload } from './workloads/workload.ts'
 import { SIDES, type Side, type World } from './world.ts'
 
@@ -86,6 +86,16 @@ export async function measure(bench: Bench, workload: Workload, step: (label: st
   })
 }
 
+/** Lets V8 compile what all requests go through, on both sides, before anything is measured. */
+export async function warmUp(bench: Bench, workload: Workload, note: (text: string) => void): Promise<void> {
+  const one = workload.cases(bench.world).find(({ requests }) => requests === undefined)
+  if (one === undefined) return
+  note('warming up')
+  for (const side of SIDES) await window(bench, workload, one, side, WARM_UP_MS)
+}
+
+const WARM_UP_MS = 2_000
+
 async function window(bench: Bench, workload: Workload, one: Case, side: Side, durationMs: number): Promise<Sample> {
   const { load, options, postgresPid, servers } = bench
   const { origin, pid } = servers[side]
@@ -100,9 +110,11 @@ async function window(bench: Bench, workload: Workload, one: Case, side: Side, d
   return { ...measured, serverCpuMs: after[0] - before[0], postgresCpuMs: after[1] - before[1] }
 }
 
-const rate = ({ requests, elapsedMs }: Measured): number => (requests * 1_000) / elapsedMs
+/** Requests per second. */
+export const rate = ({ requests, elapsedMs }: Measured): number => (requests * 1_000) / elapsedMs
 
-function sideResult(samples: readonly Sample[], rss: number): SideResult {
+/** What the windows of one side come to. */
+export function sideResult(samples: readonly Sample[], rss: number): SideResult {
   const of = (read: (sample: Sample) => number) => median(samples.map(read))
   const requests = samples.reduce((sum, sample) => sum + sample.requests, 0)
   const perRequestUs = (read: (sample: Sample) => number) =>

@@ -1,10 +1,14 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { SyncSize } from './world.ts'
+
+const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
 
 /** How to run the benchmark. */
 export interface Options {
   readonly quick: boolean
-  /** Names of workloads, or their beginnings; empty for all. */
+  /** Names of parts, or their beginnings; empty for all. */
   readonly only: readonly string[]
   /** Users of the tenants, smallest first. */
   readonly sizes: readonly number[]
@@ -15,19 +19,32 @@ export interface Options {
   readonly warmUpMs: number
   readonly sync: SyncSize
   readonly dayTenants: number
+  /** Whether the gateway is profiled too. */
+  readonly flame: boolean
+  /** Whether other servers of npm are measured too. */
+  readonly peers: boolean
+  /** Members of the groups that they are given, smallest first. */
+  readonly peerGroups: readonly number[]
+  readonly peerWindowMs: number
   /** The gateway's main.js. */
   readonly gateway: string | undefined
+  /** Folder for the report. */
+  readonly results: string
 }
 
 export const USAGE = `npm run bench -- [options]
-  --quick          two minutes: tenants of 1,000 and 100,000 users, short windows
-  --only NAME      workloads whose name begins with NAME (several with commas), or "memory", "start"
+  --quick          two minutes: 1,000 and 100,000 users, groups to 10,000, short windows
+  --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "start", "peers", "flame";
+                   several with commas. Fills what these need and no more
+  --flame          flame graphs of the look-up and the create, also in a quick run
+  --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
-  --groups N,N     members of the groups (100,10000,100000)
+  --groups N,N     members of the groups (100,10000,100000; quick 100,10000)
   --rounds N       interleaved rounds (5; quick 3)
   --window MS      length of one window (1500; quick 120)
   --sync N         users of the first sync (100000; quick 2000)
   --gateway PATH   another build's main.js (dist/main.js)
+  --results PATH   folder for the report (bench/results; with --quick or --only bench/results/trial)
 `
 
 /** @throws where an option is unknown or no number */
@@ -43,24 +60,33 @@ export function readOptions(args: readonly string[]): Options {
       window: { type: 'string' },
       sync: { type: 'string' },
       gateway: { type: 'string' },
+      results: { type: 'string' },
+      peers: { type: 'boolean', default: false },
+      flame: { type: 'boolean', default: false },
     },
   })
   const { quick } = values
   const number = (name: 'rounds' | 'window' | 'sync', otherwise: number) =>
     naturals(values[name] ?? `${otherwise}`, name)[0] as number
+  const only = values.only.split(',').filter(Boolean)
   const syncUsers = number('sync', quick ? 2_000 : 100_000)
   const windowMs = number('window', quick ? 120 : 1_500)
   return {
     quick,
-    only: values.only.split(',').filter(Boolean),
+    only,
     sizes: naturals(values.sizes ?? (quick ? '1000,100000' : '1000,100000,1000000'), 'sizes'),
-    groups: naturals(values.groups ?? '100,10000,100000', 'groups'),
+    groups: naturals(values.groups ?? (quick ? '100,10000' : '100,10000,100000'), 'groups'),
     rounds: number('rounds', quick ? 3 : 5),
     windowMs,
     warmUpMs: quick ? windowMs : 1_000,
     sync: { users: syncUsers, groups: Math.ceil(syncUsers / (quick ? 40 : 100)), memberships: 5 * syncUsers },
     dayTenants: quick ? 100 : 1_000,
+    peers: !quick || values.peers,
+    flame: !quick || values.flame,
+    peerGroups: quick ? [100, 1_000] : [100, 1_000, 10_000],
+    peerWindowMs: Math.max(windowMs, 300),
     gateway: values.gateway,
+    results: values.results ?? (quick || only.length > 0 ? join(RESULTS, 'trial') : RESULTS),
   }
 }
 

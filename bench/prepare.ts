@@ -7,6 +7,7 @@ import type { Options } from './options.ts'
 import { idOf } from './population.ts'
 import { parentOf, type Server, startGateway } from './processes.ts'
 import type { Progress } from './progress.ts'
+import type { Filling } from './workloads/workload.ts'
 import { type BenchTenant, DAY_USERS, GROUP_INDEX, PAGE, SPARE, type World } from './world.ts'
 
 const ENVIRONMENT = '/projects/default/environments/dev'
@@ -30,10 +31,11 @@ export async function postgresPid(databaseUrl: string): Promise<number> {
   return pid
 }
 
-/** Starts the gateway on an empty database, makes tenants and a key by its admin API, and fills the tenants by SQL. */
+/** Starts the gateway on an empty database, makes tenants and a key by its admin API, and fills by SQL what is to be filled. */
 export async function prepare(
   databaseUrl: string,
   options: Options,
+  parts: ReadonlySet<Filling>,
   progress: Progress,
 ): Promise<{ world: World; gateway: Server }> {
   const gateway = await startGateway(gatewayEnv(databaseUrl), options.gateway)
@@ -53,21 +55,21 @@ export async function prepare(
   const { key: apiKey } = await admin<{ key: string }>('/api-keys', { name: 'bench' })
 
   const sizes: BenchTenant[] = []
-  for (const users of options.sizes) sizes.push(await newTenant(`users-${users}`, users))
+  for (const users of parts.has('sizes') ? options.sizes : []) sizes.push(await newTenant(`users-${users}`, users))
   const firstSpare = options.groups.at(-1) ?? 0
   const groupTenant = await newTenant('grouped', firstSpare + SPARE)
   const groups = options.groups.map((members, i) => ({ id: idOf(groupTenant.id, GROUP_INDEX + i), members }))
   const day: BenchTenant[] = []
-  for (let i = 0; i < options.dayTenants; i++) day.push(await newTenant(`day-${i}`, DAY_USERS))
+  for (let i = 0; i < (parts.has('day') ? options.dayTenants : 0); i++) day.push(await newTenant(`day-${i}`, DAY_USERS))
 
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} })
   const fill = await filler(sql)
-  for (const tenant of [...sizes, groupTenant]) {
-    await fill.users(tenant, (made) => progress.note(`filling ${tenant.key}: ${made} of ${tenant.users} users`))
+  for (const tenant of [...sizes, ...(parts.has('groups') ? [groupTenant] : [])]) {
+    await fill.users(tenant, (made) => progress.portion(`filling ${tenant.key}: users`, made, tenant.users))
   }
-  await fill.groups(groupTenant, groups)
+  if (parts.has('groups')) await fill.groups(groupTenant, groups)
   for (const [i, tenant] of day.entries()) {
-    progress.note(`filling small tenants: ${i + 1} of ${day.length}`)
+    progress.portion('filling small tenants', i + 1, day.length)
     await fill.users(tenant)
     await fill.groups(tenant, [{ id: idOf(tenant.id, GROUP_INDEX), members: DAY_USERS / 2 }])
   }
@@ -87,6 +89,8 @@ export async function prepare(
     },
     day,
   }
+  // The peers' client fills it through the interface, as it does with every other server.
+  await newTenant('peers', 0)
   return { world, gateway }
 }
 

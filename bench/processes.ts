@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Measured, Window } from './programs/load.ts'
+import type { Measured } from './programs/closed-loop.ts'
+import type { Window } from './programs/load.ts'
 import type { World } from './world.ts'
 
 /** The gateway as it is built and shipped. */
@@ -13,14 +14,19 @@ process.once('exit', () => {
 })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
-/** A server of ours as a process of its own. */
+/** A server as a process of its own. */
 export interface Server {
   readonly origin: string
+  /** What the line behind its address says. */
+  readonly said: string
   readonly pid: number
   /** From the start of the process to its first answer. */
   readonly startMs: number
   stop(): Promise<void>
 }
+
+/** To be imported before a server that is to be profiled. */
+export const PROFILER = new URL('programs/profiler.mjs', import.meta.url).href
 
 /** Starts the gateway, on PostgreSQL where `env` has DATABASE_URL, and waits for its first answer. */
 export const startGateway = (env: Readonly<Record<string, string>>, main = GATEWAY): Promise<Server> =>
@@ -32,7 +38,16 @@ export const startCeiling = (databaseUrl: string): Promise<Server> =>
 
 const program = (name: string) => fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url))
 
-async function startServer(name: string, args: string[], env: Readonly<Record<string, string>>): Promise<Server> {
+/**
+ * Starts a program that writes a line with its address and waits for its first answer.
+ *
+ * @throws where it ends before
+ */
+export async function startServer(
+  name: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Server> {
   const started = performance.now()
   // The log, a line for each request, is written and dropped: who reads it is none of the gateway's cost.
   const child = spawn(process.execPath, [...execArgv(), ...args], {
@@ -41,12 +56,12 @@ async function startServer(name: string, args: string[], env: Readonly<Record<st
   })
   running.add(child)
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const origin = await new Promise<string>((resolve, reject) => {
+  const { origin, said } = await new Promise<{ origin: string; said: string }>((resolve, reject) => {
     let text = ''
     child.stdout.on('data', (chunk) => {
       text += chunk
-      const port = /http:\/\/(?:localhost|127\.0\.0\.1):(\d+)/.exec(text)?.[1]
-      if (port !== undefined) resolve(`http://127.0.0.1:${port}`)
+      const [, port, rest = ''] = /http:\/\/(?:localhost|127\.0\.0\.1):(\d+)(.*)\n/.exec(text) ?? []
+      if (port !== undefined) resolve({ origin: `http://127.0.0.1:${port}`, said: rest.trim() })
     })
     child.once('exit', (code) =>
       reject(new Error(`${name} ended with ${code}; its standard error would say why: ${text}`)),
@@ -55,6 +70,7 @@ async function startServer(name: string, args: string[], env: Readonly<Record<st
   await (await fetch(`${origin}/livez`)).text()
   return {
     origin,
+    said,
     pid: child.pid ?? 0,
     startMs: performance.now() - started,
     stop: async () => {

@@ -2,6 +2,8 @@
 export interface Progress {
   /** What is being done, where nobody knows how long it will take. */
   note(text: string): void
+  /** How much of one long thing is done. */
+  portion(text: string, done: number, of: number): void
   /** Begins a part of `steps` steps. */
   begin(steps: number): void
   /** One step is beginning. */
@@ -18,11 +20,10 @@ export function progressOn(out: NodeJS.WriteStream): Progress {
   let done = 0
   let last = ''
   let lastAt = Number.NEGATIVE_INFINITY
-  const show = (text: string) => {
+  const show = (text: string, at = done, of = steps) => {
     if (out.isTTY) {
-      const full = steps === 0 ? 0 : Math.round((done / steps) * WIDTH)
-      const bar =
-        steps === 0 ? '' : `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)} ${Math.round((done / steps) * 100)} %  `
+      const full = of === 0 ? 0 : Math.round((at / of) * WIDTH)
+      const bar = of === 0 ? '' : `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)} ${Math.round((at / of) * 100)} %  `
       out.write(`${clear}${`${bar}${text}`.slice(0, out.columns - 1)}`)
       return
     }
@@ -31,10 +32,11 @@ export function progressOn(out: NodeJS.WriteStream): Progress {
     if (what === last && performance.now() - lastAt < 5_000) return
     last = what
     lastAt = performance.now()
-    out.write(steps === 0 ? `${text}\n` : `[${done}/${steps}] ${text}\n`)
+    out.write(of === 0 ? `${text}\n` : `[${at}/${of}] ${text}\n`)
   }
   return {
-    note: show,
+    note: (text) => show(text),
+    portion: show,
     begin: (count) => {
       steps = count
       done = 0

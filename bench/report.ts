@@ -1,27 +1,36 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ratioChart } from './chart.ts'
-import type { CaseResult, SideResult } from './measure.ts'
+import type { FlameResult } from './flame/measure.ts'
+import { sideCells, table } from './markdown.ts'
+import type { CaseResult } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
 import type { Options } from './options.ts'
+import type { Origin } from './origin.ts'
+import type { Refusal } from './peers/client.ts'
+import type { PeersResult } from './peers/measure.ts'
+import { peersSection } from './peers/report.ts'
+import type { RoundTrips } from './round-trips.ts'
 import type { StartResult } from './start-times.ts'
-import { ratioTarget, type Verdict, verdicts } from './targets.ts'
+import { ratioTarget, verdicts } from './targets.ts'
+import type { Verdict } from './verdict.ts'
 
 /** Everything that a run has found out. */
 export interface Findings {
-  /** ISO 8601. */
-  readonly date: string
-  readonly machine: string
+  readonly origin: Origin
   readonly seconds: number
   readonly options: Options
   readonly results: readonly CaseResult[]
+  readonly roundTrips: readonly RoundTrips[]
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
+  readonly peers: PeersResult | Refusal | undefined
+  readonly flames: readonly FlameResult[]
 }
 
 /** Writes `report.md`, `report.json` and `ratios.svg` into `folder`, and gives the text of the report. */
 export function writeReport(folder: string, findings: Findings): string {
-  const judged = verdicts(findings.results, findings.memory, findings.start)
+  const judged = verdicts(findings)
   const text = markdown(findings, judged)
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...findings, verdicts: judged }, null, 2)}\n`)
   writeFileSync(join(folder, 'ratios.svg'), ratioChart(findings.results))
@@ -29,11 +38,18 @@ export function writeReport(folder: string, findings: Findings): string {
   return text
 }
 
-function markdown({ date, machine, seconds, options, results }: Findings, judged: readonly Verdict[]): string {
+function markdown(
+  { origin, seconds, options, results, roundTrips, peers, flames }: Findings,
+  judged: readonly Verdict[],
+): string {
   const missed = judged.filter(({ reached }) => !reached).length
   return `# Benchmark
 
-${date}, ${machine}. ${options.rounds} rounds, windows of ${options.windowMs} ms, ${seconds} s in all${options.quick ? ' (quick)' : ''}.
+\`${origin.command}\`, ${origin.date}, ${seconds} s in all. ${options.rounds} interleaved rounds, windows of ${options.windowMs} ms.
+
+Machine: ${origin.machine}. ${Object.entries(origin.versions)
+    .map(([name, version]) => `${name} ${version}`)
+    .join(', ')}. PostgreSQL with fsync on, on the same machine.
 
 *Ratio*: requests per second of the gateway ÷ those of the ceiling, a bare server that does the same row work in one
 statement; median of the rounds. *CPU ratio*: the ceiling's CPU time per request ÷ the gateway's, PostgreSQL included. Requests
@@ -74,6 +90,39 @@ ${table(
     ...[result.cpuRatio.toFixed(2), ...sideCells(result.ours), ...sideCells(result.ceiling)],
   ]),
 )}
+
+${roundTripsSection(roundTrips)}${peersSection(peers)}
+${flames.map(flameSection).join('\n')}`
+}
+
+/** Empty where they were not counted. */
+function roundTripsSection(roundTrips: readonly RoundTrips[]): string {
+  if (roundTrips.length === 0) return ''
+  return `## Round trips to PostgreSQL
+
+Counted between the gateway's driver and PostgreSQL, per request, once every connection has prepared its statements. Control
+data is confirmed twice in a second, whatever the number of requests; that is the fraction.
+
+${table(
+  ['Workload', 'Round trips'],
+  roundTrips.map(({ title, case: name, perRequest }) => [`${title}, ${name}`, perRequest.toFixed(2)]),
+)}
+
+`
+}
+
+/** Where the time goes, in words and as a picture. */
+function flameSection({ title, case: size, file, owners, functions }: FlameResult): string {
+  const list = (items: FlameResult['owners'], n: number) =>
+    items
+      .slice(0, n)
+      .map(({ what, share }) => `${what} ${(share * 100).toFixed(0)} %`)
+      .join(', ')
+  return `## Where the gateway's time goes: ${title}, ${size} users
+
+By who wrote the code: ${list(owners, 8)}. By function, without what it calls: ${list(functions, 10)}.
+
+![Flame graph](${file})
 `
 }
 
@@ -83,15 +132,3 @@ const ratioCell = (result: CaseResult): string => {
 }
 
 const span = (ratios: readonly number[]) => `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`
-
-const sideCells = (side: SideResult): string[] => [
-  side.perSecond < 100 ? side.perSecond.toFixed(1) : side.perSecond.toFixed(0),
-  `${side.p50.toFixed(2)} / ${side.p99.toFixed(2)}`,
-  `${side.serverCpuUs.toFixed(0)} + ${side.postgresCpuUs.toFixed(0)}`,
-  side.rssMb.toFixed(0),
-]
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
-}

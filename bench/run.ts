@@ -1,18 +1,18 @@
 import { mkdirSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { startPostgres } from '../test/support/postgres-server.ts'
-import { type Bench, type CaseResult, measure } from './measure.ts'
-import { type MemoryResult, measureMemory } from './memory.ts'
+import { measureFlames } from './flame/measure.ts'
+import { type Bench, type CaseResult, measure, warmUp } from './measure.ts'
+import { measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
+import { originOf } from './origin.ts'
+import { chosenParts } from './parts.ts'
+import { measurePeers, peerSteps } from './peers/measure.ts'
 import { postgresPid, prepare } from './prepare.ts'
 import { startCeiling, startLoad } from './processes.ts'
 import { progressOn } from './progress.ts'
-import { writeReport } from './report.ts'
-import { measureStart, type StartResult } from './start-times.ts'
-import { workloads } from './workloads/index.ts'
-
-const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
+import { type Findings, writeReport } from './report.ts'
+import { measureRoundTrips } from './round-trips.ts'
+import { measureStart } from './start-times.ts'
 
 /** A server that has the memory for a million users, as one in production would. */
 const POSTGRES_SETTINGS = ['shared_buffers=2GB', 'max_wal_size=8GB']
@@ -22,52 +22,66 @@ async function main(): Promise<void> {
     process.stdout.write(USAGE)
     return
   }
-  const options = readOptions(process.argv.slice(2))
-  const wanted = (name: string) => options.only.length === 0 || options.only.some((only) => name.startsWith(only))
-  const chosen = workloads.filter(({ name }) => wanted(name))
+  const { options, parts } = commandLine()
+  const { workloads, besides, fill } = parts
   const progress = progressOn(process.stderr)
   const begun = Date.now()
 
   progress.note('starting PostgreSQL')
   const server = await startPostgres({ fsync: true, settings: POSTGRES_SETTINGS })
-  const { world, gateway } = await prepare(server.url, options, progress)
+  const origin = originOf(server.description)
+  const { world, gateway } = await prepare(server.url, options, fill, progress)
   const bench: Bench = {
     ...{ options, world, load: startLoad(), postgresPid: await postgresPid(server.url) },
     servers: { ours: gateway, ceiling: await startCeiling(server.url) },
   }
   bench.load.know(world)
 
-  const results: CaseResult[] = []
-  const rounds = chosen.flatMap((w) => w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)))
+  mkdirSync(options.results, { recursive: true })
+  let findings: Findings = {
+    ...{ origin, options, seconds: 0, results: [], roundTrips: [] },
+    ...{ memory: undefined, start: undefined, peers: undefined, flames: [] },
+  }
+  // After every part, so that what comes later cannot take an hour's results with it.
+  const found = (more: Partial<Findings>) => {
+    findings = { ...findings, ...more, seconds: Math.round((Date.now() - begun) / 1_000) }
+    return writeReport(options.results, findings)
+  }
+
+  const rounds = workloads.flatMap((w) =>
+    w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)),
+  )
   progress.begin(rounds.reduce((sum, n) => sum + n, 0))
-  for (const workload of chosen) {
+  if (workloads[0] !== undefined) await warmUp(bench, workloads[0], progress.note)
+  for (const workload of workloads) {
     const measured = await measure(bench, workload, progress.step)
-    results.push(...measured)
+    found({ results: [...findings.results, ...measured] })
     for (const one of measured) progress.say(summary(one))
   }
   await bench.servers.ceiling.stop()
+  progress.begin(besides.has('peers') ? peerSteps(options) : 0)
+  if (besides.has('peers')) found({ peers: await measurePeers(bench, server.url, progress) })
   await bench.servers.ours.stop()
   progress.begin(0)
-  const memory: MemoryResult | undefined = wanted('memory')
-    ? await measureMemory(bench, server.url, progress)
-    : undefined
-  const start: StartResult | undefined = wanted('start') ? await measureStart(server.url, options, progress) : undefined
+  if (besides.has('round-trips')) found({ roundTrips: await measureRoundTrips(bench, server.url, progress) })
+  if (besides.has('memory')) found({ memory: await measureMemory(bench, server.url, progress) })
+  if (besides.has('start')) found({ start: await measureStart(server.url, options, progress) })
+  if (besides.has('flame')) found({ flames: await measureFlames(bench, server.url, options.results, progress) })
   bench.load.stop()
-
-  mkdirSync(RESULTS, { recursive: true })
-  const machine = `${cpus().length} × ${cpus()[0]?.model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}, ${server.description}`
-  const seconds = Math.round((Date.now() - begun) / 1_000)
-  const text = writeReport(RESULTS, {
-    date: new Date().toISOString(),
-    machine,
-    seconds,
-    options,
-    results,
-    memory,
-    start,
-  })
+  const text = found({})
   await server.stop()
   process.stdout.write(text)
+}
+
+/** What was asked for; ends with a line for people where that makes no sense. */
+function commandLine() {
+  try {
+    const options = readOptions(process.argv.slice(2))
+    return { options, parts: chosenParts(options) }
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+    process.exit(2)
+  }
 }
 
 /** One case in one line. */

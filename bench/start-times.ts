@@ -14,17 +14,15 @@ export interface StartResult {
   readonly existingFolderMs: number
 }
 
-const TIMES = 3
-
 /** Starts and stops the gateway on the database and on embedded folders, new ones and one that is there. */
 export async function measureStart(
   databaseUrl: string,
-  { gateway }: Options,
+  { gateway, quick }: Options,
   progress: Progress,
 ): Promise<StartResult> {
   const times = async (what: string, env: (i: number) => Record<string, string>) => {
     const each: number[] = []
-    for (let i = 0; i < TIMES; i++) {
+    for (let i = 0; i < (quick ? 1 : 3); i++) {
       progress.note(`start: ${what}`)
       const server = await startGateway(env(i), gateway)
       each.push(server.startMs)

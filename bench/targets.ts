@@ -1,16 +1,12 @@
 import type { CaseResult } from './measure.ts'
 import { median } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
+import type { Refusal } from './peers/client.ts'
+import type { PeersResult } from './peers/measure.ts'
+import { peerVerdicts } from './peers/report.ts'
 import type { StartResult } from './start-times.ts'
-
-/** A promise about speed or size, and whether it was kept. */
-export interface Verdict {
-  readonly what: string
-  /** Such as `≥ 0.75`. */
-  readonly target: string
-  readonly measured: string
-  readonly reached: boolean
-}
+import { atLeast, atMost, type Verdict } from './verdict.ts'
+import { shortNumber } from './workloads/workload.ts'
 
 /** Requests per second, ours to the ceiling's, at the least; the worst case of the workload counts. */
 export const RATIOS: Readonly<Record<string, number>> = {
@@ -46,18 +42,28 @@ const GROWTH: Readonly<Record<string, number>> = {
   'look-up-externalId': 1.15,
   'look-up-work-email': 1.15,
   'look-up-email': 1.15,
+  'look-up-title': 1.5,
+  'look-up-department': 1.5,
   create: 1.2,
   deactivate: 1.15,
   member: 1.15,
+  'member-by-path': 1.15,
 }
 
 /** Every target for which there is a measurement. */
-export function verdicts(
-  results: readonly CaseResult[],
-  memory: MemoryResult | undefined,
-  start: StartResult | undefined,
-): Verdict[] {
-  return [...ratios(results), ...growth(results), ...ofMemory(memory), ...ofStart(start)]
+export function verdicts({
+  results,
+  memory,
+  start,
+  peers,
+}: {
+  readonly results: readonly CaseResult[]
+  readonly memory: MemoryResult | undefined
+  readonly start: StartResult | undefined
+  readonly peers: PeersResult | Refusal | undefined
+}): Verdict[] {
+  const against = peers === undefined || 'cannot' in peers ? [] : peerVerdicts(peers)
+  return [...ratios(results), ...growth(results), ...ofMemory(memory), ...ofStart(start), ...against]
 }
 
 const ratios = (results: readonly CaseResult[]): Verdict[] =>
@@ -102,7 +108,7 @@ function ofMemory(memory: MemoryResult | undefined): Verdict[] {
   return [
     atMost('Memory, idle', memory.idleMb, 110, 'MB'),
     atMost('Memory, under load', memory.underLoadMb, 200, 'MB'),
-    atMost('Memory that reads of the largest group add', memory.groupReadAddsMb, 64, 'MB'),
+    atMost(`Memory that reads of a group of ${shortNumber(memory.groupMembers)} add`, memory.groupReadAddsMb, 64, 'MB'),
     atMost('p99 of another tenant during such reads ÷ its quiet one', besideGroupReadP99 / quietP99, 3),
   ]
 }
@@ -114,13 +120,4 @@ function ofStart(start: StartResult | undefined): Verdict[] {
     atMost('Start to first answer, embedded folder that is there', start.existingFolderMs / 1_000, 1.5, 's'),
     atMost('Start to first answer, new embedded folder', start.newFolderMs / 1_000, 3, 's'),
   ]
-}
-
-const atLeast = (what: string, value: number, target: number): Verdict => ({
-  ...{ what, target: `≥ ${target.toFixed(2)}`, measured: value.toFixed(2), reached: value >= target },
-})
-
-function atMost(what: string, value: number, target: number, unit = ''): Verdict {
-  const text = (n: number) => `${unit === 'MB' ? n.toFixed(0) : n.toFixed(2)}${unit && ` ${unit}`}`
-  return { what, target: `≤ ${text(target)}`, measured: text(value), reached: value <= target }
 }

@@ -1,3 +1,16 @@
+CREATE TABLE "api_key_secrets" (
+	"key_id" text NOT NULL,
+	"version" integer NOT NULL,
+	"hash" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"expires_at" timestamp (3) with time zone,
+	"ends_at" timestamp (3) with time zone,
+	"ends_on_use" boolean DEFAULT false NOT NULL,
+	"last_used_at" timestamp (3) with time zone,
+	"last_used_by" text,
+	CONSTRAINT "api_key_secrets_key_id_version_pk" PRIMARY KEY("key_id","version")
+);
+--> statement-breakpoint
 CREATE TABLE "api_keys" (
 	"id" text PRIMARY KEY NOT NULL,
 	"project_id" uuid,
@@ -5,12 +18,26 @@ CREATE TABLE "api_keys" (
 	"tenant_id" uuid,
 	"user_id" uuid,
 	"name" text NOT NULL,
-	"hash" text NOT NULL,
 	"permissions" text[] NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	"expires_at" timestamp (3) with time zone,
 	"revoked_at" timestamp (3) with time zone,
-	"last_used_at" timestamp (3) with time zone
+	"warned_at" timestamp (3) with time zone
+);
+--> statement-breakpoint
+CREATE TABLE "audit_entries" (
+	"seq" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "audit_entries_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"actor" text NOT NULL,
+	"action" text NOT NULL,
+	"project_id" uuid,
+	"environment_id" uuid,
+	"tenant_id" uuid,
+	"target_id" text NOT NULL,
+	"target_name" text NOT NULL,
+	"before" jsonb,
+	"after" jsonb,
+	"address" text,
+	"request_id" text
 );
 --> statement-breakpoint
 CREATE TABLE "control_revision" (
@@ -57,6 +84,17 @@ CREATE TABLE "events" (
 	"occurred_at" timestamp (3) with time zone NOT NULL,
 	"changes" text NOT NULL,
 	CONSTRAINT "events_tenant_id_seq_pk" PRIMARY KEY("tenant_id","seq")
+);
+--> statement-breakpoint
+CREATE TABLE "idempotency_keys" (
+	"actor" text NOT NULL,
+	"key" text NOT NULL,
+	"fingerprint" text NOT NULL,
+	"status" integer NOT NULL,
+	"location" text,
+	"body" text NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "idempotency_keys_actor_key_pk" PRIMARY KEY("actor","key")
 );
 --> statement-breakpoint
 CREATE TABLE "instance_secrets" (
@@ -177,6 +215,7 @@ CREATE TABLE "webhook_endpoints" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "api_key_secrets" ADD CONSTRAINT "api_key_secrets_key_id_api_keys_id_fk" FOREIGN KEY ("key_id") REFERENCES "public"."api_keys"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -194,12 +233,17 @@ ALTER TABLE "tenants" ADD CONSTRAINT "tenants_environment_id_environments_id_fk"
 ALTER TABLE "webhook_deliveries" ADD CONSTRAINT "webhook_deliveries_endpoint_id_webhook_endpoints_id_fk" FOREIGN KEY ("endpoint_id") REFERENCES "public"."webhook_endpoints"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "webhook_endpoints" ADD CONSTRAINT "webhook_endpoints_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "api_key_secrets_expiry" ON "api_key_secrets" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "api_keys_scope" ON "api_keys" USING btree ("project_id","environment_id","tenant_id");--> statement-breakpoint
 CREATE INDEX "api_keys_user" ON "api_keys" USING btree ("tenant_id","user_id");--> statement-breakpoint
+CREATE INDEX "audit_entries_project" ON "audit_entries" USING btree ("project_id","seq");--> statement-breakpoint
+CREATE INDEX "audit_entries_environment" ON "audit_entries" USING btree ("environment_id","seq");--> statement-breakpoint
+CREATE INDEX "audit_entries_tenant" ON "audit_entries" USING btree ("tenant_id","seq");--> statement-breakpoint
 CREATE UNIQUE INDEX "environments_key" ON "environments" USING btree ("project_id","key_folded");--> statement-breakpoint
 CREATE UNIQUE INDEX "events_position" ON "events" USING btree ("tenant_id","position") WHERE position is not null;--> statement-breakpoint
 CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null;--> statement-breakpoint
 CREATE INDEX "events_time" ON "events" USING btree ("tenant_id","occurred_at");--> statement-breakpoint
+CREATE INDEX "idempotency_keys_time" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "memberships_member" ON "memberships" USING btree ("tenant_id","member_id","group_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "projects_key" ON "projects" USING btree ("key_folded");--> statement-breakpoint
 CREATE UNIQUE INDEX "resource_keys_unique" ON "resource_keys" USING btree ("tenant_id","resource_type","attribute","key") WHERE is_unique;--> statement-breakpoint

@@ -4,6 +4,8 @@ import type { ControlPlane } from './context/control-cache.ts'
 import type { Database } from './db/database.ts'
 import type { Deliveries } from './delivery/deliveries.ts'
 import { adminApi } from './http/admin/api.ts'
+import { describe } from './http/admin/openapi.ts'
+import { referencePage } from './http/admin/reference-page.tsx'
 import { refusalFor, scimErrorResponse } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
@@ -47,7 +49,12 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   app.route('/', healthRoutes(database))
   app.route('/', modesPage())
   app.all('/scim/*', gateway)
-  app.route('/api/v1', adminApi({ database, config, control, ...deliveries }))
+  const admin = adminApi({ database, config, control, deliveries })
+  app.route('/api/v1', admin)
+  app.route(
+    '/',
+    referencePage(() => describe(admin)),
+  )
   app.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   app.onError((error, c) => {
     const { requestId } = c.var

@@ -1,10 +1,11 @@
 import { bootstrap } from './administration/bootstrap.ts'
+import { watchExpiry } from './administration/key-warnings.ts'
 import { createApp } from './app.ts'
 import { loadConfig } from './config.ts'
 import { ControlPlane } from './context/control-cache.ts'
 import { migrateDatabase } from './db/open.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
-import { createLogger, logFailure } from './observability/logger.ts'
+import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control-store.ts'
 import { startFailure, startGateway, stopOnSignals } from './start.ts'
 
@@ -19,6 +20,11 @@ async function main(): Promise<void> {
     bootstrap,
     createApp: (deps) => {
       const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
+      const expiry = watchExpiry(
+        deps.database,
+        (key) => keyExpiryLine(logger, key),
+        (error) => logError(logger, error),
+      )
       const deliveries = openDeliveries(deps.database, config, {
         failed: (error, task) => logFailure(logger, error, task),
         disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
@@ -28,6 +34,7 @@ async function main(): Promise<void> {
         fetch: createApp({ ...deps, control, deliveries }).fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
+          expiry.stop()
           await deliveries.stop()
           await control.stop()
         },

@@ -10,7 +10,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['provisioning', 'administration', 'delivery'],
   ['repositories'],
   ['db', 'context', 'events', 'observability', 'config'],
-  ['scim'],
+  ['scim', 'client'],
 ]
 const HOMES: Record<string, readonly string[]> = {
   hono: ['app', 'http', 'listen', 'start', 'main'],
@@ -27,6 +27,7 @@ const HOMES: Record<string, readonly string[]> = {
   pino: ['observability'],
   'lru-cache': ['context'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],
+  'openapi-fetch': ['client'],
   'close-with-grace': ['main', 'start'],
 }
 

@@ -94,3 +94,19 @@ export const changeMembers = `with r as (
   ), e as (${event} select $1, 'group.member_added', 'Group', r.id, r.version, 'bench', 'bench', r.modified_at,
       json_build_object('members', array_cat($3::text::uuid[], $4::text::uuid[]))::text from r
   ) select version::int as version from r`
+
+/** `$1` tenant, `$2` group, `$3` ids of all members. */
+export const replaceMembers = `with w as materialized (select x.id from unnest($3::text::uuid[]) x(id)
+  ), a as (
+    insert into memberships (tenant_id, group_id, member_id) select $1, $2, w.id from w
+    where not exists (select 1 from memberships m where m.tenant_id = $1 and m.group_id = $2 and m.member_id = w.id)
+    returning member_id
+  ), d as (
+    delete from memberships m where m.tenant_id = $1 and m.group_id = $2 and not exists (select 1 from w where w.id = m.member_id)
+    returning member_id
+  ), r as (
+    update resources set version = version + 1, modified_at = ${moment}
+    where tenant_id = $1 and id = $2 returning id, version, modified_at
+  ), e as (${event} select $1, 'group.member_added', 'Group', r.id, r.version, 'bench', 'bench', r.modified_at,
+      json_build_object('members', array(select member_id from a union all select member_id from d))::text from r
+  ) select version::int as version from r`

@@ -1,18 +1,32 @@
 import { Hono } from 'hono'
 import { v7 as uuidv7 } from 'uuid'
 import { connectPostgres } from '../../src/db/postgres.ts'
+import { turns } from '../../src/db/turns.ts'
 import { listen } from '../../src/listen.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
-import { changeMembers, createGroup, createMany, createUser, reads, replaceUser, setActive } from './ceiling-sql.ts'
+import {
+  changeMembers,
+  createGroup,
+  createMany,
+  createUser,
+  reads,
+  replaceMembers,
+  replaceUser,
+  setActive,
+} from './ceiling-sql.ts'
 
 // The ceiling: what this stack could do at best. It knows no key, no schema, no version and no error; it parses JSON with
 // JSON.parse, runs one prepared statement and sends the stored text. It listens as the gateway does and has the same driver.
 
+const CONNECTIONS = 10
 const databaseUrl = process.env.DATABASE_URL ?? ''
-const sql = connectPostgres({ databaseUrl, databasePrepare: true }, { max: 10, timeouts: true })
+const sql = connectPostgres({ databaseUrl, databasePrepare: true }, { max: CONNECTIONS, timeouts: true })
+
+// As the gateway does: with more statements than connections the driver's own queue slows everything down.
+const inTurn = turns(CONNECTIONS, 60_000, () => new Error('no turn within a minute'))
 
 const run = (statement: string, values: readonly (string | null)[]) =>
-  sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true })
+  inTurn(async () => await sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true }))
 
 const respond = (text: string, status = 200) =>
   new Response(text, { status, headers: { 'Content-Type': 'application/scim+json' } })
@@ -102,6 +116,12 @@ app.put('/replace/:tenant/:id', async (c) => {
 app.patch('/members/:tenant/:id', async (c) => {
   const { add, remove } = await c.req.json()
   await run(changeMembers, [c.req.param('tenant'), c.req.param('id'), `{${add.join(',')}}`, `{${remove.join(',')}}`])
+  return new Response(null, { status: 204 })
+})
+
+app.put('/members/:tenant/:id', async (c) => {
+  const { members } = await c.req.json()
+  await run(replaceMembers, [c.req.param('tenant'), c.req.param('id'), `{${members.join(',')}}`])
   return new Response(null, { status: 204 })
 })
 

@@ -54,6 +54,7 @@ export const day: Workload = {
   title: 'A day of small changes over many tenants',
   connections: 16,
   longer: 2,
+  needs: ['day'],
   cases: (world) => [
     {
       name: `${world.day.length} tenants`,

@@ -40,6 +40,7 @@ const oneMember = (name: string, title: string, remove: 'remove' | 'remove-by-pa
   name,
   title,
   connections: 8,
+  needs: ['groups'],
   cases: (world) =>
     forGroups(world, (group) => {
       const call = (side: Side) => (turn: Turn) => {
@@ -58,6 +59,7 @@ const manyMembers: Workload = {
   title: `Add and remove ${MANY} members in one PATCH`,
   connections: 1,
   longer: 2,
+  needs: ['groups'],
   cases: (world) =>
     forGroups(world, (group) => {
       const call = (side: Side) => (turn: Turn) => {
@@ -66,6 +68,42 @@ const manyMembers: Workload = {
       }
       return { calls: { ours: call('ours'), ceiling: call('ceiling') } }
     }),
+}
+
+/** Sends the whole list of members, with some exchanged for others in every turn. */
+const replaceMembers: Workload = {
+  name: 'member-replace',
+  title: 'Replace the whole list of members',
+  connections: 1,
+  longer: 2,
+  needs: ['groups'],
+  cases: (world) => {
+    const { tenant, all } = world.groups
+    const group = all.findLast(({ members }) => members <= 10_000) ?? all[0]
+    if (group === undefined) return []
+    return [1, MANY].map((exchanged) => {
+      const ids = (side: Side, { turn }: Turn) => {
+        const from = firstOf(world, side) + (turn % 2) * MANY
+        const stay = Array.from({ length: group.members - exchanged }, (_, i) => idOf(tenant.id, i))
+        return [...stay, ...Array.from({ length: exchanged }, (_, i) => idOf(tenant.id, from + i))]
+      }
+      return {
+        name: `${shortNumber(group.members)}, ${exchanged} exchanged`,
+        calls: {
+          ours: (turn) => ({
+            method: 'PATCH',
+            path: ours(world, tenant, `/Groups/${group.id}`),
+            body: patchOf({ op: 'replace', path: 'members', value: ids('ours', turn).map((value) => ({ value })) }),
+          }),
+          ceiling: (turn) => ({
+            method: 'PUT',
+            path: `/members/${tenant.id}/${group.id}`,
+            body: JSON.stringify({ members: ids('ceiling', turn) }),
+          }),
+        },
+      }
+    })
+  },
 }
 
 /** Reads of one group. */
@@ -93,6 +131,7 @@ const withMembers: Workload = {
   title: 'Read a group with its members',
   connections: 1,
   longer: 2,
+  needs: ['groups'],
   cases: (world) => forGroups(world, (group) => groupCase(world, group, true)),
 }
 
@@ -100,6 +139,7 @@ const withoutMembers: Workload = {
   name: 'group-without-members',
   title: 'Read a group without its members',
   connections: 16,
+  needs: ['groups'],
   cases: (world) => forGroups(world, (group) => groupCase(world, group, false)),
 }
 
@@ -111,4 +151,5 @@ export const groupWrites: readonly Workload[] = [
   oneMember('member', 'Add and remove one member', 'remove'),
   oneMember('member-by-path', 'Add one member, remove by members[value eq …]', 'remove-by-path'),
   manyMembers,
+  replaceMembers,
 ]

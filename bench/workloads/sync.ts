@@ -42,6 +42,7 @@ const users: Workload = {
   name: 'sync-users',
   title: 'First sync: look up and create each user',
   connections: CONNECTIONS,
+  needs: [],
   cases: (world) => [
     lookUpThenCreate(world, 'users', (side, tenant, name, turn) => {
       const kind = serial(turn) % KINDS
@@ -64,6 +65,7 @@ const groups: Workload = {
   name: 'sync-groups',
   title: 'First sync: look up and create each group',
   connections: CONNECTIONS,
+  needs: [],
   cases: (world) => [
     lookUpThenCreate(world, 'groups', (side, tenant, name) => {
       const body = JSON.stringify({ schemas: [GROUP_SCHEMA], displayName: name, externalId: name })
@@ -85,6 +87,7 @@ const memberships: Workload = {
   name: 'sync-members',
   title: `First sync: add members, ${BATCH} in a PATCH`,
   connections: CONNECTIONS,
+  needs: [],
   cases: (world) => {
     const perGroup = Math.ceil(world.sync.memberships / world.sync.groups / BATCH)
     const call = (side: Side) => (turn: Turn) => {

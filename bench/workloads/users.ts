@@ -60,6 +60,7 @@ const retrieve: Workload = {
   name: 'read',
   title: 'Read by id',
   connections: CONNECTIONS,
+  needs: ['sizes', 'groups'],
   cases: (world) => {
     const of = (name: string, tenant: BenchTenant, users: number): Case => {
       const id = (turn: Turn) => idOf(tenant.id, spread(serial(turn), users))

@@ -9,11 +9,15 @@ export interface Call {
 }
 
 /** Which request: the `turn`-th of a connection, from 0, counted over the whole run. */
-export interface Turn {
-  readonly world: World
+export interface Place {
   readonly connection: number
   readonly connections: number
   readonly turn: number
+}
+
+/** Which request, in which world. */
+export interface Turn extends Place {
+  readonly world: World
 }
 
 /** One size or form of a workload. */
@@ -36,8 +40,13 @@ export interface Workload {
   readonly connections: number
   /** Milliseconds of a window are multiplied by this; for slow requests. */
   readonly longer?: number
+  /** What has to be filled before; by default the tenants of each size. */
+  readonly needs?: readonly Filling[]
   cases(world: World): readonly Case[]
 }
+
+/** Parts of the world that take time to fill: tenants of each size, the tenant with groups, many small tenants. */
+export type Filling = 'sizes' | 'groups' | 'day'
 
 /** Tells the names made in this run from those of the last one. */
 const run = randomBytes(3).toString('hex')
@@ -53,7 +62,7 @@ export function shortNumber(n: number): string {
 }
 
 /** Counts the turns of all connections: 0, 1, 2, … with each number given to one connection only. */
-export const serial = ({ connection, connections, turn }: Turn): number => turn * connections + connection
+export const serial = ({ connection, connections, turn }: Place): number => turn * connections + connection
 
 /** Spreads serial numbers over 0 to `n` - 1 in no order that a cache could like; `n` must be no multiple of 7919. */
 export const spread = (i: number, n: number): number => (i * 7_919) % n
@@ -62,7 +71,7 @@ export const spread = (i: number, n: number): number => (i * 7_919) % n
  * One of `n` things that this connection has for itself, and how often it has been through all of them: so that what one
  * turn did, the turn a pass later can undo.
  */
-export function own({ connection, connections, turn }: Turn, n: number): { index: number; pass: number } {
+export function own({ connection, connections, turn }: Place, n: number): { index: number; pass: number } {
   const each = Math.max(1, Math.floor(n / connections))
   return { index: connection * each + (turn % each), pass: Math.floor(turn / each) }
 }

@@ -1,19 +1,22 @@
 import { isApiKeyId, mintApiKey } from '../context/api-key.ts'
 import type { Permission, Principal, Scope } from '../context/principal.ts'
-import { covers, PERMISSIONS } from '../context/principal.ts'
+import { PERMISSIONS } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { sqlState } from '../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../repositories/api-keys.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import { type Page, projectsIn } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
-import { type Administration, change, Refusal } from './control.ts'
+import { type Administration, change, type Recorder, Refusal } from './control.ts'
+import { apiKeyDeed } from './deeds.ts'
+import { refuseWiderThan } from './minting.ts'
 
 /** What a new API key is made from. */
 export interface NewApiKey {
   readonly name: string
   /** Default: everything for the instance, `scim:read` and `scim:write` elsewhere. */
   readonly permissions?: readonly Permission[] | undefined
+  /** Default: when the asking key expires. */
   readonly expiresAt?: Date | undefined
   /** Id of the user for whom the key is to stand; for a tenant's key alone. It reaches nothing but `/Me`. */
   readonly userId?: string | undefined
@@ -23,7 +26,7 @@ export interface NewApiKey {
 export type CreatedApiKey = ApiKeyRow & { readonly key: string }
 
 /**
- * Mints an API key for `scope`. Nobody gets a key that can do more, or in more places, than the key that asks for it.
+ * Mints an API key for `scope`. Nobody gets a key that can do more, in more places or for longer, than the key that asks for it.
  *
  * @throws {Refusal} 400 for a user that is not there, 403 for a key wider than the asking one, 404 when the place is gone
  */
@@ -33,15 +36,13 @@ export async function createApiKey(
   input: NewApiKey,
   by: Principal,
 ): Promise<CreatedApiKey> {
-  const lacking = permissionsOf(scope, input).find((permission) => !by.permissions.has(permission))
-  if (!covers(by.scope, scope)) throw new Refusal(403, 'A key cannot make a key that reaches further than itself.')
-  if (lacking !== undefined)
-    throw new Refusal(403, `A key cannot give the permission "${lacking}", which it does not have itself.`)
-  if (input.userId !== undefined && scope.kind !== 'tenant')
-    throw mistake('user', 'A key that stands for a user must be for one tenant.')
-  return change(administration, async (tx) => {
+  const inherited = by.expiresAt === undefined ? undefined : new Date(by.expiresAt)
+  const key = { ...input, permissions: permissionsOf(scope, input), expiresAt: input.expiresAt ?? inherited }
+  refuseWiderThan(by, { scope, permissions: key.permissions, expiresAt: key.expiresAt ?? null })
+  if (input.userId !== undefined) refuseUnfitForUser(scope, key.permissions)
+  return change(administration, async (tx, record) => {
     if (!(await exists(tx, scope))) throw new Refusal(404, `The ${scope.kind} that the key was for is gone.`)
-    return insertNewKey(tx, scope, input)
+    return insertNewKey(tx, record, scope, key)
   }).catch((error: unknown) => {
     // The reference decides whether the tenant has such a user.
     const unknown = sqlState(error)?.code === '23503' && input.userId !== undefined
@@ -49,10 +50,23 @@ export async function createApiKey(
   })
 }
 
+/** A key that stands for a user is for one tenant, and what it reaches is `/Me` (RFC 7644 §3.11). */
+function refuseUnfitForUser(scope: Scope, permissions: readonly Permission[]): void {
+  if (scope.kind !== 'tenant') throw mistake('user', 'A key that stands for a user must be for one tenant.')
+  const other = permissions.find((permission) => permission !== 'scim:read' && permission !== 'scim:write')
+  if (other !== undefined)
+    throw mistake('permissions', `A key that stands for a user cannot have the permission "${other}".`)
+}
+
 const mistake = (path: string, message: string): Refusal => new Refusal(400, message, [{ path, message }])
 
 /** `createApiKey` inside a change that is under way, for the operator. */
-export async function insertNewKey(tx: Database, scope: Scope, input: NewApiKey): Promise<CreatedApiKey> {
+export async function insertNewKey(
+  tx: Database,
+  record: Recorder,
+  scope: Scope,
+  input: NewApiKey,
+): Promise<CreatedApiKey> {
   const { id, key, hash } = mintApiKey()
   const permissions = permissionsOf(scope, input)
   const row = {
@@ -64,12 +78,21 @@ export async function insertNewKey(tx: Database, scope: Scope, input: NewApiKey)
     userId: input.userId ?? null,
     expiresAt: input.expiresAt ?? null,
   }
-  return { ...(await insertApiKey(tx, row)), key }
+  const made = await insertApiKey(tx, row)
+  record(apiKeyDeed('created', { before: null, after: made }))
+  return { ...made, key }
 }
 
 /** The key with this id whose scope is `place` or lies below it. */
 export async function findApiKey(database: Database, place: Scope, id: string): Promise<ApiKeyRow | undefined> {
   return isApiKeyId(id) ? apiKeysWithin(database, place).find(id) : undefined
+}
+
+/** The same. @throws {Refusal} 404 */
+export async function existingApiKey(database: Database, place: Scope, id: string): Promise<ApiKeyRow> {
+  const found = await findApiKey(database, place, id)
+  if (found === undefined) throw Refusal.notFound('API key', id)
+  return found
 }
 
 /** The keys, revoked ones too, whose scope is `place` or lies below it. */
@@ -82,9 +105,12 @@ export const listApiKeys = (database: Database, place: Scope, page: Page): Promi
  * @throws {Refusal} 404 when there is no such key here
  */
 export async function revokeApiKey(administration: Administration, place: Scope, id: string, now: Date): Promise<void> {
-  if (!isApiKeyId(id)) throw Refusal.notFound('API key', id)
-  const found = await change(administration, (tx) => apiKeysWithin(tx, place).revoke(id, now))
-  if (!found) throw Refusal.notFound('API key', id)
+  await change(administration, async (tx, record) => {
+    const before = await existingApiKey(tx, place, id)
+    if (before.revokedAt !== null) return
+    await apiKeysWithin(tx, place).revoke(id, now)
+    record(apiKeyDeed('revoked', { before, after: { ...before, revokedAt: now } }))
+  })
 }
 
 const permissionsOf = (scope: Scope, { permissions }: NewApiKey): readonly Permission[] =>

@@ -2,9 +2,10 @@ import type { Scope } from '../context/principal.ts'
 import { DEFAULT_TENANT } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { instanceKeyExists } from '../repositories/api-keys.ts'
-import { changeControl } from '../repositories/control-revision.ts'
+import { THE_GATEWAY } from '../repositories/audit.ts'
 import { projectsIn } from '../repositories/projects.ts'
 import { insertNewKey } from './api-keys.ts'
+import { change, type Recorder } from './control.ts'
 import { insertEnvironment } from './environments.ts'
 import { insertProject } from './projects.ts'
 
@@ -28,25 +29,27 @@ const ENVIRONMENT = 'dev'
  * instances at once; what an operator has deleted since is not made again.
  */
 export function bootstrap(database: Database, config: { readonly adminKey?: string | undefined }): Promise<Bootstrap> {
-  return changeControl(database, async (tx) => ({
+  // Nothing is remembered of the control plane yet.
+  const administration = { database, changed: () => undefined, author: THE_GATEWAY }
+  return change(administration, async (tx, record) => ({
     project: PROJECT,
     environment: ENVIRONMENT,
     tenant: DEFAULT_TENANT,
-    apiKey: await firstPlace(tx),
-    adminKey: await adminKey(tx, config.adminKey !== undefined),
+    apiKey: await firstPlace(tx, record),
+    adminKey: await adminKey(tx, record, config.adminKey !== undefined),
   }))
 }
 
-async function firstPlace(tx: Database): Promise<string | undefined> {
+async function firstPlace(tx: Database, record: Recorder): Promise<string | undefined> {
   const [existing] = await projectsIn(tx).list({ after: undefined, limit: 1 })
   if (existing !== undefined) return undefined
-  const project = await insertProject(tx, { key: PROJECT })
-  const environment = await insertEnvironment(tx, project.id, { key: ENVIRONMENT })
+  const project = await insertProject(tx, record, { key: PROJECT })
+  const environment = await insertEnvironment(tx, record, project.id, { key: ENVIRONMENT })
   const scope: Scope = { kind: 'environment', projectId: project.id, environmentId: environment.id }
-  return (await insertNewKey(tx, scope, { name: 'first start' })).key
+  return (await insertNewKey(tx, record, scope, { name: 'first start' })).key
 }
 
-async function adminKey(tx: Database, configured: boolean): Promise<string | undefined> {
+async function adminKey(tx: Database, record: Recorder, configured: boolean): Promise<string | undefined> {
   if (configured || (await instanceKeyExists(tx))) return undefined
-  return (await insertNewKey(tx, { kind: 'instance' }, { name: 'first start' })).key
+  return (await insertNewKey(tx, record, { kind: 'instance' }, { name: 'first start' })).key
 }

@@ -1,12 +1,20 @@
 import type { Database } from '../db/database.ts'
-import { changeControl } from '../repositories/control-revision.ts'
+import { type Author, appendDeeds, type Deed } from '../repositories/audit.ts'
+import { changeControl, countChange } from '../repositories/control-revision.ts'
 
 /** What the operator's verbs work on. */
 export interface Administration {
   readonly database: Database
+  /** True when `database` is a transaction: changes become a part of it, and who began it commits and tells. */
+  readonly inTransaction?: true
   /** Called after each committed change, so that this process forgets what it knew: `ControlPlane.changed`. */
   readonly changed: () => void
+  /** Who asks for the changes. */
+  readonly author: Author
 }
+
+/** Puts into the trail what a change has done; of what differs in nothing, nothing is kept. */
+export type Recorder = (deed: Deed) => void
 
 /** One thing that is wrong, by the path of the member that has it (`settings.mode`). */
 export interface Mistake {
@@ -15,7 +23,7 @@ export interface Mistake {
 }
 
 /** 410 is for what was there once and is not kept for ever. */
-export type RefusalStatus = 400 | 403 | 404 | 409 | 410
+type RefusalStatus = 400 | 403 | 404 | 409 | 410 | 422
 
 /** A refusal that the operator should read; http/problem and the command line turn it into words. */
 export class Refusal extends Error {
@@ -41,9 +49,26 @@ export class Refusal extends Error {
   }
 }
 
-/** Runs one change: alone, in one transaction, seen by every instance. */
-export async function change<T>({ database, changed }: Administration, work: (tx: Database) => Promise<T>): Promise<T> {
-  const result = await changeControl(database, work)
+/**
+ * Runs one change: alone, in one transaction with its entries in the audit trail (SEC-14), seen by every instance.
+ *
+ * @param work tells `record` what it does; nothing of the control plane changes without
+ */
+export async function change<T>(
+  { database, inTransaction, changed, author }: Administration,
+  work: (tx: Database, record: Recorder) => Promise<T>,
+): Promise<T> {
+  const recorded = async (tx: Database): Promise<T> => {
+    const deeds: Deed[] = []
+    const result = await work(tx, (deed) => deeds.push(deed))
+    await appendDeeds(tx, author, deeds)
+    return result
+  }
+  if (inTransaction) {
+    await countChange(database)
+    return recorded(database)
+  }
+  const result = await changeControl(database, recorded)
   changed()
   return result
 }

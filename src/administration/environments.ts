@@ -6,7 +6,8 @@ import { deleteApiKeysWithin } from '../repositories/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/environments.ts'
 import { type Page, projectsIn } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
-import { type Administration, change, Refusal } from './control.ts'
+import { type Administration, change, type Recorder, Refusal } from './control.ts'
+import { placeDeed } from './deeds.ts'
 
 /** What a new environment is made from. */
 export interface NewEnvironment {
@@ -39,15 +40,16 @@ export function createEnvironment(
   projectId: string,
   input: NewEnvironment,
 ): Promise<EnvironmentRow> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     if ((await projectsIn(tx).find(projectId)) === undefined) throw Refusal.notFound('project', projectId)
-    return insertEnvironment(tx, projectId, input)
+    return insertEnvironment(tx, record, projectId, input)
   })
 }
 
 /** `createEnvironment` inside a change that is under way. */
 export async function insertEnvironment(
   tx: Database,
+  record: Recorder,
   projectId: string,
   { key, name, settings, paused }: NewEnvironment,
 ): Promise<EnvironmentRow> {
@@ -56,8 +58,11 @@ export async function insertEnvironment(
   const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
   const environment = await environmentsOf(tx, projectId).insert(row)
   if (environment === undefined) throw Refusal.keyTaken('environment', key)
-  const tenant = { id: uuidv7(), key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {} }
+  const place = { kind: 'environment' as const, projectId, environmentId: environment.id }
+  record(placeDeed(place, { before: null, after: environment }))
+  const tenant = { id: uuidv7(), key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {}, paused: false }
   await tenantsOf(tx, environment.id).insert(tenant)
+  record(placeDeed({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: null, after: tenant }))
   return environment
 }
 
@@ -72,7 +77,7 @@ export function changeEnvironment(
     readonly paused?: boolean | undefined
   },
 ): Promise<EnvironmentRow> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     const environments = environmentsOf(tx, projectId)
     const environment = await environments.find(id)
     const changed =
@@ -82,7 +87,8 @@ export function changeEnvironment(
         settings: changeSettings(environment.settings, input.settings ?? {}),
         paused: input.paused ?? environment.paused,
       }))
-    if (changed === undefined) throw Refusal.notFound('environment', id)
+    if (environment === undefined || changed === undefined) throw Refusal.notFound('environment', id)
+    record(placeDeed({ kind: 'environment', projectId, environmentId: id }, { before: environment, after: changed }))
     return changed
   })
 }
@@ -90,10 +96,13 @@ export function changeEnvironment(
 /**
  * Deletes an environment with its tenant `default` and its keys.
  *
- * @throws {Refusal} 409 while it has other tenants, or resources in `default`
+ * @throws {Refusal} 404, 409 while it has other tenants, or resources in `default`
  */
 export function deleteEnvironment(administration: Administration, projectId: string, id: string): Promise<void> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
+    const environment = await environmentsOf(tx, projectId).find(id)
+    if (environment === undefined) throw Refusal.notFound('environment', id)
+    const place = { kind: 'environment' as const, projectId, environmentId: id }
     const tenants = tenantsOf(tx, id)
     const found = await tenants.list({ after: undefined, limit: 2 })
     const other = found.find((tenant) => tenant.key !== DEFAULT_TENANT)
@@ -103,8 +112,10 @@ export function deleteEnvironment(administration: Administration, projectId: str
       if (await tenants.hasResources(tenant.id))
         throw new Refusal(409, `The tenant "${tenant.key}" of the environment still has resources; delete them first.`)
       await tenants.delete(tenant.id)
+      record(placeDeed({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: tenant, after: null }))
     }
-    await deleteApiKeysWithin(tx, { kind: 'environment', projectId, environmentId: id })
+    await deleteApiKeysWithin(tx, place)
     await environmentsOf(tx, projectId).delete(id)
+    record(placeDeed(place, { before: environment, after: null }))
   })
 }

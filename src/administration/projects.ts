@@ -1,10 +1,12 @@
 import { v7 as uuidv7 } from 'uuid'
+import type { Scope } from '../context/principal.ts'
 import { isKeyOrId, keyProblem } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { deleteApiKeysWithin } from '../repositories/api-keys.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
-import { type Administration, change, Refusal } from './control.ts'
+import { type Administration, change, type Recorder, Refusal } from './control.ts'
+import { placeDeed } from './deeds.ts'
 
 /** What a new project is made from. */
 export interface NewProject {
@@ -27,15 +29,20 @@ export const listProjects = (database: Database, page: Page): Promise<ProjectRow
  * @throws {Refusal} 400 for a key that is none, 409 for one that is taken
  */
 export function createProject(administration: Administration, input: NewProject): Promise<ProjectRow> {
-  return change(administration, (tx) => insertProject(tx, input))
+  return change(administration, (tx, record) => insertProject(tx, record, input))
 }
 
 /** `createProject` inside a change that is under way. */
-export async function insertProject(tx: Database, { key, name, paused }: NewProject): Promise<ProjectRow> {
+export async function insertProject(
+  tx: Database,
+  record: Recorder,
+  { key, name, paused }: NewProject,
+): Promise<ProjectRow> {
   const problem = keyProblem(key)
   if (problem !== undefined) throw Refusal.badKey(problem)
   const project = await projectsIn(tx).insert({ id: uuidv7(), key, name: name ?? key, paused: paused ?? false })
   if (project === undefined) throw Refusal.keyTaken('project', key)
+  record(placeDeed(placeOf(project.id), { before: null, after: project }))
   return project
 }
 
@@ -45,11 +52,12 @@ export function changeProject(
   id: string,
   { name, paused }: { readonly name?: string | undefined; readonly paused?: boolean | undefined },
 ): Promise<ProjectRow> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     const project = await projectsIn(tx).find(id)
     const values = project && { name: name ?? project.name, paused: paused ?? project.paused }
     const changed = values && (await projectsIn(tx).change(id, values))
-    if (changed === undefined) throw Refusal.notFound('project', id)
+    if (project === undefined || changed === undefined) throw Refusal.notFound('project', id)
+    record(placeDeed(placeOf(id), { before: project, after: changed }))
     return changed
   })
 }
@@ -57,14 +65,19 @@ export function changeProject(
 /**
  * Deletes a project and its keys.
  *
- * @throws {Refusal} 409 while it has environments
+ * @throws {Refusal} 404, 409 while it has environments
  */
 export function deleteProject(administration: Administration, id: string): Promise<void> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
+    const project = await projectsIn(tx).find(id)
+    if (project === undefined) throw Refusal.notFound('project', id)
     const [environment] = await environmentsOf(tx, id).list({ after: undefined, limit: 1 })
     if (environment !== undefined)
       throw new Refusal(409, `The project still has environments, such as "${environment.key}"; delete them first.`)
     await deleteApiKeysWithin(tx, { kind: 'project', projectId: id })
     await projectsIn(tx).delete(id)
+    record(placeDeed(placeOf(id), { before: project, after: null }))
   })
 }
+
+const placeOf = (projectId: string): Scope => ({ kind: 'project', projectId })

@@ -1,3 +1,4 @@
+import { scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import type { Page } from '../repositories/projects.ts'
@@ -17,6 +18,7 @@ import {
 import { buildRegistry } from '../scim/schema/registry.ts'
 import { sameValue } from '../scim/schema/values.ts'
 import { type Administration, change, Refusal } from './control.ts'
+import { definitionDeed } from './deeds.ts'
 
 /** Where a definition is in force: in one tenant, or, with a `tenantId` of null, in all tenants of the environment. */
 export interface DefinitionPlace {
@@ -68,7 +70,7 @@ export async function putDefinition(
     const message = `is "${definitionName(definition)}", and the URL names "${name.slice(0, 256)}"`
     throw new Refusal(400, `The ${NAME[kind]} ${message}.`, [{ path: NAME[kind], message }])
   }
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     await existing(tx, place)
     const { environmentId, tenantId } = place
     const definitions = schemaDefinitionsOf(tx, environmentId)
@@ -86,6 +88,7 @@ export async function putDefinition(
       ? await definitions.change(before.id, definition)
       : await definitions.insert(tenantId, definition)
     await refuseMisfit(tx, place)
+    record(definitionDeed(scopeOf(place), { before: before ?? null, after: row }))
     return { row, made: before === undefined }
   })
 }
@@ -101,7 +104,7 @@ export function deleteDefinition(
   kind: DefinitionKind,
   name: string,
 ): Promise<void> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     const definitions = schemaDefinitionsOf(tx, place.environmentId)
     const row = await definitions.find(place.tenantId, kind, name)
     if (row === undefined) throw Refusal.notFound(NOUN[kind], name)
@@ -111,6 +114,7 @@ export function deleteDefinition(
     }
     await definitions.delete(row.id)
     await refuseMisfit(tx, place)
+    record(definitionDeed(scopeOf(place), { before: row, after: null }))
   })
 }
 

@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
+import type { EnvironmentPlace } from '../context/principal.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../context/scim-path.ts'
 import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
@@ -7,12 +8,7 @@ import type { Page } from '../repositories/projects.ts'
 import { schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
 import { type TenantRow, tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, Refusal } from './control.ts'
-
-/** The environment that the tenants here are in. */
-export interface EnvironmentPlace {
-  readonly projectId: string
-  readonly environmentId: string
-}
+import { placeDeed } from './deeds.ts'
 
 /** The tenant of an environment with this key or id. */
 export async function findTenant(
@@ -46,13 +42,16 @@ export function createTenant(
   const { key, name, settings, paused } = input
   const problem = keyProblem(key)
   if (problem !== undefined) throw Refusal.badKey(problem)
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     if ((await environmentsOf(tx, projectId).find(environmentId)) === undefined)
       throw Refusal.notFound('environment', environmentId)
     if (await schemaDefinitionsOf(tx, environmentId).hasEndpoint(key)) throw Refusal.keyIsEndpoint(key)
     const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
     const tenant = await tenantsOf(tx, environmentId).insert(row)
     if (tenant === undefined) throw Refusal.keyTaken('tenant', key)
+    record(
+      placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: tenant.id }, { before: null, after: tenant }),
+    )
     return tenant
   })
 }
@@ -60,7 +59,7 @@ export function createTenant(
 /** Changes a tenant's name, merges its settings, pauses or resumes it; its key and id never change. */
 export function changeTenant(
   administration: Administration,
-  environmentId: string,
+  { projectId, environmentId }: EnvironmentPlace,
   id: string,
   input: {
     readonly name?: string | undefined
@@ -68,7 +67,7 @@ export function changeTenant(
     readonly paused?: boolean | undefined
   },
 ): Promise<TenantRow> {
-  return change(administration, async (tx) => {
+  return change(administration, async (tx, record) => {
     const tenants = tenantsOf(tx, environmentId)
     const tenant = await tenants.find(id)
     const changed =
@@ -78,7 +77,8 @@ export function changeTenant(
         settings: changeSettings(tenant.settings, input.settings ?? {}),
         paused: input.paused ?? tenant.paused,
       }))
-    if (changed === undefined) throw Refusal.notFound('tenant', id)
+    if (tenant === undefined || changed === undefined) throw Refusal.notFound('tenant', id)
+    record(placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before: tenant, after: changed }))
     return changed
   })
 }
@@ -87,14 +87,25 @@ export function changeTenant(
  * Deletes a tenant with everything that is its own: resources, memberships, keys, events (TEN-11). Should that fail half-way,
  * everything is still there and the tenant is paused.
  *
- * @throws {Refusal} 409 for `default`, which every environment has
+ * @throws {Refusal} 404, 409 for `default`, which every environment has
  */
-export async function deleteTenant(administration: Administration, environmentId: string, id: string): Promise<void> {
+export async function deleteTenant(
+  administration: Administration,
+  within: EnvironmentPlace,
+  id: string,
+): Promise<void> {
+  const { projectId, environmentId } = within
   const tenant = await findTenant(administration.database, environmentId, id)
   if (tenant === undefined) throw Refusal.notFound('tenant', id)
   if (tenant.key === DEFAULT_TENANT)
     throw new Refusal(409, 'The tenant "default" cannot be deleted; every environment has one.')
   // Without new requests the deletion need not wait for a gap between them, with all other changes waiting behind it.
-  await changeTenant(administration, environmentId, id, { paused: true })
-  await change(administration, (tx) => tenantsOf(tx, environmentId).delete(id))
+  await changeTenant(administration, within, id, { paused: true })
+  await change(administration, async (tx, record) => {
+    const tenants = tenantsOf(tx, environmentId)
+    const before = await tenants.find(id)
+    if (before === undefined) throw Refusal.notFound('tenant', id)
+    await tenants.delete(id)
+    record(placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before, after: null }))
+  })
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { addressProblem, type Networks } from '../context/delivery-address.ts'
+import type { Scope } from '../context/principal.ts'
 import { isUuid } from '../context/scim-path.ts'
 import type { SecretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
@@ -9,15 +10,18 @@ import type { Page } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type ReplayFrom, webhookQueueOf } from '../repositories/webhook-queue.ts'
 import { type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
-import { type Mistake, Refusal } from './control.ts'
+import { type Administration, change, type Mistake, Refusal } from './control.ts'
+import { webhookDeed } from './deeds.ts'
 
-/** What the verbs below work on. */
-export interface WebhookAdministration {
-  readonly database: Database
+/** What the verbs below need beside the store. */
+export interface WebhookTools {
   readonly box: SecretBox
   /** Networks that are not public, to which events may be sent. */
   readonly networks: Networks
 }
+
+/** An environment with all of its tenants, or one tenant. */
+export type WebhookPlace = Extract<Scope, { kind: 'environment' | 'tenant' }>
 
 /** What an operator says of an endpoint. */
 export interface EndpointInput {
@@ -44,39 +48,48 @@ export async function findWebhook(database: Database, place: EndpointPlace, id: 
 
 /** Makes an endpoint with a new secret; it gets what happens from now on. @throws {Refusal} 400 */
 export async function createWebhook(
-  { database, box, networks }: WebhookAdministration,
-  place: EndpointPlace,
+  administration: Administration,
+  { box, networks }: WebhookTools,
+  place: WebhookPlace,
   { url, description, eventTypes }: EndpointInput,
 ): Promise<WithSecret> {
   refuse(mistakes({ url, eventTypes }, networks))
   const [id, newSecret] = [uuidv7(), freshSecret()]
   const row = { id, url, description, eventTypes: [...eventTypes], secret: await box.seal(newSecret, id) }
-  const made = await webhooksOf(database, place).insert(row)
-  if (made === undefined) throw new Error('an endpoint that was made is not there')
-  return { ...made, newSecret }
+  return change(administration, async (tx, record) => {
+    const made = await webhooksOf(tx, place).insert(row)
+    if (made === undefined) throw new Error('an endpoint that was made is not there')
+    record(webhookDeed('created', place, { before: null, after: made }))
+    return { ...made, newSecret }
+  })
 }
 
 /** Changes what is named. Enabling an endpoint forgets its failures. @throws {Refusal} 400, 404 */
-export async function changeWebhook(
-  { database, networks }: WebhookAdministration,
-  place: EndpointPlace,
+export function changeWebhook(
+  administration: Administration,
+  { networks }: WebhookTools,
+  place: WebhookPlace,
   id: string,
   input: { readonly [Name in keyof EndpointInput]?: EndpointInput[Name] | undefined } & {
     readonly enabled?: boolean | undefined
   },
 ): Promise<EndpointRow> {
   refuse(mistakes(input, networks))
-  await findWebhook(database, place, id)
-  const { url, description, eventTypes, enabled } = input
-  const changed = await webhooksOf(database, place).change(id, {
-    ...(url === undefined ? {} : { url }),
-    ...(description === undefined ? {} : { description }),
-    ...(eventTypes === undefined ? {} : { eventTypes: [...eventTypes] }),
-    ...(enabled === undefined ? {} : { enabled, disabledReason: enabled ? null : 'Disabled by an operator.' }),
-    // A new address is a new chance too.
-    ...(enabled || url !== undefined ? { failures: 0, failingSince: null, resumeAt: null } : {}),
+  return change(administration, async (tx, record) => {
+    const before = await findWebhook(tx, place, id)
+    const { url, description, eventTypes, enabled } = input
+    const after = await webhooksOf(tx, place).change(id, {
+      url: url ?? before.url,
+      description: description ?? before.description,
+      eventTypes: [...(eventTypes ?? before.eventTypes)],
+      ...(enabled === undefined ? {} : { enabled, disabledReason: enabled ? null : 'Disabled by an operator.' }),
+      // A new address is a new chance too.
+      ...(enabled || url !== undefined ? { failures: 0, failingSince: null, resumeAt: null } : {}),
+    })
+    if (after === undefined) return missing(id)
+    record(webhookDeed('changed', place, { before, after }))
+    return after
   })
-  return changed ?? missing(id)
 }
 
 /**
@@ -85,26 +98,35 @@ export async function changeWebhook(
  *
  * @throws {Refusal} 404
  */
-export async function rotateWebhookSecret(
-  { database, box }: WebhookAdministration,
-  place: EndpointPlace,
+export function rotateWebhookSecret(
+  administration: Administration,
+  { box }: WebhookTools,
+  place: WebhookPlace,
   id: string,
   keepHours: number,
   now: Date,
 ): Promise<WithSecret> {
-  const { secret } = await findWebhook(database, place, id)
-  const newSecret = freshSecret()
-  const changed = await webhooksOf(database, place).change(id, {
-    secret: await box.seal(newSecret, id),
-    previousSecret: keepHours > 0 ? secret : null,
-    previousSecretUntil: keepHours > 0 ? new Date(now.getTime() + keepHours * 3_600_000) : null,
+  return change(administration, async (tx, record) => {
+    const before = await findWebhook(tx, place, id)
+    const newSecret = freshSecret()
+    const after = await webhooksOf(tx, place).change(id, {
+      secret: await box.seal(newSecret, id),
+      previousSecret: keepHours > 0 ? before.secret : null,
+      previousSecretUntil: keepHours > 0 ? new Date(now.getTime() + keepHours * 3_600_000) : null,
+    })
+    if (after === undefined) return missing(id)
+    record(webhookDeed('secret_rotated', place, { before, after }))
+    return { ...after, newSecret }
   })
-  return { ...(changed ?? missing(id)), newSecret }
 }
 
 /** Deletes an endpoint with all that waits for it. @throws {Refusal} 404 */
-export async function deleteWebhook(database: Database, place: EndpointPlace, id: string): Promise<void> {
-  if (!isUuid(id) || !(await webhooksOf(database, place).delete(id))) missing(id)
+export function deleteWebhook(administration: Administration, place: WebhookPlace, id: string): Promise<void> {
+  return change(administration, async (tx, record) => {
+    const before = await findWebhook(tx, place, id)
+    await webhooksOf(tx, place).delete(id)
+    record(webhookDeed('deleted', place, { before, after: null }))
+  })
 }
 
 /**

@@ -18,9 +18,8 @@ export interface MintedKey {
   readonly hash: string
 }
 
-/** Makes a new API key from the system's random source. */
-export function mintApiKey(): MintedKey {
-  const id = randomText(ID_LENGTH)
+/** Makes a new API key from the system's random source, or a new secret for the key with the given id. */
+export function mintApiKey(id: string = randomText(ID_LENGTH)): MintedKey {
   const body = `rck_${id}_${randomText(SECRET_LENGTH)}`
   const key = body + checksum(body)
   return { id, key, hash: hashApiKey(key) }

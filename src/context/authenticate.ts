@@ -9,8 +9,11 @@ export interface Challenge {
 
 export type Authentication = { readonly principal: Principal } | { readonly challenge: Challenge }
 
-/** Finds the key that `token` is; a revoked key is told from an unknown one, since only its owner can show it. */
-export type KeyLookup = (token: string) => Promise<Principal | 'unknown' | 'revoked'>
+/** Why a key is not good. A revoked or rotated one is told from an unknown one, since only its owner can show it. */
+export type BadKey = 'unknown' | 'revoked' | 'rotated'
+
+/** Finds the key that `token` is. */
+export type KeyLookup = (token: string) => Promise<Principal | BadKey>
 
 const MAX_HEADER_LENGTH = 8192
 const TOKEN = /^[!-~]+$/
@@ -41,6 +44,7 @@ export async function authenticate(
   const found = await lookup(token)
   if (found === 'unknown') return invalidToken('The API key is not one of ours, or has a typing mistake.')
   if (found === 'revoked') return invalidToken('The API key was revoked.')
+  if (found === 'rotated') return invalidToken('The API key was rotated, and this secret of it has ended.')
   if (found.expiresAt !== undefined && found.expiresAt <= now) return invalidToken('The API key has expired.')
   return { principal: found }
 }

@@ -2,18 +2,54 @@ import { LRUCache } from 'lru-cache'
 import { ScimError } from '../scim/errors.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
 import { hashApiKey, parseApiKey, sameHash } from './api-key.ts'
-import type { Authentication } from './authenticate.ts'
+import type { Authentication, BadKey } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
-import type { Principal } from './principal.ts'
+import { describeClient } from './client.ts'
+import type { EnvironmentPlace, Principal } from './principal.ts'
 import { CONFIGURED_ADMIN } from './principal.ts'
 import { foldKey, isKeyOrId } from './scim-path.ts'
 import type { EnvironmentSettings, TenantSettings } from './settings.ts'
 
-/** An API key as stored. */
+/** An API key as stored: one secret, or two while it is rotated. */
 export interface StoredKey {
-  readonly principal: Principal
-  readonly hash: string
   readonly revoked: boolean
+  readonly secrets: readonly StoredSecret[]
+}
+
+export interface StoredSecret {
+  /** Who its holder is. */
+  readonly principal: Principal
+  readonly version: number
+  readonly hash: string
+  /** When a rotation puts an end to it, in milliseconds since 1970. */
+  readonly endsAt: number | undefined
+  /** True when its use puts an end to the secret before it. */
+  readonly endsOthers: boolean
+}
+
+/** One use of a secret. */
+export interface KeyUse {
+  readonly id: string
+  readonly version: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Name of the client: printable and short, null where it gave none. */
+  readonly client: string | null
+}
+
+/** What a token was found to be. */
+export type KnownSecret = StoredSecret & Pick<StoredKey, 'revoked'>
+
+type Refused = Extract<Authentication, { challenge: unknown }>
+type AuthenticatedKey = Exclude<Authentication, Refused> & {
+  /** The secret that was sent; undefined for the key of the configuration. */
+  readonly secret: KnownSecret | undefined
+}
+
+type NotedUse = Pick<KeyUse, 'id' | 'version' | 'at'> & {
+  /** `User-Agent` as it was sent. */
+  readonly client: string | undefined
+  readonly endsOthers: boolean
 }
 
 export interface KnownProject {
@@ -52,11 +88,13 @@ export interface ControlStore {
   tenant(environmentId: string, name: string): Promise<KnownTenant | undefined>
   /**
    * Makes a tenant with `key`, or finds the one that another request has just made; undefined where the key is the endpoint
-   * of a resource type.
+   * of a resource type. `actor` is the id of the API key that asked for it.
    */
-  createTenant(environmentId: string, key: string): Promise<KnownTenant | undefined>
+  createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined>
   /** Notes when keys were last used, in one statement. */
-  recordKeyUse(uses: readonly { readonly id: string; readonly at: number }[]): Promise<void>
+  recordKeyUse(uses: readonly KeyUse[]): Promise<void>
+  /** Ends the secret before `version`, now that this one was seen in use. */
+  endRotation(keyId: string, version: number): Promise<void>
 }
 
 export interface ControlPlaneOptions {
@@ -72,6 +110,7 @@ const CONFIRMED_FOR_MS = 500
 const CONFIRMATION_MAY_TAKE_MS = 1000
 const ATTEMPTS = 3
 const FLUSH_USES_MS = 30_000
+const END_ROTATION_AFTER_MS = 100
 const MAX_FOUND = 10_000
 // Kept apart and small: a flood of guesses must not push out what is in use.
 const MAX_MISSED = 1_000
@@ -91,8 +130,10 @@ export class ControlPlane {
   #revision: number | undefined
   #confirmedAt = Number.NEGATIVE_INFINITY
   #confirmation: Promise<void> | undefined
-  readonly #uses = new Map<string, number>()
+  /** By the hash of the secret. */
+  readonly #uses = new Map<string, NotedUse>()
   #flush: NodeJS.Timeout | undefined
+  #flushDue = 0
 
   constructor(store: ControlStore, options: ControlPlaneOptions = {}) {
     this.#store = store
@@ -100,12 +141,49 @@ export class ControlPlane {
     this.#adminHash = options.adminKey === undefined ? undefined : hashApiKey(options.adminKey)
   }
 
-  /** Who a request comes from, by its `Authorization` header; notes the use of the key. */
-  async authenticate(header: string | undefined): Promise<Authentication> {
+  /** Who a request comes from, by its `Authorization` header; notes the use of the key, and by which `User-Agent`. */
+  async authenticate(header: string | undefined, client?: string): Promise<AuthenticatedKey | Refused> {
     const now = Date.now()
-    const result = await authenticate(header, (token) => this.#principalOf(token), now)
-    if ('principal' in result && result.principal !== CONFIGURED_ADMIN) this.#noteUse(result.principal.keyId, now)
-    return result
+    let secret: KnownSecret | undefined
+    const lookUp = async (token: string): Promise<Principal | BadKey> => {
+      const hash = hashApiKey(token)
+      if (this.#adminHash !== undefined && sameHash(hash, this.#adminHash)) return CONFIGURED_ADMIN
+      secret = await this.#secretOf(token, hash)
+      if (secret === undefined) return 'unknown'
+      if (secret.revoked) return 'revoked'
+      return secret.endsAt !== undefined && secret.endsAt <= now ? 'rotated' : secret.principal
+    }
+    const result = await authenticate(header, lookUp, now)
+    if ('challenge' in result) return result
+    this.noteUse(secret, client, now)
+    return { ...result, secret }
+  }
+
+  /**
+   * Notes that a secret is used, and by which `User-Agent`; says whether it is still good by its time.
+   *
+   * @param secret what `authenticate` gave; undefined for the key of the configuration
+   * @param now milliseconds since 1970
+   */
+  noteUse(secret: KnownSecret | undefined, client: string | undefined, now = Date.now()): boolean {
+    if (secret === undefined) return true
+    const { principal, version, hash, endsAt, endsOthers } = secret
+    if (principal.expiresAt !== undefined && principal.expiresAt <= now) return false
+    if (endsAt !== undefined && endsAt <= now) return false
+    this.#uses.set(hash, { id: principal.keyId, version, at: now, client, endsOthers })
+    // What ends with this use had better end soon.
+    this.#flushAt(now + (endsOthers ? END_ROTATION_AFTER_MS : FLUSH_USES_MS), now)
+    return true
+  }
+
+  /**
+   * What `find` gives for `label`, remembered as what the store gave is: while it is certain that nothing has changed. What
+   * is known is given at once and not as a promise.
+   */
+  known<T extends object>(label: string, find: () => Promise<T>): T | Promise<T> {
+    const certain = !this.#store.shared || this.#clock() - this.#confirmedAt < CONFIRMED_FOR_MS
+    const cached = certain ? this.#found.get(label) : undefined
+    return cached === undefined ? (this.#remembered(label, find) as Promise<T>) : (cached as T)
   }
 
   async project(name: string): Promise<KnownProject | undefined> {
@@ -120,8 +198,8 @@ export class ControlPlane {
     return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
   }
 
-  async createTenant(environmentId: string, key: string): Promise<KnownTenant | undefined> {
-    const tenant = await this.#store.createTenant(environmentId, key)
+  async createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined> {
+    const tenant = await this.#store.createTenant(place, key, actor)
     if (tenant !== undefined) this.changed()
     return tenant
   }
@@ -133,17 +211,24 @@ export class ControlPlane {
     this.#missed.clear()
   }
 
-  /** Writes down when keys were last used. What cannot be written is kept for the next time. */
+  /** Writes down when keys were last used, and ends what waited for that. What cannot be written is kept for the next time. */
   async flushKeyUse(): Promise<void> {
     clearTimeout(this.#flush)
     this.#flush = undefined
     if (this.#uses.size === 0) return
-    const uses = [...this.#uses].map(([id, at]) => ({ id, at }))
+    const noted = [...this.#uses]
     this.#uses.clear()
     try {
-      await this.#store.recordKeyUse(uses)
+      await this.#store.recordKeyUse(
+        noted.map(([, { id, version, at, client }]) => ({ id, version, at, client: describeClient(client) })),
+      )
+      for (const [, { id, version, endsOthers }] of noted) {
+        if (!endsOthers) continue
+        await this.#store.endRotation(id, version)
+        this.changed()
+      }
     } catch (error) {
-      for (const { id, at } of uses) if (!this.#uses.has(id)) this.#uses.set(id, at)
+      for (const [hash, use] of noted) if (!this.#uses.has(hash)) this.#uses.set(hash, use)
       throw error
     }
   }
@@ -153,17 +238,16 @@ export class ControlPlane {
     return this.flushKeyUse()
   }
 
-  async #principalOf(token: string): Promise<Principal | 'unknown' | 'revoked'> {
-    const hash = hashApiKey(token)
-    if (this.#adminHash !== undefined && sameHash(hash, this.#adminHash)) return CONFIGURED_ADMIN
+  async #secretOf(token: string, hash: string): Promise<KnownSecret | undefined> {
     const id = parseApiKey(token)
-    if (id === undefined) return 'unknown'
-    const key = await this.#remembered(`key ${hash}`, async () => {
+    if (id === undefined) return undefined
+    return this.#remembered(`key ${hash}`, async () => {
       const stored = await this.#store.apiKey(id)
-      return stored !== undefined && sameHash(stored.hash, hash) ? stored : undefined
+      let found: StoredSecret | undefined
+      // All are compared, so that the time does not tell which of them it was.
+      for (const secret of stored?.secrets ?? []) if (sameHash(secret.hash, hash)) found = secret
+      return stored && found && { ...found, revoked: stored.revoked }
     })
-    if (key === undefined) return 'unknown'
-    return key.revoked ? 'revoked' : key.principal
   }
 
   async #named<T extends object>(
@@ -213,12 +297,14 @@ export class ControlPlane {
     this.#confirmedAt = asked
   }
 
-  #noteUse(keyId: string, at: number): void {
-    this.#uses.set(keyId, at)
-    this.#flush ??= setTimeout(() => {
+  #flushAt(due: number, now: number): void {
+    if (this.#flush !== undefined && this.#flushDue <= due) return
+    clearTimeout(this.#flush)
+    this.#flushDue = due
+    this.#flush = setTimeout(() => {
       this.#flush = undefined
       // A failure keeps the notes; the next use sets the timer again, and the store's trouble shows in requests anyway.
       this.flushKeyUse().catch(() => undefined)
-    }, FLUSH_USES_MS).unref()
+    }, due - now).unref()
   }
 }

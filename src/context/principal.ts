@@ -13,6 +13,9 @@ export type Scope =
   | { readonly kind: 'environment'; readonly projectId: string; readonly environmentId: string }
   | { readonly kind: 'tenant'; readonly projectId: string; readonly environmentId: string; readonly tenantId: string }
 
+/** An environment by its ids, for what lies in it. */
+export type EnvironmentPlace = Omit<Extract<Scope, { kind: 'environment' }>, 'kind'>
+
 /**
  * Who asks: one API key (SEC-13). A key of scope `instance` may use the whole admin API and, as its owner could mint a key
  * for any tenant anyhow, SCIM in every tenant too.
@@ -48,5 +51,27 @@ export function covers(scope: Scope, place: Scope): boolean {
       return (place.kind === 'environment' || place.kind === 'tenant') && place.environmentId === scope.environmentId
     case 'tenant':
       return place.kind === 'tenant' && place.tenantId === scope.tenantId
+  }
+}
+
+/** The scope that is stored as three ids, of which those outside it are null. */
+export function scopeOf(ids: {
+  readonly projectId: string | null
+  readonly environmentId: string | null
+  readonly tenantId: string | null
+}): Scope {
+  const { projectId, environmentId, tenantId } = ids
+  if (projectId === null) return { kind: 'instance' }
+  if (environmentId === null) return { kind: 'project', projectId }
+  if (tenantId === null) return { kind: 'environment', projectId, environmentId }
+  return { kind: 'tenant', projectId, environmentId, tenantId }
+}
+
+/** The three ids of a scope, as they are stored. */
+export function idsOf(scope: Scope) {
+  return {
+    projectId: scope.kind === 'instance' ? null : scope.projectId,
+    environmentId: scope.kind === 'environment' || scope.kind === 'tenant' ? scope.environmentId : null,
+    tenantId: scope.kind === 'tenant' ? scope.tenantId : null,
   }
 }

@@ -52,7 +52,7 @@ export async function resolveTenant(
     const mayCreate = environment.settings.createUnknownTenants === true && principal.permissions.has('scim:write')
     if (!mayCreate || path.tenant === undefined || keyProblem(path.tenant) !== undefined)
       throw unknown('tenant', path.tenant ?? DEFAULT_TENANT)
-    tenant = await control.createTenant(environment.id, path.tenant)
+    tenant = await control.createTenant(place, path.tenant, principal.keyId)
     if (tenant === undefined) throw unknown('tenant', path.tenant)
   }
   if (!covers(scope, { kind: 'tenant', ...place, tenantId: tenant.id })) throw outside()

@@ -131,6 +131,7 @@ export function withoutTenant(path: ScimPath): ScimPath {
 }
 
 function decode(text: string): string | undefined {
+  if (!text.includes('%')) return text
   try {
     return decodeURIComponent(text)
   } catch {

@@ -3,6 +3,8 @@ import { CompactEncrypt, compactDecrypt } from 'jose'
 
 /** Keeps secrets that are needed again, unlike those of API keys, from whoever reads the store or a copy of it. */
 export interface SecretBox {
+  /** Once it is done, nothing below asks for the key any more. */
+  ready(): Promise<void>
   /** @param owner whose secret it is; opened for anybody else it is not there */
   seal(secret: string, owner: string): Promise<string>
   /** Undefined for what was sealed under another key or for another owner. */
@@ -21,6 +23,9 @@ export function secretBox(key: () => Promise<string>): SecretBox {
     return known
   }
   return {
+    ready: async () => {
+      await derived()
+    },
     seal: async (secret, owner) =>
       new CompactEncrypt(Buffer.from(JSON.stringify({ owner, secret })))
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })

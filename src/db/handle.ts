@@ -21,12 +21,10 @@ const MOST_VALUES = 65_534
 /** The `Database` over an engine, to which only statements go that it can bind. */
 export function databaseOver({ engine, execute: bindAndExecute, transaction, close, isTransaction }: Engine): Database {
   // postgres.js fails half-way through a message when it cannot write a value, and the connection hangs for ever.
-  const execute: Execute = async (statement, values, options) => {
-    if (values.length > MOST_VALUES) throw new RangeError(`${values.length} values in one statement`)
-    const wrong = values.find((value) => value !== null && !BINDABLE.has(typeof value))
-    if (wrong !== undefined || values.includes(undefined as never)) {
-      throw new TypeError(`a value of type ${typeof wrong} cannot be bound`)
-    }
+  const execute: Execute = (statement, values, options) => {
+    if (values.length > MOST_VALUES) return Promise.reject(new RangeError(`${values.length} values in one statement`))
+    const wrong = values.findIndex((value) => value !== null && !BINDABLE.has(typeof value))
+    if (wrong !== -1) return Promise.reject(new TypeError(`a value of type ${typeof values[wrong]} cannot be bound`))
     return bindAndExecute(statement, values, options)
   }
   let orm: Orm | undefined
@@ -36,12 +34,14 @@ export function databaseOver({ engine, execute: bindAndExecute, transaction, clo
       orm ??= ormOver(execute)
       return orm
     },
-    async run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
+    run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
       const { prepare = true, replan = false } = options
+      // Nothing is awaited on the way to the driver: each time would cost every statement.
+      const run = () => execute(statement, values, { prepare, shape: 'objects' }) as Promise<Row[]>
+      if (!replan) return run()
       // Both statements need the same session, which only a transaction has.
-      if (replan && !isTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))
-      if (replan) await execute('discard plans', [], { prepare: false, shape: 'objects' })
-      return (await execute(statement, values, { prepare, shape: 'objects' })) as Row[]
+      if (!isTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))
+      return execute('discard plans', [], { prepare: false, shape: 'objects' }).then(run)
     },
     transaction,
     close,

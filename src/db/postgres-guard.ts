@@ -2,6 +2,7 @@ import type postgres from 'postgres'
 import type { Bindable, Database } from './database.ts'
 import { ConnectionLost, codeOf, isConnectionFailure, NoAnswer } from './errors.ts'
 import { databaseOver, type Execute, insideTransaction } from './handle.ts'
+import { turns } from './turns.ts'
 
 // postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216): its ROLLBACK on the lost
 // connection throws where nobody can catch it, a transaction's next statement may land in another transaction, and a
@@ -19,14 +20,16 @@ const CLOSE_TIMEOUT_S = 10
  */
 export function guardedDatabase(
   connect: () => postgres.Sql,
-  settings: { readonly prepare: boolean; readonly answerDeadlineMs: number },
+  settings: { readonly prepare: boolean; readonly answerDeadlineMs: number; readonly connections: number },
 ): Database {
   let client = connect()
   let closed = false
   let lastAnswerMs = performance.now()
   let refusal: { readonly error: unknown; readonly untilMs: number } | undefined
+  const noAnswer = () => new NoAnswer(`the database gave no answer within ${settings.answerDeadlineMs} ms`)
+  const inTurn = turns(settings.connections, settings.answerDeadlineMs, noAnswer)
 
-  const answerOf = async (
+  const answerOf = (
     sql: postgres.Sql | postgres.TransactionSql,
     statement: string,
     values: readonly Bindable[],
@@ -37,33 +40,37 @@ export function guardedDatabase(
     // As text: a serialiser that is given anything else may fail half-way through the message.
     const texts = values.map((value) => (value === null ? null : String(value)))
     const query = sql.unsafe(statement, texts, how)
-    try {
-      const rows = await withinDeadline(query, options.shape === 'arrays' ? query.values() : query)
-      // An answer without a command is for a statement that never reached the server.
-      if (rows.command === null) throw new ConnectionLost('the connection was lost before the statement was sent')
-      lastAnswerMs = performance.now()
-      return rows
-    } catch (error) {
-      if (isConnectionFailure(error)) await afterClose(error)
-      else if (!(error instanceof NoAnswer)) lastAnswerMs = performance.now()
-      throw error
-    }
-  }
-
-  const withinDeadline = <R>(query: { cancel(): void }, answer: Promise<R>): Promise<R> =>
-    new Promise((resolve, reject) => {
+    // One promise for all of it: this is on the way of every statement.
+    return new Promise((resolve, reject) => {
       const stop = startDeadline((error) => {
         cancel(query)
         reject(error)
       })
-      answer.then(resolve, reject).finally(stop)
+      const failed = (error: unknown) => {
+        stop()
+        if (isConnectionFailure(error)) void afterClose(error).then(() => reject(error))
+        else {
+          lastAnswerMs = performance.now()
+          reject(error)
+        }
+      }
+      const answer = options.shape === 'arrays' ? query.values() : query
+      answer.then((rows) => {
+        // An answer without a command is for a statement that never reached the server.
+        if (rows.command === null)
+          return failed(new ConnectionLost('the connection was lost before the statement was sent'))
+        stop()
+        lastAnswerMs = performance.now()
+        resolve(rows)
+      }, failed)
     })
+  }
 
   /** Calls `give` with the failure when the time for an answer is over, unless it is stopped before. */
   const startDeadline = (give: (error: NoAnswer) => void): (() => void) => {
     const timer = setTimeout(() => {
       if (performance.now() - lastAnswerMs >= settings.answerDeadlineMs) renew()
-      give(new NoAnswer(`the database gave no answer within ${settings.answerDeadlineMs} ms`))
+      give(noAnswer())
     }, settings.answerDeadlineMs)
     return () => clearTimeout(timer)
   }
@@ -85,14 +92,12 @@ export function guardedDatabase(
   }
 
   /** The farewell of a closing server is given to the first statement of the next connection, which has not been sent then. */
-  const onceMoreIfNotSent = async <T>(send: () => Promise<T>): Promise<T> => {
-    if (refusal !== undefined && performance.now() < refusal.untilMs) throw refusal.error
-    try {
-      return await send()
-    } catch (error) {
+  const onceMoreIfNotSent = <T>(send: () => Promise<T>): Promise<T> => {
+    if (refusal !== undefined && performance.now() < refusal.untilMs) return Promise.reject(refusal.error)
+    return send().catch((error: unknown) => {
       if (FAREWELLS.has(codeOf(error) ?? '') && isConnectionFailure(error)) return send()
       throw error
-    }
+    })
   }
 
   const begin = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
@@ -126,8 +131,8 @@ export function guardedDatabase(
 
   return databaseOver({
     engine: 'postgres',
-    execute: (...statement) => onceMoreIfNotSent(() => answerOf(client, ...statement)),
-    transaction: (work) => onceMoreIfNotSent(() => begin(work)),
+    execute: (...statement) => onceMoreIfNotSent(() => inTurn(() => answerOf(client, ...statement))),
+    transaction: (work) => onceMoreIfNotSent(() => inTurn(() => begin(work))),
     close: () => {
       closed = true
       return client.end({ timeout: CLOSE_TIMEOUT_S })

@@ -29,7 +29,11 @@ export async function openPostgres(
 ): Promise<Database> {
   const timeouts = settings.databasePrepare && (await takesTimeouts(settings))
   const connect = () => connectPostgres(settings, { max: settings.databasePool, timeouts })
-  const database = guardedDatabase(connect, { prepare: settings.databasePrepare, answerDeadlineMs })
+  const database = guardedDatabase(connect, {
+    prepare: settings.databasePrepare,
+    answerDeadlineMs,
+    connections: settings.databasePool,
+  })
   try {
     await database.run('select 1', [])
   } catch (error) {
@@ -66,6 +70,10 @@ export function connectPostgres(
         // Statements are prepared once and run by the million: planning each of them anew for its values costs several times
         // what running it does, and they are written so that the one plan is right for all values.
         plan_cache_mode: 'force_generic_plan',
+        // Compiling a statement takes longer than running any of ours.
+        jit: 'off',
+        // Planned for all values, a statement for one group may seem to want most of a table; none of ours ever does.
+        enable_seqscan: 'off',
         statement_timeout: STATEMENT_TIMEOUT_MS,
         idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
       }),

@@ -76,7 +76,7 @@ export const tenants = pgTable(
 export const apiKeys = pgTable(
   'api_keys',
   {
-    /** The public id part of the key; the secret part is nowhere but in its hash. */
+    /** The public id part of the key; its secrets are in `api_key_secrets`. */
     id: text().primaryKey(),
     /** Null for a key of the whole instance. */
     projectId: uuid('project_id').references(() => projects.id),
@@ -85,13 +85,11 @@ export const apiKeys = pgTable(
     /** The user of that tenant for whom the key stands; null for a provisioning client. It goes when the user goes. */
     userId: uuid('user_id'),
     name: text().notNull(),
-    /** SHA-256 of the whole key, base64url. The secret has 160 random bits or more, so a slow hash would add nothing. */
-    hash: text().notNull(),
     permissions: text().array().notNull(),
     createdAt: moment('created_at').notNull().defaultNow(),
-    expiresAt: moment('expires_at'),
     revokedAt: moment('revoked_at'),
-    lastUsedAt: moment('last_used_at'),
+    /** When the log last said that the key expires soon. */
+    warnedAt: moment('warned_at'),
   },
   (t) => [
     index('api_keys_scope').on(t.projectId, t.environmentId, t.tenantId),
@@ -100,6 +98,27 @@ export const apiKeys = pgTable(
       'cascade',
     ),
   ],
+)
+
+/** The last two secrets of each key; context/key-secrets tells which of them are good. */
+export const apiKeySecrets = pgTable(
+  'api_key_secrets',
+  {
+    keyId: text('key_id')
+      .notNull()
+      .references(() => apiKeys.id, { onDelete: 'cascade' }),
+    version: integer().notNull(),
+    /** SHA-256 of the whole key, base64url. The secret has 160 random bits or more, so a slow hash would add nothing. */
+    hash: text().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    expiresAt: moment('expires_at'),
+    endsAt: moment('ends_at'),
+    endsOnUse: boolean('ends_on_use').notNull().default(false),
+    lastUsedAt: moment('last_used_at'),
+    /** User-Agent of the client. */
+    lastUsedBy: text('last_used_by'),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.version] }), index('api_key_secrets_expiry').on(t.expiresAt)],
 )
 
 /** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */
@@ -165,6 +184,54 @@ export const instanceSecrets = pgTable('instance_secrets', {
   secret: text().notNull(),
   createdAt: moment('created_at').notNull().defaultNow(),
 })
+
+/** What requests with an `Idempotency-Key` were answered, for their repeats; kept for 24 hours. Answers with secrets are not. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    /** Id of the API key that asked. */
+    actor: text().notNull(),
+    key: text().notNull(),
+    fingerprint: text().notNull(),
+    status: integer().notNull(),
+    location: text(),
+    body: text().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.actor, t.key] }), index('idempotency_keys_time').on(t.createdAt)],
+)
+
+/**
+ * What was done to the control plane, appended in the transaction that did it and never changed. Changes wait for each other,
+ * so `seq` is the order of the commits. It refers to nothing, since it tells of what is gone, too.
+ */
+export const auditEntries = pgTable(
+  'audit_entries',
+  {
+    seq: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: moment('at').notNull().defaultNow(),
+    /** Id of the API key that asked, `admin` for the configured one, `rollcall` for the gateway itself. */
+    actor: text().notNull(),
+    /** `tenant.created`, `api_key.rotated`, … */
+    action: text().notNull(),
+    /** Where it was done: as much of the place as there is. */
+    projectId: uuid('project_id'),
+    environmentId: uuid('environment_id'),
+    tenantId: uuid('tenant_id'),
+    targetId: text('target_id').notNull(),
+    targetName: text('target_name').notNull(),
+    /** What it was and what it became, or of a change the members that differ; null where there was or is nothing. */
+    before: jsonb(),
+    after: jsonb(),
+    address: text(),
+    requestId: text('request_id'),
+  },
+  (t) => [
+    index('audit_entries_project').on(t.projectId, t.seq),
+    index('audit_entries_environment').on(t.environmentId, t.seq),
+    index('audit_entries_tenant').on(t.tenantId, t.seq),
+  ],
+)
 
 /** One row, counted up in the transaction of every control-plane change; caches ask for it instead of the data. */
 export const controlRevision = pgTable('control_revision', {

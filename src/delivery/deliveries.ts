@@ -25,7 +25,9 @@ export interface DeliveryReports {
 export interface Deliveries {
   readonly watch: LogWatch
   readonly sender: WebhookSender
-  readonly webhooks: { readonly database: Database; readonly box: SecretBox; readonly networks: Networks }
+  readonly box: SecretBox
+  /** Networks that are not public, to which events may be sent. */
+  readonly networks: Networks
 }
 
 /** The same, and the work that goes on behind the requests. */
@@ -52,7 +54,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   let stopTrimming = () => Promise.resolve()
   let stopped: Promise<void> | undefined
   return {
-    ...{ watch, sender, webhooks: { database: db, box, networks } },
+    ...{ watch, sender, box, networks },
     start() {
       watch.start({ lively: () => worker.lively, numbered: () => worker.kick() })
       worker.kick()

@@ -6,8 +6,17 @@ import { type Logger, requestLine } from '../observability/logger.ts'
 /** What every request carries. */
 export interface GatewayEnv {
   Bindings: Partial<HttpBindings>
-  Variables: { requestId: string; tenantId?: string; keyId?: string }
+  Variables: {
+    requestId: string
+    tenantId?: string
+    keyId?: string
+    /** Set where the answer was made with the request's id, so that nobody need take it to pieces to add it. */
+    idInAnswer?: true
+  }
 }
+
+/** The header in which every answer carries the request's id. */
+export const REQUEST_ID = 'X-Request-Id'
 
 /** Gives every request an id (in its answer, in its errors, in its events) and one line in the log. */
 export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
@@ -16,7 +25,7 @@ export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
     c.set('requestId', requestId)
     const start = performance.now()
     await next()
-    c.res.headers.set('X-Request-Id', requestId)
+    if (!c.get('idInAnswer')) c.res.headers.set(REQUEST_ID, requestId)
     requestLine(logger, {
       requestId,
       method: c.req.method,

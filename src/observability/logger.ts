@@ -43,8 +43,14 @@ export function requestLine(logger: Logger, fields: RequestFields): void {
   logger[status >= 500 ? 'warn' : 'info']({ requestId, method, route, status, ms, tenantId, keyId, engine }, 'request')
 }
 
-/** Writes why a request failed on our side. */
-export function logError(logger: Logger, error: unknown, requestId: string): void {
+/** Warns that an API key expires soon, by its public id. */
+export function keyExpiryLine(logger: Logger, key: { readonly id: string; expiresAt: Date; daysLeft: number }): void {
+  const { id: keyId, expiresAt, daysLeft } = key
+  logger.warn({ keyId, expiresAt, daysLeft }, 'an API key expires soon: rotate it')
+}
+
+/** Writes why something failed on our side: a request, or work that nobody asked for. */
+export function logError(logger: Logger, error: unknown, requestId?: string): void {
   logger.error({ requestId, err: error }, 'failed')
 }
 

@@ -2,7 +2,7 @@ import type { TenantContext } from '../context/tenant.ts'
 import { changeEvents, eventNoun } from '../events/changes.ts'
 import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
-import type { ResourceRow } from '../repositories/rows.ts'
+import type { ChangeableRow } from '../repositories/rows.ts'
 import { type ResourceKey, resourceFrom, resourceKeys, storedForm, uniqueKey } from '../repositories/stored-form.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
@@ -88,7 +88,7 @@ export function patched(
 export async function prepareChange(
   tenant: TenantContext,
   type: ResourceType,
-  row: ResourceRow,
+  row: ChangeableRow,
   next: (stored: Resource) => Resource,
 ): Promise<PreparedChange | undefined> {
   const before = resourceFrom(row)

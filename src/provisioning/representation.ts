@@ -8,42 +8,75 @@ import { formatVersion } from '../scim/version.ts'
 export const locationOf = (type: ResourceType, id: string, baseUrl: string): string =>
   `${baseUrl}${type.endpoint}/${id}`
 
+/** Makes the JSON text of resources of one type. */
+export type Renderer = (row: ResourceRow) => string
+
 /**
  * A resource as JSON text with everything computed in its place: `id`, `meta`, `active`, `groups`, `members` and the
  * manager's name. The stored document is copied, not parsed: it is our own JSON, and it is most of the answer.
  */
-export function representationText(row: ResourceRow, type: ResourceType, baseUrl: string): string {
-  const document = row.manager === null ? row.document : withManager(row.document, row.manager, baseUrl)
-  const active = row.active === null ? '' : `,"active":${row.active}`
-  const groups = row.groups === null ? '' : `,"groups":${row.groups}`
-  const members = row.members === null ? '' : `,"members":${row.members}`
-  const created = new Date(row.created).toISOString()
-  const modified = row.modified === row.created ? created : new Date(row.modified).toISOString()
-  // Written out, as there is one for each row of a page. Names of types are checked when they are registered.
-  const meta = `{"resourceType":"${type.name}","created":"${created}","lastModified":"${modified}","location":${JSON.stringify(
-    locationOf(type, row.id, baseUrl),
-  )},"version":${JSON.stringify(formatVersion(row.version))}}`
-  return `{"id":"${row.id}",${document.slice(1, -1)}${active}${groups}${members},"meta":${meta}}`
+export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
+  const around = framesOf(type, baseUrl)
+  return (row) => {
+    const { before, after } = around(row)
+    if (row.members === null) return before + after
+    const members = typeof row.members === 'string' ? row.members : row.members.join('')
+    return `${before},"members":${members}${after}`
+  }
 }
+
+/** The same text of a resource in parts, so that a large group need not be put together. */
+export function partsOf(
+  row: ResourceRow & { members: readonly string[] },
+  type: ResourceType,
+  baseUrl: string,
+): string[] {
+  const { before, after } = framesOf(type, baseUrl)(row)
+  return [`${before},"members":`, ...row.members, after]
+}
+
+/** What stands before and after the members. */
+function framesOf(type: ResourceType, baseUrl: string): (row: ResourceRow) => { before: string; after: string } {
+  // Names of types and endpoints are checked when they are registered.
+  const meta = `,"meta":{"resourceType":"${type.name}","created":"`
+  const location = `","location":${JSON.stringify(locationOf(type, '', baseUrl)).slice(0, -1)}`
+  return (row) => {
+    const document = row.manager === null ? row.document : withManager(row.document, row.manager, baseUrl)
+    const active = row.active === null ? '' : `,"active":${row.active}`
+    const groups = row.groups === null ? '' : `,"groups":${row.groups}`
+    const created = timeOf(row.created)
+    const modified = row.modified === row.created ? created : timeOf(row.modified)
+    const version = JSON.stringify(formatVersion(row.version))
+    return {
+      before: `{"id":"${row.id}",${document.slice(1, -1)}${active}${groups}`,
+      after: `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":${version}}}`,
+    }
+  }
+}
+
+const timeOf = (milliseconds: number): string => new Date(Math.round(milliseconds)).toISOString()
 
 /** The same as a value, for projection. */
 export const representation = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>
-  JSON.parse(representationText(row, type, baseUrl)) as Resource
+  JSON.parse(rendererOf(type, baseUrl)(row)) as Resource
 
 // Quotes inside JSON strings are escaped, so these texts can only be the members themselves.
 const ENTERPRISE = `"${ENTERPRISE_USER_SCHEMA}":{`
 const MANAGER = '"manager":{'
+const VALUE = '"value":"'
+const REF = '"$ref":'
+const NO_REF = `${REF}""`
 
 /** Adds the manager's displayName where there is one, and our `$ref` unless the client gave one (RFC 7643 §4.3). */
 function withManager(document: string, displayName: string, baseUrl: string): string {
-  const at = document.indexOf(MANAGER, document.indexOf(ENTERPRISE))
-  const start = at + MANAGER.length
-  const end = document.indexOf('}', start)
-  const value = JSON.parse(`{${document.slice(start, end)}}`) as { value: string; $ref?: string }
-  const { $ref, ...rest } = value
-  const manager = {
-    ...{ $ref: $ref || `${baseUrl}/Users/${value.value}`, ...rest },
-    ...(displayName === '' ? {} : { displayName }),
-  }
-  return `${document.slice(0, start)}${JSON.stringify(manager).slice(1, -1)}${document.slice(end)}`
+  const start = document.indexOf(MANAGER, document.indexOf(ENTERPRISE)) + MANAGER.length
+  // Only a `$ref` can have a brace in its text, and it begins before that.
+  const manager = document.slice(start, document.indexOf('}', start))
+  const name = displayName === '' ? '' : `"displayName":${JSON.stringify(displayName)},`
+  const [before, rest] = [document.slice(0, start), document.slice(start)]
+  const given = manager.includes(REF)
+  if (given && !manager.includes(NO_REF)) return `${before}${name}${rest}`
+  const from = manager.indexOf(VALUE) + VALUE.length
+  const ref = `${REF}${JSON.stringify(`${baseUrl}/Users/${rest.slice(from, rest.indexOf('"', from))}`)}`
+  return given ? `${before}${name}${rest.replace(NO_REF, () => ref)}` : `${before}${ref},${name}${rest}`
 }

@@ -1,28 +1,31 @@
 import { and, asc, eq, gt, isNull, type SQL } from 'drizzle-orm'
+import { currentSecret, type KeySecret } from '../context/key-secrets.ts'
 import type { Permission, Scope } from '../context/principal.ts'
-import { PERMISSIONS } from '../context/principal.ts'
+import { idsOf, PERMISSIONS, scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { apiKeys } from '../db/schema.ts'
+import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
 import type { Page } from './projects.ts'
 
 export interface ApiKeyRow {
   readonly id: string
   readonly scope: Scope
   readonly name: string
-  readonly hash: string
   readonly permissions: readonly Permission[]
   /** The user for whom the key stands; null for a provisioning client. */
   readonly userId: string | null
   readonly createdAt: Date
-  readonly expiresAt: Date | null
   readonly revokedAt: Date | null
-  readonly lastUsedAt: Date | null
+  /** Of the secret that is to stay. */
+  readonly expiresAt: Date | null
+  /** One, or the last two; oldest first. */
+  readonly secrets: readonly KeySecret[]
 }
 
 /** API keys by their public id; the only look-up that runs before a tenant is known. */
-export async function findApiKey({ orm }: Database, id: string): Promise<ApiKeyRow | undefined> {
-  const [row] = await orm.select().from(apiKeys).where(eq(apiKeys.id, id))
-  return row && read(row)
+export async function findApiKey(database: Database, id: string): Promise<ApiKeyRow | undefined> {
+  const [row] = await withSecrets(database, await database.orm.select().from(apiKeys).where(eq(apiKeys.id, id)))
+  return row
 }
 
 /** True when a key for the whole instance was ever made, be it revoked since. */
@@ -32,52 +35,49 @@ export async function instanceKeyExists({ orm }: Database): Promise<boolean> {
 }
 
 /** The keys whose scope is `place` or lies below it. */
-export function apiKeysWithin({ orm }: Database, place: Scope) {
+export function apiKeysWithin(database: Database, place: Scope) {
+  const { orm } = database
   const within = conditionOf(place)
   return {
     async find(id: string): Promise<ApiKeyRow | undefined> {
-      const [row] = await orm
+      const rows = orm
         .select()
         .from(apiKeys)
         .where(and(within, eq(apiKeys.id, id)))
-      return row && read(row)
+      return (await withSecrets(database, await rows))[0]
     },
 
     async list({ after, limit }: Page): Promise<ApiKeyRow[]> {
       const condition = after === undefined ? within : and(within, gt(apiKeys.id, after))
       const rows = await orm.select().from(apiKeys).where(condition).orderBy(asc(apiKeys.id)).limit(limit)
-      return rows.map(read)
+      return withSecrets(database, rows)
     },
 
-    /** Keeps the row, so that it still shows who could do what; false when there is no such key here. */
-    async revoke(id: string, at: Date): Promise<boolean> {
-      const rows = await orm
+    /** Keeps the row, so that it still shows who could do what. */
+    async revoke(id: string, at: Date): Promise<void> {
+      await orm
         .update(apiKeys)
         .set({ revokedAt: at })
-        .where(and(within, eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
-        .returning({ id: apiKeys.id })
-      return rows.length > 0 || (await this.find(id)) !== undefined
+        .where(and(within, eq(apiKeys.id, id)))
     },
   }
 }
 
 export async function insertApiKey(
-  { orm }: Database,
-  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'hash' | 'permissions' | 'userId' | 'expiresAt'>,
+  database: Database,
+  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'permissions' | 'userId' | 'expiresAt'> & { readonly hash: string },
 ): Promise<ApiKeyRow> {
-  const { scope, permissions, ...values } = row
-  const [inserted] = await orm
+  const { id, scope, name, permissions, userId, expiresAt, hash } = row
+  const [inserted] = await database.orm
     .insert(apiKeys)
     .values({
-      ...values,
+      ...{ id, name, userId },
       permissions: [...permissions],
-      projectId: scope.kind === 'instance' ? null : scope.projectId,
-      environmentId: scope.kind === 'environment' || scope.kind === 'tenant' ? scope.environmentId : null,
-      tenantId: scope.kind === 'tenant' ? scope.tenantId : null,
+      ...idsOf(scope),
     })
     .returning()
   if (inserted === undefined) throw new Error('the inserted API key was not returned')
-  return read(inserted)
+  return read(inserted, [await secretsOf(database, id).insert({ version: 1, hash, expiresAt })])
 }
 
 /** Deletes the keys whose scope is `place` or lies below it, when `place` itself is deleted. */
@@ -86,26 +86,6 @@ export async function deleteApiKeysWithin(
   place: Exclude<Scope, { kind: 'instance' }>,
 ): Promise<void> {
   await orm.delete(apiKeys).where(conditionOf(place))
-}
-
-/**
- * Notes when keys were last used, in one statement.
- *
- * Rows that another instance is noting at this moment are passed over: it writes much the same, and nobody waits.
- */
-export async function recordApiKeyUse(
-  database: Database,
-  uses: readonly { readonly id: string; readonly at: number }[],
-): Promise<void> {
-  await database.run(
-    `with used as (
-       select k.id, u.at from api_keys k join json_to_recordset($1::text::json) as u(id text, at float8) on u.id = k.id
-       for no key update of k skip locked
-     )
-     update api_keys k set last_used_at = greatest(k.last_used_at, to_timestamp(used.at / 1000))
-     from used where k.id = used.id`,
-    [JSON.stringify(uses)],
-  )
 }
 
 function conditionOf(place: Scope): SQL | undefined {
@@ -121,18 +101,26 @@ function conditionOf(place: Scope): SQL | undefined {
   }
 }
 
-function read(row: typeof apiKeys.$inferSelect): ApiKeyRow {
-  const { projectId, environmentId, tenantId, permissions, ...rest } = row
-  return {
-    ...rest,
-    scope: scopeOf(projectId, environmentId, tenantId),
-    permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),
-  }
+type Raw = typeof apiKeys.$inferSelect
+
+async function withSecrets(database: Database, rows: readonly Raw[]): Promise<ApiKeyRow[]> {
+  const ids = rows.map(({ id }) => id)
+  const secrets = await secretsOfKeys(database, ids)
+  return rows.flatMap((row) => {
+    const own = secrets.get(row.id) ?? []
+    // Without any it was deleted between the two look-ups.
+    return own.length === 0 ? [] : [read(row, own)]
+  })
 }
 
-function scopeOf(projectId: string | null, environmentId: string | null, tenantId: string | null): Scope {
-  if (projectId === null) return { kind: 'instance' }
-  if (environmentId === null) return { kind: 'project', projectId }
-  if (tenantId === null) return { kind: 'environment', projectId, environmentId }
-  return { kind: 'tenant', projectId, environmentId, tenantId }
+function read(
+  { id, name, userId, createdAt, revokedAt, projectId, environmentId, tenantId, permissions }: Raw,
+  secrets: readonly KeySecret[],
+): ApiKeyRow {
+  return {
+    ...{ id, name, userId, createdAt, revokedAt, secrets },
+    expiresAt: currentSecret(secrets).expiresAt,
+    scope: scopeOf({ projectId, environmentId, tenantId }),
+    permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),
+  }
 }

@@ -2,6 +2,7 @@ import type { Comparable } from '../scim/filter/ast.ts'
 import type { JsonObject, JsonValue } from '../scim/resource.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA, sameUrn } from '../scim/urn.ts'
+import { groupsAbove } from './groups-above.ts'
 import type { Parameters } from './parameters.ts'
 import { keyColumn } from './stored-form.ts'
 
@@ -90,10 +91,7 @@ export function rows(
   }
   if (ref.attribute.name === 'groups' && scope.type.name === 'User') {
     return {
-      from: `(with recursive up(group_id, direct) as (
-            select d.group_id, true from memberships d where d.tenant_id = ${tenant} and d.member_id = r.id
-            union select n.group_id, false from up join memberships n on n.tenant_id = ${tenant} and n.member_id = up.group_id
-          ) select group_id, bool_or(direct) as direct from up group by group_id) m
+      from: `${groupsAbove(tenant, 'r.id')} m
         join resources o on o.tenant_id = ${tenant} and o.id = m.group_id where true`,
       sub: relatedSub(scope, {
         id: 'm.group_id',

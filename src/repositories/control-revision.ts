@@ -9,17 +9,23 @@ export async function currentRevision(database: Database): Promise<number> {
 }
 
 /**
- * Runs a change of the control plane in one transaction that also counts the revision, by which other instances notice.
+ * Counts one change of the control plane, by which other instances notice; to be called in a transaction before anything is
+ * looked up for the change.
  *
- * The count comes first and its row stays locked until the commit, so these changes happen one after the other: what `work`
- * has looked up stays true until it is done.
+ * The row stays locked until the commit, so these changes happen one after the other: what is looked up after it stays true
+ * until they are done.
  */
+export async function countChange({ orm }: Database): Promise<void> {
+  await orm
+    .insert(controlRevision)
+    .values({ id: 1, revision: 1 })
+    .onConflictDoUpdate({ target: controlRevision.id, set: { revision: sql`${controlRevision.revision} + 1` } })
+}
+
+/** Runs a change of the control plane in one transaction, counted. */
 export function changeControl<T>(database: Database, work: (tx: Database) => Promise<T>): Promise<T> {
   return database.transaction(async (tx) => {
-    await tx.orm
-      .insert(controlRevision)
-      .values({ id: 1, revision: 1 })
-      .onConflictDoUpdate({ target: controlRevision.id, set: { revision: sql`${controlRevision.revision} + 1` } })
+    await countChange(tx)
     return work(tx)
   })
 }

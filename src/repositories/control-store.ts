@@ -1,7 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { ControlStore } from '../context/control-cache.ts'
 import type { Database } from '../db/database.ts'
-import { findApiKey, recordApiKeyUse } from './api-keys.ts'
+import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
+import { findApiKey } from './api-keys.ts'
+import { appendDeeds, THE_GATEWAY } from './audit.ts'
 import { changeControl, currentRevision } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
 import { projectsIn } from './projects.ts'
@@ -17,14 +19,15 @@ export function controlStore(database: Database): ControlStore {
     async apiKey(id) {
       const row = await findApiKey(database, id)
       if (row === undefined) return undefined
-      const { scope, hash, permissions, userId, expiresAt, revokedAt } = row
+      const { scope, permissions, userId, secrets, revokedAt } = row
+      const key = { keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined }
       return {
-        principal: {
-          ...{ keyId: id, scope, permissions: new Set(permissions) },
-          ...{ userId: userId ?? undefined, expiresAt: expiresAt?.getTime() },
-        },
-        hash,
         revoked: revokedAt !== null,
+        secrets: secrets.map(({ version, hash, expiresAt, endsAt }) => ({
+          principal: { ...key, expiresAt: expiresAt?.getTime() },
+          ...{ version, hash, endsAt: endsAt?.getTime() },
+          endsOthers: secrets.some((other) => other.endsOnUse && other.version < version),
+        })),
       }
     },
 
@@ -40,7 +43,7 @@ export function controlStore(database: Database): ControlStore {
       return row && { ...row, definitions: await schemaDefinitionsOf(database, environmentId).definitions(row.id) }
     },
 
-    async createTenant(environmentId, key) {
+    async createTenant({ projectId, environmentId }, key, actor) {
       // Asked before too: a client that spells an endpoint wrongly must not count as a change each time.
       if (await schemaDefinitionsOf(database, environmentId).hasEndpoint(key)) return undefined
       return changeControl(database, async (tx) => {
@@ -49,10 +52,27 @@ export function controlStore(database: Database): ControlStore {
         const made = await tenants.insert({ id: uuidv7(), key, name: key, settings: {} })
         const tenant = made ?? (await tenants.find(key))
         if (tenant === undefined) throw new Error('a tenant that could not be made is not there either')
+        if (made) {
+          const place = { kind: 'tenant' as const, projectId, environmentId, tenantId: made.id }
+          const { key, name, settings, paused } = made
+          const after = { key, name, settings, paused }
+          const deed = { action: 'tenant.created', place, target: { id: made.id, name: key }, before: null, after }
+          await appendDeeds(tx, { ...THE_GATEWAY, actor }, [deed])
+        }
         return { ...tenant, definitions: await own.definitions(tenant.id) }
       })
     },
 
-    recordKeyUse: (uses) => recordApiKeyUse(database, uses),
+    recordKeyUse: (uses) => recordSecretUse(database, uses),
+
+    async endRotation(id, version) {
+      await changeControl(database, async (tx) => {
+        const key = (await endOnUse(tx, id, version)) ? await findApiKey(tx, id) : undefined
+        if (key === undefined) return
+        const what = { before: { oldSecret: 'ends on use of the new one' }, after: { oldSecret: null } }
+        const deed = { action: 'api_key.rotation_ended', place: key.scope, target: { id, name: key.name }, ...what }
+        await appendDeeds(tx, { ...THE_GATEWAY, actor: id }, [deed])
+      })
+    },
   }
 }

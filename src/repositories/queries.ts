@@ -40,7 +40,11 @@ export interface KeysetPosition {
   readonly id: string
 }
 
-export type FoundRow = ResourceRow & { readonly sort: SortValue }
+export interface FoundRow extends ResourceRow {
+  readonly sort: SortValue
+  /** Name of the resource type; only where several were asked for. */
+  readonly type?: string
+}
 
 export interface ResourcePage {
   /** How many resources match, of which `rows` is a part. */
@@ -99,7 +103,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         select t.total, t.deltas, p.sort::text as sort, x.*
         from counted t left join page p on true
         left join lateral (
-          select ${resourceColumns(only, query.wanted, tenant, scope, parameters)} from resources r
+          select ${resourceColumns(only, query.wanted, tenant, scope, parameters)} ${only ? '' : ', r.resource_type as type'}
+          from resources r
           where r.tenant_id = ${tenant} and r.id = p.id
         ) x on true
         order by ${order}`

@@ -4,8 +4,8 @@ import { eventDocument } from './event-document.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
-import type { ResourceRow, Wanted } from './rows.ts'
-import { managerColumn, momentColumns, resourceColumns } from './rows.ts'
+import type { ChangeableRow, ResourceRow, Wanted } from './rows.ts'
+import { joinedMembers, managerColumn, momentColumns, passwordColumn, resourceColumns } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
@@ -64,12 +64,13 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
 
   return {
     /** The resource with this id and type; undefined also for another tenant's. */
-    async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ResourceRow | undefined> {
+    async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ChangeableRow | undefined> {
       if (!isOurId(id)) return undefined
+      if (wanted.members && type.name === 'Group') return groupWithMembers(type, id)
       const { parameters, tenant } = ofTenant()
       const found = parameters.bind(id, 'uuid')
-      const rows = await db.run<ResourceRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}
+      const rows = await db.run<ChangeableRow>(
+        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}, ${passwordColumn}
          from resources r where r.tenant_id = ${tenant} and r.id = ${found} and r.resource_type = ${parameters.bind(type.name, 'text')}`,
         parameters.values,
       )
@@ -77,11 +78,11 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     },
 
     /** The resources of one type with these ids, in no order, for a bulk's reads; missing ones are left out. */
-    async retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ResourceRow[]> {
+    async retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ChangeableRow[]> {
       const { parameters, tenant } = ofTenant()
       const wantedIds = parameters.array(ids.filter(isOurId), 'uuid')
-      return db.run<ResourceRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}
+      return db.run<ChangeableRow>(
+        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}, ${passwordColumn}
          from resources r where r.tenant_id = ${tenant} and r.id = any(${wantedIds})
            and r.resource_type = ${parameters.bind(type.name, 'text')}`,
         parameters.values,
@@ -127,9 +128,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
             '{"after":' || ${eventDocument(types, 'c', parameters)} || '}'
           from created c join input i on i.id = c.id
         )
-        select i.ord, r.id::text, r.resource_type, r.version::int, r.document, r.active,
-          r.password_hash is not null as has_password, ${momentColumns}, ${managerColumn(tenant)} as manager,
-          null::text as groups, null::text as members
+        select i.ord, r.id::text, r.version::int, r.document, r.active, ${momentColumns},
+          ${managerColumn(tenant)} as manager, null::text as groups, null::text as members
         from input i left join created r on r.id = i.id order by i.ord`
       const rows = await db.run<ResourceRow & { id: string | null }>(statement, parameters.values)
       return rows.map((row) => (row.id === null ? { outcome: 'taken' } : { outcome: 'created', row }))
@@ -268,5 +268,26 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const rows = await db.run<{ id: string; version: number; removed: boolean }>(statement, parameters.values)
       return new Map(rows.map((row) => [row.id, row]))
     },
+  }
+
+  /** A group with its members, however many. */
+  async function groupWithMembers(type: ResourceType, id: string): Promise<ChangeableRow | undefined> {
+    const { parameters, tenant } = ofTenant()
+    const found = parameters.bind(id, 'uuid')
+    const columns = resourceColumns(type, { groups: false, members: false }, tenant, scope, parameters)
+    const rows = await db.run<ChangeableRow & { text: string | null }>(
+      `select ${columns}, ${passwordColumn}, c.text
+       from resources r ${joinedMembers(tenant, scope, parameters)}
+       where r.tenant_id = ${tenant} and r.id = ${found} and r.resource_type = ${parameters.bind(type.name, 'text')}
+       order by c.place`,
+      parameters.values,
+    )
+    const [first] = rows
+    if (first === undefined) return undefined
+    const { text, ...row } = first
+    if (text === null) return row
+    const last = rows.length - 1
+    const members = rows.map(({ text }, i) => `${i === 0 ? '[' : ','}${text}${i === last ? ']' : ''}`)
+    return { ...row, members }
   }
 }

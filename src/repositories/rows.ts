@@ -1,4 +1,5 @@
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { groupsAbove } from './groups-above.ts'
 import type { Parameters } from './parameters.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -13,22 +14,30 @@ export interface Wanted {
 /** A resource as read: the stored document as text, and beside it what is computed, also as JSON text. */
 export interface ResourceRow {
   readonly id: string
-  readonly resource_type: string
   readonly version: number
   readonly document: string
   readonly active: boolean | null
-  readonly has_password: boolean
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, to be rounded. */
   readonly created: number
   readonly modified: number
   /** The manager's displayName, empty if there is none; null where `manager.value` is nobody of this tenant. */
   readonly manager: string | null
   /** Null when there are none or nobody wanted them. */
   readonly groups: string | null
-  readonly members: string | null
+  /** The same; a large group's in several texts that follow each other. */
+  readonly members: string | readonly string[] | null
 }
 
-const milliseconds = (column: string) => `(extract(epoch from ${column}) * 1000)::float8`
+/** What a change has to know besides. */
+export interface ChangeableRow extends ResourceRow {
+  readonly has_password: boolean
+}
+
+/** The column of a `ChangeableRow`, of `resources r`. */
+export const passwordColumn = 'r.password_hash is not null as has_password'
+
+// Not `extract`, which counts in decimals and takes several times as long.
+const milliseconds = (column: string) => `date_part('epoch', ${column}) * 1000`
 
 /** Timestamps of `resources r` as both drivers read them. */
 export const momentColumns = `${milliseconds('r.created_at')} as created, ${milliseconds('r.modified_at')} as modified`
@@ -57,44 +66,61 @@ export function resourceColumns(
   const forUsers = wanted.groups && (type === undefined || type.name === 'User')
   const forGroups = wanted.members && (type === undefined || type.name === 'Group')
   const base = forUsers || forGroups ? bindBase(scope.baseUrl, parameters) : ''
-  return `r.id::text, r.resource_type, r.version::int, r.document, r.active,
-    r.password_hash is not null as has_password, ${momentColumns},
+  return `r.id::text, r.version::int, r.document, r.active, ${momentColumns},
     ${managerColumn(tenant)} as manager,
     ${forUsers ? groupsColumn(tenant, base) : 'null::text'} as groups,
     ${forGroups ? membersColumn(tenant, base, scope.defersReferences) : 'null::text'} as members`
 }
 
-// Cycles of groups end by themselves: `union` adds no row twice. A user in no group pays one look at the index.
+// A user in no group pays one look at the index.
 const groupsColumn = (tenant: string, base: string) => `
   case when r.resource_type = 'User'
     and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id)
   then (
-    with recursive up(group_id, direct) as (
-      select m.group_id, true from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id
-      union
-      select m.group_id, false from up join memberships m on m.tenant_id = ${tenant} and m.member_id = up.group_id
-    )
     select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || ${base} || '/Groups/' || g.id || '"'
       || coalesce(',"display":' || to_json(g.label)::text, '')
       || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
-    from (select group_id, bool_or(direct) as direct from up group by group_id) u
-    join resources g on g.tenant_id = ${tenant} and g.id = u.group_id
+    from ${groupsAbove(tenant, 'r.id')} u
+    cross join lateral (
+      select g.id, g.label from resources g where g.tenant_id = ${tenant} and g.id = u.group_id offset 0
+    ) g
   ) end`
 
 const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `
   case when r.resource_type = 'Group' then (
-    select '[' || string_agg(x.json, ',') || ']' from (
+    select '[' || string_agg(x.json, ',') || ']' from (${memberElements(tenant, base, withDeferred)}) x
+  ) end`
+
+/** How many members' texts come together: some 200 kB. */
+const MEMBERS_IN_A_TEXT = 1_000
+
+/**
+ * Joins `c` to `resources r`: a group's members as the texts of which `ResourceRow.members` consists, in rows of their own,
+ * so that no part of the way holds the whole of a large group twice. A group without members has one row without a text.
+ */
+export function joinedMembers(tenant: string, scope: RepositoryScope, parameters: Parameters): string {
+  const elements = memberElements(tenant, bindBase(scope.baseUrl, parameters), scope.defersReferences)
+  return `left join lateral (
+      select n.place, string_agg(n.json, ',') as text
+      from (select x.json, (row_number() over () - 1) / ${MEMBERS_IN_A_TEXT} as place from (${elements}) x) n
+      group by n.place
+    ) c on true`
+}
+
+// `offset 0` holds the plan to a look into the index for each member: planned for groups of average size, it may read all rows.
+const memberElements = (tenant: string, base: string, withDeferred: boolean) => `
       (select ${memberJson('o', 'm.display', base)} as json
-      from memberships m join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
+      from memberships m cross join lateral (
+        select o.id, o.resource_type, o.label, o.display_key from resources o
+        where o.tenant_id = ${tenant} and o.id = m.member_id offset 0
+      ) o
       where m.tenant_id = ${tenant} and m.group_id = r.id order by m.member_id)
       ${
         withDeferred
           ? `union all select '{"value":' || to_json(d.value)::text || coalesce(',"display":' || to_json(d.display)::text, '') || '}'
       from deferred_members d where d.tenant_id = ${tenant} and d.group_id = r.id`
           : ''
-      }
-    ) x
-  ) end`
+      }`
 
 /**
  * One element of `members` as JSON text, of the member's row `o`. Its name is the member's own displayName, else the one

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { activationOf } from './activation.ts'
+import { membershipPagesOf } from './membership-pages.ts'
 import { membershipsOf } from './memberships.ts'
 import { queriesOf } from './queries.ts'
 import { resourcesOf } from './resources.ts'
@@ -22,6 +23,7 @@ export interface Repositories {
   readonly resources: ReturnType<typeof resourcesOf>
   readonly activation: ReturnType<typeof activationOf>
   readonly memberships: ReturnType<typeof membershipsOf>
+  readonly membershipPages: ReturnType<typeof membershipPagesOf>
   readonly queries: ReturnType<typeof queriesOf>
   /** The same repositories in one transaction. */
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
@@ -29,11 +31,23 @@ export interface Repositories {
 
 /** Opens the repositories of one tenant, on the pool or, given a transaction's handle, inside it. */
 export function forTenant(db: Database, scope: RepositoryScope): Repositories {
+  // Most requests need one of them.
   return {
-    resources: resourcesOf(db, scope),
-    activation: activationOf(db, scope),
-    memberships: membershipsOf(db, scope),
-    queries: queriesOf(db, scope),
+    get resources() {
+      return resourcesOf(db, scope)
+    },
+    get activation() {
+      return activationOf(db, scope)
+    },
+    get memberships() {
+      return membershipsOf(db, scope)
+    },
+    get membershipPages() {
+      return membershipPagesOf(db, scope)
+    },
+    get queries() {
+      return queriesOf(db, scope)
+    },
     transaction: (work) => db.transaction((tx) => work(forTenant(tx, scope))),
   }
 }

@@ -8,6 +8,7 @@ import { ControlPlane } from '../../src/context/control-cache.ts'
 import { CONFIGURED_ADMIN, type Principal, type Scope } from '../../src/context/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
 let database: Database
@@ -19,7 +20,7 @@ const all = { after: undefined, limit: 100 }
 
 beforeAll(async () => {
   database = await openTestDatabase()
-  administration = { database, changed: () => undefined }
+  administration = administrationOn(database)
   const { id: projectId } = await createProject(administration, { key: 'k-acme' })
   const { id: environmentId } = await createEnvironment(administration, projectId, { key: 'prod' })
   const { id: tenantId } = await createTenant(administration, { projectId, environmentId }, { key: 'globex' })
@@ -35,9 +36,12 @@ const mint = (
 ) => createApiKey(administration, scope, { name: 'k', ...input }, by)
 
 test('SEC-07 the store has the hash of a key and nothing of its secret', async () => {
-  const { id, key, hash } = await mint(tenant)
-  const [row] = await database.run<{ row: string }>('select k::text as row from api_keys k where id = $1', [id])
-  expect(row?.row).toContain(hash)
+  const { id, key, secrets } = await mint(tenant)
+  const [row] = await database.run<{ row: string }>(
+    'select concat(k::text, s::text) as row from api_keys k join api_key_secrets s on s.key_id = k.id where id = $1',
+    [id],
+  )
+  expect(row?.row).toContain(secrets[0]?.hash)
   expect(row?.row).not.toContain(key.slice(17, 40))
 })
 
@@ -86,14 +90,17 @@ test('a key that was unknown a moment ago is known within a second of its making
   await expect.poll(() => elsewhere.project('K-Late'), { timeout: 1000, interval: 20 }).toBeDefined()
 })
 
-test('last use is written down', async () => {
+test('last use is written down, with the client', async () => {
   const control = new ControlPlane(controlStore(database))
   const { id, key } = await mint(tenant)
-  expect((await findApiKey(database, tenant, id))?.lastUsedAt).toBeNull()
+  const secret = async () => (await findApiKey(database, tenant, id))?.secrets[0]
+  expect(await secret()).toMatchObject({ lastUsedAt: null, lastUsedBy: null })
   const before = Date.now()
-  await control.authenticate(`Bearer ${key}`)
+  await control.authenticate(`Bearer ${key}`, 'okta/1.0')
   await control.stop()
-  const used = (await findApiKey(database, tenant, id))?.lastUsedAt?.getTime() ?? 0
+  const { lastUsedAt, lastUsedBy } = (await secret()) ?? {}
+  const used = lastUsedAt?.getTime() ?? 0
+  expect(lastUsedBy).toBe('okta/1.0')
   expect(used).toBeGreaterThanOrEqual(before)
   expect(used).toBeLessThanOrEqual(Date.now())
 })
@@ -133,7 +140,7 @@ test('TEN-11 keys of a deleted tenant are unknown', async () => {
   const { projectId, environmentId } = environment
   const { id: tenantId } = await createTenant(administration, environment, { key: 'short-lived' })
   const { key } = await mint({ kind: 'tenant', projectId, environmentId, tenantId })
-  await deleteTenant(administration, environmentId, tenantId)
+  await deleteTenant(administration, { projectId, environmentId }, tenantId)
   const control = new ControlPlane(controlStore(database))
   expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ challenge: { status: 401 } })
   await expect(mint({ kind: 'tenant', projectId, environmentId, tenantId })).rejects.toMatchObject({ status: 404 })

@@ -7,12 +7,14 @@ import { listTenants } from '../../src/administration/tenants.ts'
 import { parseApiKey } from '../../src/context/api-key.ts'
 import { ControlPlane } from '../../src/context/control-cache.ts'
 import type { Database } from '../../src/db/database.ts'
+import { listDeeds } from '../../src/repositories/audit.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 
 let database: Database
 const all = { after: undefined, limit: 100 }
-const administration = () => ({ database, changed: () => undefined })
+const administration = () => administrationOn(database)
 
 beforeEach(async () => {
   database = await openFreshDatabase()
@@ -37,6 +39,18 @@ test('a first start makes a place and two keys that work', async () => {
     principal: { scope: { kind: 'instance' } },
   })
   expect(await everything()).toEqual([['default'], ['dev'], ['default']])
+})
+
+test('SEC-14 what a first start makes stands in the audit log as made by the gateway itself', async () => {
+  await bootstrap(database, {})
+  const deeds = await listDeeds(database, { kind: 'instance' }, all)
+  expect(deeds.map(({ action, actor }) => `${actor} ${action}`)).toEqual([
+    'rollcall api_key.created',
+    'rollcall api_key.created',
+    'rollcall tenant.created',
+    'rollcall environment.created',
+    'rollcall project.created',
+  ])
 })
 
 test('a second start makes nothing twice', async () => {

@@ -16,6 +16,7 @@ import {
   endpointAppType,
   json,
 } from '../provisioning/registered.ts'
+import { administrationOn } from '../support/administration.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 import { send } from '../support/http-client.ts'
 
@@ -288,7 +289,7 @@ describe('changing and deleting', () => {
   })
 
   test('TEN-11 definitions go with their tenant, and with their environment', async () => {
-    const administration: Administration = { database: gateway.database, changed: () => undefined }
+    const administration: Administration = administrationOn(gateway.database)
     const { id: projectId } = await createProject(administration, { key: `d-${tenant.name}` })
     const { id: environmentId } = await createEnvironment(administration, projectId, { key: 'prod' })
     const made = await createTenant(administration, { projectId, environmentId }, { key: 'acme' })
@@ -309,7 +310,7 @@ describe('changing and deleting', () => {
         )
       )[0]?.n
     expect(await left()).toBe(2)
-    await deleteTenant(administration, environmentId, made.id)
+    await deleteTenant(administration, { projectId, environmentId }, made.id)
     expect(await left()).toBe(1)
     await deleteEnvironment(administration, projectId, environmentId)
     expect(await left()).toBe(0)

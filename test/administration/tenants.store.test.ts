@@ -5,6 +5,7 @@ import { createProject, deleteProject, findProject, listProjects } from '../../s
 import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'
 import type { Database } from '../../src/db/database.ts'
 import { events, memberships, resourceCounts, resourceKeys, resources } from '../../src/db/schema.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
 let database: Database
@@ -13,7 +14,7 @@ let place: { projectId: string; environmentId: string }
 
 beforeAll(async () => {
   database = await openTestDatabase()
-  administration = { database, changed: () => undefined }
+  administration = administrationOn(database)
   const { id: projectId } = await createProject(administration, { key: 't-acme' })
   place = { projectId, environmentId: (await createEnvironment(administration, projectId, { key: 'prod' })).id }
 })
@@ -50,7 +51,7 @@ test('TEN-11 deleting a tenant deletes everything of it and nothing of another',
   const [gone, kept] = await Promise.all(['gone', 'kept'].map((key) => createTenant(administration, place, { key })))
   if (gone === undefined || kept === undefined) throw new Error('not made')
   await Promise.all([fill(gone.id), fill(kept.id)])
-  await deleteTenant(administration, place.environmentId, gone.id)
+  await deleteTenant(administration, place, gone.id)
   expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0])
   expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 0])
 })
@@ -63,14 +64,14 @@ test('TEN-11 writers at work leave nothing behind', async () => {
   // Settled from the start: writers are refused while the deletion is still under way.
   const writers = Promise.allSettled(Array.from({ length: 4 }, write))
   await fill(id)
-  await deleteTenant(administration, place.environmentId, id)
+  await deleteTenant(administration, place, id)
   await writers
   expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0])
 })
 
 test('the tenant default is there from the start and cannot be deleted', async () => {
   const tenant = await findTenant(database, place.environmentId, 'DEFAULT')
-  await expect(deleteTenant(administration, place.environmentId, tenant?.id ?? '')).rejects.toMatchObject({
+  await expect(deleteTenant(administration, place, tenant?.id ?? '')).rejects.toMatchObject({
     status: 409,
   })
   expect(await findTenant(database, place.environmentId, 'default')).toEqual(tenant)
@@ -79,7 +80,9 @@ test('the tenant default is there from the start and cannot be deleted', async (
 test("a tenant is not reached through another environment's id", async () => {
   const other = await createEnvironment(administration, place.projectId, { key: 'other' })
   const tenant = await createTenant(administration, place, { key: 'elsewhere' })
-  await expect(deleteTenant(administration, other.id, tenant.id)).rejects.toMatchObject({ status: 404 })
+  await expect(deleteTenant(administration, { ...place, environmentId: other.id }, tenant.id)).rejects.toMatchObject({
+    status: 404,
+  })
   expect(await findTenant(database, other.id, tenant.id)).toBeUndefined()
 })
 
@@ -104,7 +107,7 @@ test('an environment is deleted only when empty, a project only without environm
   const tenant = await createTenant(administration, within, { key: 'globex' })
   await expect(deleteProject(administration, project.id)).rejects.toMatchObject({ status: 409 })
   await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
-  await deleteTenant(administration, environment.id, tenant.id)
+  await deleteTenant(administration, within, tenant.id)
 
   const defaultTenant = (await findTenant(database, environment.id, 'default'))?.id ?? ''
   await fill(defaultTenant)

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { mintApiKey } from '../../src/context/api-key.ts'
-import { ControlPlane, type ControlStore, type StoredKey } from '../../src/context/control-cache.ts'
+import { ControlPlane, type ControlStore, type KeyUse, type StoredKey } from '../../src/context/control-cache.ts'
 import type { Principal } from '../../src/context/principal.ts'
 
 let now = 0
@@ -9,7 +9,8 @@ let revision: number
 let revisionTakesMs: number
 let broken: boolean
 const keys = new Map<string, StoredKey>()
-const uses: { id: string; at: number }[][] = []
+const uses: KeyUse[][] = []
+const ended: [string, number][] = []
 
 const store = (shared: boolean): ControlStore => ({
   shared,
@@ -35,6 +36,14 @@ const store = (shared: boolean): ControlStore => ({
     if (broken) throw new Error('no store')
     uses.push([...batch])
   },
+  endRotation: async (id, version) => {
+    ended.push([id, version])
+    const key = keys.get(id) as StoredKey
+    const secrets = key.secrets.map((secret) =>
+      secret.version < version ? { ...secret, endsAt: Date.now() } : { ...secret, endsOthers: false },
+    )
+    keys.set(id, { ...key, secrets })
+  },
 })
 
 const plane = (shared = true, adminKey?: string) => new ControlPlane(store(shared), { clock: () => now, adminKey })
@@ -48,7 +57,8 @@ function storeKey(revoked = false): { key: string; id: string; principal: Princi
     userId: undefined,
     expiresAt: undefined,
   }
-  keys.set(id, { principal, hash, revoked })
+  const secret = { principal, version: 1, hash, endsAt: undefined, endsOthers: false }
+  keys.set(id, { revoked, secrets: [secret] })
   return { key, id, principal }
 }
 
@@ -60,15 +70,16 @@ beforeEach(() => {
   broken = false
   keys.clear()
   uses.length = 0
+  ended.length = 0
 })
 
 test('a key seen recently costs no round trip', async () => {
   const control = plane()
   const { key, id, principal } = storeKey()
-  expect(await control.authenticate(`Bearer ${key}`)).toEqual({ principal })
+  expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ principal })
   expect(queries).toEqual(['revision', `key ${id}`])
   now += 499
-  expect(await control.authenticate(`Bearer ${key}`)).toEqual({ principal })
+  expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ principal })
   expect(queries).toHaveLength(2)
 })
 
@@ -196,4 +207,60 @@ test('an expired or revoked key leaves no last use', async () => {
   await control.authenticate(`Bearer ${storeKey(true).key}`)
   await control.stop()
   expect(uses).toEqual([])
+})
+
+/** Gives the key a second secret; the first one goes at `endsAt`, or with the use of the second. */
+function rotate(id: string, endsAt: number | undefined): string {
+  const stored = keys.get(id) as StoredKey
+  const { key, hash } = mintApiKey(id)
+  const first = stored.secrets[0] as StoredKey['secrets'][number]
+  const second = { ...first, version: 2, hash, endsOthers: endsAt === undefined }
+  keys.set(id, { ...stored, secrets: [{ ...first, endsAt }, second] })
+  revision++
+  now += 500
+  return key
+}
+
+test('both secrets of a key that is rotated are good, without a round trip, and uses are told apart', async () => {
+  const control = plane()
+  const { key, id, principal } = storeKey()
+  const next = rotate(id, Date.now() + 60_000)
+  for (const text of [key, next])
+    expect(await control.authenticate(`Bearer ${text}`, text)).toMatchObject({ principal })
+  queries = []
+  for (const text of [key, next])
+    expect(await control.authenticate(`Bearer ${text}`, text)).toMatchObject({ principal })
+  expect(queries).toEqual([])
+  await control.stop()
+  expect(uses[0]?.map(({ version, client }) => [version, client])).toEqual([
+    [1, key],
+    [2, next],
+  ])
+  expect(ended).toEqual([])
+})
+
+test('SEC-03 a secret that was rotated away is refused, from memory too', async () => {
+  const control = plane()
+  const { key, id } = storeKey()
+  const next = rotate(id, Date.now() + 30)
+  expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
+  await expect
+    .poll(() => control.authenticate(`Bearer ${key}`), { interval: 5 })
+    .toMatchObject({ challenge: { status: 401, detail: expect.stringContaining('rotated') } })
+  expect(await control.authenticate(`Bearer ${next}`)).toHaveProperty('principal')
+})
+
+test('the first use of a new secret ends the old one soon, where that was asked for', async () => {
+  const control = plane()
+  const { key, id } = storeKey()
+  const next = rotate(id, undefined)
+  expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
+  // A busy client must not put it off.
+  await expect
+    .poll(() => control.authenticate(`Bearer ${next}`).then(() => ended), { interval: 5, timeout: 1000 })
+    .toEqual([[id, 2]])
+  expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('challenge')
+  expect(await control.authenticate(`Bearer ${next}`)).toHaveProperty('principal')
+  await control.stop()
+  expect(ended).toHaveLength(1)
 })

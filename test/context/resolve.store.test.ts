@@ -11,6 +11,7 @@ import { locate, type ScimPath } from '../../src/context/scim-path.ts'
 import type { Database } from '../../src/db/database.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
 import type { ScimError } from '../../src/scim/errors.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
 let database: Database
@@ -22,7 +23,7 @@ const principals = new Map<string, Principal>()
 beforeAll(async () => {
   database = await openTestDatabase()
   control = new ControlPlane(controlStore(database))
-  administration = { database, changed: () => control.changed() }
+  administration = administrationOn(database, control)
 
   const keyFor = async (name: string, scope: Scope) => {
     const { key } = await createApiKey(administration, scope, { name }, CONFIGURED_ADMIN)
@@ -130,17 +131,17 @@ describe('TEN-02 each scope at each place', () => {
 })
 
 test('TEN-10 a paused tenant answers 403, a deleted one 404', async () => {
-  const environmentId = ids.get('r-acme/dev') ?? ''
+  const dev = { projectId: ids.get('r-acme') ?? '', environmentId: ids.get('r-acme/dev') ?? '' }
   const id = ids.get('r-acme/dev/initech') ?? ''
   await resolve('r-acme/dev/v2/initech', 'project')
-  await changeTenant(administration, environmentId, id, { paused: true })
+  await changeTenant(administration, dev, id, { paused: true })
   expect(await refusal('r-acme/dev/v2/initech', 'project')).toMatchObject({
     status: '403',
     detail: expect.stringContaining('paused'),
   })
-  await changeTenant(administration, environmentId, id, { paused: false })
+  await changeTenant(administration, dev, id, { paused: false })
   expect(await refusal('r-acme/dev/v2/initech', 'project')).toBeUndefined()
-  await deleteTenant(administration, environmentId, id)
+  await deleteTenant(administration, dev, id)
   expect(await refusal('r-acme/dev/v2/initech', 'project')).toMatchObject({ status: '404' })
 })
 
@@ -180,7 +181,7 @@ test('TEN-10 a paused project or environment pauses all that is in it', async ()
 test('TEN-09 settings show in the context', async () => {
   const [projectId = '', environmentId = ''] = [ids.get('r-other'), ids.get('r-other/prod')]
   await changeEnvironment(administration, projectId, environmentId, { settings: { mode: 'strict', password: 'drop' } })
-  await changeTenant(administration, environmentId, ids.get('r-other/prod/globex') ?? '', {
+  await changeTenant(administration, { projectId, environmentId }, ids.get('r-other/prod/globex') ?? '', {
     settings: { mode: 'standard' },
   })
   const { tenant } = await resolve('r-other/prod/v2/globex', 'instance')
@@ -221,7 +222,8 @@ describe('tenants made on first use', () => {
 test('without a key only a tenant that allows it is found, for discovery', async () => {
   const discover = (text: string) => resolveForDiscovery(pathOf(text), control, String)
   expect(await discover('r-acme/dev/v2/globex/Schemas')).toBeUndefined()
-  await changeTenant(administration, ids.get('r-acme/dev') ?? '', ids.get('r-acme/dev/globex') ?? '', {
+  const dev = { projectId: ids.get('r-acme') ?? '', environmentId: ids.get('r-acme/dev') ?? '' }
+  await changeTenant(administration, dev, ids.get('r-acme/dev/globex') ?? '', {
     settings: { anonymousDiscovery: true },
   })
   expect(await discover('r-acme/dev/v2/globex/Schemas')).toMatchObject({ tenant: { key: 'globex' } })

@@ -5,6 +5,7 @@ import { parseApiKey } from '../../src/context/api-key.ts'
 import { CONFIGURED_ADMIN } from '../../src/context/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { ENTERPRISE_USER_SCHEMA, ERROR, GROUP_SCHEMA, LIST_RESPONSE, USER_SCHEMA } from '../../src/scim/urn.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
@@ -392,7 +393,7 @@ describe('cursor paging', () => {
   })
 
   test('CU-07 a cursor with a revoked key is 401', async () => {
-    const administration = { database, changed: () => {} }
+    const administration = administrationOn(database)
     const found = await database.run<{ p: string; e: string }>(
       'select e.project_id::text as p, e.id::text as e from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid',
       [many.id],

@@ -542,6 +542,15 @@ describe('EnterpriseUser', () => {
     expect(json(created)).toMatchObject({ displayName: trap, [ENTERPRISE_USER_SCHEMA]: { department: trap } })
   })
 
+  test('X-02 a $ref that the client gave stays, whatever is in it', async () => {
+    const boss = idIn(await newUser({ displayName: 'Right' }))
+    for (const $ref of ['../Users/26118915', 'https://x.test/}"value":"{']) {
+      const created = await newUser(withManager({ value: boss, $ref }))
+      expect(managerOf(created)).toEqual({ value: boss, $ref, displayName: 'Right' })
+      expect(managerOf(await scim('GET', `/Users/${idIn(created)}`))).toEqual(managerOf(created))
+    }
+  })
+
   test('PAT-30 the URN comes and goes with the data', async () => {
     const id = idIn(await newUser())
     const path = `${ENTERPRISE_USER_SCHEMA}:department`

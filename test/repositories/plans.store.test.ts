@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import type { MembershipQuery } from '../../src/repositories/membership-pages.ts'
+import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../src/scim/urn.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
@@ -16,6 +18,7 @@ import {
   patchBody,
   removeMember,
   userBody,
+  valuesOf,
 } from '../support/instances.ts'
 import { genericPlan, nodesOf, type PlanNode } from '../support/statements.ts'
 
@@ -69,8 +72,8 @@ const costOf = (node: PlanNode): Cost => ({
 })
 
 /** Sends a request, and gives what its statements look at when run with the plans for all values. */
-async function costs(method: string, path: string, body?: object) {
-  const { result, statements, transactions } = await instance.recorder.during(() => tenant.scim(method, path, body))
+async function costs(method: string, path: string, body?: object, by = tenant.scim) {
+  const { result, statements, transactions } = await instance.recorder.during(() => by(method, path, body))
   expect(result.status).toBeLessThan(300)
   const plans: Cost[] = []
   for (const statement of statements) {
@@ -115,6 +118,22 @@ describe('Q-29 reads stay small in a tenant of 100,000 users', () => {
     expect(roundTrips).toBe(1)
   })
 
+  test("a user's groups, direct and indirect, where groups are large", async () => {
+    const crowded = await instance.newTenant()
+    const everybody = await fillDirectly(database, crowded.id, { users: 3_000, groups: 2 })
+    const [inner, outer] = [everybody.groupId(1), everybody.groupId(2)]
+    const join = `insert into memberships (tenant_id, group_id, member_id)
+      select tenant_id, $2::uuid, id from resources where tenant_id = $1::uuid and (resource_type = 'User' or id = $3::uuid)
+      on conflict do nothing`
+    await database.run(join, [crowded.id, inner, null])
+    await database.run(join, [crowded.id, outer, inner])
+    await analyze(database)
+    const { answer, roundTrips, plans } = await costs('GET', `/Users/${everybody.userId(7)}`, undefined, crowded.scim)
+    expect(valuesOf(json(answer).groups).sort()).toEqual([inner, outer].sort())
+    expect(plans.filter(tooMuch)).toEqual([])
+    expect(roundTrips).toBe(1)
+  })
+
   test('the next page by cursor', async () => {
     const first = json(await tenant.scim('GET', '/Users?cursor=&count=100'))
     const { answer, roundTrips, plans } = await costs('GET', `/Users?cursor=${first.nextCursor}&count=100`)
@@ -133,6 +152,31 @@ describe('Q-29 reads stay small in a tenant of 100,000 users', () => {
     const { answer, plans } = await costs('GET', users(`meta.lastModified ge "${lastModified}"`))
     expect(json(answer).totalResults).toBe(1)
     expect(plans.filter(tooMuch)).toEqual([])
+  })
+})
+
+describe('lists of memberships stay small', () => {
+  const third = { groupId: () => filled.groupId(3), memberId: () => filled.userId(3) }
+  test.each<[string, () => Partial<MembershipQuery>]>([
+    ['all', () => ({})],
+    ['all, further on', () => ({ after: { groupId: third.groupId(), memberId: third.memberId() } })],
+    ['of a group', () => ({ groupId: third.groupId() })],
+    [
+      'of a group, further on',
+      () => ({ groupId: third.groupId(), after: { groupId: third.groupId(), memberId: third.memberId() } }),
+    ],
+    ['of a member', () => ({ memberId: third.memberId() })],
+    ['of one in one', () => ({ groupId: third.groupId(), memberId: third.memberId() })],
+  ])('%s', async (_, query) => {
+    const scope = { tenantId: tenant.id, baseUrl: '', requestId: '', actor: '', defersReferences: false }
+    const { membershipPages } = forTenant(instance.recorder.database, scope)
+    const asked = { groupId: undefined, memberId: undefined, after: undefined, limit: 100, ...query() }
+    const { statements } = await instance.recorder.during(() => membershipPages.list(asked))
+    expect(statements).toHaveLength(1)
+    for (const statement of statements) {
+      const plan = nodesOf(await genericPlan(database, statement, { analyze: true })).map(costOf)
+      expect(plan.filter(tooMuch)).toEqual([])
+    }
   })
 })
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createLogger, logError, requestLine } from '../../src/observability/logger.ts'
+import { createLogger, keyExpiryLine, logError, requestLine } from '../../src/observability/logger.ts'
 
 function capture(): { lines: Record<string, unknown>[]; logger: ReturnType<typeof createLogger> } {
   const lines: Record<string, unknown>[] = []
@@ -13,6 +13,15 @@ test('a request is one line of listed fields; whatever else comes along stays ou
   requestLine(logger, { ...fields, status: 500 })
   expect(lines[0]).toEqual({ level: 'info', time: expect.any(String), msg: 'request', ...fields })
   expect(lines[1]).toMatchObject({ level: 'warn', status: 500 })
+})
+
+test('a key that expires soon is one warning, by its public id', () => {
+  const { lines, logger } = capture()
+  keyExpiryLine(logger, { id: 'k', expiresAt: new Date(0), daysLeft: 3, ...{ hash: 'hush' } })
+  const fields = { keyId: 'k', expiresAt: '1970-01-01T00:00:00.000Z', daysLeft: 3 }
+  expect(lines).toEqual([
+    { level: 'warn', time: expect.any(String), msg: expect.stringContaining('expires'), ...fields },
+  ])
 })
 
 test.each([

@@ -16,6 +16,7 @@ import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
+import { administrationOn } from './administration.ts'
 import { openTestDatabase } from './engines.ts'
 import { jsonIn } from './http-client.ts'
 
@@ -80,6 +81,8 @@ export interface Gateway {
   revoke(key: string): Promise<void>
   /** An API key for an environment of another project. */
   keyOfAnotherProject(): Promise<string>
+  /** Writes down when keys were last used, which otherwise comes every half minute. */
+  flushKeyUse(): Promise<void>
   /** Stops the server; the database belongs to the worker. */
   close(): Promise<void>
 }
@@ -100,7 +103,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const server = await listen(fetch, config)
   const origin = `http://127.0.0.1:${server.port}`
 
-  const administration: Administration = { database, changed: () => control.changed() }
+  const administration: Administration = administrationOn(database, control)
   const mint = async (scope: Scope, permissions?: readonly Permission[], expiresAt?: Date, userId?: string) => {
     const input = { name: 'test', permissions, expiresAt, userId }
     return (await createApiKey(administration, scope, input, CONFIGURED_ADMIN)).key
@@ -134,7 +137,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
       return asTenant(id, name, await mint({ kind: 'tenant', ...place, tenantId: id }))
     },
     setSettings: async ({ id }, settings) => {
-      await changeTenant(administration, environment.id, id, { settings })
+      await changeTenant(administration, place, id, { settings })
     },
     mintKey: ({ permissions, expiresAt, tenant: only, userId } = {}) =>
       mint(
@@ -145,6 +148,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
       ),
     revoke: (revoked) => revokeApiKey(administration, { kind: 'instance' }, parseApiKey(revoked) ?? '', new Date()),
     keyOfAnotherProject: async () => (await newPlace()).key,
+    flushKeyUse: () => control.flushKeyUse(),
     close: async () => {
       deliveries.drain()
       await server.stop(1_000)

@@ -21,6 +21,7 @@ import {
   SEARCH_REQUEST,
   USER_SCHEMA,
 } from '../../src/scim/urn.ts'
+import { administrationOn } from './administration.ts'
 import type { Answer, Scim, TestTenant } from './gateway.ts'
 import { jsonIn } from './http-client.ts'
 import { type Recorder, recordStatements } from './statements.ts'
@@ -75,7 +76,7 @@ export async function openInstance(
   )
   if (retries) deliveries.start()
   const app = createApp({ database: recorder.database, control, config, logger, deliveries })
-  const administration = { database, changed: () => control.changed() }
+  const administration = administrationOn(database, control)
   const send = async (request: Request) => app.fetch(request)
   const environmentIn = async (projectId: string, projectKey: string): Promise<Place> => {
     const key = `e-${randomBytes(5).toString('hex')}`

@@ -2,6 +2,7 @@ import { DEFAULT_SETTINGS } from '../../src/context/settings.ts'
 import { tenantContext } from '../../src/context/tenant.ts'
 import type { Database } from '../../src/db/database.ts'
 import { scimErrorResponse } from '../../src/http/errors.ts'
+import { headerReader } from '../../src/http/headers.ts'
 import { scimRouter } from '../../src/http/scim/router.ts'
 import { cursorSealer } from '../../src/provisioning/cursor.ts'
 import { membersOf } from '../../src/provisioning/prepare.ts'
@@ -99,11 +100,16 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
     async send(mode, method, path, query = {}, body = undefined) {
       const headers = body === undefined ? {} : { 'Content-Type': 'application/scim+json' }
       const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
-      const scim = {
-        ...{ path, repositories, principal: undefined, requestId: 'vectors', tenant: contextIn(mode) },
-        query: new URLSearchParams(query),
-      }
-      const response = await attempt(() => router.fetch(new Request(tenant.base + path, init), { scim }))
+      const raw = new Request(tenant.base + path, init)
+      const response = await attempt(() =>
+        router.answer({
+          ...{ method, raw, repositories, principal: undefined, requestId: 'vectors', tenant: contextIn(mode) },
+          segments: path.slice(1).split('/').filter(Boolean).map(decodeURIComponent),
+          query: new URLSearchParams(query),
+          header: headerReader(raw, undefined),
+          answerType: 'application/scim+json',
+        }),
+      )
       const text = await response.text()
       return { status: response.status, headers: response.headers, text, body: jsonIn(text) }
     },

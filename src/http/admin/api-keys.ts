@@ -1,12 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from '../../administration/api-keys.ts'
+import { createApiKey, existingApiKey, listApiKeys, revokeApiKey } from '../../administration/api-keys.ts'
 import { Refusal } from '../../administration/control.ts'
+import { endRotation, rotateApiKey, undoRotation } from '../../administration/key-rotation.ts'
+import { apiKeyWarnings } from '../../administration/key-warnings.ts'
 import { isApiKeyId } from '../../context/api-key.ts'
-import type { Scope } from '../../context/principal.ts'
-import type { Database } from '../../db/database.ts'
 import type { ApiKeyRow } from '../../repositories/api-keys.ts'
-import type { AdminApp, AdminServices } from './env.ts'
-import { environmentAt, instanceFor, projectAt, tenantAt } from './places.ts'
+import type { AdminApp } from './env.ts'
+import { type PlaceNames, placeNamed } from './places.ts'
 import {
   environmentParams,
   jsonAnswer,
@@ -20,24 +20,34 @@ import {
   permission,
   problems,
   projectParams,
+  scopeShape,
   tenantParams,
 } from './schemas.ts'
 
 const shape = {
   id: z.string(),
   name: z.string(),
-  scope: z.object({
-    kind: z.enum(['instance', 'project', 'environment', 'tenant']),
-    projectId: z.uuid().optional(),
-    environmentId: z.uuid().optional(),
-    tenantId: z.uuid().optional(),
-  }),
+  scope: scopeShape,
   permissions: z.array(permission),
   userId: z.uuid().nullable().openapi({ description: 'The user for whom the key stands; it reaches nothing but /Me.' }),
   createdAt: z.string(),
   expiresAt: z.string().nullable(),
   revokedAt: z.string().nullable(),
   lastUsedAt: z.string().nullable().openapi({ description: 'Written down every half minute.' }),
+  secrets: z
+    .array(
+      z.object({
+        version: z.number().int().openapi({ description: '1 for the first, and one more for each rotation.' }),
+        createdAt: z.string(),
+        expiresAt: z.string().nullable(),
+        endsAt: z.string().nullable().openapi({ description: 'When a rotation ends it or has ended it.' }),
+        endsOnUse: z.boolean().openapi({ description: 'Whether it ends when the newer one is first used.' }),
+        lastUsedAt: z.string().nullable(),
+        lastUsedBy: z.string().nullable().openapi({ description: 'User-Agent of the client.' }),
+      }),
+    )
+    .openapi({ description: 'The last two, oldest first; the secrets themselves are kept nowhere.' }),
+  warnings: z.array(z.string()).openapi({ description: 'That it expires within 30 days; how far its rotation is.' }),
 }
 const apiKey = z.object(shape).openapi('ApiKey')
 const createdApiKey = z
@@ -56,6 +66,22 @@ const newApiKey = z.strictObject({
 const newApiKeyInEnvironment = newApiKey.extend({
   tenant: z.string().optional().openapi({ description: 'Key or id of the one tenant that the key is to be for.' }),
 })
+const wishes = z.strictObject({
+  keepOldForSeconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(30 * 86_400)
+    .optional()
+    .openapi({ description: 'How long the old secret stays good. Default: a day; no limit with untilNewIsUsed.' }),
+  untilNewIsUsed: z
+    .boolean()
+    .optional()
+    .openapi({ description: 'Ends the old secret once the new one was seen in use, within a second or two.' }),
+  expiresAt: moment
+    .optional()
+    .openapi({ description: 'When the key expires with its new secret. Default: as before.' }),
+})
 const keyId = z.string().openapi({ description: 'Id of the API key.' })
 const tags = ['API keys']
 
@@ -63,16 +89,15 @@ const tags = ['API keys']
  * `…/api-keys` of the admin API: under a project, an environment, a tenant, and at the root for the whole instance. Each
  * shows and revokes the keys for its place and for all places below. DELETE revokes; the row stays as a record.
  */
-export function apiKeyRoutes(app: AdminApp, services: AdminServices): void {
-  routesBelow(app, services, '', z.object({}), newApiKey)
-  routesBelow(app, services, '/projects/{p}', projectParams, newApiKey)
-  routesBelow(app, services, '/projects/{p}/environments/{e}', environmentParams, newApiKeyInEnvironment)
-  routesBelow(app, services, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams, newApiKey)
+export function apiKeyRoutes(app: AdminApp): void {
+  routesBelow(app, '', z.object({}), newApiKey)
+  routesBelow(app, '/projects/{p}', projectParams, newApiKey)
+  routesBelow(app, '/projects/{p}/environments/{e}', environmentParams, newApiKeyInEnvironment)
+  routesBelow(app, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams, newApiKey)
 }
 
 function routesBelow(
   app: AdminApp,
-  { administration, database }: AdminServices,
   parent: string,
   params: z.ZodObject,
   body: typeof newApiKey | typeof newApiKeyInEnvironment,
@@ -85,9 +110,9 @@ function routesBelow(
     responses: { 200: jsonAnswer(listOf(apiKey), 'The keys for this place and for all below'), ...problems },
   })
   app.openapi(list, async (c) => {
-    const place = await placeNamed(database, c.var.principal.scope, c.req.param())
+    const place = await placeNamed(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listApiKeys(database, place, { after, limit: limit + 1 })
+    const rows = await listApiKeys(c.var.database, place, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 
@@ -101,10 +126,12 @@ function routesBelow(
   app.openapi(create, async (c) => {
     const { principal } = c.var
     const input: z.infer<typeof newApiKeyInEnvironment> = c.req.valid('json')
-    const place = await placeNamed(database, principal.scope, { ...c.req.param(), ...named(input.tenant) })
+    const place = await placeNamed(c.var, { ...c.req.param(), ...named(input.tenant) })
     const { name, permissions, user: userId } = input
     const key = { name, permissions, userId, expiresAt: expiry(input) }
-    const made = await createApiKey(administration, place, key, principal)
+    const made = await createApiKey(c.var.administration, place, key, principal)
+    const detail = `The API key "${made.id}" was made by the first request, whose answer alone showed it; rotate or revoke it.`
+    c.set('toRepeats', { status: 409, detail })
     return c.json({ ...present(made), key: made.key }, 201, {
       Location: `${c.req.path}/${made.id}`,
       'Cache-Control': 'no-store',
@@ -120,10 +147,8 @@ function routesBelow(
   })
   app.openapi(retrieve, async (c) => {
     const { k = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(database, c.var.principal.scope, names)
-    const found = await findApiKey(database, place, k)
-    if (found === undefined) throw Refusal.notFound('API key', k)
-    return c.json(present(found), 200)
+    const place = await placeNamed(c.var, names)
+    return c.json(present(await existingApiKey(c.var.database, place, k)), 200)
   })
 
   const revoke = createRoute({
@@ -135,23 +160,58 @@ function routesBelow(
   })
   app.openapi(revoke, async (c) => {
     const { k = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(database, c.var.principal.scope, names)
-    await revokeApiKey(administration, place, k, new Date())
+    const place = await placeNamed(c.var, names)
+    await revokeApiKey(c.var.administration, place, k, new Date())
     return c.body(null, 204)
   })
+
+  const rotate = createRoute({
+    method: 'post',
+    path: `${parent}/api-keys/{k}/rotation`,
+    tags,
+    description: 'Makes a new secret, good at once; the old one stays good for a while.',
+    request: { params: params.extend({ k: keyId }), body: { ...jsonBody(wishes), required: false } },
+    responses: {
+      201: jsonAnswer(createdApiKey, 'Rotated; the answer is the only place that shows the key'),
+      ...problems,
+    },
+  })
+  app.openapi(rotate, async (c) => {
+    const { k = '', ...names } = c.req.param() as Names
+    const place = await placeNamed(c.var, names)
+    const { keepOldForSeconds, untilNewIsUsed, ...input } = c.req.valid('json')
+    const wish = { keepOldForSeconds, untilNewIsUsed, expiresAt: expiry(input) }
+    const made = await rotateApiKey(c.var.administration, place, k, wish, c.var.principal, new Date())
+    const detail = `The API key "${k}" was rotated by the first request, whose answer alone showed it; undo that, and rotate again.`
+    c.set('toRepeats', { status: 409, detail })
+    return c.json({ ...present(made), key: made.key }, 201, { 'Cache-Control': 'no-store' })
+  })
+
+  for (const { path, description, settle } of SETTLEMENTS) {
+    const route = createRoute({
+      method: 'delete',
+      path: `${parent}/api-keys/{k}/rotation${path}`,
+      tags,
+      description,
+      request: { params: params.extend({ k: keyId }) },
+      responses: { 200: jsonAnswer(apiKey, 'The key as it is now'), ...problems },
+    })
+    app.openapi(route, async (c) => {
+      const { k = '', ...names } = c.req.param() as Names
+      const place = await placeNamed(c.var, names)
+      return c.json(present(await settle(c.var.administration, place, k, new Date())), 200)
+    })
+  }
 }
 
-/** Path parameters; which of them there are decides what they name. */
-type Names = { readonly p?: string; readonly e?: string; readonly t?: string; readonly k?: string }
+const SETTLEMENTS = [
+  { path: '', description: 'Undoes a rotation: the new secret ends at once, the old one stays.', settle: undoRotation },
+  { path: '/old', description: 'Ends the old secret of a rotation at once.', settle: endRotation },
+]
+
+type Names = PlaceNames & { readonly k?: string }
 
 const named = (tenant: string | undefined): Names => (tenant === undefined ? {} : { t: tenant })
-
-async function placeNamed(database: Database, by: Scope, { p, e, t }: Names): Promise<Scope> {
-  if (p === undefined) return instanceFor(by)
-  if (e === undefined) return (await projectAt(database, by, p)).scope
-  if (t === undefined) return (await environmentAt(database, by, p, e)).scope
-  return (await tenantAt(database, by, p, e, t)).scope
-}
 
 function expiry({ expiresAt }: { readonly expiresAt?: string | undefined }): Date | undefined {
   if (expiresAt === undefined) return undefined
@@ -161,14 +221,24 @@ function expiry({ expiresAt }: { readonly expiresAt?: string | undefined }): Dat
   return date
 }
 
-const present = (row: ApiKeyRow): z.infer<typeof apiKey> => ({
-  id: row.id,
-  name: row.name,
-  scope: row.scope,
-  permissions: [...row.permissions],
-  userId: row.userId,
-  createdAt: row.createdAt.toISOString(),
-  expiresAt: row.expiresAt?.toISOString() ?? null,
-  revokedAt: row.revokedAt?.toISOString() ?? null,
-  lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
-})
+const present = (row: ApiKeyRow): z.infer<typeof apiKey> => {
+  const uses = row.secrets.flatMap(({ lastUsedAt }) => (lastUsedAt === null ? [] : [lastUsedAt.getTime()]))
+  return {
+    id: row.id,
+    name: row.name,
+    scope: row.scope,
+    permissions: [...row.permissions],
+    userId: row.userId,
+    createdAt: row.createdAt.toISOString(),
+    expiresAt: text(row.expiresAt),
+    revokedAt: text(row.revokedAt),
+    lastUsedAt: uses.length === 0 ? null : new Date(Math.max(...uses)).toISOString(),
+    secrets: row.secrets.map(({ version, createdAt, expiresAt, endsAt, endsOnUse, lastUsedAt, lastUsedBy }) => ({
+      ...{ version, endsOnUse, lastUsedBy, createdAt: createdAt.toISOString() },
+      ...{ expiresAt: text(expiresAt), endsAt: text(endsAt), lastUsedAt: text(lastUsedAt) },
+    })),
+    warnings: apiKeyWarnings(row, new Date()),
+  }
+}
+
+const text = (date: Date | null): string | null => date?.toISOString() ?? null

@@ -2,15 +2,22 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
+import { methodNotAllowed } from 'hono/method-not-allowed'
 import type { z } from 'zod'
 import type { Mistake } from '../../administration/control.ts'
 import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
+import type { Permission } from '../../context/principal.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
+import { auditRoutes } from './audit.ts'
+import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
-import { eventRoutes, READER_PATHS } from './events.ts'
+import { eventRoutes } from './events.ts'
+import { idempotent } from './idempotent.ts'
+import { describe } from './openapi.ts'
+import { addressOf } from './origin.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -22,13 +29,13 @@ const MAX_DEFINITION_BYTES = 1_048_576
 
 /**
  * The admin API, to be mounted at `/api/v1`: projects, environments, tenants and API keys for callers whose key has the
- * permission `admin`, and events for those with `directory:read`; refusals are problem details (RFC 9457). `/openapi.json` describes it, to everybody.
+ * permission `admin`, and what an application reads of a tenant for `directory:read`; refusals are problem details (RFC 9457).
+ * `/openapi.json` describes it, to everybody.
  *
  * What is thrown here and is not the caller's fault goes through to the application around it. A `requestId` that it has set
  * shows in problems.
  */
-export function adminApi(dependencies: AdminDependencies): AdminApp {
-  const { database, control } = dependencies
+export function adminApi({ database, config, control, deliveries }: AdminDependencies): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalid(result.error)
@@ -42,54 +49,85 @@ export function adminApi(dependencies: AdminDependencies): AdminApp {
   })
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
-  app.doc31('/openapi.json', {
-    openapi: '3.1.0',
-    info: { title: 'Rollcall admin API', version: '1' },
-    servers: [{ url: '/api/v1' }],
-    security: [{ apiKey: [] }],
-  })
-
-  for (const path of READER_PATHS)
-    app.use(path, (c, next) => {
-      c.set('permission', 'directory:read')
-      return next()
-    })
+  app.get('/openapi.json', (c) => c.json(describe(app)))
 
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
-    const refuse = ({ status, detail, wwwAuthenticate }: Challenge) =>
-      problemResponse({ status, detail }, c.var.requestId, { 'WWW-Authenticate': wwwAuthenticate })
-    const result = await control.authenticate(c.req.header('authorization'))
-    if ('challenge' in result) return refuse(result.challenge)
-    const lacking = missingPermission(result.principal, c.var.permission ?? 'admin')
-    if (lacking !== undefined) return refuse(lacking)
-    if (result.principal.userId !== undefined) throw new Refusal(403, 'A key that stands for a user reaches only /Me.')
+    const result = await control.authenticate(c.req.header('authorization'), c.req.header('user-agent'))
+    if ('challenge' in result) return challengeResponse(result.challenge, c.var.requestId)
+    if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
     c.set('principal', result.principal)
+    c.set('database', database)
+    const { keyId: actor } = result.principal
+    const author = { actor, address: addressOf(c, config) ?? null, requestId: c.var.requestId ?? null }
+    c.set('administration', { database, changed: () => control.changed(), author })
     return next()
   })
+  app.use(
+    '*',
+    methodNotAllowed({
+      app,
+      onMethodNotAllowed: (c, methods) => {
+        const Allow = methods.sort().join(', ')
+        const detail = `${c.req.method} is not offered here; ${Allow} is.`
+        return problemResponse({ status: 405, detail }, c.var.requestId, { Allow })
+      },
+    }),
+  )
 
-  app.on(['POST', 'PATCH'], '*', onlyJson)
-  app.on('PUT', '/projects/:p/environments/:e/*', onlyJson)
+  // Everything but what the application reads is for administrators.
+  for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'))
+  directoryRoutes(app, control, config)
+  eventRoutes(app, control, deliveries)
+  app.use('*', requires('admin'))
+
+  app.use('*', onlyJson)
   const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
   app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
 
-  const administration = { database, changed: () => control.changed() }
-  const services = { ...dependencies, administration }
-  projectRoutes(app, services)
-  environmentRoutes(app, services)
-  tenantRoutes(app, services)
-  schemaDefinitionRoutes(app, services)
-  apiKeyRoutes(app, services)
-  eventRoutes(app, services)
-  webhookRoutes(app, services)
+  // Inside a transaction that holds the request there would be no way to ask for the key.
+  app.use('*', async (c, next) => {
+    if (WEBHOOKS.test(c.req.path)) await deliveries.box.ready()
+    return next()
+  })
+  app.use('*', idempotent())
 
-  app.all('*', () => {
-    throw new HTTPException(404, { message: 'The admin API has nothing at this address for this method.' })
+  projectRoutes(app)
+  environmentRoutes(app)
+  tenantRoutes(app, config)
+  schemaDefinitionRoutes(app)
+  apiKeyRoutes(app)
+  auditRoutes(app)
+  webhookRoutes(app, deliveries)
+
+  app.all('*', (c) => {
+    const detail = 'The admin API has nothing at this address.'
+    return problemResponse({ status: 404, detail }, c.var.requestId)
   })
   return app
 }
 
+const WEBHOOKS = /\/webhooks(?:\/|$)/
+const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot'].map(
+  (name) => `/projects/:p/environments/:e/tenants/:t/${name}`,
+)
+
+const requires =
+  (permission: Permission): MiddlewareHandler<AdminEnv> =>
+  async (c, next) => {
+    const lacking = missingPermission(c.var.principal, permission)
+    return lacking === undefined ? next() : challengeResponse(lacking, c.var.requestId)
+  }
+
+const challengeResponse = ({ status, detail, wwwAuthenticate }: Challenge, requestId: string | undefined): Response =>
+  problemResponse({ status, detail }, requestId, { 'WWW-Authenticate': wwwAuthenticate })
+
 const onlyJson: MiddlewareHandler = (c, next) => {
+  if (!['POST', 'PUT', 'PATCH'].includes(c.req.method)) return next()
+  const header = (name: string) => c.req.header(name) ?? ''
+  // Whether there has to be a body, the route knows.
+  const empty = ['', '0'].includes(header('content-length')) && header('transfer-encoding') === ''
+  if (empty && header('content-type') === '') return next()
   const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/json') throw new HTTPException(415, { message: 'The body must be application/json.' })
   return next()

@@ -1,42 +1,39 @@
+import type { HttpBindings } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Administration } from '../../administration/control.ts'
-import type { WebhookAdministration } from '../../administration/webhooks.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
-import type { Permission, Principal } from '../../context/principal.ts'
+import type { Principal } from '../../context/principal.ts'
 import type { Database } from '../../db/database.ts'
-import type { LogWatch } from '../../delivery/log-watch.ts'
-import type { WebhookSender } from '../../delivery/webhook-sender.ts'
+import type { Deliveries } from '../../delivery/deliveries.ts'
+import type { Problem } from '../problem.ts'
 
 /** What the admin API is made from. */
 export interface AdminDependencies {
   readonly database: Database
   readonly config: OriginPolicy
   readonly control: ControlPlane
-  readonly watch: LogWatch
-  readonly webhooks: WebhookAdministration
-  readonly sender: WebhookSender
+  readonly deliveries: Deliveries
+}
+
+/**
+ * Who asks, and the store as this request sees it: the pool, or the transaction that holds all of a request with an
+ * `Idempotency-Key`. Routes have no other handle, since one more would wait for that transaction for ever.
+ */
+export interface Asking {
+  readonly principal: Principal
+  readonly database: Database
+  readonly administration: Administration
 }
 
 /** What requests to the admin API carry; `requestId` is set by the application around it. */
 export interface AdminEnv {
-  Variables: {
+  Bindings: Partial<HttpBindings>
+  Variables: Asking & {
     requestId?: string
-    principal: Principal
-    /** What the key has to have; `admin` where nothing is set. */
-    permission?: Permission
+    /** What a repeat of this request is told, in place of an answer with a secret, which says `no-store`. */
+    toRepeats?: Problem
   }
 }
 
 export type AdminApp = OpenAPIHono<AdminEnv>
-
-/** What the routes work with. */
-export interface AdminServices {
-  readonly administration: Administration
-  readonly database: Database
-  readonly config: OriginPolicy
-  readonly control: ControlPlane
-  readonly watch: LogWatch
-  readonly webhooks: WebhookAdministration
-  readonly sender: WebhookSender
-}

@@ -8,7 +8,7 @@ import {
 import { keyWarnings } from '../../context/scim-path.ts'
 import { effectiveSettings, environmentSettingsChange } from '../../context/settings.ts'
 import type { EnvironmentRow } from '../../repositories/environments.ts'
-import type { AdminApp, AdminServices } from './env.ts'
+import type { AdminApp } from './env.ts'
 import { environmentAt, projectAt } from './places.ts'
 import {
   environmentParams,
@@ -100,40 +100,40 @@ const remove = createRoute({
 })
 
 /** `/projects/{p}/environments` of the admin API. */
-export function environmentRoutes(app: AdminApp, { administration, database }: AdminServices): void {
+export function environmentRoutes(app: AdminApp): void {
   app.openapi(list, async (c) => {
-    const { project } = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
+    const { project } = await projectAt(c.var, c.req.valid('param').p)
     const { after, limit } = c.req.valid('query')
-    const rows = await listEnvironments(database, project.id, { after, limit: limit + 1 })
+    const rows = await listEnvironments(c.var.database, project.id, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 
   app.openapi(create, async (c) => {
-    const { project } = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
-    const made = await createEnvironment(administration, project.id, c.req.valid('json'))
+    const { project } = await projectAt(c.var, c.req.valid('param').p)
+    const made = await createEnvironment(c.var.administration, project.id, c.req.valid('json'))
     return c.json(present(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
 
   app.openapi(retrieve, async (c) => {
     const { p, e } = c.req.valid('param')
-    const found = await environmentAt(database, c.var.principal.scope, p, e)
+    const found = await environmentAt(c.var, p, e)
     return c.json(present(found.environment), 200)
   })
 
   app.openapi(modify, async (c) => {
     const { p, e } = c.req.valid('param')
-    const { scope } = await environmentAt(database, c.var.principal.scope, p, e)
+    const { scope } = await environmentAt(c.var, p, e)
     const input = c.req.valid('json')
-    const changed = await changeEnvironment(administration, scope.projectId, scope.environmentId, input)
+    const changed = await changeEnvironment(c.var.administration, scope.projectId, scope.environmentId, input)
     return c.json(present(changed), 200)
   })
 
   app.openapi(remove, async (c) => {
     const { p, e } = c.req.valid('param')
     // What can be made only with a key of the project is deleted only with one.
-    await projectAt(database, c.var.principal.scope, p)
-    const { scope } = await environmentAt(database, c.var.principal.scope, p, e)
-    await deleteEnvironment(administration, scope.projectId, scope.environmentId)
+    await projectAt(c.var, p)
+    const { scope } = await environmentAt(c.var, p, e)
+    await deleteEnvironment(c.var.administration, scope.projectId, scope.environmentId)
     return c.body(null, 204)
   })
 }

@@ -1,22 +1,20 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
+import type { ControlPlane } from '../../context/control-cache.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf } from '../../context/tenant.ts'
+import type { Deliveries } from '../../delivery/deliveries.ts'
 import { streamLog } from '../../delivery/event-stream.ts'
 import { readLog } from '../../delivery/read-log.ts'
 import { exportTenant } from '../../delivery/snapshot.ts'
 import { type EventTypes, eventText, parseEventTypes } from '../../events/event.ts'
 import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
-import type { AdminApp, AdminEnv, AdminServices } from './env.ts'
+import type { AdminApp, AdminEnv } from './env.ts'
 import { tenantAt } from './places.ts'
 import { jsonAnswer, problems, tenantParams } from './schemas.ts'
 
 const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
-/** What is for keys with the permission `directory:read`, as the router writes it. */
-export const READER_PATHS = ['events', 'events/stream', 'snapshot'].map(
-  (name) => `${OF_TENANT.replaceAll(/\{(\w)\}/g, ':$1')}/${name}`,
-)
 
 /** Half of what load balancers let a request without an answer live. */
 const MAX_WAIT_SECONDS = 30
@@ -104,12 +102,12 @@ const stream = createRoute({
 })
 
 /** `…/tenants/{t}/events`, `…/events/stream` and `…/snapshot` of the admin API: what applications read. */
-export function eventRoutes(app: AdminApp, { database, control, watch }: AdminServices): void {
+export function eventRoutes(app: AdminApp, control: ControlPlane, { watch }: Pick<Deliveries, 'watch'>): void {
   app.openapi(list, async (c) => {
     const { p, e, t } = c.req.valid('param')
     const { after, limit, wait, types } = c.req.valid('query')
-    const { tenant } = await tenantAt(database, c.var.principal.scope, p, e, t)
-    const answer = await readLog(database, watch, tenant.id, {
+    const { tenant } = await tenantAt(c.var, p, e, t)
+    const answer = await readLog(c.var.database, watch, tenant.id, {
       ...{ after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal },
     })
     if (wait > 0) await stillAllowed(c, control)
@@ -125,14 +123,14 @@ export function eventRoutes(app: AdminApp, { database, control, watch }: AdminSe
   app.openapi(stream, async (c) => {
     const { p, e, t } = c.req.valid('param')
     const { after, types: text } = c.req.valid('query')
-    const { tenant } = await tenantAt(database, c.var.principal.scope, p, e, t)
+    const { tenant } = await tenantAt(c.var, p, e, t)
     const types = wantedTypes(text)
     const from = c.req.valid('header')['last-event-id'] ?? after
-    const answer = await readLog(database, watch, tenant.id, { after: from, limit: 100, types, waitMs: 0 })
+    const answer = await readLog(c.var.database, watch, tenant.id, { after: from, limit: 100, types, waitMs: 0 })
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const gone = new AbortController()
     c.req.raw.signal.addEventListener('abort', () => gone.abort())
-    const events = streamLog(database, watch, tenant.id, answer.page, {
+    const events = streamLog(c.var.database, watch, tenant.id, answer.page, {
       ...{ types, signal: gone.signal },
       allowed: async () => 'principal' in (await control.authenticate(c.req.header('authorization'))),
     })
@@ -144,14 +142,14 @@ export function eventRoutes(app: AdminApp, { database, control, watch }: AdminSe
 
   app.openapi(snapshot, async (c) => {
     const { p, e, t } = c.req.valid('param')
-    const { tenant, environment } = await tenantAt(database, c.var.principal.scope, p, e, t)
-    const definitions = schemaDefinitionsOf(database, environment.id)
+    const { tenant, environment } = await tenantAt(c.var, p, e, t)
+    const definitions = schemaDefinitionsOf(c.var.database, environment.id)
     const registry = registryOf(
       effectiveSettings(environment.settings, tenant.settings),
       await definitions.definitions(null),
       await definitions.definitions(tenant.id),
     )
-    return c.body(streamOf(exportTenant(database, tenant.id, registry)), 200, {
+    return c.body(streamOf(exportTenant(c.var.database, tenant.id, registry)), 200, {
       ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
     }) as never
   })
@@ -178,7 +176,7 @@ function cannotFollow(
 }
 
 /** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
-async function stillAllowed(c: Context<AdminEnv>, control: AdminServices['control']): Promise<void> {
+async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane): Promise<void> {
   const result = await control.authenticate(c.req.header('authorization'))
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }

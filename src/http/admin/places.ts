@@ -8,6 +8,7 @@ import type { Database } from '../../db/database.ts'
 import type { EnvironmentRow } from '../../repositories/environments.ts'
 import type { ProjectRow } from '../../repositories/projects.ts'
 import type { TenantRow } from '../../repositories/tenants.ts'
+import type { Asking } from './env.ts'
 
 /** The place that a URL names, with what lies around it; `scope` is the same in the words of keys. */
 export interface ProjectPlace {
@@ -27,20 +28,21 @@ export interface TenantPlace {
 }
 
 /**
- * Finds the project that a URL names by key or id, for a key of scope `by`. Outside its scope a key gets the same 403
- * whether or not anything is there; here and in the two functions below.
+ * Finds the project that a URL names by key or id, for the key that asks. Outside its scope a key gets the same 403 whether or
+ * not anything is there; here and in the two functions below.
  *
  * @throws {Refusal} 403 or 404
  */
-export async function projectAt(database: Database, by: Scope, p: string): Promise<ProjectPlace> {
-  return within(by, await lookUpProject(database, by, p))
+export async function projectAt({ database, principal }: Asking, p: string): Promise<ProjectPlace> {
+  return within(principal.scope, await lookUpProject(database, principal.scope, p))
 }
 
-export async function environmentAt(database: Database, by: Scope, p: string, e: string): Promise<EnvironmentPlace> {
-  return within(by, await lookUpEnvironment(database, by, p, e))
+export async function environmentAt({ database, principal }: Asking, p: string, e: string): Promise<EnvironmentPlace> {
+  return within(principal.scope, await lookUpEnvironment(database, principal.scope, p, e))
 }
 
-export async function tenantAt(database: Database, by: Scope, p: string, e: string, t: string): Promise<TenantPlace> {
+export async function tenantAt({ database, principal }: Asking, p: string, e: string, t: string): Promise<TenantPlace> {
+  const by = principal.scope
   const outer = await lookUpEnvironment(database, by, p, e)
   const tenant = await findTenant(database, outer.environment.id, t)
   if (tenant === undefined) throw covers(by, outer.scope) ? Refusal.notFound('tenant', t) : outside()
@@ -51,6 +53,21 @@ export async function tenantAt(database: Database, by: Scope, p: string, e: stri
 export function instanceFor(by: Scope): Scope {
   if (by.kind !== 'instance') throw outside()
   return by
+}
+
+/** Path parameters; which of them there are decides what they name. */
+export interface PlaceNames {
+  readonly p?: string
+  readonly e?: string
+  readonly t?: string
+}
+
+/** The place that a URL names at any level. @throws {Refusal} 403 or 404 */
+export async function placeNamed(by: Asking, { p, e, t }: PlaceNames): Promise<Scope> {
+  if (p === undefined) return instanceFor(by.principal.scope)
+  if (e === undefined) return (await projectAt(by, p)).scope
+  if (t === undefined) return (await environmentAt(by, p, e)).scope
+  return (await tenantAt(by, p, e, t)).scope
 }
 
 async function lookUpProject(database: Database, by: Scope, p: string): Promise<ProjectPlace> {

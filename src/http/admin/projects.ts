@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { changeProject, createProject, deleteProject, listProjects } from '../../administration/projects.ts'
 import { keyWarnings } from '../../context/scim-path.ts'
 import type { ProjectRow } from '../../repositories/projects.ts'
-import type { AdminApp, AdminServices } from './env.ts'
+import type { AdminApp } from './env.ts'
 import { instanceFor, projectAt } from './places.ts'
 import {
   jsonAnswer,
@@ -67,33 +67,33 @@ const remove = createRoute({
 })
 
 /** `/projects` of the admin API. Listing, making and deleting them takes a key for the instance. */
-export function projectRoutes(app: AdminApp, { administration, database }: AdminServices): void {
+export function projectRoutes(app: AdminApp): void {
   app.openapi(list, async (c) => {
     instanceFor(c.var.principal.scope)
     const { after, limit } = c.req.valid('query')
-    return c.json(listAnswer(await listProjects(database, { after, limit: limit + 1 }), limit, present), 200)
+    return c.json(listAnswer(await listProjects(c.var.database, { after, limit: limit + 1 }), limit, present), 200)
   })
 
   app.openapi(create, async (c) => {
     instanceFor(c.var.principal.scope)
-    const made = await createProject(administration, c.req.valid('json'))
+    const made = await createProject(c.var.administration, c.req.valid('json'))
     return c.json(present(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
 
   app.openapi(retrieve, async (c) => {
-    const found = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
+    const found = await projectAt(c.var, c.req.valid('param').p)
     return c.json(present(found.project), 200)
   })
 
   app.openapi(modify, async (c) => {
-    const found = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
-    return c.json(present(await changeProject(administration, found.project.id, c.req.valid('json'))), 200)
+    const found = await projectAt(c.var, c.req.valid('param').p)
+    return c.json(present(await changeProject(c.var.administration, found.project.id, c.req.valid('json'))), 200)
   })
 
   app.openapi(remove, async (c) => {
     instanceFor(c.var.principal.scope)
-    const found = await projectAt(database, c.var.principal.scope, c.req.valid('param').p)
-    await deleteProject(administration, found.project.id)
+    const found = await projectAt(c.var, c.req.valid('param').p)
+    await deleteProject(c.var.administration, found.project.id)
     return c.body(null, 204)
   })
 }

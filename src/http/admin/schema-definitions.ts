@@ -7,12 +7,10 @@ import {
   listDefinitions,
   putDefinition,
 } from '../../administration/schema-definitions.ts'
-import type { Scope } from '../../context/principal.ts'
-import type { Database } from '../../db/database.ts'
 import type { DefinitionRow } from '../../repositories/schema-definitions.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import { type DefinitionKind, definitionJson } from '../../scim/schema/definitions.ts'
-import type { AdminApp, AdminServices } from './env.ts'
+import type { AdminApp, Asking } from './env.ts'
 import { environmentAt, tenantAt } from './places.ts'
 import {
   environmentParams,
@@ -82,16 +80,15 @@ const tags = ['Schemas']
  * `…/schema-extensions` and `…/resource-types` of the admin API: those that all tenants of an environment have, and those of
  * one tenant alone. Each list shows what is registered at the place itself.
  */
-export function schemaDefinitionRoutes(app: AdminApp, services: AdminServices): void {
+export function schemaDefinitionRoutes(app: AdminApp): void {
   for (const collection of COLLECTIONS) {
-    routesBelow(app, services, collection, '/projects/{p}/environments/{e}', environmentParams)
-    routesBelow(app, services, collection, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams)
+    routesBelow(app, collection, '/projects/{p}/environments/{e}', environmentParams)
+    routesBelow(app, collection, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams)
   }
 }
 
 function routesBelow(
   app: AdminApp,
-  { administration, database }: AdminServices,
   { kind, noun, path, parameter: [parameter, description], body, answer }: Collection,
   parent: string,
   placeParams: z.ZodObject,
@@ -107,9 +104,9 @@ function routesBelow(
     responses: { 200: jsonAnswer(listOf(answer), 'In the order of creation'), ...problems },
   })
   app.openapi(list, async (c) => {
-    const place = await placeNamed(database, c.var.principal.scope, c.req.param())
+    const place = await placeNamed(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listDefinitions(database, place, kind, { after, limit: limit + 1 })
+    const rows = await listDefinitions(c.var.database, place, kind, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 
@@ -122,8 +119,8 @@ function routesBelow(
   })
   app.openapi(retrieve, async (c) => {
     const names = c.req.param() as Names
-    const place = await placeNamed(database, c.var.principal.scope, names)
-    const row = await findDefinition(database, place, kind, names[parameter] ?? '')
+    const place = await placeNamed(c.var, names)
+    const row = await findDefinition(c.var.database, place, kind, names[parameter] ?? '')
     if (row === undefined) throw Refusal.notFound(noun, names[parameter] ?? '')
     return c.json(present(row), 200)
   })
@@ -138,9 +135,9 @@ function routesBelow(
   })
   app.openapi(put, async (c) => {
     const names = c.req.param() as Names
-    const place = await placeNamed(database, c.var.principal.scope, names)
+    const place = await placeNamed(c.var, names)
     const definition = c.req.valid('json') as JsonValue
-    const { row, made } = await putDefinition(administration, place, kind, names[parameter] ?? '', definition)
+    const { row, made } = await putDefinition(c.var.administration, place, kind, names[parameter] ?? '', definition)
     return c.json(present(row), made ? 201 : 200)
   })
 
@@ -154,8 +151,8 @@ function routesBelow(
   })
   app.openapi(remove, async (c) => {
     const names = c.req.param() as Names
-    const place = await placeNamed(database, c.var.principal.scope, names)
-    await deleteDefinition(administration, place, kind, names[parameter] ?? '')
+    const place = await placeNamed(c.var, names)
+    await deleteDefinition(c.var.administration, place, kind, names[parameter] ?? '')
     return c.body(null, 204)
   })
 }
@@ -163,9 +160,9 @@ function routesBelow(
 /** Path parameters; whether there is a tenant decides what they name. */
 type Names = Readonly<Record<string, string>>
 
-async function placeNamed(database: Database, by: Scope, { p = '', e = '', t }: Names): Promise<DefinitionPlace> {
-  if (t === undefined) return { ...(await environmentAt(database, by, p, e)).scope, tenantId: null }
-  return (await tenantAt(database, by, p, e, t)).scope
+async function placeNamed(by: Asking, { p = '', e = '', t }: Names): Promise<DefinitionPlace> {
+  if (t === undefined) return { ...(await environmentAt(by, p, e)).scope, tenantId: null }
+  return (await tenantAt(by, p, e, t)).scope
 }
 
 const present = ({ id, definition, version, createdAt, updatedAt }: DefinitionRow) => ({

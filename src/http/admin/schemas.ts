@@ -7,11 +7,13 @@ import { environmentSettings, tenantSettings } from '../../context/settings.ts'
 // Control characters and lone surrogates are nobody's name, and the store takes neither.
 const TEXT = /^[^\p{Cc}\p{Cs}]*$/u
 
-export const nameText = z
+/** Text to look for. */
+export const plainText = z
   .string()
   .min(1)
-  .max(200)
+  .max(1_000)
   .refine((text) => TEXT.test(text), 'must not have control characters')
+export const nameText = plainText.max(200)
 export const keyText = z
   .string()
   .openapi({ description: 'Unique in its parent without regard to case; never changes.' })
@@ -43,6 +45,14 @@ export const environmentParams = projectParams.extend({
 })
 export const tenantParams = environmentParams.extend({
   t: z.string().openapi({ description: 'Key or id of the tenant.' }),
+})
+
+/** A place as keys and the audit log name it. */
+export const scopeShape = z.object({
+  kind: z.enum(['instance', 'project', 'environment', 'tenant']),
+  projectId: z.uuid().optional(),
+  environmentId: z.uuid().optional(),
+  tenantId: z.uuid().optional(),
 })
 
 // Built anew: `.openapi` exists only on what was made after this package was loaded, and context/settings may come before.

@@ -1,11 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { changeTenant, createTenant, deleteTenant, listTenants } from '../../administration/tenants.ts'
-import { baseUrlOf } from '../../context/base-url.ts'
+import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
 import { DEFAULT_TENANT, keyWarnings } from '../../context/scim-path.ts'
 import { type EnvironmentSettings, effectiveSettings, tenantSettingsChange } from '../../context/settings.ts'
 import type { TenantRow } from '../../repositories/tenants.ts'
-import type { AdminApp, AdminEnv, AdminServices } from './env.ts'
+import type { AdminApp, AdminEnv } from './env.ts'
 import { originOf } from './origin.ts'
 import { type EnvironmentPlace, environmentAt, tenantAt } from './places.ts'
 import {
@@ -99,7 +99,7 @@ const remove = createRoute({
 })
 
 /** `/projects/{p}/environments/{e}/tenants` of the admin API. */
-export function tenantRoutes(app: AdminApp, { administration, database, config }: AdminServices): void {
+export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
   const show = (c: Context<AdminEnv>, { project, environment }: Pick<EnvironmentPlace, 'project' | 'environment'>) => {
     const base = baseUrlOf(originOf(c), config, `/scim/v2/${project.key}/${environment.key}`)
     return (row: TenantRow) => present(row, environment.settings, base)
@@ -107,38 +107,38 @@ export function tenantRoutes(app: AdminApp, { administration, database, config }
 
   app.openapi(list, async (c) => {
     const { p, e } = c.req.valid('param')
-    const place = await environmentAt(database, c.var.principal.scope, p, e)
+    const place = await environmentAt(c.var, p, e)
     const { after, limit } = c.req.valid('query')
-    const rows = await listTenants(database, place.environment.id, { after, limit: limit + 1 })
+    const rows = await listTenants(c.var.database, place.environment.id, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, show(c, place)), 200)
   })
 
   app.openapi(create, async (c) => {
     const { p, e } = c.req.valid('param')
-    const place = await environmentAt(database, c.var.principal.scope, p, e)
-    const made = await createTenant(administration, place.scope, c.req.valid('json'))
+    const place = await environmentAt(c.var, p, e)
+    const made = await createTenant(c.var.administration, place.scope, c.req.valid('json'))
     return c.json(show(c, place)(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
 
   app.openapi(retrieve, async (c) => {
     const { p, e, t } = c.req.valid('param')
-    const place = await tenantAt(database, c.var.principal.scope, p, e, t)
+    const place = await tenantAt(c.var, p, e, t)
     return c.json(show(c, place)(place.tenant), 200)
   })
 
   app.openapi(modify, async (c) => {
     const { p, e, t } = c.req.valid('param')
-    const place = await tenantAt(database, c.var.principal.scope, p, e, t)
-    const changed = await changeTenant(administration, place.environment.id, place.tenant.id, c.req.valid('json'))
+    const place = await tenantAt(c.var, p, e, t)
+    const changed = await changeTenant(c.var.administration, place.scope, place.tenant.id, c.req.valid('json'))
     return c.json(show(c, place)(changed), 200)
   })
 
   app.openapi(remove, async (c) => {
     const { p, e, t } = c.req.valid('param')
     // What can be made only with a key of the environment is deleted only with one.
-    await environmentAt(database, c.var.principal.scope, p, e)
-    const place = await tenantAt(database, c.var.principal.scope, p, e, t)
-    await deleteTenant(administration, place.environment.id, place.tenant.id)
+    await environmentAt(c.var, p, e)
+    const place = await tenantAt(c.var, p, e, t)
+    await deleteTenant(c.var.administration, place.scope, place.tenant.id)
     return c.body(null, 204)
   })
 }

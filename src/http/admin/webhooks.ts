@@ -7,13 +7,14 @@ import {
   listWebhooks,
   replayWebhook,
   rotateWebhookSecret,
+  type WebhookPlace,
 } from '../../administration/webhooks.ts'
-import type { Scope } from '../../context/principal.ts'
+import type { Deliveries } from '../../delivery/deliveries.ts'
 import { sendTest } from '../../delivery/webhook-test.ts'
 import { RETRIES } from '../../delivery/webhook-worker.ts'
 import { type ReplayFrom, waitingDeliveries } from '../../repositories/webhook-queue.ts'
-import type { EndpointPlace, EndpointRow } from '../../repositories/webhooks.ts'
-import type { AdminApp, AdminServices } from './env.ts'
+import type { EndpointRow } from '../../repositories/webhooks.ts'
+import type { AdminApp, Asking } from './env.ts'
 import { environmentAt, tenantAt } from './places.ts'
 import {
   environmentParams,
@@ -78,15 +79,13 @@ const tags = ['Webhooks']
  * `…/webhooks` of the admin API, under an environment for all of its tenants, and under a tenant. Those of an environment
  * show what its tenants have too.
  */
-export function webhookRoutes(app: AdminApp, services: AdminServices): void {
-  routesBelow(app, services, '/projects/{p}/environments/{e}', environmentParams)
-  routesBelow(app, services, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams)
+export function webhookRoutes(app: AdminApp, tools: Deliveries): void {
+  routesBelow(app, tools, '/projects/{p}/environments/{e}', environmentParams)
+  routesBelow(app, tools, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams)
 }
 
-function routesBelow(app: AdminApp, services: AdminServices, parent: string, params: z.ZodObject): void {
-  const { database, webhooks } = services
+function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z.ZodObject): void {
   const one = params.extend({ w: z.string().openapi({ description: 'Id of the webhook.' }) })
-  const placeNamed = (by: Scope, names: Names) => endpointPlace(services, by, names)
 
   const list = createRoute({
     method: 'get',
@@ -96,9 +95,9 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
     responses: { 200: jsonAnswer(listOf(webhook), 'Webhooks in the order of creation'), ...problems },
   })
   app.openapi(list, async (c) => {
-    const place = await placeNamed(c.var.principal.scope, c.req.param())
+    const place = await placeAt(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listWebhooks(database, place, { after, limit: limit + 1 })
+    const rows = await listWebhooks(c.var.database, place, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 
@@ -116,8 +115,8 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
     responses: { 201: jsonAnswer(withSecret, 'Made; the answer is the only place that shows the secret'), ...problems },
   })
   app.openapi(create, async (c) => {
-    const place = await placeNamed(c.var.principal.scope, c.req.param())
-    const made = await createWebhook(webhooks, place, c.req.valid('json'))
+    const place = await placeAt(c.var, c.req.param())
+    const made = await createWebhook(c.var.administration, tools, place, c.req.valid('json'))
     const headers = { Location: `${c.req.path}/${made.id}`, 'Cache-Control': 'no-store' }
     return c.json({ ...present(made), secret: made.newSecret }, 201, headers)
   })
@@ -131,8 +130,8 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
   })
   app.openapi(retrieve, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(c.var.principal.scope, names)
-    return c.json(present(await findWebhook(database, place, w)), 200)
+    const place = await placeAt(c.var, names)
+    return c.json(present(await findWebhook(c.var.database, place, w)), 200)
   })
 
   const modify = createRoute({
@@ -155,8 +154,8 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
   })
   app.openapi(modify, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(c.var.principal.scope, names)
-    return c.json(present(await changeWebhook(webhooks, place, w, c.req.valid('json'))), 200)
+    const place = await placeAt(c.var, names)
+    return c.json(present(await changeWebhook(c.var.administration, tools, place, w, c.req.valid('json'))), 200)
   })
 
   const remove = createRoute({
@@ -168,7 +167,7 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
   })
   app.openapi(remove, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    await deleteWebhook(database, await placeNamed(c.var.principal.scope, names), w)
+    await deleteWebhook(c.var.administration, await placeAt(c.var, names), w)
     return c.body(null, 204)
   })
 
@@ -190,8 +189,15 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
   })
   app.openapi(rotate, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(c.var.principal.scope, names)
-    const rotated = await rotateWebhookSecret(webhooks, place, w, c.req.valid('json').keepHours, new Date())
+    const place = await placeAt(c.var, names)
+    const rotated = await rotateWebhookSecret(
+      c.var.administration,
+      tools,
+      place,
+      w,
+      c.req.valid('json').keepHours,
+      new Date(),
+    )
     return c.json({ ...present(rotated), secret: rotated.newSecret }, 200, { 'Cache-Control': 'no-store' })
   })
 
@@ -211,8 +217,8 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
   })
   app.openapi(test, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(c.var.principal.scope, names)
-    const outcome = await sendTest(services.sender, webhooks.box, await findWebhook(database, place, w), new Date())
+    const place = await placeAt(c.var, names)
+    const outcome = await sendTest(tools.sender, tools.box, await findWebhook(c.var.database, place, w), new Date())
     const { ok: delivered, status } = outcome
     return c.json({ delivered, status, error: outcome.ok ? null : outcome.error }, 200)
   })
@@ -228,9 +234,9 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
   })
   app.openapi(again, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(c.var.principal.scope, names)
+    const place = await placeAt(c.var, names)
     const input = c.req.valid('json')
-    const queued = await replayWebhook(database, place, w, replayFrom(input), input.tenantId)
+    const queued = await replayWebhook(c.var.database, place, w, replayFrom(input), input.tenantId)
     return c.json({ queued }, 202)
   })
 
@@ -247,12 +253,12 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
   })
   app.openapi(waiting, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(c.var.principal.scope, names)
-    const { id } = await findWebhook(database, place, w)
+    const place = await placeAt(c.var, names)
+    const { id } = await findWebhook(c.var.database, place, w)
     const { after = '', limit, state } = c.req.valid('query')
     const [, tenant, position] = DELIVERY_ID.exec(after) ?? []
     const from = tenant === undefined ? undefined : { tenant, position: Number(position) }
-    const rows = await waitingDeliveries(database, id, state === 'dead', from, limit + 1)
+    const rows = await waitingDeliveries(c.var.database, id, state === 'dead', from, limit + 1)
     const items = rows.map(({ tenant: tenantId, dueAt, ...row }) => ({
       ...{ id: `${tenantId}.${row.position}`, tenantId, ...row },
       dueAt: dueAt === null ? null : new Date(dueAt).toISOString(),
@@ -267,14 +273,8 @@ function routesBelow(app: AdminApp, services: AdminServices, parent: string, par
 /** Path parameters; which of them there are decides what they name. */
 type Names = { readonly p?: string; readonly e?: string; readonly t?: string; readonly w?: string }
 
-async function endpointPlace(
-  { database }: AdminServices,
-  by: Scope,
-  { p = '', e = '', t }: Names,
-): Promise<EndpointPlace> {
-  if (t === undefined) return { environmentId: (await environmentAt(database, by, p, e)).environment.id }
-  const { environment, tenant } = await tenantAt(database, by, p, e, t)
-  return { environmentId: environment.id, tenantId: tenant.id }
+async function placeAt(by: Asking, { p = '', e = '', t }: Names): Promise<WebhookPlace> {
+  return t === undefined ? (await environmentAt(by, p, e)).scope : (await tenantAt(by, p, e, t)).scope
 }
 
 function replayFrom(input: z.infer<typeof replay>): ReplayFrom {

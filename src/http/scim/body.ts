@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { ScimError } from '../../scim/errors.ts'
 import { parseJson } from '../../scim/json.ts'
 import type { JsonValue } from '../../scim/resource.ts'
+import type { ScimRequest } from './env.ts'
 
 /**
  * Reads the body of a SCIM request: JSON in UTF-8 as `application/scim+json` or `application/json` (RFC 7644 §3.1, §3.8).
@@ -10,12 +11,12 @@ import type { JsonValue } from '../../scim/resource.ts'
  * @throws {ScimError} 415 for another media type, charset or coding; 413 past `maxBytes`; 400 invalidSyntax or invalidValue
  */
 export async function readJson(
-  request: Request,
+  { header, raw }: Pick<ScimRequest, 'header' | 'raw'>,
   maxBytes: number,
   limitName = `${maxBytes} bytes`,
 ): Promise<JsonValue> {
-  checkMediaType(request.headers)
-  const bytes = await readBytes(request, maxBytes, limitName).catch((error: unknown) => {
+  checkMediaType(header)
+  const bytes = await readBytes(raw, header('content-length'), maxBytes, limitName).catch((error: unknown) => {
     // Nobody may be left to read this; but it is no fault of ours, and must not look like one in the log.
     throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
   })
@@ -27,12 +28,12 @@ const unsupported = (detail: string) => new ScimError(415, 'invalidSyntax', deta
 const MEDIA_TYPE = /^application\/(?:scim\+)?json$/i
 const CHARSET = /^charset="?utf-?8"?$/i
 
-function checkMediaType(headers: Headers): void {
-  const coding = headers.get('content-encoding')
-  if (coding !== null && coding.toLowerCase() !== 'identity') {
+function checkMediaType(header: ScimRequest['header']): void {
+  const coding = header('content-encoding')
+  if (coding !== undefined && coding.toLowerCase() !== 'identity') {
     throw unsupported('The body must not be compressed: leave Content-Encoding out.')
   }
-  const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';').map((part) => part.trim())
+  const [type = '', ...parameters] = (header('content-type') ?? '').split(';').map((part) => part.trim())
   if (!MEDIA_TYPE.test(type)) {
     throw unsupported('The Content-Type must be application/scim+json or application/json.')
   }
@@ -45,11 +46,15 @@ function checkMediaType(headers: Headers): void {
 /** How much of a body that is too large is still read. */
 const DISCARDED_BYTES = 33_554_432
 
-async function readBytes(request: Request, maxBytes: number, limitName: string): Promise<Buffer> {
+async function readBytes(
+  request: Request,
+  announced: string | undefined,
+  maxBytes: number,
+  limitName: string,
+): Promise<Buffer> {
   const tooLarge = () => ScimError.tooLarge(`The body is larger than what is taken here: ${limitName}.`)
-  const announced = request.headers.get('content-length')
   // Node holds senders to the announced length, so that with one there is nothing to count.
-  if (announced !== null) {
+  if (announced !== undefined) {
     if (Number(announced) > maxBytes) throw tooLarge()
     return Buffer.from(await request.arrayBuffer())
   }

@@ -1,4 +1,3 @@
-import type { Hono } from 'hono'
 import { v7 as uuidv7 } from 'uuid'
 import { runBulk } from '../../provisioning/bulk.ts'
 import type { BulkOutcome } from '../../provisioning/bulk-outcome.ts'
@@ -7,22 +6,22 @@ import type { JsonObject } from '../../scim/resource.ts'
 import { BULK_RESPONSE } from '../../scim/urn.ts'
 import { formatVersion } from '../../scim/version.ts'
 import { readJson } from './body.ts'
-import type { ScimEnv, ScimLimits } from './env.ts'
+import type { ScimHandler, ScimLimits } from './env.ts'
 import { json } from './respond.ts'
 
 /** Bulk operations (RFC 7644 §3.7). */
-export function bulkRoutes(router: Hono<ScimEnv>, limits: ScimLimits): void {
-  router.post('/Bulk', async (c) => {
-    const { repositories, tenant } = c.env.scim
-    const body = await readJson(c.req.raw, limits.maxPayloadBytes, `maxPayloadSize (${limits.maxPayloadBytes})`)
+export function bulkHandler(limits: ScimLimits): ScimHandler {
+  return async (request) => {
+    const { repositories, tenant } = request
+    const body = await readJson(request, limits.maxPayloadBytes, `maxPayloadSize (${limits.maxPayloadBytes})`)
     const plan = parseBulk(body, limits)
     const outcomes = await runBulk(repositories, tenant, plan, () => uuidv7())
     const results = plan.operations.flatMap((operation) => {
       const outcome = outcomes.get(operation.index)
       return outcome ? [resultOf(operation, outcome, tenant.baseUrl)] : []
     })
-    return json(c, JSON.stringify({ schemas: [BULK_RESPONSE], Operations: results }))
-  })
+    return json(request, JSON.stringify({ schemas: [BULK_RESPONSE], Operations: results }))
+  }
 }
 
 /** One result of the BulkResponse (RFC 7644 §3.7.3); `status` is a string (B-05). */

@@ -1,4 +1,3 @@
-import type { HttpBindings } from '@hono/node-server'
 import type { Principal } from '../../context/principal.ts'
 import type { TenantContext } from '../../context/tenant.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
@@ -18,14 +17,20 @@ export interface ScimRequest {
   readonly tenant: TenantContext
   /** Undefined for an anonymous caller, who gets no further than discovery. */
   readonly principal: Principal | undefined
-  /** The path below the base URL, each segment encoded anew; what the router matches. */
-  readonly path: string
+  /** `GET` for `HEAD` too, whose answer loses its body further out. */
+  readonly method: string
+  /** The decoded segments below the base URL; what the routes match. */
+  readonly segments: readonly string[]
   readonly query: URLSearchParams
+  /** A header's value by its name in lower case; several headers of one name are joined with commas. */
+  readonly header: (name: string) => string | undefined
+  /** The request as it came, for its body alone. */
+  readonly raw: Request
+  /** The media type to answer with. */
+  readonly answerType: string
   readonly requestId: string
   readonly repositories: Repositories
 }
 
-/** What Hono hands to SCIM handlers. */
-export interface ScimEnv {
-  Bindings: Partial<HttpBindings> & { readonly scim: ScimRequest }
-}
+/** Answers one SCIM request. */
+export type ScimHandler = (request: ScimRequest) => Response | Promise<Response>

@@ -1,50 +1,54 @@
-import type { Context, Hono } from 'hono'
 import { type CursorOptions, runQuery } from '../../provisioning/query.ts'
+import type { Renderer } from '../../provisioning/representation.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponseText } from '../../scim/list-response.ts'
 import { parseProjection } from '../../scim/projection.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/search-request.ts'
 import { readJson } from './body.ts'
-import type { ScimEnv, ScimLimits } from './env.ts'
+import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
 import { typeOf } from './resources.ts'
-import { defaultProjection, json, representationFor, wantedBy } from './respond.ts'
+import { defaultProjection, json, projectedRendererOf, wantedBy } from './respond.ts'
 
 /** Queries by GET and by POST to `/.search`, over one type or, at the base URL, over all (RFC 7644 §3.4.2, §3.4.3). */
-export function queryRoutes(router: Hono<ScimEnv>, limits: ScimLimits, cursors: CursorOptions): void {
-  const searchRequest = async (c: Context<ScimEnv>) =>
-    parseSearchRequest(await readJson(c.req.raw, limits.maxBodyBytes), limits)
-
-  router.get('/', (c) => answer(c, allTypes(c), parseQuery(c.env.scim.query, limits), cursors))
-  router.post('/.search', async (c) => answer(c, allTypes(c), await searchRequest(c), cursors))
-  router.get('/:endpoint', (c) => answer(c, [typeOf(c)], parseQuery(c.env.scim.query, limits), cursors))
-  router.post('/:endpoint/.search', async (c) => answer(c, [typeOf(c)], await searchRequest(c), cursors))
+export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
+  const inBody = async (request: ScimRequest) =>
+    parseSearchRequest(await readJson(request, limits.maxBodyBytes), limits)
+  const inUrl = (request: ScimRequest) => parseQuery(request.query, limits)
+  const handlers = {
+    all: (request) => answer(request, allTypes(request), inUrl(request), cursors),
+    searchAll: async (request) => answer(request, allTypes(request), await inBody(request), cursors),
+    ofType: (request) => answer(request, [typeOf(request)], inUrl(request), cursors),
+    searchType: async (request) => answer(request, [typeOf(request)], await inBody(request), cursors),
+  } satisfies Record<string, ScimHandler>
+  return handlers
 }
 
-function allTypes(c: Context<ScimEnv>): readonly ResourceType[] {
-  const { tenant } = c.env.scim
+function allTypes({ tenant }: ScimRequest): readonly ResourceType[] {
   if (tenant.settings.rootQueries) return tenant.registry.resourceTypes
   throw ScimError.forbidden('Queries over all resource types are switched off for this tenant; query one endpoint.')
 }
 
 async function answer(
-  c: Context<ScimEnv>,
+  asked: ScimRequest,
   types: readonly ResourceType[],
   request: SearchRequest,
   cursors: CursorOptions,
 ): Promise<Response> {
-  const { tenant, repositories } = c.env.scim
+  const { tenant, repositories } = asked
   const projected = request.attributes !== undefined || request.excludedAttributes !== undefined
-  const projections = new Map(
-    types.map((type) => [type.name, projected ? parseProjection(request, type) : defaultProjection(type)]),
-  )
-  const each = [...projections.values()].map(wantedBy)
+  const projections = types.map((type) => (projected ? parseProjection(request, type) : defaultProjection(type)))
+  const each = projections.map(wantedBy)
   const wanted = { groups: each.some((w) => w.groups), members: each.some((w) => w.members) }
   const page = await runQuery(repositories, tenant, types, request, wanted, cursors)
-  const resources = page.rows.map((row) => {
-    const type = tenant.registry.byName.get(row.resource_type) as ResourceType
-    return representationFor(row, type, projections.get(type.name) ?? defaultProjection(type), tenant.baseUrl)
-  })
+  const renderers = new Map(
+    projections.map((projection) => {
+      const { type } = projection
+      return [type.name, projectedRendererOf(type, projection, tenant.baseUrl)]
+    }),
+  )
+  const [only] = types
+  const resources = page.rows.map((row) => (renderers.get(row.type ?? only?.name ?? '') as Renderer)(row))
   const { totalResults, startIndex, nextCursor, previousCursor } = page
   const list = {
     ...{ resources, totalResults },
@@ -52,5 +56,5 @@ async function answer(
     ...(nextCursor === undefined ? {} : { nextCursor }),
     ...(previousCursor === undefined ? {} : { previousCursor }),
   }
-  return json(c, listResponseText(list))
+  return json(asked, listResponseText(list))
 }

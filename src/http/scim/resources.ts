@@ -1,4 +1,3 @@
-import type { Context, Hono } from 'hono'
 import { v7 as uuidv7 } from 'uuid'
 import { locationOf } from '../../provisioning/representation.ts'
 import { provisioningService } from '../../provisioning/service.ts'
@@ -7,7 +6,7 @@ import { parsePatch } from '../../scim/patch/parse.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { formatVersion, matches, parseIfMatch, parseIfNoneMatch, parsePreconditions } from '../../scim/version.ts'
 import { readJson } from './body.ts'
-import type { ScimEnv, ScimLimits } from './env.ts'
+import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
 import {
   namesIn,
   namesInOperations,
@@ -15,43 +14,47 @@ import {
   prefersMinimal,
   projectionAfterWrite,
   projectionOf,
+  reply,
   resource,
   wantedBy,
 } from './respond.ts'
 
 /** Create, retrieve, replace, modify and delete for every resource type alike (RFC 7644 §3.3–3.6). */
-export function resourceRoutes(router: Hono<ScimEnv>, limits: ScimLimits): void {
+export function resourceHandlers(limits: ScimLimits) {
   const on = handlers(limits)
-  const named = (c: Context<ScimEnv>): Target => ({ type: typeOf(c), id: c.req.param('id') ?? '' })
-  router.post('/:endpoint', on.create)
-  router.get('/:endpoint/:id', (c) => on.retrieve(c, named(c)))
-  router.put('/:endpoint/:id', (c) => on.replace(c, named(c)))
-  router.patch('/:endpoint/:id', (c) => on.modify(c, named(c)))
-  router.delete('/:endpoint/:id', (c) => on.delete(c, named(c)))
+  const named = (request: ScimRequest): Target => ({ type: typeOf(request), id: request.segments[1] ?? '' })
+  return {
+    create: on.create,
+    retrieve: (request) => on.retrieve(request, named(request)),
+    replace: (request) => on.replace(request, named(request)),
+    modify: (request) => on.modify(request, named(request)),
+    delete: (request) => on.delete(request, named(request)),
+  } satisfies Record<string, ScimHandler>
 }
 
 /**
  * `/Me` (RFC 7644 §3.11): the user for whom the key stands, answered directly, with its own URL as Location. For a
  * provisioning client there is nobody at this address.
  */
-export function meRoutes(router: Hono<ScimEnv>, limits: ScimLimits): void {
+export function meHandlers(limits: ScimLimits) {
   const on = handlers(limits)
-  const me = (c: Context<ScimEnv>): Target => {
-    const { principal, tenant } = c.env.scim
+  const me = ({ principal, tenant }: ScimRequest): Target => {
     const type = tenant.registry.byName.get('User')
     if (principal?.userId !== undefined && type) return { type, id: principal.userId }
     throw ScimError.notFound('This API key stands for a provisioning client; /Me is for keys that stand for a user.')
   }
-  const located = async (c: Context<ScimEnv>, answer: Promise<Response>): Promise<Response> => {
+  const located = async (request: ScimRequest, answer: Promise<Response>): Promise<Response> => {
     const response = await answer
-    const { type, id } = me(c)
-    response.headers.set('Location', locationOf(type, id, c.env.scim.tenant.baseUrl))
+    const { type, id } = me(request)
+    response.headers.set('Location', locationOf(type, id, request.tenant.baseUrl))
     return response
   }
-  router.get('/Me', (c) => located(c, on.retrieve(c, me(c))))
-  router.put('/Me', (c) => located(c, on.replace(c, me(c))))
-  router.patch('/Me', (c) => located(c, on.modify(c, me(c))))
-  router.delete('/Me', (c) => on.delete(c, me(c)))
+  return {
+    GET: (request) => located(request, on.retrieve(request, me(request))),
+    PUT: (request) => located(request, on.replace(request, me(request))),
+    PATCH: (request) => located(request, on.modify(request, me(request))),
+    DELETE: (request) => on.delete(request, me(request)),
+  } satisfies Record<string, ScimHandler>
 }
 
 /** What a request is about. */
@@ -62,63 +65,63 @@ interface Target {
 
 function handlers(limits: ScimLimits) {
   return {
-    async create(c: Context<ScimEnv>): Promise<Response> {
-      const type = typeOf(c)
-      const projection = projectionOf(c, type)
-      const body = await readJson(c.req.raw, limits.maxBodyBytes)
-      const row = await serviceOf(c).create(type, body)
-      return resource(c, row, type, projectionAfterWrite(projection, namesIn(body)), 201)
+    async create(request: ScimRequest): Promise<Response> {
+      const type = typeOf(request)
+      const projection = projectionOf(request, type)
+      const body = await readJson(request, limits.maxBodyBytes)
+      const row = await serviceOf(request).create(type, body)
+      return resource(request, row, type, projectionAfterWrite(projection, namesIn(body)), 201)
     },
 
-    async retrieve(c: Context<ScimEnv>, { type, id }: Target): Promise<Response> {
-      const projection = projectionOf(c, type)
-      const known = parseIfNoneMatch(c.req.header('if-none-match'))
-      const expected = parseIfMatch(c.req.header('if-match'))
-      const row = await serviceOf(c).retrieve(type, id, wantedBy(projection))
+    async retrieve(request: ScimRequest, { type, id }: Target): Promise<Response> {
+      const projection = projectionOf(request, type)
+      const known = parseIfNoneMatch(request.header('if-none-match'))
+      const expected = parseIfMatch(request.header('if-match'))
+      const row = await serviceOf(request).retrieve(type, id, wantedBy(projection))
       if (expected && !matches(expected, row.version)) {
         throw ScimError.preconditionFailed('The resource has another version than If-Match names.')
       }
       if (known && matches(known, row.version)) {
-        return new Response(null, { status: 304, headers: { ETag: formatVersion(row.version) } })
+        return reply(request, null, 304, { ETag: formatVersion(row.version) })
       }
-      return resource(c, row, type, projection)
+      return resource(request, row, type, projection)
     },
 
-    async replace(c: Context<ScimEnv>, { type, id }: Target): Promise<Response> {
-      const projection = projectionOf(c, type)
-      const precondition = preconditionsOf(c)
-      const body = await readJson(c.req.raw, limits.maxBodyBytes)
-      const row = await serviceOf(c).replace(type, id, body, precondition)
-      return resource(c, row, type, projectionAfterWrite(projection, namesIn(body)))
+    async replace(request: ScimRequest, { type, id }: Target): Promise<Response> {
+      const projection = projectionOf(request, type)
+      const precondition = preconditionsOf(request)
+      const body = await readJson(request, limits.maxBodyBytes)
+      const row = await serviceOf(request).replace(type, id, body, precondition)
+      return resource(request, row, type, projectionAfterWrite(projection, namesIn(body)))
     },
 
-    async modify(c: Context<ScimEnv>, { type, id }: Target): Promise<Response> {
-      const projection = projectionOf(c, type)
-      const precondition = preconditionsOf(c)
-      const { tenant } = c.env.scim
-      const operations = parsePatch(await readJson(c.req.raw, limits.maxBodyBytes), tenant.deviations)
-      const service = serviceOf(c)
+    async modify(request: ScimRequest, { type, id }: Target): Promise<Response> {
+      const projection = projectionOf(request, type)
+      const precondition = preconditionsOf(request)
+      const { tenant } = request
+      const operations = parsePatch(await readJson(request, limits.maxBodyBytes), tenant.deviations)
+      const service = serviceOf(request)
       const written = await service.modify(type, id, operations, precondition)
       const shown = projectionAfterWrite(projection, namesInOperations(type, operations))
-      if (written.kind === 'row') return resource(c, written.row, type, shown)
+      if (written.kind === 'row') return resource(request, written.row, type, shown)
       // To show a large group would cost more than the change did: then the answer is 204, which RFC 7644 §3.5.2 allows
       // unless attributes are named.
-      if (projection.kind === 'default' && (!written.small || prefersMinimal(c))) {
-        return noContent(written.version, prefersMinimal(c))
+      if (projection.kind === 'default' && (!written.small || prefersMinimal(request))) {
+        return noContent(request, written.version, prefersMinimal(request))
       }
-      return resource(c, await service.retrieve(type, written.id, wantedBy(shown)), type, shown)
+      return resource(request, await service.retrieve(type, written.id, wantedBy(shown)), type, shown)
     },
 
-    async delete(c: Context<ScimEnv>, { type, id }: Target): Promise<Response> {
-      await serviceOf(c).delete(type, id, preconditionsOf(c))
-      return new Response(null, { status: 204 })
+    async delete(request: ScimRequest, { type, id }: Target): Promise<Response> {
+      await serviceOf(request).delete(type, id, preconditionsOf(request))
+      return reply(request, null, 204)
     },
   }
 }
 
 /** The resource type that the path names. @throws {ScimError} 404 */
-export function typeOf(c: Context<ScimEnv>): ResourceType {
-  const type = c.env.scim.tenant.registry.byEndpoint.get(c.req.param('endpoint') ?? '')
+export function typeOf(request: ScimRequest): ResourceType {
+  const type = request.tenant.registry.byEndpoint.get(request.segments[0] ?? '')
   if (!type) throw unknownAddress()
   return type
 }
@@ -126,8 +129,7 @@ export function typeOf(c: Context<ScimEnv>): ResourceType {
 export const unknownAddress = () =>
   ScimError.notFound('There is nothing at this address; see /ResourceTypes for the endpoints of this tenant.')
 
-const preconditionsOf = (c: Context<ScimEnv>) =>
-  parsePreconditions(c.req.header('if-match'), c.req.header('if-none-match'))
+const preconditionsOf = (request: ScimRequest) =>
+  parsePreconditions(request.header('if-match'), request.header('if-none-match'))
 
-const serviceOf = (c: Context<ScimEnv>) =>
-  provisioningService(c.env.scim.repositories, c.env.scim.tenant, () => uuidv7())
+const serviceOf = (request: ScimRequest) => provisioningService(request.repositories, request.tenant, () => uuidv7())

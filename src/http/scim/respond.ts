@@ -1,5 +1,4 @@
-import type { Context } from 'hono'
-import { locationOf, representation, representationText } from '../../provisioning/representation.ts'
+import { locationOf, partsOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
 import type { ResourceRow } from '../../repositories/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
@@ -15,13 +14,14 @@ import { isObject, type JsonValue } from '../../scim/resource.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseAttributeNames } from '../../scim/search-request.ts'
 import { formatVersion } from '../../scim/version.ts'
-import type { ScimEnv } from './env.ts'
+import { REQUEST_ID } from '../middleware.ts'
+import type { ScimRequest } from './env.ts'
 
 const SCIM_JSON = 'application/scim+json'
 
 /** The media type to answer with: `application/json` to those who ask for it and not for SCIM's own (RFC 7644 §3.1). */
-export function answerType(accept: string | null): string | undefined {
-  if (accept === null || accept.trim() === '') return SCIM_JSON
+export function answerType(accept: string | undefined): string | undefined {
+  if (accept === undefined || accept === SCIM_JSON || accept.trim() === '') return SCIM_JSON
   const ranges = accept.split(',').map(readRange)
   const taken = (type: string) => ranges.some((range) => range.type === type && range.quality > 0)
   const refused = (type: string) => ranges.some((range) => range.type === type && range.quality === 0)
@@ -38,18 +38,30 @@ function readRange(text: string): { type: string; quality: number } {
 
 /** A response with JSON text for a body. */
 export function json(
-  c: Context<ScimEnv>,
+  request: ScimRequest,
   text: string,
   status: 200 | 201 = 200,
   headers: Record<string, string> = {},
 ): Response {
-  const type = answerType(c.req.header('accept') ?? null) ?? SCIM_JSON
-  return new Response(text, { status, headers: { 'Content-Type': type, ...headers } })
+  return reply(request, text, status, { 'Content-Type': request.answerType, ...headers })
+}
+
+/**
+ * An answer that carries the request's id, by which the log has it. All headers are given at once: the HTTP server sends such
+ * an answer as it is, and has to take it to pieces otherwise.
+ */
+export function reply(
+  request: ScimRequest,
+  body: string | ReadableStream<Uint8Array> | null,
+  status: number,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(body, { status, headers: { ...headers, [REQUEST_ID]: request.requestId } })
 }
 
 /** The projection that a request asks for (RFC 7644 §3.9), by `attributes` and `excludedAttributes` in its query. */
-export function projectionOf(c: Context<ScimEnv>, type: ResourceType): Projection {
-  const names = parseAttributeNames(c.env.scim.query)
+export function projectionOf(request: ScimRequest, type: ResourceType): Projection {
+  const names = parseAttributeNames(request.query)
   return names.attributes || names.excludedAttributes ? parseProjection(names, type) : defaultProjection(type)
 }
 
@@ -70,45 +82,57 @@ export const wantedBy = (projection: Projection) => ({
   members: wants(projection, 'members'),
 })
 
-/** The representation to send: the stored text as it is where nothing is left out, else the projected part. */
-export function representationFor(
-  row: ResourceRow,
-  type: ResourceType,
-  projection: Projection,
-  baseUrl: string,
-): string {
-  return isDefault(projection)
-    ? representationText(row, type, baseUrl)
-    : JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
+/** Makes the representations to send: the stored text as it is where nothing is left out, else the projected part. */
+export function projectedRendererOf(type: ResourceType, projection: Projection, baseUrl: string): Renderer {
+  if (isDefault(projection)) return rendererOf(type, baseUrl)
+  return (row) => JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
 }
 
 /** A response with one resource, its version and its place (RFC 7644 §3.1, §3.14). */
 export function resource(
-  c: Context<ScimEnv>,
+  request: ScimRequest,
   row: ResourceRow,
   type: ResourceType,
   projection: Projection,
   status: 200 | 201 = 200,
 ): Response {
-  const { tenant } = c.env.scim
+  const { tenant } = request
   const location = locationOf(type, row.id, tenant.baseUrl)
   const place: Record<string, string> = status === 201 ? { Location: location } : { 'Content-Location': location }
   const headers = { ETag: formatVersion(row.version), ...place }
-  if (status === 200 && c.req.method !== 'GET' && projection.kind === 'default' && prefersMinimal(c))
-    return noContent(row.version, true)
-  return json(c, representationFor(row, type, projection, tenant.baseUrl), status, headers)
+  if (status === 200 && request.method !== 'GET' && projection.kind === 'default' && prefersMinimal(request))
+    return noContent(request, row.version, true)
+  const { members } = row
+  if (Array.isArray(members) && members.length > 1 && isDefault(projection)) {
+    const parts = partsOf({ ...row, members }, type, tenant.baseUrl)
+    return reply(request, streamOf(parts), status, { 'Content-Type': request.answerType, ...headers })
+  }
+  return json(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
+}
+
+/** Texts as a body that is encoded part by part, as fast as the client takes it. */
+function streamOf(texts: readonly string[]): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  let next = 0
+  return new ReadableStream({
+    pull(controller) {
+      const text = texts[next++]
+      if (text === undefined) controller.close()
+      else controller.enqueue(encoder.encode(text))
+    },
+  })
 }
 
 /** 204 with the new version. */
-export const noContent = (version: number, preferred = false): Response =>
-  new Response(null, {
-    status: 204,
-    headers: { ETag: formatVersion(version), ...(preferred ? { 'Preference-Applied': 'return=minimal' } : {}) },
+export const noContent = (request: ScimRequest, version: number, preferred = false): Response =>
+  reply(request, null, 204, {
+    ETag: formatVersion(version),
+    ...(preferred ? { 'Preference-Applied': 'return=minimal' } : {}),
   })
 
 /** Whether the client wants no body (RFC 7240 §4.2). */
-export const prefersMinimal = (c: Context<ScimEnv>): boolean =>
-  (c.req.header('prefer') ?? '').split(',').some((preference) => preference.trim().toLowerCase() === 'return=minimal')
+export const prefersMinimal = (request: ScimRequest): boolean =>
+  (request.header('prefer') ?? '').split(',').some((preference) => preference.trim().toLowerCase() === 'return=minimal')
 
 /**
  * The projection of a write's answer: attributes `returned: request` are there too when the write named them (RFC 7643 §7).

@@ -1,18 +1,12 @@
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ControlPlane } from '../../../src/context/control-cache.ts'
 import type { Database } from '../../../src/db/database.ts'
-import type { Deliveries } from '../../../src/delivery/deliveries.ts'
 import { adminApi } from '../../../src/http/admin/api.ts'
-import { controlStore } from '../../../src/repositories/control-store.ts'
+import { ADMIN_KEY as ADMIN, type AdminAnswer, openAdminApi, type TestAdminApi } from '../../support/admin-api.ts'
 import { idleDeliveries } from '../../support/deliveries.ts'
-import { openFreshDatabase } from '../../support/engines.ts'
 
-const ADMIN = 'test-admin-key-with-some-length'
-let database: Database
-let control: ControlPlane
-let deliveries: Deliveries
-let app: Hono<{ Variables: { requestId?: string } }>
+let api: TestAdminApi
+const keyFor = (path: string, permissions: string[]) => api.keyFor(path, permissions)
 
 /** The members of answers that tests look at by name. */
 interface Body {
@@ -27,48 +21,15 @@ interface Body {
   scimBaseUrls: string[]
   scope: { kind: string }
   openapi: string
-  paths: Record<string, Record<string, { responses: object }>>
+  paths: Record<string, Record<string, { responses: object; parameters?: { name: string }[] }>>
   components: { schemas: Record<string, { required?: string[]; additionalProperties?: boolean }> }
 }
 
-interface Answer {
-  status: number
-  headers: Headers
-  body: Body
-}
-
-async function send(method: string, path: string, body?: unknown, key: string | null = ADMIN): Promise<Answer> {
-  const headers = new Headers()
-  if (key !== null) headers.set('Authorization', `Bearer ${key}`)
-  if (body !== undefined) headers.set('Content-Type', 'application/json')
-  const init = {
-    method,
-    headers,
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  }
-  const response = await app.request(`http://scim.test/api/v1${path}`, init)
-  const text = await response.text()
-  return { status: response.status, headers: response.headers, body: JSON.parse(text || 'null') }
-}
-
-async function keyFor(path: string, permissions: string[], more: object = {}): Promise<string> {
-  const made = await send('POST', `${path}/api-keys`, { name: 'k', permissions, ...more })
-  expect(made.status).toBe(201)
-  return made.body.key
-}
+const send = (method: string, path: string, body?: unknown, key?: string | null): Promise<AdminAnswer<Body>> =>
+  api.send<Body>(method, path, body, key)
 
 beforeAll(async () => {
-  database = await openFreshDatabase()
-  control = new ControlPlane(controlStore(database), { adminKey: ADMIN })
-  deliveries = idleDeliveries(database)
-  app = new Hono<{ Variables: { requestId?: string } }>()
-  app.use('*', (c, next) => {
-    c.set('requestId', 'request-1')
-    return next()
-  })
-  app.onError((error, c) => c.json({ unexpected: error.message }, 500))
-  app.route('/api/v1', adminApi({ database, config: { trustProxy: false }, control, ...deliveries }))
-
+  api = await openAdminApi()
   for (const p of ['acme', 'other']) {
     await send('POST', '/projects', { key: p })
     for (const e of ['prod', 'dev']) {
@@ -77,10 +38,7 @@ beforeAll(async () => {
     }
   }
 })
-afterAll(async () => {
-  await control.stop()
-  await database.close()
-})
+afterAll(() => api.close())
 
 describe('making, listing and changing', () => {
   test('a project', async () => {
@@ -275,7 +233,7 @@ describe('problems (RFC 9457)', () => {
     ['a bad key before a bad body', 'POST', '/projects', '{', 'x', 401],
     ['no key at an address that is none', 'GET', '/nothing', undefined, null, 401],
     ['an address that is none', 'GET', '/nothing', undefined, ADMIN, 404],
-    ['a method that is none', 'PUT', '/projects', undefined, ADMIN, 404],
+    ['a method that is none', 'PUT', '/projects', {}, ADMIN, 405],
     ['broken JSON', 'POST', '/projects', '{', ADMIN, 400],
     ['a JSON array', 'POST', '/projects', [], ADMIN, 400],
     ['a taken key', 'POST', '/projects', { key: 'ACME' }, ADMIN, 409],
@@ -300,13 +258,26 @@ describe('problems (RFC 9457)', () => {
     if (status === 401) expect(answer.headers.get('WWW-Authenticate')).toMatch(/^Bearer realm="scim"/)
   })
 
+  test.each([
+    ['PUT', '/projects', 'GET, HEAD, POST'],
+    ['OPTIONS', '/projects/acme', 'DELETE, GET, HEAD, PATCH'],
+    ['PATCH', '/projects/acme/environments/prod/tenants/globex/api-keys/x', 'DELETE, GET, HEAD'],
+    ['POST', '/projects/acme/environments/prod/resource-types/Device', 'DELETE, GET, HEAD, PUT'],
+    ['DELETE', '/openapi.json', 'GET, HEAD'],
+  ])('%s %s names the methods that there are', async (method, path, allow) => {
+    const answer = await send(method, path, method === 'OPTIONS' ? undefined : {})
+    expect([answer.status, answer.headers.get('Allow')]).toEqual([405, allow])
+    expect(answer.headers.get('Content-Type')).toBe('application/problem+json')
+    expect((await send(method, path, {}, null)).status).toBe(401)
+  })
+
   test('another media type is refused', async () => {
     const init = {
       method: 'POST',
       headers: { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'text/plain' },
       body: '{"key":"x"}',
     }
-    expect((await app.request('/api/v1/projects', init)).status).toBe(415)
+    expect((await api.request('/projects', init)).status).toBe(415)
   })
 
   test.each([
@@ -336,18 +307,31 @@ test('the OpenAPI document describes every route, to everybody', async () => {
   expect(body.paths['/projects']?.post?.responses).toHaveProperty('4XX')
   expect(body.components.schemas.TenantSettings).toMatchObject({ additionalProperties: false })
   expect(body.components.schemas.TenantSettings?.required).toBeUndefined()
+  const posts = Object.values(body.paths).flatMap(({ post }) => (post ? [post] : []))
+  expect(posts.length).toBeGreaterThan(5)
+  for (const { parameters } of posts)
+    expect(parameters?.filter(({ name }) => name === 'Idempotency-Key')).toHaveLength(1)
+  expect((await send('GET', '/openapi.json', undefined, null)).body).toEqual(body)
 })
 
 test('what is not the caller’s fault goes through to the application', async () => {
   const failing = {
-    ...database,
+    ...api.database,
     get orm(): never {
       throw new Error('the store is away')
     },
   } as unknown as Database
   const around = new Hono()
   around.onError((error, c) => c.json({ unexpected: error.message }, 503))
-  around.route('/api/v1', adminApi({ database: failing, config: { trustProxy: false }, control, ...deliveries }))
+  around.route(
+    '/api/v1',
+    adminApi({
+      database: failing,
+      config: { trustProxy: false },
+      control: api.control,
+      deliveries: idleDeliveries(failing),
+    }),
+  )
   const answer = await around.request('/api/v1/projects', { headers: { Authorization: `Bearer ${ADMIN}` } })
   expect(answer.status).toBe(503)
   expect(await answer.json()).toEqual({ unexpected: 'the store is away' })

@@ -9,6 +9,7 @@ import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { controlStore } from '../../../src/repositories/control-store.ts'
 import { USER_SCHEMA } from '../../../src/scim/urn.ts'
+import { administrationOn } from '../../support/administration.ts'
 import { idleDeliveries } from '../../support/deliveries.ts'
 import { openTestDatabase } from '../../support/engines.ts'
 
@@ -18,14 +19,8 @@ describe('the log', () => {
     const control = new ControlPlane(controlStore(database))
     const lines: string[] = []
     const logger = createLogger('info', { write: (line) => lines.push(line) })
-    const app = createApp({
-      database,
-      control,
-      config: loadConfig({}),
-      logger,
-      deliveries: idleDeliveries(database),
-    })
-    const administration = { database, changed: () => control.changed() }
+    const app = createApp({ database, control, config: loadConfig({}), logger, deliveries: idleDeliveries(database) })
+    const administration = administrationOn(database, control)
     const project = await createProject(administration, { key: `log-${Date.now()}` })
     const environment = await createEnvironment(administration, project.id, { key: 'e' })
     const scope = { kind: 'environment', projectId: project.id, environmentId: environment.id } as const

@@ -1,0 +1,43 @@
+import type { Options } from './options.ts'
+import { workloads } from './workloads/index.ts'
+import type { Filling, Workload } from './workloads/workload.ts'
+
+/** What is measured besides workloads, and what has to be filled for it. */
+const BESIDES = {
+  'round-trips': ['sizes', 'groups'],
+  memory: ['sizes', 'groups'],
+  start: [],
+  peers: [],
+  flame: ['sizes'],
+} as const satisfies Record<string, readonly Filling[]>
+export type Beside = keyof typeof BESIDES
+
+/** What a run is to do. */
+export interface Parts {
+  readonly workloads: readonly Workload[]
+  readonly besides: ReadonlySet<Beside>
+  readonly fill: ReadonlySet<Filling>
+}
+
+/**
+ * Chooses the parts that `--only` names: the one that is called so, else all whose names begin so. Without it all are done,
+ * but for those that a quick run leaves out.
+ *
+ * @throws where a name fits nothing
+ */
+export function chosenParts({ only, peers, flame }: Options): Parts {
+  const besides = Object.keys(BESIDES) as Beside[]
+  const names = [...workloads.map(({ name }) => name), ...besides]
+  const usual = names.filter((name) => (name !== 'peers' || peers) && (name !== 'flame' || flame))
+  const taken = new Set(only.length === 0 ? usual : only.flatMap((wanted) => namesFor(wanted, names)))
+  const chosen = workloads.filter(({ name }) => taken.has(name))
+  const alone = besides.filter((name) => taken.has(name))
+  const fill = [...chosen.flatMap(({ needs = ['sizes'] }) => needs), ...alone.flatMap((name) => BESIDES[name])]
+  return { workloads: chosen, besides: new Set(alone), fill: new Set(fill) }
+}
+
+function namesFor(wanted: string, names: readonly string[]): readonly string[] {
+  const found = names.includes(wanted) ? [wanted] : names.filter((name) => name.startsWith(wanted))
+  if (found.length === 0) throw new Error(`--only knows no "${wanted}"; there are ${names.join(', ')}`)
+  return found
+}

@@ -1,0 +1,77 @@
+import { currentSecret, rotationOf } from '../context/key-secrets.ts'
+import type { Scope } from '../context/principal.ts'
+import type { ApiKeyRow } from '../repositories/api-keys.ts'
+import type { Deed } from '../repositories/audit.ts'
+import type { DefinitionRow } from '../repositories/schema-definitions.ts'
+import type { EndpointRow } from '../repositories/webhooks.ts'
+import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
+
+/** What there was before a deed, and what there is after it; one of them at least. */
+type Change<Row> =
+  | { readonly before: Row; readonly after: Row }
+  | { readonly before: null; readonly after: Row }
+  | { readonly before: Row; readonly after: null }
+
+interface PlaceRow {
+  readonly id: string
+  readonly key: string
+  readonly name: string
+  readonly paused: boolean
+  readonly settings?: object
+}
+
+/** A project, an environment or a tenant was created, changed or deleted. */
+export function placeDeed(place: Scope, change: Change<PlaceRow>): Deed {
+  const { id, key } = change.after ?? change.before
+  const shown = ({ key, name, paused, settings }: PlaceRow) => ({ key, name, paused, ...(settings && { settings }) })
+  return { action: `${place.kind}.${verb(change)}`, place, target: { id, name: key }, ...both(change, shown) }
+}
+
+/** An API key was created, or something was done to it: `rotated`, `rotation_ended`, `rotation_undone`, `revoked`. */
+export function apiKeyDeed(
+  done: 'created' | 'rotated' | 'rotation_ended' | 'rotation_undone' | 'revoked',
+  change: Change<ApiKeyRow>,
+): Deed {
+  const { id, name, scope } = change.after ?? change.before
+  const shown = ({ name, permissions, userId, expiresAt, revokedAt, secrets }: ApiKeyRow) => {
+    const rotation = rotationOf(secrets, new Date())
+    const ends = rotation && (rotation.from.endsAt ?? 'on use of the new one')
+    return {
+      ...{ name, permissions, userId, expiresAt, revokedAt, secretVersion: currentSecret(secrets).version },
+      oldSecret: rotation ? { version: rotation.from.version, ends } : null,
+    }
+  }
+  return { action: `api_key.${done}`, place: scope, target: { id, name }, ...both(change, shown) }
+}
+
+/** A schema extension or a resource type was created, changed or deleted. */
+export function definitionDeed(place: Scope, change: Change<DefinitionRow>): Deed {
+  const { id, definition } = change.after ?? change.before
+  const noun = definition.kind === 'extension' ? 'schema_extension' : 'resource_type'
+  const shown = (row: DefinitionRow) => ({ version: row.version, ...definitionJson(row.definition) })
+  const target = { id, name: definitionName(definition) }
+  return { action: `${noun}.${verb(change)}`, place, target, ...both(change, shown) }
+}
+
+/** A webhook was created, changed or deleted, or got a new secret (`secret_rotated`). */
+export function webhookDeed(
+  done: 'created' | 'changed' | 'deleted' | 'secret_rotated',
+  place: Scope,
+  change: Change<EndpointRow>,
+): Deed {
+  const { id, url: name } = change.after ?? change.before
+  const shown = ({ url, description, eventTypes, enabled, previousSecretUntil }: EndpointRow) => ({
+    ...{ url, description, eventTypes, enabled, previousSecretUntil },
+  })
+  return { action: `webhook.${done}`, place, target: { id, name }, ...both(change, shown) }
+}
+
+function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {
+  if (before === null) return 'created'
+  return after === null ? 'deleted' : 'changed'
+}
+
+const both = <Row>({ before, after }: Change<Row>, shown: (row: Row) => Readonly<Record<string, unknown>>) => ({
+  before: before && shown(before),
+  after: after && shown(after),
+})

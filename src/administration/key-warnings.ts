@@ -1,0 +1,57 @@
+import { rotationOf } from '../context/key-secrets.ts'
+import type { Database } from '../db/database.ts'
+import { type ExpiringKey, takeExpiringKeys } from '../repositories/api-key-secrets.ts'
+import type { ApiKeyRow } from '../repositories/api-keys.ts'
+
+const WARN_DAYS_BEFORE = 30
+const DAY_MS = 86_400_000
+const EVERY_MS = 3_600_000
+
+/** What the owner of a key should know: that it expires within 30 days or has, and how far its rotation is. */
+export function apiKeyWarnings({ revokedAt, expiresAt, secrets }: ApiKeyRow, now: Date): string[] {
+  if (revokedAt !== null) return []
+  const warnings: string[] = []
+  if (expiresAt !== null && expiresAt <= now) warnings.push(`It expired at ${expiresAt.toISOString()}.`)
+  else if (expiresAt !== null && daysUntil(expiresAt, now) <= WARN_DAYS_BEFORE)
+    warnings.push(
+      `It expires in ${inWords(daysUntil(expiresAt, now))}, at ${expiresAt.toISOString()}; rotate it with a later expiresAt.`,
+    )
+  const rotation = rotationOf(secrets, now)
+  if (rotation) {
+    const { from, to } = rotation
+    const until = from.endsAt ? `ends at ${from.endsAt.toISOString()}` : 'ends when the new one is used'
+    const lastUse = from.lastUsedAt ? `, and was last used at ${from.lastUsedAt.toISOString()}` : ''
+    if (to.lastUsedAt === null) warnings.push(`Its new secret was not used yet; the old one ${until}${lastUse}.`)
+    else if (from.lastUsedAt !== null && from.lastUsedAt > to.lastUsedAt)
+      warnings.push(`Its old secret is still in use since the new one is: it ${until}${lastUse}.`)
+  }
+  return warnings
+}
+
+/** Ends the watch. */
+export interface Watch {
+  stop(): void
+}
+
+/**
+ * Tells of each key in its last 30 days, once a day and by one instance alone: at once, and every hour.
+ *
+ * @param failed is told why a look was in vain; the next one comes by itself
+ */
+export function watchExpiry(
+  database: Database,
+  tell: (key: ExpiringKey & { readonly daysLeft: number }) => void,
+  failed: (error: unknown) => void,
+): Watch {
+  const look = () =>
+    takeExpiringKeys(database, WARN_DAYS_BEFORE).then((keys) => {
+      const now = new Date()
+      for (const key of keys) tell({ ...key, daysLeft: daysUntil(key.expiresAt, now) })
+    }, failed)
+  void look()
+  const timer = setInterval(look, EVERY_MS).unref()
+  return { stop: () => clearInterval(timer) }
+}
+
+const daysUntil = (moment: Date, now: Date): number => Math.ceil((moment.getTime() - now.getTime()) / DAY_MS)
+const inWords = (days: number): string => (days <= 1 ? 'less than a day' : `${days} days`)

@@ -1,0 +1,39 @@
+/**
+ * Lets `most` pieces of work be under way at once; the others wait in order, each for `patienceMs` at the most.
+ *
+ * The driver has a queue of its own for statements beyond its connections, but postgres.js 3.4.9 slows down with every one that
+ * has ever waited there: what it takes out leaves a hole that it looks through from then on, until the queue is empty once.
+ *
+ * @param tooLate makes the error for work whose turn did not come
+ */
+export function turns(most: number, patienceMs: number, tooLate: () => Error) {
+  let free = most
+  const waiting: (() => void)[] = []
+
+  const run = <T>(work: () => Promise<T>): Promise<T> => {
+    free--
+    const outcome = work()
+    outcome.then(next, next)
+    return outcome
+  }
+  const next = () => {
+    free++
+    waiting.shift()?.()
+  }
+
+  /** Does `work` when it is its turn, at once if it is. @throws what `tooLate` makes, and what `work` throws */
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    if (free > 0) return run(work)
+    return new Promise((resolve, reject) => {
+      const begin = () => {
+        clearTimeout(timer)
+        resolve(run(work))
+      }
+      const timer = setTimeout(() => {
+        waiting.splice(waiting.indexOf(begin), 1)
+        reject(tooLate())
+      }, patienceMs)
+      waiting.push(begin)
+    })
+  }
+}

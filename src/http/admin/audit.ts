@@ -1,0 +1,66 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { type AuditEntry, listDeeds } from '../../repositories/audit.ts'
+import type { AdminApp } from './env.ts'
+import { placeNamed } from './places.ts'
+import {
+  environmentParams,
+  jsonAnswer,
+  listAnswer,
+  listOf,
+  pageQuery,
+  problems,
+  projectParams,
+  scopeShape,
+  tenantParams,
+} from './schemas.ts'
+
+const values = z.record(z.string(), z.unknown()).nullable()
+const entry = z
+  .object({
+    id: z.string().openapi({ description: 'Number in the order in which things were done.' }),
+    at: z.string(),
+    actor: z.string().openapi({
+      description: 'Id of the API key; "admin" is the key that the configuration gives, "rollcall" the gateway itself.',
+    }),
+    action: z.string().openapi({ description: 'Such as "tenant.created" or "api_key.rotated".' }),
+    place: scopeShape,
+    target: z.object({ id: z.string(), name: z.string() }),
+    before: values.openapi({ description: 'What it was; of a change, what differs. Never a secret.' }),
+    after: values.openapi({ description: 'What it became.' }),
+    address: z.string().nullable().openapi({ description: 'IP address of the client.' }),
+    requestId: z.string().nullable(),
+  })
+  .openapi('AuditEntry')
+
+/**
+ * `…/audit-log` of the admin API: what was done to the control plane, for the whole instance, a project, an environment or a
+ * tenant, and for all below. It is only ever appended to.
+ */
+export function auditRoutes(app: AdminApp): void {
+  const place = '/projects/{p}'
+  routeBelow(app, '', z.object({}))
+  routeBelow(app, place, projectParams)
+  routeBelow(app, `${place}/environments/{e}`, environmentParams)
+  routeBelow(app, `${place}/environments/{e}/tenants/{t}`, tenantParams)
+}
+
+function routeBelow(app: AdminApp, parent: string, params: z.ZodObject): void {
+  const list = createRoute({
+    method: 'get',
+    path: `${parent}/audit-log`,
+    tags: ['Audit log'],
+    request: { params, query: pageQuery(z.string().regex(/^[0-9]{1,15}$/, 'must be the id of an entry')) },
+    responses: {
+      200: jsonAnswer(listOf(entry), 'What was done here and in all places below, the newest first'),
+      ...problems,
+    },
+  })
+  app.openapi(list, async (c) => {
+    const at = await placeNamed(c.var, c.req.param())
+    const { after, limit } = c.req.valid('query')
+    const rows = await listDeeds(c.var.database, at, { after, limit: limit + 1 })
+    return c.json(listAnswer(rows, limit, present), 200)
+  })
+}
+
+const present = ({ at, ...row }: AuditEntry): z.infer<typeof entry> => ({ ...row, at: at.toISOString() })

@@ -1,0 +1,205 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { Refusal } from '../../administration/control.ts'
+import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
+import type { ControlPlane } from '../../context/control-cache.ts'
+import { effectiveSettings } from '../../context/settings.ts'
+import { registryOf } from '../../context/tenant.ts'
+import { representation } from '../../provisioning/representation.ts'
+import type { ResourceRow } from '../../repositories/rows.ts'
+import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
+import type { Filter } from '../../scim/filter/ast.ts'
+import { bindFilter } from '../../scim/filter/bind.ts'
+import { parseAttributePath } from '../../scim/filter/parse.ts'
+import type { Resource } from '../../scim/resource.ts'
+import type { ResourceType, SchemaRegistry } from '../../scim/schema/resource-type.ts'
+import { withoutSecrets } from '../../scim/schema/secrets.ts'
+import type { AdminApp, AdminEnv } from './env.ts'
+import { originOf } from './origin.ts'
+import { tenantAt } from './places.ts'
+import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from './schemas.ts'
+
+const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+
+const common = {
+  schemas: z.array(z.string()),
+  id: z.uuid(),
+  externalId: z.string().optional(),
+  displayName: z.string().optional(),
+  meta: z.looseObject({ resourceType: z.string(), created: z.string(), lastModified: z.string(), version: z.string() }),
+}
+const user = z
+  .looseObject({ ...common, userName: z.string(), active: z.boolean().optional() })
+  .openapi('DirectoryUser', { description: 'A user as SCIM has it (RFC 7643 §4.1), with every attribute but secrets.' })
+const group = z
+  .looseObject(common)
+  .openapi('DirectoryGroup', { description: 'A group as SCIM has it (RFC 7643 §4.2), without its members.' })
+const membership = z
+  .object({ groupId: z.uuid(), memberId: z.uuid(), memberType: z.string() })
+  .openapi('Membership', { description: 'A direct member of a group.' })
+
+const tags = ['Directory']
+const NEEDS = 'For keys with the permission `directory:read`.'
+
+const listRoute = <Query extends z.ZodObject, Answer extends z.ZodType>(path: string, query: Query, answer: Answer) =>
+  createRoute({
+    method: 'get',
+    path: `${TENANT}/${path}`,
+    tags,
+    description: `${NEEDS} Each of the query's values must be met; letter case counts as in SCIM.`,
+    request: { params: tenantParams, query },
+    responses: { 200: jsonAnswer(listOf(answer), 'In the order of creation'), ...problems },
+  })
+const oneRoute = <Answer extends z.ZodType>(path: string, answer: Answer, description: string) =>
+  createRoute({
+    method: 'get',
+    path: `${TENANT}/${path}/{id}`,
+    tags,
+    description: NEEDS,
+    request: { params: tenantParams.extend({ id: z.string() }) },
+    responses: { 200: jsonAnswer(answer, description), ...problems },
+  })
+
+const query = pageQuery(z.uuid()).extend({ externalId: plainText.optional() })
+const userQuery = query.extend({ userName: plainText.optional(), email: plainText.optional() })
+const users = listRoute('users', userQuery, user)
+const oneUser = oneRoute('users', user, 'The user, with the groups that it is in directly and through others')
+const groups = listRoute('groups', query.extend({ displayName: plainText.optional() }), group)
+const oneGroup = oneRoute('groups', group, 'The group')
+const memberships = createRoute({
+  method: 'get',
+  path: `${TENANT}/memberships`,
+  tags,
+  description: `${NEEDS} Groups in groups are members too; a user's own document tells of all its groups.`,
+  request: {
+    params: tenantParams,
+    query: pageQuery(z.string().refine((text) => pairIn(text) !== undefined, 'must be the "next" of a list')).extend({
+      group: z.uuid().optional().openapi({ description: 'Id of a group.' }),
+      member: z.uuid().optional().openapi({ description: 'Id of a user or a group in a group.' }),
+    }),
+  },
+  responses: { 200: jsonAnswer(listOf(membership), 'In the order of group and member'), ...problems },
+})
+
+/** The attribute that each parameter is about. */
+const ATTRIBUTES = {
+  externalId: 'externalId',
+  userName: 'userName',
+  email: 'emails.value',
+  displayName: 'displayName',
+} as const
+type Wanted = { after?: string | undefined; limit: number } & { [Name in keyof typeof ATTRIBUTES]?: string | undefined }
+
+/**
+ * `…/tenants/{t}/users`, `/groups` and `/memberships` of the admin API: what the application itself reads of a tenant, paused
+ * ones included. For keys with the permission `directory:read`, which the mounting sees to.
+ */
+export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
+  /** The tenant that the URL names, opened for reading. */
+  const open = async (c: Context<AdminEnv>, { p, e, t }: Place) => {
+    const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
+    const [shared, own] = await Promise.all([
+      control.environment(project.id, environment.id),
+      control.tenant(environment.id, tenant.id),
+    ])
+    const settings = effectiveSettings(environment.settings, tenant.settings)
+    const registry = registryOf(settings, shared?.definitions, own?.definitions)
+    const baseUrl = baseUrlOf(originOf(c), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
+    const scope = { tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId }
+    return { registry, baseUrl, repositories: forTenant(c.var.database, { ...scope, defersReferences: false }) }
+  }
+
+  const list = async (c: Context<AdminEnv>, names: Place, name: string, { after, limit, ...values }: Wanted) => {
+    const { registry, baseUrl, repositories } = await open(c, names)
+    const type = typeNamed(registry, name)
+    const rows = await page(repositories, registry, type, equalities(values), after, limit + 1)
+    return listAnswer(rows, limit, (row) => shown(row, type, baseUrl))
+  }
+  const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: string) => {
+    const { registry, baseUrl, repositories } = await open(c, names)
+    const type = typeNamed(registry, name)
+    const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
+    if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
+    return shown(row, type, baseUrl)
+  }
+
+  app.openapi(users, async (c) => {
+    const found = await list(c, c.req.valid('param'), 'User', c.req.valid('query'))
+    return c.json(found as ListOf<typeof user>, 200)
+  })
+  app.openapi(oneUser, async (c) => {
+    return c.json((await retrieve(c, c.req.valid('param'), 'User')) as z.infer<typeof user>, 200)
+  })
+  app.openapi(groups, async (c) => {
+    const found = await list(c, c.req.valid('param'), 'Group', c.req.valid('query'))
+    return c.json(found as ListOf<typeof group>, 200)
+  })
+  app.openapi(oneGroup, async (c) => {
+    return c.json((await retrieve(c, c.req.valid('param'), 'Group')) as z.infer<typeof group>, 200)
+  })
+  app.openapi(memberships, async (c) => {
+    const { repositories } = await open(c, c.req.valid('param'))
+    const { after, limit, group: groupId, member: memberId } = c.req.valid('query')
+    const wanted = { groupId, memberId, after: after === undefined ? undefined : pairIn(after) }
+    const rows = await repositories.membershipPages.list({ ...wanted, limit: limit + 1 })
+    const named = rows.map((row) => ({ ...row, id: `${row.groupId}.${row.memberId}` }))
+    return c.json(
+      listAnswer(named, limit, ({ id, ...row }) => row),
+      200,
+    )
+  })
+}
+
+type Place = z.infer<typeof tenantParams>
+// What is stored has been checked against the tenant's schemas, which say more than these types.
+type ListOf<Item extends z.ZodType> = { items: z.infer<Item>[]; next: string | null }
+
+/** A page of resources that meet every equality, after the one with the id `after`. */
+async function page(
+  repositories: Repositories,
+  registry: SchemaRegistry,
+  type: ResourceType,
+  terms: readonly Filter[],
+  after: string | undefined,
+  limit: number,
+): Promise<readonly ResourceRow[]> {
+  const filter = terms.length === 0 ? undefined : bindFilter({ kind: 'and', terms }, type)
+  const { rows } = await repositories.queries.query({
+    types: [{ type, filter, sortBy: undefined }],
+    endpoints: new Map(registry.resourceTypes.map(({ name, endpoint }) => [name, endpoint])),
+    sorted: false,
+    descending: false,
+    wanted: { groups: false, members: false },
+    page: {
+      kind: 'keyset',
+      from: after === undefined ? undefined : { sort: null, id: after },
+      backward: false,
+      limit,
+    },
+  })
+  return rows
+}
+
+function equalities(values: Omit<Wanted, 'after' | 'limit'>): Filter[] {
+  return Object.entries(ATTRIBUTES).flatMap(([parameter, name]): Filter[] => {
+    const [value, attribute] = [values[parameter as keyof typeof ATTRIBUTES], parseAttributePath(name)]
+    if (value === undefined || attribute === undefined) return []
+    return [{ kind: 'compare', attribute, operator: 'eq', value, position: 0 }]
+  })
+}
+
+const shown = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>
+  withoutSecrets(type, representation(row, type, baseUrl))
+
+function typeNamed(registry: SchemaRegistry, name: string): ResourceType {
+  const type = registry.byName.get(name)
+  if (type === undefined) throw new Error(`a registry without the type ${name}`)
+  return type
+}
+
+/** The two ids in the `next` of a list of memberships. */
+function pairIn(text: string): { groupId: string; memberId: string } | undefined {
+  const [groupId, memberId, ...rest] = text.split('.')
+  const fit = z.tuple([z.uuid(), z.uuid()]).safeParse([groupId, memberId])
+  return fit.success && rest.length === 0 ? { groupId: fit.data[0], memberId: fit.data[1] } : undefined
+}

@@ -1,0 +1,37 @@
+import type { AdminApp } from './env.ts'
+import { idempotencyKeyParameter } from './idempotent.ts'
+
+/** The OpenAPI 3.1 document of the admin API. */
+export type ApiDocument = ReturnType<AdminApp['getOpenAPI31Document']>
+
+/** In the order in which people read about them. */
+const TAGS = [
+  { name: 'Projects', description: 'What the instance is divided into, such as one for each product.' },
+  { name: 'Environments', description: 'Stages of a project, such as dev and prod, with defaults for their tenants.' },
+  { name: 'Tenants', description: 'Customers: each has base URLs for its identity provider, and settings of its own.' },
+  { name: 'API keys', description: 'Who may do what and where. A key is shown once; rotating it leaves no gap.' },
+  { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
+  { name: 'Directory', description: 'What the application itself reads of a tenant.' },
+  { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
+]
+
+const documents = new WeakMap<AdminApp, ApiDocument>()
+
+/** Describes the admin API from the definitions of its routes; made once, when it is first asked for. */
+export function describe(app: AdminApp): ApiDocument {
+  const known = documents.get(app)
+  if (known !== undefined) return known
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Rollcall admin API', version: '1' },
+    servers: [{ url: '/api/v1' }],
+    security: [{ apiKey: [] }],
+    tags: TAGS,
+  })
+  // Every POST takes it, wherever it is defined.
+  for (const { post } of Object.values(document.paths ?? {})) {
+    if (post) post.parameters = [...(post.parameters ?? []), idempotencyKeyParameter]
+  }
+  documents.set(app, document)
+  return document
+}

@@ -1,0 +1,109 @@
+import { hash } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
+import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
+import type { Principal } from '../../context/principal.ts'
+import { resolveForDiscovery, resolveTenant } from '../../context/resolve.ts'
+import { type PathRefusal, type ScimPath, withoutTenant } from '../../context/scim-path.ts'
+import type { TenantContext } from '../../context/tenant.ts'
+import { ScimError } from '../../scim/errors.ts'
+import { ChallengeError } from '../errors.ts'
+import type { HeaderReader } from '../headers.ts'
+import { DISCOVERY } from './discovery.ts'
+
+/** Who asks, which tenant that is for, and the segments below its base URL. */
+export interface Admission {
+  /** Undefined for an anonymous caller, who gets no further than discovery. */
+  readonly principal: Principal | undefined
+  readonly tenant: TenantContext
+  readonly rest: readonly string[]
+}
+
+/** What is the same for every request of one key to one base URL. */
+interface Admitted {
+  readonly principal: Principal
+  readonly secret: KnownSecret | undefined
+  readonly tenant: TenantContext
+  /** True where the segment after `/v2` is an endpoint of the default tenant and not a tenant. */
+  readonly withoutTenant: boolean
+}
+
+type Connection = Pick<IncomingMessage, 'socket'> | undefined
+
+/**
+ * Admits requests: the key first, then the address, then the tenant for that key. What came of it is remembered for the key
+ * and the base URL while the control plane stays as it was, so that most requests are admitted without waiting.
+ *
+ * @throws {ScimError} 401, 403, 404 (the promise rejects)
+ */
+export function admissions(control: ControlPlane, policy: OriginPolicy) {
+  return (
+    located: ScimPath | PathRefusal,
+    header: HeaderReader,
+    connection: Connection,
+  ): Admission | Promise<Admission> => {
+    const authorization = header('authorization')
+    const baseUrlFor = (basePath: string) => baseUrlOf(originOf(header, connection), policy, basePath)
+    if (authorization === undefined || 'refused' in located) return unusual(header, located, baseUrlFor)
+
+    const client = header('user-agent')
+    const admit = () => admitted(authorization, client, located, baseUrlFor)
+    const { scheme, host, forwardedHost, forwardedProto } = originOf(header, connection)
+    const asked = [authorization, scheme, host, forwardedHost, forwardedProto, located.basePath].join('\n')
+    const known = control.known(`admission ${hash('sha256', asked, 'base64')}`, admit)
+    if (known instanceof Promise) return known.then((found) => admissionOf(found, located))
+    // The key may have expired since, or its secret ended; then the reason is found the long way.
+    if (!control.noteUse(known.secret, client)) return admit().then((found) => admissionOf(found, located))
+    return admissionOf(known, located)
+  }
+
+  async function admitted(
+    authorization: string,
+    client: string | undefined,
+    located: ScimPath,
+    baseUrlFor: (basePath: string) => string,
+  ): Promise<Admitted> {
+    const { principal, secret } = await authenticated(authorization, client)
+    const { tenant, path } = await resolveTenant(located, principal, control, baseUrlFor)
+    return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
+  }
+
+  async function authenticated(authorization: string | undefined, client: string | undefined) {
+    const authentication = await control.authenticate(authorization, client)
+    if ('challenge' in authentication) throw new ChallengeError(authentication.challenge)
+    return authentication
+  }
+
+  /** Without a key only discovery is answered, and only where the tenant says so; a bad key is never overlooked. */
+  async function unusual(
+    header: HeaderReader,
+    located: ScimPath | PathRefusal,
+    baseUrlFor: (basePath: string) => string,
+  ): Promise<Admission> {
+    const authorization = header('authorization')
+    if (authorization === undefined && !('refused' in located)) {
+      const resolved = await resolveForDiscovery(located, control, baseUrlFor)
+      if (resolved && DISCOVERY.includes(resolved.path.rest[0] ?? ''))
+        return { principal: undefined, tenant: resolved.tenant, rest: resolved.path.rest }
+    }
+    await authenticated(authorization, header('user-agent'))
+    if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.detail)
+    throw new Error('a caller without a key was taken for one with a key')
+  }
+}
+
+const admissionOf = ({ principal, tenant, withoutTenant: shifted }: Admitted, located: ScimPath): Admission => ({
+  principal,
+  tenant,
+  rest: shifted ? withoutTenant(located).rest : located.rest,
+})
+
+function originOf(header: HeaderReader, connection: Connection) {
+  const socket = connection?.socket as { encrypted?: boolean } | undefined
+  return {
+    scheme: socket?.encrypted ? ('https' as const) : ('http' as const),
+    host: header('host'),
+    forwardedHost: header('x-forwarded-host'),
+    forwardedProto: header('x-forwarded-proto'),
+  }
+}

@@ -1,0 +1,90 @@
+import { and, desc, eq, lt, type SQL } from 'drizzle-orm'
+import { idsOf, type Scope, scopeOf } from '../context/principal.ts'
+import type { Database } from '../db/database.ts'
+import { auditEntries } from '../db/schema.ts'
+import type { Page } from './projects.ts'
+
+/** Who changes the control plane, and how they reached it. */
+export interface Author {
+  /** Id of the API key; `admin` for the configured one, `rollcall` for the gateway itself. */
+  readonly actor: string
+  /** IP address of the client; null where there is none. */
+  readonly address: string | null
+  readonly requestId: string | null
+}
+
+/** The gateway itself: what it does at its start. */
+export const THE_GATEWAY: Author = { actor: 'rollcall', address: null, requestId: null }
+
+type Json = Readonly<Record<string, unknown>>
+
+/** One thing that was done. Nothing in it is secret. */
+export interface Deed {
+  /** A noun and what became of it: `tenant.created`. */
+  readonly action: string
+  /** The place that it was done to or in. */
+  readonly place: Scope
+  readonly target: { readonly id: string; readonly name: string }
+  /** Null where there was nothing before, or is nothing after. */
+  readonly before: Json | null
+  readonly after: Json | null
+}
+
+/** A deed as it stands in the trail; `id` is its number in the order in which things were done. */
+export interface AuditEntry extends Deed, Author {
+  readonly id: string
+  readonly at: Date
+}
+
+/**
+ * Appends what was done, in the transaction that does it. Of what is there before and after, only what differs is kept; a deed
+ * that leaves everything as it was is none.
+ */
+export async function appendDeeds({ orm }: Database, author: Author, deeds: readonly Deed[]): Promise<void> {
+  const rows = deeds.flatMap(({ action, place, target, ...deed }) => {
+    const { before, after } = difference(deed)
+    if (before !== null && after !== null && Object.keys({ ...before, ...after }).length === 0) return []
+    const { actor, address, requestId } = author
+    const what = { action, targetId: target.id, targetName: target.name, before, after }
+    return [{ actor, address, requestId, ...idsOf(place), ...what }]
+  })
+  if (rows.length > 0) await orm.insert(auditEntries).values(rows)
+}
+
+/** What was done at a place and in all below it, the newest first. @param page `after` is the `id` of an entry */
+export async function listDeeds({ orm }: Database, place: Scope, { after, limit }: Page): Promise<AuditEntry[]> {
+  const older = after === undefined ? undefined : lt(auditEntries.seq, Number(after))
+  const rows = await orm
+    .select()
+    .from(auditEntries)
+    .where(and(within(place), older))
+    .orderBy(desc(auditEntries.seq))
+    .limit(limit)
+  return rows.map(({ seq, at, actor, address, requestId, action, before, after, ...row }) => ({
+    ...{ id: String(seq), at, actor, address, requestId, action },
+    place: scopeOf(row),
+    target: { id: row.targetId, name: row.targetName },
+    before: before as Json | null,
+    after: after as Json | null,
+  }))
+}
+
+function difference({ before, after }: Pick<Deed, 'before' | 'after'>): Pick<Deed, 'before' | 'after'> {
+  if (before === null || after === null) return { before, after }
+  const differs = (name: string) => JSON.stringify(before[name]) !== JSON.stringify(after[name])
+  const only = (all: Json) => Object.fromEntries(Object.entries(all).filter(([name]) => differs(name)))
+  return { before: only(before), after: only(after) }
+}
+
+function within(place: Scope): SQL | undefined {
+  switch (place.kind) {
+    case 'instance':
+      return undefined
+    case 'project':
+      return eq(auditEntries.projectId, place.projectId)
+    case 'environment':
+      return eq(auditEntries.environmentId, place.environmentId)
+    case 'tenant':
+      return eq(auditEntries.tenantId, place.tenantId)
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * A query for the groups that a resource is in, directly and through groups in groups: `group_id` and `direct`. Cycles end by
+ * themselves, as `union` adds no row twice. Each step is a look into the index, which `offset 0` holds to: a plain join may
+ * be planned as a hash of all memberships that the tenant has.
+ *
+ * @param tenant placeholder of the tenant's id
+ * @param member expression for the resource's id
+ */
+export const groupsAbove = (tenant: string, member: string): string => `(
+    with recursive up(group_id, direct) as (
+      select m.group_id, true from memberships m where m.tenant_id = ${tenant} and m.member_id = ${member}
+      union
+      select above.group_id, false from up cross join lateral (
+        select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = up.group_id offset 0
+      ) above
+    )
+    select group_id, bool_or(direct) as direct from up group by group_id
+  )`

@@ -1,0 +1,123 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { createApiKey } from '../../src/administration/api-keys.ts'
+import type { Administration } from '../../src/administration/control.ts'
+import { createEnvironment } from '../../src/administration/environments.ts'
+import { rotateApiKey } from '../../src/administration/key-rotation.ts'
+import { createProject } from '../../src/administration/projects.ts'
+import { createTenant } from '../../src/administration/tenants.ts'
+import {
+  CONFIGURED_ADMIN,
+  PERMISSIONS,
+  type Permission,
+  type Principal,
+  type Scope,
+} from '../../src/context/principal.ts'
+import { administrationOn } from '../support/administration.ts'
+import { openTestDatabase } from '../support/engines.ts'
+
+let administration: Administration
+const places = new Map<string, Scope>([['instance', { kind: 'instance' }]])
+beforeAll(async () => {
+  const database = await openTestDatabase()
+  administration = administrationOn(database)
+  for (const p of ['reach-p', 'reach-q']) {
+    const { id: projectId } = await createProject(administration, { key: p })
+    places.set(p, { kind: 'project', projectId })
+    for (const e of ['e', 'f']) {
+      const { id: environmentId } = await createEnvironment(administration, projectId, { key: e })
+      const environment = { projectId, environmentId }
+      places.set(`${p}/${e}`, { kind: 'environment', ...environment })
+      for (const t of ['t', 'u']) {
+        const { id: tenantId } = await createTenant(administration, environment, { key: t })
+        places.set(`${p}/${e}/${t}`, { kind: 'tenant', ...environment, tenantId })
+      }
+    }
+  }
+})
+const place = (name: string): Scope => places.get(name) as Scope
+const principal = (name: string, permissions: readonly Permission[], expiresAt?: number): Principal => ({
+  ...{ keyId: 'asking', scope: place(name), permissions: new Set(permissions), userId: undefined, expiresAt },
+})
+const outcome = (work: Promise<unknown>): Promise<number> =>
+  work.then(
+    () => 201,
+    (error: { status?: number }) => error.status ?? 500,
+  )
+
+/** What lies within the scope of a key, written out. */
+const WITHIN: Record<string, readonly string[]> = {
+  instance: ['instance', 'reach-p', 'reach-p/e', 'reach-p/e/t', 'reach-p/e/u', 'reach-p/f', 'reach-q', 'reach-q/e/t'],
+  'reach-p': ['reach-p', 'reach-p/e', 'reach-p/e/t', 'reach-p/e/u', 'reach-p/f'],
+  'reach-p/e': ['reach-p/e', 'reach-p/e/t', 'reach-p/e/u'],
+  'reach-p/e/t': ['reach-p/e/t'],
+}
+const TARGETS = WITHIN.instance as readonly string[]
+
+describe('SEC-13 nobody gets hold of a key wider than their own: every scope × permission', () => {
+  const askers = Object.keys(WITHIN).flatMap((scope) => PERMISSIONS.map((permission) => [scope, permission] as const))
+  test.each(askers)('a key for %s with %s', async (scope, permission) => {
+    const by = principal(scope, [permission])
+    for (const target of TARGETS) {
+      for (const wanted of PERMISSIONS) {
+        const allowed = (WITHIN[scope] as readonly string[]).includes(target) && wanted === permission
+        const input = { name: 'k', permissions: [wanted] }
+        const label = `${target} ${wanted}`
+        expect(await outcome(createApiKey(administration, place(target), input, by)), label).toBe(allowed ? 201 : 403)
+        const existing = await createApiKey(administration, place(target), input, CONFIGURED_ADMIN)
+        const rotated = rotateApiKey(administration, place(target), existing.id, {}, by, new Date())
+        expect(await outcome(rotated), `rotate ${label}`).toBe(allowed ? 201 : 403)
+      }
+    }
+  })
+
+  test('all permissions but one are not enough', async () => {
+    for (const lacking of PERMISSIONS) {
+      const by = principal(
+        'instance',
+        PERMISSIONS.filter((permission) => permission !== lacking),
+      )
+      const input = { name: 'k', permissions: [...PERMISSIONS] }
+      expect(await outcome(createApiKey(administration, place('reach-p/e'), input, by)), lacking).toBe(403)
+    }
+  })
+})
+
+describe('SEC-07 nobody gets hold of a key that lives longer than their own', () => {
+  const soon = Date.now() + 86_400_000
+  const [before, at, after] = [new Date(soon - 1), new Date(soon), new Date(soon + 1)]
+  test.each([
+    ['a key that never ends may give any', undefined, undefined, 201, null],
+    ['and any end', undefined, after, 201, after],
+    ['a key that ends may give less', soon, before, 201, before],
+    ['or as much', soon, at, 201, at],
+    ['but not more', soon, after, 403, null],
+    ['and what it gives without a word ends with it', soon, undefined, 201, at],
+  ])('%s', async (_, askingEnds, expiresAt, status, ends) => {
+    const by = principal('reach-p/e', PERMISSIONS, askingEnds)
+    const made = createApiKey(administration, place('reach-p/e/t'), { name: 'k', expiresAt }, by)
+    expect(await outcome(made)).toBe(status)
+    if (status === 201) expect((await made).expiresAt).toEqual(ends)
+  })
+
+  test.each([
+    ['a key that lives longer', after, undefined, 403],
+    ['a key for ever', undefined, undefined, 403],
+    ['a key for ever, with an end', undefined, before, 201],
+    ['a key that ends before, with a later end', before, after, 403],
+    ['a key that ends before', before, undefined, 201],
+  ])('rotating %s', async (_, expiresAt, wish, status) => {
+    const input = { name: 'k', expiresAt }
+    const { id } = await createApiKey(administration, place('reach-p/e/t'), input, CONFIGURED_ADMIN)
+    const by = principal('reach-p/e', PERMISSIONS, soon)
+    const rotated = rotateApiKey(administration, place('reach-p/e/t'), id, { expiresAt: wish }, by, new Date())
+    expect(await outcome(rotated)).toBe(status)
+  })
+})
+
+test('a key that stands for a user has nothing but scim permissions', async () => {
+  for (const permission of ['admin', 'directory:read'] as const) {
+    const input = { name: 'k', permissions: [permission], userId: '01890a5d-ac96-774b-bcce-b302099a8057' }
+    const made = createApiKey(administration, place('reach-p/e/t'), input, CONFIGURED_ADMIN)
+    await expect(made).rejects.toMatchObject({ status: 400, mistakes: [{ path: 'permissions' }] })
+  }
+})

@@ -1,0 +1,291 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createProject, findProject } from '../../../src/administration/projects.ts'
+import { openAdminApi, type TestAdminApi } from '../../support/admin-api.ts'
+import { administrationOn } from '../../support/administration.ts'
+import { openGateway } from '../../support/gateway.ts'
+
+interface Entry {
+  id: string
+  at: string
+  actor: string
+  action: string
+  place: { kind: string; tenantId?: string }
+  target: { id: string; name: string }
+  before: Record<string, unknown> | null
+  after: Record<string, unknown> | null
+  address: string | null
+  requestId: string | null
+}
+interface Page {
+  items: Entry[]
+  next: string | null
+}
+
+let api: TestAdminApi
+beforeAll(async () => {
+  api = await openAdminApi()
+})
+afterAll(() => api.close())
+
+const log = async (place = '', query = '', key?: string) =>
+  (await api.send<Page>('GET', `${place}/audit-log${query}`, undefined, key)).body
+const newest = async (): Promise<Entry | undefined> => (await log('', '?limit=1')).items[0]
+
+const E = '/projects/acme/environments/prod'
+const T = `${E}/tenants/globex`
+const KEYS: readonly (readonly [template: string, path: string])[] = [
+  ['', ''],
+  ['/projects/{p}', '/projects/acme'],
+  ['/projects/{p}/environments/{e}', E],
+  ['/projects/{p}/environments/{e}/tenants/{t}', T],
+]
+const extension = (description: string) => ({
+  schema: {
+    schemas: ['urn:ietf:params:scim:schemas:core:2.0:Schema'],
+    id: 'urn:example:Badge',
+    name: 'Badge',
+    description,
+    attributes: [{ name: 'number', type: 'string', multiValued: false }],
+  },
+  resourceType: 'User',
+})
+const resourceType = {
+  resourceType: { name: 'Device', endpoint: '/Devices', description: 'x', schema: 'urn:example:Device' },
+  schemas: [
+    {
+      id: 'urn:example:Device',
+      name: 'Device',
+      description: 'x',
+      attributes: [{ name: 'serial', type: 'string', multiValued: false, required: true }],
+    },
+  ],
+}
+
+/** Every route that changes something, the request, and what it leaves; `{k}` is the key made last. */
+type Step = readonly [method: string, template: string, path: string, body: unknown, action: string]
+const STEPS: readonly Step[] = [
+  ['POST', '/projects', '/projects', { key: 'acme' }, 'project.created'],
+  ['PATCH', '/projects/{p}', '/projects/acme', { name: 'Acme' }, 'project.changed'],
+  ['POST', '/projects/{p}/environments', '/projects/acme/environments', { key: 'prod' }, 'tenant.created'],
+  ['PATCH', '/projects/{p}/environments/{e}', E, { settings: { mode: 'strict' } }, 'environment.changed'],
+  ['POST', '/projects/{p}/environments/{e}/tenants', `${E}/tenants`, { key: 'globex' }, 'tenant.created'],
+  ['PATCH', '/projects/{p}/environments/{e}/tenants/{t}', T, { paused: true }, 'tenant.changed'],
+  ...KEYS.flatMap(([template, path]): Step[] => [
+    ['POST', `${template}/api-keys`, `${path}/api-keys`, { name: 'k' }, 'api_key.created'],
+    ['POST', `${template}/api-keys/{k}/rotation`, `${path}/api-keys/{k}/rotation`, {}, 'api_key.rotated'],
+    [
+      'DELETE',
+      `${template}/api-keys/{k}/rotation`,
+      `${path}/api-keys/{k}/rotation`,
+      undefined,
+      'api_key.rotation_undone',
+    ],
+    ['POST', `${template}/api-keys/{k}/rotation`, `${path}/api-keys/{k}/rotation`, {}, 'api_key.rotated'],
+    [
+      'DELETE',
+      `${template}/api-keys/{k}/rotation/old`,
+      `${path}/api-keys/{k}/rotation/old`,
+      undefined,
+      'api_key.rotation_ended',
+    ],
+    ['DELETE', `${template}/api-keys/{k}`, `${path}/api-keys/{k}`, undefined, 'api_key.revoked'],
+  ]),
+  ...KEYS.slice(2).flatMap(([template, path], i): Step[] => {
+    const [one, x] = [`${template}/schema-extensions/{urn}`, `${path}/schema-extensions/urn:example:Badge`]
+    const [two, y] = [`${template}/resource-types/{name}`, `${path}/resource-types/Device`]
+    return [
+      ['PUT', one, x, extension(`${i}`), 'schema_extension.created'],
+      ['PUT', one, x, extension('new'), 'schema_extension.changed'],
+      ['DELETE', one, x, undefined, 'schema_extension.deleted'],
+      ['PUT', two, y, resourceType, 'resource_type.created'],
+      ['DELETE', two, y, undefined, 'resource_type.deleted'],
+    ]
+  }),
+  ['DELETE', '/projects/{p}/environments/{e}/tenants/{t}', T, undefined, 'tenant.deleted'],
+  ['DELETE', '/projects/{p}/environments/{e}', E, undefined, 'environment.deleted'],
+  ['DELETE', '/projects/{p}', '/projects/acme', undefined, 'project.deleted'],
+]
+
+describe('SEC-14 the audit log', () => {
+  const key = { id: '', secrets: [] as string[] }
+
+  test.each(STEPS)('%s %s', async (method, _, path, body, action) => {
+    const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{k}', key.id), body)
+    expect(answer.status).toBeLessThan(300)
+    if (path.endsWith('/api-keys')) key.id = answer.body.id ?? ''
+    if (answer.body?.key?.startsWith('rck_')) key.secrets.push(answer.body.key)
+    const entry = await newest()
+    expect(entry).toMatchObject({ action, actor: 'admin', requestId: 'request-1' })
+    expect([entry?.before === null, entry?.after === null]).toEqual([
+      action.endsWith('.created'),
+      action.endsWith('.deleted'),
+    ])
+    expect(Math.abs(Date.parse(entry?.at ?? '') - Date.now())).toBeLessThan(10_000)
+  })
+
+  test('has an entry for every route that changes something', async () => {
+    const { body } = await api.send<{ paths: Record<string, object> }>('GET', '/openapi.json')
+    const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
+      Object.keys(methods)
+        .filter((method) => method !== 'get')
+        .map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect([...new Set(STEPS.map(([method, template]) => `${method} ${template}`))].sort()).toEqual(routes.sort())
+  })
+
+  test('holds no secret', async () => {
+    expect(key.secrets.length).toBeGreaterThan(8)
+    const text = JSON.stringify(await api.database.run('select t::text as row from audit_entries t', []))
+    for (const secret of key.secrets) expect(text).not.toContain(secret.slice(17))
+    expect(text).not.toMatch(/hash/i)
+  })
+
+  test('shows of a change what differs, before and after', async () => {
+    await api.send('POST', '/projects', { key: 'diff', name: 'A' })
+    await api.send('PATCH', '/projects/diff', { name: 'B', paused: false })
+    expect(await newest()).toMatchObject({ action: 'project.changed', before: { name: 'A' }, after: { name: 'B' } })
+    expect(Object.keys((await newest())?.after ?? {})).toEqual(['name'])
+  })
+
+  test('has nothing for what changed nothing or was refused', async () => {
+    const { id } = (await api.send<{ id: string }>('POST', '/api-keys', { name: 'k' })).body
+    await api.send('DELETE', `/api-keys/${id}`)
+    const before = await newest()
+    await api.send('DELETE', `/api-keys/${id}`)
+    await api.send('PATCH', '/projects/diff', { name: 'B' })
+    await api.send('POST', '/projects', { key: 'diff' })
+    expect((await api.send('DELETE', '/projects/none')).status).toBe(404)
+    expect(await newest()).toEqual(before)
+  })
+
+  test('is written in the transaction of the change: without the entry there is none', async () => {
+    const administration = administrationOn(api.database)
+    const author = { ...administration.author, requestId: '\0' }
+    await expect(createProject({ ...administration, author }, { key: 'unrecorded' })).rejects.toThrow()
+    expect(await findProject(api.database, 'unrecorded')).toBeUndefined()
+  })
+
+  test('has one entry for a request and its repeats', async () => {
+    const create = () => api.send('POST', '/projects', { key: 'once' }, undefined, { 'Idempotency-Key': 'audit' })
+    for (let i = 0; i < 2; i++) expect((await create()).status).toBe(201)
+    const { items } = await log()
+    expect(items.filter(({ target }) => target.name === 'once')).toHaveLength(1)
+  })
+
+  test('says which key asked', async () => {
+    const made = (await api.send<{ id: string; key: string }>('POST', '/api-keys', { name: 'k' })).body
+    await api.send('POST', '/projects', { key: 'by-key' }, made.key)
+    expect(await newest()).toMatchObject({ actor: made.id, target: { name: 'by-key' } })
+  })
+
+  test('is only appended to: nothing in the source changes or deletes an entry', () => {
+    const src = join(import.meta.dirname, '../../../src')
+    const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file))
+    const texts = files.map((file) => ({ file, text: readFileSync(join(src, file), 'utf8') }))
+    const users = texts.filter(({ text }) => /auditEntries|audit_entries/.test(text)).map(({ file }) => file)
+    expect(users.sort()).toEqual(['db/schema.ts', 'repositories/audit.ts'])
+    const { text } = texts.find(({ file }) => file === 'repositories/audit.ts') as { text: string }
+    expect(text).not.toMatch(/\.update\(|\.delete\(|\bupdate |\bdelete |truncate/)
+  })
+})
+
+describe('reading it', () => {
+  const places = [
+    '',
+    '/projects/r-acme',
+    '/projects/r-acme/environments/prod',
+    '/projects/r-acme/environments/prod/tenants/globex',
+  ]
+  beforeAll(async () => {
+    for (const p of ['r-acme', 'r-other']) {
+      await api.send('POST', '/projects', { key: p })
+      for (const e of ['prod', 'dev']) {
+        await api.send('POST', `/projects/${p}/environments`, { key: e })
+        for (const t of ['globex', 'initech'])
+          await api.send('POST', `/projects/${p}/environments/${e}/tenants`, { key: t })
+      }
+    }
+  })
+  const actions = async (place: string) =>
+    (await log(place, '?limit=200')).items.map(({ action, target }) => `${action} ${target.name}`)
+
+  test('shows what was done at a place and below, the newest first', async () => {
+    expect(await actions(places[3] as string)).toEqual(['tenant.created globex'])
+    expect(await actions(places[2] as string)).toEqual([
+      'tenant.created initech',
+      'tenant.created globex',
+      'tenant.created default',
+      'environment.created prod',
+    ])
+    expect(await actions(places[1] as string)).toHaveLength(9)
+    expect((await actions('')).length).toBeGreaterThanOrEqual(18)
+  })
+
+  test('goes on where it stopped', async () => {
+    const all = (await log(places[1], '?limit=200')).items
+    const read: Entry[] = []
+    for (let next: string | null = ''; next !== null; ) {
+      const page: Page = await log(places[1], `?limit=2${next && `&after=${next}`}`)
+      read.push(...page.items)
+      next = page.next
+    }
+    expect(read).toEqual(all)
+    expect((await api.send('GET', '/audit-log?after=x')).status).toBe(400)
+  })
+
+  test('takes a key that reaches the place', async () => {
+    const statuses = async (key: string) => {
+      const answers = await Promise.all(places.map((place) => api.send('GET', `${place}/audit-log`, undefined, key)))
+      return answers.map(({ status }) => status)
+    }
+    for (const [i, place] of places.entries()) {
+      const expected = places.map((_, j) => (j < i ? 403 : 200))
+      expect(await statuses(await api.keyFor(place, ['admin']))).toEqual(expected)
+      expect(await statuses(await api.keyFor(place, ['directory:read']))).toEqual([403, 403, 403, 403])
+    }
+  })
+
+  test('still tells of a tenant that is gone', async () => {
+    const { id } = (await api.send<{ id: string }>('POST', `${places[2]}/tenants`, { key: 'gone' })).body
+    await api.send('DELETE', `${places[2]}/tenants/gone`)
+    const own = (await log(places[2])).items.filter(({ place }) => place.tenantId === id)
+    expect(own.map(({ action }) => action)).toEqual(['tenant.deleted', 'tenant.changed', 'tenant.created'])
+  })
+})
+
+test('where it was asked from, and what the gateway does by itself, stand in it too', async () => {
+  const gateway = await openGateway({ TRUST_PROXY: 'true' })
+  const place = `/projects/${gateway.project}/environments/${gateway.environment}`
+  const send = (path: string, body: object, headers = {}) =>
+    fetch(`${gateway.origin}/api/v1${place}${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      headers: { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+  const entry = async (): Promise<Entry | undefined> => {
+    const headers = { Authorization: `Bearer ${gateway.adminKey}` }
+    const answer = await fetch(`${gateway.origin}/api/v1${place}/audit-log?limit=1`, { headers })
+    return ((await answer.json()) as Page).items[0]
+  }
+  const direct = await send('/tenants', { key: 'direct' })
+  expect(await entry()).toMatchObject({ address: '127.0.0.1', requestId: direct.headers.get('X-Request-Id') })
+  await send('/tenants', { key: 'proxied' }, { 'X-Forwarded-For': '192.0.2.1, 2001:db8::7' })
+  expect(await entry()).toMatchObject({ address: '2001:db8::7' })
+  await send('/tenants', { key: 'forged' }, { 'X-Forwarded-For': '<script>' })
+  expect(await entry()).toMatchObject({ address: '127.0.0.1' })
+
+  await fetch(`${gateway.origin}/api/v1${place}`, {
+    method: 'PATCH',
+    headers: { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify({ settings: { createUnknownTenants: true } }),
+  })
+  const unknown = await fetch(`${gateway.bases.default}/first-use/Users`, {
+    headers: { Authorization: `Bearer ${gateway.key}` },
+  })
+  expect(unknown.status).toBe(200)
+  const keyId = gateway.key.slice(4, 16)
+  expect(await entry()).toMatchObject({ action: 'tenant.created', actor: keyId, target: { name: 'first-use' } })
+  await gateway.close()
+})

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto'
+import { Hono } from 'hono'
+import { describe, expect, test } from 'vitest'
+import { referencePage } from '../../src/http/admin/reference-page.tsx'
+import { modesPage } from '../../src/http/modes-page.tsx'
+import { apiDocument } from '../support/client-types.ts'
+
+const app = new Hono().route('/', modesPage()).route('/', referencePage(apiDocument))
+const read = async (path: string) => {
+  const answer = await app.request(path)
+  return { answer, text: await answer.text() }
+}
+
+describe.each(['/docs/modes', '/api/docs'])('%s', (path) => {
+  test('is complete in itself: no script, nothing loaded from anywhere, and a policy that says so', async () => {
+    const { answer, text } = await read(path)
+    expect(answer.headers.get('Content-Type')).toMatch(/^text\/html/)
+    expect(text).toMatch(/^<!doctype html>/)
+    expect(text).not.toMatch(/<script|<link|<img|<iframe|\bstyle=|\son[a-z]+=|url\(|@import/i)
+    expect(text).not.toMatch(/(?:src|href)="(?:https?:)?\/\//)
+    const style = /<style>([\s\S]*?)<\/style>/.exec(text)?.[1] ?? ''
+    const hash = createHash('sha256').update(style).digest('base64')
+    const policy = answer.headers.get('Content-Security-Policy')?.split('; ')
+    expect(policy).toEqual(expect.arrayContaining(["default-src 'none'", `style-src 'sha256-${hash}'`]))
+    expect(policy?.join()).not.toContain('unsafe')
+    expect(answer.headers.get('X-Content-Type-Options')).toBe('nosniff')
+  })
+
+  test('is the same whenever it is asked for', async () => {
+    expect((await read(path)).text).toBe((await read(path)).text)
+  })
+
+  test('has every anchor that it refers to, once', async () => {
+    const { text } = await read(path)
+    const ids = [...text.matchAll(/\bid="([^"]+)"/g)].map((match) => match[1])
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const [, target] of text.matchAll(/href="#([^"]+)"/g)) expect(ids).toContain(target)
+  })
+})
+
+test('/api/docs shows every route, every schema and every description of the OpenAPI document', async () => {
+  const { text } = await read('/api/docs')
+  const plain = text
+    .replaceAll(/<[^>]+>/g, '')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&')
+  const document = apiDocument()
+  const routes = Object.entries(document.paths ?? {})
+  expect(routes.length).toBeGreaterThan(20)
+  for (const [path, item] of routes)
+    for (const method of Object.keys(item)) expect(plain).toContain(`${method.toUpperCase()} ${path}`)
+  for (const name of Object.keys(document.components?.schemas ?? {})) expect(text).toContain(`id="schema-${name}"`)
+  const tags = routes
+    .flatMap(([, item]) => Object.values(item as Record<string, { tags: string[] }>))
+    .flatMap((one) => one.tags)
+  expect([...new Set(tags)].sort()).toEqual(document.tags?.map(({ name }) => name).sort())
+  for (const [, description] of JSON.stringify(document).matchAll(/"description":("(?:[^"\\]|\\.)*")/g))
+    expect(plain).toContain((JSON.parse(description as string) as string).replaceAll('`', ''))
+})
