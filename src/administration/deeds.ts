@@ -66,6 +66,16 @@ export function webhookDeed(
   return { action: `webhook.${done}`, place, target: { id, name }, ...both(change, shown) }
 }
 
+/** A webhook was sent something on request: events again (`replayed`), or a message that says nothing (`tested`). */
+export function webhookSendingDeed(
+  done: 'replayed' | 'tested',
+  place: Scope,
+  { id, url: name }: EndpointRow,
+  outcome: Readonly<Record<string, unknown>>,
+): Deed {
+  return { action: `webhook.${done}`, place, target: { id, name }, before: { sent: null }, after: { sent: outcome } }
+}
+
 function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {
   if (before === null) return 'created'
   return after === null ? 'deleted' : 'changed'

@@ -11,7 +11,7 @@ import { tenantsOf } from '../repositories/tenants.ts'
 import { type ReplayFrom, webhookQueueOf } from '../repositories/webhook-queue.ts'
 import { type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
-import { webhookDeed } from './deeds.ts'
+import { webhookDeed, webhookSendingDeed } from './deeds.ts'
 
 /** What the verbs below need beside the store. */
 export interface WebhookTools {
@@ -136,13 +136,40 @@ export function deleteWebhook(administration: Administration, place: WebhookPlac
  * @throws {Refusal} 404
  */
 export async function replayWebhook(
-  database: Database,
-  place: EndpointPlace,
+  administration: Administration,
+  place: WebhookPlace,
   id: string,
   from: ReplayFrom,
   onlyTenant: string | undefined,
 ): Promise<number> {
+  const { database } = administration
   const endpoint = await findWebhook(database, place, id)
+  const queued = await replayAll(database, endpoint, from, onlyTenant)
+  const { kind, ...which } = from
+  const outcome = { kind, ...which, tenant: endpoint.tenantId ?? onlyTenant ?? null, queued }
+  await change(administration, async (_, record) => record(webhookSendingDeed('replayed', place, endpoint, outcome)))
+  return queued
+}
+
+/** Puts into the audit trail that an endpoint was sent a message for trying. */
+export function recordWebhookTest(
+  administration: Administration,
+  place: WebhookPlace,
+  endpoint: EndpointRow,
+  delivered: boolean,
+): Promise<void> {
+  return change(administration, async (_, record) =>
+    record(webhookSendingDeed('tested', place, endpoint, { delivered })),
+  )
+}
+
+async function replayAll(
+  database: Database,
+  endpoint: EndpointRow,
+  from: ReplayFrom,
+  onlyTenant: string | undefined,
+): Promise<number> {
+  const { id } = endpoint
   const one = endpoint.tenantId ?? onlyTenant
   if (one !== undefined) return replayOf(database, one, id, from)
   const tenants = tenantsOf(database, endpoint.environmentId)

@@ -12,6 +12,8 @@ const TAGS = [
   { name: 'API keys', description: 'Who may do what and where. A key is shown once; rotating it leaves no gap.' },
   { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
   { name: 'Directory', description: 'What the application itself reads of a tenant.' },
+  { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },
+  { name: 'Webhooks', description: 'Where events are sent, what was not taken, and how it is sent again.' },
   { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
 ]
 

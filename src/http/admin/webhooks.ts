@@ -5,6 +5,7 @@ import {
   deleteWebhook,
   findWebhook,
   listWebhooks,
+  recordWebhookTest,
   replayWebhook,
   rotateWebhookSecret,
   type WebhookPlace,
@@ -218,7 +219,9 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
   app.openapi(test, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
     const place = await placeAt(c.var, names)
-    const outcome = await sendTest(tools.sender, tools.box, await findWebhook(c.var.database, place, w), new Date())
+    const endpoint = await findWebhook(c.var.database, place, w)
+    const outcome = await sendTest(tools.sender, tools.box, endpoint, new Date())
+    await recordWebhookTest(c.var.administration, place, endpoint, outcome.ok)
     const { ok: delivered, status } = outcome
     return c.json({ delivered, status, error: outcome.ok ? null : outcome.error }, 200)
   })
@@ -236,7 +239,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     const { w = '', ...names } = c.req.param() as Names
     const place = await placeAt(c.var, names)
     const input = c.req.valid('json')
-    const queued = await replayWebhook(c.var.database, place, w, replayFrom(input), input.tenantId)
+    const queued = await replayWebhook(c.var.administration, place, w, replayFrom(input), input.tenantId)
     return c.json({ queued }, 202)
   })
 

@@ -103,6 +103,17 @@ const STEPS: readonly Step[] = [
       ['DELETE', two, y, undefined, 'resource_type.deleted'],
     ]
   }),
+  ...KEYS.slice(2).flatMap(([template, path]): Step[] => {
+    const [hook, at] = [`${template}/webhooks/{w}`, `${path}/webhooks/{k}`]
+    return [
+      ['POST', `${template}/webhooks`, `${path}/webhooks`, { url: 'https://hooks.invalid/' }, 'webhook.created'],
+      ['PATCH', hook, at, { enabled: false }, 'webhook.changed'],
+      ['POST', `${hook}/rotate-secret`, `${at}/rotate-secret`, {}, 'webhook.secret_rotated'],
+      ['POST', `${hook}/test`, `${at}/test`, {}, 'webhook.tested'],
+      ['POST', `${hook}/replay`, `${at}/replay`, { dead: true }, 'webhook.replayed'],
+      ['DELETE', hook, at, undefined, 'webhook.deleted'],
+    ]
+  }),
   ['DELETE', '/projects/{p}/environments/{e}/tenants/{t}', T, undefined, 'tenant.deleted'],
   ['DELETE', '/projects/{p}/environments/{e}', E, undefined, 'environment.deleted'],
   ['DELETE', '/projects/{p}', '/projects/acme', undefined, 'project.deleted'],
@@ -114,7 +125,7 @@ describe('SEC-14 the audit log', () => {
   test.each(STEPS)('%s %s', async (method, _, path, body, action) => {
     const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{k}', key.id), body)
     expect(answer.status).toBeLessThan(300)
-    if (path.endsWith('/api-keys')) key.id = answer.body.id ?? ''
+    if (/\/(?:api-keys|webhooks)$/.test(path)) key.id = answer.body.id ?? ''
     if (answer.body?.key?.startsWith('rck_')) key.secrets.push(answer.body.key)
     const entry = await newest()
     expect(entry).toMatchObject({ action, actor: 'admin', requestId: 'request-1' })
