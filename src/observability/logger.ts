@@ -23,24 +23,21 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
   )
 }
 
-/** What may be said of a request; never a body, a query string or a header. */
+/** What may be said of a request; never a body, a path, a query string or a header. */
 export interface RequestFields {
   readonly requestId: string
   readonly method: string
-  /** The route's pattern, not the path: a path holds what a client put there. */
-  readonly route?: string | undefined
   readonly status: number
   readonly ms: number
   readonly tenantId?: string | undefined
   readonly keyId?: string | undefined
-  readonly engine?: string | undefined
 }
 
 /** Writes the one line of a request: as a warning from 500 on. */
 export function requestLine(logger: Logger, fields: RequestFields): void {
   // Member by member, so that whatever else the object holds stays out of the log.
-  const { requestId, method, route, status, ms, tenantId, keyId, engine } = fields
-  logger[status >= 500 ? 'warn' : 'info']({ requestId, method, route, status, ms, tenantId, keyId, engine }, 'request')
+  const { requestId, method, status, ms, tenantId, keyId } = fields
+  logger[status >= 500 ? 'warn' : 'info']({ requestId, method, status, ms, tenantId, keyId }, 'request')
 }
 
 /** Warns that an API key expires soon, by its public id. */

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import type { SortValue } from '../repositories/sort-sql.ts'
 import { ScimError } from '../scim/errors.ts'
@@ -24,9 +24,13 @@ export interface CursorSealer {
 
 /** @param secret gives what all processes of the instance share; asked for when the first cursor needs it */
 export function cursorSealer(secret: () => Promise<string>): CursorSealer {
-  let known: Promise<Buffer> | undefined
+  // Imported once: with the bytes for a key, each cursor would cost three times as much.
+  let known: Promise<webcrypto.CryptoKey> | undefined
   const key = () => {
-    known ??= secret().then((text) => createHash('sha256').update(`cursor\n${text}`).digest())
+    known ??= secret().then((text) => {
+      const bytes = createHash('sha256').update(`cursor\n${text}`).digest()
+      return webcrypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt'])
+    })
     // A failure is not remembered: the next cursor asks again.
     known.catch(() => {
       known = undefined

@@ -8,8 +8,8 @@ function capture(): { lines: Record<string, unknown>[]; logger: ReturnType<typeo
 
 test('a request is one line of listed fields; whatever else comes along stays out', () => {
   const { lines, logger } = capture()
-  const fields = { requestId: 'r', method: 'GET', route: '/Users/:id', status: 200, ms: 1.5, tenantId: 't', keyId: 'k' }
-  requestLine(logger, { ...fields, ...{ body: 'hush', authorization: 'hush', query: 'hush' } })
+  const fields = { requestId: 'r', method: 'GET', status: 200, ms: 1.5, tenantId: 't', keyId: 'k' }
+  requestLine(logger, { ...fields, ...{ path: 'hush', body: 'hush', authorization: 'hush', query: 'hush' } })
   requestLine(logger, { ...fields, status: 500 })
   expect(lines[0]).toEqual({ level: 'info', time: expect.any(String), msg: 'request', ...fields })
   expect(lines[1]).toMatchObject({ level: 'warn', status: 500 })
