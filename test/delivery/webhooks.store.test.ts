@@ -38,11 +38,11 @@ afterAll(async () => {
   for (const one of databases) await one.close()
 })
 
-const admin = async (method: string, path: string, body: object = {}) => {
+const admin = async (method: string, path: string, body: object = {}, more: Record<string, string> = {}) => {
   const response = await here.send(
     new Request(`http://scim.test/api/v1${path}`, {
       method,
-      headers: { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'application/json', ...more },
       ...(method === 'GET' || method === 'DELETE' ? {} : { body: JSON.stringify(body) }),
     }),
   )
@@ -64,7 +64,8 @@ async function endpoint(tenant: TestTenant, { eventTypes = [] as string[], wide 
     path,
     id: String(made.body.id),
     secret: String(made.body.secret),
-    admin: (method: string, what = '', body?: object) => admin(method, `${at}${what}`, body),
+    admin: (method: string, what = '', body?: object, more?: Record<string, string>) =>
+      admin(method, `${at}${what}`, body, more),
     waiting: async (state: 'pending' | 'dead') =>
       (await admin('GET', `${at}/deliveries?state=${state}`)).body.items as {
         position: number
@@ -276,6 +277,14 @@ describe('EV-18 webhooks', () => {
     expect((await hook.admin('POST', '/test')).body).toEqual({
       ...{ delivered: false, status: 404, error: 'the receiver answered 404' },
     })
+  })
+
+  test('a test makes nothing that an Idempotency-Key could keep from being made twice', async () => {
+    const hook = await endpoint(await here.newTenant())
+    for (let sent = 1; sent <= 2; sent++) {
+      await hook.admin('POST', '/test', undefined, { 'Idempotency-Key': 'one' })
+      expect(receiver.taken(hook.path)).toHaveLength(sent)
+    }
   })
 
   test('SEC-14 a secret is shown once, and stored sealed', async () => {

@@ -16,7 +16,7 @@ const NOT_KEPT: Problem = {
   detail: 'The first request with this Idempotency-Key was done, and its answer was kept nowhere.',
 }
 
-/** The header for the OpenAPI document, where every POST has it. */
+/** The header for the OpenAPI document. */
 export const idempotencyKeyParameter = {
   name: HEADER,
   in: 'header' as const,
@@ -31,7 +31,13 @@ export const idempotencyKeyParameter = {
 }
 
 /**
- * `Idempotency-Key` for every POST (draft-ietf-httpapi-idempotency-key-header): the whole request becomes one transaction with
+ * Whether a POST to this path, real or of the OpenAPI document, takes the header. What makes nothing but waits for others, as
+ * a test of a webhook does, would hold the transaction meanwhile, and on the embedded database everybody with it.
+ */
+export const takesIdempotencyKey = (path: string): boolean => !/\/webhooks\/[^/]+\/test$/.test(path)
+
+/**
+ * `Idempotency-Key` for POSTs (draft-ietf-httpapi-idempotency-key-header): the whole request becomes one transaction with
  * its answer, which is kept unless it is a refusal. An answer that says `no-store` is kept nowhere: what a repeat gets in its
  * place the route may say (`toRepeats`).
  */
@@ -39,7 +45,7 @@ export function idempotent(): MiddlewareHandler<AdminEnv> {
   const { once } = idempotency()
   return async (c, next) => {
     const header = c.req.header(HEADER)
-    if (header === undefined || c.req.method !== 'POST') return next()
+    if (header === undefined || c.req.method !== 'POST' || !takesIdempotencyKey(c.req.path)) return next()
     const { pathname, search } = new URL(c.req.url)
     const fingerprint = createHash('sha256')
       .update(`${pathname}${search}\n${await c.req.text()}`)

@@ -1,5 +1,5 @@
 import type { AdminApp } from './env.ts'
-import { idempotencyKeyParameter } from './idempotent.ts'
+import { idempotencyKeyParameter, takesIdempotencyKey } from './idempotent.ts'
 
 /** The OpenAPI 3.1 document of the admin API. */
 export type ApiDocument = ReturnType<AdminApp['getOpenAPI31Document']>
@@ -30,9 +30,9 @@ export function describe(app: AdminApp): ApiDocument {
     security: [{ apiKey: [] }],
     tags: TAGS,
   })
-  // Every POST takes it, wherever it is defined.
-  for (const { post } of Object.values(document.paths ?? {})) {
-    if (post) post.parameters = [...(post.parameters ?? []), idempotencyKeyParameter]
+  // POSTs take it, wherever they are defined.
+  for (const [path, { post }] of Object.entries(document.paths ?? {})) {
+    if (post && takesIdempotencyKey(path)) post.parameters = [...(post.parameters ?? []), idempotencyKeyParameter]
   }
   documents.set(app, document)
   return document
