@@ -60,8 +60,8 @@ export function webhookDeed(
   change: Change<EndpointRow>,
 ): Deed {
   const { id, url: name } = change.after ?? change.before
-  const shown = ({ url, description, eventTypes, enabled, previousSecretUntil }: EndpointRow) => ({
-    ...{ url, description, eventTypes, enabled, previousSecretUntil },
+  const shown = ({ url, description, events, enabled, previousSecretUntil }: EndpointRow) => ({
+    ...{ url, description, events, enabled, previousSecretUntil },
   })
   return { action: `webhook.${done}`, place, target: { id, name }, ...both(change, shown) }
 }

@@ -27,7 +27,7 @@ export type WebhookPlace = Extract<Scope, { kind: 'environment' | 'tenant' }>
 export interface EndpointInput {
   readonly url: string
   readonly description: string
-  readonly eventTypes: readonly string[]
+  readonly events: readonly string[]
 }
 
 /** An endpoint, and its secret in the form of Standard Webhooks, which is shown this once. */
@@ -51,11 +51,11 @@ export async function createWebhook(
   administration: Administration,
   { box, networks }: WebhookTools,
   place: WebhookPlace,
-  { url, description, eventTypes }: EndpointInput,
+  { url, description, events }: EndpointInput,
 ): Promise<WithSecret> {
-  refuse(mistakes({ url, eventTypes }, networks))
+  refuse(mistakes({ url, events }, networks))
   const [id, newSecret] = [uuidv7(), freshSecret()]
-  const row = { id, url, description, eventTypes: [...eventTypes], secret: await box.seal(newSecret, id) }
+  const row = { id, url, description, events: filterOf(events), secret: await box.seal(newSecret, id) }
   return change(administration, async (tx, record) => {
     const made = await webhooksOf(tx, place).insert(row)
     if (made === undefined) throw new Error('an endpoint that was made is not there')
@@ -77,11 +77,11 @@ export function changeWebhook(
   refuse(mistakes(input, networks))
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id)
-    const { url, description, eventTypes, enabled } = input
+    const { url, description, events, enabled } = input
     const after = await webhooksOf(tx, place).change(id, {
       url: url ?? before.url,
       description: description ?? before.description,
-      eventTypes: [...(eventTypes ?? before.eventTypes)],
+      events: filterOf(events ?? before.events),
       ...(enabled === undefined ? {} : { enabled, disabledReason: enabled ? null : 'Disabled by an operator.' }),
       // A new address is a new chance too.
       ...(enabled || url !== undefined ? { failures: 0, failingSince: null, resumeAt: null } : {}),
@@ -195,15 +195,18 @@ async function replayOf(database: Database, tenantId: string, id: string, from: 
 
 const freshSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
 
+/** What is stored of a wish for events: nothing where all are wanted. */
+const filterOf = (events: readonly string[]): string[] => (events.includes('*') ? [] : [...events])
+
 function mistakes(
-  { url, eventTypes }: { readonly url?: string | undefined; readonly eventTypes?: readonly string[] | undefined },
+  { url, events }: { readonly url?: string | undefined; readonly events?: readonly string[] | undefined },
   networks: Networks,
 ): Mistake[] {
   const problem = url === undefined ? undefined : addressProblem(url, networks)
-  const known = eventTypes === undefined || parseEventTypes(eventTypes) !== undefined
+  const known = events === undefined || parseEventTypes(filterOf(events)) !== undefined
   return [
     ...(problem === undefined ? [] : [{ path: 'url', message: problem }]),
-    ...(known ? [] : [{ path: 'eventTypes', message: 'must be types of events, such as user.deleted or group.*' }]),
+    ...(known ? [] : [{ path: 'events', message: 'must be types of events, such as user.deleted or group.*, or *' }]),
   ]
 }
 

@@ -160,7 +160,7 @@ export const webhookEndpoints = pgTable(
     url: text().notNull(),
     description: text().notNull(),
     /** `user.deleted`, `group.*`; none for all. */
-    eventTypes: text('event_types').array().notNull(),
+    events: text('event_types').array().notNull(),
     /** Sealed by context/secret-box. */
     secret: text().notNull(),
     /** Signs beside `secret` until the moment below. */

@@ -54,10 +54,10 @@ const admin = async (method: string, path: string, body: object = {}, more: Reco
 }
 
 /** An endpoint of a tenant, or of its environment. */
-async function endpoint(tenant: TestTenant, { eventTypes = [] as string[], wide = false } = {}) {
+async function endpoint(tenant: TestTenant, { events = [] as string[], wide = false } = {}) {
   const path = `/hook${++paths}`
   const place = wide ? placeOf(tenant).replace(/\/tenants\/.*/, '') : placeOf(tenant)
-  const made = await admin('POST', `${place}/webhooks`, { url: `${receiver.origin}${path}`, eventTypes })
+  const made = await admin('POST', `${place}/webhooks`, { url: `${receiver.origin}${path}`, events })
   expect(made.status).toBe(201)
   const at = `${place}/webhooks/${made.body.id}`
   return {
@@ -239,8 +239,8 @@ describe('EV-18 webhooks', () => {
   test('get what they asked for, of their tenant or of all tenants of the environment', async () => {
     const place: Place = await here.newPlace()
     const [one, two] = [await here.newTenant({ place }), await here.newTenant({ place })]
-    const [wide, narrow] = [await endpoint(one, { wide: true }), await endpoint(one)]
-    const only = await endpoint(one, { wide: true, eventTypes: ['user.deactivated', 'group.*'] })
+    const [wide, narrow] = [await endpoint(one, { wide: true, events: ['*'] }), await endpoint(one)]
+    const only = await endpoint(one, { wide: true, events: ['user.deactivated', 'group.*'] })
     const listed = await admin('GET', `${placeOf(one).replace(/\/tenants\/.*/, '')}/webhooks`)
     expect(listed.body.items).toMatchObject([{ tenantId: null }, { tenantId: one.id }, { tenantId: null }])
     expect((await admin('GET', `${placeOf(two)}/webhooks`)).body.items).toEqual([])

@@ -32,16 +32,16 @@ import {
 } from './schemas.ts'
 
 const description = z.string().max(200)
-const eventTypes = z
+const events = z
   .array(z.string())
   .max(100)
-  .openapi({ description: 'Such as `user.deactivated` or `group.*`; empty for all.' })
+  .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
 const shape = {
   id: z.uuid(),
   tenantId: z.uuid().nullable().openapi({ description: 'Null for all tenants of the environment.' }),
   url: z.string(),
   description,
-  eventTypes,
+  events,
   enabled: z.boolean(),
   disabledReason: z.string().nullable(),
   failingSince: z.string().nullable().openapi({ description: 'Nothing has been taken since.' }),
@@ -110,7 +110,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     request: {
       params,
       body: jsonBody(
-        z.strictObject({ url: z.string(), description: description.default(''), eventTypes: eventTypes.default([]) }),
+        z.strictObject({ url: z.string(), description: description.default(''), events: events.default([]) }),
       ),
     },
     responses: { 201: jsonAnswer(withSecret, 'Made; the answer is the only place that shows the secret'), ...problems },
@@ -146,7 +146,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
         z.strictObject({
           url: z.string().optional(),
           description: description.optional(),
-          eventTypes: eventTypes.optional(),
+          events: events.optional(),
           enabled: z.boolean().optional(),
         }),
       ),
@@ -287,11 +287,11 @@ function replayFrom(input: z.infer<typeof replay>): ReplayFrom {
 }
 
 function present(row: EndpointRow): z.infer<typeof webhook> {
-  const { id, tenantId, url, eventTypes, enabled, disabledReason, failingSince } = row
+  const { id, tenantId, url, events, enabled, disabledReason, failingSince } = row
   const end = failingSince && new Date(failingSince.getTime() + RETRIES.disableAfterMs).toISOString()
   const failing = enabled && failingSince !== null
   return {
-    ...{ id, tenantId, url, description: row.description, eventTypes, enabled, disabledReason },
+    ...{ id, tenantId, url, description: row.description, events, enabled, disabledReason },
     failingSince: failingSince?.toISOString() ?? null,
     previousSecretUntil: row.previousSecretUntil?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
