@@ -8,7 +8,7 @@ import type { Database } from '../db/database.ts'
 import { parseEventTypes } from '../events/event.ts'
 import type { Page } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
-import { type ReplayFrom, webhookQueueOf } from '../repositories/webhook-queue.ts'
+import { type ReplayFrom, replayEvents } from '../repositories/webhook-backlog.ts'
 import { type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
 import { webhookDeed, webhookSendingDeed } from './deeds.ts'
@@ -183,10 +183,10 @@ async function replayAll(
 }
 
 async function replayOf(database: Database, tenantId: string, id: string, from: ReplayFrom): Promise<number> {
-  const queue = webhookQueueOf(database, tenantId, id)
+  const queue = { tenantId, endpointId: id }
   let queued = 0
   for (let after = 0; ; ) {
-    const batch = await queue.replay(from, after, REPLAYED_AT_ONCE)
+    const batch = await replayEvents(database, queue, from, after, REPLAYED_AT_ONCE)
     if (batch.last === null) return queued
     queued += batch.queued
     after = batch.last

@@ -13,7 +13,7 @@ import {
 import type { Deliveries } from '../../delivery/deliveries.ts'
 import { sendTest } from '../../delivery/webhook-test.ts'
 import { RETRIES } from '../../delivery/webhook-worker.ts'
-import { type ReplayFrom, waitingDeliveries } from '../../repositories/webhook-queue.ts'
+import { type ReplayFrom, waitingDeliveries } from '../../repositories/webhook-backlog.ts'
 import type { EndpointRow } from '../../repositories/webhooks.ts'
 import type { AdminApp, Asking } from './env.ts'
 import { environmentAt, tenantAt } from './places.ts'
