@@ -4,6 +4,9 @@ import { MODES } from '../scim/deviations/mode.ts'
 
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
+  /** Whether users, or groups, are provisioned at all; where not, their endpoint refuses reads and writes alike. */
+  readonly userSync: boolean
+  readonly groupSync: boolean
   /** How far to depart from the letter of the RFCs for clients' sake. */
   readonly mode: Mode
   /** Whether two groups of a tenant may not share a displayName. */
@@ -23,6 +26,8 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = Object.freeze({
+  userSync: true,
+  groupSync: true,
   mode: 'lenient',
   uniqueGroupNames: true,
   password: 'hash',
@@ -34,6 +39,8 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
 })
 
 const ofTenant = {
+  userSync: z.boolean(),
+  groupSync: z.boolean(),
   mode: z.enum(MODES),
   uniqueGroupNames: z.boolean(),
   password: z.enum(['hash', 'drop', 'refuse']),
@@ -77,6 +84,8 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
   const inForce = <Name extends keyof TenantSettings>(name: Name): NonNullable<TenantSettings[Name]> =>
     tenant[name] ?? environment[name] ?? DEFAULT_SETTINGS[name]
   return Object.freeze({
+    userSync: inForce('userSync'),
+    groupSync: inForce('groupSync'),
     mode: inForce('mode'),
     uniqueGroupNames: inForce('uniqueGroupNames'),
     password: inForce('password'),

@@ -24,7 +24,7 @@ import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
 import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } from './prepare.ts'
-import { missing, staleVersion } from './refusals.ts'
+import { isSynchronised, missing, notSynchronised, staleVersion } from './refusals.ts'
 import { provisioningService } from './service.ts'
 
 /**
@@ -110,10 +110,11 @@ export async function runBulk(
     }
   }
 
-  /** A reference to nothing, or to what failed (B-08); an endpoint that this tenant lacks. */
+  /** A reference to nothing, or to what failed (B-08); an endpoint that this tenant lacks or has switched off. */
   function cannotRun(operation: BulkOperation): ScimError | undefined {
-    if (typeOf(run, operation) === undefined)
-      return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
+    const type = typeOf(run, operation)
+    if (type === undefined) return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
+    if (!isSynchronised(tenant, type)) return notSynchronised(type)
     for (const bulkId of references(operation)) {
       const at = plan.creates.get(bulkId)
       if (at === undefined) return ScimError.invalidValue(`bulkId:${bulkId} is not in this request.`)

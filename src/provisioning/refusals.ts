@@ -1,9 +1,24 @@
+import type { TenantContext } from '../context/tenant.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 
 /** 404; the same words for an unknown id, one of another type and one of another tenant (E-07). */
 export function missing(type: ResourceType, id: string): never {
   throw ScimError.notFound(`${type.name} "${id.slice(0, 64)}" was not found.`)
+}
+
+/** Whether resources of `type` are provisioned in this tenant; registered types always are. */
+export function isSynchronised({ settings }: TenantContext, type: ResourceType): boolean {
+  if (type.name === 'User') return settings.userSync
+  return type.name === 'Group' ? settings.groupSync : true
+}
+
+/** 403 for a type that is switched off, in words for the identity provider's log. */
+export function notSynchronised(type: ResourceType): ScimError {
+  const setting = type.name === 'User' ? 'userSync' : 'groupSync'
+  return ScimError.forbidden(
+    `Provisioning of ${type.name}s is switched off for this tenant (${setting}): ${type.endpoint} is neither read nor written.`,
+  )
 }
 
 /** 412 (RFC 7644 §3.14). */
