@@ -126,6 +126,7 @@ CREATE TABLE "resource_counts" (
 	"resource_type" text NOT NULL,
 	"id" bigint GENERATED ALWAYS AS IDENTITY (sequence name "resource_counts_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"delta" integer NOT NULL,
+	"active_delta" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "resource_counts_tenant_id_resource_type_id_pk" PRIMARY KEY("tenant_id","resource_type","id")
 );
 --> statement-breakpoint

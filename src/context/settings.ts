@@ -19,6 +19,8 @@ export interface Settings {
   readonly deferReferenceChecks: boolean
   /** Whether the discovery endpoints answer without a key (RFC 7644 §4). */
   readonly anonymousDiscovery: boolean
+  /** How many users may be active at a time, as the customer's plan has it; all but those whose `active` is false are. */
+  readonly maxActiveUsers: number | 'unlimited'
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -34,6 +36,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   rootQueries: true,
   deferReferenceChecks: false,
   anonymousDiscovery: false,
+  maxActiveUsers: 'unlimited',
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
@@ -47,6 +50,7 @@ const ofTenant = {
   rootQueries: z.boolean(),
   deferReferenceChecks: z.boolean(),
   anonymousDiscovery: z.boolean(),
+  maxActiveUsers: z.literal('unlimited').or(z.int().min(0).max(1_000_000_000)),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -92,6 +96,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     rootQueries: inForce('rootQueries'),
     deferReferenceChecks: inForce('deferReferenceChecks'),
     anonymousDiscovery: inForce('anonymousDiscovery'),
+    maxActiveUsers: inForce('maxActiveUsers'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

@@ -346,7 +346,10 @@ export const deferredMembers = pgTable(
   ],
 )
 
-/** How many resources of a type there are: the sum of the deltas, which a reader folds together now and then. */
+/**
+ * How many resources of a type there are, and how many of the users are active: the sums of the deltas, which a reader folds
+ * together now and then.
+ */
 export const resourceCounts = pgTable(
   'resource_counts',
   {
@@ -354,6 +357,7 @@ export const resourceCounts = pgTable(
     resourceType: text('resource_type').notNull(),
     id: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
     delta: integer().notNull(),
+    activeDelta: integer('active_delta').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.resourceType, t.id] })],
 )

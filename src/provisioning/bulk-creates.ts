@@ -7,6 +7,8 @@ import { type BulkRun, failedReference, noteAll, type Outcomes, settled, typeOf 
 import { takenValues, wrongReferences } from './bulk-refusals.ts'
 import { settledChange } from './membership.ts'
 import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
+import { noSeatLeft } from './refusals.ts'
+import { seatsLeft, takesSeat } from './seats.ts'
 
 /** Who of a batch has the unique value that a failed operation wanted: the holder's index by that of the failed one. */
 export type Held = Map<number, number>
@@ -102,16 +104,22 @@ async function createAll(
 ): Promise<Outcomes> {
   if (operations.length === 0) return new Map()
   const resources = operations.map((operation) => prepared.get(operation.index) as PreparedCreate)
+  const { maxActiveUsers } = run.tenant.settings
+  const needsSeats = resources.some(({ type, stored }) => takesSeat(type, stored))
+  let seats = needsSeats ? await seatsLeft(inside, run.tenant) : 0
   const created = await inside.resources.create(resources)
   const done: Outcomes = new Map()
   const failures: Outcomes = new Map()
   const makers = new Map<string, number>()
+  const unseated: Outcomes = new Map()
   for (const [i, { index }] of operations.entries()) {
     const { id, type, stored } = resources[i] as PreparedCreate
     const result = created[i]
     if (result?.outcome === 'created') {
       done.set(index, { kind: 'done', status: 201, id, version: result.row.version })
       makers.set(`${type.name} ${stored.uniqueKey}`, index)
+      if (takesSeat(type, stored) && --seats < 0 && maxActiveUsers !== 'unlimited')
+        unseated.set(index, { kind: 'failed', error: noSeatLeft(maxActiveUsers) })
     } else {
       failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
       const holder = makers.get(`${type.name} ${stored.uniqueKey}`)
@@ -119,6 +127,7 @@ async function createAll(
     }
   }
   const taken = failures.size
+  for (const [index, outcome] of unseated) failures.set(index, outcome)
   failDependents(run, operations, failures)
   if (failures.size === taken) await addMembers(inside, operations, resources, done, failures)
   // What was made and then failed, or refers to what failed, must not stay.

@@ -25,6 +25,7 @@ import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } from './prepare.ts'
 import { isSynchronised, missing, notSynchronised, staleVersion } from './refusals.ts'
+import { hasMaximum } from './seats.ts'
 import { provisioningService } from './service.ts'
 
 /**
@@ -201,6 +202,8 @@ export async function runBulk(
       const wrong = await wrongReferences(repositories, [...changes])
       noteAll(outcomes, wrong)
       for (const index of wrong.keys()) changes.delete(index)
+      // Who gets the last seats is decided one by one.
+      if (hasMaximum(tenant)) for (const [index, { activeDelta }] of changes) if (activeDelta > 0) changes.delete(index)
       // What one takes over from another depends on who is first, which a statement for all does not tell: one by one.
       if (changes.size === 0 || handOver([...changes.values()])) continue
       const updated = await repositories.resources.update([...changes.values()])

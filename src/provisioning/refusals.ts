@@ -32,3 +32,9 @@ export const unknownMembers = (ids: readonly string[]): ScimError => {
   const named = ids.slice(0, 5).map((id) => `"${id.slice(0, 64)}"`)
   return ScimError.invalidValue(`members: no user or group of this tenant has the id ${named.join(', ')}.`)
 }
+
+/** 403 for one active user too many, in words for the identity provider's log. */
+export const noSeatLeft = (maximum: number): ScimError =>
+  ScimError.forbidden(
+    `This tenant may have ${maximum} active users (maxActiveUsers) and has no room for another: deactivate or delete some, or have the maximum raised.`,
+  )

@@ -15,6 +15,7 @@ import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
 import { checkReferences } from './references.ts'
 import { missing, staleVersion } from './refusals.ts'
+import { hasMaximum, onOneSeat, takesSeat } from './seats.ts'
 
 /** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
 export type Written =
@@ -33,7 +34,7 @@ const ATTEMPTS = 50
  */
 export function provisioningService(repositories: Repositories, tenant: TenantContext, newId: () => string) {
   return {
-    /** @throws {ScimError} 400, or 409 uniqueness */
+    /** @throws {ScimError} 400, 403 without a seat for an active user, or 409 uniqueness */
     async create(type: ResourceType, body: JsonValue): Promise<ResourceRow> {
       const { members, references, ...resource } = await prepareCreate(tenant, type, newId(), body)
       await checkReferences(repositories, references)
@@ -44,6 +45,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         return created.row
       }
       try {
+        if (takesSeat(type, resource.stored)) return await patiently(() => onOneSeat(repositories, tenant, make))
         if (members.add.length === 0) return await patiently(() => make(repositories))
         return await patiently(() =>
           repositories.transaction(async (inside) => {
@@ -69,7 +71,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       return (await repositories.resources.retrieve(type, id, wanted)) ?? missing(type, id)
     },
 
-    /** Replaces the attributes of a resource (PUT). @throws {ScimError} 400, 404, 409, 412 */
+    /** Replaces the attributes of a resource (PUT). @throws {ScimError} 400, 403, 404, 409, 412 */
     async replace(type: ResourceType, id: string, body: JsonValue, precondition?: Precondition): Promise<ResourceRow> {
       if (!hasMemberRows(type)) {
         const next = (stored: Resource) => replaced(tenant, type, stored, body)
@@ -94,7 +96,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
 
     /**
      * Applies PATCH operations, all or none. A change of a group's members alone is one statement that reads no member, and
-     * gives the version only. @throws {ScimError} 400, 404, 409, 412
+     * gives the version only. @throws {ScimError} 400, 403, 404, 409, 412
      */
     async modify(
       type: ResourceType,
@@ -104,7 +106,8 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     ): Promise<Written> {
       const allowed = operationsUnderPasswordPolicy(type, operations, tenant)
       const active = type.name === 'User' && !precondition ? activeAlone(type, allowed, tenant.deviations) : undefined
-      if (active !== undefined) {
+      // Whether one more becomes active, and so needs a seat, is known only of a user that was read.
+      if (active === false || (active === true && !hasMaximum(tenant))) {
         const row = await repositories.activation.setActive(type, id, active, EVERYTHING)
         return { kind: 'row', row: row ?? missing(type, id) }
       }
@@ -157,7 +160,9 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       if (changed === undefined) return { row, changed: false }
       await checkReferences(inside, changed.references)
       try {
-        const updated = (await inside.resources.update([changed])).get(row.id)
+        const update = (within: Repositories) => within.resources.update([changed])
+        const done = changed.activeDelta > 0 ? await onOneSeat(inside, tenant, update) : await update(inside)
+        const updated = done.get(row.id)
         const { document, active } = changed.stored
         if (updated) return { row: { ...row, ...updated, document, active }, changed: true }
       } catch (error) {

@@ -27,14 +27,19 @@ export function createInput(resources: readonly NewResource[], parameters: Param
     keys jsonb, ${storedTypes})`
 }
 
-/** The same for an update. */
-export function updateInput(changes: readonly ChangedResource[], parameters: Parameters, withKeys: boolean): string {
+/** The same for an update; each part that most of them do without is there only on demand. */
+export function updateInput(
+  changes: readonly ChangedResource[],
+  parameters: Parameters,
+  { withKeys, withActive }: { readonly withKeys: boolean; readonly withActive: boolean },
+): string {
   const [first] = changes
   if (first && changes.length === 1) {
     return `select ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.expectedVersion, 'bigint')} as expected,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, first.stored, parameters)},
       ${parameters.json(first.events)} as events
-      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}`
+      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}
+      ${withActive ? `, ${parameters.bind(first.activeDelta, 'int')} as active_delta` : ''}`
   }
   const rows = changes.map((change) => ({
     ...storedRow(change.type, change.stored),
@@ -44,9 +49,10 @@ export function updateInput(changes: readonly ChangedResource[], parameters: Par
     events: change.events,
     keys_removed: change.keysRemoved,
     keys_added: change.keysAdded,
+    active_delta: change.activeDelta,
   }))
   return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(id uuid, expected bigint, password_hash text,
-    events jsonb, keys_removed jsonb, keys_added jsonb, ${storedTypes})`
+    events jsonb, keys_removed jsonb, keys_added jsonb, active_delta int, ${storedTypes})`
 }
 
 function storedColumns(type: ResourceType, stored: StoredForm, parameters: Parameters): string {

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { isActiveUser } from './counts.ts'
 import { eventDocument } from './event-document.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
@@ -37,6 +38,8 @@ export interface ChangedResource {
   readonly keysRemoved: readonly ResourceKey[]
   readonly keysAdded: readonly ResourceKey[]
   readonly events: readonly { readonly type: string; readonly changes: unknown }[]
+  /** How many active users it makes more of, by `expectedVersion`. */
+  readonly activeDelta: -1 | 0 | 1
 }
 
 /** What an update makes new in a row, beside what was put there. */
@@ -119,8 +122,9 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
             : ''
         }
         counted as (
-          insert into resource_counts (tenant_id, resource_type, delta)
-          select ${tenant}, c.resource_type, count(*) from created c group by c.resource_type
+          insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+          select ${tenant}, c.resource_type, count(*), count(*) filter (where ${isActiveUser('c')})
+          from created c group by c.resource_type
         ),
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
@@ -169,7 +173,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     async update(changes: readonly ChangedResource[]): Promise<Map<string, UpdatedRow>> {
       const { parameters, tenant } = ofTenant()
       const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
-      const statement = `with input as (${updateInput(changes, parameters, withKeys)}),
+      const withActive = changes.some((change) => change.activeDelta !== 0)
+      const statement = `with input as (${updateInput(changes, parameters, { withKeys, withActive })}),
         updated as (
           update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
             display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
@@ -190,6 +195,15 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
           select ${tenant}, u.resource_type, x.attribute, x.key, u.id, x."unique"
           from updated u join input i on i.id = u.id cross join lateral jsonb_to_recordset(i.keys_added) as x${keyRows}
+        ),`
+            : ''
+        }
+        ${
+          withActive
+            ? `counted as (
+          insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+          select ${tenant}, u.resource_type, 0, sum(i.active_delta)
+          from updated u join input i on i.id = u.id group by u.resource_type
         ),`
             : ''
         }
@@ -250,8 +264,9 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           returning r.id, r.version, r.modified_at
         ),
         counted as (
-          insert into resource_counts (tenant_id, resource_type, delta)
-          select ${tenant}, x.resource_type, -count(*) from removed x group by x.resource_type
+          insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+          select ${tenant}, x.resource_type, -count(*), -count(*) filter (where ${isActiveUser('x')})
+          from removed x group by x.resource_type
         ),
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
