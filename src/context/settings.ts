@@ -19,6 +19,10 @@ export interface Settings {
   readonly deferReferenceChecks: boolean
   /** Whether the discovery endpoints answer without a key (RFC 7644 §4). */
   readonly anonymousDiscovery: boolean
+  /** What a DELETE of a user does: all of it goes, or its id is kept for a while, so that it is the same user if it comes back. */
+  readonly onDelete: 'remove' | 'deactivate'
+  /** How many days deleted users are kept, where they are. */
+  readonly keepDeletedDays: number
   /** How many users may be active at a time, as the customer's plan has it; all but those whose `active` is false are. */
   readonly maxActiveUsers: number | 'unlimited'
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
@@ -36,6 +40,8 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   rootQueries: true,
   deferReferenceChecks: false,
   anonymousDiscovery: false,
+  onDelete: 'remove',
+  keepDeletedDays: 30,
   maxActiveUsers: 'unlimited',
   createUnknownTenants: false,
   eventRetentionDays: 90,
@@ -50,6 +56,8 @@ const ofTenant = {
   rootQueries: z.boolean(),
   deferReferenceChecks: z.boolean(),
   anonymousDiscovery: z.boolean(),
+  onDelete: z.enum(['remove', 'deactivate']),
+  keepDeletedDays: z.int().min(1).max(3_650),
   maxActiveUsers: z.literal('unlimited').or(z.int().min(0).max(1_000_000_000)),
 }
 const ofEnvironment = {
@@ -96,6 +104,8 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     rootQueries: inForce('rootQueries'),
     deferReferenceChecks: inForce('deferReferenceChecks'),
     anonymousDiscovery: inForce('anonymousDiscovery'),
+    onDelete: inForce('onDelete'),
+    keepDeletedDays: inForce('keepDeletedDays'),
     maxActiveUsers: inForce('maxActiveUsers'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,

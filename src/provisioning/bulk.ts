@@ -21,6 +21,7 @@ import {
 } from './bulk-outcome.ts'
 import { handOver, wrongReferences } from './bulk-refusals.ts'
 import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
+import { keepDays } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } from './prepare.ts'
@@ -46,7 +47,7 @@ export async function runBulk(
     if (isRefused(operation)) outcomes.set(operation.index, { kind: 'failed', error: operation.error })
     else if (operation.method === 'POST') ids.set(operation.bulkId, newId())
   }
-  const run: BulkRun = { repositories, tenant, plan, ids, outcomes }
+  const run: BulkRun = { repositories, tenant, plan, ids, revived: new Set(), outcomes }
   if (plan.failOnErrors === undefined) for (const batch of schedule(plan, kindOf)) await runBatch(batch)
   else await runUntil(plan.failOnErrors)
   return outcomes
@@ -250,7 +251,7 @@ export async function runBulk(
         id: substitute((operation as { id: string }).id, ids),
         expectedVersion: null,
       }))
-      const removed = await repositories.resources.remove(type, targets, eventNoun(type.name))
+      const removed = await repositories.resources.remove(type, targets, eventNoun(type.name), keepDays(tenant, type))
       for (const [i, operation] of ofType.entries()) {
         const id = targets[i]?.id as string
         outcomes.set(

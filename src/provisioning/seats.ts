@@ -19,21 +19,8 @@ export async function seatsLeft(inside: Repositories, { settings }: TenantContex
   return settings.maxActiveUsers - (await inside.counts.lockActiveUsers())
 }
 
-/**
- * Does `work`, which makes one more user active, if there is a seat. To be called outside a transaction; without a maximum
- * there is none.
- *
- * @throws {ScimError} 403
- */
-export async function onOneSeat<T>(
-  repositories: Repositories,
-  tenant: TenantContext,
-  work: (repositories: Repositories) => Promise<T>,
-): Promise<T> {
+/** Makes sure of a seat for one more active user, until the end of the transaction of `inside`. @throws {ScimError} 403 */
+export async function takeSeat(inside: Repositories, tenant: TenantContext): Promise<void> {
   const { maxActiveUsers } = tenant.settings
-  if (maxActiveUsers === 'unlimited') return work(repositories)
-  return repositories.transaction(async (inside) => {
-    if ((await seatsLeft(inside, tenant)) < 1) throw noSeatLeft(maxActiveUsers)
-    return work(inside)
-  })
+  if (maxActiveUsers !== 'unlimited' && (await seatsLeft(inside, tenant)) < 1) throw noSeatLeft(maxActiveUsers)
 }

@@ -10,12 +10,13 @@ import type { PatchOperation } from '../scim/patch/parse.ts'
 import type { JsonValue, Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches, type Precondition } from '../scim/version.ts'
+import { keepDays, keptIds, takeKept } from './kept.ts'
 import { type ChangedGroup, changeMembers } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
 import { checkReferences } from './references.ts'
 import { missing, staleVersion } from './refusals.ts'
-import { hasMaximum, onOneSeat, takesSeat } from './seats.ts'
+import { hasMaximum, takeSeat, takesSeat } from './seats.ts'
 
 /** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
 export type Written =
@@ -39,26 +40,26 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       const { members, references, ...resource } = await prepareCreate(tenant, type, newId(), body)
       await checkReferences(repositories, references)
       const name = () => uniqueName(type, resource.stored)
+      const seated = takesSeat(type, resource.stored) && hasMaximum(tenant)
+      const keptId = (await keptIds(repositories, tenant, [resource])).get(0)
       const make = async (inside: Repositories): Promise<ResourceRow> => {
-        const [created] = await inside.resources.create([resource])
+        if (seated) await takeSeat(inside, tenant)
+        const kept = keptId === undefined ? undefined : (await takeKept(inside, [keptId])).get(keptId)
+        const back = keptId === undefined || kept === undefined ? {} : { id: keptId, revived: kept }
+        const [created] = await inside.resources.create([{ ...resource, ...back }])
         if (created?.outcome !== 'created') throw uniquenessError(type, name())
         return created.row
       }
       try {
-        if (takesSeat(type, resource.stored)) return await patiently(() => onOneSeat(repositories, tenant, make))
-        if (members.add.length === 0) return await patiently(() => make(repositories))
+        const alone = members.add.length === 0
+        if (alone && !seated && keptId === undefined) return await patiently(() => make(repositories))
         return await patiently(() =>
           repositories.transaction(async (inside) => {
-            const { id } = await make(inside)
-            await changeMembers(
-              inside,
-              tenant,
-              [{ kind: 'change', clear: false, remove: [], ...members }],
-              id,
-              null,
-              true,
-            )
-            return (await inside.resources.retrieve(type, id, EVERYTHING)) ?? missing(type, id)
+            const row = await make(inside)
+            if (alone) return row
+            const step = { kind: 'change', clear: false, remove: [], ...members } as const
+            await changeMembers(inside, tenant, [step], row.id, null, true)
+            return (await inside.resources.retrieve(type, row.id, EVERYTHING)) ?? missing(type, row.id)
           }),
         )
       } catch (error) {
@@ -136,7 +137,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     async delete(type: ResourceType, id: string, precondition?: Precondition): Promise<void> {
       const target = { id, expectedVersion: await expectedVersion(type, id, precondition) }
       const removed = await patiently(
-        () => repositories.resources.remove(type, [target], eventNoun(type.name)),
+        () => repositories.resources.remove(type, [target], eventNoun(type.name), keepDays(tenant, type)),
         (error) => mayRetry(error) || isReferenced(error),
       )
       const outcome = removed.get(id) ?? missing(type, id)
@@ -161,7 +162,12 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       await checkReferences(inside, changed.references)
       try {
         const update = (within: Repositories) => within.resources.update([changed])
-        const done = changed.activeDelta > 0 ? await onOneSeat(inside, tenant, update) : await update(inside)
+        const seated = changed.activeDelta > 0 && hasMaximum(tenant)
+        const onSeat = async (within: Repositories) => {
+          await takeSeat(within, tenant)
+          return update(within)
+        }
+        const done = await (seated ? inside.transaction(onSeat) : update(inside))
         const updated = done.get(row.id)
         const { document, active } = changed.stored
         if (updated) return { row: { ...row, ...updated, document, active }, changed: true }

@@ -7,13 +7,18 @@ import type { StoredForm } from './stored-form.ts'
  * The rows that a create works on, as the select of its `input`: one resource comes as plain parameters, many come as one
  * JSON document, and the rest of the statement is the same.
  */
-export function createInput(resources: readonly NewResource[], parameters: Parameters, withKeys: boolean): string {
+export function createInput(
+  resources: readonly NewResource[],
+  parameters: Parameters,
+  { withKeys, withRevived }: { readonly withKeys: boolean; readonly withRevived: boolean },
+): string {
   const [first] = resources
   if (first && resources.length === 1) {
-    const { stored } = first
+    const { stored, revived } = first
     return `select 0 as ord, ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.event, 'text')} as event,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, stored, parameters)}
-      ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}`
+      ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
+      ${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
   }
   const rows = resources.map((resource, ord) => ({
     ...storedRow(resource.type, resource.stored),
@@ -22,9 +27,11 @@ export function createInput(resources: readonly NewResource[], parameters: Param
     event: resource.event,
     password_hash: resource.passwordHash,
     keys: resource.stored.keys,
+    version: resource.revived?.version,
+    created_at: resource.revived?.createdAt,
   }))
   return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(ord int, id uuid, event text, password_hash text,
-    keys jsonb, ${storedTypes})`
+    keys jsonb, version bigint, created_at timestamptz, ${storedTypes})`
 }
 
 /** The same for an update; each part that most of them do without is there only on demand. */
