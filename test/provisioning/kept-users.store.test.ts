@@ -56,7 +56,7 @@ const expire = (id: string) =>
   database.run(`update kept_users set kept_until = now() where tenant_id = $1::uuid and id = $2::uuid`, [tenant.id, id])
 const whole = async () => expect(await inconsistencies(database, tenant.id)).toEqual([])
 
-test('a deleted user is gone: not found, in no list, in no group, with no active seat', async () => {
+test('DEL-04 a deleted user is gone: not found, in no list, in no group, with no active seat', async () => {
   const id = await make('Ada', { externalId: 'e1', emails: [{ value: 'Ada@x.test' }] })
   const group = idIn(await scim('POST', '/Groups', groupBody('all', [id])))
   await remove(id)
@@ -95,7 +95,7 @@ test.each<[string, object, string, object]>([
   await whole()
 })
 
-test('with another externalId it is somebody else who has got the name', async () => {
+test('DEL-03 with another externalId it is somebody else who has got the name', async () => {
   const id = await makeDeleted('john', { externalId: 'e1' })
   const other = await make('john', { externalId: 'e2' })
   expect(other).not.toBe(id)

@@ -8,6 +8,7 @@ import type { Mistake } from '../../administration/control.ts'
 import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
 import type { Permission } from '../../context/principal.ts'
+import { addressOf } from '../address.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
@@ -17,7 +18,6 @@ import { environmentRoutes } from './environments.ts'
 import { eventRoutes } from './events.ts'
 import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
-import { addressOf } from './origin.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -59,7 +59,10 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
     c.set('principal', result.principal)
     c.set('database', database)
     const { keyId: actor } = result.principal
-    const author = { actor, address: addressOf(c, config) ?? null, requestId: c.var.requestId ?? null }
+    // Without a server around it, as in tests, there are no bindings.
+    const { incoming } = (c.env as AdminEnv['Bindings'] | undefined) ?? {}
+    const address = addressOf(c.req.header('x-forwarded-for'), incoming, config) ?? null
+    const author = { actor, address, requestId: c.var.requestId ?? null }
     c.set('administration', { database, changed: () => control.changed(), author })
     return next()
   })

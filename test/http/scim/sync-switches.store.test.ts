@@ -44,7 +44,7 @@ describe.each([
     ['DELETE', one, undefined],
     ['GET', () => '/', undefined],
     ['POST', () => '/.search', () => searchBody()],
-  ])('%s is refused with words for the log', async (method, path, message) => {
+  ])('D-05 %s is refused with words for the log', async (method, path, message) => {
     expect(brief(await tenant.scim(method, path(), message?.()))).toEqual(refused)
   })
 
@@ -68,7 +68,7 @@ describe.each([
     expect(results[0]?.response?.detail).toContain(off)
   })
 
-  test('discovery does not show it', async () => {
+  test('D-14 discovery does not show it', async () => {
     const types = listed(await tenant.scim('GET', '/ResourceTypes')).map(({ id }) => id)
     expect(types).toEqual([otherType])
     expect((await tenant.scim('GET', `/ResourceTypes/${type}`)).status).toBe(404)
