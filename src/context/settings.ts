@@ -30,6 +30,10 @@ export interface Settings {
   readonly allowedAddresses: readonly string[]
   /** How many SCIM requests a second are taken from all clients together, sustained, on each instance. */
   readonly requestsPerSecond: number | 'unlimited'
+  /** The attribute by which a person who signs in is found: its value is what SSO asserts. */
+  readonly signInAttribute: 'externalId' | 'userName' | 'email'
+  /** Whether people may sign in of whom the directory knows nothing. */
+  readonly allowNotProvisioned: boolean
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -50,6 +54,8 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   maxActiveUsers: 'unlimited',
   allowedAddresses: Object.freeze([]),
   requestsPerSecond: 'unlimited',
+  signInAttribute: 'userName',
+  allowNotProvisioned: false,
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
@@ -69,6 +75,8 @@ const ofTenant = {
   allowedAddresses: z.array(z.string().max(64).refine(isAddressRange, ADDRESS_RANGE)).max(1_000).readonly(),
   // Entra asks for 25 and IPSIE makes it the least: a client that keeps to the rules is never held up.
   requestsPerSecond: z.literal('unlimited').or(z.int().min(25).max(1_000_000)),
+  signInAttribute: z.enum(['externalId', 'userName', 'email']),
+  allowNotProvisioned: z.boolean(),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -119,6 +127,8 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     maxActiveUsers: inForce('maxActiveUsers'),
     allowedAddresses: inForce('allowedAddresses'),
     requestsPerSecond: inForce('requestsPerSecond'),
+    signInAttribute: inForce('signInAttribute'),
+    allowNotProvisioned: inForce('allowNotProvisioned'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

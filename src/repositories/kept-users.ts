@@ -46,6 +46,21 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
       return new Map(rows.map(({ ord, id }) => [ord, id]))
     },
 
+    /** Whether one is kept who has this value, folded where letter case does not count. */
+    async has(attribute: 'externalId' | 'userName' | 'email', value: string): Promise<boolean> {
+      const meets = {
+        externalId: 'k.external_id = $2::text',
+        userName: 'k.unique_key = $2::text',
+        email: '$2::text = any(k.emails)',
+      }
+      const rows = await db.run<{ id: string }>(
+        `select k.id::text from kept_users k
+         where k.tenant_id = $1::uuid and k.kept_until > now() and ${meets[attribute]} limit 1`,
+        [scope.tenantId, value],
+      )
+      return rows.length > 0
+    },
+
     /** Takes users out, to be made anew in the same transaction; who is not given was taken by another, or has expired. */
     async take(ids: readonly string[]): Promise<Map<string, KeptUser>> {
       const parameters = new Parameters()

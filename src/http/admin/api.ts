@@ -20,6 +20,7 @@ import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
+import { signInRoutes } from './sign-in-checks.ts'
 import { tenantRoutes } from './tenants.ts'
 import { webhookRoutes } from './webhooks.ts'
 
@@ -79,13 +80,14 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   )
 
   // Everything but what the application reads is for administrators.
-  for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'))
+  const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
+  for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'), onlyJson, usual)
   directoryRoutes(app, control, config)
+  signInRoutes(app, control, config)
   eventRoutes(app, control, deliveries)
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
-  const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
   app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
 
   // Inside a transaction that holds the request there would be no way to ask for the key.
@@ -111,7 +113,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 }
 
 const WEBHOOKS = /\/webhooks(?:\/|$)/
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot'].map(
+const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot', 'sign-in-checks'].map(
   (name) => `/projects/:p/environments/:e/tenants/:t/${name}`,
 )
 
