@@ -1,7 +1,5 @@
-import { isIP } from 'node:net'
-import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import type { OriginPolicy, RequestOrigin } from '../../context/base-url.ts'
+import type { RequestOrigin } from '../../context/base-url.ts'
 
 /** What a request says about the address under which it was sent, for `baseUrlOf`. */
 export function originOf({ req }: Pick<Context, 'req'>): RequestOrigin {
@@ -12,14 +10,4 @@ export function originOf({ req }: Pick<Context, 'req'>): RequestOrigin {
     forwardedHost: req.header('x-forwarded-host'),
     forwardedProto: req.header('x-forwarded-proto'),
   }
-}
-
-/**
- * IP address of the client; undefined where the request came without a socket. Of one trusted proxy only the last value of
- * `X-Forwarded-For` is its own.
- */
-export function addressOf({ req, env }: Pick<Context, 'req' | 'env'>, policy: OriginPolicy): string | undefined {
-  const forwarded = policy.trustProxy ? req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined
-  if (forwarded !== undefined && isIP(forwarded) !== 0) return forwarded
-  return (env as Partial<HttpBindings> | undefined)?.incoming?.socket?.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
 }
