@@ -3,6 +3,7 @@ import { loadConfig } from '../config.ts'
 import { migrateDatabase } from '../db/open.ts'
 import { serve } from '../serve.ts'
 import type { GlobalOptions } from './connection.ts'
+import { doctorCommand } from './doctor.ts'
 import { EXIT, EXIT_CODES, failureOf } from './failure.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
@@ -60,6 +61,7 @@ function programOn(io: Io): Command {
       const { json } = command.optsWithGlobals<GlobalOptions>()
       print(io, json, { migrated: true }, () => 'the tables are up to date\n')
     })
+  doctorCommand(program, io)
   tenantCommands(program, io)
   keyCommands(program, io)
   return program
