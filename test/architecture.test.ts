@@ -7,6 +7,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['main', 'cli', 'serve', 'start', 'banner', 'listen'],
   ['app'],
   ['http'],
+  ['transfer'],
   ['provisioning', 'administration', 'delivery'],
   ['repositories'],
   ['db', 'context', 'events', 'observability', 'config'],

@@ -4,7 +4,8 @@ import { type AdminClient, adminClient, type Schemas } from '../client/index.ts'
 import { loadConfig } from '../config.ts'
 import { ControlPlane } from '../context/control-cache.ts'
 import { openDatabase } from '../db/open.ts'
-import { createLogger } from '../observability/logger.ts'
+import { openDeliveries } from '../delivery/deliveries.ts'
+import { createLogger, logFailure } from '../observability/logger.ts'
 import { controlStore } from '../repositories/control-store.ts'
 import { CliError, EXIT } from './failure.ts'
 import type { Io } from './io.ts'
@@ -66,12 +67,18 @@ async function onDatabase<T>(io: Io, work: (client: AdminClient) => Promise<T>):
   // Whoever can open the database needs no key of the gateway's; this one is good in here alone.
   const key = randomBytes(32).toString('base64url')
   const control = new ControlPlane(controlStore(database), { adminKey: key })
+  const logger = createLogger(io.env.LOG_LEVEL ? config.logLevel : 'silent')
+  // Nothing is sent from here: a gateway does it, once it runs.
+  const deliveries = openDeliveries(database, config, {
+    failed: (error, task) => logFailure(logger, error, task),
+    disabled: () => {},
+  })
   try {
-    const logger = createLogger(io.env.LOG_LEVEL ? config.logLevel : 'silent')
-    const app = createApp({ database, control, config: { ...config, adminKey: key }, logger })
+    const app = createApp({ database, control, config: { ...config, adminKey: key }, logger, deliveries })
     const origin = config.publicUrl ?? `http://localhost:${config.port}`
     return await work(adminClient({ origin, key, fetch: async (request) => app.fetch(request) }))
   } finally {
+    await deliveries.stop()
     await control.stop()
     await database.close()
   }

@@ -4,7 +4,9 @@ import { migrateDatabase } from '../db/open.ts'
 import { serve } from '../serve.ts'
 import type { GlobalOptions } from './connection.ts'
 import { doctorCommand } from './doctor.ts'
+import { exportCommand } from './export.ts'
 import { EXIT, EXIT_CODES, failureOf } from './failure.ts'
+import { importCommand } from './import.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
 import { tenantCommands } from './tenant.ts'
@@ -64,5 +66,7 @@ function programOn(io: Io): Command {
   doctorCommand(program, io)
   tenantCommands(program, io)
   keyCommands(program, io)
+  exportCommand(program, io)
+  importCommand(program, io)
   return program
 }

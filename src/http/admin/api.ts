@@ -21,6 +21,7 @@ import { addressOf } from './origin.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
+import { MAX_IMPORT_BYTES, transferRoutes } from './transfer.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 const MAX_BODY_BYTES = 65_536
@@ -79,6 +80,10 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'))
   directoryRoutes(app, control, config)
   eventRoutes(app, control, deliveries)
+  const once = idempotent()
+  app.use(`${TENANT}/export`, requires('directory:read'))
+  app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
+  transferRoutes(app, control, config)
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
@@ -90,7 +95,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
     if (WEBHOOKS.test(c.req.path)) await deliveries.box.ready()
     return next()
   })
-  app.use('*', idempotent())
+  app.use('*', once)
 
   projectRoutes(app)
   environmentRoutes(app)
@@ -108,9 +113,8 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 }
 
 const WEBHOOKS = /\/webhooks(?:\/|$)/
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot'].map(
-  (name) => `/projects/:p/environments/:e/tenants/:t/${name}`,
-)
+const TENANT = '/projects/:p/environments/:e/tenants/:t'
+const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot'].map((name) => `${TENANT}/${name}`)
 
 const requires =
   (permission: Permission): MiddlewareHandler<AdminEnv> =>

@@ -1,13 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
-import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
+import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
-import { effectiveSettings } from '../../context/settings.ts'
-import { registryOf } from '../../context/tenant.ts'
 import { representation } from '../../provisioning/representation.ts'
 import type { ResourceRow } from '../../repositories/rows.ts'
-import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
+import type { Repositories } from '../../repositories/tenant-scope.ts'
 import type { Filter } from '../../scim/filter/ast.ts'
 import { bindFilter } from '../../scim/filter/bind.ts'
 import { parseAttributePath } from '../../scim/filter/parse.ts'
@@ -15,8 +13,7 @@ import type { Resource } from '../../scim/resource.ts'
 import type { ResourceType, SchemaRegistry } from '../../scim/schema/resource-type.ts'
 import { withoutSecrets } from '../../scim/schema/secrets.ts'
 import type { AdminApp, AdminEnv } from './env.ts'
-import { originOf } from './origin.ts'
-import { tenantAt } from './places.ts'
+import { openTenant } from './open-tenant.ts'
 import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from './schemas.ts'
 
 const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
@@ -95,28 +92,16 @@ type Wanted = { after?: string | undefined; limit: number } & { [Name in keyof t
  * ones included. For keys with the permission `directory:read`, which the mounting sees to.
  */
 export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
-  /** The tenant that the URL names, opened for reading. */
-  const open = async (c: Context<AdminEnv>, { p, e, t }: Place) => {
-    const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
-    const [shared, own] = await Promise.all([
-      control.environment(project.id, environment.id),
-      control.tenant(environment.id, tenant.id),
-    ])
-    const settings = effectiveSettings(environment.settings, tenant.settings)
-    const registry = registryOf(settings, shared?.definitions, own?.definitions)
-    const baseUrl = baseUrlOf(originOf(c), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
-    const scope = { tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId }
-    return { registry, baseUrl, repositories: forTenant(c.var.database, { ...scope, defersReferences: false }) }
-  }
-
   const list = async (c: Context<AdminEnv>, names: Place, name: string, { after, limit, ...values }: Wanted) => {
-    const { registry, baseUrl, repositories } = await open(c, names)
+    const { tenant, repositories } = await openTenant(c, names, control, policy)
+    const { registry, baseUrl } = tenant
     const type = typeNamed(registry, name)
     const rows = await page(repositories, registry, type, equalities(values), after, limit + 1)
     return listAnswer(rows, limit, (row) => shown(row, type, baseUrl))
   }
   const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: string) => {
-    const { registry, baseUrl, repositories } = await open(c, names)
+    const { tenant, repositories } = await openTenant(c, names, control, policy)
+    const { registry, baseUrl } = tenant
     const type = typeNamed(registry, name)
     const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
     if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
@@ -138,7 +123,7 @@ export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: Or
     return c.json((await retrieve(c, c.req.valid('param'), 'Group')) as z.infer<typeof group>, 200)
   })
   app.openapi(memberships, async (c) => {
-    const { repositories } = await open(c, c.req.valid('param'))
+    const { repositories } = await openTenant(c, c.req.valid('param'), control, policy)
     const { after, limit, group: groupId, member: memberId } = c.req.valid('query')
     const wanted = { groupId, memberId, after: after === undefined ? undefined : pairIn(after) }
     const rows = await repositories.membershipPages.list({ ...wanted, limit: limit + 1 })
