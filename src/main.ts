@@ -1,59 +1,12 @@
-import { bootstrap } from './administration/bootstrap.ts'
-import { watchExpiry } from './administration/key-warnings.ts'
-import { hourly } from './administration/watch.ts'
-import { createApp } from './app.ts'
-import { loadConfig } from './config.ts'
-import { ControlPlane } from './context/control-cache.ts'
-import { migrateDatabase } from './db/open.ts'
-import { openDeliveries } from './delivery/deliveries.ts'
-import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
-import { controlStore } from './repositories/control-store.ts'
-import { removeExpiredUsers } from './repositories/kept-users.ts'
-import { startFailure, startGateway, stopOnSignals } from './start.ts'
-
-async function main(): Promise<void> {
-  const config = loadConfig(process.env)
-  if (process.argv[2] === 'migrate') return migrateDatabase(config)
-
-  const logger = createLogger(config.logLevel)
-  const gateway = await startGateway({
-    config,
-    logger,
-    bootstrap,
-    createApp: (deps) => {
-      const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
-      const failed = (error: unknown) => logError(logger, error)
-      const watches = [
-        watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed),
-        hourly(() => removeExpiredUsers(deps.database), failed),
-      ]
-      const deliveries = openDeliveries(deps.database, config, {
-        failed: (error, task) => logFailure(logger, error, task),
-        disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
-      })
-      deliveries.start()
-      return {
-        fetch: createApp({ ...deps, control, deliveries }).fetch,
-        drain: () => deliveries.drain(),
-        stop: async () => {
-          for (const watch of watches) watch.stop()
-          await deliveries.stop()
-          await control.stop()
-        },
-      }
-    },
-    out: process.stdout,
-    onLost: (reason) => fail([reason]),
-  })
-  stopOnSignals(gateway, logger)
-}
+import { serve } from './serve.ts'
+import { startFailure } from './start.ts'
 
 function fail(lines: readonly string[]): never {
   for (const line of lines) process.stderr.write(`rollcall: ${line}\n`)
   process.exit(1)
 }
 
-main().catch((error: unknown) => {
+serve(process.env, (reason) => fail([reason])).catch((error: unknown) => {
   const lines = startFailure(error)
   if (lines === undefined) throw error
   fail(lines)

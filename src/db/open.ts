@@ -27,6 +27,18 @@ export async function openDatabase(settings: DatabaseSettings, onLost: (reason: 
 }
 
 /**
+ * Opens the database to look at it: over one connection, and without bringing the tables of PostgreSQL up to date. The embedded
+ * engine's always are, once it is open.
+ *
+ * @throws {CannotOpen} with one line for the operator
+ */
+export async function openAsItIs(settings: DatabaseSettings): Promise<Database> {
+  const { databaseUrl } = settings
+  if (databaseUrl === undefined) return (await import('./pglite.ts')).openPglite(settings, () => {})
+  return (await import('./postgres.ts')).openPostgres({ ...settings, databaseUrl, databasePool: 1 })
+}
+
+/**
  * Brings the tables of PostgreSQL up to date and nothing else: a step of a deployment.
  *
  * @throws {CannotOpen} also for the embedded engine, which only the running process may open

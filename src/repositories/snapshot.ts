@@ -17,10 +17,10 @@ const MEMBERS_AT_ONCE = 1_000
 export function snapshotOf(db: Database, tenantId: string) {
   return {
     /** The resources of all types that come after the one with the id `after`, by id; none at the end. */
-    resources: (after: string | undefined): Promise<StoredResource[]> =>
+    resources: (after: string | undefined, limit = RESOURCES_AT_ONCE): Promise<StoredResource[]> =>
       db.run<StoredResource>(
         `select r.id::text, r.resource_type as type, r.version::float8 as version, r.active, r.document from resources r
-         where r.tenant_id = $1::uuid and r.id > $2::uuid order by r.id limit ${RESOURCES_AT_ONCE}`,
+         where r.tenant_id = $1::uuid and r.id > $2::uuid order by r.id limit ${Math.trunc(limit)}`,
         [tenantId, after ?? NIL],
       ),
 

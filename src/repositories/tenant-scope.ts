@@ -6,6 +6,7 @@ import { membershipPagesOf } from './membership-pages.ts'
 import { membershipsOf } from './memberships.ts'
 import { queriesOf } from './queries.ts'
 import { resourcesOf } from './resources.ts'
+import { stretchesOf } from './stretches.ts'
 
 /** Everything a repository knows of the request it works for. */
 export interface RepositoryScope {
@@ -29,6 +30,7 @@ export interface Repositories {
   readonly memberships: ReturnType<typeof membershipsOf>
   readonly membershipPages: ReturnType<typeof membershipPagesOf>
   readonly queries: ReturnType<typeof queriesOf>
+  readonly stretches: ReturnType<typeof stretchesOf>
   /** The same repositories in one transaction. */
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
 }
@@ -57,6 +59,9 @@ export function forTenant(db: Database, scope: RepositoryScope): Repositories {
     },
     get queries() {
       return queriesOf(db, scope)
+    },
+    get stretches() {
+      return stretchesOf(db, scope)
     },
     transaction: (work) => db.transaction((tx) => work(forTenant(tx, scope))),
   }

@@ -20,7 +20,12 @@ process.once('exit', () => {
 /** Runs a TypeScript file of `test/support/programs` as a process. */
 export function runProgram(name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Child {
   const path = fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url))
-  const child = spawn(process.execPath, ['--import', 'tsx', path, ...args], {
+  return runNode(name, ['--import', 'tsx', path, ...args], env)
+}
+
+/** Runs Node with these arguments as a process, which errors call `name`. */
+export function runNode(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
+  const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   })

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import postgres from 'postgres'
 import { inject } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
@@ -44,4 +47,11 @@ export async function freshPostgresUrl(): Promise<string> {
     await admin.end()
   }
   return onDatabase(url, name)
+}
+
+/** Environment variables for a store of one's own that no process has open, and what removes it. */
+export async function ownStore(): Promise<{ readonly env: Record<string, string>; remove(): void }> {
+  if (engineName() === 'postgres') return { env: { DATABASE_URL: await freshPostgresUrl() }, remove: () => {} }
+  const folder = mkdtempSync(join(tmpdir(), 'rollcall-store-'))
+  return { env: { DATA_DIR: folder }, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }

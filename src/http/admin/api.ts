@@ -22,6 +22,7 @@ import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { signInRoutes } from './sign-in-checks.ts'
 import { tenantRoutes } from './tenants.ts'
+import { MAX_IMPORT_BYTES, transferRoutes } from './transfer.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 const MAX_BODY_BYTES = 65_536
@@ -85,6 +86,10 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   directoryRoutes(app, control, config)
   signInRoutes(app, control, config)
   eventRoutes(app, control, deliveries)
+  const once = idempotent()
+  app.use(`${TENANT}/export`, requires('directory:read'))
+  app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
+  transferRoutes(app, control, config)
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
@@ -95,7 +100,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
     if (WEBHOOKS.test(c.req.path)) await deliveries.box.ready()
     return next()
   })
-  app.use('*', idempotent())
+  app.use('*', once)
 
   projectRoutes(app)
   environmentRoutes(app)
@@ -113,8 +118,9 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 }
 
 const WEBHOOKS = /\/webhooks(?:\/|$)/
+const TENANT = '/projects/:p/environments/:e/tenants/:t'
 const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot', 'sign-in-checks'].map(
-  (name) => `/projects/:p/environments/:e/tenants/:t/${name}`,
+  (name) => `${TENANT}/${name}`,
 )
 
 const requires =

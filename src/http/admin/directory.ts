@@ -10,7 +10,7 @@ import type { Resource } from '../../scim/resource.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { withoutSecrets } from '../../scim/schema/secrets.ts'
 import type { AdminApp, AdminEnv } from './env.ts'
-import { tenantOpener } from './open-tenant.ts'
+import { openTenant } from './open-tenant.ts'
 import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from './schemas.ts'
 
 const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
@@ -82,21 +82,22 @@ type Wanted = Equalities & { after?: string | undefined; limit: number }
  * ones included. For keys with the permission `directory:read`, which the mounting sees to.
  */
 export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
-  const open = tenantOpener(control, policy)
   const list = async (
     c: Context<AdminEnv>,
     names: Place,
     name: 'User' | 'Group',
     { after, limit, ...values }: Wanted,
   ) => {
-    const { registry, baseUrl, repositories } = await open(c, names)
+    const { tenant, repositories } = await openTenant(c, names, control, policy)
+    const { registry, baseUrl } = tenant
     const type = builtIn(registry, name)
     const wanted = { groups: false, members: false }
     const rows = await lookUp(repositories, registry, type, { equal: values, after, limit: limit + 1, wanted })
     return listAnswer(rows, limit, (row) => shown(row, type, baseUrl))
   }
   const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: 'User' | 'Group') => {
-    const { registry, baseUrl, repositories } = await open(c, names)
+    const { tenant, repositories } = await openTenant(c, names, control, policy)
+    const { registry, baseUrl } = tenant
     const type = builtIn(registry, name)
     const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
     if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
@@ -118,7 +119,7 @@ export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: Or
     return c.json((await retrieve(c, c.req.valid('param'), 'Group')) as z.infer<typeof group>, 200)
   })
   app.openapi(memberships, async (c) => {
-    const { repositories } = await open(c, c.req.valid('param'))
+    const { repositories } = await openTenant(c, c.req.valid('param'), control, policy)
     const { after, limit, group: groupId, member: memberId } = c.req.valid('query')
     const wanted = { groupId, memberId, after: after === undefined ? undefined : pairIn(after) }
     const rows = await repositories.membershipPages.list({ ...wanted, limit: limit + 1 })

@@ -1,28 +1,53 @@
 import type { Context } from 'hono'
-import type { z } from 'zod'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
 import { effectiveSettings } from '../../context/settings.ts'
-import { registryOf } from '../../context/tenant.ts'
-import { forTenant } from '../../repositories/tenant-scope.ts'
+import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../context/tenant.ts'
+import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
+import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
+import type { Definition } from '../../scim/schema/definitions.ts'
 import type { AdminEnv } from './env.ts'
 import { originOf } from './origin.ts'
 import { tenantAt } from './places.ts'
-import type { tenantParams } from './schemas.ts'
 
-/** Opens the tenant that a URL names, also a paused one, for what the application reads of it. */
-export function tenantOpener(control: ControlPlane, policy: OriginPolicy) {
-  return async (c: Context<AdminEnv>, { p, e, t }: z.infer<typeof tenantParams>) => {
-    const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
-    const [shared, own] = await Promise.all([
-      control.environment(project.id, environment.id),
-      control.tenant(environment.id, tenant.id),
-    ])
-    const settings = effectiveSettings(environment.settings, tenant.settings)
-    const registry = registryOf(settings, shared?.definitions, own?.definitions)
-    const baseUrl = baseUrlOf(originOf(c), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
-    const scope = { tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId }
-    const repositories = forTenant(c.var.database, { ...scope, defersReferences: false })
-    return { settings, registry, baseUrl, repositories }
+/** A tenant as its provisioning clients have it, paused or not. */
+export interface OpenTenant {
+  readonly tenant: TenantContext
+  readonly repositories: Repositories
+}
+
+/** Opens the resources of the tenant that a URL names, for the key that asks. @throws {Refusal} 403 or 404 */
+export async function openTenant(
+  c: Context<AdminEnv>,
+  { p, e, t }: { readonly p: string; readonly e: string; readonly t: string },
+  control: ControlPlane,
+  policy: OriginPolicy,
+): Promise<OpenTenant> {
+  const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
+  const settings = effectiveSettings(environment.settings, tenant.settings)
+  const place = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id, key: tenant.key, settings }
+  const baseUrl = baseUrlOf(originOf(c), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
+  const [shared, own] = await definitionsOf(c, place, control)
+  const context = tenantContext(place, baseUrl, registryOf(settings, shared, own))
+  const repositories = forTenant(c.var.database, {
+    ...{ tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId },
+    defersReferences: settings.deferReferenceChecks,
+  })
+  return { tenant: context, repositories }
+}
+
+/** The definitions of the environment and of the tenant. */
+async function definitionsOf(
+  c: Context<AdminEnv>,
+  { projectId, environmentId, tenantId }: TenantPlace,
+  control: ControlPlane,
+): Promise<readonly (readonly Definition[] | undefined)[]> {
+  const { administration, database } = c.var
+  if (administration.inTransaction) {
+    // What is remembered may have to be confirmed, over a connection that waits for this transaction on the embedded engine.
+    const stored = schemaDefinitionsOf(database, environmentId)
+    return [await stored.definitions(null), await stored.definitions(tenantId)]
   }
+  const known = [control.environment(projectId, environmentId), control.tenant(environmentId, tenantId)]
+  return (await Promise.all(known)).map((one) => one?.definitions)
 }

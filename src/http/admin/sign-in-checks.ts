@@ -5,7 +5,7 @@ import { builtIn } from '../../provisioning/look-up.ts'
 import { checkSignIn, SIGN_IN_REASONS } from '../../provisioning/sign-in.ts'
 import { shown, user } from './directory.ts'
 import type { AdminApp } from './env.ts'
-import { tenantOpener } from './open-tenant.ts'
+import { openTenant } from './open-tenant.ts'
 import { jsonAnswer, jsonBody, plainText, problems, tenantParams } from './schemas.ts'
 
 const membershipType = z
@@ -45,9 +45,9 @@ const computedGroups = z.array(
 
 /** `…/tenants/{t}/sign-in-checks` of the admin API: what the application asks when a person signs in. It changes nothing. */
 export function signInRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
-  const open = tenantOpener(control, policy)
   app.openapi(check, async (c) => {
-    const { baseUrl, registry, repositories, settings } = await open(c, c.req.valid('param'))
+    const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
+    const { baseUrl, registry, settings } = tenant
     const {
       allowed,
       reason,

@@ -1,0 +1,95 @@
+import { type FileHandle, open, stat, truncate } from 'node:fs/promises'
+import type { Command } from 'commander'
+import type { Schemas } from '../client/index.ts'
+import { answered, type Connection, connected, type GlobalOptions } from './connection.ts'
+import { CliError, EXIT } from './failure.ts'
+import { type Io, print } from './io.ts'
+import { type Progress, progressOn } from './progress.ts'
+import { type Begun, begun, FORMAT, type Line } from './transfer-file.ts'
+
+const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+const RECORDS_AT_ONCE = 500
+
+/** `rollcall export`. */
+export function exportCommand(program: Command, io: Io): void {
+  program
+    .command('export')
+    .description("write a tenant's users, groups and memberships to a file, without passwords")
+    .argument('<tenant>', 'key or id')
+    .argument('<file>', 'NDJSON; one that was broken off is gone on with. /dev/stdout works too')
+    .action((t: string, file: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>()
+      return connected(options, io, async (connection) => {
+        const done = await exportTo(file, t, connection, progressOn(io.err))
+        print(io, options.json, done, ({ tenant, records }) =>
+          isStream(file) ? '' : `${tenant}: ${records} records\n`,
+        )
+      })
+    })
+}
+
+async function exportTo(file: string, t: string, { client, place }: Connection, progress: Progress) {
+  const path = { ...place, t }
+  const tenant = await answered(client.GET(TENANT, { params: { path } }))
+  const before = await foundIn(file, tenant.id)
+  const output = await openFor(file, before)
+  let records = before?.records ?? 0
+  try {
+    if (before === undefined) await append(output, [{ kind: 'start', format: FORMAT, tenant: tenant.id }])
+    let total: number | undefined
+    for (let after: string | null | undefined = before?.after; after !== null; ) {
+      const query = { limit: RECORDS_AT_ONCE, ...(after !== undefined && { after }) }
+      const asked = { ...query, ...(total === undefined && { total: 'true' as const }) }
+      const stretch: Stretch = await answered(client.GET(`${TENANT}/export`, { params: { path, query: asked } }))
+      await append(output, stretch.items)
+      records += stretch.items.length
+      total ??= stretch.total
+      progress.show(total === undefined ? undefined : records / total, `${tenant.key}: ${records} records`)
+      after = stretch.next
+    }
+    await append(output, [{ kind: 'end', records }])
+    if (!isStream(file)) await output.sync()
+  } finally {
+    progress.end()
+    await output.close()
+  }
+  return { tenant: tenant.key, file, records, resumed: before !== undefined }
+}
+
+interface Stretch {
+  readonly items: readonly Schemas['TransferRecord'][]
+  readonly next: string | null
+  readonly total?: number
+}
+
+const isStream = (file: string): boolean => file.startsWith('/dev/')
+
+/** What an earlier export left in the file. @throws {CliError} where it must not be written over */
+async function foundIn(file: string, tenant: string): Promise<Begun | undefined> {
+  const there = isStream(file) ? undefined : await stat(file).catch(() => undefined)
+  if (there === undefined || there.size === 0) return undefined
+  const found = await begun(file)
+  if (found === undefined)
+    throw new CliError(EXIT.usage, `${file} has no export to go on with; take another name, or delete it`)
+  if (found.whole) throw new CliError(EXIT.usage, `${file} has a whole export already; take another name, or delete it`)
+  if (found.tenant !== tenant)
+    throw new CliError(EXIT.usage, `${file} has an export of another tenant; take another name, or delete it`)
+  return found
+}
+
+/** Opens the file behind its last whole line. It holds personal data, so it is for its owner alone. */
+async function openFor(file: string, before: Begun | undefined): Promise<FileHandle> {
+  try {
+    const output = await open(file, 'a', 0o600)
+    if (!isStream(file)) await truncate(file, before?.bytes ?? 0)
+    return output
+  } catch (error) {
+    throw new CliError(
+      EXIT.usage,
+      `${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+}
+
+const append = (output: FileHandle, lines: readonly Line[]): Promise<void> =>
+  output.appendFile(lines.map((line) => `${JSON.stringify(line)}\n`).join(''))

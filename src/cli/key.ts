@@ -1,0 +1,129 @@
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Schemas } from '../client/index.ts'
+import { allOf, answered, type Connection, connected, type GlobalOptions, listed } from './connection.ts'
+import { type Io, print, sheet, table } from './io.ts'
+
+const SCOPES = ['instance', 'project', 'environment', 'tenant'] as const
+const PERMISSIONS = ['scim:read', 'scim:write', 'directory:read', 'admin'] as const
+
+interface KeyOptions extends GlobalOptions {
+  readonly tenant?: string
+  readonly scope?: (typeof SCOPES)[number]
+}
+
+/** `rollcall key create|rotate|revoke|list`. A key is made for, and looked for in, the tenant or scope that is named. */
+export function keyCommands(program: Command, io: Io): void {
+  const key = program.command('key').description('API keys: make, rotate, revoke, list')
+  const scoped = (name: string, description: string) =>
+    key
+      .command(name)
+      .description(description)
+      .option('--tenant <tenant>', 'of this tenant')
+      .addOption(
+        new Option('--scope <scope>', 'default: the tenant where one is named, else the environment').choices(SCOPES),
+      )
+
+  scoped('create', 'make a key; it is shown this once')
+    .argument('<name>', 'what the key is for')
+    .addOption(new Option('--permission <permission...>', 'default: scim:read scim:write').choices(PERMISSIONS))
+    .option('--expires <time>', 'when it ends, such as 2027-01-31T00:00:00Z', moment)
+    .action((name: string, _: unknown, command: Command) => {
+      const { permission, expires, ...options } = command.optsWithGlobals<
+        KeyOptions & { permission?: (typeof PERMISSIONS)[number][]; expires?: string }
+      >()
+      const body = { name, ...(permission && { permissions: permission }), ...(expires && { expiresAt: expires }) }
+      return connected(options, io, async (connection) => {
+        const { path, params } = keysOf(options, connection)
+        print(io, options.json, await answered(connection.client.POST(path, { params, body })), shownWithKey)
+      })
+    })
+
+  scoped('list', 'the keys of the place and of all below it; revoked ones too').action(
+    (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>()
+      return connected(options, io, async (connection) => {
+        const { path, params } = keysOf(options, connection)
+        const pages = listed<Schemas['ApiKey']>((query) =>
+          answered(connection.client.GET(path, { params: { ...params, query } })),
+        )
+        print(io, options.json, await allOf(pages), (keys) => table(keys.map(row)))
+      })
+    },
+  )
+
+  scoped('rotate', 'give a key a new secret, shown this once; the old one stays good for a day, or as said')
+    .argument('<id>', 'id of the key')
+    .option('--keep-old <seconds>', 'how long the old secret stays good; 0 where it has leaked', seconds)
+    .option('--until-new-is-used', 'end the old secret once the new one is seen in use')
+    .option('--expires <time>', 'when the key ends with its new secret; default: as before', moment)
+    .addOption(new Option('--end-old', 'end the old secret of a rotation now').conflicts(['keepOld', 'untilNewIsUsed']))
+    .addOption(
+      new Option('--undo', 'end the new secret of a rotation now').conflicts(['keepOld', 'untilNewIsUsed', 'endOld']),
+    )
+    .action((id: string, _: unknown, command: Command) => {
+      const { keepOld, untilNewIsUsed, expires, endOld, undo, ...options } = command.optsWithGlobals<
+        KeyOptions & { keepOld?: number; untilNewIsUsed?: true; expires?: string; endOld?: true; undo?: true }
+      >()
+      const body = {
+        ...(keepOld !== undefined && { keepOldForSeconds: keepOld }),
+        ...(untilNewIsUsed && { untilNewIsUsed }),
+        ...(expires && { expiresAt: expires }),
+      }
+      return connected(options, io, async (connection) => {
+        const { client } = connection
+        const { path, params } = oneKey(options, connection, id)
+        if (endOld) print(io, options.json, await answered(client.DELETE(`${path}/rotation/old`, { params })), shown)
+        else if (undo) print(io, options.json, await answered(client.DELETE(`${path}/rotation`, { params })), shown)
+        else print(io, options.json, await answered(client.POST(`${path}/rotation`, { params, body })), shownWithKey)
+      })
+    })
+
+  scoped('revoke', 'end a key for good, within a second')
+    .argument('<id>', 'id of the key')
+    .action((id: string, _: unknown, command: Command) => {
+      const options = command.optsWithGlobals<KeyOptions>()
+      return connected(options, io, async (connection) => {
+        const { path, params } = oneKey(options, connection, id)
+        await answered(connection.client.DELETE(path, { params }))
+        print(io, options.json, { id, revoked: true }, () => `${id} is revoked\n`)
+      })
+    })
+}
+
+const PATHS = {
+  instance: '/api-keys',
+  project: '/projects/{p}/api-keys',
+  environment: '/projects/{p}/environments/{e}/api-keys',
+  tenant: '/projects/{p}/environments/{e}/tenants/{t}/api-keys',
+} as const
+
+function keysOf({ scope, tenant }: KeyOptions, { place }: Connection) {
+  const path = PATHS[scope ?? (tenant === undefined ? 'environment' : 'tenant')]
+  return { path, params: { path: { ...place, t: tenant ?? '' } } }
+}
+
+function oneKey(options: KeyOptions, connection: Connection, k: string) {
+  const { path, params } = keysOf(options, connection)
+  return { path: `${path}/{k}` as const, params: { path: { ...params.path, k } } }
+}
+
+function seconds(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It takes a whole number.')
+  return Number(text)
+}
+
+function moment(text: string): string {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('It takes a time such as 2027-01-31T00:00:00Z.')
+  return time.toISOString()
+}
+
+const row = ({ id, name, scope, permissions, expiresAt, revokedAt, lastUsedAt }: Schemas['ApiKey']) => ({
+  ...{ id, name, for: scope.kind, permissions: permissions.join(' ') },
+  ...{ 'last used': lastUsedAt ?? 'never', expires: revokedAt === null ? (expiresAt ?? 'never') : 'revoked' },
+})
+
+const shown = (key: Schemas['ApiKey']): string =>
+  sheet({ ...row(key), ...(key.warnings.length > 0 && { warnings: key.warnings.join('; ') }) })
+
+const shownWithKey = (key: Schemas['CreatedApiKey']): string => `${shown(key)}\n${key.key}\n\nIt is not shown again.\n`

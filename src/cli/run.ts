@@ -1,0 +1,72 @@
+import { Command } from 'commander'
+import { loadConfig } from '../config.ts'
+import { migrateDatabase } from '../db/open.ts'
+import { serve } from '../serve.ts'
+import type { GlobalOptions } from './connection.ts'
+import { doctorCommand } from './doctor.ts'
+import { exportCommand } from './export.ts'
+import { EXIT, EXIT_CODES, failureOf } from './failure.ts'
+import { importCommand } from './import.ts'
+import { type Io, print } from './io.ts'
+import { keyCommands } from './key.ts'
+import { tenantCommands } from './tenant.ts'
+
+/**
+ * Runs one command of `rollcall` and gives the process's exit code; `args` are what follows the program's name. What goes
+ * wrong is said in one line on standard error.
+ */
+export async function run(args: readonly string[], io: Io): Promise<number> {
+  try {
+    await programOn(io).parseAsync(args, { from: 'user' })
+    return EXIT.done
+  } catch (error) {
+    const { lines, exitCode } = failureOf(error)
+    for (const line of lines) io.err.write(`rollcall: ${line}\n`)
+    return exitCode
+  }
+}
+
+function programOn(io: Io): Command {
+  const program = new Command('rollcall')
+    .description('The SCIM gateway and its control plane.')
+    .option('--url <origin>', 'talk to the gateway there (ROLLCALL_URL); else the database is opened, as serve would')
+    .option(
+      '--admin-key <key>',
+      'an admin key of that gateway; better in ROLLCALL_ADMIN_KEY, where ps does not show it',
+    )
+    .option('--project <key>', 'ROLLCALL_PROJECT, or "default"')
+    .option('--environment <key>', 'ROLLCALL_ENVIRONMENT, or "dev"')
+    .option('--json', 'answer in JSON')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => io.out.write(text),
+      writeErr: (text) => io.err.write(text),
+      outputError: (text, write) => write(`rollcall: ${text.replace(/^error: /, '')}`),
+    })
+    .addHelpText('after', `\n${EXIT_CODES}`)
+    .exitOverride()
+
+  program
+    .command('serve')
+    .description('run the gateway until a signal stops it')
+    .action(() =>
+      serve(io.env, (reason) => {
+        io.err.write(`rollcall: ${reason}\n`)
+        process.exit(EXIT.failed)
+      }),
+    )
+  program
+    .command('migrate')
+    .description('bring the tables of PostgreSQL up to date: a step of a deployment')
+    .action(async (_: unknown, command: Command) => {
+      await migrateDatabase(loadConfig(io.env))
+      const { json } = command.optsWithGlobals<GlobalOptions>()
+      print(io, json, { migrated: true }, () => 'the tables are up to date\n')
+    })
+  doctorCommand(program, io)
+  tenantCommands(program, io)
+  keyCommands(program, io)
+  exportCommand(program, io)
+  importCommand(program, io)
+  return program
+}

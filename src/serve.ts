@@ -1,0 +1,52 @@
+import { bootstrap } from './administration/bootstrap.ts'
+import { watchExpiry } from './administration/key-warnings.ts'
+import { hourly } from './administration/watch.ts'
+import { createApp } from './app.ts'
+import { loadConfig } from './config.ts'
+import { ControlPlane } from './context/control-cache.ts'
+import { openDeliveries } from './delivery/deliveries.ts'
+import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
+import { controlStore } from './repositories/control-store.ts'
+import { removeExpiredUsers } from './repositories/kept-users.ts'
+import { startGateway, stopOnSignals } from './start.ts'
+
+/**
+ * Runs the gateway until a signal stops it, with the configuration in `env`; settles once it takes requests. `onLost` is
+ * called when the embedded database is lost for good: the process had better end.
+ *
+ * @throws {ConfigError | CannotOpen | CannotListen} with words for the operator
+ */
+export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void): Promise<void> {
+  const config = loadConfig(env)
+  const logger = createLogger(config.logLevel)
+  const gateway = await startGateway({
+    config,
+    logger,
+    bootstrap,
+    createApp: (deps) => {
+      const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
+      const failed = (error: unknown) => logError(logger, error)
+      const watches = [
+        watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed),
+        hourly(() => removeExpiredUsers(deps.database), failed),
+      ]
+      const deliveries = openDeliveries(deps.database, config, {
+        failed: (error, task) => logFailure(logger, error, task),
+        disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
+      })
+      deliveries.start()
+      return {
+        fetch: createApp({ ...deps, control, deliveries }).fetch,
+        drain: () => deliveries.drain(),
+        stop: async () => {
+          for (const watch of watches) watch.stop()
+          await deliveries.stop()
+          await control.stop()
+        },
+      }
+    },
+    out: process.stdout,
+    onLost,
+  })
+  stopOnSignals(gateway, logger)
+}

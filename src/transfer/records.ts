@@ -1,0 +1,44 @@
+import { isOurId } from '../repositories/stored-form.ts'
+import type { Resource } from '../scim/resource.ts'
+
+/** A resource of any type, with its id; without what is computed and what is never returned. */
+export interface ResourceRecord {
+  readonly kind: 'resource'
+  readonly type: string
+  readonly resource: Resource
+}
+
+/**
+ * One membership, by ids. `deferred` is one whose member is nobody in the tenant (yet), kept as it was sent: only where the
+ * tenant has the setting `deferReferenceChecks`.
+ */
+export interface MemberRecord {
+  readonly kind: 'member' | 'deferred'
+  readonly group: string
+  readonly member: string
+  /** What the client called the member. */
+  readonly display?: string | undefined
+}
+
+/** A piece of a tenant's directory. All resources come before all members, so whoever takes them in order has both ends. */
+export type TransferRecord = ResourceRecord | MemberRecord
+
+/** Where a record stands in the order: what an export goes on after. */
+export type Position =
+  | { readonly kind: 'resource'; readonly id: string }
+  | { readonly kind: 'member' | 'deferred'; readonly group: string; readonly member: string }
+
+/** The position of a record as text. */
+export const positionOf = (record: TransferRecord): string =>
+  record.kind === 'resource'
+    ? `resource:${String(record.resource.id)}`
+    : `${record.kind}:${record.group}:${record.member}`
+
+/** Reads a position; undefined where the text is none. */
+export function parsePosition(text: string): Position | undefined {
+  const [, kind, id = '', member] = /^(resource|member|deferred):([^:]*)(?::(.*))?$/s.exec(text) ?? []
+  if (!isOurId(id)) return undefined
+  if (kind === 'resource') return member === undefined ? { kind, id } : undefined
+  if (kind === 'deferred' && member !== undefined) return { kind, group: id, member }
+  return kind === 'member' && member !== undefined && isOurId(member) ? { kind, group: id, member } : undefined
+}

@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bootstrap } from '../../src/administration/bootstrap.ts'
+import { CliError, EXIT } from '../../src/cli/failure.ts'
+import { assignments } from '../../src/cli/values.ts'
+import type { Schemas } from '../../src/client/index.ts'
+import { loadConfig } from '../../src/config.ts'
+import { openDatabase } from '../../src/db/open.ts'
+import { rollcall, rollcallJson } from '../support/cli.ts'
+import { engineName, ownStore } from '../support/engines.ts'
+import { type Gateway, openGateway } from '../support/gateway.ts'
+
+type Env = Record<string, string>
+
+let gateway: Gateway
+let store: Awaited<ReturnType<typeof ownStore>>
+let overTheNetwork: Env
+beforeAll(async () => {
+  gateway = await openGateway()
+  const names = { ROLLCALL_PROJECT: gateway.project, ROLLCALL_ENVIRONMENT: gateway.environment }
+  overTheNetwork = { ...names, ROLLCALL_URL: gateway.origin, ROLLCALL_ADMIN_KEY: gateway.adminKey }
+  store = await ownStore()
+  const database = await openDatabase(loadConfig(store.env), () => {})
+  await bootstrap(database, {})
+  await database.close()
+})
+afterAll(async () => {
+  await gateway.close()
+  store.remove()
+})
+
+describe.each<[string, () => Env]>([
+  ['over the admin API', () => overTheNetwork],
+  ['straight on the database', () => store.env],
+])('%s', (_, environment) => {
+  const key = `acme-${Date.now()}`
+
+  test('a tenant is made, listed, and set', async () => {
+    const env = environment()
+    const made = await rollcallJson<Schemas['Tenant']>(
+      ...[env, 'tenant', 'create', key, '--name', 'Acme', '--set', 'mode=strict', 'rootQueries=false'],
+    )
+    expect(made).toMatchObject({ key, name: 'Acme', settings: { mode: 'strict', rootQueries: false } })
+    expect(made.scimBaseUrl).toMatch(new RegExp(`^http://.*/v2/${key}$`))
+    const all = await rollcallJson<Schemas['Tenant'][]>(env, 'tenant', 'list')
+    expect(all.map((tenant) => tenant.key)).toEqual(['default', key])
+    const set = await rollcallJson(env, 'tenant', 'settings', key, 'mode=null', 'uniqueGroupNames=false')
+    expect(set).toMatchObject({
+      settings: { rootQueries: false, uniqueGroupNames: false },
+      effectiveSettings: { mode: 'lenient', uniqueGroupNames: false },
+    })
+    expect(await rollcallJson(env, 'tenant', 'settings', key)).toEqual(set)
+  })
+
+  test('a key is made, rotated, settled, listed without its secret, and revoked', async () => {
+    const env = environment()
+    const place = ['--tenant', key]
+    const made = await rollcallJson<Schemas['CreatedApiKey']>(
+      ...[env, 'key', 'create', 'Okta', ...place, '--permission', 'scim:read', '--expires', '2099-01-01T00:00:00Z'],
+    )
+    expect(made).toMatchObject({
+      name: 'Okta',
+      permissions: ['scim:read'],
+      scope: { kind: 'tenant' },
+      expiresAt: '2099-01-01T00:00:00.000Z',
+    })
+    const rotated = await rollcallJson<Schemas['CreatedApiKey']>(env, 'key', 'rotate', made.id, '--until-new-is-used')
+    expect([rotated.id, rotated.key === made.key]).toEqual([made.id, false])
+    expect((await rollcall(env, 'key', 'rotate', made.id)).exitCode).toBe(EXIT.refused)
+    const undone = await rollcallJson<Schemas['ApiKey']>(env, 'key', 'rotate', made.id, '--undo')
+    expect(undone.secrets.map(({ endsAt }) => endsAt === null)).toEqual([true, false])
+    await rollcallJson(env, 'key', 'rotate', made.id, '--keep-old', '60')
+    await rollcallJson(env, 'key', 'rotate', made.id, '--end-old')
+    const all = await rollcallJson<Schemas['ApiKey'][]>(env, 'key', 'list', ...place)
+    expect(all.map(({ id, secrets }) => [id, secrets.filter(({ endsAt }) => endsAt === null).length])).toEqual([
+      [made.id, 1],
+    ])
+    expect(JSON.stringify(all)).not.toContain(rotated.key)
+    await rollcallJson(env, 'key', 'revoke', made.id, '--scope', 'instance')
+    const [revoked] = await rollcallJson<Schemas['ApiKey'][]>(env, 'key', 'list', ...place)
+    expect(revoked?.revokedAt).not.toBeNull()
+  })
+
+  test('without --json people get a table', async () => {
+    const { out } = await rollcall(environment(), 'tenant', 'list')
+    expect(out).toMatch(new RegExp(`^KEY +NAME +PAUSED +BASE URL\ndefault +default +no +http\\S+\n${key} +Acme +no`))
+  })
+
+  test.each<[string, string[], number, RegExp]>([
+    ['a tenant that is not there', ['tenant', 'settings', 'nobody'], EXIT.refused, /There is no tenant "nobody" here/],
+    ['a taken key', ['tenant', 'create', 'default'], EXIT.refused, /is taken/],
+    ['a wrong setting', ['tenant', 'settings', 'default', 'mode=odd'], EXIT.refused, /settings\.mode Invalid option/],
+    ['an unknown setting', ['tenant', 'settings', 'default', 'x=1'], EXIT.refused, /settings\.x is not known here/],
+    ['a setting without value', ['tenant', 'settings', 'default', 'mode'], EXIT.usage, /form setting=value/],
+    ['a wrong permission', ['key', 'create', 'k', '--permission', 'all'], EXIT.usage, /Allowed choices are scim:read/],
+    ['an unknown command', ['tenants'], EXIT.usage, /unknown command 'tenants'/],
+    ['a missing argument', ['key', 'revoke'], EXIT.usage, /missing required argument 'id'/],
+  ])('%s is one line on standard error', async (_, args, exitCode, words) => {
+    const ran = await rollcall(environment(), ...args)
+    expect(ran).toEqual({
+      exitCode,
+      out: '',
+      err: expect.stringMatching(/^rollcall: [^\n]+(\n\(Did you mean .*\))?\n$/),
+    })
+    expect(ran.err).toMatch(words)
+  })
+})
+
+test('the trail tells of what the command line did', async () => {
+  const { ROLLCALL_PROJECT: p = '', ROLLCALL_ENVIRONMENT: e = '' } = overTheNetwork
+  const answer = await fetch(`${gateway.origin}/api/v1/projects/${p}/environments/${e}/audit-log`, {
+    headers: { Authorization: `Bearer ${gateway.adminKey}` },
+  })
+  const { items } = (await answer.json()) as { items: { action: string }[] }
+  expect(items[0]?.action).toBe('api_key.revoked')
+})
+
+test.each<[string, Env, number, RegExp]>([
+  ['a gateway that is not there', { ROLLCALL_URL: 'http://127.0.0.1:1' }, EXIT.unreachable, /127\.0\.0\.1:1 cannot be/],
+  ['a URL that is none', { ROLLCALL_URL: 'scim.example.com' }, EXIT.usage, /ROLLCALL_URL/],
+  ['a wrong configuration', { PORT: 'x', ADMIN_KEY: 'x' }, EXIT.usage, /^rollcall: PORT takes .*\nrollcall: ADMIN_KEY/],
+  [
+    'a database that is not there',
+    { DATABASE_URL: 'postgres://u:hush@127.0.0.1:1/x' },
+    EXIT.unreachable,
+    /^rollcall: PostgreSQL at 127\.0\.0\.1:1\/x cannot be used: (?!.*hush)/,
+  ],
+])('%s ends with its code and a line', async (_, env, exitCode, words) => {
+  const ran = await rollcall({ ROLLCALL_ADMIN_KEY: 'a key with some length', ...env }, 'tenant', 'list')
+  expect(ran).toEqual({ exitCode, out: '', err: expect.stringMatching(words) })
+})
+
+test('a key is needed for a gateway, and one that it knows', async () => {
+  const missing = await rollcall({ ROLLCALL_URL: gateway.origin }, 'tenant', 'list')
+  expect(missing).toMatchObject({ exitCode: EXIT.usage, err: expect.stringContaining('ROLLCALL_ADMIN_KEY') })
+  const wrong = await rollcall({ ROLLCALL_URL: gateway.origin }, 'tenant', 'list', '--admin-key', 'wrong')
+  expect(wrong).toMatchObject({ exitCode: EXIT.refused, out: '' })
+})
+
+test('migrate brings PostgreSQL up to date, and says why not the embedded database', async () => {
+  const ran = await rollcall(store.env, 'migrate', '--json')
+  if (engineName() === 'postgres')
+    expect(ran).toEqual({ exitCode: EXIT.done, out: '{\n  "migrated": true\n}\n', err: '' })
+  else expect(ran).toMatchObject({ exitCode: EXIT.unreachable, err: expect.stringContaining('when Rollcall starts') })
+})
+
+test('--help tells the exit codes, of the program and with every option of a command', async () => {
+  expect((await rollcall({}, '--help')).out).toMatch(/Exit codes:\n {2}0 {2}done\n/)
+  const { exitCode, out } = await rollcall({}, 'key', 'rotate', '--help')
+  expect([exitCode, out]).toEqual([EXIT.done, expect.stringMatching(/--keep-old[\s\S]*--json/)])
+})
+
+test.each([
+  ['a=true', { a: true }],
+  ['a=25', { a: 25 }],
+  ['a=null', { a: null }],
+  ['a=strict', { a: 'strict' }],
+  ['a=b=c', { a: 'b=c' }],
+  ['a=', { a: '' }],
+])('%s is read', (text, value) => expect(assignments([text])).toEqual(value))
+
+test('what has no value is no setting', () => expect(() => assignments(['=x'])).toThrow(CliError))

@@ -1,0 +1,136 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import postgres from 'postgres'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Finding } from '../../src/cli/checkup.ts'
+import { EXIT } from '../../src/cli/failure.ts'
+import { loadConfig } from '../../src/config.ts'
+import { openDatabase } from '../../src/db/open.ts'
+import { rollcall } from '../support/cli.ts'
+import { engineName, ownStore } from '../support/engines.ts'
+import { type Gateway, openGateway } from '../support/gateway.ts'
+
+let gateway: Gateway
+let store: Awaited<ReturnType<typeof ownStore>>
+beforeAll(async () => {
+  gateway = await openGateway()
+  store = await ownStore()
+})
+afterAll(async () => {
+  await gateway.close()
+  store.remove()
+})
+
+/** The findings by check, and how the command ended. */
+async function examine(env: Record<string, string>) {
+  const { exitCode, out, err } = await rollcall({ PORT: '1', ...env }, 'doctor', '--json')
+  const findings: Finding[] = JSON.parse(out)
+  for (const { state, mend } of findings)
+    expect(mend === undefined, 'what is wrong, and only that, can be mended').toBe(state !== 'wrong')
+  return { exitCode, err, states: findings.map(({ check, state }) => `${check}: ${state}`), findings }
+}
+const healthy = ['database: ok', 'migrations: ok', 'clock: ok']
+const found = (findings: readonly Finding[], check: string) => findings.find((finding) => finding.check === check)
+
+test('a store, and a gateway that nobody said is running', async () => {
+  const opened = await openDatabase(loadConfig(store.env), () => {})
+  await opened.close()
+  const { exitCode, states, err } = await examine(store.env)
+  expect({ exitCode, states, err }).toEqual({
+    exitCode: EXIT.done,
+    states: ['config: ok', ...healthy, 'reachability: skipped'],
+    err: '',
+  })
+})
+
+test('a running gateway and its key', async () => {
+  const env = { ...store.env, ROLLCALL_URL: gateway.origin }
+  const good = await examine({ ...env, ROLLCALL_ADMIN_KEY: gateway.adminKey })
+  expect([good.exitCode, good.states.slice(-2)]).toEqual([EXIT.done, ['reachability: ok', 'admin key: ok']])
+  const environments = await gateway.mintKey({ permissions: ['admin'] })
+  expect((await examine({ ...env, ROLLCALL_ADMIN_KEY: environments })).exitCode).toBe(EXIT.done)
+  const narrow = await examine({ ...env, ROLLCALL_ADMIN_KEY: gateway.key })
+  expect([narrow.exitCode, found(narrow.findings, 'admin key')?.found]).toEqual([
+    EXIT.unwell,
+    'The API key lacks the permission "admin".',
+  ])
+  expect((await examine(env)).states.at(-1)).toBe('admin key: skipped')
+})
+
+test('wrong variables are a finding each', async () => {
+  const { exitCode, err, findings } = await examine({ PORT: 'x', ADMIN_KEY: 'x' })
+  expect([exitCode, err]).toEqual([EXIT.unwell, 'rollcall: 2 things to mend\n'])
+  expect(findings.filter(({ check }) => check === 'config').map((finding) => finding.found.split(' ')[0])).toEqual([
+    'PORT',
+    'ADMIN_KEY',
+  ])
+})
+
+test('a gateway that should answer and does not', async () => {
+  for (const name of ['ROLLCALL_URL', 'PUBLIC_URL']) {
+    const { exitCode, findings } = await examine({ ...store.env, [name]: 'http://127.0.0.1:1' })
+    expect([exitCode, found(findings, 'reachability')?.found]).toEqual([
+      EXIT.unwell,
+      expect.stringContaining('no gateway answers at http://127.0.0.1:1'),
+    ])
+  }
+})
+
+test.each([
+  ['something else at the URL', 404, 404, /\/livez answers 404/],
+  ['a gateway without its database', 200, 503, /has no database/],
+])('%s', async (_, live, ready, words) => {
+  const server = createServer((request, answer) => {
+    answer.writeHead(request.url === '/livez' ? live : ready).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const { findings } = await examine({ ...store.env, ROLLCALL_URL: `http://127.0.0.1:${port}` })
+  expect(found(findings, 'reachability')).toMatchObject({ state: 'wrong', found: expect.stringMatching(words) })
+  server.close()
+})
+
+test('a database that does not answer, without its password in the answer', async () => {
+  const { exitCode, findings } = await examine({ DATABASE_URL: 'postgres://someone:hush@127.0.0.1:1/there' })
+  expect([exitCode, found(findings, 'database')]).toEqual([EXIT.unwell, expect.objectContaining({ state: 'wrong' })])
+  expect(JSON.stringify(findings)).not.toContain('hush')
+})
+
+test('an embedded database that another process has, or that is not there yet', async ({ skip }) => {
+  if (engineName() !== 'pglite') return skip()
+  const opened = await openDatabase(loadConfig(store.env), () => {})
+  const held = await examine(store.env)
+  expect([held.exitCode, found(held.findings, 'database')?.found]).toEqual([
+    EXIT.unwell,
+    expect.stringContaining('in use by another process'),
+  ])
+  const running = await examine({ ...store.env, ROLLCALL_URL: gateway.origin })
+  expect([running.exitCode, found(running.findings, 'database')?.state]).toEqual([EXIT.done, 'ok'])
+  await opened.close()
+  const none = await examine({ DATA_DIR: `${store.env.DATA_DIR}/none` })
+  expect([none.exitCode, found(none.findings, 'database')?.state]).toEqual([EXIT.done, 'skipped'])
+})
+
+test('tables that are behind, or ahead of this version', async ({ skip }) => {
+  if (engineName() !== 'postgres') return skip()
+  const sql = postgres(store.env.DATABASE_URL ?? '', { max: 1 })
+  try {
+    await sql`update drizzle.__drizzle_migrations set created_at = created_at + 1`
+    const ahead = await examine(store.env)
+    expect(found(ahead.findings, 'migrations')?.found).toContain('newer version')
+    await sql`delete from drizzle.__drizzle_migrations`
+    const behind = await examine(store.env)
+    expect([behind.exitCode, found(behind.findings, 'migrations')?.mend]).toEqual([
+      EXIT.unwell,
+      expect.stringContaining('rollcall migrate'),
+    ])
+  } finally {
+    await sql.end()
+  }
+})
+
+test('people read a line for each, with what to do', async () => {
+  const { out, err } = await rollcall({ PORT: 'x' }, 'doctor')
+  expect(out).toMatch(/^✗ config {8}PORT takes .*\n {16}→ change the variable/)
+  expect(err).toBe('rollcall: one thing to mend\n')
+})
