@@ -172,6 +172,14 @@ CREATE TABLE "schema_definitions" (
 	CONSTRAINT "schema_definitions_name" UNIQUE NULLS NOT DISTINCT("environment_id","tenant_id","kind","name_folded")
 );
 --> statement-breakpoint
+CREATE TABLE "signing_keys" (
+	"generation" integer PRIMARY KEY NOT NULL,
+	"kid" text NOT NULL,
+	"public_jwk" jsonb NOT NULL,
+	"sealed" text NOT NULL,
+	"created_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "tenants" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"environment_id" uuid NOT NULL,

@@ -10,6 +10,7 @@ import { refusalFor, scimErrorResponse } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
+import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRouter } from './http/scim/router.ts'
@@ -26,7 +27,7 @@ export interface AppDeps {
   readonly deliveries: Deliveries
 }
 
-/** Mounts the surfaces: SCIM, the admin API and health; and turns whatever fails into an answer, in this one place. */
+/** Mounts the surfaces: SCIM, the admin API, OAuth and health; and turns whatever fails into an answer, in this one place. */
 export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const { config, control, database, logger, deliveries } = deps
   const limits = {
@@ -48,6 +49,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   app.use(requestLog(logger))
   app.route('/', healthRoutes(database))
   app.route('/', modesPage())
+  app.route('/', oauthRoutes({ control, config }))
   app.all('/scim/*', gateway)
   const admin = adminApi({ database, config, control, deliveries })
   app.route('/api/v1', admin)

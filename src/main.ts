@@ -19,7 +19,7 @@ async function main(): Promise<void> {
     logger,
     bootstrap,
     createApp: (deps) => {
-      const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
+      const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
       const expiry = watchExpiry(
         deps.database,
         (key) => keyExpiryLine(logger, key),

@@ -1,13 +1,16 @@
 import { LRUCache } from 'lru-cache'
 import { ScimError } from '../scim/errors.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
+import { type AccessToken, AccessTokens, isJwt } from './access-token.ts'
 import { hashApiKey, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication, BadKey } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
 import { describeClient } from './client.ts'
+import { Keyring, type SigningKeyStore } from './keyring.ts'
 import type { EnvironmentPlace, Principal } from './principal.ts'
-import { CONFIGURED_ADMIN } from './principal.ts'
+import { CONFIGURED_ADMIN, sameScope } from './principal.ts'
 import { foldKey, isKeyOrId } from './scim-path.ts'
+import type { SecretBox } from './secret-box.ts'
 import type { EnvironmentSettings, TenantSettings } from './settings.ts'
 
 /** An API key as stored: one secret, or two while it is rotated. */
@@ -21,7 +24,7 @@ export interface StoredSecret {
   readonly principal: Principal
   readonly version: number
   readonly hash: string
-  /** When a rotation puts an end to it, in milliseconds since 1970. */
+  /** When a rotation puts an end to it, in milliseconds since 1970; of an access token, when that expires if it does before. */
   readonly endsAt: number | undefined
   /** True when its use puts an end to the secret before it. */
   readonly endsOthers: boolean
@@ -95,6 +98,9 @@ export interface ControlStore {
   recordKeyUse(uses: readonly KeyUse[]): Promise<void>
   /** Ends the secret before `version`, now that this one was seen in use. */
   endRotation(keyId: string, version: number): Promise<void>
+  /** The keys that sign access tokens, and what their private halves are sealed with. */
+  readonly signingKeys: SigningKeyStore
+  readonly secretBox: SecretBox
 }
 
 export interface ControlPlaneOptions {
@@ -120,6 +126,8 @@ const MAX_MISSED = 1_000
  * have not changed. Nothing is served on a confirmation older than a second; when none is to be had, look-ups throw.
  */
 export class ControlPlane {
+  /** Issues access tokens, and tells those of ours from others; whether one still stands, `authenticate` says. */
+  readonly tokens: AccessTokens
   readonly #store: ControlStore
   readonly #clock: () => number
   readonly #adminHash: string | undefined
@@ -139,17 +147,33 @@ export class ControlPlane {
     this.#store = store
     this.#clock = options.clock ?? (() => performance.now())
     this.#adminHash = options.adminKey === undefined ? undefined : hashApiKey(options.adminKey)
+    this.tokens = new AccessTokens(new Keyring(store.signingKeys, store.secretBox))
   }
 
-  /** Who a request comes from, by its `Authorization` header; notes the use of the key, and by which `User-Agent`. */
-  async authenticate(header: string | undefined, client?: string): Promise<AuthenticatedKey | Refused> {
+  /**
+   * Who a request comes from, by its `Authorization` header; notes the use of the key, and by which `User-Agent`.
+   *
+   * @param issuer gives the origin that access tokens must be for; without it, they are not taken
+   */
+  async authenticate(
+    header: string | undefined,
+    client?: string,
+    issuer?: () => string,
+  ): Promise<AuthenticatedKey | Refused> {
     const now = Date.now()
     let secret: KnownSecret | undefined
     const lookUp = async (token: string): Promise<Principal | BadKey> => {
       const hash = hashApiKey(token)
       if (this.#adminHash !== undefined && sameHash(hash, this.#adminHash)) return CONFIGURED_ADMIN
-      secret = await this.#secretOf(token, hash)
-      if (secret === undefined) return 'unknown'
+      if (issuer !== undefined && isJwt(token)) {
+        const verified = await this.tokens.verify(token, hash, issuer())
+        if (typeof verified === 'string') return verified
+        secret = await this.#secretUnder(verified, hash)
+        if (secret === undefined) return 'token ended'
+      } else {
+        secret = await this.#secretOf(token, hash)
+        if (secret === undefined) return 'unknown'
+      }
       if (secret.revoked) return 'revoked'
       return secret.endsAt !== undefined && secret.endsAt <= now ? 'rotated' : secret.principal
     }
@@ -247,6 +271,20 @@ export class ControlPlane {
       // All are compared, so that the time does not tell which of them it was.
       for (const secret of stored?.secrets ?? []) if (sameHash(secret.hash, hash)) found = secret
       return stored && found && { ...found, revoked: stored.revoked }
+    })
+  }
+
+  /** The secret on which an access token rests, narrowed to what the token says. */
+  async #secretUnder(token: AccessToken, hash: string): Promise<KnownSecret | undefined> {
+    return this.#remembered(`token ${hash}`, async () => {
+      const stored = await this.#store.apiKey(token.keyId)
+      const found = stored?.secrets.find(({ version }) => version === token.secretVersion)
+      if (stored === undefined || found === undefined) return undefined
+      const { principal } = found
+      if (!sameScope(principal.scope, token.scope)) return undefined
+      const permissions = new Set(token.permissions.filter((permission) => principal.permissions.has(permission)))
+      const endsAt = Math.min(token.expiresAt, found.endsAt ?? Number.POSITIVE_INFINITY)
+      return { ...found, principal: { ...principal, permissions }, endsAt, revoked: stored.revoked }
     })
   }
 

@@ -1,18 +1,27 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { ControlStore } from '../context/control-cache.ts'
+import { secretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
 import { appendDeeds, THE_GATEWAY } from './audit.ts'
 import { changeControl, currentRevision } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
+import { instanceSecret } from './instance-secrets.ts'
 import { projectsIn } from './projects.ts'
 import { schemaDefinitionsOf } from './schema-definitions.ts'
+import { signingKeyStore } from './signing-keys.ts'
 import { tenantsOf } from './tenants.ts'
 
-/** The look-ups that come before a tenant is known, for `ControlPlane` to remember. */
-export function controlStore(database: Database): ControlStore {
+/**
+ * The look-ups that come before a tenant is known, for `ControlPlane` to remember.
+ *
+ * @param secretsKey what the configuration gives to seal signing keys with; without it, a secret kept in the store
+ */
+export function controlStore(database: Database, secretsKey?: string | undefined): ControlStore {
   return {
+    signingKeys: signingKeyStore(database),
+    secretBox: secretBox(async () => secretsKey ?? instanceSecret(database, 'secrets')),
     shared: database.engine === 'postgres',
     revision: () => currentRevision(database),
 

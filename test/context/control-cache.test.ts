@@ -1,7 +1,9 @@
 import { beforeEach, expect, test } from 'vitest'
 import { mintApiKey } from '../../src/context/api-key.ts'
 import { ControlPlane, type ControlStore, type KeyUse, type StoredKey } from '../../src/context/control-cache.ts'
+import type { StoredSigningKey } from '../../src/context/keyring.ts'
 import type { Principal } from '../../src/context/principal.ts'
+import { secretBox } from '../../src/context/secret-box.ts'
 
 let now = 0
 let queries: string[]
@@ -10,6 +12,7 @@ let revisionTakesMs: number
 let broken: boolean
 const keys = new Map<string, StoredKey>()
 const uses: KeyUse[][] = []
+const signingKeys: StoredSigningKey[] = []
 const ended: [string, number][] = []
 
 const store = (shared: boolean): ControlStore => ({
@@ -31,6 +34,17 @@ const store = (shared: boolean): ControlStore => ({
   },
   environment: async () => undefined,
   tenant: async () => undefined,
+  signingKeys: {
+    list: async () => {
+      queries.push('signing keys')
+      return signingKeys
+    },
+    insert: async (made) => {
+      signingKeys.unshift(made)
+    },
+    deleteBefore: async () => {},
+  },
+  secretBox: secretBox(async () => 'a secret of the instance'),
   createTenant: async (_, key) => ({ id: 't', key, settings: {}, definitions: [], paused: false }),
   recordKeyUse: async (batch) => {
     if (broken) throw new Error('no store')
@@ -69,6 +83,7 @@ beforeEach(() => {
   revisionTakesMs = 0
   broken = false
   keys.clear()
+  signingKeys.length = 0
   uses.length = 0
   ended.length = 0
 })

@@ -17,7 +17,7 @@ import { environmentRoutes } from './environments.ts'
 import { eventRoutes } from './events.ts'
 import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
-import { addressOf } from './origin.ts'
+import { addressOf, authenticateRequest } from './origin.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -53,7 +53,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
-    const result = await control.authenticate(c.req.header('authorization'), c.req.header('user-agent'))
+    const result = await authenticateRequest(control, c, config)
     if ('challenge' in result) return challengeResponse(result.challenge, c.var.requestId)
     if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
     c.set('principal', result.principal)
@@ -78,7 +78,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   // Everything but what the application reads is for administrators.
   for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'))
   directoryRoutes(app, control, config)
-  eventRoutes(app, control, deliveries)
+  eventRoutes(app, control, { ...deliveries, config })
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)

@@ -63,13 +63,18 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
     located: ScimPath,
     baseUrlFor: (basePath: string) => string,
   ): Promise<Admitted> {
-    const { principal, secret } = await authenticated(authorization, client)
+    const { principal, secret } = await authenticated(authorization, client, baseUrlFor)
     const { tenant, path } = await resolveTenant(located, principal, control, baseUrlFor)
     return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
   }
 
-  async function authenticated(authorization: string | undefined, client: string | undefined) {
-    const authentication = await control.authenticate(authorization, client)
+  async function authenticated(
+    authorization: string | undefined,
+    client: string | undefined,
+    baseUrlFor: (basePath: string) => string,
+  ) {
+    // Access tokens are for the origin by which they come.
+    const authentication = await control.authenticate(authorization, client, () => baseUrlFor(''))
     if ('challenge' in authentication) throw new ChallengeError(authentication.challenge)
     return authentication
   }
@@ -86,7 +91,7 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
       if (resolved && DISCOVERY.includes(resolved.path.rest[0] ?? ''))
         return { principal: undefined, tenant: resolved.tenant, rest: resolved.path.rest }
     }
-    await authenticated(authorization, header('user-agent'))
+    await authenticated(authorization, header('user-agent'), baseUrlFor)
     if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.detail)
     throw new Error('a caller without a key was taken for one with a key')
   }
