@@ -98,6 +98,56 @@ test('a key seen recently costs no round trip', async () => {
   expect(queries).toHaveLength(2)
 })
 
+test('SEC-08 an access token seen recently costs no round trip, and ends with its key when the revision tells', async () => {
+  const control = plane()
+  const { id, principal } = storeKey()
+  const [issuer, content] = [
+    'https://scim.test',
+    { keyId: id, secretVersion: 1, scope: principal.scope, permissions: [] },
+  ]
+  const { token } = await control.tokens.issue(content, issuer)
+  queries.length = 0
+  const ask = () => control.authenticate(`Bearer ${token}`, 'client', () => issuer)
+  expect(await ask()).toMatchObject({ principal: { keyId: id } })
+  expect(queries).toEqual(['revision', `key ${id}`])
+  now += 499
+  expect(await ask()).toMatchObject({ principal: { keyId: id } })
+  expect(queries).toHaveLength(2)
+
+  keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
+  revision++
+  now += 1
+  expect(await ask()).toMatchObject({ challenge: { status: 401, detail: 'The API key was revoked.' } })
+})
+
+test('SEC-03 an access token is not taken for a key that is gone, is for another place or has another secret', async () => {
+  const control = plane()
+  const { id, principal } = storeKey()
+  const right = { keyId: id, secretVersion: 1, scope: principal.scope, permissions: [] }
+  const place = { kind: 'project', projectId: 'p' } as const
+  for (const wrong of [{ keyId: mintApiKey().id }, { secretVersion: 2 }, { scope: place }]) {
+    const { token } = await control.tokens.issue({ ...right, ...wrong }, 'https://scim.test')
+    const result = await control.authenticate(`Bearer ${token}`, undefined, () => 'https://scim.test')
+    expect(result).toMatchObject({ challenge: { status: 401, detail: expect.stringContaining('has ended') } })
+  }
+})
+
+test('SEC-03 a storm of bad tokens costs no query but for the signing keys, once', async () => {
+  const control = plane()
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const storm = Array.from({ length: 300 }, (_, i) => {
+    const header = { alg: i % 3 === 0 ? 'none' : 'ES256', typ: 'at+jwt', kid: `unknown-${i}` }
+    return control.authenticate(
+      `Bearer ${part(header)}.${part({ sub: 'x' })}.AAAA`,
+      undefined,
+      () => 'https://scim.test',
+    )
+  })
+  for (const result of await Promise.all(storm)) expect(result).toMatchObject({ challenge: { status: 401 } })
+  // Asked for, made, and read as they are now.
+  expect(queries).toEqual(['signing keys', 'signing keys'])
+})
+
 test('SEC-07 a typo is refused without a query, and so is a guess the second time', async () => {
   const control = plane()
   const { key } = storeKey()
