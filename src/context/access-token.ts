@@ -9,8 +9,8 @@ import { idsOf, PERMISSIONS, type Permission, type Scope, scopeOf } from './prin
 export interface AccessToken {
   /** Id of the API key. */
   readonly keyId: string
-  /** Version of the secret by which it was got; the token ends with it. */
-  readonly secretVersion: number
+  /** Version of the secret by which it was got, or thumbprint of the public key; the token ends with it. */
+  readonly credential: number | string
   readonly scope: Scope
   readonly permissions: readonly Permission[]
   /** Milliseconds since 1970, a whole second. */
@@ -64,9 +64,9 @@ export class AccessTokens {
     const issuedAt = Math.floor(this.#now() / 1000)
     const expiresAt = Math.floor(Math.min(issuedAt * 1000 + SIGNED_FOR_MS, notAfter) / 1000)
     const { kid, key } = await this.#keyring.signing()
-    const { keyId, secretVersion, scope, permissions } = content
+    const { keyId, credential, scope, permissions } = content
     const token = await new SignJWT({
-      ...{ client_id: keyId, scope: permissions.join(' '), key_version: secretVersion, place: idsOf(scope) },
+      ...{ client_id: keyId, scope: permissions.join(' '), credential, place: idsOf(scope) },
     })
       .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: TYPE, kid })
       .setIssuer(issuer)
@@ -123,17 +123,17 @@ function keyIdOf(token: string): string | undefined {
 
 /** What we have signed is read as strictly as what anybody might have. */
 function contentOf(payload: JWTPayload): AccessToken | undefined {
-  const { client_id: keyId, sub, scope, key_version: secretVersion, place, exp } = payload
+  const { client_id: keyId, sub, scope, credential, place, exp } = payload
   if (typeof keyId !== 'string' || keyId !== sub || !isApiKeyId(keyId) || typeof scope !== 'string') return undefined
-  if (typeof secretVersion !== 'number' || typeof place !== 'object' || place === null || exp === undefined)
-    return undefined
+  if ((typeof credential !== 'number' && typeof credential !== 'string') || exp === undefined) return undefined
+  if (typeof place !== 'object' || place === null) return undefined
   const id = (name: string) => {
     const value: unknown = Reflect.get(place, name)
     return typeof value === 'string' ? value : null
   }
   const given = scope.split(' ')
   return {
-    ...{ keyId, secretVersion, expiresAt: exp * 1000 },
+    ...{ keyId, credential, expiresAt: exp * 1000 },
     scope: scopeOf({ projectId: id('projectId'), environmentId: id('environmentId'), tenantId: id('tenantId') }),
     permissions: PERMISSIONS.filter((permission) => given.includes(permission)),
   }

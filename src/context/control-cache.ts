@@ -2,10 +2,11 @@ import { LRUCache } from 'lru-cache'
 import { ScimError } from '../scim/errors.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
 import { type AccessToken, AccessTokens, isJwt } from './access-token.ts'
-import { hashApiKey, parseApiKey, sameHash } from './api-key.ts'
+import { hashApiKey, isApiKeyId, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication, BadKey } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
 import { describeClient } from './client.ts'
+import type { ClientKey } from './client-key.ts'
 import { Keyring, type SigningKeyStore } from './keyring.ts'
 import type { EnvironmentPlace, Principal } from './principal.ts'
 import { CONFIGURED_ADMIN, sameScope } from './principal.ts'
@@ -13,17 +14,26 @@ import { foldKey, isKeyOrId } from './scim-path.ts'
 import type { SecretBox } from './secret-box.ts'
 import type { EnvironmentSettings, TenantSettings } from './settings.ts'
 
-/** An API key as stored: one secret, or two while it is rotated. */
+/** An API key as stored: one secret, or two while it is rotated, and the public keys that stand beside them. */
 export interface StoredKey {
   readonly revoked: boolean
   readonly secrets: readonly StoredSecret[]
+  readonly publicKeys: readonly StoredPublicKey[]
+}
+
+/** A public key of a client that signs for itself. */
+export interface StoredPublicKey extends ClientKey {
+  readonly principal: Principal
 }
 
 export interface StoredSecret {
   /** Who its holder is. */
   readonly principal: Principal
+  /** 0 where a public key stands in its place. */
   readonly version: number
   readonly hash: string
+  /** Thumbprint of that public key. */
+  readonly publicKey?: string
   /** When a rotation puts an end to it, in milliseconds since 1970; of an access token, when that expires if it does before. */
   readonly endsAt: number | undefined
   /** True when its use puts an end to the secret before it. */
@@ -34,6 +44,8 @@ export interface StoredSecret {
 export interface KeyUse {
   readonly id: string
   readonly version: number
+  /** Thumbprint of the public key that was used in place of a secret. */
+  readonly publicKey?: string
   /** Milliseconds since 1970. */
   readonly at: number
   /** Name of the client: printable and short, null where it gave none. */
@@ -49,7 +61,7 @@ type AuthenticatedKey = Exclude<Authentication, Refused> & {
   readonly secret: KnownSecret | undefined
 }
 
-type NotedUse = Pick<KeyUse, 'id' | 'version' | 'at'> & {
+type NotedUse = Omit<KeyUse, 'client'> & {
   /** `User-Agent` as it was sent. */
   readonly client: string | undefined
   readonly endsOthers: boolean
@@ -98,6 +110,8 @@ export interface ControlStore {
   recordKeyUse(uses: readonly KeyUse[]): Promise<void>
   /** Ends the secret before `version`, now that this one was seen in use. */
   endRotation(keyId: string, version: number): Promise<void>
+  /** Takes note of a client assertion of this key until it expires; false where its `jti` is known already. */
+  takeAssertion(keyId: string, jti: string, expiresAt: Date): Promise<boolean>
   /** The keys that sign access tokens, and what their private halves are sealed with. */
   readonly signingKeys: SigningKeyStore
   readonly secretBox: SecretBox
@@ -191,10 +205,11 @@ export class ControlPlane {
    */
   noteUse(secret: KnownSecret | undefined, client: string | undefined, now = Date.now()): boolean {
     if (secret === undefined) return true
-    const { principal, version, hash, endsAt, endsOthers } = secret
+    const { principal, version, hash, publicKey, endsAt, endsOthers } = secret
     if (principal.expiresAt !== undefined && principal.expiresAt <= now) return false
     if (endsAt !== undefined && endsAt <= now) return false
-    this.#uses.set(hash, { id: principal.keyId, version, at: now, client, endsOthers })
+    const byPublicKey = publicKey === undefined ? undefined : { publicKey }
+    this.#uses.set(hash, { id: principal.keyId, version, ...byPublicKey, at: now, client, endsOthers })
     // What ends with this use had better end soon.
     this.#flushAt(now + (endsOthers ? END_ROTATION_AFTER_MS : FLUSH_USES_MS), now)
     return true
@@ -208,6 +223,17 @@ export class ControlPlane {
     const certain = !this.#store.shared || this.#clock() - this.#confirmedAt < CONFIRMED_FOR_MS
     const cached = certain ? this.#found.get(label) : undefined
     return cached === undefined ? (this.#remembered(label, find) as Promise<T>) : (cached as T)
+  }
+
+  /** The key with this id, good or not. */
+  async apiKey(id: string): Promise<StoredKey | undefined> {
+    if (!isApiKeyId(id)) return undefined
+    return this.#remembered(`stored ${id}`, () => this.#store.apiKey(id))
+  }
+
+  /** False where the client assertion with this `jti` was used before; see `ControlStore`. */
+  takeAssertion(keyId: string, jti: string, expiresAt: Date): Promise<boolean> {
+    return this.#store.takeAssertion(keyId, jti, expiresAt)
   }
 
   async project(name: string): Promise<KnownProject | undefined> {
@@ -244,7 +270,7 @@ export class ControlPlane {
     this.#uses.clear()
     try {
       await this.#store.recordKeyUse(
-        noted.map(([, { id, version, at, client }]) => ({ id, version, at, client: describeClient(client) })),
+        noted.map(([, { endsOthers, client, ...use }]) => ({ ...use, client: describeClient(client) })),
       )
       for (const [, { id, version, endsOthers }] of noted) {
         if (!endsOthers) continue
@@ -277,8 +303,8 @@ export class ControlPlane {
   /** The secret on which an access token rests, narrowed to what the token says. */
   async #secretUnder(token: AccessToken, hash: string): Promise<KnownSecret | undefined> {
     return this.#remembered(`token ${hash}`, async () => {
-      const stored = await this.#store.apiKey(token.keyId)
-      const found = stored?.secrets.find(({ version }) => version === token.secretVersion)
+      const stored = await this.apiKey(token.keyId)
+      const found = stored && credentialOf(stored, token.credential)
       if (stored === undefined || found === undefined) return undefined
       const { principal } = found
       if (!sameScope(principal.scope, token.scope)) return undefined
@@ -345,4 +371,20 @@ export class ControlPlane {
       this.flushKeyUse().catch(() => undefined)
     }, due - now).unref()
   }
+}
+
+/**
+ * The secret of this version, or what stands in its place for the public key with this thumbprint; undefined where the key has
+ * it no longer.
+ */
+export function credentialOf(
+  { secrets, publicKeys }: StoredKey,
+  credential: number | string,
+): StoredSecret | undefined {
+  if (typeof credential === 'number') return secrets.find(({ version }) => version === credential)
+  const found = publicKeys.find(({ thumbprint }) => thumbprint === credential)
+  if (found === undefined) return undefined
+  const { principal, thumbprint } = found
+  const hash = `${principal.keyId} ${thumbprint}`
+  return { principal, version: 0, hash, publicKey: thumbprint, endsAt: undefined, endsOthers: false }
 }

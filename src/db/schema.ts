@@ -121,6 +121,36 @@ export const apiKeySecrets = pgTable(
   (t) => [primaryKey({ columns: [t.keyId, t.version] }), index('api_key_secrets_expiry').on(t.expiresAt)],
 )
 
+/** Public keys by which clients prove who they are, in place of a secret of the API key (`private_key_jwt`). */
+export const apiKeyPublicKeys = pgTable(
+  'api_key_public_keys',
+  {
+    keyId: text('key_id')
+      .notNull()
+      .references(() => apiKeys.id, { onDelete: 'cascade' }),
+    /** By RFC 7638. */
+    thumbprint: text().notNull(),
+    jwk: jsonb().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    lastUsedAt: moment('last_used_at'),
+    /** User-Agent of the client. */
+    lastUsedBy: text('last_used_by'),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.thumbprint] })],
+)
+
+/** Client assertions that were used, until they expire: none is taken twice. */
+export const usedAssertions = pgTable(
+  'used_assertions',
+  {
+    keyId: text('key_id').notNull(),
+    /** Of its `jti`. */
+    hash: text().notNull(),
+    expiresAt: moment('expires_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.hash] }), index('used_assertions_expiry').on(t.expiresAt)],
+)
+
 /** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */
 export const schemaDefinitions = pgTable(
   'schema_definitions',

@@ -12,6 +12,7 @@ import { projectsIn } from './projects.ts'
 import { schemaDefinitionsOf } from './schema-definitions.ts'
 import { signingKeyStore } from './signing-keys.ts'
 import { tenantsOf } from './tenants.ts'
+import { takeAssertion } from './used-assertions.ts'
 
 /**
  * The look-ups that come before a tenant is known, for `ControlPlane` to remember.
@@ -28,7 +29,7 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     async apiKey(id) {
       const row = await findApiKey(database, id)
       if (row === undefined) return undefined
-      const { scope, permissions, userId, secrets, revokedAt } = row
+      const { scope, permissions, userId, secrets, publicKeys, revokedAt } = row
       const key = { keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined }
       return {
         revoked: revokedAt !== null,
@@ -36,6 +37,10 @@ export function controlStore(database: Database, secretsKey?: string | undefined
           principal: { ...key, expiresAt: expiresAt?.getTime() },
           ...{ version, hash, endsAt: endsAt?.getTime() },
           endsOthers: secrets.some((other) => other.endsOnUse && other.version < version),
+        })),
+        publicKeys: publicKeys.map(({ thumbprint, jwk, algorithm }) => ({
+          principal: { ...key, expiresAt: row.expiresAt?.getTime() },
+          ...{ thumbprint, jwk, algorithm },
         })),
       }
     },
@@ -71,6 +76,8 @@ export function controlStore(database: Database, secretsKey?: string | undefined
         return { ...tenant, definitions: await own.definitions(tenant.id) }
       })
     },
+
+    takeAssertion: (keyId, jti, expiresAt) => takeAssertion(database, keyId, jti, expiresAt),
 
     recordKeyUse: (uses) => recordSecretUse(database, uses),
 

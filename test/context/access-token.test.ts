@@ -9,7 +9,7 @@ import { signingKeysInMemory } from '../support/signing-keys.ts'
 
 const ISSUER = 'https://scim.example.com'
 const SCOPE = { kind: 'tenant', projectId: 'p', environmentId: 'e', tenantId: 't' } as const
-const CONTENT = { keyId: 'abcdefghijkl', secretVersion: 3, scope: SCOPE, permissions: ['scim:read'] } as const
+const CONTENT = { keyId: 'abcdefghijkl', credential: 3, scope: SCOPE, permissions: ['scim:read'] } as const
 
 let now: number
 let store: ReturnType<typeof signingKeysInMemory>
@@ -42,7 +42,7 @@ async function signed(
     .sign(key)
 }
 const good = () => ({
-  ...{ iss: ISSUER, aud: ISSUER, sub: CONTENT.keyId, client_id: CONTENT.keyId, jti: 'j', key_version: 3 },
+  ...{ iss: ISSUER, aud: ISSUER, sub: CONTENT.keyId, client_id: CONTENT.keyId, jti: 'j', credential: 3 },
   ...{ scope: 'scim:read', place: { projectId: 'p', environmentId: 'e', tenantId: 't' } },
   ...{ iat: now / 1000, exp: now / 1000 + 900 },
 })
@@ -124,7 +124,7 @@ test.each<[string, Record<string, unknown>]>([
   ['no scope', { scope: undefined }],
   ['a scope that is no text', { scope: ['admin'] }],
   ['no place', { place: undefined }],
-  ['a version that is no number', { key_version: '3' }],
+  ['a credential that is none', { credential: { version: 3 } }],
 ])('SEC-03 with our signature and %s it is refused', async (_, payload) =>
   expect(await verify(await signed(payload))).toBe('no token of ours'),
 )

@@ -44,6 +44,7 @@ const store = (shared: boolean): ControlStore => ({
     },
     deleteBefore: async () => {},
   },
+  takeAssertion: async () => true,
   secretBox: secretBox(async () => 'a secret of the instance'),
   createTenant: async (_, key) => ({ id: 't', key, settings: {}, definitions: [], paused: false }),
   recordKeyUse: async (batch) => {
@@ -72,7 +73,7 @@ function storeKey(revoked = false): { key: string; id: string; principal: Princi
     expiresAt: undefined,
   }
   const secret = { principal, version: 1, hash, endsAt: undefined, endsOthers: false }
-  keys.set(id, { revoked, secrets: [secret] })
+  keys.set(id, { revoked, secrets: [secret], publicKeys: [] })
   return { key, id, principal }
 }
 
@@ -101,10 +102,7 @@ test('a key seen recently costs no round trip', async () => {
 test('SEC-08 an access token seen recently costs no round trip, and ends with its key when the revision tells', async () => {
   const control = plane()
   const { id, principal } = storeKey()
-  const [issuer, content] = [
-    'https://scim.test',
-    { keyId: id, secretVersion: 1, scope: principal.scope, permissions: [] },
-  ]
+  const [issuer, content] = ['https://scim.test', { keyId: id, credential: 1, scope: principal.scope, permissions: [] }]
   const { token } = await control.tokens.issue(content, issuer)
   queries.length = 0
   const ask = () => control.authenticate(`Bearer ${token}`, 'client', () => issuer)
@@ -123,9 +121,9 @@ test('SEC-08 an access token seen recently costs no round trip, and ends with it
 test('SEC-03 an access token is not taken for a key that is gone, is for another place or has another secret', async () => {
   const control = plane()
   const { id, principal } = storeKey()
-  const right = { keyId: id, secretVersion: 1, scope: principal.scope, permissions: [] }
+  const right = { keyId: id, credential: 1, scope: principal.scope, permissions: [] }
   const place = { kind: 'project', projectId: 'p' } as const
-  for (const wrong of [{ keyId: mintApiKey().id }, { secretVersion: 2 }, { scope: place }]) {
+  for (const wrong of [{ keyId: mintApiKey().id }, { credential: 2 }, { scope: place }]) {
     const { token } = await control.tokens.issue({ ...right, ...wrong }, 'https://scim.test')
     const result = await control.authenticate(`Bearer ${token}`, undefined, () => 'https://scim.test')
     expect(result).toMatchObject({ challenge: { status: 401, detail: expect.stringContaining('has ended') } })

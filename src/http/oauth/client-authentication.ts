@@ -1,26 +1,38 @@
 import { parseApiKey } from '../../context/api-key.ts'
+import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
 import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
 import type { Form } from './form.ts'
 import { TokenRefusal } from './refusal.ts'
 
+/** What a request says beside its form, and whom its assertions may be for. */
+export interface Sender {
+  readonly authorization: string | undefined
+  /** To be noted with the use of the key. */
+  readonly userAgent: string | undefined
+  readonly audiences: readonly string[]
+}
+
 /**
- * Who asks for a token: an API key, which proves itself by `client_secret_basic` (RFC 6749 §2.3.1). The client's id is the
- * key's id; its secret is the whole key, or what follows the last underscore of it.
+ * Who asks for a token: an API key, whose id is the client's id. It proves itself by `client_secret_basic` (RFC 6749 §2.3.1),
+ * where the secret is the whole key or what follows the last underscore of it, or by `private_key_jwt` (RFC 7523 §2.2) with a
+ * public key that was registered for it.
  *
- * @param userAgent to be noted with the use of the key
  * @throws {TokenRefusal} invalid_client, without a word about what exists; invalid_request
  */
-export async function authenticateClient(
-  control: ControlPlane,
-  authorization: string | undefined,
-  form: Form,
-  userAgent: string | undefined,
-): Promise<KnownSecret> {
+export async function authenticateClient(control: ControlPlane, form: Form, sender: Sender): Promise<KnownSecret> {
+  const asserts = form.has('client_assertion') || form.has('client_assertion_type')
+  if (asserts && sender.authorization !== undefined)
+    throw new TokenRefusal('invalid_request', 'The client must not authenticate in two ways at once.')
   if (form.has('client_secret'))
     throw new TokenRefusal('invalid_client', 'The secret belongs in the Authorization header (client_secret_basic).')
-  const { id, secret } = basicCredentials(authorization)
-  if (form.has('client_id') && form.get('client_id') !== id)
+  const found = asserts ? await byAssertion(control, form, sender) : await bySecret(control, sender)
+  if (form.has('client_id') && form.get('client_id') !== found.principal.keyId)
     throw new TokenRefusal('invalid_request', 'client_id is not the client that authenticates.')
+  return found
+}
+
+async function bySecret(control: ControlPlane, { authorization, userAgent }: Sender): Promise<KnownSecret> {
+  const { id, secret } = basicCredentials(authorization)
   const key = secret.startsWith('rck_') ? secret : `rck_${id}_${secret}`
   if (parseApiKey(key) !== id) throw badClient()
   const found = await control.authenticate(`Bearer ${key}`, userAgent)
@@ -29,12 +41,21 @@ export async function authenticateClient(
   return found.secret
 }
 
+async function byAssertion(control: ControlPlane, form: Form, { audiences, userAgent }: Sender): Promise<KnownSecret> {
+  if (form.get('client_assertion_type') !== ASSERTION_TYPE)
+    throw new TokenRefusal('invalid_request', `client_assertion_type must be ${ASSERTION_TYPE}.`)
+  const found = await verifyAssertion(control, form.get('client_assertion') ?? '', audiences, Date.now())
+  if (typeof found === 'string') throw new TokenRefusal('invalid_client', found)
+  control.noteUse(found, userAgent)
+  return found
+}
+
 function basicCredentials(authorization: string | undefined): { readonly id: string; readonly secret: string } {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization?.trim() ?? '')?.[1]
   if (encoded === undefined)
     throw new TokenRefusal(
       'invalid_client',
-      'The client must authenticate with HTTP Basic: id and secret of an API key.',
+      'The client must authenticate: by HTTP Basic with id and secret of an API key, or by a client assertion.',
     )
   const text = Buffer.from(encoded, 'base64').toString('utf8')
   const colon = text.indexOf(':')

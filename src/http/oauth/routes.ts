@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import type { OriginPolicy } from '../../context/base-url.ts'
+import { CLIENT_ALGORITHMS } from '../../context/client-key.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
 import { PERMISSIONS, type Permission } from '../../context/principal.ts'
 import { issuerOf } from '../admin/origin.ts'
@@ -37,16 +38,21 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
   app.post(TOKEN, async (c) => {
     try {
       const form = await readForm(c.req.raw)
-      const client = await authenticateClient(control, c.req.header('authorization'), form, c.req.header('user-agent'))
-      const { principal, version, endsAt } = client
+      const issuer = issuerOf(c, config)
+      const client = await authenticateClient(control, form, {
+        authorization: c.req.header('authorization'),
+        userAgent: c.req.header('user-agent'),
+        audiences: [issuer, issuer + TOKEN],
+      })
+      const { principal, version, publicKey, endsAt } = client
       c.set('keyId', principal.keyId)
       if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing.')
       if (form.get('grant_type') !== 'client_credentials')
         throw new TokenRefusal('unsupported_grant_type', 'The one grant type is client_credentials.')
       const permissions = narrowed(principal.permissions, form.get('scope'))
       const { token, expiresInSeconds } = await control.tokens.issue(
-        { keyId: principal.keyId, secretVersion: version, scope: principal.scope, permissions },
-        issuerOf(c, config),
+        { keyId: principal.keyId, credential: publicKey ?? version, scope: principal.scope, permissions },
+        issuer,
         Math.min(principal.expiresAt ?? Number.POSITIVE_INFINITY, endsAt ?? Number.POSITIVE_INFINITY),
       )
       const answer = { access_token: token, token_type: 'Bearer', expires_in: expiresInSeconds }
@@ -82,5 +88,6 @@ const metadata = (issuer: string) => ({
   scopes_supported: PERMISSIONS,
   response_types_supported: [],
   grant_types_supported: ['client_credentials'],
-  token_endpoint_auth_methods_supported: ['client_secret_basic'],
+  token_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
+  token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
 })

@@ -29,7 +29,7 @@ const claims = (more: Readonly<Record<string, unknown>> = {}) => {
   const now = Math.floor(Date.now() / 1000)
   return {
     ...{ iss: gateway.origin, aud: gateway.origin, sub: idOf(admin), client_id: idOf(admin), jti: 'j' },
-    ...{ key_version: 1, scope: 'admin scim:read scim:write', iat: now, exp: now + 600, place: placeOf(admin) },
+    ...{ credential: 1, scope: 'admin scim:read scim:write', iat: now, exp: now + 600, place: placeOf(admin) },
     ...more,
   }
 }
@@ -74,7 +74,7 @@ const ATTACKS: readonly [name: string, token: () => Promise<string>][] = [
   ['another purpose', () => byUs({}, 'secevent+jwt')],
   ['a wider place than its key has', () => byUs({ place: {} })],
   ['the place of another tenant', () => byUs({ place: { ...placeOf(admin), tenantId: tenant.id } })],
-  ['a secret that its key never had', () => byUs({ key_version: 7 })],
+  ['a secret that its key never had', () => byUs({ credential: 7 })],
   ['a key that is not there', () => byUs({ sub: '000000000000', client_id: '000000000000' })],
 ]
 

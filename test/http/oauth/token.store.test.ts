@@ -52,7 +52,7 @@ test('SEC-08 what a token says is bound to the key, its place and its secret, an
   expect(payload).toMatchObject({
     sub: idOf(tenant.key),
     client_id: idOf(tenant.key),
-    key_version: 1,
+    credential: 1,
     place: { projectId: expect.any(String), environmentId: expect.any(String), tenantId: tenant.id },
   })
   const { keys: published } = (await (await fetch(metadata.jwks_uri)).json()) as { keys: object[] }
@@ -196,7 +196,7 @@ test('SEC-03 a token ends with the secret by which it was got, and those of the 
   expect(await statusOf(old, `${tenant.base}/Users`)).toBe(200)
   // To ask for a token is to use the secret.
   const fresh = await tokenFor(gateway, rotated)
-  expect(decodeJwt(fresh)).toMatchObject({ key_version: 2 })
+  expect(decodeJwt(fresh)).toMatchObject({ credential: 2 })
   await expect.poll(() => statusOf(old, `${tenant.base}/Users`), { interval: 20, timeout: 2000 }).toBe(401)
   expect(await statusOf(narrow, `${tenant.base}/Users`)).toBe(401)
   expect(await statusOf(fresh, `${tenant.base}/Users`)).toBe(200)
