@@ -16,6 +16,8 @@ export interface Settings {
   readonly deferReferenceChecks: boolean
   /** Whether the discovery endpoints answer without a key (RFC 7644 §4). */
   readonly anonymousDiscovery: boolean
+  /** Whether SCIM takes API keys by HTTP Basic too, for clients that can do nothing else. */
+  readonly basicAuthentication: boolean
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -29,6 +31,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   rootQueries: true,
   deferReferenceChecks: false,
   anonymousDiscovery: false,
+  basicAuthentication: false,
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
@@ -40,6 +43,7 @@ const ofTenant = {
   rootQueries: z.boolean(),
   deferReferenceChecks: z.boolean(),
   anonymousDiscovery: z.boolean(),
+  basicAuthentication: z.boolean(),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -83,6 +87,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     rootQueries: inForce('rootQueries'),
     deferReferenceChecks: inForce('deferReferenceChecks'),
     anonymousDiscovery: inForce('anonymousDiscovery'),
+    basicAuthentication: inForce('basicAuthentication'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

@@ -1,4 +1,4 @@
-import { parseApiKey } from '../../context/api-key.ts'
+import { basicCredentials, isBasic } from '../../context/basic-credentials.ts'
 import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
 import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
 import type { Form } from './form.ts'
@@ -32,10 +32,11 @@ export async function authenticateClient(control: ControlPlane, form: Form, send
 }
 
 async function bySecret(control: ControlPlane, { authorization, userAgent }: Sender): Promise<KnownSecret> {
-  const { id, secret } = basicCredentials(authorization)
-  const key = secret.startsWith('rck_') ? secret : `rck_${id}_${secret}`
-  if (parseApiKey(key) !== id) throw badClient()
-  const found = await control.authenticate(`Bearer ${key}`, userAgent)
+  if (authorization === undefined || !isBasic(authorization))
+    throw new TokenRefusal('invalid_client', NOT_AUTHENTICATED)
+  const credentials = basicCredentials(authorization, formDecoded)
+  if (credentials === undefined) throw badClient()
+  const found = await control.authenticate(`Bearer ${credentials.key}`, userAgent)
   // The key of the configuration is for the operator, who has no use for tokens.
   if ('challenge' in found || found.secret === undefined) throw badClient()
   return found.secret
@@ -50,27 +51,16 @@ async function byAssertion(control: ControlPlane, form: Form, { audiences, userA
   return found
 }
 
-function basicCredentials(authorization: string | undefined): { readonly id: string; readonly secret: string } {
-  const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization?.trim() ?? '')?.[1]
-  if (encoded === undefined)
-    throw new TokenRefusal(
-      'invalid_client',
-      'The client must authenticate: by HTTP Basic with id and secret of an API key, or by a client assertion.',
-    )
-  const text = Buffer.from(encoded, 'base64').toString('utf8')
-  const colon = text.indexOf(':')
-  if (colon === -1) throw badClient()
-  return { id: decoded(text.slice(0, colon)), secret: decoded(text.slice(colon + 1)) }
-}
-
 /** Both halves are form-encoded before they are joined (RFC 6749 §2.3.1). */
-function decoded(text: string): string {
+function formDecoded(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw badClient()
+    return undefined
   }
 }
 
+const NOT_AUTHENTICATED =
+  'The client must authenticate: by HTTP Basic with id and secret of an API key, or by a client assertion.'
 const badClient = () =>
   new TokenRefusal('invalid_client', 'There is no such API key, or its secret is wrong, has ended or was revoked.')

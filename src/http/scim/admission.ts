@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
+import { basicCredentials } from '../../context/basic-credentials.ts'
 import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
 import type { Principal } from '../../context/principal.ts'
 import { resolveForDiscovery, resolveTenant } from '../../context/resolve.ts'
@@ -63,8 +64,12 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
     located: ScimPath,
     baseUrlFor: (basePath: string) => string,
   ): Promise<Admitted> {
-    const { principal, secret } = await authenticated(authorization, client, baseUrlFor)
+    const basic = basicCredentials(authorization)
+    const header = basic === undefined ? authorization : `Bearer ${basic.key}`
+    const { principal, secret } = await authenticated(header, client, baseUrlFor)
     const { tenant, path } = await resolveTenant(located, principal, control, baseUrlFor)
+    // Off by default: the tenant is known only now, and until then nothing was told to anybody without a good key.
+    if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, baseUrlFor)
     return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
   }
 
