@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { Config } from './config.ts'
 import type { ControlPlane } from './context/control-cache.ts'
+import { ExternalIssuers } from './context/external-issuers.ts'
 import type { Database } from './db/database.ts'
 import type { Deliveries } from './delivery/deliveries.ts'
 import { adminApi } from './http/admin/api.ts'
@@ -43,7 +44,8 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     timeoutMs: config.cursorTimeoutSeconds * 1000,
     now: Date.now,
   }
-  const gateway = scimGateway({ database, control, origin: config }, scimRouter(limits, cursors))
+  const issuers = new ExternalIssuers(config.deliveryNetworks)
+  const gateway = scimGateway({ database, control, issuers, origin: config }, scimRouter(limits, cursors))
 
   const app = new Hono<GatewayEnv>()
   app.use(requestLog(logger))

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { isApiKeyId } from './api-key.ts'
 import { type Keyring, SIGNED_FOR_MS, SIGNING_ALGORITHM } from './keyring.ts'
@@ -28,6 +28,15 @@ const MAX_VERIFIED = 10_000
 
 /** True for text that has the form of a signed JWT, which no API key has. */
 export const isJwt = (text: string): boolean => SHAPE.test(text)
+
+/** Whom a JWT says it is from; nothing is verified. Undefined for what is no JWT or does not say. */
+export function claimedIssuer(text: string): string | undefined {
+  try {
+    return isJwt(text) ? decodeJwt(text).iss : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /**
  * Issues and verifies access tokens: JWTs by the profile of RFC 9068. Issuer and audience are the origin by which clients

@@ -1,6 +1,30 @@
 import { z } from 'zod'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
+import { CLIENT_ALGORITHMS } from './client-key.ts'
+
+const printable = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[ -~]+$/, 'must be printable ASCII')
+
+/** An issuer whose JWTs SCIM takes in the place of keys: what they must be, and what they may do. */
+const externalIssuer = z.strictObject({
+  /** Names it in logs and in the audit trail. */
+  name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'must be 1 to 40 letters, digits and hyphens'),
+  issuer: printable(500),
+  audience: printable(500),
+  jwksUri: printable(2_000).refine((text) => URL.canParse(text), 'must be a URL'),
+  algorithms: z.array(z.enum(CLIENT_ALGORITHMS)).min(1).max(CLIENT_ALGORITHMS.length),
+  /** A claim, and what each of its values stands for. */
+  permissions: z.strictObject({
+    claim: printable(100),
+    values: z.record(printable(200), z.array(z.enum(['scim:read', 'scim:write'])).min(1)),
+  }),
+})
+export type ExternalIssuer = z.infer<typeof externalIssuer>
 
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
@@ -18,6 +42,8 @@ export interface Settings {
   readonly anonymousDiscovery: boolean
   /** Whether SCIM takes API keys by HTTP Basic too, for clients that can do nothing else. */
   readonly basicAuthentication: boolean
+  /** Whose JWTs SCIM takes in the place of keys. */
+  readonly externalIssuers: ExternalIssuer[]
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -32,6 +58,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   deferReferenceChecks: false,
   anonymousDiscovery: false,
   basicAuthentication: false,
+  externalIssuers: [],
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
@@ -44,6 +71,7 @@ const ofTenant = {
   deferReferenceChecks: z.boolean(),
   anonymousDiscovery: z.boolean(),
   basicAuthentication: z.boolean(),
+  externalIssuers: z.array(externalIssuer).max(5),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -88,6 +116,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     deferReferenceChecks: inForce('deferReferenceChecks'),
     anonymousDiscovery: inForce('anonymousDiscovery'),
     basicAuthentication: inForce('basicAuthentication'),
+    externalIssuers: inForce('externalIssuers'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

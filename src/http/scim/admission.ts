@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { claimedIssuer } from '../../context/access-token.ts'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
 import { basicCredentials } from '../../context/basic-credentials.ts'
 import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
+import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Principal } from '../../context/principal.ts'
-import { resolveForDiscovery, resolveTenant } from '../../context/resolve.ts'
+import { resolveForDiscovery, resolveTenant, resolveWithoutKey } from '../../context/resolve.ts'
 import { type PathRefusal, type ScimPath, withoutTenant } from '../../context/scim-path.ts'
 import type { TenantContext } from '../../context/tenant.ts'
 import { ScimError } from '../../scim/errors.ts'
@@ -37,7 +39,7 @@ type Connection = Pick<IncomingMessage, 'socket'> | undefined
  *
  * @throws {ScimError} 401, 403, 404 (the promise rejects)
  */
-export function admissions(control: ControlPlane, policy: OriginPolicy) {
+export function admissions(control: ControlPlane, issuers: ExternalIssuers, policy: OriginPolicy) {
   return (
     located: ScimPath | PathRefusal,
     header: HeaderReader,
@@ -64,6 +66,8 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
     located: ScimPath,
     baseUrlFor: (basePath: string) => string,
   ): Promise<Admitted> {
+    const external = await admittedByIssuer(authorization, located, baseUrlFor)
+    if (external !== undefined) return external
     const basic = basicCredentials(authorization)
     const header = basic === undefined ? authorization : `Bearer ${basic.key}`
     const { principal, secret } = await authenticated(header, client, baseUrlFor)
@@ -71,6 +75,30 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
     // Off by default: the tenant is known only now, and until then nothing was told to anybody without a good key.
     if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, baseUrlFor)
     return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
+  }
+
+  /** By the JWT of an issuer that the tenant trusts; all that is wrong with it gets the answer of a token that is not ours. */
+  async function admittedByIssuer(
+    authorization: string,
+    located: ScimPath,
+    baseUrlFor: (basePath: string) => string,
+  ): Promise<Admitted | undefined> {
+    const token = /^ *bearer +(\S+) *$/i.exec(authorization)?.[1] ?? ''
+    const iss = claimedIssuer(token)
+    if (iss === undefined || iss === baseUrlFor('')) return undefined
+    const resolved = await resolveWithoutKey(located, control, baseUrlFor)
+    for (const issuer of resolved?.tenant.settings.externalIssuers ?? []) {
+      const identity = issuer.issuer === iss ? await issuers.verify(token, issuer) : undefined
+      if (resolved === undefined || identity === undefined) continue
+      const { tenant, path } = resolved
+      const { projectId, environmentId, id: tenantId } = tenant
+      const scope = { kind: 'tenant', projectId, environmentId, tenantId } as const
+      const { name: keyId, permissions, expiresAt: endsAt } = identity
+      const principal = { keyId, scope, permissions, userId: undefined, expiresAt: undefined }
+      const secret = { principal, version: 0, hash: keyId, endsAt, endsOthers: false, revoked: false }
+      return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
+    }
+    return undefined
   }
 
   async function authenticated(
