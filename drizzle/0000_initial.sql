@@ -113,6 +113,18 @@ CREATE TABLE "instance_secrets" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "kept_users" (
+	"tenant_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"unique_key" text collate "C" NOT NULL,
+	"external_id" text collate "C",
+	"emails" text[] NOT NULL,
+	"version" bigint NOT NULL,
+	"created_at" timestamp (3) with time zone NOT NULL,
+	"kept_until" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "kept_users_tenant_id_id_pk" PRIMARY KEY("tenant_id","id")
+);
+--> statement-breakpoint
 CREATE TABLE "memberships" (
 	"tenant_id" uuid NOT NULL,
 	"group_id" uuid NOT NULL,
@@ -136,6 +148,7 @@ CREATE TABLE "resource_counts" (
 	"resource_type" text NOT NULL,
 	"id" bigint GENERATED ALWAYS AS IDENTITY (sequence name "resource_counts_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"delta" integer NOT NULL,
+	"active_delta" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "resource_counts_tenant_id_resource_type_id_pk" PRIMARY KEY("tenant_id","resource_type","id")
 );
 --> statement-breakpoint
@@ -249,6 +262,7 @@ ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_tenant_id_user_id_resources_tena
 ALTER TABLE "deferred_members" ADD CONSTRAINT "deferred_members_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "environments" ADD CONSTRAINT "environments_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "event_logs" ADD CONSTRAINT "event_logs_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "kept_users" ADD CONSTRAINT "kept_users_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_member_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","member_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resource_keys" ADD CONSTRAINT "resource_keys_tenant_id_resource_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","resource_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -270,6 +284,9 @@ CREATE UNIQUE INDEX "events_position" ON "events" USING btree ("tenant_id","posi
 CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null;--> statement-breakpoint
 CREATE INDEX "events_time" ON "events" USING btree ("tenant_id","occurred_at");--> statement-breakpoint
 CREATE INDEX "idempotency_keys_time" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
+CREATE INDEX "kept_users_unique_key" ON "kept_users" USING btree ("tenant_id","unique_key");--> statement-breakpoint
+CREATE INDEX "kept_users_external_id" ON "kept_users" USING btree ("tenant_id","external_id");--> statement-breakpoint
+CREATE INDEX "kept_users_end" ON "kept_users" USING btree ("kept_until");--> statement-breakpoint
 CREATE INDEX "memberships_member" ON "memberships" USING btree ("tenant_id","member_id","group_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "projects_key" ON "projects" USING btree ("key_folded");--> statement-breakpoint
 CREATE UNIQUE INDEX "resource_keys_unique" ON "resource_keys" USING btree ("tenant_id","resource_type","attribute","key") WHERE is_unique;--> statement-breakpoint

@@ -79,7 +79,7 @@ export interface Config {
   readonly port: number
   /** Origin that clients use, without a slash at its end; undefined to tell it from each request. */
   readonly publicUrl: string | undefined
-  /** True to believe the X-Forwarded-Proto and X-Forwarded-Host of the one proxy in front. */
+  /** True to believe the X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For of the one proxy in front. */
   readonly trustProxy: boolean
   /** Folder of the embedded database; unused with `databaseUrl`. */
   readonly dataDir: string

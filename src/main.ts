@@ -1,5 +1,6 @@
 import { bootstrap } from './administration/bootstrap.ts'
 import { watchExpiry } from './administration/key-warnings.ts'
+import { hourly } from './administration/watch.ts'
 import { createApp } from './app.ts'
 import { loadConfig } from './config.ts'
 import { ControlPlane } from './context/control-cache.ts'
@@ -7,6 +8,7 @@ import { migrateDatabase } from './db/open.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control-store.ts'
+import { removeExpiredUsers } from './repositories/kept-users.ts'
 import { startFailure, startGateway, stopOnSignals } from './start.ts'
 
 async function main(): Promise<void> {
@@ -20,11 +22,11 @@ async function main(): Promise<void> {
     bootstrap,
     createApp: (deps) => {
       const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
-      const expiry = watchExpiry(
-        deps.database,
-        (key) => keyExpiryLine(logger, key),
-        (error) => logError(logger, error),
-      )
+      const failed = (error: unknown) => logError(logger, error)
+      const watches = [
+        watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed),
+        hourly(() => removeExpiredUsers(deps.database), failed),
+      ]
       const deliveries = openDeliveries(deps.database, config, {
         failed: (error, task) => logFailure(logger, error, task),
         disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
@@ -34,7 +36,7 @@ async function main(): Promise<void> {
         fetch: createApp({ ...deps, control, deliveries }).fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
-          expiry.stop()
+          for (const watch of watches) watch.stop()
           await deliveries.stop()
           await control.stop()
         },

@@ -28,6 +28,7 @@ const HOMES: Record<string, readonly string[]> = {
   'lru-cache': ['context'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],
   'openapi-fetch': ['client'],
+  'rate-limiter-flexible': ['http'],
   'close-with-grace': ['main', 'start'],
 }
 

@@ -2,10 +2,10 @@ import { rotationOf } from '../context/key-secrets.ts'
 import type { Database } from '../db/database.ts'
 import { type ExpiringKey, takeExpiringKeys } from '../repositories/api-key-secrets.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
+import { hourly, type Watch } from './watch.ts'
 
 const WARN_DAYS_BEFORE = 30
 const DAY_MS = 86_400_000
-const EVERY_MS = 3_600_000
 
 /** What the owner of a key should know: that it expires within 30 days or has, and how far its rotation is. */
 export function apiKeyWarnings({ revokedAt, expiresAt, secrets }: ApiKeyRow, now: Date): string[] {
@@ -28,11 +28,6 @@ export function apiKeyWarnings({ revokedAt, expiresAt, secrets }: ApiKeyRow, now
   return warnings
 }
 
-/** Ends the watch. */
-export interface Watch {
-  stop(): void
-}
-
 /**
  * Tells of each key in its last 30 days, once a day and by one instance alone: at once, and every hour.
  *
@@ -43,14 +38,11 @@ export function watchExpiry(
   tell: (key: ExpiringKey & { readonly daysLeft: number }) => void,
   failed: (error: unknown) => void,
 ): Watch {
-  const look = () =>
-    takeExpiringKeys(database, WARN_DAYS_BEFORE).then((keys) => {
-      const now = new Date()
-      for (const key of keys) tell({ ...key, daysLeft: daysUntil(key.expiresAt, now) })
-    }, failed)
-  void look()
-  const timer = setInterval(look, EVERY_MS).unref()
-  return { stop: () => clearInterval(timer) }
+  return hourly(async () => {
+    const keys = await takeExpiringKeys(database, WARN_DAYS_BEFORE)
+    const now = new Date()
+    for (const key of keys) tell({ ...key, daysLeft: daysUntil(key.expiresAt, now) })
+  }, failed)
 }
 
 const daysUntil = (moment: Date, now: Date): number => Math.ceil((moment.getTime() - now.getTime()) / DAY_MS)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
+import { ADDRESS_RANGE, isAddressRange } from './addresses.ts'
 import { CLIENT_ALGORITHMS } from './client-key.ts'
 
 const printable = (max: number) =>
@@ -28,6 +29,9 @@ export type ExternalIssuer = z.infer<typeof externalIssuer>
 
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
+  /** Whether users, or groups, are provisioned at all; where not, their endpoint refuses reads and writes alike. */
+  readonly userSync: boolean
+  readonly groupSync: boolean
   /** How far to depart from the letter of the RFCs for clients' sake. */
   readonly mode: Mode
   /** Whether two groups of a tenant may not share a displayName. */
@@ -44,6 +48,20 @@ export interface Settings {
   readonly basicAuthentication: boolean
   /** Whose JWTs SCIM takes in the place of keys. */
   readonly externalIssuers: ExternalIssuer[]
+  /** What a DELETE of a user does: all of it goes, or its id is kept for a while, so that it is the same user if it comes back. */
+  readonly onDelete: 'remove' | 'deactivate'
+  /** How many days deleted users are kept, where they are. */
+  readonly keepDeletedDays: number
+  /** How many users may be active at a time, as the customer's plan has it; all but those whose `active` is false are. */
+  readonly maxActiveUsers: number | 'unlimited'
+  /** Addresses and networks (CIDR) from which SCIM requests are taken; from everywhere where there are none. */
+  readonly allowedAddresses: readonly string[]
+  /** How many SCIM requests a second are taken from all clients together, sustained, on each instance. */
+  readonly requestsPerSecond: number | 'unlimited'
+  /** The attribute by which a person who signs in is found: its value is what SSO asserts. */
+  readonly signInAttribute: 'externalId' | 'userName' | 'email'
+  /** Whether people may sign in of whom the directory knows nothing. */
+  readonly allowNotProvisioned: boolean
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -51,6 +69,8 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = Object.freeze({
+  userSync: true,
+  groupSync: true,
   mode: 'lenient',
   uniqueGroupNames: true,
   password: 'hash',
@@ -59,11 +79,20 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   anonymousDiscovery: false,
   basicAuthentication: false,
   externalIssuers: [],
+  onDelete: 'remove',
+  keepDeletedDays: 30,
+  maxActiveUsers: 'unlimited',
+  allowedAddresses: Object.freeze([]),
+  requestsPerSecond: 'unlimited',
+  signInAttribute: 'userName',
+  allowNotProvisioned: false,
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
 
 const ofTenant = {
+  userSync: z.boolean(),
+  groupSync: z.boolean(),
   mode: z.enum(MODES),
   uniqueGroupNames: z.boolean(),
   password: z.enum(['hash', 'drop', 'refuse']),
@@ -72,6 +101,14 @@ const ofTenant = {
   anonymousDiscovery: z.boolean(),
   basicAuthentication: z.boolean(),
   externalIssuers: z.array(externalIssuer).max(5),
+  onDelete: z.enum(['remove', 'deactivate']),
+  keepDeletedDays: z.int().min(1).max(3_650),
+  maxActiveUsers: z.literal('unlimited').or(z.int().min(0).max(1_000_000_000)),
+  allowedAddresses: z.array(z.string().max(64).refine(isAddressRange, ADDRESS_RANGE)).max(1_000).readonly(),
+  // Entra asks for 25 and IPSIE makes it the least: a client that keeps to the rules is never held up.
+  requestsPerSecond: z.literal('unlimited').or(z.int().min(25).max(1_000_000)),
+  signInAttribute: z.enum(['externalId', 'userName', 'email']),
+  allowNotProvisioned: z.boolean(),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -109,6 +146,8 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
   const inForce = <Name extends keyof TenantSettings>(name: Name): NonNullable<TenantSettings[Name]> =>
     tenant[name] ?? environment[name] ?? DEFAULT_SETTINGS[name]
   return Object.freeze({
+    userSync: inForce('userSync'),
+    groupSync: inForce('groupSync'),
     mode: inForce('mode'),
     uniqueGroupNames: inForce('uniqueGroupNames'),
     password: inForce('password'),
@@ -117,6 +156,13 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     anonymousDiscovery: inForce('anonymousDiscovery'),
     basicAuthentication: inForce('basicAuthentication'),
     externalIssuers: inForce('externalIssuers'),
+    onDelete: inForce('onDelete'),
+    keepDeletedDays: inForce('keepDeletedDays'),
+    maxActiveUsers: inForce('maxActiveUsers'),
+    allowedAddresses: inForce('allowedAddresses'),
+    requestsPerSecond: inForce('requestsPerSecond'),
+    signInAttribute: inForce('signInAttribute'),
+    allowNotProvisioned: inForce('allowNotProvisioned'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

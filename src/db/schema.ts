@@ -387,7 +387,37 @@ export const deferredMembers = pgTable(
   ],
 )
 
-/** How many resources of a type there are: the sum of the deltas, which a reader folds together now and then. */
+/**
+ * Users that were deleted where a tenant keeps those for a while: nothing but what tells them when they come back, and what
+ * of them goes on then. To everybody else they are not there.
+ */
+export const keptUsers = pgTable(
+  'kept_users',
+  {
+    tenantId: uuid('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    id: uuid().notNull(),
+    uniqueKey: key('unique_key').notNull(),
+    externalId: key('external_id'),
+    /** E-mail values, folded. */
+    emails: text().array().notNull(),
+    version: bigint({ mode: 'number' }).notNull(),
+    createdAt: moment('created_at').notNull(),
+    keptUntil: moment('kept_until').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('kept_users_unique_key').on(t.tenantId, t.uniqueKey),
+    index('kept_users_external_id').on(t.tenantId, t.externalId),
+    index('kept_users_end').on(t.keptUntil),
+  ],
+)
+
+/**
+ * How many resources of a type there are, and how many of the users are active: the sums of the deltas, which a reader folds
+ * together now and then.
+ */
 export const resourceCounts = pgTable(
   'resource_counts',
   {
@@ -395,6 +425,7 @@ export const resourceCounts = pgTable(
     resourceType: text('resource_type').notNull(),
     id: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
     delta: integer().notNull(),
+    activeDelta: integer('active_delta').notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.tenantId, t.resourceType, t.id] })],
 )

@@ -21,6 +21,17 @@ export class MethodNotAllowed extends ScimError {
   }
 }
 
+/** 429 with the time after which to come again (RFC 6585 §4). */
+export class TooManyRequests extends ScimError {
+  readonly retryAfterSeconds: number
+
+  /** @param retryAfterSeconds a whole number, as `Retry-After` takes it */
+  constructor(detail: string, retryAfterSeconds: number) {
+    super(429, undefined, detail)
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+}
+
 /**
  * What a failed request is answered: the refusal itself; 503 while the database cannot be reached; for all else 500 with
  * nothing but the request id, by which the log has the cause.
@@ -28,6 +39,9 @@ export class MethodNotAllowed extends ScimError {
 export function refusalFor(error: unknown, requestId: string): { refusal: ScimError; headers: Record<string, string> } {
   if (error instanceof ChallengeError) return { refusal: error, headers: { 'WWW-Authenticate': error.wwwAuthenticate } }
   if (error instanceof MethodNotAllowed) return { refusal: error, headers: { Allow: error.allow } }
+  if (error instanceof TooManyRequests) {
+    return { refusal: error, headers: { 'Retry-After': String(error.retryAfterSeconds) } }
+  }
   if (error instanceof ScimError) {
     return { refusal: error, headers: error.status === 503 ? { 'Retry-After': '1' } : {} }
   }

@@ -5,8 +5,11 @@ import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { type BulkRun, failedReference, noteAll, type Outcomes, settled, typeOf } from './bulk-outcome.ts'
 import { takenValues, wrongReferences } from './bulk-refusals.ts'
+import { keptIds, revivedMeanwhile, takeKept } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
+import { noSeatLeft } from './refusals.ts'
+import { seatsLeft, takesSeat } from './seats.ts'
 
 /** Who of a batch has the unique value that a failed operation wanted: the holder's index by that of the failed one. */
 export type Held = Map<number, number>
@@ -23,20 +26,11 @@ class RunAgain extends Error {
 
 /** All creates of a batch in one statement, members that the batch itself creates in a second one. */
 export async function runCreates(run: BulkRun, operations: readonly BulkOperation[]): Promise<void> {
-  const { ids, outcomes, repositories, tenant } = run
-  const prepared = new Map<number, PreparedCreate>()
-  const failures: Outcomes = new Map()
+  const { outcomes, repositories, tenant } = run
   const held: Held = new Map()
-  for (const operation of operations) {
-    if (operation.method !== 'POST') continue
-    const type = typeOf(run, operation) as ResourceType
-    const id = ids.get(operation.bulkId) as string
-    const outcome = await settled(async () => {
-      prepared.set(operation.index, await prepareCreate(tenant, type, id, substitute(operation.data, ids)))
-      return undefined
-    })
-    if (outcome) failures.set(operation.index, outcome)
-  }
+  let { prepared, failures } = await prepareAll(run, operations)
+  // What refers to one who comes back has to do so by the old id.
+  if (await adoptKept(run, operations, prepared)) ({ prepared, failures } = await prepareAll(run, operations))
   const created = new Map([...prepared.values()].map(({ id, type }) => [id, type.name]))
   noteAll(failures, await wrongReferences(repositories, [...prepared], created))
   for (;;) {
@@ -60,6 +54,43 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
       } else if (!mayRetry(error)) throw error
     }
   }
+}
+
+async function prepareAll(run: BulkRun, operations: readonly BulkOperation[]) {
+  const prepared = new Map<number, PreparedCreate>()
+  const failures: Outcomes = new Map()
+  for (const operation of operations) {
+    if (operation.method !== 'POST') continue
+    const type = typeOf(run, operation) as ResourceType
+    const id = run.ids.get(operation.bulkId) as string
+    const outcome = await settled(async () => {
+      prepared.set(operation.index, await prepareCreate(run.tenant, type, id, substitute(operation.data, run.ids)))
+      return undefined
+    })
+    if (outcome) failures.set(operation.index, outcome)
+  }
+  return { prepared, failures }
+}
+
+/** Gives users who come back the ids that they had; true where that changed any. */
+async function adoptKept(
+  { ids, repositories, revived, tenant }: BulkRun,
+  operations: readonly BulkOperation[],
+  prepared: ReadonlyMap<number, PreparedCreate>,
+): Promise<boolean> {
+  const creates = operations.flatMap((operation) => {
+    const create = prepared.get(operation.index)
+    return operation.method === 'POST' && create ? [{ ...create, bulkId: operation.bulkId }] : []
+  })
+  let adopted = false
+  for (const [place, id] of await keptIds(repositories, tenant, creates)) {
+    // The second who would be the same user is refused for the name, or is somebody new.
+    if (revived.has(id)) continue
+    ids.set(creates[place]?.bulkId as string, id)
+    revived.add(id)
+    adopted = true
+  }
+  return adopted
 }
 
 /** Runs again what failed for a value that another of the batch had, where that one failed too and left the value free. */
@@ -101,17 +132,33 @@ async function createAll(
   held: Held,
 ): Promise<Outcomes> {
   if (operations.length === 0) return new Map()
-  const resources = operations.map((operation) => prepared.get(operation.index) as PreparedCreate)
+  const creates = operations.map((operation) => prepared.get(operation.index) as PreparedCreate)
+  const returning = creates.filter(({ id }) => run.revived.has(id))
+  const { maxActiveUsers } = run.tenant.settings
+  const needsSeats = creates.some(({ type, stored }) => takesSeat(type, stored))
+  let seats = needsSeats ? await seatsLeft(inside, run.tenant) : 0
+  const kept = await takeKept(
+    inside,
+    returning.map(({ id }) => id),
+  )
+  if (kept.size < returning.length) {
+    const overtaken = operations.filter((_, i) => returning.some((each) => each === creates[i] && !kept.has(each.id)))
+    throw new RunAgain(new Map(overtaken.map(({ index }) => [index, { kind: 'failed', error: revivedMeanwhile() }])))
+  }
+  const resources = creates.map((create) => ({ ...create, revived: kept.get(create.id) }))
   const created = await inside.resources.create(resources)
   const done: Outcomes = new Map()
   const failures: Outcomes = new Map()
   const makers = new Map<string, number>()
+  const unseated: Outcomes = new Map()
   for (const [i, { index }] of operations.entries()) {
     const { id, type, stored } = resources[i] as PreparedCreate
     const result = created[i]
     if (result?.outcome === 'created') {
       done.set(index, { kind: 'done', status: 201, id, version: result.row.version })
       makers.set(`${type.name} ${stored.uniqueKey}`, index)
+      if (takesSeat(type, stored) && --seats < 0 && maxActiveUsers !== 'unlimited')
+        unseated.set(index, { kind: 'failed', error: noSeatLeft(maxActiveUsers) })
     } else {
       failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
       const holder = makers.get(`${type.name} ${stored.uniqueKey}`)
@@ -119,10 +166,14 @@ async function createAll(
     }
   }
   const taken = failures.size
+  for (const [index, outcome] of unseated) failures.set(index, outcome)
   failDependents(run, operations, failures)
   if (failures.size === taken) await addMembers(inside, operations, resources, done, failures)
-  // What was made and then failed, or refers to what failed, must not stay.
-  if (failures.size > taken) throw new RunAgain(failures)
+  const lost = operations.some(
+    ({ index }, i) => failures.has(index) && returning.includes(creates[i] as PreparedCreate),
+  )
+  // What was made and then failed, or refers to what failed, must not stay; nor may who was taken out and not made anew go.
+  if (failures.size > taken || lost) throw new RunAgain(failures)
   return new Map([...done, ...failures])
 }
 

@@ -22,8 +22,10 @@ export interface BulkRun {
   readonly repositories: Repositories
   readonly tenant: TenantContext
   readonly plan: BulkPlan
-  /** The id of every resource that the request creates, by bulkId; given before anything runs. */
-  readonly ids: ReadonlyMap<string, string>
+  /** The id of every resource that the request creates, by bulkId; given before anything runs, but for who comes back. */
+  readonly ids: Map<string, string>
+  /** Those among the ids under which a kept user comes back. */
+  readonly revived: Set<string>
   readonly outcomes: Outcomes
 }
 

@@ -21,10 +21,12 @@ import {
 } from './bulk-outcome.ts'
 import { handOver, wrongReferences } from './bulk-refusals.ts'
 import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
+import { keepDays } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } from './prepare.ts'
-import { missing, staleVersion } from './refusals.ts'
+import { isSynchronised, missing, notSynchronised, staleVersion } from './refusals.ts'
+import { hasMaximum } from './seats.ts'
 import { provisioningService } from './service.ts'
 
 /**
@@ -45,7 +47,7 @@ export async function runBulk(
     if (isRefused(operation)) outcomes.set(operation.index, { kind: 'failed', error: operation.error })
     else if (operation.method === 'POST') ids.set(operation.bulkId, newId())
   }
-  const run: BulkRun = { repositories, tenant, plan, ids, outcomes }
+  const run: BulkRun = { repositories, tenant, plan, ids, revived: new Set(), outcomes }
   if (plan.failOnErrors === undefined) for (const batch of schedule(plan, kindOf)) await runBatch(batch)
   else await runUntil(plan.failOnErrors)
   return outcomes
@@ -110,10 +112,11 @@ export async function runBulk(
     }
   }
 
-  /** A reference to nothing, or to what failed (B-08); an endpoint that this tenant lacks. */
+  /** A reference to nothing, or to what failed (B-08); an endpoint that this tenant lacks or has switched off. */
   function cannotRun(operation: BulkOperation): ScimError | undefined {
-    if (typeOf(run, operation) === undefined)
-      return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
+    const type = typeOf(run, operation)
+    if (type === undefined) return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
+    if (!isSynchronised(tenant, type)) return notSynchronised(type)
     for (const bulkId of references(operation)) {
       const at = plan.creates.get(bulkId)
       if (at === undefined) return ScimError.invalidValue(`bulkId:${bulkId} is not in this request.`)
@@ -200,6 +203,8 @@ export async function runBulk(
       const wrong = await wrongReferences(repositories, [...changes])
       noteAll(outcomes, wrong)
       for (const index of wrong.keys()) changes.delete(index)
+      // Who gets the last seats is decided one by one.
+      if (hasMaximum(tenant)) for (const [index, { activeDelta }] of changes) if (activeDelta > 0) changes.delete(index)
       // What one takes over from another depends on who is first, which a statement for all does not tell: one by one.
       if (changes.size === 0 || handOver([...changes.values()])) continue
       const updated = await repositories.resources.update([...changes.values()])
@@ -246,7 +251,7 @@ export async function runBulk(
         id: substitute((operation as { id: string }).id, ids),
         expectedVersion: null,
       }))
-      const removed = await repositories.resources.remove(type, targets, eventNoun(type.name))
+      const removed = await repositories.resources.remove(type, targets, eventNoun(type.name), keepDays(tenant, type))
       for (const [i, operation] of ofType.entries()) {
         const id = targets[i]?.id as string
         outcomes.set(

@@ -11,6 +11,7 @@ import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { validateResource } from '../scim/schema/validate.ts'
 import { bodyUnderPasswordPolicy, hashPassword, hasPassword, removesPassword } from './password.ts'
 import { newReferences, type Reference } from './references.ts'
+import { takesSeat } from './seats.ts'
 
 /** Members of a group are rows; no other type has such an attribute. */
 export const hasMemberRows = (type: ResourceType): boolean => type.name === 'Group'
@@ -108,9 +109,12 @@ export async function prepareChange(
     keysRemoved: without(keysBefore, stored.keys),
     keysAdded: without(stored.keys, keysBefore),
     events,
+    activeDelta: activeDelta(takesSeat(type, row), takesSeat(type, stored)),
     references: newReferences(tenant, type, after, before),
   }
 }
+
+const activeDelta = (before: boolean, after: boolean): -1 | 0 | 1 => (before === after ? 0 : after ? 1 : -1)
 
 function passwordApart(
   type: ResourceType,

@@ -1,9 +1,24 @@
+import type { TenantContext } from '../context/tenant.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 
 /** 404; the same words for an unknown id, one of another type and one of another tenant (E-07). */
 export function missing(type: ResourceType, id: string): never {
   throw ScimError.notFound(`${type.name} "${id.slice(0, 64)}" was not found.`)
+}
+
+/** Whether resources of `type` are provisioned in this tenant; registered types always are. */
+export function isSynchronised({ settings }: TenantContext, type: ResourceType): boolean {
+  if (type.name === 'User') return settings.userSync
+  return type.name === 'Group' ? settings.groupSync : true
+}
+
+/** 403 for a type that is switched off, in words for the identity provider's log. */
+export function notSynchronised(type: ResourceType): ScimError {
+  const setting = type.name === 'User' ? 'userSync' : 'groupSync'
+  return ScimError.forbidden(
+    `Provisioning of ${type.name}s is switched off for this tenant (${setting}): ${type.endpoint} is neither read nor written.`,
+  )
 }
 
 /** 412 (RFC 7644 §3.14). */
@@ -17,3 +32,9 @@ export const unknownMembers = (ids: readonly string[]): ScimError => {
   const named = ids.slice(0, 5).map((id) => `"${id.slice(0, 64)}"`)
   return ScimError.invalidValue(`members: no user or group of this tenant has the id ${named.join(', ')}.`)
 }
+
+/** 403 for one active user too many, in words for the identity provider's log. */
+export const noSeatLeft = (maximum: number): ScimError =>
+  ScimError.forbidden(
+    `This tenant may have ${maximum} active users (maxActiveUsers) and has no room for another: deactivate or delete some, or have the maximum raised.`,
+  )

@@ -10,11 +10,13 @@ import type { PatchOperation } from '../scim/patch/parse.ts'
 import type { JsonValue, Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches, type Precondition } from '../scim/version.ts'
+import { keepDays, keptIds, takeKept } from './kept.ts'
 import { type ChangedGroup, changeMembers } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
 import { checkReferences } from './references.ts'
 import { missing, staleVersion } from './refusals.ts'
+import { hasMaximum, takeSeat, takesSeat } from './seats.ts'
 
 /** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
 export type Written =
@@ -33,30 +35,31 @@ const ATTEMPTS = 50
  */
 export function provisioningService(repositories: Repositories, tenant: TenantContext, newId: () => string) {
   return {
-    /** @throws {ScimError} 400, or 409 uniqueness */
+    /** @throws {ScimError} 400, 403 without a seat for an active user, or 409 uniqueness */
     async create(type: ResourceType, body: JsonValue): Promise<ResourceRow> {
       const { members, references, ...resource } = await prepareCreate(tenant, type, newId(), body)
       await checkReferences(repositories, references)
       const name = () => uniqueName(type, resource.stored)
+      const seated = takesSeat(type, resource.stored) && hasMaximum(tenant)
+      const keptId = (await keptIds(repositories, tenant, [resource])).get(0)
       const make = async (inside: Repositories): Promise<ResourceRow> => {
-        const [created] = await inside.resources.create([resource])
+        if (seated) await takeSeat(inside, tenant)
+        const kept = keptId === undefined ? undefined : (await takeKept(inside, [keptId])).get(keptId)
+        const back = keptId === undefined || kept === undefined ? {} : { id: keptId, revived: kept }
+        const [created] = await inside.resources.create([{ ...resource, ...back }])
         if (created?.outcome !== 'created') throw uniquenessError(type, name())
         return created.row
       }
       try {
-        if (members.add.length === 0) return await patiently(() => make(repositories))
+        const alone = members.add.length === 0
+        if (alone && !seated && keptId === undefined) return await patiently(() => make(repositories))
         return await patiently(() =>
           repositories.transaction(async (inside) => {
-            const { id } = await make(inside)
-            await changeMembers(
-              inside,
-              tenant,
-              [{ kind: 'change', clear: false, remove: [], ...members }],
-              id,
-              null,
-              true,
-            )
-            return (await inside.resources.retrieve(type, id, EVERYTHING)) ?? missing(type, id)
+            const row = await make(inside)
+            if (alone) return row
+            const step = { kind: 'change', clear: false, remove: [], ...members } as const
+            await changeMembers(inside, tenant, [step], row.id, null, true)
+            return (await inside.resources.retrieve(type, row.id, EVERYTHING)) ?? missing(type, row.id)
           }),
         )
       } catch (error) {
@@ -69,7 +72,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       return (await repositories.resources.retrieve(type, id, wanted)) ?? missing(type, id)
     },
 
-    /** Replaces the attributes of a resource (PUT). @throws {ScimError} 400, 404, 409, 412 */
+    /** Replaces the attributes of a resource (PUT). @throws {ScimError} 400, 403, 404, 409, 412 */
     async replace(type: ResourceType, id: string, body: JsonValue, precondition?: Precondition): Promise<ResourceRow> {
       if (!hasMemberRows(type)) {
         const next = (stored: Resource) => replaced(tenant, type, stored, body)
@@ -94,7 +97,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
 
     /**
      * Applies PATCH operations, all or none. A change of a group's members alone is one statement that reads no member, and
-     * gives the version only. @throws {ScimError} 400, 404, 409, 412
+     * gives the version only. @throws {ScimError} 400, 403, 404, 409, 412
      */
     async modify(
       type: ResourceType,
@@ -104,7 +107,8 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     ): Promise<Written> {
       const allowed = operationsUnderPasswordPolicy(type, operations, tenant)
       const active = type.name === 'User' && !precondition ? activeAlone(type, allowed, tenant.deviations) : undefined
-      if (active !== undefined) {
+      // Whether one more becomes active, and so needs a seat, is known only of a user that was read.
+      if (active === false || (active === true && !hasMaximum(tenant))) {
         const row = await repositories.activation.setActive(type, id, active, EVERYTHING)
         return { kind: 'row', row: row ?? missing(type, id) }
       }
@@ -133,7 +137,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     async delete(type: ResourceType, id: string, precondition?: Precondition): Promise<void> {
       const target = { id, expectedVersion: await expectedVersion(type, id, precondition) }
       const removed = await patiently(
-        () => repositories.resources.remove(type, [target], eventNoun(type.name)),
+        () => repositories.resources.remove(type, [target], eventNoun(type.name), keepDays(tenant, type)),
         (error) => mayRetry(error) || isReferenced(error),
       )
       const outcome = removed.get(id) ?? missing(type, id)
@@ -157,7 +161,14 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       if (changed === undefined) return { row, changed: false }
       await checkReferences(inside, changed.references)
       try {
-        const updated = (await inside.resources.update([changed])).get(row.id)
+        const update = (within: Repositories) => within.resources.update([changed])
+        const seated = changed.activeDelta > 0 && hasMaximum(tenant)
+        const onSeat = async (within: Repositories) => {
+          await takeSeat(within, tenant)
+          return update(within)
+        }
+        const done = await (seated ? inside.transaction(onSeat) : update(inside))
+        const updated = done.get(row.id)
         const { document, active } = changed.stored
         if (updated) return { row: { ...row, ...updated, document, active }, changed: true }
       } catch (error) {

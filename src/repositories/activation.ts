@@ -28,6 +28,11 @@ export function activationOf(db: Database, scope: RepositoryScope) {
            from before b where r.tenant_id = ${tenant} and r.id = b.id and b.active is distinct from ${next}
            returning r.version, r.modified_at
          ),
+         counted as (
+           insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+           select ${tenant}, b.resource_type, 0, case when ${next} then 1 else -1 end
+           from before b, updated u where (b.active is distinct from false) <> ${next}
+         ),
          logged as (
            insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
            select ${tenant},

@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts'
 import type { BoundFilter } from '../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
 import type { FilterScope } from './attribute-sql.ts'
+import { countsOf, FOLD_AFTER } from './counts.ts'
 import { filterSql, isLedBySearch } from './filter-sql.ts'
 import { Parameters } from './parameters.ts'
 import { type ResourceRow, resourceColumns, type Wanted } from './rows.ts'
@@ -54,10 +55,6 @@ export interface ResourcePage {
 
 /** How far back the log is complete, with room to spare below the shortest retention. */
 const LOGGED_FOR_MS = 7 * 24 * 3_600_000
-
-/** Past this many rows of deltas the count of a type is folded. */
-const FOLD_AFTER = 100
-const FOLD_AT_ONCE = 10_000
 
 /** Rows before a page from which on it is worth asking which end is nearer. */
 const DEEP_OFFSET = 1_000
@@ -115,26 +112,14 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       })
       const [first] = rows
       // Nobody waits for it, and what fails is done by the next reader.
-      if (only && first && first.deltas > FOLD_AFTER) void foldCounts(only.name).catch(() => undefined)
+      if (only && first && first.deltas > FOLD_AFTER)
+        void countsOf(db, scope)
+          .fold(only.name)
+          .catch(() => undefined)
       const found = rows.filter((row) => row.id !== null)
       if (query.page.kind === 'keyset' && query.page.backward) found.reverse()
       return { total: first?.total ?? 0, rows: found }
     },
-  }
-
-  /** Folds a type's deltas into one row; safe at any time, since it takes only rows that nobody else is folding. */
-  async function foldCounts(resourceType: string): Promise<void> {
-    await db.run(
-      `with gone as (
-         delete from resource_counts c where c.tenant_id = $1::uuid and c.ctid = any(array(
-           select ctid from resource_counts where tenant_id = $1::uuid and resource_type = $2::text
-           limit ${FOLD_AT_ONCE} for update skip locked))
-         returning c.delta
-       )
-       insert into resource_counts (tenant_id, resource_type, delta)
-       select $1::uuid, $2::text, coalesce(sum(delta), 0) from gone`,
-      [scope.tenantId, resourceType],
-    )
   }
 }
 

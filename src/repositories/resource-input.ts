@@ -7,13 +7,18 @@ import type { StoredForm } from './stored-form.ts'
  * The rows that a create works on, as the select of its `input`: one resource comes as plain parameters, many come as one
  * JSON document, and the rest of the statement is the same.
  */
-export function createInput(resources: readonly NewResource[], parameters: Parameters, withKeys: boolean): string {
+export function createInput(
+  resources: readonly NewResource[],
+  parameters: Parameters,
+  { withKeys, withRevived }: { readonly withKeys: boolean; readonly withRevived: boolean },
+): string {
   const [first] = resources
   if (first && resources.length === 1) {
-    const { stored } = first
+    const { stored, revived } = first
     return `select 0 as ord, ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.event, 'text')} as event,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, stored, parameters)}
-      ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}`
+      ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
+      ${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
   }
   const rows = resources.map((resource, ord) => ({
     ...storedRow(resource.type, resource.stored),
@@ -22,19 +27,26 @@ export function createInput(resources: readonly NewResource[], parameters: Param
     event: resource.event,
     password_hash: resource.passwordHash,
     keys: resource.stored.keys,
+    version: resource.revived?.version,
+    created_at: resource.revived?.createdAt,
   }))
   return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(ord int, id uuid, event text, password_hash text,
-    keys jsonb, ${storedTypes})`
+    keys jsonb, version bigint, created_at timestamptz, ${storedTypes})`
 }
 
-/** The same for an update. */
-export function updateInput(changes: readonly ChangedResource[], parameters: Parameters, withKeys: boolean): string {
+/** The same for an update; each part that most of them do without is there only on demand. */
+export function updateInput(
+  changes: readonly ChangedResource[],
+  parameters: Parameters,
+  { withKeys, withActive }: { readonly withKeys: boolean; readonly withActive: boolean },
+): string {
   const [first] = changes
   if (first && changes.length === 1) {
     return `select ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.expectedVersion, 'bigint')} as expected,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, first.stored, parameters)},
       ${parameters.json(first.events)} as events
-      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}`
+      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}
+      ${withActive ? `, ${parameters.bind(first.activeDelta, 'int')} as active_delta` : ''}`
   }
   const rows = changes.map((change) => ({
     ...storedRow(change.type, change.stored),
@@ -44,9 +56,10 @@ export function updateInput(changes: readonly ChangedResource[], parameters: Par
     events: change.events,
     keys_removed: change.keysRemoved,
     keys_added: change.keysAdded,
+    active_delta: change.activeDelta,
   }))
   return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(id uuid, expected bigint, password_hash text,
-    events jsonb, keys_removed jsonb, keys_added jsonb, ${storedTypes})`
+    events jsonb, keys_removed jsonb, keys_added jsonb, active_delta int, ${storedTypes})`
 }
 
 function storedColumns(type: ResourceType, stored: StoredForm, parameters: Parameters): string {

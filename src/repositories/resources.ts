@@ -1,6 +1,8 @@
 import type { Database } from '../db/database.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { isActiveUser } from './counts.ts'
 import { eventDocument } from './event-document.ts'
+import { type KeptUser, keeping } from './kept-users.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
@@ -18,6 +20,8 @@ export interface NewResource {
   readonly passwordHash: string | null
   /** Type of the event that its making appends. */
   readonly event: string
+  /** Set for a kept user who comes back under the same id: version and time of creation go on. */
+  readonly revived?: KeptUser | undefined
 }
 
 /** What became of one new resource. */
@@ -37,6 +41,8 @@ export interface ChangedResource {
   readonly keysRemoved: readonly ResourceKey[]
   readonly keysAdded: readonly ResourceKey[]
   readonly events: readonly { readonly type: string; readonly changes: unknown }[]
+  /** How many active users it makes more of, by `expectedVersion`. */
+  readonly activeDelta: -1 | 0 | 1
 }
 
 /** What an update makes new in a row, beside what was put there. */
@@ -98,13 +104,15 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const { parameters, tenant } = ofTenant()
       const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
       const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
+      const withRevived = resources.some((resource) => resource.revived !== undefined)
       const types = resources.map((resource) => resource.type)
-      const statement = `with input as (${createInput(resources, parameters, withKeys)}),
+      const statement = `with input as (${createInput(resources, parameters, { withKeys, withRevived })}),
         created as (
           insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
-            manager_id, document, search, password_hash, created_at, modified_at)
+            manager_id, document, search, password_hash, version, created_at, modified_at)
           select ${tenant}, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
-            i.manager_id, i.document, i.search, i.password_hash, ${now}, ${now}
+            i.manager_id, i.document, i.search, i.password_hash,
+            ${withRevived ? `coalesce(i.version + 1, 1), coalesce(i.created_at, ${now})` : `1, ${now}`}, ${now}
           from input i order by i.ord
           on conflict (tenant_id, resource_type, unique_key) do nothing
           returning *
@@ -119,12 +127,13 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
             : ''
         }
         counted as (
-          insert into resource_counts (tenant_id, resource_type, delta)
-          select ${tenant}, c.resource_type, count(*) from created c group by c.resource_type
+          insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+          select ${tenant}, c.resource_type, count(*), count(*) filter (where ${isActiveUser('c')})
+          from created c group by c.resource_type
         ),
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-          select ${tenant}, i.event, c.resource_type, c.id, c.version, ${request}, ${actor}, c.created_at,
+          select ${tenant}, i.event, c.resource_type, c.id, c.version, ${request}, ${actor}, c.modified_at,
             '{"after":' || ${eventDocument(types, 'c', parameters)} || '}'
           from created c join input i on i.id = c.id
         )
@@ -169,7 +178,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     async update(changes: readonly ChangedResource[]): Promise<Map<string, UpdatedRow>> {
       const { parameters, tenant } = ofTenant()
       const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
-      const statement = `with input as (${updateInput(changes, parameters, withKeys)}),
+      const withActive = changes.some((change) => change.activeDelta !== 0)
+      const statement = `with input as (${updateInput(changes, parameters, { withKeys, withActive })}),
         updated as (
           update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
             display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
@@ -193,6 +203,15 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         ),`
             : ''
         }
+        ${
+          withActive
+            ? `counted as (
+          insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+          select ${tenant}, u.resource_type, 0, sum(i.active_delta)
+          from updated u join input i on i.id = u.id group by u.resource_type
+        ),`
+            : ''
+        }
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
           select ${tenant}, e.type, u.resource_type, u.id, u.version, ${parameters.bind(scope.requestId, 'text')},
@@ -207,18 +226,20 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
 
     /**
      * Deletes resources with their memberships; the groups they were in get a new version and an event each (ours, RFC 7643
-     * §2.3.7). `expectedVersion` null takes any.
+     * §2.3.7). `expectedVersion` null takes any. With `keepDays` users are kept for that long, to be revived.
      */
     async remove(
       type: ResourceType,
       targets: readonly { id: string; expectedVersion: number | null }[],
       eventNoun: string,
+      keepDays: number | undefined,
     ): Promise<Map<string, Removed>> {
       const known = targets.filter(({ id }) => isOurId(id))
       if (known.length === 0) return new Map()
       const { parameters, tenant } = ofTenant()
       const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
       const input = parameters.json(known.map(({ id, expectedVersion }) => ({ id, expected: expectedVersion })))
+      const keep = keepDays === undefined ? undefined : keeping(keepDays, tenant, parameters)
       const statement = `with input as materialized (
           select * from jsonb_to_recordset(${input}) as i(id uuid, expected bigint)
         ),
@@ -241,8 +262,9 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
         ),
         removed as (
           delete from resources r using target t where r.tenant_id = ${tenant} and r.id = t.id and t.fits
-          returning r.id, r.resource_type, r.version, r.document, r.active
+          returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
         ),
+        ${keep?.kept ?? ''}
         bumped as (
           update resources r set version = r.version + 1, modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
           where r.tenant_id = ${tenant} and r.id = any(array(select distinct group_id from unjoined))
@@ -250,14 +272,15 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           returning r.id, r.version, r.modified_at
         ),
         counted as (
-          insert into resource_counts (tenant_id, resource_type, delta)
-          select ${tenant}, x.resource_type, -count(*) from removed x group by x.resource_type
+          insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+          select ${tenant}, x.resource_type, -count(*), -count(*) filter (where ${isActiveUser('x')})
+          from removed x group by x.resource_type
         ),
         logged as (
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-          select ${tenant}, ${parameters.bind(`${eventNoun}.deleted`, 'text')}, x.resource_type, x.id, x.version + 1,
-            ${request}, ${actor}, ${now}, '{"before":' || ${eventDocument([type], 'x', parameters)} || '}'
-          from removed x
+          select ${tenant}, ${keep?.event ?? parameters.bind(`${eventNoun}.deleted`, 'text')}, x.resource_type, x.id,
+            x.version + 1, ${request}, ${actor}, ${now},
+            ${keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || '}'`} from removed x
           union all
           select ${tenant}, 'group.member_removed', 'Group', b.id, b.version, ${request}, ${actor}, b.modified_at,
             ${memberBatchJson('u.member_id')}

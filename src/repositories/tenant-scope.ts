@@ -1,5 +1,7 @@
 import type { Database } from '../db/database.ts'
 import { activationOf } from './activation.ts'
+import { countsOf } from './counts.ts'
+import { keptUsersOf } from './kept-users.ts'
 import { membershipPagesOf } from './membership-pages.ts'
 import { membershipsOf } from './memberships.ts'
 import { queriesOf } from './queries.ts'
@@ -22,6 +24,8 @@ export interface RepositoryScope {
 export interface Repositories {
   readonly resources: ReturnType<typeof resourcesOf>
   readonly activation: ReturnType<typeof activationOf>
+  readonly counts: ReturnType<typeof countsOf>
+  readonly keptUsers: ReturnType<typeof keptUsersOf>
   readonly memberships: ReturnType<typeof membershipsOf>
   readonly membershipPages: ReturnType<typeof membershipPagesOf>
   readonly queries: ReturnType<typeof queriesOf>
@@ -38,6 +42,12 @@ export function forTenant(db: Database, scope: RepositoryScope): Repositories {
     },
     get activation() {
       return activationOf(db, scope)
+    },
+    get counts() {
+      return countsOf(db, scope)
+    },
+    get keptUsers() {
+      return keptUsersOf(db, scope)
     },
     get memberships() {
       return membershipsOf(db, scope)

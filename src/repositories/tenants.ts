@@ -6,6 +6,7 @@ import {
   apiKeys,
   eventLogs,
   events,
+  keptUsers,
   memberships,
   resourceCounts,
   resourceKeys,
@@ -88,7 +89,7 @@ export function tenantsOf(database: Database, environmentId: string) {
       )
       // The log first: whoever numbers events holds its row, and then waits for nobody.
       const logged = [eventLogs, webhookDeliveries, webhookEndpoints, events]
-      const rest = [memberships, resourceKeys, resources, resourceCounts, apiKeys, schemaDefinitions]
+      const rest = [memberships, resourceKeys, resources, keptUsers, resourceCounts, apiKeys, schemaDefinitions]
       for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
     },

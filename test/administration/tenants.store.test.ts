@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
 import type { Administration } from '../../src/administration/control.ts'
 import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src/administration/environments.ts'
 import { createProject, deleteProject, findProject, listProjects } from '../../src/administration/projects.ts'
 import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'
 import type { Database } from '../../src/db/database.ts'
-import { events, memberships, resourceCounts, resourceKeys, resources } from '../../src/db/schema.ts'
+import { events, keptUsers, memberships, resourceCounts, resourceKeys, resources } from '../../src/db/schema.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
@@ -31,13 +32,24 @@ async function fill(tenantId: string, { orm }: Database = database): Promise<voi
   const key = { attribute: 'emails.value', key: 'a@example.com', isUnique: false }
   await orm.insert(resourceKeys).values({ tenantId, resourceType: 'User', resourceId: memberId, ...key })
   await orm.insert(memberships).values({ tenantId, groupId, memberId })
+  const deleted = { id: randomUUID(), uniqueKey: 'gone', emails: [], version: 2, createdAt: now, keptUntil: now }
+  await orm.insert(keptUsers).values({ tenantId, ...deleted })
   await orm.insert(resourceCounts).values({ tenantId, resourceType: 'User', delta: 1 })
   const about = { resourceType: 'User', resourceId: memberId, version: 1, requestId: 'r', actor: 'k', changes: '{}' }
   await orm.insert(events).values({ tenantId, type: 'user.created', occurredAt: now, ...about })
 }
 
 async function rowsOf(tenantId: string): Promise<number[]> {
-  const tables = ['resources', 'resource_keys', 'memberships', 'resource_counts', 'events', 'tenants', 'api_keys']
+  const tables = [
+    'resources',
+    'resource_keys',
+    'memberships',
+    'resource_counts',
+    'kept_users',
+    'events',
+    'tenants',
+    'api_keys',
+  ]
   return Promise.all(
     tables.map(async (table) => {
       const column = table === 'tenants' ? 'id' : 'tenant_id'
@@ -52,8 +64,8 @@ test('TEN-11 deleting a tenant deletes everything of it and nothing of another',
   if (gone === undefined || kept === undefined) throw new Error('not made')
   await Promise.all([fill(gone.id), fill(kept.id)])
   await deleteTenant(administration, place, gone.id)
-  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0])
-  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 0])
+  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 1, 0])
 })
 
 test('TEN-11 writers at work leave nothing behind', async () => {
@@ -66,7 +78,7 @@ test('TEN-11 writers at work leave nothing behind', async () => {
   await fill(id)
   await deleteTenant(administration, place, id)
   await writers
-  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
 })
 
 test('the tenant default is there from the start and cannot be deleted', async () => {
@@ -117,7 +129,7 @@ test('an environment is deleted only when empty, a project only without environm
 
   await deleteEnvironment(administration, project.id, environment.id)
   expect(await findEnvironment(database, project.id, 'prod')).toBeUndefined()
-  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
   await deleteProject(administration, project.id)
   expect(await findProject(database, 't-full')).toBeUndefined()
 })

@@ -31,6 +31,11 @@ test.each([
   [{ mode: 'loose' }, 'invalid_value', ['mode']],
   [{ rootQueries: 'true' }, 'invalid_type', ['rootQueries']],
   [{ password: null }, 'invalid_value', ['password']],
+  [{ allowedAddresses: ['203.0.113.0/24', '203.0.113.0/33'] }, 'custom', ['allowedAddresses', 1]],
+  [{ requestsPerSecond: 24 }, 'too_small', ['requestsPerSecond']],
+  [{ maxActiveUsers: -1 }, 'too_small', ['maxActiveUsers']],
+  [{ maxActiveUsers: 1.5 }, 'invalid_union', ['maxActiveUsers']],
+  [{ keepDeletedDays: 0 }, 'too_small', ['keepDeletedDays']],
 ])('%j is refused', (settings, code, path) => {
   expect(environmentSettings.safeParse(settings).error?.issues).toMatchObject([{ code, path }])
 })

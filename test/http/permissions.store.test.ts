@@ -23,13 +23,16 @@ async function keyFor(path: string, permission: Permission): Promise<string> {
 }
 
 /** What each permission opens, where the scope reaches. */
-const OPENS: Record<Permission, Record<'read' | 'write' | 'discover' | 'directory' | 'administer', number>> = {
-  'scim:read': { read: 200, write: 403, discover: 200, directory: 403, administer: 403 },
-  'scim:write': { read: 403, write: 201, discover: 403, directory: 403, administer: 403 },
-  'directory:read': { read: 403, write: 403, discover: 403, directory: 200, administer: 403 },
-  admin: { read: 403, write: 403, discover: 403, directory: 403, administer: 200 },
+const OPENS: Record<
+  Permission,
+  Record<'read' | 'write' | 'discover' | 'directory' | 'signIn' | 'administer', number>
+> = {
+  'scim:read': { read: 200, write: 403, discover: 200, directory: 403, signIn: 403, administer: 403 },
+  'scim:write': { read: 403, write: 201, discover: 403, directory: 403, signIn: 403, administer: 403 },
+  'directory:read': { read: 403, write: 403, discover: 403, directory: 200, signIn: 200, administer: 403 },
+  admin: { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 200 },
 }
-const NOTHING = { read: 403, write: 403, discover: 403, directory: 403, administer: 403 }
+const NOTHING = { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 }
 
 /** Where a key may be for, and whether that reaches the tenant. */
 const SCOPES: readonly [name: string, path: () => Promise<string>, reaches: boolean][] = [
@@ -56,18 +59,20 @@ async function elsewhere() {
 describe.each(SCOPES)('SEC-04 SEC-13 what a key for %s opens of a tenant', (_, path, reaches) => {
   test.each(PERMISSIONS)('with %s', async (permission) => {
     const key = await keyFor(await path(), permission)
+    const api = `${gateway.origin}/api/v1${pathOf(tenant)}`
     const status = async (method: string, url: string, body?: object) => {
-      const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/scim+json' }
+      const type = url.startsWith(api) ? 'application/json' : 'application/scim+json'
+      const headers = { Authorization: `Bearer ${key}`, 'Content-Type': type }
       const init = { method, headers, ...(body && { body: JSON.stringify(body) }) }
       return (await fetch(url, init)).status
     }
     const user = { schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], userName: `u-${key}` }
-    const api = `${gateway.origin}/api/v1${pathOf(tenant)}`
     expect({
       read: await status('GET', `${tenant.base}/Users`),
       write: await status('POST', `${tenant.base}/Users`, user),
       discover: await status('GET', `${tenant.base}/Schemas`),
       directory: await status('GET', `${api}/users`),
+      signIn: await status('POST', `${api}/sign-in-checks`, { identity: 'ada' }),
       administer: await status('GET', api),
     }).toEqual(reaches ? OPENS[permission] : NOTHING)
   })

@@ -302,7 +302,8 @@ export async function fillDirectly(
     )
     await put(
       tx,
-      `insert into resource_counts (tenant_id, resource_type, delta) values ($1::uuid, 'User', $2::int), ($1::uuid, 'Group', $3::int)`,
+      `insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+       values ($1::uuid, 'User', $2::int, $2::int), ($1::uuid, 'Group', $3::int, 0)`,
       users,
       groups,
     )

@@ -8,6 +8,7 @@ import type { Mistake } from '../../administration/control.ts'
 import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
 import type { Permission } from '../../context/principal.ts'
+import { addressOf } from '../address.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
@@ -17,9 +18,10 @@ import { environmentRoutes } from './environments.ts'
 import { eventRoutes } from './events.ts'
 import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
-import { addressOf, authenticateRequest } from './origin.ts'
+import { authenticateRequest } from './origin.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
+import { signInRoutes } from './sign-in-checks.ts'
 import { tenantRoutes } from './tenants.ts'
 import { webhookRoutes } from './webhooks.ts'
 
@@ -59,7 +61,10 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
     c.set('principal', result.principal)
     c.set('database', database)
     const { keyId: actor } = result.principal
-    const author = { actor, address: addressOf(c, config) ?? null, requestId: c.var.requestId ?? null }
+    // Without a server around it, as in tests, there are no bindings.
+    const { incoming } = (c.env as AdminEnv['Bindings'] | undefined) ?? {}
+    const address = addressOf(c.req.header('x-forwarded-for'), incoming, config) ?? null
+    const author = { actor, address, requestId: c.var.requestId ?? null }
     c.set('administration', { database, changed: () => control.changed(), author })
     return next()
   })
@@ -76,13 +81,14 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   )
 
   // Everything but what the application reads is for administrators.
-  for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'))
+  const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
+  for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'), onlyJson, usual)
   directoryRoutes(app, control, config)
+  signInRoutes(app, control, config)
   eventRoutes(app, control, { ...deliveries, config })
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
-  const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
   app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
 
   // Inside a transaction that holds the request there would be no way to ask for the key.
@@ -108,7 +114,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 }
 
 const WEBHOOKS = /\/webhooks(?:\/|$)/
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot'].map(
+const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot', 'sign-in-checks'].map(
   (name) => `/projects/:p/environments/:e/tenants/:t/${name}`,
 )
 

@@ -1,22 +1,16 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
-import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
+import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
-import { effectiveSettings } from '../../context/settings.ts'
-import { registryOf } from '../../context/tenant.ts'
+import { builtIn, type Equalities, lookUp } from '../../provisioning/look-up.ts'
 import { representation } from '../../provisioning/representation.ts'
 import type { ResourceRow } from '../../repositories/rows.ts'
-import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
-import type { Filter } from '../../scim/filter/ast.ts'
-import { bindFilter } from '../../scim/filter/bind.ts'
-import { parseAttributePath } from '../../scim/filter/parse.ts'
 import type { Resource } from '../../scim/resource.ts'
-import type { ResourceType, SchemaRegistry } from '../../scim/schema/resource-type.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { withoutSecrets } from '../../scim/schema/secrets.ts'
 import type { AdminApp, AdminEnv } from './env.ts'
-import { originOf } from './origin.ts'
-import { tenantAt } from './places.ts'
+import { tenantOpener } from './open-tenant.ts'
 import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from './schemas.ts'
 
 const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
@@ -28,7 +22,7 @@ const common = {
   displayName: z.string().optional(),
   meta: z.looseObject({ resourceType: z.string(), created: z.string(), lastModified: z.string(), version: z.string() }),
 }
-const user = z
+export const user = z
   .looseObject({ ...common, userName: z.string(), active: z.boolean().optional() })
   .openapi('DirectoryUser', { description: 'A user as SCIM has it (RFC 7643 §4.1), with every attribute but secrets.' })
 const group = z
@@ -81,43 +75,29 @@ const memberships = createRoute({
   responses: { 200: jsonAnswer(listOf(membership), 'In the order of group and member'), ...problems },
 })
 
-/** The attribute that each parameter is about. */
-const ATTRIBUTES = {
-  externalId: 'externalId',
-  userName: 'userName',
-  email: 'emails.value',
-  displayName: 'displayName',
-} as const
-type Wanted = { after?: string | undefined; limit: number } & { [Name in keyof typeof ATTRIBUTES]?: string | undefined }
+type Wanted = Equalities & { after?: string | undefined; limit: number }
 
 /**
  * `…/tenants/{t}/users`, `/groups` and `/memberships` of the admin API: what the application itself reads of a tenant, paused
  * ones included. For keys with the permission `directory:read`, which the mounting sees to.
  */
 export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
-  /** The tenant that the URL names, opened for reading. */
-  const open = async (c: Context<AdminEnv>, { p, e, t }: Place) => {
-    const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
-    const [shared, own] = await Promise.all([
-      control.environment(project.id, environment.id),
-      control.tenant(environment.id, tenant.id),
-    ])
-    const settings = effectiveSettings(environment.settings, tenant.settings)
-    const registry = registryOf(settings, shared?.definitions, own?.definitions)
-    const baseUrl = baseUrlOf(originOf(c), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
-    const scope = { tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId }
-    return { registry, baseUrl, repositories: forTenant(c.var.database, { ...scope, defersReferences: false }) }
-  }
-
-  const list = async (c: Context<AdminEnv>, names: Place, name: string, { after, limit, ...values }: Wanted) => {
+  const open = tenantOpener(control, policy)
+  const list = async (
+    c: Context<AdminEnv>,
+    names: Place,
+    name: 'User' | 'Group',
+    { after, limit, ...values }: Wanted,
+  ) => {
     const { registry, baseUrl, repositories } = await open(c, names)
-    const type = typeNamed(registry, name)
-    const rows = await page(repositories, registry, type, equalities(values), after, limit + 1)
+    const type = builtIn(registry, name)
+    const wanted = { groups: false, members: false }
+    const rows = await lookUp(repositories, registry, type, { equal: values, after, limit: limit + 1, wanted })
     return listAnswer(rows, limit, (row) => shown(row, type, baseUrl))
   }
-  const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: string) => {
+  const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: 'User' | 'Group') => {
     const { registry, baseUrl, repositories } = await open(c, names)
-    const type = typeNamed(registry, name)
+    const type = builtIn(registry, name)
     const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
     if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
     return shown(row, type, baseUrl)
@@ -154,48 +134,9 @@ type Place = z.infer<typeof tenantParams>
 // What is stored has been checked against the tenant's schemas, which say more than these types.
 type ListOf<Item extends z.ZodType> = { items: z.infer<Item>[]; next: string | null }
 
-/** A page of resources that meet every equality, after the one with the id `after`. */
-async function page(
-  repositories: Repositories,
-  registry: SchemaRegistry,
-  type: ResourceType,
-  terms: readonly Filter[],
-  after: string | undefined,
-  limit: number,
-): Promise<readonly ResourceRow[]> {
-  const filter = terms.length === 0 ? undefined : bindFilter({ kind: 'and', terms }, type)
-  const { rows } = await repositories.queries.query({
-    types: [{ type, filter, sortBy: undefined }],
-    endpoints: new Map(registry.resourceTypes.map(({ name, endpoint }) => [name, endpoint])),
-    sorted: false,
-    descending: false,
-    wanted: { groups: false, members: false },
-    page: {
-      kind: 'keyset',
-      from: after === undefined ? undefined : { sort: null, id: after },
-      backward: false,
-      limit,
-    },
-  })
-  return rows
-}
-
-function equalities(values: Omit<Wanted, 'after' | 'limit'>): Filter[] {
-  return Object.entries(ATTRIBUTES).flatMap(([parameter, name]): Filter[] => {
-    const [value, attribute] = [values[parameter as keyof typeof ATTRIBUTES], parseAttributePath(name)]
-    if (value === undefined || attribute === undefined) return []
-    return [{ kind: 'compare', attribute, operator: 'eq', value, position: 0 }]
-  })
-}
-
-const shown = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>
+/** A resource as the application sees it: without what is never returned. */
+export const shown = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>
   withoutSecrets(type, representation(row, type, baseUrl))
-
-function typeNamed(registry: SchemaRegistry, name: string): ResourceType {
-  const type = registry.byName.get(name)
-  if (type === undefined) throw new Error(`a registry without the type ${name}`)
-  return type
-}
 
 /** The two ids in the `next` of a list of memberships. */
 function pairIn(text: string): { groupId: string; memberId: string } | undefined {

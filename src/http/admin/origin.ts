@@ -1,5 +1,3 @@
-import { isIP } from 'node:net'
-import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { baseUrlOf, type OriginPolicy, type RequestOrigin } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
@@ -21,13 +19,3 @@ export const issuerOf = (c: Pick<Context, 'req'>, policy: OriginPolicy): string 
 /** Who a request comes from, by its key or access token. */
 export const authenticateRequest = (control: ControlPlane, c: Pick<Context, 'req'>, policy: OriginPolicy) =>
   control.authenticate(c.req.header('authorization'), c.req.header('user-agent'), () => issuerOf(c, policy))
-
-/**
- * IP address of the client; undefined where the request came without a socket. Of one trusted proxy only the last value of
- * `X-Forwarded-For` is its own.
- */
-export function addressOf({ req, env }: Pick<Context, 'req' | 'env'>, policy: OriginPolicy): string | undefined {
-  const forwarded = policy.trustProxy ? req.header('x-forwarded-for')?.split(',').at(-1)?.trim() : undefined
-  if (forwarded !== undefined && isIP(forwarded) !== 0) return forwarded
-  return (env as Partial<HttpBindings> | undefined)?.incoming?.socket?.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
-}

@@ -1,6 +1,10 @@
+import type { TenantContext } from '../../context/tenant.ts'
+import { isSynchronised } from '../../provisioning/refusals.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponse } from '../../scim/list-response.ts'
 import type { JsonObject } from '../../scim/resource.ts'
+import type { Schema } from '../../scim/schema/attribute.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parameterReader } from '../../scim/search-request.ts'
 import { resourceTypeDocument, schemaDocument, serviceProviderConfig } from '../../scim/service-provider.ts'
 import type { ScimLimits, ScimRequest } from './env.ts'
@@ -21,7 +25,7 @@ export function discoveryHandlers(limits: ScimLimits) {
         mode: settings.mode,
         supported: {
           bulk: true,
-          changePassword: settings.password === 'hash',
+          changePassword: settings.password === 'hash' && settings.userSync,
           sort: true,
           etag: true,
           cursor: true,
@@ -34,32 +38,43 @@ export function discoveryHandlers(limits: ScimLimits) {
 
     resourceTypes(request: ScimRequest): Response {
       const { tenant } = withoutFilter(request)
-      const types = tenant.registry.resourceTypes.map((type) => resourceTypeDocument(type, tenant.baseUrl))
-      return send(request, whole(types))
+      return send(request, whole(offered(tenant).map((type) => resourceTypeDocument(type, tenant.baseUrl))))
     },
 
     resourceType(request: ScimRequest): Response {
       const { tenant } = withoutFilter(request)
       const name = nameIn(request)
-      const type = tenant.registry.byName.get(name)
+      const type = offered(tenant).find((each) => each.name === name)
       if (!type) throw ScimError.notFound(`ResourceType "${name.slice(0, 64)}" was not found.`)
       return send(request, resourceTypeDocument(type, tenant.baseUrl))
     },
 
     schemas(request: ScimRequest): Response {
       const { tenant } = withoutFilter(request)
-      const schemas = [...tenant.registry.schemas.values()].map((schema) => schemaDocument(schema, tenant.baseUrl))
-      return send(request, whole(schemas))
+      return send(request, whole(schemasInUse(tenant).map((schema) => schemaDocument(schema, tenant.baseUrl))))
     },
 
     schema(request: ScimRequest): Response {
       const { tenant } = withoutFilter(request)
       const urn = nameIn(request)
-      const schema = tenant.registry.schemas.get(urn.toLowerCase())
+      const schema = schemasInUse(tenant).find(({ id }) => id.toLowerCase() === urn.toLowerCase())
       if (!schema) throw ScimError.notFound(`Schema "${urn.slice(0, 200)}" was not found.`)
       return send(request, schemaDocument(schema, tenant.baseUrl))
     },
   }
+}
+
+/** The resource types that are not switched off. */
+const offered = (tenant: TenantContext): readonly ResourceType[] =>
+  tenant.registry.resourceTypes.filter((type) => isSynchronised(tenant, type))
+
+/** All schemas but those that only types have which are switched off. */
+function schemasInUse(tenant: TenantContext): readonly Schema[] {
+  const { registry } = tenant
+  const schemasOf = (types: readonly ResourceType[]) =>
+    new Set(types.flatMap((type) => [type.schema, ...type.extensions.map(({ schema }) => schema)]))
+  const [inUse, known] = [schemasOf(offered(tenant)), schemasOf(registry.resourceTypes)]
+  return [...registry.schemas.values()].filter((schema) => inUse.has(schema) || !known.has(schema))
 }
 
 const nameIn = ({ segments }: ScimRequest): string => segments[1] ?? ''

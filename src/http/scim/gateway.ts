@@ -10,11 +10,13 @@ import { locate } from '../../context/scim-path.ts'
 import type { Database } from '../../db/database.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
+import { addressOf } from '../address.ts'
 import { ChallengeError } from '../errors.ts'
 import { headerReader } from '../headers.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
+import { tenantLimits } from './limits.ts'
 import { answerType } from './respond.ts'
 import type { ScimRouter } from './router.ts'
 
@@ -28,12 +30,13 @@ export interface GatewayDeps {
 
 /**
  * The way of every SCIM request: who asks (before anything else of it is looked at), what the address says, which tenant
- * that is for this caller, and then the router with the one tenant context. The three base URLs meet here.
+ * that is for this caller, whether that tenant takes it from there and now, and then the router with the one tenant context. The three base URLs meet here.
  *
- * @throws {ScimError} 401, 403, 404, 406; whatever the routes refuse
+ * @throws {ScimError} 401, 403, 404, 406, 429; whatever the routes refuse
  */
 export function scimGateway({ control, database, issuers, origin }: GatewayDeps, router: ScimRouter) {
   const admit = admissions(control, issuers, origin)
+  const limit = tenantLimits()
 
   return async (c: Context<GatewayEnv>): Promise<Response> => {
     const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
@@ -45,6 +48,8 @@ export function scimGateway({ control, database, issuers, origin }: GatewayDeps,
 
     c.set('tenantId', tenant.id)
     if (principal) c.set('keyId', principal.keyId)
+    const counted = limit(tenant, () => addressOf(header('x-forwarded-for'), incoming, origin))
+    if (counted) await counted
     const type = answerType(header('accept'))
     if (type === undefined) {
       throw new ScimError(

@@ -7,7 +7,7 @@ import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/search-request.ts'
 import { readJson } from './body.ts'
 import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
-import { typeOf } from './resources.ts'
+import { synchronised, typeOf } from './resources.ts'
 import { defaultProjection, json, projectedRendererOf, wantedBy } from './respond.ts'
 
 /** Queries by GET and by POST to `/.search`, over one type or, at the base URL, over all (RFC 7644 §3.4.2, §3.4.3). */
@@ -24,8 +24,9 @@ export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
   return handlers
 }
 
+/** To leave out a type that is switched off would tell the client that its resources are gone. */
 function allTypes({ tenant }: ScimRequest): readonly ResourceType[] {
-  if (tenant.settings.rootQueries) return tenant.registry.resourceTypes
+  if (tenant.settings.rootQueries) return tenant.registry.resourceTypes.map((type) => synchronised(tenant, type))
   throw ScimError.forbidden('Queries over all resource types are switched off for this tenant; query one endpoint.')
 }
 

@@ -1,4 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
+import type { TenantContext } from '../../context/tenant.ts'
+import { isSynchronised, notSynchronised } from '../../provisioning/refusals.ts'
 import { locationOf } from '../../provisioning/representation.ts'
 import { provisioningService } from '../../provisioning/service.ts'
 import { ScimError } from '../../scim/errors.ts'
@@ -40,7 +42,7 @@ export function meHandlers(limits: ScimLimits) {
   const on = handlers(limits)
   const me = ({ principal, tenant }: ScimRequest): Target => {
     const type = tenant.registry.byName.get('User')
-    if (principal?.userId !== undefined && type) return { type, id: principal.userId }
+    if (principal?.userId !== undefined && type) return { type: synchronised(tenant, type), id: principal.userId }
     throw ScimError.notFound('This API key stands for a provisioning client; /Me is for keys that stand for a user.')
   }
   const located = async (request: ScimRequest, answer: Promise<Response>): Promise<Response> => {
@@ -119,10 +121,16 @@ function handlers(limits: ScimLimits) {
   }
 }
 
-/** The resource type that the path names. @throws {ScimError} 404 */
-export function typeOf(request: ScimRequest): ResourceType {
-  const type = request.tenant.registry.byEndpoint.get(request.segments[0] ?? '')
+/** The resource type that the path names. @throws {ScimError} 404, and 403 where it is switched off */
+export function typeOf({ tenant, segments }: ScimRequest): ResourceType {
+  const type = tenant.registry.byEndpoint.get(segments[0] ?? '')
   if (!type) throw unknownAddress()
+  return synchronised(tenant, type)
+}
+
+/** @throws {ScimError} 403 for a type that is switched off */
+export function synchronised(tenant: TenantContext, type: ResourceType): ResourceType {
+  if (!isSynchronised(tenant, type)) throw notSynchronised(type)
   return type
 }
 

@@ -162,7 +162,7 @@ describe('SEC-14 the audit log', () => {
     const { body } = await api.send<{ paths: Record<string, object> }>('GET', '/openapi.json')
     const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
       Object.keys(methods)
-        .filter((method) => method !== 'get')
+        .filter((method) => method !== 'get' && !path.endsWith('/sign-in-checks'))
         .map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect([...new Set(STEPS.map(([method, template]) => `${method} ${template}`))].sort()).toEqual(routes.sort())

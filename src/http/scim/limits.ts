@@ -1,0 +1,44 @@
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+import { isWithin } from '../../context/addresses.ts'
+import type { TenantContext } from '../../context/tenant.ts'
+import { ScimError } from '../../scim/errors.ts'
+import { TooManyRequests } from '../errors.ts'
+
+// Long enough for what an identity provider sends at once, short enough for it to wait.
+const WINDOW_SECONDS = 10
+
+/**
+ * What a tenant says of who may ask and how often: the check of one request, by its tenant and the client's address. Without
+ * such settings there is nothing to wait for, and undefined is given.
+ *
+ * Requests are counted per tenant and instance, in windows of ten seconds: at once there may come what is allowed in one, and
+ * over time no more than `requestsPerSecond`.
+ *
+ * @throws {ScimError} 403 for an address that is not allowed; 429 (the promise rejects)
+ */
+export function tenantLimits() {
+  // It only counts: how many are too many differs from tenant to tenant, and may change at any time.
+  const counter = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: WINDOW_SECONDS })
+
+  return ({ id, settings }: TenantContext, address: () => string | undefined): Promise<void> | undefined => {
+    const { allowedAddresses, requestsPerSecond } = settings
+    if (allowedAddresses.length > 0) checkAddress(allowedAddresses, address())
+    return requestsPerSecond === 'unlimited' ? undefined : count(id, requestsPerSecond)
+  }
+
+  async function count(tenantId: string, perSecond: number): Promise<void> {
+    const { consumedPoints, msBeforeNext } = await counter.consume(tenantId)
+    if (consumedPoints <= perSecond * WINDOW_SECONDS) return
+    const seconds = Math.max(1, Math.ceil(msBeforeNext / 1000))
+    const detail = `This tenant takes ${perSecond} requests a second (requestsPerSecond); come again in ${seconds} s.`
+    throw new TooManyRequests(detail, seconds)
+  }
+}
+
+function checkAddress(allowed: readonly string[], address: string | undefined): void {
+  if (isWithin(allowed, address)) return
+  const from = address === undefined ? 'nowhere that is known' : address
+  throw ScimError.forbidden(
+    `This tenant takes requests from certain addresses alone (allowedAddresses); this one came from ${from}.`,
+  )
+}

@@ -1,0 +1,26 @@
+import type { TenantContext } from '../context/tenant.ts'
+import type { Repositories } from '../repositories/tenant-scope.ts'
+import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { noSeatLeft } from './refusals.ts'
+
+/** True of an active user; only `active` false leaves a seat free (RFC 7643 §4.1.1). */
+export const takesSeat = (type: ResourceType, { active }: { readonly active: boolean | null }): boolean =>
+  type.name === 'User' && active !== false
+
+/** Whether adding active users has to be decided on under a lock. */
+export const hasMaximum = ({ settings }: TenantContext): boolean => settings.maxActiveUsers !== 'unlimited'
+
+/**
+ * How many more users may be active, good until the end of the transaction of `inside`; Infinity without a maximum, for which
+ * nothing is asked.
+ */
+export async function seatsLeft(inside: Repositories, { settings }: TenantContext): Promise<number> {
+  if (settings.maxActiveUsers === 'unlimited') return Number.POSITIVE_INFINITY
+  return settings.maxActiveUsers - (await inside.counts.lockActiveUsers())
+}
+
+/** Makes sure of a seat for one more active user, until the end of the transaction of `inside`. @throws {ScimError} 403 */
+export async function takeSeat(inside: Repositories, tenant: TenantContext): Promise<void> {
+  const { maxActiveUsers } = tenant.settings
+  if (maxActiveUsers !== 'unlimited' && (await seatsLeft(inside, tenant)) < 1) throw noSeatLeft(maxActiveUsers)
+}

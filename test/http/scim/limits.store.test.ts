@@ -1,0 +1,105 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
+import { json } from '../../support/instances.ts'
+
+let gateway: Gateway
+beforeAll(async () => {
+  gateway = await openGateway({ TRUST_PROXY: 'true' })
+})
+afterAll(() => gateway.close())
+
+describe('allowedAddresses', () => {
+  let tenant: TestTenant
+  const statusFrom = async (forwarded: string, path = '/Users') =>
+    (await tenant.scim('GET', path, undefined, { 'X-Forwarded-For': forwarded })).status
+
+  beforeAll(async () => {
+    const allowedAddresses = ['203.0.113.0/24', '2001:db8::/32']
+    tenant = await gateway.newTenant({ settings: { allowedAddresses, anonymousDiscovery: true } })
+  })
+
+  test.each([
+    ['203.0.113.9', 200],
+    ['2001:db8::9', 200],
+    ['198.51.100.1', 403],
+    ['2001:db9::1', 403],
+    ['::ffff:203.0.113.9', 200],
+    ['203.0.113.9, 198.51.100.1', 403],
+    ['198.51.100.1, 203.0.113.9', 200],
+    ['unknown', 403],
+    ['', 403],
+  ])('behind a proxy a request forwarded for %j gets %i: the last value is the proxy’s own', async (from, status) => {
+    expect(await statusFrom(from)).toBe(status)
+    expect(await statusFrom(from, '/ServiceProviderConfig')).toBe(status)
+  })
+
+  test('the refusal says from where it came, for the log of who set it up', async () => {
+    const answer = await tenant.scim('GET', '/Users', undefined, { 'X-Forwarded-For': '198.51.100.1' })
+    expect(json(answer).detail).toContain('198.51.100.1')
+  })
+
+  test('a wrong key learns nothing of the list', async () => {
+    const headers = { 'X-Forwarded-For': '198.51.100.1', Authorization: 'Bearer wrong' }
+    expect((await tenant.scim('GET', '/Users', undefined, headers)).status).toBe(401)
+  })
+
+  test('discovery without a key keeps to it', async () => {
+    const anonymous = (from: string) =>
+      fetch(`${tenant.base}/Schemas`, { headers: { 'X-Forwarded-For': from } }).then(({ status }) => status)
+    expect([await anonymous('203.0.113.9'), await anonymous('198.51.100.1')]).toEqual([200, 403])
+  })
+
+  test('without a proxy the connection’s own address counts, and nothing that the client says', async () => {
+    const direct = await openGateway()
+    try {
+      tenant = await direct.newTenant({ settings: { allowedAddresses: ['203.0.113.9'] } })
+      const ask = async (forwarded: string) => {
+        const headers = { Authorization: `Bearer ${tenant.key}`, 'X-Forwarded-For': forwarded }
+        return (await fetch(`${tenant.base}/Users`, { headers })).status
+      }
+      expect(await ask('203.0.113.9')).toBe(403)
+      await direct.setSettings(tenant, { allowedAddresses: ['127.0.0.0/8'] })
+      expect(await ask('198.51.100.1')).toBe(200)
+    } finally {
+      await direct.close()
+    }
+  })
+})
+
+describe('SEC-15 requestsPerSecond', () => {
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  test('25 a second pass for as long as they come, also ten seconds’ worth at once; what is above waits', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const [tenant, other] = await Promise.all(
+      [0, 1].map(() => gateway.newTenant({ settings: { requestsPerSecond: 25 } })),
+    )
+    if (tenant === undefined || other === undefined) throw new Error('not made')
+    const ask = async (count: number, of: TestTenant = tenant) => {
+      const answers = await Promise.all(Array.from({ length: count }, () => of.scim('GET', '/Schemas')))
+      return answers.filter(({ status }) => status === 200).length
+    }
+    for (let second = 0; second < 20; second++) {
+      expect(await ask(25)).toBe(25)
+      vi.advanceTimersByTime(1_000)
+    }
+    expect(await ask(250)).toBe(250)
+    vi.advanceTimersByTime(2_500)
+    const refused = await tenant.scim('GET', '/Users')
+    expect(refused.status).toBe(429)
+    expect(refused.headers.get('Retry-After')).toBe('8')
+    expect(refused.headers.get('X-Request-Id')).not.toBeNull()
+    expect(json(refused)).toMatchObject({ status: '429', detail: expect.stringContaining('requestsPerSecond') })
+    expect(await ask(25, other)).toBe(25)
+    vi.advanceTimersByTime(7_500)
+    expect(await ask(250)).toBe(250)
+  })
+
+  test('a tenant without a limit is not held up', async () => {
+    const tenant = await gateway.newTenant()
+    const answers = await Promise.all(Array.from({ length: 400 }, () => tenant.scim('GET', '/Schemas')))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+  })
+})

@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { openPostgres } from '../../src/db/postgres.ts'
+import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
+import {
+  bulkBody,
+  groupBody,
+  type Instance,
+  idIn,
+  inconsistencies,
+  json,
+  openInstance,
+  patchBody,
+  userBody,
+} from '../support/instances.ts'
+
+// Two instances with connections of their own; on the embedded engine, which has one process, two clients of one.
+let databases: Database[]
+let instances: Instance[]
+let tenant: TestTenant
+let scim: Scim
+
+beforeAll(async () => {
+  if (engineName() === 'pglite') databases = [await openFreshDatabase()]
+  else {
+    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 10, databasePrepare: true }
+    databases = [await openPostgres(settings), await openPostgres(settings)]
+  }
+  instances = await Promise.all(databases.map((database) => openInstance(database)))
+})
+beforeEach(async () => {
+  tenant = await instance().newTenant({ settings: { maxActiveUsers: 3 } })
+  scim = tenant.scim
+})
+afterAll(async () => {
+  for (const each of instances) await each.close()
+  for (const database of databases) await database.close()
+})
+
+const instance = (n = 0): Instance => instances[n % instances.length] as Instance
+const make = async (name: string, rest: object = {}) => idIn(await scim('POST', '/Users', userBody(name, rest)))
+const setActive = (id: string, active: boolean) =>
+  scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: active }))
+const activeUsers = async (): Promise<number> => {
+  const [row] = await (databases[0] as Database).run<{ n: number }>(
+    `select count(*)::int as n from resources where tenant_id = $1::uuid and resource_type = 'User' and active is not false`,
+    [tenant.id],
+  )
+  return row?.n ?? -1
+}
+const whole = async () => expect(await inconsistencies(databases[0] as Database, tenant.id)).toEqual([])
+const refused = (answer: Answer) => {
+  expect(answer.status).toBe(403)
+  expect(json(answer).detail).toContain('may have 3 active users (maxActiveUsers)')
+}
+
+test('the user beyond the maximum is refused, and taken once another has made room', async () => {
+  const [first, second] = [await make('a'), await make('b', { active: true }), await make('c')]
+  refused(await scim('POST', '/Users', userBody('d')))
+  await make('inactive', { active: false })
+  idIn(await scim('POST', '/Groups', groupBody('A group is no user', [first])))
+  expect((await setActive(first, false)).status).toBe(200)
+  await make('d')
+  refused(await scim('POST', '/Users', userBody('e')))
+  expect((await scim('DELETE', `/Users/${second}`)).status).toBe(204)
+  await make('e')
+  expect(await activeUsers()).toBe(3)
+  await whole()
+})
+
+test.each<[string, (id: string) => Promise<Answer>]>([
+  ['a PATCH of active alone', (id) => setActive(id, true)],
+  [
+    'a PATCH of more',
+    (id) => scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', value: { active: true, title: 'x' } })),
+  ],
+  [
+    'a PATCH that takes active away',
+    (id) => scim('PATCH', `/Users/${id}`, patchBody({ op: 'remove', path: 'active' })),
+  ],
+  ['a PUT', (id) => scim('PUT', `/Users/${id}`, userBody('sleeper', { active: true }))],
+])('%s re-activates nobody beyond the maximum', async (_, activate) => {
+  const sleeper = await make('sleeper', { active: false })
+  const holder = await make('a')
+  for (const name of ['b', 'c']) await make(name)
+  refused(await activate(sleeper))
+  expect(json(await scim('GET', `/Users/${sleeper}`))).toMatchObject({ active: false, meta: { version: 'W/"1"' } })
+  await setActive(holder, false)
+  expect((await activate(sleeper)).status).toBe(200)
+  expect(await activeUsers()).toBe(3)
+  await whole()
+})
+
+test('who is active already may be changed at will, also where the maximum was lowered below what there is', async () => {
+  const full = await instance().newTenant({ settings: { maxActiveUsers: 0 } })
+  const early = await make('a')
+  for (const name of ['b', 'c']) await make(name)
+  for (const answer of [
+    await setActive(early, true),
+    await scim('PUT', `/Users/${early}`, userBody('renamed', { active: true })),
+    await scim('PATCH', `/Users/${early}`, patchBody({ op: 'add', path: 'title', value: 'Chief' })),
+  ])
+    expect(answer.status).toBe(200)
+  expect((await full.scim('POST', '/Users', userBody('nobody'))).status).toBe(403)
+  expect((await full.scim('POST', '/Users', userBody('nobody', { active: false }))).status).toBe(201)
+})
+
+test('a bulk fills the seats in its order, and what refers to a user without a seat fails with it', async () => {
+  await make('a')
+  const asleep = await make('sleeper', { active: false })
+  const post = (path: string, bulkId: string, data: object) => ({ method: 'POST', path, bulkId, data })
+  const answer = await scim(
+    'POST',
+    '/Bulk',
+    bulkBody([
+      post('/Users', 'b', userBody('b')),
+      post('/Users', 'taken', userBody('A')),
+      post('/Users', 'off', userBody('off', { active: false })),
+      post('/Users', 'c', userBody('c')),
+      post('/Users', 'd', userBody('d')),
+      post('/Groups', 'g', groupBody('g', ['bulkId:d'])),
+      post('/Groups', 'h', groupBody('h', ['bulkId:c'])),
+      {
+        method: 'PATCH',
+        path: `/Users/${asleep}`,
+        data: patchBody({ op: 'replace', path: 'active', value: true }),
+      },
+      {
+        method: 'PATCH',
+        path: `/Users/${asleep}`,
+        data: patchBody({ op: 'replace', path: 'title', value: 'Still asleep' }),
+      },
+    ]),
+  )
+  const results = json(answer).Operations as { status: string; response?: { detail: string } }[]
+  expect(results.map(({ status }) => status)).toEqual(['201', '409', '201', '201', '403', '409', '201', '403', '200'])
+  expect(results[4]?.response?.detail).toContain('maxActiveUsers')
+  expect(await activeUsers()).toBe(3)
+  expect(json(await scim('GET', '/Groups?count=0')).totalResults).toBe(1)
+  await whole()
+})
+
+test('two instances together do not exceed the maximum, however creates, re-activations and bulks meet', async () => {
+  const sleepers = await Promise.all(
+    Array.from({ length: 8 }, (_, n) => make(`sleeper${n}`, { active: false, emails: [] })),
+  )
+  const via = (n: number) => instance(n).reach(tenant)
+  const operations = (n: number) =>
+    [0, 1].map((i) => ({ method: 'POST', path: '/Users', bulkId: `b${i}`, data: userBody(`bulk${n}-${i}`) }))
+  const answers = await Promise.all([
+    ...Array.from({ length: 8 }, (_, n) => via(n)('POST', '/Users', userBody(`racer${n}`))),
+    ...sleepers.map((id, n) =>
+      via(n)('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: true })),
+    ),
+    ...Array.from({ length: 4 }, (_, n) => via(n)('POST', '/Bulk', bulkBody(operations(n)))),
+  ])
+  const statuses = answers.flatMap((answer) =>
+    'Operations' in json(answer)
+      ? (json(answer).Operations as { status: string }[]).map(({ status }) => Number(status))
+      : [answer.status],
+  )
+  expect(statuses.filter((status) => status < 300)).toHaveLength(3)
+  expect(statuses.filter((status) => status === 403)).toHaveLength(8 + 8 + 8 - 3)
+  expect(await activeUsers()).toBe(3)
+  await whole()
+})
+
+test('one statement makes a user where there is no maximum, and deltas are folded where there is one', async () => {
+  const free = await instance().newTenant()
+  const { statements, transactions } = await instance().recorder.during(() =>
+    free.scim('POST', '/Users', userBody('unlimited')),
+  )
+  expect({ statements: statements.length, transactions }).toEqual({ statements: 1, transactions: 0 })
+  const id = await make('swing')
+  for (let i = 0; i < 60; i++) {
+    await setActive(id, false)
+    expect((await setActive(id, true)).status).toBe(200)
+  }
+  const [row] = await (databases[0] as Database).run<{ n: number }>(
+    'select count(*)::int as n from resource_counts where tenant_id = $1::uuid',
+    [tenant.id],
+  )
+  expect(row?.n).toBeLessThan(102)
+  await whole()
+})
