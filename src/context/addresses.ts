@@ -15,12 +15,10 @@ export function isAddressRange(text: string): boolean {
 /** True when `address` is in one of `ranges`, each of which `isAddressRange`. Nobody is when there is no address. */
 export function isWithin(ranges: readonly string[], address: string | undefined): boolean {
   if (address === undefined || isIP(address) === 0) return false
-  const list = lists.get(ranges) ?? listOf(ranges)
-  lists.set(ranges, list)
-  return list.check(address, familyOf(address))
+  return (lists.get(ranges) ?? listOf(ranges)).check(address, familyOf(address))
 }
 
-/** By the settings that a tenant has while nothing changes. */
+/** By the list in the settings, which stays the same one while nothing changes. */
 const lists = new WeakMap<readonly string[], BlockList>()
 
 function listOf(ranges: readonly string[]): BlockList {
@@ -30,6 +28,7 @@ function listOf(ranges: readonly string[]): BlockList {
     if (prefix === undefined) list.addAddress(address, familyOf(address))
     else list.addSubnet(address, Number(prefix), familyOf(address))
   }
+  lists.set(ranges, list)
   return list
 }
 
