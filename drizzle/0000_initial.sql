@@ -1,3 +1,13 @@
+CREATE TABLE "api_key_public_keys" (
+	"key_id" text NOT NULL,
+	"thumbprint" text NOT NULL,
+	"jwk" jsonb NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"last_used_at" timestamp (3) with time zone,
+	"last_used_by" text,
+	CONSTRAINT "api_key_public_keys_key_id_thumbprint_pk" PRIMARY KEY("key_id","thumbprint")
+);
+--> statement-breakpoint
 CREATE TABLE "api_key_secrets" (
 	"key_id" text NOT NULL,
 	"version" integer NOT NULL,
@@ -185,6 +195,14 @@ CREATE TABLE "schema_definitions" (
 	CONSTRAINT "schema_definitions_name" UNIQUE NULLS NOT DISTINCT("environment_id","tenant_id","kind","name_folded")
 );
 --> statement-breakpoint
+CREATE TABLE "signing_keys" (
+	"generation" integer PRIMARY KEY NOT NULL,
+	"kid" text NOT NULL,
+	"public_jwk" jsonb NOT NULL,
+	"sealed" text NOT NULL,
+	"created_at" timestamp (3) with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "tenants" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"environment_id" uuid NOT NULL,
@@ -194,6 +212,13 @@ CREATE TABLE "tenants" (
 	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"paused" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "used_assertions" (
+	"key_id" text NOT NULL,
+	"hash" text NOT NULL,
+	"expires_at" timestamp (3) with time zone NOT NULL,
+	CONSTRAINT "used_assertions_key_id_hash_pk" PRIMARY KEY("key_id","hash")
 );
 --> statement-breakpoint
 CREATE TABLE "webhook_deliveries" (
@@ -228,6 +253,7 @@ CREATE TABLE "webhook_endpoints" (
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "api_key_public_keys" ADD CONSTRAINT "api_key_public_keys_key_id_api_keys_id_fk" FOREIGN KEY ("key_id") REFERENCES "public"."api_keys"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_key_secrets" ADD CONSTRAINT "api_key_secrets_key_id_api_keys_id_fk" FOREIGN KEY ("key_id") REFERENCES "public"."api_keys"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_project_id_projects_id_fk" FOREIGN KEY ("project_id") REFERENCES "public"."projects"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "api_keys" ADD CONSTRAINT "api_keys_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -272,6 +298,7 @@ CREATE INDEX "resources_display_key" ON "resources" USING btree ("tenant_id","re
 CREATE INDEX "resources_search" ON "resources" USING gin ("search" jsonb_path_ops) WITH (fastupdate=false);--> statement-breakpoint
 CREATE INDEX "schema_definitions_tenant" ON "schema_definitions" USING btree ("tenant_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "tenants_key" ON "tenants" USING btree ("environment_id","key_folded");--> statement-breakpoint
+CREATE INDEX "used_assertions_expiry" ON "used_assertions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_due" ON "webhook_deliveries" USING btree ("endpoint_id","tenant_id","due_at") WHERE not dead;--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_resource" ON "webhook_deliveries" USING btree ("tenant_id","endpoint_id","resource_id","position") WHERE not dead;--> statement-breakpoint
 CREATE INDEX "webhook_endpoints_place" ON "webhook_endpoints" USING btree ("environment_id","tenant_id");

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { Config } from './config.ts'
 import type { ControlPlane } from './context/control-cache.ts'
+import { ExternalIssuers } from './context/external-issuers.ts'
 import type { Database } from './db/database.ts'
 import type { Deliveries } from './delivery/deliveries.ts'
 import { adminApi } from './http/admin/api.ts'
@@ -10,6 +11,7 @@ import { refusalFor, scimErrorResponse } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
+import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRouter } from './http/scim/router.ts'
@@ -26,7 +28,7 @@ export interface AppDeps {
   readonly deliveries: Deliveries
 }
 
-/** Mounts the surfaces: SCIM, the admin API and health; and turns whatever fails into an answer, in this one place. */
+/** Mounts the surfaces: SCIM, the admin API, OAuth and health; and turns whatever fails into an answer, in this one place. */
 export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const { config, control, database, logger, deliveries } = deps
   const limits = {
@@ -42,12 +44,14 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     timeoutMs: config.cursorTimeoutSeconds * 1000,
     now: Date.now,
   }
-  const gateway = scimGateway({ database, control, origin: config }, scimRouter(limits, cursors))
+  const issuers = new ExternalIssuers(config.deliveryNetworks)
+  const gateway = scimGateway({ database, control, issuers, origin: config }, scimRouter(limits, cursors))
 
   const app = new Hono<GatewayEnv>()
   app.use(requestLog(logger))
   app.route('/', healthRoutes(database))
   app.route('/', modesPage())
+  app.route('/', oauthRoutes({ control, config }))
   app.all('/scim/*', gateway)
   const admin = adminApi({ database, config, control, deliveries })
   app.route('/api/v1', admin)

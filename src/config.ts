@@ -93,9 +93,9 @@ export interface Config {
   readonly adminKey: string | undefined
   /** Signs paging cursors; undefined to use a secret kept in the database. */
   readonly cursorKey: string | undefined
-  /** Encrypts the secrets of webhooks; undefined to use a secret kept in the database. */
+  /** Encrypts the secrets of webhooks and the keys that sign access tokens; undefined to use a secret kept in the database. */
   readonly secretsKey: string | undefined
-  /** Networks that are not public, to which events may be sent all the same. */
+  /** Networks that are not public, to which events may be sent and from which keys of issuers may come all the same. */
   readonly deliveryNetworks: readonly string[]
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly maxBodyBytes: number

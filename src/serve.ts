@@ -24,7 +24,7 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
     logger,
     bootstrap,
     createApp: (deps) => {
-      const control = new ControlPlane(controlStore(deps.database), { adminKey: config.adminKey })
+      const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
       const failed = (error: unknown) => logError(logger, error)
       const watches = [
         watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed),

@@ -23,7 +23,7 @@ const HOMES: Record<string, readonly string[]> = {
   jose: ['context', 'provisioning'],
   'ipaddr.js': ['context'],
   standardwebhooks: ['delivery'],
-  undici: ['delivery'],
+  undici: ['context', 'delivery'],
   zod: ['config', 'context', 'http'],
   pino: ['observability'],
   'lru-cache': ['context'],

@@ -27,18 +27,29 @@ export function placeDeed(place: Scope, change: Change<PlaceRow>): Deed {
   return { action: `${place.kind}.${verb(change)}`, place, target: { id, name: key }, ...both(change, shown) }
 }
 
-/** An API key was created, or something was done to it: `rotated`, `rotation_ended`, `rotation_undone`, `revoked`. */
+/**
+ * An API key was created, or something was done to it: `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
+ * key of it was added or removed.
+ */
 export function apiKeyDeed(
-  done: 'created' | 'rotated' | 'rotation_ended' | 'rotation_undone' | 'revoked',
+  done:
+    | 'created'
+    | 'rotated'
+    | 'rotation_ended'
+    | 'rotation_undone'
+    | 'revoked'
+    | 'public_key_added'
+    | 'public_key_removed',
   change: Change<ApiKeyRow>,
 ): Deed {
   const { id, name, scope } = change.after ?? change.before
-  const shown = ({ name, permissions, userId, expiresAt, revokedAt, secrets }: ApiKeyRow) => {
+  const shown = ({ name, permissions, userId, expiresAt, revokedAt, secrets, publicKeys }: ApiKeyRow) => {
     const rotation = rotationOf(secrets, new Date())
     const ends = rotation && (rotation.from.endsAt ?? 'on use of the new one')
     return {
       ...{ name, permissions, userId, expiresAt, revokedAt, secretVersion: currentSecret(secrets).version },
       oldSecret: rotation ? { version: rotation.from.version, ends } : null,
+      publicKeys: publicKeys.map(({ thumbprint }) => thumbprint),
     }
   }
   return { action: `api_key.${done}`, place: scope, target: { id, name }, ...both(change, shown) }

@@ -66,7 +66,7 @@ async function onDatabase<T>(io: Io, work: (client: AdminClient) => Promise<T>):
   const database = await openDatabase(config, (reason) => io.err.write(`rollcall: ${reason}\n`))
   // Whoever can open the database needs no key of the gateway's; this one is good in here alone.
   const key = randomBytes(32).toString('base64url')
-  const control = new ControlPlane(controlStore(database), { adminKey: key })
+  const control = new ControlPlane(controlStore(database, config.secretsKey), { adminKey: key })
   const logger = createLogger(io.env.LOG_LEVEL ? config.logLevel : 'silent')
   // Nothing is sent from here: a gateway does it, once it runs.
   const deliveries = openDeliveries(database, config, {

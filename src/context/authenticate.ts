@@ -9,15 +9,26 @@ export interface Challenge {
 
 export type Authentication = { readonly principal: Principal } | { readonly challenge: Challenge }
 
-/** Why a key is not good. A revoked or rotated one is told from an unknown one, since only its owner can show it. */
-export type BadKey = 'unknown' | 'revoked' | 'rotated'
+/**
+ * Why a key or an access token is not good. A revoked or rotated key is told from an unknown one, since only its owner can
+ * show it; a token that has expired, from one that is none.
+ */
+export type BadKey = 'unknown' | 'revoked' | 'rotated' | 'no token of ours' | 'token expired' | 'token ended'
 
-/** Finds the key that `token` is. */
+/** Finds the key that `token` is, or on which it rests. */
 export type KeyLookup = (token: string) => Promise<Principal | BadKey>
 
 const MAX_HEADER_LENGTH = 8192
 const TOKEN = /^[!-~]+$/
 const REALM = 'Bearer realm="scim"'
+const WHY: Readonly<Record<BadKey, string>> = {
+  unknown: 'The API key is not one of ours, or has a typing mistake.',
+  revoked: 'The API key was revoked.',
+  rotated: 'The API key was rotated, and this secret of it has ended.',
+  'no token of ours': 'The access token is not one of ours, or not for this address.',
+  'token expired': 'The access token has expired; ask for a new one.',
+  'token ended': 'The access token has ended with the credential by which it was got; ask for a new one.',
+}
 
 /**
  * Reads the `Authorization` header into a principal (RFC 6750 §2.1, §3.1). Nothing else of a request is ever looked at:
@@ -38,13 +49,15 @@ export async function authenticate(
   const token = space === -1 ? '' : text.slice(space).trim()
   // Without a bearer token the answer must not carry an error code (RFC 6750 §3.1).
   if (scheme !== 'bearer' || token === '')
-    return challenge(401, REALM, 'This address needs an API key: send it as "Authorization: Bearer <key>".')
+    return challenge(
+      401,
+      REALM,
+      'This address needs an API key or an access token: send it as "Authorization: Bearer <key>".',
+    )
   if (!TOKEN.test(token)) return malformed('The Authorization header must be "Bearer" and exactly one key.')
 
   const found = await lookup(token)
-  if (found === 'unknown') return invalidToken('The API key is not one of ours, or has a typing mistake.')
-  if (found === 'revoked') return invalidToken('The API key was revoked.')
-  if (found === 'rotated') return invalidToken('The API key was rotated, and this secret of it has ended.')
+  if (typeof found === 'string') return invalidToken(WHY[found])
   if (found.expiresAt !== undefined && found.expiresAt <= now) return invalidToken('The API key has expired.')
   return { principal: found }
 }

@@ -1,27 +1,40 @@
 import { LRUCache } from 'lru-cache'
 import { ScimError } from '../scim/errors.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
-import { hashApiKey, parseApiKey, sameHash } from './api-key.ts'
+import { type AccessToken, AccessTokens, isJwt } from './access-token.ts'
+import { hashApiKey, isApiKeyId, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication, BadKey } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
 import { describeClient } from './client.ts'
+import type { ClientKey } from './client-key.ts'
+import { Keyring, type SigningKeyStore } from './keyring.ts'
 import type { EnvironmentPlace, Principal } from './principal.ts'
-import { CONFIGURED_ADMIN } from './principal.ts'
+import { CONFIGURED_ADMIN, sameScope } from './principal.ts'
 import { foldKey, isKeyOrId } from './scim-path.ts'
+import type { SecretBox } from './secret-box.ts'
 import type { EnvironmentSettings, TenantSettings } from './settings.ts'
 
-/** An API key as stored: one secret, or two while it is rotated. */
+/** An API key as stored: one secret, or two while it is rotated, and the public keys that stand beside them. */
 export interface StoredKey {
   readonly revoked: boolean
   readonly secrets: readonly StoredSecret[]
+  readonly publicKeys: readonly StoredPublicKey[]
+}
+
+/** A public key of a client that signs for itself. */
+export interface StoredPublicKey extends ClientKey {
+  readonly principal: Principal
 }
 
 export interface StoredSecret {
   /** Who its holder is. */
   readonly principal: Principal
+  /** 0 where a public key stands in its place. */
   readonly version: number
   readonly hash: string
-  /** When a rotation puts an end to it, in milliseconds since 1970. */
+  /** Thumbprint of that public key. */
+  readonly publicKey?: string
+  /** When a rotation puts an end to it, in milliseconds since 1970; of an access token, when that expires if it does before. */
   readonly endsAt: number | undefined
   /** True when its use puts an end to the secret before it. */
   readonly endsOthers: boolean
@@ -31,6 +44,8 @@ export interface StoredSecret {
 export interface KeyUse {
   readonly id: string
   readonly version: number
+  /** Thumbprint of the public key that was used in place of a secret. */
+  readonly publicKey?: string
   /** Milliseconds since 1970. */
   readonly at: number
   /** Name of the client: printable and short, null where it gave none. */
@@ -46,7 +61,7 @@ type AuthenticatedKey = Exclude<Authentication, Refused> & {
   readonly secret: KnownSecret | undefined
 }
 
-type NotedUse = Pick<KeyUse, 'id' | 'version' | 'at'> & {
+type NotedUse = Omit<KeyUse, 'client'> & {
   /** `User-Agent` as it was sent. */
   readonly client: string | undefined
   readonly endsOthers: boolean
@@ -95,6 +110,11 @@ export interface ControlStore {
   recordKeyUse(uses: readonly KeyUse[]): Promise<void>
   /** Ends the secret before `version`, now that this one was seen in use. */
   endRotation(keyId: string, version: number): Promise<void>
+  /** Takes note of a client assertion of this key until it expires; false where its `jti` is known already. */
+  takeAssertion(keyId: string, jti: string, expiresAt: Date): Promise<boolean>
+  /** The keys that sign access tokens, and what their private halves are sealed with. */
+  readonly signingKeys: SigningKeyStore
+  readonly secretBox: SecretBox
 }
 
 export interface ControlPlaneOptions {
@@ -120,6 +140,8 @@ const MAX_MISSED = 1_000
  * have not changed. Nothing is served on a confirmation older than a second; when none is to be had, look-ups throw.
  */
 export class ControlPlane {
+  /** Issues access tokens, and tells those of ours from others; whether one still stands, `authenticate` says. */
+  readonly tokens: AccessTokens
   readonly #store: ControlStore
   readonly #clock: () => number
   readonly #adminHash: string | undefined
@@ -139,17 +161,33 @@ export class ControlPlane {
     this.#store = store
     this.#clock = options.clock ?? (() => performance.now())
     this.#adminHash = options.adminKey === undefined ? undefined : hashApiKey(options.adminKey)
+    this.tokens = new AccessTokens(new Keyring(store.signingKeys, store.secretBox))
   }
 
-  /** Who a request comes from, by its `Authorization` header; notes the use of the key, and by which `User-Agent`. */
-  async authenticate(header: string | undefined, client?: string): Promise<AuthenticatedKey | Refused> {
+  /**
+   * Who a request comes from, by its `Authorization` header; notes the use of the key, and by which `User-Agent`.
+   *
+   * @param issuer gives the origin that access tokens must be for; without it, they are not taken
+   */
+  async authenticate(
+    header: string | undefined,
+    client?: string,
+    issuer?: () => string,
+  ): Promise<AuthenticatedKey | Refused> {
     const now = Date.now()
     let secret: KnownSecret | undefined
     const lookUp = async (token: string): Promise<Principal | BadKey> => {
       const hash = hashApiKey(token)
       if (this.#adminHash !== undefined && sameHash(hash, this.#adminHash)) return CONFIGURED_ADMIN
-      secret = await this.#secretOf(token, hash)
-      if (secret === undefined) return 'unknown'
+      if (issuer !== undefined && isJwt(token)) {
+        const verified = await this.tokens.verify(token, hash, issuer())
+        if (typeof verified === 'string') return verified
+        secret = await this.#secretUnder(verified, hash)
+        if (secret === undefined) return 'token ended'
+      } else {
+        secret = await this.#secretOf(token, hash)
+        if (secret === undefined) return 'unknown'
+      }
       if (secret.revoked) return 'revoked'
       return secret.endsAt !== undefined && secret.endsAt <= now ? 'rotated' : secret.principal
     }
@@ -167,10 +205,11 @@ export class ControlPlane {
    */
   noteUse(secret: KnownSecret | undefined, client: string | undefined, now = Date.now()): boolean {
     if (secret === undefined) return true
-    const { principal, version, hash, endsAt, endsOthers } = secret
+    const { principal, version, hash, publicKey, endsAt, endsOthers } = secret
     if (principal.expiresAt !== undefined && principal.expiresAt <= now) return false
     if (endsAt !== undefined && endsAt <= now) return false
-    this.#uses.set(hash, { id: principal.keyId, version, at: now, client, endsOthers })
+    const byPublicKey = publicKey === undefined ? undefined : { publicKey }
+    this.#uses.set(hash, { id: principal.keyId, version, ...byPublicKey, at: now, client, endsOthers })
     // What ends with this use had better end soon.
     this.#flushAt(now + (endsOthers ? END_ROTATION_AFTER_MS : FLUSH_USES_MS), now)
     return true
@@ -184,6 +223,17 @@ export class ControlPlane {
     const certain = !this.#store.shared || this.#clock() - this.#confirmedAt < CONFIRMED_FOR_MS
     const cached = certain ? this.#found.get(label) : undefined
     return cached === undefined ? (this.#remembered(label, find) as Promise<T>) : (cached as T)
+  }
+
+  /** The key with this id, good or not. */
+  async apiKey(id: string): Promise<StoredKey | undefined> {
+    if (!isApiKeyId(id)) return undefined
+    return this.#remembered(`stored ${id}`, () => this.#store.apiKey(id))
+  }
+
+  /** False where the client assertion with this `jti` was used before; see `ControlStore`. */
+  takeAssertion(keyId: string, jti: string, expiresAt: Date): Promise<boolean> {
+    return this.#store.takeAssertion(keyId, jti, expiresAt)
   }
 
   async project(name: string): Promise<KnownProject | undefined> {
@@ -220,7 +270,7 @@ export class ControlPlane {
     this.#uses.clear()
     try {
       await this.#store.recordKeyUse(
-        noted.map(([, { id, version, at, client }]) => ({ id, version, at, client: describeClient(client) })),
+        noted.map(([, { endsOthers, client, ...use }]) => ({ ...use, client: describeClient(client) })),
       )
       for (const [, { id, version, endsOthers }] of noted) {
         if (!endsOthers) continue
@@ -247,6 +297,20 @@ export class ControlPlane {
       // All are compared, so that the time does not tell which of them it was.
       for (const secret of stored?.secrets ?? []) if (sameHash(secret.hash, hash)) found = secret
       return stored && found && { ...found, revoked: stored.revoked }
+    })
+  }
+
+  /** The secret on which an access token rests, narrowed to what the token says. */
+  async #secretUnder(token: AccessToken, hash: string): Promise<KnownSecret | undefined> {
+    return this.#remembered(`token ${hash}`, async () => {
+      const stored = await this.apiKey(token.keyId)
+      const found = stored && credentialOf(stored, token.credential)
+      if (stored === undefined || found === undefined) return undefined
+      const { principal } = found
+      if (!sameScope(principal.scope, token.scope)) return undefined
+      const permissions = new Set(token.permissions.filter((permission) => principal.permissions.has(permission)))
+      const endsAt = Math.min(token.expiresAt, found.endsAt ?? Number.POSITIVE_INFINITY)
+      return { ...found, principal: { ...principal, permissions }, endsAt, revoked: stored.revoked }
     })
   }
 
@@ -307,4 +371,20 @@ export class ControlPlane {
       this.flushKeyUse().catch(() => undefined)
     }, due - now).unref()
   }
+}
+
+/**
+ * The secret of this version, or what stands in its place for the public key with this thumbprint; undefined where the key has
+ * it no longer.
+ */
+export function credentialOf(
+  { secrets, publicKeys }: StoredKey,
+  credential: number | string,
+): StoredSecret | undefined {
+  if (typeof credential === 'number') return secrets.find(({ version }) => version === credential)
+  const found = publicKeys.find(({ thumbprint }) => thumbprint === credential)
+  if (found === undefined) return undefined
+  const { principal, thumbprint } = found
+  const hash = `${principal.keyId} ${thumbprint}`
+  return { principal, version: 0, hash, publicKey: thumbprint, endsAt: undefined, endsOthers: false }
 }

@@ -8,7 +8,7 @@ const MAX_URL_LENGTH = 2_000
 const PRIVATE_NAMES = /(?:^|\.)(?:localhost|internal|local|lan|home|corp|intranet|localdomain|home\.arpa|onion)$/
 
 /**
- * What is wrong with `text` as an address to send events to; undefined where nothing is. Names are looked at once more when
+ * What is wrong with `text` as an address to send events to, or to fetch an issuer's keys from; undefined where nothing is. Names are looked at once more when
  * they are looked up: see `mayConnect`.
  */
 export function addressProblem(text: string, networks: Networks): string | undefined {

@@ -54,6 +54,9 @@ export function covers(scope: Scope, place: Scope): boolean {
   }
 }
 
+/** True when both name the same place. */
+export const sameScope = (a: Scope, b: Scope): boolean => covers(a, b) && covers(b, a)
+
 /** The scope that is stored as three ids, of which those outside it are null. */
 export function scopeOf(ids: {
   readonly projectId: string | null

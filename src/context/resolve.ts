@@ -69,14 +69,23 @@ export async function resolveForDiscovery(
   control: ControlPlane,
   baseUrlFor: BaseUrlFor,
 ): Promise<Resolved | undefined> {
+  const resolved = await resolveWithoutKey(path, control, baseUrlFor)
+  return resolved?.tenant.settings.anonymousDiscovery ? resolved : undefined
+}
+
+/** The tenant that `path` names, unless it is paused or not there; whoever asks has to make one answer of all refusals. */
+export async function resolveWithoutKey(
+  path: ScimPath,
+  control: ControlPlane,
+  baseUrlFor: BaseUrlFor,
+): Promise<Resolved | undefined> {
   const project = await control.project(path.project)
   const environment = project && (await control.environment(project.id, path.environment))
   if (!project || !environment) return undefined
   const found = await findTenant(path, control, environment)
   if (found.tenant === undefined || project.paused || environment.paused || found.tenant.paused) return undefined
   const place = { projectId: project.id, environmentId: environment.id }
-  const tenant = contextOf(environment, found.tenant, place, baseUrlFor(found.path.basePath))
-  return tenant.settings.anonymousDiscovery ? { tenant, path: found.path } : undefined
+  return { tenant: contextOf(environment, found.tenant, place, baseUrlFor(found.path.basePath)), path: found.path }
 }
 
 function contextOf(

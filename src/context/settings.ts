@@ -2,6 +2,30 @@ import { z } from 'zod'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
 import { ADDRESS_RANGE, isAddressRange } from './addresses.ts'
+import { CLIENT_ALGORITHMS } from './client-key.ts'
+
+const printable = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[ -~]+$/, 'must be printable ASCII')
+
+/** An issuer whose JWTs SCIM takes in the place of keys: what they must be, and what they may do. */
+const externalIssuer = z.strictObject({
+  /** Names it in logs and in the audit trail. */
+  name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'must be 1 to 40 letters, digits and hyphens'),
+  issuer: printable(500),
+  audience: printable(500),
+  jwksUri: printable(2_000).refine((text) => URL.canParse(text), 'must be a URL'),
+  algorithms: z.array(z.enum(CLIENT_ALGORITHMS)).min(1).max(CLIENT_ALGORITHMS.length),
+  /** A claim, and what each of its values stands for. */
+  permissions: z.strictObject({
+    claim: printable(100),
+    values: z.record(printable(200), z.array(z.enum(['scim:read', 'scim:write'])).min(1)),
+  }),
+})
+export type ExternalIssuer = z.infer<typeof externalIssuer>
 
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
@@ -20,6 +44,10 @@ export interface Settings {
   readonly deferReferenceChecks: boolean
   /** Whether the discovery endpoints answer without a key (RFC 7644 §4). */
   readonly anonymousDiscovery: boolean
+  /** Whether SCIM takes API keys by HTTP Basic too, for clients that can do nothing else. */
+  readonly basicAuthentication: boolean
+  /** Whose JWTs SCIM takes in the place of keys. */
+  readonly externalIssuers: ExternalIssuer[]
   /** What a DELETE of a user does: all of it goes, or its id is kept for a while, so that it is the same user if it comes back. */
   readonly onDelete: 'remove' | 'deactivate'
   /** How many days deleted users are kept, where they are. */
@@ -49,6 +77,8 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   rootQueries: true,
   deferReferenceChecks: false,
   anonymousDiscovery: false,
+  basicAuthentication: false,
+  externalIssuers: [],
   onDelete: 'remove',
   keepDeletedDays: 30,
   maxActiveUsers: 'unlimited',
@@ -69,6 +99,8 @@ const ofTenant = {
   rootQueries: z.boolean(),
   deferReferenceChecks: z.boolean(),
   anonymousDiscovery: z.boolean(),
+  basicAuthentication: z.boolean(),
+  externalIssuers: z.array(externalIssuer).max(5),
   onDelete: z.enum(['remove', 'deactivate']),
   keepDeletedDays: z.int().min(1).max(3_650),
   maxActiveUsers: z.literal('unlimited').or(z.int().min(0).max(1_000_000_000)),
@@ -122,6 +154,8 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     rootQueries: inForce('rootQueries'),
     deferReferenceChecks: inForce('deferReferenceChecks'),
     anonymousDiscovery: inForce('anonymousDiscovery'),
+    basicAuthentication: inForce('basicAuthentication'),
+    externalIssuers: inForce('externalIssuers'),
     onDelete: inForce('onDelete'),
     keepDeletedDays: inForce('keepDeletedDays'),
     maxActiveUsers: inForce('maxActiveUsers'),

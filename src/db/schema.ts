@@ -121,6 +121,36 @@ export const apiKeySecrets = pgTable(
   (t) => [primaryKey({ columns: [t.keyId, t.version] }), index('api_key_secrets_expiry').on(t.expiresAt)],
 )
 
+/** Public keys by which clients prove who they are, in place of a secret of the API key (`private_key_jwt`). */
+export const apiKeyPublicKeys = pgTable(
+  'api_key_public_keys',
+  {
+    keyId: text('key_id')
+      .notNull()
+      .references(() => apiKeys.id, { onDelete: 'cascade' }),
+    /** By RFC 7638. */
+    thumbprint: text().notNull(),
+    jwk: jsonb().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    lastUsedAt: moment('last_used_at'),
+    /** User-Agent of the client. */
+    lastUsedBy: text('last_used_by'),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.thumbprint] })],
+)
+
+/** Client assertions that were used, until they expire: none is taken twice. */
+export const usedAssertions = pgTable(
+  'used_assertions',
+  {
+    keyId: text('key_id').notNull(),
+    /** Of its `jti`. */
+    hash: text().notNull(),
+    expiresAt: moment('expires_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.hash] }), index('used_assertions_expiry').on(t.expiresAt)],
+)
+
 /** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */
 export const schemaDefinitions = pgTable(
   'schema_definitions',
@@ -183,6 +213,17 @@ export const instanceSecrets = pgTable('instance_secrets', {
   name: text().primaryKey(),
   secret: text().notNull(),
   createdAt: moment('created_at').notNull().defaultNow(),
+})
+
+/** Keys that sign access tokens: context/keyring tells which of them signs, and how long the others are still believed. */
+export const signingKeys = pgTable('signing_keys', {
+  /** 1 for the first; that it is unique lets one instance alone make the next. */
+  generation: integer().primaryKey(),
+  kid: text().notNull(),
+  publicJwk: jsonb('public_jwk').notNull(),
+  /** The private half as a JWK, in a `SecretBox`. */
+  sealed: text().notNull(),
+  createdAt: moment('created_at').notNull(),
 })
 
 /** What requests with an `Idempotency-Key` were answered, for their repeats; kept for 24 hours. Answers with secrets are not. */

@@ -1,8 +1,8 @@
-import { lookup as lookUp } from 'node:dns'
-import type { LookupFunction } from 'node:net'
+import type { lookup } from 'node:dns'
 import { Webhook } from 'standardwebhooks'
-import { Agent, request } from 'undici'
-import { addressProblem, mayConnect, type Networks } from '../context/delivery-address.ts'
+import { request } from 'undici'
+import { addressProblem, type Networks } from '../context/delivery-address.ts'
+import { publicAgent } from '../context/public-agent.ts'
 
 /** A message for one address, as Standard Webhooks puts it. */
 export interface WebhookMessage {
@@ -32,17 +32,8 @@ const MAX_ANSWER_BYTES = 16_384
 const LONGEST_RETRY_AFTER_S = 3_600
 
 /** @param resolve looks names up; for tests */
-export function webhookSender(networks: Networks, resolve: typeof lookUp = lookUp): WebhookSender {
-  // Checked where the connection is made, of all addresses that the name has just then: a name may change what it means.
-  const lookup: LookupFunction = (hostname, options, done) =>
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return done(error, [])
-      const [first] = addresses
-      if (first === undefined || !addresses.every(({ address }) => mayConnect(address, networks)))
-        return done(new RefusedAddress(), [])
-      return options.all ? done(null, addresses) : done(null, first.address, first.family)
-    })
-  const agent = new Agent({ connect: { lookup, timeout: CONNECT_MS } })
+export function webhookSender(networks: Networks, resolve?: typeof lookup): WebhookSender {
+  const agent = publicAgent(networks, CONNECT_MS, resolve)
 
   return {
     async send({ url, id, body, secrets }) {
@@ -77,11 +68,6 @@ export function webhookSender(networks: Networks, resolve: typeof lookUp = lookU
     },
     close: () => agent.close(),
   }
-}
-
-/** A name that leads to an address to which nothing may be sent. */
-class RefusedAddress extends Error {
-  readonly code = 'REFUSED_ADDRESS'
 }
 
 const failure = (status: number | null, error: string, retryAfterMs = 0): SendOutcome => ({

@@ -4,6 +4,7 @@ import type { Permission, Scope } from '../context/principal.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { apiKeys } from '../db/schema.ts'
+import { type PublicKeyRow, publicKeysOfKeys } from './api-key-public-keys.ts'
 import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
 import type { Page } from './projects.ts'
 
@@ -20,6 +21,8 @@ export interface ApiKeyRow {
   readonly expiresAt: Date | null
   /** One, or the last two; oldest first. */
   readonly secrets: readonly KeySecret[]
+  /** By which clients prove who they are without a secret; oldest first. */
+  readonly publicKeys: readonly PublicKeyRow[]
 }
 
 /** API keys by their public id; the only look-up that runs before a tenant is known. */
@@ -77,7 +80,7 @@ export async function insertApiKey(
     })
     .returning()
   if (inserted === undefined) throw new Error('the inserted API key was not returned')
-  return read(inserted, [await secretsOf(database, id).insert({ version: 1, hash, expiresAt })])
+  return read(inserted, [await secretsOf(database, id).insert({ version: 1, hash, expiresAt })], [])
 }
 
 /** Deletes the keys whose scope is `place` or lies below it, when `place` itself is deleted. */
@@ -106,19 +109,21 @@ type Raw = typeof apiKeys.$inferSelect
 async function withSecrets(database: Database, rows: readonly Raw[]): Promise<ApiKeyRow[]> {
   const ids = rows.map(({ id }) => id)
   const secrets = await secretsOfKeys(database, ids)
+  const publicKeys = await publicKeysOfKeys(database, ids)
   return rows.flatMap((row) => {
     const own = secrets.get(row.id) ?? []
     // Without any it was deleted between the two look-ups.
-    return own.length === 0 ? [] : [read(row, own)]
+    return own.length === 0 ? [] : [read(row, own, publicKeys.get(row.id) ?? [])]
   })
 }
 
 function read(
   { id, name, userId, createdAt, revokedAt, projectId, environmentId, tenantId, permissions }: Raw,
   secrets: readonly KeySecret[],
+  publicKeys: readonly PublicKeyRow[],
 ): ApiKeyRow {
   return {
-    ...{ id, name, userId, createdAt, revokedAt, secrets },
+    ...{ id, name, userId, createdAt, revokedAt, secrets, publicKeys },
     expiresAt: currentSecret(secrets).expiresAt,
     scope: scopeOf({ projectId, environmentId, tenantId }),
     permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),

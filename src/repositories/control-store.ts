@@ -1,25 +1,35 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { ControlStore } from '../context/control-cache.ts'
+import { secretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
 import { appendDeeds, THE_GATEWAY } from './audit.ts'
 import { changeControl, currentRevision } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
+import { instanceSecret } from './instance-secrets.ts'
 import { projectsIn } from './projects.ts'
 import { schemaDefinitionsOf } from './schema-definitions.ts'
+import { signingKeyStore } from './signing-keys.ts'
 import { tenantsOf } from './tenants.ts'
+import { takeAssertion } from './used-assertions.ts'
 
-/** The look-ups that come before a tenant is known, for `ControlPlane` to remember. */
-export function controlStore(database: Database): ControlStore {
+/**
+ * The look-ups that come before a tenant is known, for `ControlPlane` to remember.
+ *
+ * @param secretsKey what the configuration gives to seal signing keys with; without it, a secret kept in the store
+ */
+export function controlStore(database: Database, secretsKey?: string | undefined): ControlStore {
   return {
+    signingKeys: signingKeyStore(database),
+    secretBox: secretBox(async () => secretsKey ?? instanceSecret(database, 'secrets')),
     shared: database.engine === 'postgres',
     revision: () => currentRevision(database),
 
     async apiKey(id) {
       const row = await findApiKey(database, id)
       if (row === undefined) return undefined
-      const { scope, permissions, userId, secrets, revokedAt } = row
+      const { scope, permissions, userId, secrets, publicKeys, revokedAt } = row
       const key = { keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined }
       return {
         revoked: revokedAt !== null,
@@ -27,6 +37,10 @@ export function controlStore(database: Database): ControlStore {
           principal: { ...key, expiresAt: expiresAt?.getTime() },
           ...{ version, hash, endsAt: endsAt?.getTime() },
           endsOthers: secrets.some((other) => other.endsOnUse && other.version < version),
+        })),
+        publicKeys: publicKeys.map(({ thumbprint, jwk, algorithm }) => ({
+          principal: { ...key, expiresAt: row.expiresAt?.getTime() },
+          ...{ thumbprint, jwk, algorithm },
         })),
       }
     },
@@ -62,6 +76,8 @@ export function controlStore(database: Database): ControlStore {
         return { ...tenant, definitions: await own.definitions(tenant.id) }
       })
     },
+
+    takeAssertion: (keyId, jti, expiresAt) => takeAssertion(database, keyId, jti, expiresAt),
 
     recordKeyUse: (uses) => recordSecretUse(database, uses),
 

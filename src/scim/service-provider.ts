@@ -18,6 +18,8 @@ export interface ServiceProviderOptions {
     readonly etag: boolean
     readonly cursor: boolean
   }
+  /** Whether API keys are taken by HTTP Basic beside bearer tokens. */
+  readonly basicAuthentication: boolean
   readonly limits: {
     readonly maxOperations: number
     readonly maxPayloadBytes: number
@@ -38,7 +40,7 @@ export interface ServiceProviderOptions {
  * whole document for one member that they do not know.
  */
 export function serviceProviderConfig(options: ServiceProviderOptions): JsonObject {
-  const { baseUrl, documentationUri, mode, supported, limits, eventUris } = options
+  const { baseUrl, documentationUri, mode, supported, basicAuthentication, limits, eventUris } = options
   return {
     schemas: [SERVICE_PROVIDER_CONFIG_SCHEMA],
     ...(documentationUri === undefined ? {} : { documentationUri: `${documentationUri}#${mode}` }),
@@ -70,10 +72,19 @@ export function serviceProviderConfig(options: ServiceProviderOptions): JsonObje
         specUri: 'https://www.rfc-editor.org/info/rfc6750',
         primary: true,
       },
+      ...(basicAuthentication ? [HTTP_BASIC] : []),
     ],
     ...(mode === 'interop' ? { interopProfileConformant: true } : {}),
     meta: { resourceType: 'ServiceProviderConfig', location: `${baseUrl}/ServiceProviderConfig` },
   }
+}
+
+const HTTP_BASIC: JsonObject = {
+  type: 'httpbasic',
+  name: 'HTTP Basic',
+  description: 'The id of an API key for the user name, and the key for the password.',
+  specUri: 'https://www.rfc-editor.org/info/rfc7617',
+  primary: false,
 }
 
 /** The ResourceType document of one resource type (RFC 7643 §6); its `id` is its name (D-08). */

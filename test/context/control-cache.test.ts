@@ -1,7 +1,9 @@
 import { beforeEach, expect, test } from 'vitest'
 import { mintApiKey } from '../../src/context/api-key.ts'
 import { ControlPlane, type ControlStore, type KeyUse, type StoredKey } from '../../src/context/control-cache.ts'
+import type { StoredSigningKey } from '../../src/context/keyring.ts'
 import type { Principal } from '../../src/context/principal.ts'
+import { secretBox } from '../../src/context/secret-box.ts'
 
 let now = 0
 let queries: string[]
@@ -10,6 +12,7 @@ let revisionTakesMs: number
 let broken: boolean
 const keys = new Map<string, StoredKey>()
 const uses: KeyUse[][] = []
+const signingKeys: StoredSigningKey[] = []
 const ended: [string, number][] = []
 
 const store = (shared: boolean): ControlStore => ({
@@ -31,6 +34,18 @@ const store = (shared: boolean): ControlStore => ({
   },
   environment: async () => undefined,
   tenant: async () => undefined,
+  signingKeys: {
+    list: async () => {
+      queries.push('signing keys')
+      return signingKeys
+    },
+    insert: async (made) => {
+      signingKeys.unshift(made)
+    },
+    deleteBefore: async () => {},
+  },
+  takeAssertion: async () => true,
+  secretBox: secretBox(async () => 'a secret of the instance'),
   createTenant: async (_, key) => ({ id: 't', key, settings: {}, definitions: [], paused: false }),
   recordKeyUse: async (batch) => {
     if (broken) throw new Error('no store')
@@ -58,7 +73,7 @@ function storeKey(revoked = false): { key: string; id: string; principal: Princi
     expiresAt: undefined,
   }
   const secret = { principal, version: 1, hash, endsAt: undefined, endsOthers: false }
-  keys.set(id, { revoked, secrets: [secret] })
+  keys.set(id, { revoked, secrets: [secret], publicKeys: [] })
   return { key, id, principal }
 }
 
@@ -69,6 +84,7 @@ beforeEach(() => {
   revisionTakesMs = 0
   broken = false
   keys.clear()
+  signingKeys.length = 0
   uses.length = 0
   ended.length = 0
 })
@@ -81,6 +97,53 @@ test('a key seen recently costs no round trip', async () => {
   now += 499
   expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ principal })
   expect(queries).toHaveLength(2)
+})
+
+test('SEC-08 an access token seen recently costs no round trip, and ends with its key when the revision tells', async () => {
+  const control = plane()
+  const { id, principal } = storeKey()
+  const [issuer, content] = ['https://scim.test', { keyId: id, credential: 1, scope: principal.scope, permissions: [] }]
+  const { token } = await control.tokens.issue(content, issuer)
+  queries.length = 0
+  const ask = () => control.authenticate(`Bearer ${token}`, 'client', () => issuer)
+  expect(await ask()).toMatchObject({ principal: { keyId: id } })
+  expect(queries).toEqual(['revision', `key ${id}`])
+  now += 499
+  expect(await ask()).toMatchObject({ principal: { keyId: id } })
+  expect(queries).toHaveLength(2)
+
+  keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
+  revision++
+  now += 1
+  expect(await ask()).toMatchObject({ challenge: { status: 401, detail: 'The API key was revoked.' } })
+})
+
+test('SEC-03 an access token is not taken for a key that is gone, is for another place or has another secret', async () => {
+  const control = plane()
+  const { id, principal } = storeKey()
+  const right = { keyId: id, credential: 1, scope: principal.scope, permissions: [] }
+  const place = { kind: 'project', projectId: 'p' } as const
+  for (const wrong of [{ keyId: mintApiKey().id }, { credential: 2 }, { scope: place }]) {
+    const { token } = await control.tokens.issue({ ...right, ...wrong }, 'https://scim.test')
+    const result = await control.authenticate(`Bearer ${token}`, undefined, () => 'https://scim.test')
+    expect(result).toMatchObject({ challenge: { status: 401, detail: expect.stringContaining('has ended') } })
+  }
+})
+
+test('SEC-03 a storm of bad tokens costs no query but for the signing keys, once', async () => {
+  const control = plane()
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const storm = Array.from({ length: 300 }, (_, i) => {
+    const header = { alg: i % 3 === 0 ? 'none' : 'ES256', typ: 'at+jwt', kid: `unknown-${i}` }
+    return control.authenticate(
+      `Bearer ${part(header)}.${part({ sub: 'x' })}.AAAA`,
+      undefined,
+      () => 'https://scim.test',
+    )
+  })
+  for (const result of await Promise.all(storm)) expect(result).toMatchObject({ challenge: { status: 401 } })
+  // Asked for, made, and read as they are now.
+  expect(queries).toEqual(['signing keys', 'signing keys'])
 })
 
 test('SEC-07 a typo is refused without a query, and so is a guess the second time', async () => {

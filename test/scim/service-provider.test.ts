@@ -25,7 +25,7 @@ const limits = {
 }
 const all = { bulk: true, changePassword: true, sort: true, etag: true, cursor: true }
 const none = { bulk: false, changePassword: false, sort: false, etag: false, cursor: false }
-const options: ServiceProviderOptions = { baseUrl, mode: 'lenient', supported: all, limits }
+const options: ServiceProviderOptions = { baseUrl, mode: 'lenient', supported: all, basicAuthentication: false, limits }
 
 describe('ServiceProviderConfig', () => {
   test('D-01 D-02 D-05 D-06 says what is offered', () => {

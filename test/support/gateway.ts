@@ -92,7 +92,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const adminKey = `admin-${randomBytes(16).toString('hex')}`
   const config = loadConfig({ PORT: '0', ADMIN_KEY: adminKey, ...env })
   const database = await openTestDatabase()
-  const control = new ControlPlane(controlStore(database), { adminKey })
+  const control = new ControlPlane(controlStore(database, config.secretsKey), { adminKey })
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })
   const deliveries = openDeliveries(database, config, {

@@ -7,7 +7,9 @@ import { isApiKeyId } from '../../context/api-key.ts'
 import type { ApiKeyRow } from '../../repositories/api-keys.ts'
 import type { AdminApp } from './env.ts'
 import { type PlaceNames, placeNamed } from './places.ts'
+import { presentPublicKey, publicKey, publicKeyRoutes } from './public-keys.ts'
 import {
+  apiKeyParam,
   environmentParams,
   jsonAnswer,
   jsonBody,
@@ -47,6 +49,9 @@ const shape = {
       }),
     )
     .openapi({ description: 'The last two, oldest first; the secrets themselves are kept nowhere.' }),
+  publicKeys: z.array(publicKey).openapi({
+    description: 'By which clients prove who they are at /oauth/token in place of a secret (private_key_jwt).',
+  }),
   warnings: z.array(z.string()).openapi({ description: 'That it expires within 30 days; how far its rotation is.' }),
 }
 const apiKey = z.object(shape).openapi('ApiKey')
@@ -82,7 +87,6 @@ const wishes = z.strictObject({
     .optional()
     .openapi({ description: 'When the key expires with its new secret. Default: as before.' }),
 })
-const keyId = z.string().openapi({ description: 'Id of the API key.' })
 const tags = ['API keys']
 
 /**
@@ -142,7 +146,7 @@ function routesBelow(
     method: 'get',
     path: `${parent}/api-keys/{k}`,
     tags,
-    request: { params: params.extend({ k: keyId }) },
+    request: { params: params.extend({ k: apiKeyParam }) },
     responses: { 200: jsonAnswer(apiKey, 'The key, without its secret'), ...problems },
   })
   app.openapi(retrieve, async (c) => {
@@ -155,7 +159,7 @@ function routesBelow(
     method: 'delete',
     path: `${parent}/api-keys/{k}`,
     tags,
-    request: { params: params.extend({ k: keyId }) },
+    request: { params: params.extend({ k: apiKeyParam }) },
     responses: { 204: noContent, ...problems },
   })
   app.openapi(revoke, async (c) => {
@@ -170,7 +174,7 @@ function routesBelow(
     path: `${parent}/api-keys/{k}/rotation`,
     tags,
     description: 'Makes a new secret, good at once; the old one stays good for a while.',
-    request: { params: params.extend({ k: keyId }), body: { ...jsonBody(wishes), required: false } },
+    request: { params: params.extend({ k: apiKeyParam }), body: { ...jsonBody(wishes), required: false } },
     responses: {
       201: jsonAnswer(createdApiKey, 'Rotated; the answer is the only place that shows the key'),
       ...problems,
@@ -187,13 +191,15 @@ function routesBelow(
     return c.json({ ...present(made), key: made.key }, 201, { 'Cache-Control': 'no-store' })
   })
 
+  publicKeyRoutes(app, parent, params)
+
   for (const { path, description, settle } of SETTLEMENTS) {
     const route = createRoute({
       method: 'delete',
       path: `${parent}/api-keys/{k}/rotation${path}`,
       tags,
       description,
-      request: { params: params.extend({ k: keyId }) },
+      request: { params: params.extend({ k: apiKeyParam }) },
       responses: { 200: jsonAnswer(apiKey, 'The key as it is now'), ...problems },
     })
     app.openapi(route, async (c) => {
@@ -237,6 +243,7 @@ const present = (row: ApiKeyRow): z.infer<typeof apiKey> => {
       ...{ version, endsOnUse, lastUsedBy, createdAt: createdAt.toISOString() },
       ...{ expiresAt: text(expiresAt), endsAt: text(endsAt), lastUsedAt: text(lastUsedAt) },
     })),
+    publicKeys: row.publicKeys.map(presentPublicKey),
     warnings: apiKeyWarnings(row, new Date()),
   }
 }

@@ -18,6 +18,7 @@ import { environmentRoutes } from './environments.ts'
 import { eventRoutes } from './events.ts'
 import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
+import { authenticateRequest } from './origin.ts'
 import { projectRoutes } from './projects.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { signInRoutes } from './sign-in-checks.ts'
@@ -55,7 +56,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
-    const result = await control.authenticate(c.req.header('authorization'), c.req.header('user-agent'))
+    const result = await authenticateRequest(control, c, config)
     if ('challenge' in result) return challengeResponse(result.challenge, c.var.requestId)
     if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
     c.set('principal', result.principal)
@@ -85,7 +86,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'), onlyJson, usual)
   directoryRoutes(app, control, config)
   signInRoutes(app, control, config)
-  eventRoutes(app, control, deliveries)
+  eventRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)

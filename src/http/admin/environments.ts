@@ -5,6 +5,7 @@ import {
   deleteEnvironment,
   listEnvironments,
 } from '../../administration/environments.ts'
+import { refuseWiderTrust } from '../../administration/minting.ts'
 import { keyWarnings } from '../../context/scim-path.ts'
 import { effectiveSettings, environmentSettingsChange } from '../../context/settings.ts'
 import type { EnvironmentRow } from '../../repositories/environments.ts'
@@ -109,7 +110,8 @@ export function environmentRoutes(app: AdminApp): void {
   })
 
   app.openapi(create, async (c) => {
-    const { project } = await projectAt(c.var, c.req.valid('param').p)
+    const { project, scope } = await projectAt(c.var, c.req.valid('param').p)
+    refuseWiderTrust(c.var.principal, scope, c.req.valid('json').settings)
     const made = await createEnvironment(c.var.administration, project.id, c.req.valid('json'))
     return c.json(present(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
@@ -124,6 +126,7 @@ export function environmentRoutes(app: AdminApp): void {
     const { p, e } = c.req.valid('param')
     const { scope } = await environmentAt(c.var, p, e)
     const input = c.req.valid('json')
+    refuseWiderTrust(c.var.principal, scope, input.settings)
     const changed = await changeEnvironment(c.var.administration, scope.projectId, scope.environmentId, input)
     return c.json(present(changed), 200)
   })

@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
+import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf } from '../../context/tenant.ts'
@@ -11,6 +12,7 @@ import { exportTenant } from '../../delivery/snapshot.ts'
 import { type EventTypes, eventText, parseEventTypes } from '../../events/event.ts'
 import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
 import type { AdminApp, AdminEnv } from './env.ts'
+import { authenticateRequest } from './origin.ts'
 import { tenantAt } from './places.ts'
 import { jsonAnswer, problems, tenantParams } from './schemas.ts'
 
@@ -102,7 +104,11 @@ const stream = createRoute({
 })
 
 /** `…/tenants/{t}/events`, `…/events/stream` and `…/snapshot` of the admin API: what applications read. */
-export function eventRoutes(app: AdminApp, control: ControlPlane, { watch }: Pick<Deliveries, 'watch'>): void {
+export function eventRoutes(
+  app: AdminApp,
+  control: ControlPlane,
+  { watch, config }: Pick<Deliveries, 'watch'> & { readonly config: OriginPolicy },
+): void {
   app.openapi(list, async (c) => {
     const { p, e, t } = c.req.valid('param')
     const { after, limit, wait, types } = c.req.valid('query')
@@ -110,7 +116,7 @@ export function eventRoutes(app: AdminApp, control: ControlPlane, { watch }: Pic
     const answer = await readLog(c.var.database, watch, tenant.id, {
       ...{ after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal },
     })
-    if (wait > 0) await stillAllowed(c, control)
+    if (wait > 0) await stillAllowed(c, control, config)
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const { events, next, head } = answer.page
     const items = events.map((one) => eventText(one, tenant.id)).join(',')
@@ -132,7 +138,7 @@ export function eventRoutes(app: AdminApp, control: ControlPlane, { watch }: Pic
     c.req.raw.signal.addEventListener('abort', () => gone.abort())
     const events = streamLog(c.var.database, watch, tenant.id, answer.page, {
       ...{ types, signal: gone.signal },
-      allowed: async () => 'principal' in (await control.authenticate(c.req.header('authorization'))),
+      allowed: async () => 'principal' in (await authenticateRequest(control, c, config)),
     })
     return c.body(streamOf(events, gone), 200, {
       // The proxy in front must not gather events either.
@@ -176,8 +182,8 @@ function cannotFollow(
 }
 
 /** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
-async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane): Promise<void> {
-  const result = await control.authenticate(c.req.header('authorization'))
+async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
+  const result = await authenticateRequest(control, c, config)
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }
 

@@ -47,6 +47,8 @@ export const tenantParams = environmentParams.extend({
   t: z.string().openapi({ description: 'Key or id of the tenant.' }),
 })
 
+export const apiKeyParam = z.string().openapi({ description: 'Id of the API key.' })
+
 /** A place as keys and the audit log name it. */
 export const scopeShape = z.object({
   kind: z.enum(['instance', 'project', 'environment', 'tenant']),

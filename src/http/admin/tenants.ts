@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { refuseWiderTrust } from '../../administration/minting.ts'
 import { changeTenant, createTenant, deleteTenant, listTenants } from '../../administration/tenants.ts'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
 import { DEFAULT_TENANT, keyWarnings } from '../../context/scim-path.ts'
@@ -116,6 +117,7 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
   app.openapi(create, async (c) => {
     const { p, e } = c.req.valid('param')
     const place = await environmentAt(c.var, p, e)
+    refuseWiderTrust(c.var.principal, place.scope, c.req.valid('json').settings)
     const made = await createTenant(c.var.administration, place.scope, c.req.valid('json'))
     return c.json(show(c, place)(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
@@ -129,6 +131,7 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
   app.openapi(modify, async (c) => {
     const { p, e, t } = c.req.valid('param')
     const place = await tenantAt(c.var, p, e, t)
+    refuseWiderTrust(c.var.principal, place.scope, c.req.valid('json').settings)
     const changed = await changeTenant(c.var.administration, place.scope, place.tenant.id, c.req.valid('json'))
     return c.json(show(c, place)(changed), 200)
   })

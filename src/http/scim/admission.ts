@@ -1,9 +1,12 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import { claimedIssuer } from '../../context/access-token.ts'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
+import { basicCredentials } from '../../context/basic-credentials.ts'
 import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
+import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Principal } from '../../context/principal.ts'
-import { resolveForDiscovery, resolveTenant } from '../../context/resolve.ts'
+import { resolveForDiscovery, resolveTenant, resolveWithoutKey } from '../../context/resolve.ts'
 import { type PathRefusal, type ScimPath, withoutTenant } from '../../context/scim-path.ts'
 import type { TenantContext } from '../../context/tenant.ts'
 import { ScimError } from '../../scim/errors.ts'
@@ -36,7 +39,7 @@ type Connection = Pick<IncomingMessage, 'socket'> | undefined
  *
  * @throws {ScimError} 401, 403, 404 (the promise rejects)
  */
-export function admissions(control: ControlPlane, policy: OriginPolicy) {
+export function admissions(control: ControlPlane, issuers: ExternalIssuers, policy: OriginPolicy) {
   return (
     located: ScimPath | PathRefusal,
     header: HeaderReader,
@@ -63,13 +66,48 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
     located: ScimPath,
     baseUrlFor: (basePath: string) => string,
   ): Promise<Admitted> {
-    const { principal, secret } = await authenticated(authorization, client)
+    const external = await admittedByIssuer(authorization, located, baseUrlFor)
+    if (external !== undefined) return external
+    const basic = basicCredentials(authorization)
+    const header = basic === undefined ? authorization : `Bearer ${basic.key}`
+    const { principal, secret } = await authenticated(header, client, baseUrlFor)
     const { tenant, path } = await resolveTenant(located, principal, control, baseUrlFor)
+    // Off by default: the tenant is known only now, and until then nothing was told to anybody without a good key.
+    if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, baseUrlFor)
     return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
   }
 
-  async function authenticated(authorization: string | undefined, client: string | undefined) {
-    const authentication = await control.authenticate(authorization, client)
+  /** By the JWT of an issuer that the tenant trusts; all that is wrong with it gets the answer of a token that is not ours. */
+  async function admittedByIssuer(
+    authorization: string,
+    located: ScimPath,
+    baseUrlFor: (basePath: string) => string,
+  ): Promise<Admitted | undefined> {
+    const token = /^ *bearer +(\S+) *$/i.exec(authorization)?.[1] ?? ''
+    const iss = claimedIssuer(token)
+    if (iss === undefined || iss === baseUrlFor('')) return undefined
+    const resolved = await resolveWithoutKey(located, control, baseUrlFor)
+    for (const issuer of resolved?.tenant.settings.externalIssuers ?? []) {
+      const identity = issuer.issuer === iss ? await issuers.verify(token, issuer) : undefined
+      if (resolved === undefined || identity === undefined) continue
+      const { tenant, path } = resolved
+      const { projectId, environmentId, id: tenantId } = tenant
+      const scope = { kind: 'tenant', projectId, environmentId, tenantId } as const
+      const { name: keyId, permissions, expiresAt: endsAt } = identity
+      const principal = { keyId, scope, permissions, userId: undefined, expiresAt: undefined }
+      const secret = { principal, version: 0, hash: keyId, endsAt, endsOthers: false, revoked: false }
+      return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
+    }
+    return undefined
+  }
+
+  async function authenticated(
+    authorization: string | undefined,
+    client: string | undefined,
+    baseUrlFor: (basePath: string) => string,
+  ) {
+    // Access tokens are for the origin by which they come.
+    const authentication = await control.authenticate(authorization, client, () => baseUrlFor(''))
     if ('challenge' in authentication) throw new ChallengeError(authentication.challenge)
     return authentication
   }
@@ -86,7 +124,7 @@ export function admissions(control: ControlPlane, policy: OriginPolicy) {
       if (resolved && DISCOVERY.includes(resolved.path.rest[0] ?? ''))
         return { principal: undefined, tenant: resolved.tenant, rest: resolved.path.rest }
     }
-    await authenticated(authorization, header('user-agent'))
+    await authenticated(authorization, header('user-agent'), baseUrlFor)
     if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.detail)
     throw new Error('a caller without a key was taken for one with a key')
   }

@@ -30,6 +30,7 @@ export function discoveryHandlers(limits: ScimLimits) {
           etag: true,
           cursor: true,
         },
+        basicAuthentication: settings.basicAuthentication,
         limits: { ...limits, maxResults: limits.maxPageSize },
       })
       return send(request, document)

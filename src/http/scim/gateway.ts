@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import { missingPermission } from '../../context/authenticate.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Permission, Principal } from '../../context/principal.ts'
 import { locate } from '../../context/scim-path.ts'
 import type { Database } from '../../db/database.ts'
@@ -23,6 +24,7 @@ import type { ScimRouter } from './router.ts'
 export interface GatewayDeps {
   readonly database: Database
   readonly control: ControlPlane
+  readonly issuers: ExternalIssuers
   readonly origin: OriginPolicy
 }
 
@@ -32,8 +34,8 @@ export interface GatewayDeps {
  *
  * @throws {ScimError} 401, 403, 404, 406, 429; whatever the routes refuse
  */
-export function scimGateway({ control, database, origin }: GatewayDeps, router: ScimRouter) {
-  const admit = admissions(control, origin)
+export function scimGateway({ control, database, issuers, origin }: GatewayDeps, router: ScimRouter) {
+  const admit = admissions(control, issuers, origin)
   const limit = tenantLimits()
 
   return async (c: Context<GatewayEnv>): Promise<Response> => {

@@ -63,6 +63,14 @@ const resourceType = {
   ],
 }
 
+/** The example of RFC 7517, appendix A.1. */
+const jwk = {
+  kty: 'EC',
+  crv: 'P-256',
+  x: 'MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4',
+  y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
+}
+
 /** Every route that changes something, the request, and what it leaves; `{k}` is the key made last. */
 type Step = readonly [method: string, template: string, path: string, body: unknown, action: string]
 const STEPS: readonly Step[] = [
@@ -89,6 +97,20 @@ const STEPS: readonly Step[] = [
       `${path}/api-keys/{k}/rotation/old`,
       undefined,
       'api_key.rotation_ended',
+    ],
+    [
+      'POST',
+      `${template}/api-keys/{k}/public-keys`,
+      `${path}/api-keys/{k}/public-keys`,
+      { jwk },
+      'api_key.public_key_added',
+    ],
+    [
+      'DELETE',
+      `${template}/api-keys/{k}/public-keys/{thumbprint}`,
+      `${path}/api-keys/{k}/public-keys/cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s`,
+      undefined,
+      'api_key.public_key_removed',
     ],
     ['DELETE', `${template}/api-keys/{k}`, `${path}/api-keys/{k}`, undefined, 'api_key.revoked'],
   ]),

@@ -1,0 +1,32 @@
+import { parseApiKey } from './api-key.ts'
+
+/** An API key as HTTP Basic carries it: its id for the user, and for the password the key or what follows its last underscore. */
+export interface BasicCredentials {
+  readonly keyId: string
+  readonly key: string
+}
+
+const BASIC = /^ *basic +([A-Za-z0-9+/]+={0,2}) *$/i
+
+/** True for a header that is meant to be HTTP Basic, whatever is in it. */
+export const isBasic = (authorization: string): boolean => /^ *basic(?: |$)/i.test(authorization)
+
+/**
+ * The API key in an `Authorization` header of HTTP Basic (RFC 7617); undefined where there is none, or where id and key do not
+ * belong together.
+ *
+ * @param decode what is done to both halves: OAuth has them form-encoded (RFC 6749 §2.3.1)
+ */
+export function basicCredentials(
+  authorization: string | undefined,
+  decode: (text: string) => string | undefined = (text) => text,
+): BasicCredentials | undefined {
+  const encoded = BASIC.exec(authorization ?? '')?.[1]
+  if (encoded === undefined) return undefined
+  const text = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  const [keyId, password] = [decode(text.slice(0, Math.max(colon, 0))), decode(text.slice(colon + 1))]
+  if (keyId === undefined || password === undefined) return undefined
+  const key = password.startsWith('rck_') ? password : `rck_${keyId}_${password}`
+  return parseApiKey(key) === keyId ? { keyId, key } : undefined
+}

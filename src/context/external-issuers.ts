@@ -1,0 +1,121 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { request } from 'undici'
+import { describeClient } from './client.ts'
+import { addressProblem, type Networks } from './delivery-address.ts'
+import type { Permission } from './principal.ts'
+import { publicAgent } from './public-agent.ts'
+import type { ExternalIssuer } from './settings.ts'
+
+/** What a token of an external issuer proves. */
+export interface ExternalIdentity {
+  /** Who asks, for logs and the trail: `issuer:`, the name of the issuer in the settings, and the token's subject. */
+  readonly name: string
+  readonly permissions: ReadonlySet<Permission>
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number
+}
+
+const FETCH_MS = 5_000
+const MAX_JWKS_BYTES = 262_144
+const JWKS_KEPT_MS = 600_000
+// Both for unknown key ids and for addresses that give no keys.
+const COOL_DOWN_MS = 30_000
+const CLOCK_TOLERANCE_S = 30
+const LONGEST_LIFE_S = 24 * 3600
+const MAX_TOKEN_LENGTH = 8192
+const MAX_ISSUERS = 500
+
+/**
+ * Verifies the JWTs of issuers that a tenant trusts: issuer, audience, pinned algorithms, times with 30 seconds of tolerance,
+ * and a signature by a key of the issuer's JWKS. That is fetched from public addresses alone, and from those in `networks`; kept
+ * for ten minutes, and fetched again for an unknown key id or after a failure once in half a minute.
+ */
+export class ExternalIssuers {
+  readonly #networks: Networks
+  readonly #agent: ReturnType<typeof publicAgent>
+  readonly #now: () => number
+  readonly #keys = new LRUCache<string, JWTVerifyGetKey>({ max: MAX_ISSUERS })
+  readonly #askedAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
+
+  /** @param now milliseconds since 1970; for tests */
+  constructor(networks: Networks, now: () => number = Date.now) {
+    this.#networks = networks
+    // No connection is kept: this is a request in ten minutes.
+    this.#agent = publicAgent(networks, FETCH_MS, undefined, { pipelining: 0 })
+    this.#now = now
+  }
+
+  /** Who `token` is from, by an issuer whose name it bears; undefined where it proves nothing. */
+  async verify(token: string, issuer: ExternalIssuer): Promise<ExternalIdentity | undefined> {
+    if (token.length > MAX_TOKEN_LENGTH) return undefined
+    try {
+      const { payload } = await jwtVerify(token, this.#keysOf(issuer.jwksUri), {
+        ...{ issuer: issuer.issuer, audience: issuer.audience, algorithms: [...issuer.algorithms] },
+        ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: ['exp', 'sub'] },
+      })
+      const { exp = 0, sub = '' } = payload
+      if (exp > this.#now() / 1000 + LONGEST_LIFE_S) return undefined
+      return {
+        name: describeClient(`issuer:${issuer.name}:${sub}`) ?? `issuer:${issuer.name}`,
+        permissions: permissionsOf(payload, issuer.permissions),
+        expiresAt: (exp + CLOCK_TOLERANCE_S) * 1000,
+      }
+    } catch (error) {
+      if (error instanceof errors.JOSEError || error instanceof CannotFetch) return undefined
+      throw error
+    }
+  }
+
+  #keysOf(uri: string): JWTVerifyGetKey {
+    const known = this.#keys.get(uri)
+    if (known !== undefined) return known
+    const keys = createRemoteJWKSet(new URL(uri), {
+      ...{ cacheMaxAge: JWKS_KEPT_MS, cooldownDuration: COOL_DOWN_MS, timeoutDuration: FETCH_MS },
+      [customFetch]: (_, { signal }) => this.#fetch(uri, signal),
+    })
+    this.#keys.set(uri, keys)
+    return keys
+  }
+
+  async #fetch(uri: string, signal: AbortSignal): Promise<Response> {
+    const now = this.#now()
+    if (now - (this.#askedAt.get(uri) ?? Number.NEGATIVE_INFINITY) < COOL_DOWN_MS) throw new CannotFetch()
+    this.#askedAt.set(uri, now)
+    try {
+      if (addressProblem(uri, this.#networks) !== undefined) throw new CannotFetch()
+      // Redirects are answers like any other that is not a success.
+      const answer = await request(uri, { dispatcher: this.#agent, headers: { Accept: 'application/json' }, signal })
+      const text = await boundedText(answer.body)
+      if (answer.statusCode !== 200) throw new CannotFetch()
+      return new Response(text, { status: 200 })
+    } catch {
+      throw new CannotFetch()
+    }
+  }
+}
+
+/** The issuer's keys are not to be had, for whatever reason: it is nobody's business but the operator's. */
+class CannotFetch extends Error {}
+
+async function boundedText(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > MAX_JWKS_BYTES) throw new CannotFetch()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** The claim's values, as a list or as text with spaces between, each with what it stands for; others stand for nothing. */
+function permissionsOf(payload: JWTPayload, { claim, values }: ExternalIssuer['permissions']): ReadonlySet<Permission> {
+  const claimed: unknown = Object.hasOwn(payload, claim) ? payload[claim] : undefined
+  const names = typeof claimed === 'string' ? claimed.split(' ') : Array.isArray(claimed) ? claimed : []
+  return new Set(
+    names.flatMap((name: unknown) =>
+      typeof name === 'string' && Object.hasOwn(values, name) ? (values[name] ?? []) : [],
+    ),
+  )
+}

@@ -1,0 +1,159 @@
+import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
+import type { SecretBox } from './secret-box.ts'
+
+/** The one algorithm of our signatures; nothing else is looked at (RFC 8725 §3.1). */
+export const SIGNING_ALGORITHM = 'ES256'
+/** Longest life of what is signed: for as long a key stays published after it has signed its last. */
+export const SIGNED_FOR_MS = 15 * 60_000
+
+/** The public half of a pair of keys (RFC 7517 §4). */
+export type PublicJwk = JWK
+
+/** A pair of keys as stored. */
+export interface StoredSigningKey {
+  /** 1 for the first, and one more for each that follows. */
+  readonly generation: number
+  readonly kid: string
+  readonly publicJwk: PublicJwk
+  /** The private half as a JWK, sealed for `kid`. */
+  readonly sealed: string
+  readonly createdAt: Date
+}
+
+/** Where all instances keep their keys. */
+export interface SigningKeyStore {
+  /** Newest first. */
+  list(): Promise<readonly StoredSigningKey[]>
+  /** Does nothing where another instance was first with this generation. */
+  insert(key: StoredSigningKey): Promise<void>
+  /** Forgets the keys of older generations. */
+  deleteBefore(generation: number): Promise<void>
+}
+
+/** A key that signs. */
+export interface SigningKey {
+  readonly kid: string
+  readonly key: CryptoKey
+}
+
+interface Loaded {
+  readonly at: number
+  readonly signing: SigningKey
+  readonly verifying: ReadonlyMap<string, CryptoKey>
+  readonly jwks: readonly PublicJwk[]
+}
+
+const DAY_MS = 86_400_000
+const SIGNS_FOR_MS = 30 * DAY_MS
+// A new key is published before it signs, so that whoever keeps the list for a while has it in time.
+const PUBLISHED_AHEAD_MS = DAY_MS
+// For clocks that differ, and for instances that still go by what they loaded a while ago.
+const MARGIN_MS = 3_600_000
+const LOADED_FOR_MS = 60_000
+// However many unknown keys are named, the store is asked no more often than this.
+const COOL_DOWN_MS = 5_000
+
+/**
+ * The keys that sign access tokens, the same for all instances. A new one is made every 30 days by whoever comes first; it is
+ * published for a day before it signs, and its predecessor until the last token of it has expired.
+ */
+export class Keyring {
+  readonly #store: SigningKeyStore
+  readonly #box: SecretBox
+  readonly #now: () => number
+  #loaded: Loaded | undefined
+  #loading: Promise<Loaded> | undefined
+
+  /** @param now milliseconds since 1970 */
+  constructor(store: SigningKeyStore, box: SecretBox, now: () => number = Date.now) {
+    this.#store = store
+    this.#box = box
+    this.#now = now
+  }
+
+  /** The key to sign with. */
+  async signing(): Promise<SigningKey> {
+    return (await this.#fresh(LOADED_FOR_MS)).signing
+  }
+
+  /** The key to verify with; undefined where none of ours has this id. */
+  async verifying(kid: string): Promise<CryptoKey | undefined> {
+    const known = (await this.#fresh(LOADED_FOR_MS)).verifying.get(kid)
+    return known ?? (await this.#fresh(COOL_DOWN_MS)).verifying.get(kid)
+  }
+
+  /** False for a key that is published no longer, as far as is known without asking. */
+  stillHas(kid: string): boolean {
+    return this.#loaded?.verifying.has(kid) === true
+  }
+
+  /** The public halves (RFC 7517 §5). */
+  async jwks(): Promise<{ readonly keys: readonly PublicJwk[] }> {
+    return { keys: (await this.#fresh(LOADED_FOR_MS)).jwks }
+  }
+
+  async #fresh(maxAgeMs: number): Promise<Loaded> {
+    if (this.#loaded !== undefined && this.#now() - this.#loaded.at < maxAgeMs) return this.#loaded
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined
+    })
+    return this.#loading
+  }
+
+  async #load(): Promise<Loaded> {
+    const at = this.#now()
+    let keys = await this.#believed(at)
+    let signing = await this.#signingOf(keys, at)
+    const [newest] = keys
+    if (newest === undefined || signing === undefined || at - newest.createdAt.getTime() >= SIGNS_FOR_MS) {
+      await this.#store.insert(await this.#make((newest?.generation ?? 0) + 1, at))
+      keys = await this.#believed(at)
+      signing = await this.#signingOf(keys, at)
+    }
+    if (signing === undefined) throw new Error('no key that signs access tokens can be opened with SECRETS_KEY')
+    const verifying = await Promise.all(
+      keys.map(async ({ kid, publicJwk }) => [kid, await importKey(publicJwk)] as const),
+    )
+    this.#loaded = { at, signing, verifying: new Map(verifying), jwks: keys.map(({ publicJwk }) => publicJwk) }
+    return this.#loaded
+  }
+
+  /** All keys but those whose successor has been signing for longer than what they signed can live. */
+  async #believed(now: number): Promise<readonly StoredSigningKey[]> {
+    const keys = await this.#store.list()
+    const over = now - PUBLISHED_AHEAD_MS - SIGNED_FOR_MS - MARGIN_MS
+    const successor = keys.findIndex(({ createdAt }) => createdAt.getTime() <= over)
+    const oldest = keys[successor]
+    if (oldest === undefined || successor === keys.length - 1) return keys
+    await this.#store.deleteBefore(oldest.generation)
+    return keys.slice(0, successor + 1)
+  }
+
+  /** The newest that was published for long enough, or where there is none, the oldest. */
+  async #signingOf(keys: readonly StoredSigningKey[], now: number): Promise<SigningKey | undefined> {
+    const published = keys.filter(({ createdAt }) => now - createdAt.getTime() >= PUBLISHED_AHEAD_MS)
+    const ahead = keys.filter((key) => !published.includes(key)).reverse()
+    for (const { kid, sealed } of [...published, ...ahead]) {
+      const opened = await this.#box.open(sealed, ownerOf(kid))
+      if (opened !== undefined) return { kid, key: await importKey(JSON.parse(opened) as JWK) }
+    }
+    return undefined
+  }
+
+  async #make(generation: number, now: number): Promise<StoredSigningKey> {
+    const { privateKey, publicKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true })
+    const publicPart = await exportJWK(publicKey)
+    const kid = await calculateJwkThumbprint(publicPart)
+    const sealed = await this.#box.seal(JSON.stringify(await exportJWK(privateKey)), ownerOf(kid))
+    const publicJwk = { ...publicPart, kid, alg: SIGNING_ALGORITHM, use: 'sig' }
+    return { generation, kid, publicJwk, sealed, createdAt: new Date(now) }
+  }
+}
+
+const ownerOf = (kid: string): string => `signing-key ${kid}`
+
+async function importKey(jwk: JWK): Promise<CryptoKey> {
+  const key = await importJWK(jwk, SIGNING_ALGORITHM)
+  if (key instanceof Uint8Array) throw new Error('a signing key is no pair of keys')
+  return key
+}

@@ -1,0 +1,66 @@
+import { basicCredentials, isBasic } from '../../context/basic-credentials.ts'
+import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
+import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
+import type { Form } from './form.ts'
+import { TokenRefusal } from './refusal.ts'
+
+/** What a request says beside its form, and whom its assertions may be for. */
+export interface Sender {
+  readonly authorization: string | undefined
+  /** To be noted with the use of the key. */
+  readonly userAgent: string | undefined
+  readonly audiences: readonly string[]
+}
+
+/**
+ * Who asks for a token: an API key, whose id is the client's id. It proves itself by `client_secret_basic` (RFC 6749 §2.3.1),
+ * where the secret is the whole key or what follows the last underscore of it, or by `private_key_jwt` (RFC 7523 §2.2) with a
+ * public key that was registered for it.
+ *
+ * @throws {TokenRefusal} invalid_client, without a word about what exists; invalid_request
+ */
+export async function authenticateClient(control: ControlPlane, form: Form, sender: Sender): Promise<KnownSecret> {
+  const asserts = form.has('client_assertion') || form.has('client_assertion_type')
+  if (asserts && sender.authorization !== undefined)
+    throw new TokenRefusal('invalid_request', 'The client must not authenticate in two ways at once.')
+  if (form.has('client_secret'))
+    throw new TokenRefusal('invalid_client', 'The secret belongs in the Authorization header (client_secret_basic).')
+  const found = asserts ? await byAssertion(control, form, sender) : await bySecret(control, sender)
+  if (form.has('client_id') && form.get('client_id') !== found.principal.keyId)
+    throw new TokenRefusal('invalid_request', 'client_id is not the client that authenticates.')
+  return found
+}
+
+async function bySecret(control: ControlPlane, { authorization, userAgent }: Sender): Promise<KnownSecret> {
+  if (authorization === undefined || !isBasic(authorization))
+    throw new TokenRefusal('invalid_client', NOT_AUTHENTICATED)
+  const credentials = basicCredentials(authorization, formDecoded)
+  if (credentials === undefined) throw badClient()
+  const found = await control.authenticate(`Bearer ${credentials.key}`, userAgent)
+  // The key of the configuration is for the operator, who has no use for tokens.
+  if ('challenge' in found || found.secret === undefined) throw badClient()
+  return found.secret
+}
+
+async function byAssertion(control: ControlPlane, form: Form, { audiences, userAgent }: Sender): Promise<KnownSecret> {
+  if (form.get('client_assertion_type') !== ASSERTION_TYPE)
+    throw new TokenRefusal('invalid_request', `client_assertion_type must be ${ASSERTION_TYPE}.`)
+  const found = await verifyAssertion(control, form.get('client_assertion') ?? '', audiences, Date.now())
+  if (typeof found === 'string') throw new TokenRefusal('invalid_client', found)
+  control.noteUse(found, userAgent)
+  return found
+}
+
+/** Both halves are form-encoded before they are joined (RFC 6749 §2.3.1). */
+function formDecoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return undefined
+  }
+}
+
+const NOT_AUTHENTICATED =
+  'The client must authenticate: by HTTP Basic with id and secret of an API key, or by a client assertion.'
+const badClient = () =>
+  new TokenRefusal('invalid_client', 'There is no such API key, or its secret is wrong, has ended or was revoked.')

@@ -1,0 +1,20 @@
+import { desc, lt } from 'drizzle-orm'
+import type { PublicJwk, SigningKeyStore } from '../context/keyring.ts'
+import type { Database } from '../db/database.ts'
+import { signingKeys } from '../db/schema.ts'
+
+/** The keys that sign access tokens, for `Keyring`; a few rows, which all instances share. */
+export function signingKeyStore({ orm }: Database): SigningKeyStore {
+  return {
+    async list() {
+      const rows = await orm.select().from(signingKeys).orderBy(desc(signingKeys.generation))
+      return rows.map((row) => ({ ...row, publicJwk: row.publicJwk as PublicJwk }))
+    },
+    async insert(key) {
+      await orm.insert(signingKeys).values(key).onConflictDoNothing()
+    },
+    async deleteBefore(generation) {
+      await orm.delete(signingKeys).where(lt(signingKeys.generation, generation))
+    },
+  }
+}

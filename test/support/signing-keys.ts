@@ -1,0 +1,21 @@
+import type { SigningKeyStore, StoredSigningKey } from '../../src/context/keyring.ts'
+
+/** Signing keys in memory; `asked` counts how often they were listed. */
+export function signingKeysInMemory(): SigningKeyStore & { readonly kept: StoredSigningKey[]; asked: number } {
+  const kept: StoredSigningKey[] = []
+  return {
+    kept,
+    asked: 0,
+    async list() {
+      this.asked++
+      return [...kept].sort((a, b) => b.generation - a.generation)
+    },
+    async insert(key) {
+      if (!kept.some(({ generation }) => generation === key.generation)) kept.push(key)
+    },
+    async deleteBefore(generation) {
+      const stays = kept.filter((key) => key.generation >= generation)
+      kept.splice(0, kept.length, ...stays)
+    },
+  }
+}
