@@ -5,8 +5,8 @@ import { type AccessToken, AccessTokens, isJwt } from './access-token.ts'
 import { hashApiKey, isApiKeyId, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication, BadKey } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
-import { describeClient } from './client.ts'
 import type { ClientKey } from './client-key.ts'
+import { KeyUses } from './key-uses.ts'
 import { Keyring, type SigningKeyStore } from './keyring.ts'
 import type { EnvironmentPlace, Principal } from './principal.ts'
 import { CONFIGURED_ADMIN, sameScope } from './principal.ts'
@@ -59,12 +59,6 @@ type Refused = Extract<Authentication, { challenge: unknown }>
 type AuthenticatedKey = Exclude<Authentication, Refused> & {
   /** The secret that was sent; undefined for the key of the configuration. */
   readonly secret: KnownSecret | undefined
-}
-
-type NotedUse = Omit<KeyUse, 'client'> & {
-  /** `User-Agent` as it was sent. */
-  readonly client: string | undefined
-  readonly endsOthers: boolean
 }
 
 export interface KnownProject {
@@ -129,8 +123,6 @@ export interface ControlPlaneOptions {
 const CONFIRMED_FOR_MS = 500
 const CONFIRMATION_MAY_TAKE_MS = 1000
 const ATTEMPTS = 3
-const FLUSH_USES_MS = 30_000
-const END_ROTATION_AFTER_MS = 100
 const MAX_FOUND = 10_000
 // Kept apart and small: a flood of guesses must not push out what is in use.
 const MAX_MISSED = 1_000
@@ -152,15 +144,13 @@ export class ControlPlane {
   #revision: number | undefined
   #confirmedAt = Number.NEGATIVE_INFINITY
   #confirmation: Promise<void> | undefined
-  /** By the hash of the secret. */
-  readonly #uses = new Map<string, NotedUse>()
-  #flush: NodeJS.Timeout | undefined
-  #flushDue = 0
+  readonly #uses: KeyUses
 
   constructor(store: ControlStore, options: ControlPlaneOptions = {}) {
     this.#store = store
     this.#clock = options.clock ?? (() => performance.now())
     this.#adminHash = options.adminKey === undefined ? undefined : hashApiKey(options.adminKey)
+    this.#uses = new KeyUses(store, () => this.changed())
     this.tokens = new AccessTokens(new Keyring(store.signingKeys, store.secretBox))
   }
 
@@ -205,13 +195,10 @@ export class ControlPlane {
    */
   noteUse(secret: KnownSecret | undefined, client: string | undefined, now = Date.now()): boolean {
     if (secret === undefined) return true
-    const { principal, version, hash, publicKey, endsAt, endsOthers } = secret
+    const { principal, endsAt } = secret
     if (principal.expiresAt !== undefined && principal.expiresAt <= now) return false
     if (endsAt !== undefined && endsAt <= now) return false
-    const byPublicKey = publicKey === undefined ? undefined : { publicKey }
-    this.#uses.set(hash, { id: principal.keyId, version, ...byPublicKey, at: now, client, endsOthers })
-    // What ends with this use had better end soon.
-    this.#flushAt(now + (endsOthers ? END_ROTATION_AFTER_MS : FLUSH_USES_MS), now)
+    this.#uses.note(secret, client, now)
     return true
   }
 
@@ -262,25 +249,8 @@ export class ControlPlane {
   }
 
   /** Writes down when keys were last used, and ends what waited for that. What cannot be written is kept for the next time. */
-  async flushKeyUse(): Promise<void> {
-    clearTimeout(this.#flush)
-    this.#flush = undefined
-    if (this.#uses.size === 0) return
-    const noted = [...this.#uses]
-    this.#uses.clear()
-    try {
-      await this.#store.recordKeyUse(
-        noted.map(([, { endsOthers, client, ...use }]) => ({ ...use, client: describeClient(client) })),
-      )
-      for (const [, { id, version, endsOthers }] of noted) {
-        if (!endsOthers) continue
-        await this.#store.endRotation(id, version)
-        this.changed()
-      }
-    } catch (error) {
-      for (const [hash, use] of noted) if (!this.#uses.has(hash)) this.#uses.set(hash, use)
-      throw error
-    }
+  flushKeyUse(): Promise<void> {
+    return this.#uses.flush()
   }
 
   /** Ends the timer and writes what is left. */
@@ -359,17 +329,6 @@ export class ControlPlane {
     if (revision !== this.#revision) this.changed()
     this.#revision = revision
     this.#confirmedAt = asked
-  }
-
-  #flushAt(due: number, now: number): void {
-    if (this.#flush !== undefined && this.#flushDue <= due) return
-    clearTimeout(this.#flush)
-    this.#flushDue = due
-    this.#flush = setTimeout(() => {
-      this.#flush = undefined
-      // A failure keeps the notes; the next use sets the timer again, and the store's trouble shows in requests anyway.
-      this.flushKeyUse().catch(() => undefined)
-    }, due - now).unref()
   }
 }
 
