@@ -24,7 +24,6 @@ interface Schema {
 export function Shape({ schema, description }: { schema: unknown; description?: string | undefined }) {
   const shape = (schema ?? {}) as Schema
   const text = description ?? shape.description
-  const members = membersOf(shape)
   return (
     <>
       <TypeOf schema={shape} />
@@ -34,7 +33,7 @@ export function Shape({ schema, description }: { schema: unknown; description?: 
           <Marked text={text} />
         </>
       )}
-      {members && (
+      {objectsIn(shape).map((members) => (
         <table>
           <tbody>
             {Object.entries(members.properties ?? {}).map(([name, member]) => (
@@ -49,7 +48,7 @@ export function Shape({ schema, description }: { schema: unknown; description?: 
             ))}
           </tbody>
         </table>
-      )}
+      ))}
     </>
   )
 }
@@ -106,8 +105,9 @@ function limitsOf({ format, default: value, minimum, maximum, minLength, maxLeng
   ]
 }
 
-/** The object whose members are to be shown: the value itself, or each element of a list. */
-function membersOf(schema: Schema): Schema | undefined {
-  if (schema.properties !== undefined) return schema
-  return schema.items === undefined ? undefined : membersOf(schema.items)
+/** The objects whose members are to be shown: the value itself, each element of a list, or what it may be of several. */
+function objectsIn(schema: Schema): readonly Schema[] {
+  if (schema.properties !== undefined) return [schema]
+  const parts = schema.anyOf ?? schema.oneOf ?? schema.allOf ?? (schema.items === undefined ? [] : [schema.items])
+  return parts.flatMap(objectsIn)
 }
