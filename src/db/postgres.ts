@@ -1,3 +1,4 @@
+import { parsePgArray } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
 import type { Database } from './database.ts'
 import { CannotOpen, codeOf } from './errors.ts'
@@ -54,6 +55,8 @@ export function connectPostgres(
     connect_timeout: CONNECT_TIMEOUT_S,
     backoff: () => RECONNECT_AFTER_S,
     onnotice: () => {},
+    // The driver would ask each new connection for them, and nobody catches what happens when it is lost just then.
+    fetch_types: false,
     types: {
       // The driver's own writes every text as false, 'true' among them.
       boolean: { to: 16, from: [16], serialize: String, parse: (text: string) => text === 't' },
@@ -61,6 +64,8 @@ export function connectPostgres(
       // JSON is bound as text that is JSON already; a serialiser would quote it once more.
       json: { to: 114, from: [114], serialize: String, parse: JSON.parse },
       jsonb: { to: 3802, from: [3802], serialize: String, parse: JSON.parse },
+      // Of text, uuid, int, bigint and smallint; arrays are bound as text.
+      array: { to: 1009, from: [1009, 2951, 1007, 1016, 1005], serialize: String, parse: parsePgArray },
       moment: { to: 1184, from: [1082, 1114, 1184], serialize: String, parse: asIs },
     },
     connection: {
