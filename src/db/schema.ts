@@ -21,6 +21,8 @@ import {
 const key = customType<{ data: string }>({ dataType: () => 'text collate "C"' })
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
 
+// All tables in one file: they refer to each other, and migrations are made of it.
+
 // ---- The control plane: who our customers are. Small tables, read through a cache.
 
 export const projects = pgTable(

@@ -3,7 +3,7 @@
  * themselves, as `union` adds no row twice. Each step is a look into the index, which `offset 0` holds to: a plain join may
  * be planned as a hash of all memberships that the tenant has.
  *
- * @param tenant placeholder of the tenant's id
+ * @param tenant parameter that holds the tenant's id, such as `$1::uuid`
  * @param member expression for the resource's id
  */
 export const groupsAbove = (tenant: string, member: string): string => `(

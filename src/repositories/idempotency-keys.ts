@@ -68,6 +68,7 @@ export async function keepAnswer(
       target: [idempotencyKeys.actor, idempotencyKeys.key],
       set: { ...answer, createdAt: sql`now()` },
     })
+  // The limit, a constant of ours, stands in the text, so that the plan knows how few rows are asked for.
   await orm.execute(sql`delete from ${idempotencyKeys} where ctid = any(array(
     select ctid from ${idempotencyKeys} where created_at <= now() - ${KEPT_FOR} limit ${sql.raw(String(TRIM_AT_ONCE))}
     for update skip locked))`)

@@ -53,9 +53,9 @@ export function webhooksOf({ orm }: Database, { environmentId, tenantId }: Endpo
 
 /** Whether there is an endpoint to which anything would be sent. */
 export async function anyEndpoint(db: Database): Promise<boolean> {
-  const rows = await db.run<{ any: boolean }>(
-    'select exists (select 1 from webhook_endpoints w where w.enabled) as any',
+  const rows = await db.run<{ found: boolean }>(
+    'select exists (select 1 from webhook_endpoints w where w.enabled) as found',
     [],
   )
-  return rows[0]?.any === true
+  return rows[0]?.found === true
 }

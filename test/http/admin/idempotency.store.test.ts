@@ -121,6 +121,7 @@ describe('Idempotency-Key', () => {
     expect((await create('/projects', { key: name }, name)).status).toBe(201)
   })
 
+  // The embedded database belongs to one process: there are no two instances of it.
   test.skipIf(engineName() === 'pglite')('so it is when they reach two instances', async () => {
     const elsewhere = await openAdminApi(api.database)
     let held: Promise<{ status: number }> | undefined
