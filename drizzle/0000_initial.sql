@@ -300,5 +300,6 @@ CREATE INDEX "schema_definitions_tenant" ON "schema_definitions" USING btree ("t
 CREATE UNIQUE INDEX "tenants_key" ON "tenants" USING btree ("environment_id","key_folded");--> statement-breakpoint
 CREATE INDEX "used_assertions_expiry" ON "used_assertions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_due" ON "webhook_deliveries" USING btree ("endpoint_id","tenant_id","due_at") WHERE not dead;--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_dead" ON "webhook_deliveries" USING btree ("endpoint_id","tenant_id","position") WHERE dead;--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_resource" ON "webhook_deliveries" USING btree ("tenant_id","endpoint_id","resource_id","position") WHERE not dead;--> statement-breakpoint
 CREATE INDEX "webhook_endpoints_place" ON "webhook_endpoints" USING btree ("environment_id","tenant_id");

@@ -507,6 +507,7 @@ export const webhookDeliveries = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.endpointId, t.position] }),
     index('webhook_deliveries_due').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead`),
+    index('webhook_deliveries_dead').on(t.endpointId, t.tenantId, t.position).where(sql`dead`),
     index('webhook_deliveries_resource').on(t.tenantId, t.endpointId, t.resourceId, t.position).where(sql`not dead`),
   ],
 )
