@@ -7,6 +7,7 @@ import type { Deliveries } from './delivery/deliveries.ts'
 import { adminApi } from './http/admin/api.ts'
 import { describe } from './http/admin/openapi.ts'
 import { referencePage } from './http/admin/reference-page.tsx'
+import { consoleApp } from './http/console/console.tsx'
 import { refusalFor, scimErrorResponse } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
@@ -59,6 +60,8 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     '/',
     referencePage(() => describe(admin)),
   )
+  const failed = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
+  app.route('/console', consoleApp({ database, config, control, deliveries, failed }))
   app.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   app.onError((error, c) => {
     const { requestId } = c.var

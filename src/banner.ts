@@ -30,6 +30,7 @@ export function banner(facts: BannerFacts, { colour }: { readonly colour: boolea
     ['SCIM base URL', `${base}/v2/${facts.tenant}`],
     ['API key', facts.apiKey ?? SHOWN_BEFORE],
     ['Admin key', facts.adminKey ?? (facts.adminKeyConfigured ? 'the one in ADMIN_KEY' : SHOWN_BEFORE)],
+    ['Console', `${facts.origin}/console, by the admin key`],
     ...storeRows(facts),
   ]
   const width = Math.max(...rows.map(([label]) => label.length))

@@ -27,6 +27,7 @@ test('a first start shows the three base URLs, the keys and the store', () => {
     ['SCIM base URL', 'http://localhost:8080/scim/v2/default/dev/v2/main'],
     ['API key', 'rck_api'],
     ['Admin key', 'rck_admin'],
+    ['Console', 'http://localhost:8080/console, by the admin key'],
     ['Store', 'embedded, ./data'],
     ['Durability', expect.stringContaining('one process')],
   ])
@@ -42,6 +43,7 @@ test('a later start says that the keys were shown before, and never shows the da
   expect(rows(facts).slice(3)).toEqual([
     ['API key', 'shown once, at the first start'],
     ['Admin key', 'shown once, at the first start'],
+    ['Console', 'http://localhost:8080/console, by the admin key'],
     ['Store', 'PostgreSQL, db.example:5433/roll'],
   ])
   expect(rows({ ...facts, adminKeyConfigured: true })[4]).toEqual(['Admin key', 'the one in ADMIN_KEY'])

@@ -45,7 +45,7 @@ export interface Instance {
   newEnvironment(beside: Place): Promise<Place>
   newTenant(options?: { readonly settings?: TenantSettings; readonly place?: Place }): Promise<TestTenant>
   /** A tenant of another instance on the same database, through this one. */
-  reach(tenant: TestTenant): Scim
+  reach(tenant: Pick<TestTenant, 'base' | 'key'>): Scim
   send(request: Request): Promise<Response>
   close(): Promise<void>
 }
