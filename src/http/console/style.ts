@@ -49,14 +49,15 @@ code.copy { display: block; margin-top: .5rem; padding: .4rem .6rem; user-select
 .scroll { overflow-x: auto; margin: 0 -1.15rem; padding: 0 1.15rem } .scroll:focus-visible { outline-offset: -3px }
 table { border-collapse: collapse; width: 100%; font-size: .92rem } caption { text-align: left; color: var(--quiet); padding-bottom: .4rem }
 th { text-align: left; font-weight: 600; color: var(--quiet); font-size: .82rem; white-space: nowrap } th, td { padding: .45rem 1rem .45rem 0; vertical-align: top; border-bottom: 1px solid var(--line) }
+td { overflow-wrap: break-word } td.long { overflow-wrap: anywhere; min-width: 11rem }
 tr:last-child td, tr:last-child th { border-bottom: 0 } th:last-child, td:last-child { padding-right: 0 } td.own { font-weight: 600 }
 dl.facts { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .35rem 1.2rem } dl.facts dt { color: var(--quiet) }
 dl.facts dl.facts { grid-column: auto } dd ul { list-style: none; padding: 0; display: grid; gap: .4rem }
-form.fields { display: grid; gap: .8rem; max-width: 34rem } form.find { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end } form.find label { flex: 1 1 9rem } .find + * { margin-top: 1rem }
+form.fields { display: grid; gap: .8rem; max-width: 34rem } form.find { display: flex; flex-wrap: wrap; gap: .5rem; align-items: end } form.find label { flex: 1 1 9rem; max-width: 22rem } search { display: block; margin-bottom: 1rem } search:last-child { margin: 0 }
 label { display: grid; gap: .2rem; font-size: .87rem; font-weight: 600 } label small, fieldset small { font-weight: 400; color: var(--quiet) }
 fieldset { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9rem .7rem; margin: 0 } legend { font-size: .87rem; font-weight: 600; padding: 0 .3rem }
 label.box { display: flex; flex-wrap: wrap; gap: .1rem .5rem; align-items: center; font-weight: 400; font-size: .92rem }
-input, select, button { font: inherit; color: inherit } input:not([type=checkbox]):not([type=radio]), select { background: var(--page); border: 1px solid var(--quiet); border-radius: 6px; padding: .4rem .6rem; max-width: 100%; min-width: 0 }
+input, select, button { font: inherit; color: inherit } input:not([type=checkbox]):not([type=radio]), select { background: var(--page); border: 1px solid var(--quiet); border-radius: 6px; padding: .4rem .6rem; max-width: 100%; min-width: 0; font-weight: 400; min-height: 2.35rem }
 button, .button { background: var(--card); border: 1px solid var(--quiet); border-radius: 6px; padding: .38rem .9rem; cursor: pointer; font-weight: 600; font-size: .92rem; text-decoration: none; justify-self: start }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent) } button.bad { color: var(--bad); border-color: var(--bad) }
 button.link { border: 0; padding: 0; background: none; color: var(--accent); text-decoration: underline; font-weight: 400 }
@@ -70,7 +71,8 @@ details[open] > summary { margin-bottom: .7rem } details.more { margin-top: .8re
 svg.hours { width: 100%; height: 4rem; display: block } svg.hours rect { fill: var(--accent) } svg.hours rect.none { fill: var(--line) } .axis { display: flex; justify-content: space-between; font-size: .78rem; color: var(--quiet) }
 .tabs { display: flex; gap: 1.2rem; border-bottom: 1px solid var(--line); margin-bottom: 1rem } .tabs a { padding: .3rem 0; text-decoration: none } .tabs a[aria-current] { color: inherit; font-weight: 600; border-bottom: 2px solid var(--accent) }
 .pager { display: flex; gap: 1rem; margin-top: .9rem; font-size: .92rem }
-.narrow { max-width: 30rem; margin: 8vh auto 0; width: 100% } .narrow form { margin-top: 1rem }
+.narrow { max-width: 30rem; margin: 8vh auto 0; width: 100% } .narrow.card { display: grid; gap: .7rem }
+ul.plain { list-style: none; padding: 0; display: grid; gap: .3rem }
 @media (max-width: 40rem) { main { padding: 1rem .8rem 3rem } .bar > div { padding: .6rem .8rem } .card { padding: .9rem .85rem } .scroll { margin: 0 -.85rem; padding: 0 .85rem }
   dl.facts { grid-template-columns: minmax(0, 1fr); gap: .1rem } dl.facts dd { margin-bottom: .5rem } .head .actions { margin-left: 0 } .bar nav { order: 3; width: 100%; margin: 0 } .who { margin-left: auto } }
 `

@@ -19,7 +19,7 @@ export function KeysCard(
         <Table head={['Key', 'For', 'May', 'Last used', 'State']} label="API keys">
           {page.map((key) => (
             <tr>
-              <td>
+              <td class="long">
                 <a href={`${path}/api-keys/${key.id}`}>{key.name}</a>
                 <br />
                 <code>{key.id}</code>

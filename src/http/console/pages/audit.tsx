@@ -42,7 +42,7 @@ function Deeds({ deeds }: { deeds: readonly AuditEntry[] }) {
             <strong>{deed.action}</strong>
             <Difference deed={deed} />
           </td>
-          <td>{deed.target.name}</td>
+          <td class="long">{deed.target.name}</td>
           <td>
             <code>{deed.actor}</code>
           </td>

@@ -112,7 +112,7 @@ function Users({ resources, path }: { resources: readonly Resource[]; path: stri
     <Table head={['User name', 'Name', 'externalId', 'State', 'Changed']} label="Users">
       {resources.map((user) => (
         <tr>
-          <td>
+          <td class="long">
             <a href={`${path}/${user.id}`}>{text(user.userName)}</a>
           </td>
           <td>{text(user.displayName)}</td>
@@ -132,7 +132,7 @@ function Groups({ resources, path }: { resources: readonly Resource[]; path: str
     <Table head={['Name', 'externalId', 'Changed']} label="Groups">
       {resources.map((group) => (
         <tr>
-          <td>
+          <td class="long">
             <a href={`${path}/${group.id}`}>{text(group.displayName)}</a>
           </td>
           <td>{text(group.externalId)}</td>

@@ -150,6 +150,9 @@ function Happened(props: Awaited<ReturnType<typeof happened>> & { readonly tenan
   )
 }
 
+/** How the names of standard schemas begin. */
+const STANDARD = /^urn:ietf:params:scim:schemas:(?:extension:)?/
+
 /** What everybody knows from elsewhere on the page, or nobody looks for. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['id', 'schemas', 'meta', 'active'])
 
@@ -166,7 +169,7 @@ function Facts({ values }: { values: readonly (readonly [string, JsonValue | und
     <dl class="facts">
       {values.map(([name, value]) => (
         <>
-          <dt>{name.startsWith('urn:') ? name.slice(name.lastIndexOf(':') + 1) : name}</dt>
+          <dt>{name.replace(STANDARD, '')}</dt>
           <dd>
             <Value value={value} />
           </dd>

@@ -43,7 +43,7 @@ function Rows({ rows, label }: { rows: readonly Row[]; label: string }) {
           <td>
             <code>{name}</code>
           </td>
-          <td>{textOf(value)}</td>
+          <td class="long">{textOf(value)}</td>
           <td>{from === 'default' ? <span class="quiet">default</span> : <Badge>{from}</Badge>}</td>
         </tr>
       ))}

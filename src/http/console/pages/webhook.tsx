@@ -88,7 +88,7 @@ export function WebhooksCard(props: {
         <Table head={['Address', 'Events', 'State']} label="Webhooks">
           {page.map((endpoint) => (
             <tr>
-              <td>
+              <td class="long">
                 <a href={`${path}/webhooks/${endpoint.id}`}>{endpoint.url}</a>
               </td>
               <td>{endpoint.events.length === 0 ? 'all' : endpoint.events.join(', ')}</td>
