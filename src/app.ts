@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { Config } from './config.ts'
-import type { ControlPlane } from './context/control-cache.ts'
+import type { ControlPlane } from './context/control-plane.ts'
 import { ExternalIssuers } from './context/external-issuers.ts'
 import type { Database } from './db/database.ts'
 import type { Deliveries } from './delivery/deliveries.ts'

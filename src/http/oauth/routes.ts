@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import { CLIENT_ALGORITHMS } from '../../context/client-key.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { PERMISSIONS, type Permission } from '../../context/principal.ts'
 import { issuerOf } from '../admin/origin.ts'
 import type { GatewayEnv } from '../middleware.ts'
