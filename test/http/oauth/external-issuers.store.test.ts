@@ -191,19 +191,15 @@ test('an address on this machine is not asked where the operator does not allow 
   expect(asked).toEqual(['/jwks'])
 })
 
-test('SEC-13 nobody trusts an issuer with more than they have themselves, or for longer', async () => {
+test('SEC-13 nobody trusts an issuer with more than they have themselves', async () => {
   const url = `${gateway.origin}/api/v1/projects/${gateway.project}/environments/${gateway.environment}`
   const change = async (key: string, path = `/tenants/${tenant.name}`, method = 'PATCH', more = {}) => {
     const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
     const body = JSON.stringify({ settings: { externalIssuers: [trusted()] }, ...more })
     return (await fetch(url + path, { method, headers, body })).status
   }
-  const soon = new Date(Date.now() + 60_000)
   expect(await change(await gateway.mintKey({ permissions: ['admin'] }))).toBe(403)
   expect(await change(await gateway.mintKey({ permissions: ['admin', 'scim:read'] }))).toBe(403)
-  expect(
-    await change(await gateway.mintKey({ permissions: ['admin', 'scim:read', 'scim:write'], expiresAt: soon })),
-  ).toBe(403)
   const wide = await gateway.mintKey({ permissions: ['admin', 'scim:read', 'scim:write'] })
   expect(await change(wide)).toBe(200)
   expect(await change(await gateway.mintKey({ permissions: ['admin'] }), '/tenants', 'POST', { key: 'trusting' })).toBe(
