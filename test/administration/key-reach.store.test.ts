@@ -126,14 +126,22 @@ test('SEC-07 without a word a key lives for a year, and when it is rotated as lo
   const month = { name: 'k', expiresAt: new Date(Date.now() + 30 * DAY_MS) }
   const short = await createApiKey(administration, place('reach-p/e/t'), month, CONFIGURED_ADMIN)
   const later = new Date(Date.now() + 20 * DAY_MS)
-  for (const [{ id }, life] of [[made, 365], [short, 30]] as const) {
+  for (const [{ id }, life] of [
+    [made, 365],
+    [short, 30],
+  ] as const) {
     const rotated = await rotateApiKey(administration, place('reach-p/e/t'), id, {}, CONFIGURED_ADMIN, later)
     expect(days(rotated.expiresAt, later)).toBeCloseTo(life, 2)
   }
 })
 
 test('SEC-07 a key that rotates itself lives no longer for it', async () => {
-  const made = await createApiKey(administration, place('reach-p/e/t'), { name: 'k', permissions: ['admin'] }, CONFIGURED_ADMIN)
+  const made = await createApiKey(
+    administration,
+    place('reach-p/e/t'),
+    { name: 'k', permissions: ['admin'] },
+    CONFIGURED_ADMIN,
+  )
   const itself = principal('reach-p/e/t', ['admin'], made.expiresAt?.getTime())
   const later = new Date(Date.now() + 86_400_000)
   const rotated = await rotateApiKey(administration, place('reach-p/e/t'), made.id, {}, itself, later)
