@@ -62,11 +62,9 @@ const createdApiKey = z
 const newApiKey = z.strictObject({
   name: nameText,
   permissions: z.array(permission).min(1).optional().openapi({ description: 'At most those of the asking key.' }),
-  expiresAt: moment
-    .optional()
-    .openapi({
-      description: 'At most 365 days from now. Default: that, or the end of the asking key if it ends before.',
-    }),
+  expiresAt: moment.optional().openapi({
+    description: 'At most 365 days from now. Default: that, or the end of the asking key if it ends before.',
+  }),
   user: z
     .uuid()
     .optional()
@@ -87,12 +85,10 @@ const wishes = z.strictObject({
     .boolean()
     .optional()
     .openapi({ description: 'Ends the old secret once the new one was seen in use, within a second or two.' }),
-  expiresAt: moment
-    .optional()
-    .openapi({
-      description:
-        'When the key expires with its new secret, at most 365 days from now. Default: it lives as long again.',
-    }),
+  expiresAt: moment.optional().openapi({
+    description:
+      'When the key expires with its new secret, at most 365 days from now. Default: it lives as long again.',
+  }),
 })
 const tags = ['API keys']
 
