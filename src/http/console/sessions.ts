@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { hashApiKey } from '../../context/api-key.ts'
 import { missingPermission } from '../../context/authenticate.ts'
-import { type ControlPlane, credentialOf } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { CONFIGURED_ADMIN, type Principal } from '../../context/principal.ts'
 import type { SecretBox } from '../../context/secret-box.ts'
+import { credentialOf } from '../../context/stored-key.ts'
 
 /** How long a session lasts, whatever is done in it. */
 export const SESSION_SECONDS = 8 * 3600

@@ -93,7 +93,7 @@ export function NewKey({ path, by }: { path: string; by: Principal }) {
             </label>
           ))}
         </fieldset>
-        <Expiry label={by.expiresAt === undefined ? 'never' : 'with the key you signed in with'} />
+        <Expiry label={by.expiresAt === undefined ? 'in a year' : 'in a year, or with the key you signed in with'} />
         <button type="submit" class="main">
           Make the key
         </button>
@@ -115,7 +115,7 @@ function Expiry({ label }: { label: string }) {
       Expires
       <select name="expiresInDays">
         <option value="">{label}</option>
-        {[30, 90, 180, 365].map((days) => (
+        {[30, 90, 180].map((days) => (
           <option value={String(days)}>in {days} days</option>
         ))}
       </select>
@@ -236,7 +236,7 @@ function KeyActions({ row, path, now }: { row: ApiKeyRow; path: string; now: Dat
                   <option value="now">at once: it has leaked</option>
                 </select>
               </label>
-              <Expiry label="as before" />
+              <Expiry label="after as long again" />
               <button type="submit" class="main">
                 Rotate
               </button>

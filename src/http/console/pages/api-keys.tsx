@@ -11,7 +11,7 @@ import { KeyPage, KeysCard, NewKey, ShownOnce } from './api-key-parts.tsx'
 const ROWS = 50
 const DAY_MS = 86_400_000
 
-const days = z.coerce.number().int().min(1).max(3_650).optional()
+const days = z.coerce.number().int().min(1).max(365).optional()
 const newKey = z.object({
   name: nameText,
   permissions: z.union([permission, z.array(permission)]).transform((chosen) => [chosen].flat()),
