@@ -53,7 +53,7 @@ export async function createWebhook(
   place: WebhookPlace,
   { url, description, events }: EndpointInput,
 ): Promise<WithSecret> {
-  refuse(mistakes({ url, events }, networks))
+  refuse(endpointMistakes({ url, events }, networks))
   const [id, newSecret] = [uuidv7(), freshSecret()]
   const row = { id, url, description, events: filterOf(events), secret: await box.seal(newSecret, id), stream: null }
   return change(administration, async (tx, record) => {
@@ -74,7 +74,7 @@ export function changeWebhook(
     readonly enabled?: boolean | undefined
   },
 ): Promise<EndpointRow> {
-  refuse(mistakes(input, networks))
+  refuse(endpointMistakes(input, networks))
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id)
     const { url, description, events, enabled } = input
@@ -193,7 +193,8 @@ const freshSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
 /** What is stored of a wish for events: nothing where all are wanted. */
 export const filterOf = (events: readonly string[]): string[] => (events.includes('*') ? [] : [...events])
 
-function mistakes(
+/** What is wrong with an address or a filter; nothing of what is not named. */
+export function endpointMistakes(
   { url, events }: { readonly url?: string | undefined; readonly events?: readonly string[] | undefined },
   networks: Networks,
 ): Mistake[] {
@@ -205,7 +206,8 @@ function mistakes(
   ]
 }
 
-function refuse(found: readonly Mistake[]): void {
+/** @throws {Refusal} 400 unless nothing was found */
+export function refuse(found: readonly Mistake[]): void {
   const [first] = found
   if (first !== undefined) throw new Refusal(400, `${first.path} ${first.message}.`, found)
 }

@@ -408,7 +408,7 @@ export const keptUsers = pgTable(
     id: uuid().notNull(),
     uniqueKey: key('unique_key').notNull(),
     externalId: key('external_id'),
-    /** E-mail values, folded. */
+    /** E-mail values, folded; the primary one first. */
     emails: text().array().notNull(),
     version: bigint({ mode: 'number' }).notNull(),
     createdAt: moment('created_at').notNull(),

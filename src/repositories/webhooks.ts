@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { webhookEndpoints } from '../db/schema.ts'
-import type { StreamSettings } from '../events/security-events.ts'
+import type { SetFormat, StreamSettings } from '../events/security-events.ts'
 import type { Page } from './projects.ts'
 
 type StoredRow = typeof webhookEndpoints.$inferSelect
@@ -77,4 +77,19 @@ export async function anyEndpoint(db: Database): Promise<boolean> {
     [],
   )
   return rows[0]?.found === true
+}
+
+/** The formats of the streams that are for all tenants of an environment, or of those for one tenant alone. */
+export async function streamFormats(
+  db: Database,
+  environmentId: string,
+  tenantId: string | null,
+): Promise<SetFormat[]> {
+  const rows = await db.run<{ format: SetFormat }>(
+    `select distinct w.stream->>'format' as format from webhook_endpoints w
+     where w.environment_id = $1::uuid and w.tenant_id is not distinct from $2::uuid and w.stream is not null
+     order by format desc`,
+    [environmentId, tenantId],
+  )
+  return rows.map(({ format }) => format)
 }

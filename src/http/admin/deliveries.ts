@@ -1,11 +1,32 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { replayEndpoint } from '../../administration/webhooks.ts'
 import type { Database } from '../../db/database.ts'
+import { RETRIES } from '../../delivery/webhook-worker.ts'
 import { type ReplayFrom, waitingDeliveries } from '../../repositories/webhook-backlog.ts'
 import type { EndpointPlace, EndpointRow } from '../../repositories/webhooks.ts'
 import type { AdminApp } from './env.ts'
 import { endpointPlaceAt, type PlaceNames } from './places.ts'
-import { jsonAnswer, jsonBody, listAnswer, listOf, moment, pageQuery, problems } from './schemas.ts'
+import { jsonAnswer, jsonBody, listAnswer, listOf, moment, pageQuery, problems, warnings } from './schemas.ts'
+
+export const endpointDescription = z.string().max(200)
+export const endpointEvents = z
+  .array(z.string())
+  .max(100)
+  .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
+/** How an endpoint is, whatever is sent there. */
+export const endpointHealth = {
+  enabled: z.boolean(),
+  disabledReason: z.string().nullable(),
+  failingSince: z.string().nullable().openapi({ description: 'Nothing has been taken since.' }),
+  createdAt: z.string(),
+  warnings,
+}
+/** What came of sending something on request. */
+export const sendingOutcome = z.object({
+  delivered: z.boolean(),
+  status: z.number().int().nullable(),
+  error: z.string().nullable(),
+})
 
 const delivery = z
   .object({
@@ -87,6 +108,13 @@ export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Delive
       200,
     )
   })
+}
+
+/** Tells the operator of an endpoint that takes nothing, and what comes of it. */
+export function failureWarnings({ enabled, failingSince }: EndpointRow): string[] {
+  if (!enabled || failingSince === null) return []
+  const end = new Date(failingSince.getTime() + RETRIES.disableAfterMs).toISOString()
+  return [`Nothing was taken since ${failingSince.toISOString()}; it will be disabled at ${end}.`]
 }
 
 function namesIn(parameters: Readonly<Record<string, string>>): PlaceNames & { readonly id: string } {

@@ -10,9 +10,15 @@ import {
 } from '../../administration/webhooks.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
 import { sendTest } from '../../delivery/webhook-test.ts'
-import { RETRIES } from '../../delivery/webhook-worker.ts'
 import type { EndpointRow } from '../../repositories/webhooks.ts'
-import { deliveryRoutes } from './deliveries.ts'
+import {
+  deliveryRoutes,
+  endpointDescription,
+  endpointEvents,
+  endpointHealth,
+  failureWarnings,
+  sendingOutcome,
+} from './deliveries.ts'
 import type { AdminApp } from './env.ts'
 import { endpointPlaceAt, type PlaceNames } from './places.ts'
 import {
@@ -25,26 +31,16 @@ import {
   pageQuery,
   problems,
   tenantParams,
-  warnings,
 } from './schemas.ts'
 
-const description = z.string().max(200)
-const events = z
-  .array(z.string())
-  .max(100)
-  .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
 const shape = {
   id: z.uuid(),
   tenantId: z.uuid().nullable().openapi({ description: 'Null for all tenants of the environment.' }),
   url: z.string(),
-  description,
-  events,
-  enabled: z.boolean(),
-  disabledReason: z.string().nullable(),
-  failingSince: z.string().nullable().openapi({ description: 'Nothing has been taken since.' }),
+  description: endpointDescription,
+  events: endpointEvents,
   previousSecretUntil: z.string().nullable().openapi({ description: 'The secret before signs too until then.' }),
-  createdAt: z.string(),
-  warnings,
+  ...endpointHealth,
 }
 const webhook = z.object(shape).openapi('Webhook')
 const secret = z.string().openapi({ description: 'In the form of Standard Webhooks; shown this once.' })
@@ -85,7 +81,11 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     request: {
       params,
       body: jsonBody(
-        z.strictObject({ url: z.string(), description: description.default(''), events: events.default([]) }),
+        z.strictObject({
+          url: z.string(),
+          description: endpointDescription.default(''),
+          events: endpointEvents.default([]),
+        }),
       ),
     },
     responses: { 201: jsonAnswer(withSecret, 'Made; the answer is the only place that shows the secret'), ...problems },
@@ -120,8 +120,8 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
       body: jsonBody(
         z.strictObject({
           url: z.string().optional(),
-          description: description.optional(),
-          events: events.optional(),
+          description: endpointDescription.optional(),
+          events: endpointEvents.optional(),
           enabled: z.boolean().optional(),
         }),
       ),
@@ -184,10 +184,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     description: 'Sends one message of the type `webhook.test` at once, and says what came of it.',
     request: { params: one },
     responses: {
-      200: jsonAnswer(
-        z.object({ delivered: z.boolean(), status: z.number().int().nullable(), error: z.string().nullable() }),
-        'What came of it',
-      ),
+      200: jsonAnswer(sendingOutcome, 'What came of it'),
       ...problems,
     },
   })
@@ -209,13 +206,11 @@ type Names = PlaceNames & { readonly w?: string }
 
 function present(row: EndpointRow): z.infer<typeof webhook> {
   const { id, tenantId, url, events, enabled, disabledReason, failingSince } = row
-  const end = failingSince && new Date(failingSince.getTime() + RETRIES.disableAfterMs).toISOString()
-  const failing = enabled && failingSince !== null
   return {
     ...{ id, tenantId, url, description: row.description, events, enabled, disabledReason },
     failingSince: failingSince?.toISOString() ?? null,
     previousSecretUntil: row.previousSecretUntil?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
-    warnings: failing ? [`Nothing was taken since ${failingSince.toISOString()}; it will be disabled at ${end}.`] : [],
+    warnings: failureWarnings(row),
   }
 }
