@@ -60,8 +60,14 @@ async function handOut(
     if (free === 0) break
     const queue = webhookQueueOf(db, tenantId, stream.id)
     const claimed = await queue.claim(free)
-    const made = await tokens.of(...([db, stream, tenantId, claimed.map(({ event }) => event)] as const))
-    const [empty, over]: [typeof claimed, number[]] = [[], []]
+    const made = await tokens.of(
+      db,
+      stream,
+      tenantId,
+      claimed.map(({ event }) => event),
+    )
+    const empty: typeof claimed = []
+    const over: number[] = []
     for (const one of claimed) {
       const { position } = one.event
       const open = (made.get(position) ?? []).filter(({ bit }) => (one.taken & bit) === 0)
