@@ -12,6 +12,7 @@ import { addressOf } from '../address.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { changeRoutes } from './changes.ts'
 import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
@@ -92,6 +93,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   for (const place of [ENVIRONMENT, TENANT])
     app.use(`${place}/streams/:s/poll`, requires('directory:read'), onlyJson, large)
   pollRoutes(app, control, config, deliveries)
+  changeRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
@@ -127,7 +129,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 const ENDPOINTS = /\/(?:webhooks|streams)(?:\/|$)/
 const ENVIRONMENT = '/projects/:p/environments/:e'
 const TENANT = `${ENVIRONMENT}/tenants/:t`
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot', 'sign-in-checks'].map(
+const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
   (name) => `${TENANT}/${name}`,
 )
 
