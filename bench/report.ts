@@ -114,12 +114,12 @@ function roundTripsSection(roundTrips: readonly RoundTrips[]): string {
   if (roundTrips.length === 0) return ''
   return `## Round trips to PostgreSQL
 
-Counted between the gateway's driver and PostgreSQL, per request, once every connection has prepared its statements. Control
-data is confirmed twice in a second, whatever the number of requests; that is the fraction.
+Counted between the gateway's driver and PostgreSQL for one request after the other, once every connection has prepared its
+statements; the lowest of some. What the gateway asks for itself now and then, such as whether control data has changed, is not in them.
 
 ${table(
   ['Workload', 'Round trips'],
-  roundTrips.map(({ title, case: name, perRequest }) => [`${title}, ${name}`, perRequest.toFixed(2)]),
+  roundTrips.map(({ title, case: name, perRequest }) => [`${title}, ${name}`, String(perRequest)]),
 )}
 
 `
