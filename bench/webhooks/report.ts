@@ -15,8 +15,8 @@ export function webhooksSection(result: WebhooksResult | undefined): string {
   const perSecond = (n: number) => n.toFixed(0)
   return `## Webhooks
 
-Creates of users, 16 connections, while a receiver on the same machine gets every event so many times; the two cores are
-shared by generator, gateway, PostgreSQL and receiver. Messages are those that the receiver took meanwhile.
+Creates of users, 16 connections, while a receiver on the same machine gets every event so many times; generator,
+gateway, PostgreSQL and receiver share it. Messages are those that the receiver took meanwhile.
 
 ${table(
   ['Webhooks', 'Creates /s', '÷ those without', 'p50 / p99 ms', 'Messages /s'],
