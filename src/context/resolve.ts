@@ -1,5 +1,6 @@
 import { ScimError } from '../scim/errors.ts'
-import type { ControlPlane, KnownEnvironment, KnownProject, KnownTenant } from './control-cache.ts'
+import type { ControlPlane } from './control-plane.ts'
+import type { KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
 import type { Principal, Scope } from './principal.ts'
 import { covers } from './principal.ts'
 import type { ScimPath } from './scim-path.ts'

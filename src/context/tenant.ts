@@ -45,7 +45,7 @@ export function tenantContext(
     environmentId: place.environmentId,
     key: place.key,
     settings: place.settings,
-    deviations: deviationsOf(place.settings.mode),
+    deviations: deviationsOf(place.settings.mode, place.settings.unknownAttributes),
     registry,
     baseUrl,
   })

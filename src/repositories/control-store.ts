@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { ControlStore } from '../context/control-cache.ts'
+import type { ControlStore } from '../context/control-store.ts'
 import { secretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'

@@ -12,6 +12,7 @@ import { addressOf } from '../address.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { changeRoutes } from './changes.ts'
 import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
@@ -87,6 +88,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   directoryRoutes(app, control, config)
   signInRoutes(app, control, config)
   eventRoutes(app, control, { ...deliveries, config })
+  changeRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
@@ -120,7 +122,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 
 const WEBHOOKS = /\/webhooks(?:\/|$)/
 const TENANT = '/projects/:p/environments/:e/tenants/:t'
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot', 'sign-in-checks'].map(
+const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
   (name) => `${TENANT}/${name}`,
 )
 

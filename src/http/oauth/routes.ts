@@ -1,13 +1,15 @@
 import { Hono } from 'hono'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import { CLIENT_ALGORITHMS } from '../../context/client-key.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { PERMISSIONS, type Permission } from '../../context/principal.ts'
+import { addressOf } from '../address.ts'
 import { issuerOf } from '../admin/origin.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { readForm } from './form.ts'
+import { tokenLimits } from './limits.ts'
 import { refusalResponse, TokenRefusal } from './refusal.ts'
 
 /** Paths below the issuer. */
@@ -27,6 +29,7 @@ export interface OAuthDependencies {
  */
 export function oauthRoutes({ control, config }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
+  const limits = tokenLimits()
 
   app.get('/.well-known/oauth-authorization-server', (c) => {
     const issuer = issuerOf(c, config)
@@ -36,7 +39,9 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
   app.get(JWKS, async (c) => c.json(await control.tokens.jwks(), 200, PUBLIC_FOR_AN_HOUR))
 
   app.post(TOKEN, async (c) => {
+    const address = addressOf(c.req.header('x-forwarded-for'), c.env?.incoming, config)
     try {
+      await limits.asked(address)
       const form = await readForm(c.req.raw)
       const issuer = issuerOf(c, config)
       const client = await authenticateClient(control, form, {
@@ -46,6 +51,7 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
       })
       const { principal, version, publicKey, endsAt } = client
       c.set('keyId', principal.keyId)
+      await limits.authenticated(principal.keyId)
       if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing.')
       if (form.get('grant_type') !== 'client_credentials')
         throw new TokenRefusal('unsupported_grant_type', 'The one grant type is client_credentials.')
@@ -61,8 +67,9 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
         Pragma: 'no-cache',
       })
     } catch (error) {
-      if (error instanceof TokenRefusal) return refusalResponse(error)
-      throw error
+      if (!(error instanceof TokenRefusal)) throw error
+      if (error.code === 'invalid_client') await limits.failed(address)
+      return refusalResponse(error)
     }
   })
   app.all(TOKEN, (c) =>
