@@ -18,6 +18,8 @@ export interface KnownEnvironment {
   readonly paused: boolean
   /** Schemas and resource types that all of its tenants have beside the built-in ones. */
   readonly definitions: readonly Definition[]
+  /** Event URIs of the Security Event Tokens that are delivered of all of its tenants. */
+  readonly eventUris?: readonly string[]
 }
 
 export interface KnownTenant {
@@ -26,6 +28,8 @@ export interface KnownTenant {
   readonly settings: TenantSettings
   /** Schemas and resource types that it alone has. */
   readonly definitions: readonly Definition[]
+  /** Event URIs of the Security Event Tokens that are delivered of it alone. */
+  readonly eventUris?: readonly string[]
   readonly paused: boolean
 }
 

@@ -130,6 +130,10 @@ export function keeping(days: number, tenant: string, parameters: Parameters) {
           select ${tenant}, x.id, x.unique_key, x.external_id, array(
             select k.key from resource_keys k
             where k.tenant_id = ${tenant} and k.resource_id = x.id and k.attribute = 'emails.value'
+            order by k.key = (
+              select lower(m->>'value') from jsonb_array_elements(x.document::jsonb->'emails') m
+              where m->>'primary' = 'true' limit 1
+            ) desc nulls last
           ), x.version + 1, x.created_at, ${until} from removed x
         ),`,
     event: `'user.deactivated'`,

@@ -19,7 +19,7 @@ import { jsonAnswer, problems, tenantParams } from './schemas.ts'
 const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 
 /** Half of what load balancers let a request without an answer live. */
-const MAX_WAIT_SECONDS = 30
+export const MAX_WAIT_SECONDS = 30
 
 /** A position of a tenant's log. */
 export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -183,7 +183,7 @@ export function cannotFollow(
 }
 
 /** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
-async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
+export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
   const result = await authenticateRequest(control, c, config)
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }

@@ -7,7 +7,9 @@ import {
   listWebhooks,
 } from '../../administration/webhooks.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
+import { endpointDescription, endpointEvents } from './deliveries.ts'
 import type { AdminApp } from './env.ts'
+import { endpointPlaceAt } from './places.ts'
 import {
   environmentParams,
   jsonAnswer,
@@ -20,17 +22,7 @@ import {
   tenantParams,
 } from './schemas.ts'
 import { webhookActions } from './webhook-actions.ts'
-import {
-  description,
-  events,
-  type Names,
-  oneBelow,
-  placeAt,
-  present,
-  tags,
-  webhook,
-  withSecret,
-} from './webhook-shapes.ts'
+import { type Names, oneBelow, present, tags, webhook, withSecret } from './webhook-shapes.ts'
 
 /**
  * `…/webhooks` of the admin API, under an environment for all of its tenants, and under a tenant. Those of an environment
@@ -57,7 +49,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     responses: { 200: jsonAnswer(listOf(webhook), 'Webhooks in the order of creation'), ...problems },
   })
   app.openapi(list, async (c) => {
-    const place = await placeAt(c.var, c.req.param())
+    const place = await endpointPlaceAt(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
     const rows = await listWebhooks(c.var.database, place, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
@@ -71,13 +63,17 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     request: {
       params,
       body: jsonBody(
-        z.strictObject({ url: z.string(), description: description.default(''), events: events.default([]) }),
+        z.strictObject({
+          url: z.string(),
+          description: endpointDescription.default(''),
+          events: endpointEvents.default([]),
+        }),
       ),
     },
     responses: { 201: jsonAnswer(withSecret, 'Made; the answer is the only place that shows the secret'), ...problems },
   })
   app.openapi(create, async (c) => {
-    const place = await placeAt(c.var, c.req.param())
+    const place = await endpointPlaceAt(c.var, c.req.param())
     const made = await createWebhook(c.var.administration, tools, place, c.req.valid('json'))
     const headers = { Location: `${c.req.path}/${made.id}`, 'Cache-Control': 'no-store' }
     return c.json({ ...present(made), secret: made.newSecret }, 201, headers)
@@ -92,7 +88,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
   })
   app.openapi(retrieve, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeAt(c.var, names)
+    const place = await endpointPlaceAt(c.var, names)
     return c.json(present(await findWebhook(c.var.database, place, w)), 200)
   })
 
@@ -106,8 +102,8 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
       body: jsonBody(
         z.strictObject({
           url: z.string().optional(),
-          description: description.optional(),
-          events: events.optional(),
+          description: endpointDescription.optional(),
+          events: endpointEvents.optional(),
           enabled: z.boolean().optional(),
         }),
       ),
@@ -116,7 +112,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
   })
   app.openapi(modify, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    const place = await placeAt(c.var, names)
+    const place = await endpointPlaceAt(c.var, names)
     return c.json(present(await changeWebhook(c.var.administration, tools, place, w, c.req.valid('json'))), 200)
   })
 
@@ -129,7 +125,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
   })
   app.openapi(remove, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
-    await deleteWebhook(c.var.administration, await placeAt(c.var, names), w)
+    await deleteWebhook(c.var.administration, await endpointPlaceAt(c.var, names), w)
     return c.body(null, 204)
   })
 }

@@ -25,7 +25,7 @@ export interface OAuthDependencies {
 
 /**
  * The authorization server: access tokens for API keys by client credentials (RFC 6749 §4.4), its metadata (RFC 8414) and its
- * public keys (RFC 7517 §5). The issuer is the origin by which clients reach us.
+ * public keys (RFC 7517 §5), by which Security Event Tokens are verified too. The issuer is the origin by which clients reach us.
  */
 export function oauthRoutes({ control, config }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
@@ -35,6 +35,10 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
     const issuer = issuerOf(c, config)
     return c.json(metadata(issuer), 200, PUBLIC_FOR_AN_HOUR)
   })
+
+  app.get('/.well-known/ssf-configuration', (c) =>
+    c.json(transmitterMetadata(issuerOf(c, config)), 200, PUBLIC_FOR_AN_HOUR),
+  )
 
   app.get(JWKS, async (c) => c.json(await control.tokens.jwks(), 200, PUBLIC_FOR_AN_HOUR))
 
@@ -97,4 +101,13 @@ const metadata = (issuer: string) => ({
   grant_types_supported: ['client_credentials'],
   token_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
   token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
+})
+
+/** What we are to receivers of Security Event Tokens (SSF 1.0 §7.1). Streams are managed by the admin API alone. */
+const transmitterMetadata = (issuer: string) => ({
+  spec_version: '1_0',
+  issuer,
+  jwks_uri: issuer + JWKS,
+  delivery_methods_supported: ['urn:ietf:rfc:8935', 'urn:ietf:rfc:8936'],
+  default_subjects: 'ALL',
 })
