@@ -113,7 +113,7 @@ export interface TroubledEndpoint {
   readonly dead: number
 }
 
-/** The endpoints of some environments, or of one tenant of them, that fail, were disabled or have dead letters; up to `limit`. */
+/** The webhooks of some environments, or of one tenant of them, that fail, were disabled or have dead letters; up to `limit`. */
 export function troubledEndpoints(
   db: Database,
   environmentIds: readonly string[],
@@ -128,7 +128,7 @@ export function troubledEndpoints(
        w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId", w.url, w.enabled,
        w.disabled_reason as "disabledReason", w.failing_since is not null as failing, d.dead
      from webhook_endpoints w cross join lateral (${deadOf('w.id')}) d
-     where w.environment_id = any(${environments}) ${tenant} and (w.failing_since is not null or not w.enabled or d.dead > 0)
+     where w.environment_id = any(${environments}) ${tenant} and w.stream is null and (w.failing_since is not null or not w.enabled or d.dead > 0)
      order by w.id limit ${Math.trunc(limit)}`,
     parameters.values,
     { prepare: false },

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { changeWebhook, findWebhook, replayWebhook, type WebhookPlace } from '../../../administration/webhooks.ts'
+import { changeWebhook, findWebhook, replayEndpoint, type WebhookPlace } from '../../../administration/webhooks.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import {
   DEAD_COUNTED,
@@ -54,9 +54,9 @@ export function webhookPages(app: ConsoleApp, tools: Deliveries): void {
 
     app.post(`${address}/replay`, async (c) => {
       const { scope, path } = await webhookPlace(c)
-      const id = c.req.param('w') ?? ''
-      await replayWebhook(c.var.administration, scope, id, { kind: 'dead' }, undefined)
-      return done(c, `${path}/webhooks/${id}`, 'replayed')
+      const endpoint = await findWebhook(c.var.database, scope, c.req.param('w') ?? '')
+      await replayEndpoint(c.var.administration, scope, endpoint, { kind: 'dead' }, undefined)
+      return done(c, `${path}/webhooks/${endpoint.id}`, 'replayed')
     })
 
     app.post(`${address}/enable`, async (c) => {
