@@ -168,7 +168,14 @@ describe('lists of memberships stay small', () => {
     ['of a member', () => ({ memberId: third.memberId() })],
     ['of one in one', () => ({ groupId: third.groupId(), memberId: third.memberId() })],
   ])('%s', async (_, query) => {
-    const scope = { tenantId: tenant.id, baseUrl: '', requestId: '', actor: '', defersReferences: false }
+    const scope = {
+      tenantId: tenant.id,
+      baseUrl: '',
+      requestId: '',
+      actor: '',
+      defersReferences: false,
+      hasRoles: false,
+    }
     const { membershipPages } = forTenant(instance.recorder.database, scope)
     const asked = { groupId: undefined, memberId: undefined, after: undefined, limit: 100, ...query() }
     const { statements } = await instance.recorder.during(() => membershipPages.list(asked))

@@ -45,7 +45,7 @@ const event = z
     actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
     changes: z.looseObject({}).openapi({
       description:
-        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids.',
+        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids. `role` and `users`: the key of a role and up to 1000 ids of who got or lost it.',
     }),
   })
   .openapi('Event')
