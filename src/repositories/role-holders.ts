@@ -1,9 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { Parameters } from './parameters.ts'
 
-/** People whose roles are looked at in one go, from which on the statement is planned anew. */
-const MANY_PEOPLE = 500
-
 /** Who has which of some roles: by role, the ids of users. */
 export type Holders = ReadonlyMap<string, ReadonlySet<string>>
 
@@ -42,7 +39,8 @@ export async function heldBy(db: Database, tenantId: string, whose: Whose, roles
          and b.role_id = any(${parameters.array([...roles], 'uuid')}) offset 0
      ) b group by up.user_id`,
     parameters.values,
-    { replan: db.inTransaction && ids.length > MANY_PEOPLE },
+    // Planned each time: a plan from when the tables were nearly empty may read all of them for each of many people.
+    { prepare: false },
   )
   const people: string[] = []
   const holders = new Map<string, Set<string>>()
@@ -63,8 +61,8 @@ const peopleBelow = (given: string, tenant: string): string => `down(id) as (
      ),
      people as materialized (
        select d.id from down d cross join lateral (
-         select 1 from resources r where r.tenant_id = ${tenant} and r.id = d.id and r.resource_type = 'User' offset 0
-       ) r
+         select r.resource_type from resources r where r.tenant_id = ${tenant} and r.id = d.id offset 0
+       ) r where r.resource_type = 'User'
      ),`
 
 /** What a change gave somebody or took away. */
