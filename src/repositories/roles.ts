@@ -9,10 +9,12 @@ import type { RepositoryScope } from './tenant-scope.ts'
 export interface Role {
   readonly id: string
   readonly key: string
+  /** That of its last event; 0 before the first. */
+  readonly version: number
 }
 
 /** The roles of one tenant and who has them, as memberships have it at this moment. */
-export function rolesOf(db: Database, scope: RepositoryScope) {
+export function rolesOf(db: Database, scope: Pick<RepositoryScope, 'tenantId'>) {
   const ofTenant = () => {
     const parameters = new Parameters()
     return { parameters, tenant: parameters.bind(scope.tenantId, 'uuid') }
@@ -22,7 +24,7 @@ export function rolesOf(db: Database, scope: RepositoryScope) {
     async list({ after, limit }: { readonly after: string | undefined; readonly limit: number }): Promise<Role[]> {
       const { parameters, tenant } = ofTenant()
       return db.run<Role>(
-        `select r.id::text, r.key from roles r
+        `select r.id::text, r.key, r.version::float8 as version from roles r
          where r.tenant_id = ${tenant} and r.key > ${parameters.bind(after ?? '', 'text')}
            and exists (select 1 from role_bindings b where b.tenant_id = ${tenant} and b.role_id = r.id)
          order by r.key limit ${Math.trunc(limit)}`,
@@ -31,10 +33,10 @@ export function rolesOf(db: Database, scope: RepositoryScope) {
     },
 
     /** The role with this key that a group gives. */
-    async find(key: string): Promise<Role | undefined> {
+    async find(key: string): Promise<Pick<Role, 'id'> | undefined> {
       const { parameters, tenant } = ofTenant()
-      const [role] = await db.run<Role>(
-        `select r.id::text, r.key from roles r where r.tenant_id = ${tenant} and r.key = ${parameters.bind(key, 'text')}
+      const [role] = await db.run<{ id: string }>(
+        `select r.id::text from roles r where r.tenant_id = ${tenant} and r.key = ${parameters.bind(key, 'text')}
            and exists (select 1 from role_bindings b where b.tenant_id = ${tenant} and b.role_id = r.id)`,
         parameters.values,
       )
@@ -42,11 +44,11 @@ export function rolesOf(db: Database, scope: RepositoryScope) {
     },
 
     /** The roles that a user has, in the order of their keys. */
-    async ofUser(id: string): Promise<Role[]> {
+    async ofUser(id: string): Promise<Pick<Role, 'id' | 'key'>[]> {
       if (!isOurId(id)) return []
       const { parameters, tenant } = ofTenant()
       const user = parameters.bind(id, 'uuid')
-      return db.run<Role>(
+      return db.run(
         `select r.id::text, r.key from (
            select distinct b.role_id from ${groupsAbove(tenant, user)} up cross join lateral (
              select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.group_id offset 0

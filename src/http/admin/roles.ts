@@ -59,7 +59,7 @@ export function roleRoutes(app: AdminApp, control: ControlPlane, policy: OriginP
     const { repositories } = await openTenant(c, c.req.valid('param'), control, policy)
     const { after, limit } = c.req.valid('query')
     const rows = await repositories.roles.list({ after, limit: limit + 1 })
-    const { items } = listAnswer(rows, limit, (row) => row)
+    const { items } = listAnswer(rows, limit, ({ id, key }) => ({ id, key }))
     return c.json({ items, next: rows.length > limit ? (items.at(-1)?.key ?? null) : null }, 200)
   })
 
