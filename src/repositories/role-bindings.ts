@@ -171,6 +171,7 @@ export function roleBindingsOf(tx: Database, tenantId: string) {
         `insert into role_bindings (tenant_id, group_id, role_id, rule)
          select ${tenant}, i.group_id, i.role_id, i.rule
          from jsonb_to_recordset(${parameters.json(rows)}) as i(group_id uuid, role_id uuid, rule text)
+         where exists (select 1 from resources g where g.tenant_id = ${tenant} and g.id = i.group_id)
          on conflict (tenant_id, group_id, role_id, rule) do nothing`,
         parameters.values,
       )
