@@ -179,7 +179,10 @@ export const schemaDefinitions = pgTable(
   ],
 )
 
-/** Where events are sent: an address with its secrets, for all tenants of an environment or for one. */
+/**
+ * Where events are sent: an address with its secrets, for all tenants of an environment or for one. Webhooks, and streams of
+ * Security Event Tokens.
+ */
 export const webhookEndpoints = pgTable(
   'webhook_endpoints',
   {
@@ -189,12 +192,15 @@ export const webhookEndpoints = pgTable(
       .references(() => environments.id),
     /** Null for all tenants of the environment. */
     tenantId: uuid('tenant_id').references(() => tenants.id),
+    /** Empty where the receiver comes for the events. */
     url: text().notNull(),
     description: text().notNull(),
     /** `user.deleted`, `group.*`; none for all. */
     events: text('event_types').array().notNull(),
-    /** Sealed by context/secret-box. */
+    /** Sealed by context/secret-box; empty for a stream whose receiver asks for none. */
     secret: text().notNull(),
+    /** Of a stream of Security Event Tokens, its `StreamSettings`; null for a webhook. */
+    stream: jsonb(),
     /** Signs beside `secret` until the moment below. */
     previousSecret: text('previous_secret'),
     previousSecretUntil: moment('previous_secret_until'),
@@ -439,7 +445,7 @@ export const keptUsers = pgTable(
     id: uuid().notNull(),
     uniqueKey: key('unique_key').notNull(),
     externalId: key('external_id'),
-    /** E-mail values, folded. */
+    /** E-mail values, folded; the primary one first. */
     emails: text().array().notNull(),
     version: bigint({ mode: 'number' }).notNull(),
     createdAt: moment('created_at').notNull(),
@@ -538,6 +544,8 @@ export const webhookDeliveries = pgTable(
     firstTriedAt: moment('first_tried_at'),
     /** Given up. */
     dead: boolean().notNull().default(false),
+    /** Of a stream: which of the event's tokens were taken, one bit each. */
+    taken: integer().notNull().default(0),
     lastStatus: integer('last_status'),
     lastError: text('last_error'),
   },
