@@ -4,6 +4,7 @@ import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
 import { ADDRESS_RANGE, isAddressRange } from './addresses.ts'
 import { CLIENT_ALGORITHMS } from './client-key.ts'
+import { type RoleRule, roleRule } from './role-rules.ts'
 
 const printable = (max: number) =>
   z
@@ -65,6 +66,8 @@ export interface Settings {
   readonly signInAttribute: 'externalId' | 'userName' | 'email'
   /** Whether people may sign in of whom the directory knows nothing. */
   readonly allowNotProvisioned: boolean
+  /** Which groups give which roles. */
+  readonly roleRules: readonly RoleRule[]
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -90,6 +93,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   requestsPerSecond: 'unlimited',
   signInAttribute: 'userName',
   allowNotProvisioned: false,
+  roleRules: Object.freeze([]),
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
@@ -114,6 +118,7 @@ const ofTenant = {
   requestsPerSecond: z.literal('unlimited').or(z.int().min(25).max(1_000_000)),
   signInAttribute: z.enum(['externalId', 'userName', 'email']),
   allowNotProvisioned: z.boolean(),
+  roleRules: z.array(roleRule).max(200).readonly(),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -169,6 +174,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     requestsPerSecond: inForce('requestsPerSecond'),
     signInAttribute: inForce('signInAttribute'),
     allowNotProvisioned: inForce('allowNotProvisioned'),
+    roleRules: inForce('roleRules'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

@@ -20,6 +20,7 @@ import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
 import { authenticateRequest } from './origin.ts'
 import { projectRoutes } from './projects.ts'
+import { roleRoutes } from './roles.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { signInRoutes } from './sign-in-checks.ts'
 import { pollRoutes } from './stream-polls.ts'
@@ -82,6 +83,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   const [usual, large] = [atMost(MAX_BODY_BYTES), atMost(MAX_LARGE_BODY_BYTES)]
   for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'), onlyJson, usual)
   directoryRoutes(app, control, config)
+  roleRoutes(app, control, config)
   signInRoutes(app, control, config)
   eventRoutes(app, control, { ...deliveries, config })
   for (const place of [ENVIRONMENT, TENANT])
@@ -123,7 +125,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 const ENDPOINTS = /\/(?:webhooks|streams)(?:\/|$)/
 const ENVIRONMENT = '/projects/:p/environments/:e'
 const TENANT = `${ENVIRONMENT}/tenants/:t`
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
+const DIRECTORY = ['users', 'groups', 'memberships', 'roles', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
   (name) => `${TENANT}/${name}`,
 )
 

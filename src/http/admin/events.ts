@@ -46,7 +46,7 @@ const event = z
     actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
     changes: z.looseObject({}).openapi({
       description:
-        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids.',
+        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids. `role` and `users`: the key of a role and up to 1000 ids of who got or lost it.',
     }),
   })
   .openapi('Event')
@@ -83,7 +83,7 @@ const snapshot = createRoute({
   path: `${OF_TENANT}/snapshot`,
   tags: ['Events'],
   description:
-    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
+    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, `role` with users who have it, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
   request: { params: tenantParams },
   responses: {
     200: { description: 'All resources and members', content: { 'application/x-ndjson': { schema: z.string() } } },
