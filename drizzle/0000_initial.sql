@@ -211,6 +211,8 @@ CREATE TABLE "tenants" (
 	"name" text NOT NULL,
 	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"paused" boolean DEFAULT false NOT NULL,
+	"version" bigint DEFAULT 0 NOT NULL,
+	"seats_ran_out" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint

@@ -70,6 +70,10 @@ export const tenants = pgTable(
     /** What this tenant has different from its environment. */
     settings: jsonb().notNull().default({}),
     paused: boolean().notNull().default(false),
+    /** That of the last event about the tenant itself in its log. */
+    version: bigint({ mode: 'number' }).notNull().default(0),
+    /** The log has told that no seat is left, and nobody has taken one since. */
+    seatsRanOut: boolean('seats_ran_out').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [uniqueIndex('tenants_key').on(t.environmentId, t.keyFolded)],

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { appendSeatsRanOut } from './tenant-events.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
 /** Past this many rows of deltas the count of a type is folded. */
@@ -14,20 +15,31 @@ export function countsOf(db: Database, scope: RepositoryScope) {
   return {
     /**
      * How many users are active, for a decision that must hold until the end of the transaction in which it is asked: others
-     * who ask wait for that end. Writes that do not ask go on.
+     * who ask wait for that end. Writes that do not ask go on. And whether the log has told that seats ran out.
      */
-    async lockActiveUsers(): Promise<number> {
+    async lockActiveUsers(): Promise<{ readonly active: number; readonly ranOut: boolean }> {
       // Not the lock that references take, so that nobody else waits. And a statement of its own: the count has to see what
       // was committed while this one waited.
-      await db.run('select id::text from tenants where id = $1::uuid for no key update', [scope.tenantId])
+      const [tenant] = await db.run<{ ranOut: boolean }>(
+        'select seats_ran_out as "ranOut" from tenants where id = $1::uuid for no key update',
+        [scope.tenantId],
+      )
       const [row] = await db.run<{ active: number; deltas: number }>(
         `select coalesce(sum(c.active_delta), 0)::int as active, count(*)::int as deltas from resource_counts c
          where c.tenant_id = $1::uuid and c.resource_type = 'User'`,
         [scope.tenantId],
       )
       if (row && row.deltas > FOLD_AFTER) await this.fold('User')
-      return row?.active ?? 0
+      return { active: row?.active ?? 0, ranOut: tenant?.ranOut === true }
     },
+
+    /** Has the log tell, the next time too, that seats run out. For the transaction that has asked above. */
+    async seatsAreFree(): Promise<void> {
+      await db.run('update tenants set seats_ran_out = false where id = $1::uuid', [scope.tenantId])
+    },
+
+    /** Tells in the log that there is no seat left, once until there are free ones again. */
+    seatsRanOut: (maximum: number): Promise<void> => appendSeatsRanOut(db, scope.tenantId, scope, maximum),
 
     /** Folds a type's deltas into one row; safe at any time, since it takes only rows that nobody else is folding. */
     async fold(resourceType: string): Promise<void> {

@@ -100,6 +100,8 @@ export async function openInstance(
       const scope = { kind: 'tenant', ...at, tenantId: id } as const
       const permissions: readonly Permission[] = ['scim:read', 'scim:write', 'directory:read']
       const { key } = await createApiKey(administration, scope, { name: 'test', permissions }, CONFIGURED_ADMIN)
+      // Tests of what the tenant's people do begin with an empty log.
+      await database.run('delete from events where tenant_id = $1::uuid', [id])
       const base = `${environment}/v2/${name}`
       return { id, name, base, key, scim: scimOver(send, base, key) }
     },
