@@ -11,6 +11,7 @@ import {
   webhookQueueOf,
 } from '../repositories/webhook-queue.ts'
 import { anyEndpoint } from '../repositories/webhooks.ts'
+import { snapshotsFor } from './event-snapshots.ts'
 import type { SendOutcome, WebhookSender } from './webhook-sender.ts'
 
 /** When what was not taken is tried again, given up, and endpoints with it. Milliseconds. */
@@ -184,13 +185,19 @@ export class WebhookWorker {
   }
 
   async #send(endpoint: DueEndpoint, event: LoggedEvent, tenantId: string): Promise<SendOutcome> {
-    const { box, sender } = this.#parts
+    const { db, box, sender } = this.#parts
     const sealed = [endpoint.secret, ...(endpoint.previousSecret === null ? [] : [endpoint.previousSecret])]
     const secrets = await Promise.all(sealed.map((secret) => box.open(secret, endpoint.id)))
     const known = secrets.filter((secret) => secret !== undefined)
     if (known.length === 0)
       return { ok: false, status: null, error: 'the secret cannot be opened; rotate it', retryAfterMs: 0 }
-    return sender.send({ url: endpoint.url, id: event.id, body: webhookBody(event, tenantId), secrets: known })
+    const snapshot = endpoint.snapshot ? (await snapshotsFor(db, tenantId, [event]))(event) : undefined
+    return sender.send({
+      url: endpoint.url,
+      id: event.id,
+      body: webhookBody(event, tenantId, snapshot),
+      secrets: known,
+    })
   }
 
   /** Gathers successes for a moment: one statement for many. */
@@ -223,5 +230,5 @@ interface Settled {
 }
 
 /** The message for an event, as Standard Webhooks recommends it: JSON text. */
-export const webhookBody = (event: LoggedEvent, tenantId: string): string =>
-  `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId)}}`
+export const webhookBody = (event: LoggedEvent, tenantId: string, snapshot?: string): string =>
+  `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId, snapshot)}}`

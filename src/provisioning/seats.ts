@@ -34,5 +34,5 @@ export async function takeSeat(inside: Repositories, tenant: TenantContext): Pro
  */
 export async function tellOfSeats(repositories: Repositories, ...errors: readonly unknown[]): Promise<void> {
   const refusal = errors.find((error) => error instanceof NoSeatLeft)
-  if (refusal !== undefined) await repositories.counts.seatsRanOut(refusal.maximum)
+  if (refusal !== undefined) await repositories.seatsRanOut(refusal.maximum)
 }

@@ -1,5 +1,4 @@
 import type { Database } from '../db/database.ts'
-import { appendSeatsRanOut } from './tenant-events.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
 /** Past this many rows of deltas the count of a type is folded. */
@@ -11,7 +10,7 @@ export const isActiveUser = (alias: string): string =>
   `${alias}.resource_type = 'User' and ${alias}.active is distinct from false`
 
 /** The counts of one tenant, which every write keeps by a delta of its own. */
-export function countsOf(db: Database, scope: RepositoryScope) {
+export function countsOf(db: Database, scope: Pick<RepositoryScope, 'tenantId'>) {
   return {
     /**
      * How many users are active, for a decision that must hold until the end of the transaction in which it is asked: others
@@ -24,22 +23,24 @@ export function countsOf(db: Database, scope: RepositoryScope) {
         'select seats_ran_out as "ranOut" from tenants where id = $1::uuid for no key update',
         [scope.tenantId],
       )
+      return { active: await this.activeUsers(), ranOut: tenant?.ranOut === true }
+    },
+
+    /** How many users are active. */
+    async activeUsers(): Promise<number> {
       const [row] = await db.run<{ active: number; deltas: number }>(
         `select coalesce(sum(c.active_delta), 0)::int as active, count(*)::int as deltas from resource_counts c
          where c.tenant_id = $1::uuid and c.resource_type = 'User'`,
         [scope.tenantId],
       )
       if (row && row.deltas > FOLD_AFTER) await this.fold('User')
-      return { active: row?.active ?? 0, ranOut: tenant?.ranOut === true }
+      return row?.active ?? 0
     },
 
     /** Has the log tell, the next time too, that seats run out. For the transaction that has asked above. */
     async seatsAreFree(): Promise<void> {
       await db.run('update tenants set seats_ran_out = false where id = $1::uuid', [scope.tenantId])
     },
-
-    /** Tells in the log that there is no seat left, once until there are free ones again. */
-    seatsRanOut: (maximum: number): Promise<void> => appendSeatsRanOut(db, scope.tenantId, scope, maximum),
 
     /** Folds a type's deltas into one row; safe at any time, since it takes only rows that nobody else is folding. */
     async fold(resourceType: string): Promise<void> {

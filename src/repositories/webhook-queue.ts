@@ -12,6 +12,7 @@ export interface DueEndpoint {
   /** Sealed; null when only `secret` signs. */
   readonly previousSecret: string | null
   readonly failures: number
+  readonly snapshot: boolean
   /** Tenants whose events are due. */
   readonly tenants: readonly string[]
 }
@@ -48,7 +49,7 @@ export function dueEndpoints(db: Database, except: readonly string[]): Promise<D
   const parameters = new Parameters()
   // One look at the index for each tenant with something in the queue, however long its queue is.
   return db.run<DueEndpoint>(
-    `select w.id::text, w.url, w.secret, w.failures,
+    `select w.id::text, w.url, w.secret, w.failures, w.snapshot,
        case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
        d.tenants as tenants
      from webhook_endpoints w cross join lateral (

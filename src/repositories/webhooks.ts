@@ -33,7 +33,7 @@ export function webhooksOf({ orm }: Database, { environmentId, tenantId }: Endpo
         .limit(limit),
 
     insert: async (
-      row: Pick<EndpointRow, 'id' | 'url' | 'description' | 'events' | 'secret'>,
+      row: Pick<EndpointRow, 'id' | 'url' | 'description' | 'events' | 'snapshot' | 'secret'>,
     ): Promise<EndpointRow | undefined> =>
       first(
         await orm

@@ -12,6 +12,7 @@ import { addressOf } from '../address.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { brakeRoutes } from './brake.ts'
 import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
@@ -91,6 +92,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
   transferRoutes(app, control, config)
+  app.use(`${TENANT}/brake/held`, requires('directory:read'))
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
@@ -109,6 +111,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
   auditRoutes(app)
+  brakeRoutes(app)
   webhookRoutes(app, deliveries)
 
   app.all('*', (c) => {

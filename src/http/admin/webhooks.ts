@@ -36,12 +36,14 @@ const events = z
   .array(z.string())
   .max(100)
   .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
+const snapshot = z.boolean().openapi({ description: 'Whether each event is sent with its resource as it is then.' })
 const shape = {
   id: z.uuid(),
   tenantId: z.uuid().nullable().openapi({ description: 'Null for all tenants of the environment.' }),
   url: z.string(),
   description,
   events,
+  snapshot,
   enabled: z.boolean(),
   disabledReason: z.string().nullable(),
   failingSince: z.string().nullable().openapi({ description: 'Nothing has been taken since.' }),
@@ -71,6 +73,7 @@ const delivery = z
 const replay = z.union([
   z.strictObject({ since: moment, until: moment.optional(), tenantId: z.uuid().optional() }),
   z.strictObject({ tenantId: z.uuid(), positions: z.array(z.number().int().min(1)).min(1).max(1_000) }),
+  z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
   z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
 ])
 const DELIVERY_ID = /^([0-9a-f-]{36})\.(\d{1,15})$/
@@ -110,7 +113,12 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     request: {
       params,
       body: jsonBody(
-        z.strictObject({ url: z.string(), description: description.default(''), events: events.default([]) }),
+        z.strictObject({
+          url: z.string(),
+          description: description.default(''),
+          events: events.default([]),
+          snapshot: snapshot.default(false),
+        }),
       ),
     },
     responses: { 201: jsonAnswer(withSecret, 'Made; the answer is the only place that shows the secret'), ...problems },
@@ -147,6 +155,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
           url: z.string().optional(),
           description: description.optional(),
           events: events.optional(),
+          snapshot: snapshot.optional(),
           enabled: z.boolean().optional(),
         }),
       ),
@@ -231,7 +240,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     path: `${parent}/webhooks/{w}/replay`,
     tags,
     description:
-      'Queues events again that are still kept: of a stretch of time, by position, or all that were given up.',
+      'Queues events again that are still kept: of a stretch of time, by position or id, or all that were given up.',
     request: { params: one, body: jsonBody(replay) },
     responses: { 202: jsonAnswer(z.object({ queued: z.number().int() }), 'How many were queued'), ...problems },
   })
@@ -282,16 +291,17 @@ async function placeAt(by: Asking, { p = '', e = '', t }: Names): Promise<Webhoo
 
 function replayFrom(input: z.infer<typeof replay>): ReplayFrom {
   if ('dead' in input) return { kind: 'dead' }
+  if ('events' in input) return { kind: 'events', events: input.events }
   if ('positions' in input) return { kind: 'positions', positions: input.positions }
   return { kind: 'time', since: input.since, until: input.until }
 }
 
 function present(row: EndpointRow): z.infer<typeof webhook> {
-  const { id, tenantId, url, events, enabled, disabledReason, failingSince } = row
+  const { id, tenantId, url, events, snapshot, enabled, disabledReason, failingSince } = row
   const end = failingSince && new Date(failingSince.getTime() + RETRIES.disableAfterMs).toISOString()
   const failing = enabled && failingSince !== null
   return {
-    ...{ id, tenantId, url, description: row.description, events, enabled, disabledReason },
+    ...{ id, tenantId, url, description: row.description, events, snapshot, enabled, disabledReason },
     failingSince: failingSince?.toISOString() ?? null,
     previousSecretUntil: row.previousSecretUntil?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
