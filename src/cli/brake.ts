@@ -40,9 +40,9 @@ export function brakeCommands(program: Command, io: Io): void {
 }
 
 function shown({ items, ...status }: Schemas['BrakeStatus'] & { readonly items: Schemas['HeldItem'][] }): string {
-  const people = items.map(({ time, type, who, group, actor }) => ({
+  const people = items.map(({ time, type, who, group, role, actor }) => ({
     ...{ time, event: type, who: who.userName ?? who.displayName ?? who.id },
-    ...{ group: group?.displayName ?? group?.id ?? '', by: actor },
+    ...{ of: role ?? group?.displayName ?? group?.id ?? '', by: actor },
   }))
   return sheet(status) + (people.length === 0 ? '' : `\n${table(people)}`)
 }

@@ -3,6 +3,7 @@ import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
 import { ADDRESS_RANGE, isAddressRange } from './addresses.ts'
 import { CLIENT_ALGORITHMS } from './client-key.ts'
+import { type RoleRule, roleRule } from './role-rules.ts'
 
 const printable = (max: number) =>
   z
@@ -82,6 +83,8 @@ export interface Settings {
   readonly allowNotProvisioned: boolean
   /** What is done when too many people leave at a time. */
   readonly leaverBrake: LeaverBrake
+  /** Which groups give which roles. */
+  readonly roleRules: readonly RoleRule[]
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -107,6 +110,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   signInAttribute: 'userName',
   allowNotProvisioned: false,
   leaverBrake: Object.freeze({ mode: 'off', windowMinutes: 60, releaseAfterHours: 24 }),
+  roleRules: Object.freeze([]),
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
@@ -131,6 +135,7 @@ const ofTenant = {
   signInAttribute: z.enum(['externalId', 'userName', 'email']),
   allowNotProvisioned: z.boolean(),
   leaverBrake,
+  roleRules: z.array(roleRule).max(200).readonly(),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -186,6 +191,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     signInAttribute: inForce('signInAttribute'),
     allowNotProvisioned: inForce('allowNotProvisioned'),
     leaverBrake: inForce('leaverBrake'),
+    roleRules: inForce('roleRules'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

@@ -399,6 +399,43 @@ export const deferredMembers = pgTable(
   ],
 )
 
+/** Roles that groups give, or gave once: who has one is found by memberships and `role_bindings`, and stands nowhere. */
+export const roles = pgTable(
+  'roles',
+  {
+    tenantId: uuid('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    id: uuid().notNull(),
+    key: key('key').notNull(),
+    /** Counted up with every change of who has it, for the order of its events. */
+    version: bigint({ mode: 'number' }).notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('roles_key').on(t.tenantId, t.key)],
+)
+
+/** Which group gives which role, from when a rule first matched it until the group or the rule goes. */
+export const roleBindings = pgTable(
+  'role_bindings',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    groupId: uuid('group_id').notNull(),
+    roleId: uuid('role_id').notNull(),
+    /** The rule, as context/role-rules names it. */
+    rule: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.groupId, t.roleId, t.rule] }),
+    index('role_bindings_role').on(t.tenantId, t.roleId, t.groupId),
+    // Names that fall together are refused before; should they not be, nothing is merged.
+    uniqueIndex('role_bindings_every_group').on(t.tenantId, t.roleId).where(sql`rule = 'everyGroup'`),
+    foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
+      'cascade',
+    ),
+    foreignKey({ columns: [t.tenantId, t.roleId], foreignColumns: [roles.tenantId, roles.id] }),
+  ],
+)
+
 /**
  * Users that were deleted where a tenant keeps those for a while: nothing but what tells them when they come back, and what
  * of them goes on then. To everybody else they are not there.

@@ -10,6 +10,8 @@ const EVENT_TYPES: Readonly<Record<string, string>> = {
   'group.deleted': '`before`, and `memberCount`: how many were in it',
   'group.member_added': '`members`: up to 1000 ids; more are more events of the same version',
   'group.member_removed': '`members`',
+  'role.assigned': '`role`: its key, and `users`: up to 1000 ids of who got it',
+  'role.unassigned': 'the same, of who lost it',
   'tenant.created': '`after`: key, name, settings; whether it is paused',
   'tenant.updated': '`changed`: `name`, `settings.…`',
   'tenant.paused': '`changed`: `paused`',

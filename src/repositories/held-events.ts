@@ -22,6 +22,8 @@ export interface HeldItem {
   readonly who: Named
   /** For members the group. */
   readonly group: { readonly id: string; readonly displayName: string | null } | null
+  /** For who got or lost a role its key. */
+  readonly role: string | null
 }
 
 interface Row {
@@ -39,6 +41,7 @@ interface Row {
   readonly userName: string | null
   readonly displayName: string | null
   readonly groupName: string | null
+  readonly role: string | null
 }
 
 /** What the leaver brake holds back of one tenant. */
@@ -80,7 +83,8 @@ export function heldEventsOf(db: Database, tenantId: string) {
            coalesce(r.document->>'userName', d.before->>'userName', k.unique_key) as "userName",
            coalesce(r.document->>'displayName', d.before->>'displayName') as "displayName",
            case when p.member is not null then coalesce(g.document->>'displayName', gd.before->>'displayName') end
-             as "groupName"
+             as "groupName",
+           case when p.member is not null and p.resource_type = 'Role' then p.changes::json->>'role' end as role
          from (
            select e.*, m.member, coalesce(m.n, 0) as n, case when m.member is null then e.resource_id
              when m.member ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then m.member::uuid end as who
@@ -89,7 +93,8 @@ export function heldEventsOf(db: Database, tenantId: string) {
                e.changes from events e where e.tenant_id = $1::uuid and e.held and e.seq >= $2::bigint
              order by e.seq limit ${Math.trunc(limit) + 1}
            ) e left join lateral json_array_elements_text(
-             case when e.type in ('group.member_added', 'group.member_removed') then e.changes::json->'members' end
+             case when e.type in ('group.member_added', 'group.member_removed') then e.changes::json->'members'
+               when e.type in ('role.assigned', 'role.unassigned') then e.changes::json->'users' end
            ) with ordinality m(member, n) on true
            where (e.seq, coalesce(m.n, 0)) > ($2::bigint, $3::bigint)
            order by e.seq, n limit ${Math.trunc(limit)}
@@ -118,9 +123,10 @@ const deleted = (id: string): string => `select e.resource_type, e.changes::json
   where e.tenant_id = $1::uuid and e.held and e.resource_id = ${id} and e.type in ('user.deleted', 'group.deleted') limit 1`
 
 function itemOf({ seq, n, member, resourceType, resourceId, whoType, groupName, ...row }: Row): HeldItem {
-  const { userName, displayName, eventId, type, occurredAt, actor, requestId } = row
+  const { userName, displayName, eventId, type, occurredAt, actor, requestId, role } = row
   return {
     ...{ id: `${seq}.${n}`, eventId, type, occurredAt, actor, requestId },
+    role,
     // Where nothing is known of a member any more, it was most likely a user.
     who: {
       type: member === null ? resourceType : (whoType ?? 'User'),
@@ -128,6 +134,6 @@ function itemOf({ seq, n, member, resourceType, resourceId, whoType, groupName, 
       userName,
       displayName,
     },
-    group: member === null ? null : { id: resourceId, displayName: groupName },
+    group: member === null || resourceType !== 'Group' ? null : { id: resourceId, displayName: groupName },
   }
 }

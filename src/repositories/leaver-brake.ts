@@ -122,7 +122,7 @@ async function releasedEvents(tx: Database, tenantId: string): Promise<number[]>
 
 /** How many people have left, and how many users there were. */
 export interface Leavers {
-  /** People who were deactivated, deleted, taken out of a group, or were in a group that was deleted; each counts once. */
+  /** People who were deactivated, deleted, taken out of a group, lost a role, or were in a deleted group; each counts once. */
   readonly leavers: number
   /** Active users, with those who have left since. */
   readonly users: number
@@ -147,7 +147,7 @@ export async function leaversOf(
      people as (
        select coalesce(m.value, r.resource_id::text) as id, r.type like 'user.%' as gone from recent r
        left join lateral json_array_elements_text(
-         case when r.type not like 'user.%' then r.changes::json->'members' end) m on true
+         case when r.type not like 'user.%' then coalesce(r.changes::json->'members', r.changes::json->'users') end) m on true
        where r.type <> 'group.deleted'
      )
      select count(distinct p.id)::int as people, count(distinct p.id) filter (where p.gone)::int as gone,

@@ -84,8 +84,10 @@ async function importResources(
   const created =
     made.length === 0 ? [] : await resources.create(made.map(({ resource }) => resource)).catch(taken(types))
   for (const [i, { index, resource }] of made.entries()) {
-    if (created[i]?.outcome === 'created') continue
-    wrong({ index }, uniquenessError(resource.type, uniqueName(resource.type, resource.stored)).message)
+    const result = created[i]
+    if (result?.outcome === 'created') continue
+    const taken = () => uniquenessError(resource.type, uniqueName(resource.type, resource.stored))
+    wrong({ index }, (result?.outcome === 'refused' ? result.error : taken()).message)
   }
   if (mistakes.length > 0) throw refused(409, mistakes)
   const updated = changes.length === 0 ? new Map() : await resources.update(changes).catch(taken(types))
@@ -147,6 +149,7 @@ const refused = (status: 400 | 409, mistakes: readonly Mistake[]): Refusal =>
 const taken =
   (types: readonly ResourceType[]) =>
   (error: unknown): never => {
+    if (error instanceof ScimError) throw new Refusal(409, error.message)
     const found = types.map((type) => writeError(error, type, null)).find((each) => each instanceof ScimError)
     if (!isTakenKey(error) && !(found instanceof ScimError)) throw error
     throw new Refusal(409, 'A record has a value that must be unique and that another resource has; none was taken.')

@@ -195,6 +195,24 @@ describe('the leaver brake', () => {
     ])
   })
 
+  test('holds with a membership the role that goes with it', async () => {
+    const { tenant, ids, types } = await staffed(HOLD, 4)
+    await admin('PATCH', placeOf(tenant), {
+      settings: { roleRules: [{ group: { displayName: 'sellers' }, role: 'seller' }] },
+    })
+    const group = idIn(await tenant.scim('POST', '/Groups', groupBody('sellers', ids)))
+    const before = (await types()).length
+    expect(await types()).toContain('role.assigned')
+    await tenant.scim('PATCH', `/Groups/${group}`, patchBody({ op: 'remove', path: 'members' }))
+    expect((await types()).slice(before)).toEqual(['brake.engaged'])
+    const { items } = await brakeOf(tenant).held()
+    expect(items.filter(({ type }) => type === 'role.unassigned')).toMatchObject(
+      [...ids].sort().map((id) => ({ role: 'seller', group: null, who: { id, userName: expect.any(String) } })),
+    )
+    await brakeOf(tenant).release()
+    expect((await types()).slice(before + 1)).toEqual(['group.member_removed', 'role.unassigned', 'brake.released'])
+  })
+
   test('a bulk that empties a group beyond the limit lets nobody through', async () => {
     const { tenant, ids, types } = await staffed(HOLD, 5)
     const path = (id: string) => `/Users/${id}`

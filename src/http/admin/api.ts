@@ -21,6 +21,7 @@ import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
 import { authenticateRequest } from './origin.ts'
 import { projectRoutes } from './projects.ts'
+import { roleRoutes } from './roles.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { signInRoutes } from './sign-in-checks.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -86,6 +87,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
   for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'), onlyJson, usual)
   directoryRoutes(app, control, config)
+  roleRoutes(app, control, config)
   signInRoutes(app, control, config)
   eventRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
@@ -123,7 +125,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
 
 const WEBHOOKS = /\/webhooks(?:\/|$)/
 const TENANT = '/projects/:p/environments/:e/tenants/:t'
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot', 'sign-in-checks'].map(
+const DIRECTORY = ['users', 'groups', 'memberships', 'roles', 'events', 'snapshot', 'sign-in-checks'].map(
   (name) => `${TENANT}/${name}`,
 )
 

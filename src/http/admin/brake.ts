@@ -41,6 +41,7 @@ const item = z
     group: z.object({ id: z.uuid(), displayName: z.string().nullable() }).nullable().openapi({
       description: 'Where it is about the members of a group.',
     }),
+    role: z.string().nullable().openapi({ description: 'Where it is about who has a role: its key.' }),
   })
   .openapi('HeldItem')
 

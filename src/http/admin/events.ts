@@ -50,7 +50,7 @@ const event = z
     time: z.string(),
     resource: z.object({ type: z.string(), id: z.uuid(), version: z.number().int() }).openapi({
       description:
-        'Of events about the tenant and its keys the tenant, as `Tenant`; of the leaver brake its hold, as `Brake`.',
+        'Of events about the tenant and its keys the tenant, as `Tenant`; of roles the role, as `Role`; of the leaver brake its hold, as `Brake`.',
     }),
     requestId: z.string(),
     actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
@@ -97,7 +97,7 @@ const snapshot = createRoute({
   path: `${OF_TENANT}/snapshot`,
   tags: ['Events'],
   description:
-    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
+    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, `role` with users who have it, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
   request: { params: tenantParams },
   responses: {
     200: { description: 'All resources and members', content: { 'application/x-ndjson': { schema: z.string() } } },

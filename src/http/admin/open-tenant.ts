@@ -32,6 +32,7 @@ export async function openTenant(
   const repositories = forTenant(c.var.database, {
     ...{ tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId },
     defersReferences: settings.deferReferenceChecks,
+    hasRoles: settings.roleRules.length > 0,
   })
   return { tenant: context, repositories }
 }

@@ -67,6 +67,7 @@ export function scimGateway({ control, database, issuers, origin }: GatewayDeps,
       repositories: forTenant(database, {
         ...{ tenantId: tenant.id, baseUrl: tenant.baseUrl, requestId, actor: principal?.keyId ?? 'anonymous' },
         defersReferences: tenant.settings.deferReferenceChecks && tenant.deviations.has('deferred-references'),
+        hasRoles: tenant.settings.roleRules.length > 0,
       }),
     })
     c.set('idInAnswer', true)
