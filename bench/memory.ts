@@ -25,7 +25,8 @@ export async function measureMemory(bench: Bench, databaseUrl: string, progress:
   const { load, options, world } = bench
   // p99 wants some hundreds of requests.
   const windowMs = Math.max(options.windowMs, 400)
-  progress.note('memory: idle')
+  progress.begin(LOADS.length + 2)
+  progress.step('memory: idle')
   const gateway = await startGateway(gatewayEnv(databaseUrl), options.gateway)
   const other = startLoad()
   other.know(world)
@@ -41,12 +42,12 @@ export async function measureMemory(bench: Bench, databaseUrl: string, progress:
   }
   const watched = await highest(gateway.pid, async () => {
     for (const name of LOADS) {
-      progress.note(`memory: ${name}`)
+      progress.step(`memory: ${name}`)
       await load.run(window(name, largest, name.startsWith('page') ? 4 : 16, 2 * windowMs))
     }
   })
 
-  progress.note('memory: a large group beside a small tenant')
+  progress.step('memory: a large group beside a small tenant')
   const smallest = shortNumber(world.sizes[0]?.users ?? 0)
   const lookUps = (durationMs: number) => window('look-up-userName', smallest, 2, durationMs)
   await other.run(lookUps(windowMs))

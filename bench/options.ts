@@ -30,18 +30,20 @@ export interface Options {
   readonly gateway: string | undefined
   /** Folder for the report. */
   readonly results: string
+  /** Whether it is a whole run, whose numbers are those of the README. */
+  readonly whole: boolean
 }
 
 export const USAGE = `npm run bench -- [options]
   --quick          two minutes: 1,000 and 100,000 users, groups to 10,000, short windows
-  --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "start", "peers", "flame";
-                   several with commas. Fills what these need and no more
+  --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "written", "start",
+                   "webhooks", "peers", "flame"; several with commas. Fills what these need and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
   --groups N,N     members of the groups (100,10000,100000; quick 100,10000)
   --rounds N       interleaved rounds (5; quick 3)
-  --window MS      length of one window (1500; quick 120)
+  --window MS      length of one window (1000; quick 120)
   --sync N         users of the first sync (100000; quick 2000)
   --gateway PATH   another build's main.js (dist/main.js)
   --results PATH   folder for the report (bench/results; with --quick or --only bench/results/trial)
@@ -70,7 +72,8 @@ export function readOptions(args: readonly string[]): Options {
     naturals(values[name] ?? `${otherwise}`, name)[0] as number
   const only = values.only.split(',').filter(Boolean)
   const syncUsers = number('sync', quick ? 2_000 : 100_000)
-  const windowMs = number('window', quick ? 120 : 1_500)
+  const part = quick || only.length > 0
+  const windowMs = number('window', quick ? 120 : 1_000)
   return {
     quick,
     only,
@@ -78,15 +81,16 @@ export function readOptions(args: readonly string[]): Options {
     groups: naturals(values.groups ?? (quick ? '100,10000' : '100,10000,100000'), 'groups'),
     rounds: number('rounds', quick ? 3 : 5),
     windowMs,
-    warmUpMs: quick ? windowMs : 1_000,
+    warmUpMs: quick ? windowMs : 500,
     sync: { users: syncUsers, groups: Math.ceil(syncUsers / (quick ? 40 : 100)), memberships: 5 * syncUsers },
     dayTenants: quick ? 100 : 1_000,
     peers: !quick || values.peers,
     flame: !quick || values.flame,
     peerGroups: quick ? [100, 1_000] : [100, 1_000, 10_000],
-    peerWindowMs: Math.max(windowMs, 300),
+    peerWindowMs: Math.min(Math.max(windowMs, 300), 600),
     gateway: values.gateway,
-    results: values.results ?? (quick || only.length > 0 ? join(RESULTS, 'trial') : RESULTS),
+    results: values.results ?? (part ? join(RESULTS, 'trial') : RESULTS),
+    whole: !part && values.results === undefined && values.gateway === undefined,
   }
 }
 

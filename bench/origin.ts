@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { cpus, release, totalmem, type } from 'node:os'
+import { existsSync, readFileSync } from 'node:fs'
+import { cpus, totalmem, type } from 'node:os'
 
 /** What a reader has to know of a run in order to do it again. */
 export interface Origin {
@@ -16,7 +16,8 @@ const PACKAGES = ['hono', '@hono/node-server', 'postgres', 'undici']
 
 /** Where and with what this process runs; `postgres` describes the server. */
 export function originOf(postgres: string): Origin {
-  const args = process.argv.slice(2)
+  // Where files lie on a machine is nobody's business.
+  const args = process.argv.slice(2).map((arg) => arg.replace(/^\/.*\/(?=[^/]+\/[^/]+$)/, '…/'))
   const own = packageJson(new URL('../package.json', import.meta.url))
   const commit = git('rev-parse', '--short', 'HEAD')
   const changed = git('status', '--porcelain') === '' ? '' : ' and changes'
@@ -27,14 +28,21 @@ export function originOf(postgres: string): Origin {
   return {
     date: new Date().toISOString(),
     command: ['npm run bench', ...(args.length === 0 ? [] : ['--', ...args])].join(' '),
-    machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${type()} ${release()}`,
+    machine: `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${system()}`,
     versions: {
       Rollcall: commit === undefined ? own.version : `${own.version} (${commit}${changed})`,
       Node: process.versions.node,
-      PostgreSQL: postgres.replace(/^PostgreSQL /, ''),
+      PostgreSQL: postgres.replace(/^PostgreSQL /, '').replace(/ \(\/.*\)$/, ''),
       ...Object.fromEntries(packages),
     },
   }
+}
+
+/** Its name for people, where it has one. */
+function system(): string {
+  const file = '/etc/os-release'
+  const name = existsSync(file) ? /^PRETTY_NAME="(.*)"$/m.exec(readFileSync(file, 'utf8'))?.[1] : undefined
+  return name ?? type()
 }
 
 const packageJson = (url: URL) => JSON.parse(readFileSync(url, 'utf8')) as { version: string }

@@ -6,7 +6,9 @@ import type { Filling, Workload } from './workloads/workload.ts'
 const BESIDES = {
   'round-trips': ['sizes', 'groups'],
   memory: ['sizes', 'groups'],
+  written: ['groups'],
   start: [],
+  webhooks: ['sizes'],
   peers: [],
   flame: ['sizes'],
 } as const satisfies Record<string, readonly Filling[]>

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import postgres from 'postgres'
 import { cursorSealer, queryFingerprint } from '../src/provisioning/cursor.ts'
 import { parseQuery } from '../src/scim/search-request.ts'
+import { ADMIN_KEY, adminAt } from './admin.ts'
 import { filler } from './fill.ts'
 import type { Options } from './options.ts'
 import { idOf } from './population.ts'
@@ -10,8 +11,6 @@ import type { Progress } from './progress.ts'
 import type { Filling } from './workloads/workload.ts'
 import { type BenchTenant, DAY_USERS, GROUP_INDEX, PAGE, SPARE, type World } from './world.ts'
 
-const ENVIRONMENT = '/projects/default/environments/dev'
-const ADMIN_KEY = `bench-${randomBytes(16).toString('hex')}`
 const CURSOR_KEY = randomBytes(32).toString('hex')
 
 /** The gateway as it is measured: with its defaults, but for room for a bulk of 1,000 whole users. */
@@ -39,20 +38,12 @@ export async function prepare(
   progress: Progress,
 ): Promise<{ world: World; gateway: Server }> {
   const gateway = await startGateway(gatewayEnv(databaseUrl), options.gateway)
-  const admin = async <Answer>(path: string, body: object): Promise<Answer> => {
-    const response = await fetch(`${gateway.origin}/api/v1${ENVIRONMENT}${path}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    })
-    if (!response.ok) throw new Error(`${path} was answered ${response.status} ${await response.text()}`)
-    return (await response.json()) as Answer
-  }
+  const admin = adminAt(gateway.origin)
   const newTenant = async (key: string, users: number): Promise<BenchTenant> => {
-    const { id } = await admin<{ id: string }>('/tenants', { key })
+    const { id } = await admin<{ id: string }>('POST', '/tenants', { key })
     return { id, key, users }
   }
-  const { key: apiKey } = await admin<{ key: string }>('/api-keys', { name: 'bench' })
+  const { key: apiKey } = await admin<{ key: string }>('POST', '/api-keys', { name: 'bench' })
 
   const sizes: BenchTenant[] = []
   for (const users of parts.has('sizes') ? options.sizes : []) sizes.push(await newTenant(`users-${users}`, users))
@@ -66,6 +57,7 @@ export async function prepare(
   const fill = await filler(sql)
   for (const tenant of [...sizes, ...(parts.has('groups') ? [groupTenant] : [])]) {
     await fill.users(tenant, (made) => progress.portion(`filling ${tenant.key}: users`, made, tenant.users))
+    await fill.verify(tenant)
   }
   if (parts.has('groups')) await fill.groups(groupTenant, groups)
   for (const [i, tenant] of day.entries()) {
@@ -73,6 +65,7 @@ export async function prepare(
     await fill.users(tenant)
     await fill.groups(tenant, [{ id: idOf(tenant.id, GROUP_INDEX), members: DAY_USERS / 2 }])
   }
+  for (const tenant of day.slice(0, 1)) await fill.verify(tenant)
   progress.note('vacuum and checkpoint')
   await fill.settle()
   await sql.end()

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Measured } from './programs/closed-loop.ts'
 import type { Window } from './programs/load.ts'
@@ -22,6 +22,7 @@ export interface Server {
   readonly pid: number
   /** From the start of the process to its first answer. */
   readonly startMs: number
+  alive(): boolean
   stop(): Promise<void>
 }
 
@@ -35,6 +36,10 @@ export const startGateway = (env: Readonly<Record<string, string>>, main = GATEW
 /** Starts the bare server beside it. */
 export const startCeiling = (databaseUrl: string): Promise<Server> =>
   startServer('ceiling', ['--import', 'tsx', program('ceiling')], { DATABASE_URL: databaseUrl })
+
+/** Starts a receiver of webhooks. */
+export const startReceiver = (): Promise<Server> =>
+  startServer('receiver', ['--import', 'tsx', program('receiver')], {})
 
 const program = (name: string) => fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url))
 
@@ -73,6 +78,7 @@ export async function startServer(
     said,
     pid: child.pid ?? 0,
     startMs: performance.now() - started,
+    alive: () => lives(child),
     stop: async () => {
       child.kill('SIGTERM')
       await ended
@@ -81,6 +87,8 @@ export async function startServer(
   }
 }
 
+const lives = ({ exitCode, signalCode }: ChildProcess) => exitCode === null && signalCode === null
+
 /** Options for Node, such as `--cpu-prof`, for those who look for where time goes. */
 const execArgv = () => (process.env.BENCH_NODE_OPTIONS ?? '').split(' ').filter(Boolean)
 
@@ -88,7 +96,9 @@ const execArgv = () => (process.env.BENCH_NODE_OPTIONS ?? '').split(' ').filter(
 export interface Load {
   /** Tells it what there is; to be called before `run`. */
   know(world: World): void
+  /** Rejects where an answer is not as it should be, or the generator ends. */
   run(window: Window): Promise<Measured>
+  alive(): boolean
   stop(): void
 }
 
@@ -101,12 +111,16 @@ export function startLoad(): Load {
     know: (world) => void child.send(world),
     run: (window) =>
       new Promise((resolve, reject) => {
+        const ended = () => reject(new Error('the load generator has ended'))
+        child.once('exit', ended)
         child.once('message', (answer: { measured: Measured } | { error: string }) => {
+          child.off('exit', ended)
           if ('measured' in answer) resolve(answer.measured)
           else reject(new Error(answer.error))
         })
         child.send(window)
       }),
+    alive: () => lives(child),
     stop: () => void child.kill('SIGKILL'),
   }
 }
@@ -116,7 +130,8 @@ const TICK_MS = 10
 
 /** CPU time in ms that a process and all its children, those that have ended among them, have had so far. */
 export function cpuMs(pid: number): number {
-  const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+  const tasks = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : []
+  const children = tasks.flatMap((task) =>
     contents(`/proc/${pid}/task/${task}/children`).trim().split(' ').filter(Boolean).map(Number),
   )
   // The command stands in brackets and may hold anything; user and system time are the 12th and 13th number behind it.

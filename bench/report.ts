@@ -14,6 +14,9 @@ import type { RoundTrips } from './round-trips.ts'
 import type { StartResult } from './start-times.ts'
 import { ratioTarget, verdicts } from './targets.ts'
 import type { Verdict } from './verdict.ts'
+import type { WebhooksResult } from './webhooks/measure.ts'
+import { webhooksSection } from './webhooks/report.ts'
+import type { Written } from './written.ts'
 
 /** Everything that a run has found out. */
 export interface Findings {
@@ -26,20 +29,31 @@ export interface Findings {
   readonly start: StartResult | undefined
   readonly peers: PeersResult | Refusal | undefined
   readonly flames: readonly FlameResult[]
+  readonly written: readonly Written[]
+  readonly webhooks: WebhooksResult | undefined
+  /** Parts that could not be measured. */
+  readonly failed: readonly { readonly part: string; readonly why: string }[]
 }
+
+/** What is known before anything was measured. */
+export const nothingYet = (origin: Origin, options: Options): Findings => ({
+  ...{ origin, options, seconds: 0, results: [], roundTrips: [], written: [], flames: [], failed: [] },
+  ...{ memory: undefined, start: undefined, peers: undefined, webhooks: undefined },
+})
 
 /** Writes `report.md`, `report.json` and `ratios.svg` into `folder`, and gives the text of the report. */
 export function writeReport(folder: string, findings: Findings): string {
   const judged = verdicts(findings)
   const text = markdown(findings, judged)
-  writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...findings, verdicts: judged }, null, 2)}\n`)
+  const { gateway: _, results: _folder, ...options } = findings.options
+  writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...findings, options, verdicts: judged }, null, 2)}\n`)
   writeFileSync(join(folder, 'ratios.svg'), ratioChart(findings.results))
   writeFileSync(join(folder, 'report.md'), text)
   return text
 }
 
 function markdown(
-  { origin, seconds, options, results, roundTrips, peers, flames }: Findings,
+  { origin, seconds, options, results, roundTrips, written, webhooks, peers, flames, failed }: Findings,
   judged: readonly Verdict[],
 ): string {
   const missed = judged.filter(({ reached }) => !reached).length
@@ -63,7 +77,7 @@ ${table(
   ['Target', 'Wanted', 'Measured', ''],
   judged.map(({ what, target, measured, reached }) => [what, target, measured, reached ? 'reached' : '**missed**']),
 )}
-
+${failed.map(({ part, why }) => `\n${part} could not be measured: ${why}\n`).join('')}
 ## Workloads
 
 CPU in µs per request: server + PostgreSQL. Times in ms, p50 / p99. \`c\`: connections.
@@ -91,7 +105,7 @@ ${table(
   ]),
 )}
 
-${roundTripsSection(roundTrips)}${peersSection(peers)}
+${writtenSection(written)}${roundTripsSection(roundTrips)}${webhooksSection(webhooks)}${peersSection(peers)}
 ${flames.map(flameSection).join('\n')}`
 }
 
@@ -100,13 +114,24 @@ function roundTripsSection(roundTrips: readonly RoundTrips[]): string {
   if (roundTrips.length === 0) return ''
   return `## Round trips to PostgreSQL
 
-Counted between the gateway's driver and PostgreSQL, per request, once every connection has prepared its statements. Control
-data is confirmed twice in a second, whatever the number of requests; that is the fraction.
+Counted between the gateway's driver and PostgreSQL for one request after the other, once every connection has prepared its
+statements; the lowest of some. What the gateway asks for itself now and then, such as whether control data has changed, is not in them.
 
 ${table(
   ['Workload', 'Round trips'],
-  roundTrips.map(({ title, case: name, perRequest }) => [`${title}, ${name}`, perRequest.toFixed(2)]),
+  roundTrips.map(({ title, case: name, perRequest }) => [`${title}, ${name}`, String(perRequest)]),
 )}
+
+`
+}
+
+/** Empty where it was not measured. */
+function writtenSection(written: readonly Written[]): string {
+  if (written.length === 0) return ''
+  const each = written.map(({ case: name, bytes }) => `${name}: ${(bytes / 1_024).toFixed(1)} KB`)
+  return `## What a replacement of a whole list of members writes
+
+PostgreSQL's log of changes grows by so much with one request that sends the list: ${each.join('; ')}.
 
 `
 }
@@ -120,11 +145,17 @@ function flameSection({ title, case: size, file, owners, functions }: FlameResul
       .join(', ')
   return `## Where the gateway's time goes: ${title}, ${size} users
 
-By who wrote the code: ${list(owners, 8)}. By function, without what it calls: ${list(functions, 10)}.
+Rollcall's own code takes ${list(owners.filter(isOurs), 1).replace('Rollcall ', '') || '0 %'} of it; ${list(
+    owners.filter((one) => !isOurs(one)),
+    7,
+  )} take the rest. By function,
+without what it calls: ${list(functions, 10)}.
 
 ![Flame graph](${file})
 `
 }
+
+const isOurs = ({ what }: FlameResult['owners'][number]) => what === 'Rollcall'
 
 const ratioCell = (result: CaseResult): string => {
   const target = ratioTarget(result)

@@ -5,17 +5,37 @@ import { type Bench, type CaseResult, measure, warmUp } from './measure.ts'
 import { measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
 import { originOf } from './origin.ts'
-import { chosenParts } from './parts.ts'
-import { measurePeers, peerSteps } from './peers/measure.ts'
-import { postgresPid, prepare } from './prepare.ts'
-import { startCeiling, startLoad } from './processes.ts'
-import { progressOn } from './progress.ts'
-import { type Findings, writeReport } from './report.ts'
+import { type Beside, chosenParts } from './parts.ts'
+import { measurePeers } from './peers/measure.ts'
+import { gatewayEnv, postgresPid, prepare } from './prepare.ts'
+import { type Load, startCeiling, startGateway, startLoad } from './processes.ts'
+import { type Progress, progressOn } from './progress.ts'
+import { putIntoReadme } from './readme.ts'
+import { type Findings, nothingYet, writeReport } from './report.ts'
 import { measureRoundTrips } from './round-trips.ts'
 import { measureStart } from './start-times.ts'
+import { measureWebhooks } from './webhooks/measure.ts'
+import type { Workload } from './workloads/workload.ts'
+import type { World } from './world.ts'
+import { measureWritten } from './written.ts'
 
 /** A server that has the memory for a million users, as one in production would. */
 const POSTGRES_SETTINGS = ['shared_buffers=2GB', 'max_wal_size=8GB']
+
+/** Measures a part besides the workloads. */
+type Measuring = (bench: Bench, databaseUrl: string, progress: Progress) => Promise<Partial<Findings>>
+
+const peers: Measuring = async (...its) => ({ peers: await measurePeers(...its) })
+
+/** Those that start a gateway of their own, in the order to run them. */
+const alone: readonly (readonly [Beside, Measuring])[] = [
+  ['round-trips', async (...its) => ({ roundTrips: await measureRoundTrips(...its) })],
+  ['memory', async (...its) => ({ memory: await measureMemory(...its) })],
+  ['written', async (...its) => ({ written: await measureWritten(...its) })],
+  ['start', async (...its) => ({ start: await measureStart(...its) })],
+  ['webhooks', async (...its) => ({ webhooks: await measureWebhooks(...its) })],
+  ['flame', async (...its) => ({ flames: await measureFlames(...its) })],
+]
 
 async function main(): Promise<void> {
   if (process.argv.includes('--help')) {
@@ -23,55 +43,78 @@ async function main(): Promise<void> {
     return
   }
   const { options, parts } = commandLine()
-  const { workloads, besides, fill } = parts
   const progress = progressOn(process.stderr)
   const begun = Date.now()
 
   progress.note('starting PostgreSQL')
   const server = await startPostgres({ fsync: true, settings: POSTGRES_SETTINGS })
-  const origin = originOf(server.description)
-  const { world, gateway } = await prepare(server.url, options, fill, progress)
-  const bench: Bench = {
-    ...{ options, world, load: startLoad(), postgresPid: await postgresPid(server.url) },
+  const { world, gateway } = await prepare(server.url, options, parts.fill, progress)
+  let bench: Bench = {
+    ...{ options, world, load: loadFor(world), postgresPid: await postgresPid(server.url) },
     servers: { ours: gateway, ceiling: await startCeiling(server.url) },
   }
-  bench.load.know(world)
 
   mkdirSync(options.results, { recursive: true })
-  let findings: Findings = {
-    ...{ origin, options, seconds: 0, results: [], roundTrips: [] },
-    ...{ memory: undefined, start: undefined, peers: undefined, flames: [] },
-  }
-  // After every part, so that what comes later cannot take an hour's results with it.
+  let findings = nothingYet(originOf(server.description), options)
   const found = (more: Partial<Findings>) => {
     findings = { ...findings, ...more, seconds: Math.round((Date.now() - begun) / 1_000) }
     return writeReport(options.results, findings)
   }
-
-  const rounds = workloads.flatMap((w) =>
-    w.cases(world).map((c) => options.rounds + (c.requests === undefined ? 1 : 0)),
-  )
-  progress.begin(rounds.reduce((sum, n) => sum + n, 0))
-  if (workloads[0] !== undefined) await warmUp(bench, workloads[0], progress.note)
-  for (const workload of workloads) {
-    const measured = await measure(bench, workload, progress.step)
-    found({ results: [...findings.results, ...measured] })
-    for (const one of measured) progress.say(summary(one))
+  /** Writes the report after every part, and goes on where one fails: what was found is not lost with it. */
+  const attempt = async (part: string, work: () => Promise<Partial<Findings>>) => {
+    try {
+      found(await work())
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      progress.say(`${part} failed: ${why}`)
+      found({ failed: [...findings.failed, { part, why }] })
+    }
+    bench = bench.load.alive() ? bench : { ...bench, load: loadFor(world) }
   }
-  await bench.servers.ceiling.stop()
-  progress.begin(besides.has('peers') ? peerSteps(options) : 0)
-  if (besides.has('peers')) found({ peers: await measurePeers(bench, server.url, progress) })
-  await bench.servers.ours.stop()
-  progress.begin(0)
-  if (besides.has('round-trips')) found({ roundTrips: await measureRoundTrips(bench, server.url, progress) })
-  if (besides.has('memory')) found({ memory: await measureMemory(bench, server.url, progress) })
-  if (besides.has('start')) found({ start: await measureStart(server.url, options, progress) })
-  if (besides.has('flame')) found({ flames: await measureFlames(bench, server.url, options.results, progress) })
+
+  progress.begin(rounds(parts.workloads, bench))
+  const [first] = parts.workloads
+  if (first !== undefined) await warmUp(bench, first, progress.note)
+  for (const workload of parts.workloads) {
+    await attempt(workload.name, async () => {
+      const measured = await measure(bench, workload, progress.step)
+      for (const one of measured) progress.say(summary(one))
+      return { results: [...findings.results, ...measured] }
+    })
+    bench = { ...bench, servers: await revived(bench, server.url) }
+  }
+  if (parts.besides.has('peers')) await attempt('peers', () => peers(bench, server.url, progress))
+  for (const each of Object.values(bench.servers)) await each.stop()
+  for (const [name, work] of alone) {
+    if (parts.besides.has(name)) await attempt(name, () => work(bench, server.url, progress))
+  }
   bench.load.stop()
   const text = found({})
   await server.stop()
+  if (options.whole) putIntoReadme()
   process.stdout.write(text)
+  process.exitCode = findings.failed.length > 0 ? 1 : 0
 }
+
+/** The servers, and in the place of one that has ended a new one: what failed may have taken it along. */
+const revived = async ({ options, servers: { ours, ceiling } }: Bench, databaseUrl: string) => ({
+  ours: ours.alive() ? ours : await startGateway(gatewayEnv(databaseUrl), options.gateway),
+  ceiling: ceiling.alive() ? ceiling : await startCeiling(databaseUrl),
+})
+
+function loadFor(world: World): Load {
+  const load = startLoad()
+  load.know(world)
+  return load
+}
+
+/** Steps of all workloads. */
+const rounds = (workloads: readonly Workload[], { options, world }: Bench): number =>
+  workloads
+    .flatMap((workload) =>
+      workload.cases(world).map(({ requests }) => options.rounds + (requests === undefined ? 1 : 0)),
+    )
+    .reduce((sum, n) => sum + n, 0)
 
 /** What was asked for; ends with a line for people where that makes no sense. */
 function commandLine() {

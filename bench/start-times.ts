@@ -1,8 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { median } from './measure.ts'
-import type { Options } from './options.ts'
+import { type Bench, median } from './measure.ts'
 import { gatewayEnv } from './prepare.ts'
 import { startGateway } from './processes.ts'
 import type { Progress } from './progress.ts'
@@ -16,19 +15,21 @@ export interface StartResult {
 
 /** Starts and stops the gateway on the database and on embedded folders, new ones and one that is there. */
 export async function measureStart(
+  { options: { gateway, quick } }: Bench,
   databaseUrl: string,
-  { gateway, quick }: Options,
   progress: Progress,
 ): Promise<StartResult> {
+  const each = quick ? 1 : 3
+  progress.begin(3 * each)
   const times = async (what: string, env: (i: number) => Record<string, string>) => {
-    const each: number[] = []
-    for (let i = 0; i < (quick ? 1 : 3); i++) {
-      progress.note(`start: ${what}`)
+    const taken: number[] = []
+    for (let i = 0; i < each; i++) {
+      progress.step(`start: ${what}`)
       const server = await startGateway(env(i), gateway)
-      each.push(server.startMs)
+      taken.push(server.startMs)
       await server.stop()
     }
-    return median(each)
+    return median(taken)
   }
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-bench-'))
   try {

@@ -6,7 +6,10 @@ import type { PeersResult } from './peers/measure.ts'
 import { peerVerdicts } from './peers/report.ts'
 import type { StartResult } from './start-times.ts'
 import { atLeast, atMost, type Verdict } from './verdict.ts'
+import type { WebhooksResult } from './webhooks/measure.ts'
+import { webhookVerdicts } from './webhooks/report.ts'
 import { shortNumber } from './workloads/workload.ts'
+import type { Written } from './written.ts'
 
 /** Requests per second, ours to the ceiling's, at the least; the worst case of the workload counts. */
 export const RATIOS: Readonly<Record<string, number>> = {
@@ -56,14 +59,21 @@ export function verdicts({
   memory,
   start,
   peers,
+  written,
+  webhooks,
 }: {
   readonly results: readonly CaseResult[]
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
   readonly peers: PeersResult | Refusal | undefined
+  readonly written: readonly Written[]
+  readonly webhooks: WebhooksResult | undefined
 }): Verdict[] {
   const against = peers === undefined || 'cannot' in peers ? [] : peerVerdicts(peers)
-  return [...ratios(results), ...growth(results), ...ofMemory(memory), ...ofStart(start), ...against]
+  return [
+    ...[...ratios(results), ...against, ...growth(results), ...ofWritten(written)],
+    ...[...ofMemory(memory), ...ofStart(start), ...(webhooks === undefined ? [] : webhookVerdicts(webhooks))],
+  ]
 }
 
 const ratios = (results: readonly CaseResult[]): Verdict[] =>
@@ -99,8 +109,16 @@ function growth(results: readonly CaseResult[]): Verdict[] {
 }
 
 /** Rounds are compared one by one, so that what the machine did meanwhile meets both. */
-const ratioOfTimes = (to: CaseResult, from: CaseResult): number =>
+export const ratioOfTimes = (to: CaseResult, from: CaseResult): number =>
   median(to.ours.p50s.map((time, i) => time / (from.ours.p50s[i] ?? Number.NaN)))
+
+/** A replacement of a list that changes a thousandth of what another does writes at most a twentieth. */
+function ofWritten(written: readonly Written[]): Verdict[] {
+  const [few, many] = [written[0], written.at(-1)]
+  if (few === undefined || many === undefined || few === many) return []
+  const what = `Replace the whole list of members: bytes written with ${few.case} ÷ ${many.case}`
+  return [atMost(what, few.bytes / many.bytes, 0.05)]
+}
 
 function ofMemory(memory: MemoryResult | undefined): Verdict[] {
   if (memory === undefined) return []

@@ -254,6 +254,7 @@ CREATE TABLE "webhook_deliveries" (
 	"due_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"first_tried_at" timestamp (3) with time zone,
 	"dead" boolean DEFAULT false NOT NULL,
+	"taken" integer DEFAULT 0 NOT NULL,
 	"last_status" integer,
 	"last_error" text,
 	CONSTRAINT "webhook_deliveries_tenant_id_endpoint_id_position_pk" PRIMARY KEY("tenant_id","endpoint_id","position")
@@ -268,6 +269,7 @@ CREATE TABLE "webhook_endpoints" (
 	"event_types" text[] NOT NULL,
 	"snapshot" boolean DEFAULT false NOT NULL,
 	"secret" text NOT NULL,
+	"stream" jsonb,
 	"previous_secret" text,
 	"previous_secret_until" timestamp (3) with time zone,
 	"enabled" boolean DEFAULT true NOT NULL,

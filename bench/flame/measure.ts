@@ -27,21 +27,21 @@ const WORKLOADS = ['look-up-userName', 'create']
 const WARM_UP_MS = 2_500
 const PROFILED_MS = 4_000
 
-/** Profiles a gateway of its own during the look-up and the create, and writes a flame graph of each into `folder`. */
+/** Profiles a gateway of its own during the look-up and the create, and writes a flame graph of each beside the report. */
 export async function measureFlames(
   { load, options, world }: Bench,
   databaseUrl: string,
-  folder: string,
   progress: Progress,
 ): Promise<FlameResult[]> {
   const scratch = mkdtempSync(join(tmpdir(), 'rollcall-profile-'))
   const results: FlameResult[] = []
+  progress.begin(WORKLOADS.length)
   try {
     for (const name of WORKLOADS) {
       const workload = workloads.find((one) => one.name === name)
       const found = workload?.cases(world).at(-1)
       if (!workload || !found) throw new Error(`there is no ${name}`)
-      progress.note(`flame: ${name} ${found.name}`)
+      progress.step(`flame: ${name} ${found.name}`)
       const profile = join(scratch, `${name}.cpuprofile`)
       const env = { PORT: '0', ...gatewayEnv(databaseUrl), PROFILE_TO: profile }
       const gateway = await startServer('gateway', ['--import', PROFILER, options.gateway ?? GATEWAY], env)
@@ -57,7 +57,11 @@ export async function measureFlames(
       while (!existsSync(profile)) await pause(20)
       await gateway.stop()
       results.push(
-        write(JSON.parse(readFileSync(profile, 'utf8')), { name, title: workload.title, size: found.name }, folder),
+        write(
+          JSON.parse(readFileSync(profile, 'utf8')),
+          { name, title: workload.title, size: found.name },
+          options.results,
+        ),
       )
     }
   } finally {

@@ -34,20 +34,20 @@ export interface PeersResult {
   readonly users: number
   /** The gateway first. */
   readonly servers: readonly { readonly name: string; readonly title: string; readonly usersPerSecond: number }[]
+  readonly left: readonly Left[]
   readonly cases: readonly PeerCaseResult[]
   /** What was asked once: `yes`, or what happened. */
   readonly once: readonly { readonly title: string; readonly answers: Readonly<Record<string, Refusal | 'yes'>> }[]
 }
+
+/** A server that could not be set up, and why. */
+export type Left = Refusal & { readonly title: string }
 
 interface Taking {
   readonly target: Target
   readonly server: Server
   readonly title: string
 }
-
-/** Steps that `measurePeers` will take, for the progress. */
-export const peerSteps = ({ peerGroups, rounds }: Bench['options']): number =>
-  peerCases(peerGroups).length * (rounds + 1) + PEERS.length
 
 /** Installs, starts and fills the others and the gateway's tenant for it, and measures all of them in turns; or says why npm could not. */
 export async function measurePeers(
@@ -56,6 +56,7 @@ export async function measurePeers(
   progress: Progress,
 ): Promise<PeersResult | Refusal> {
   const { peerGroups: groups, rounds, peerWindowMs } = bench.options
+  progress.begin(peerCases(groups).length * (rounds + 1) + PEERS.length)
   progress.note('peers: installing them by npm, outside the project')
   const folder = await installPeers().catch((error: Error): Refusal => ({ cannot: error.message }))
   // An hour of other measurements is not to be lost where there is no registry.
@@ -63,17 +64,22 @@ export async function measurePeers(
   const client = startClient(progress)
   const { apiKey, basePath } = bench.world
   const gateway = { name: OURS, origin: bench.servers.ours.origin, base: `${basePath}/peers`, token: apiKey }
-  const all: Taking[] = [{ target: gateway, server: bench.servers.ours, title: 'Gateway' }]
+  const all: Taking[] = []
+  const left: Left[] = []
+  const usersPerSecond: number[] = []
+  const fill = async (taking: Taking) => {
+    const { users, seconds } = await client.fill({ do: 'fill', target: taking.target, groups })
+    all.push(taking)
+    usersPerSecond.push(users / seconds)
+  }
+  await fill({ target: gateway, server: bench.servers.ours, title: 'Gateway' })
   for (const peer of PEERS) {
     progress.step(`peers: starting ${peer.name}`)
     const title = `${peer.title} ${versionOf(peer.package)}, ${peer.with}`
-    all.push({ title, ...(await startPeer(peer.name, folder, databaseUrl)) })
-  }
-
-  const usersPerSecond: number[] = []
-  for (const { target } of all) {
-    const { users, seconds } = await client.fill({ do: 'fill', target, groups })
-    usersPerSecond.push(users / seconds)
+    // Who cannot be set up is told of, and the others are compared.
+    await startPeer(peer.name, folder, databaseUrl)
+      .then((started) => fill({ title, ...started }))
+      .catch((error: Error) => left.push({ title, cannot: error.message }))
   }
   progress.note('peers: vacuum, as there would be in time')
   for (const { target } of all) await settle(target.name === OURS ? databaseUrl : databaseOf(target.name, databaseUrl))
@@ -109,7 +115,7 @@ export async function measurePeers(
     title,
     usersPerSecond: usersPerSecond[i] ?? 0,
   }))
-  return { users: peerUsers(groups), servers, cases, once }
+  return { users: peerUsers(groups), servers, left, cases, once }
 }
 
 const inShort = ([name, side]: [string, PeerSide]) =>

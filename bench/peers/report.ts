@@ -8,6 +8,8 @@ import type { PeerCaseResult, PeerSide, PeersResult } from './measure.ts'
 const RATIOS: readonly (readonly [workload: string, name: string, least: number])[] = [
   ['read', 'users', 2.5],
   ['look-up-userName', 'users', 5],
+  ['look-up-externalId', 'users', 5],
+  ['look-up-work-email', 'users', 5],
   ['create', 'users', 5],
   ['deactivate', 'users', 3],
   ['member', '10k', 500],
@@ -28,7 +30,10 @@ export function peerVerdicts({ cases }: PeersResult): Verdict[] {
 }
 
 /** The quickest of the others; of groups, among those that show their members at all. */
-function bestOf(one: PeerCaseResult, cases: readonly PeerCaseResult[]): { name: string; ratio: number } | undefined {
+export function bestOf(
+  one: PeerCaseResult,
+  cases: readonly PeerCaseResult[],
+): { name: string; ratio: number } | undefined {
   const shown = cases.find((c) => c.workload === 'group' && c.name === one.name)
   const able = Object.entries(one.sides).flatMap(([name, side]) =>
     name === OURS || 'cannot' in side || (shown?.sides[name] && 'cannot' in shown.sides[name])
@@ -44,7 +49,7 @@ const OURS = 'gateway'
 export function peersSection(result: PeersResult | Refusal | undefined): string {
   if (result === undefined) return '## Other servers\n\nLeft out of this run; `--peers` adds them.\n'
   if ('cannot' in result) return `## Other servers\n\nNot installed: ${plain(result.cannot)}\n`
-  const { users, servers, cases, once } = result
+  const { users, servers, left, cases, once } = result
   const names = servers.map(({ name }) => name)
   return `## Other servers
 
@@ -60,7 +65,7 @@ ${table(
     usersPerSecond.toFixed(0),
   ]),
 )}
-
+${left.map(({ title, cannot }) => `\n${title} could not be set up: ${plain(cannot)}\n`).join('')}
 Requests per second, p50 / p99 in ms, CPU in µs per request: server + PostgreSQL, memory of the server in MB.
 
 ${table(

@@ -13,7 +13,6 @@ const pages = (by: 'index' | 'cursor'): Workload => ({
   name: `page-by-${by}`,
   title: `List a page of ${PAGE} by ${by}`,
   connections: 4,
-  longer: 2,
   cases: (world) =>
     world.sizes.flatMap((tenant) =>
       POSITIONS.map((position): Case => {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { UNKNOWN_ATTRIBUTES, type UnknownAttributes } from '../scim/deviations/index.ts'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
 import { ADDRESS_RANGE, isAddressRange } from './addresses.ts'
@@ -53,6 +54,8 @@ export interface Settings {
   readonly groupSync: boolean
   /** How far to depart from the letter of the RFCs for clients' sake. */
   readonly mode: Mode
+  /** What becomes of attributes that no schema of the tenant has. */
+  readonly unknownAttributes: UnknownAttributes
   /** Whether two groups of a tenant may not share a displayName. */
   readonly uniqueGroupNames: boolean
   /** What becomes of a password that a client sends. */
@@ -95,6 +98,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   userSync: true,
   groupSync: true,
   mode: 'lenient',
+  unknownAttributes: 'by-mode',
   uniqueGroupNames: true,
   password: 'hash',
   rootQueries: true,
@@ -119,6 +123,7 @@ const ofTenant = {
   userSync: z.boolean(),
   groupSync: z.boolean(),
   mode: z.enum(MODES),
+  unknownAttributes: z.enum(UNKNOWN_ATTRIBUTES),
   uniqueGroupNames: z.boolean(),
   password: z.enum(['hash', 'drop', 'refuse']),
   rootQueries: z.boolean(),
@@ -176,6 +181,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     userSync: inForce('userSync'),
     groupSync: inForce('groupSync'),
     mode: inForce('mode'),
+    unknownAttributes: inForce('unknownAttributes'),
     uniqueGroupNames: inForce('uniqueGroupNames'),
     password: inForce('password'),
     rootQueries: inForce('rootQueries'),

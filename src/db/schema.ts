@@ -187,7 +187,10 @@ export const schemaDefinitions = pgTable(
   ],
 )
 
-/** Where events are sent: an address with its secrets, for all tenants of an environment or for one. */
+/**
+ * Where events are sent: an address with its secrets, for all tenants of an environment or for one. Webhooks, and streams of
+ * Security Event Tokens.
+ */
 export const webhookEndpoints = pgTable(
   'webhook_endpoints',
   {
@@ -197,14 +200,17 @@ export const webhookEndpoints = pgTable(
       .references(() => environments.id),
     /** Null for all tenants of the environment. */
     tenantId: uuid('tenant_id').references(() => tenants.id),
+    /** Empty where the receiver comes for the events. */
     url: text().notNull(),
     description: text().notNull(),
     /** `user.deleted`, `group.*`; none for all. */
     events: text('event_types').array().notNull(),
     /** Whether each event is sent with its resource as it is then. */
     snapshot: boolean().notNull().default(false),
-    /** Sealed by context/secret-box. */
+    /** Sealed by context/secret-box; empty for a stream whose receiver asks for none. */
     secret: text().notNull(),
+    /** Of a stream of Security Event Tokens, its `StreamSettings`; null for a webhook. */
+    stream: jsonb(),
     /** Signs beside `secret` until the moment below. */
     previousSecret: text('previous_secret'),
     previousSecretUntil: moment('previous_secret_until'),
@@ -449,7 +455,7 @@ export const keptUsers = pgTable(
     id: uuid().notNull(),
     uniqueKey: key('unique_key').notNull(),
     externalId: key('external_id'),
-    /** E-mail values, folded. */
+    /** E-mail values, folded; the primary one first. */
     emails: text().array().notNull(),
     version: bigint({ mode: 'number' }).notNull(),
     createdAt: moment('created_at').notNull(),
@@ -567,6 +573,8 @@ export const webhookDeliveries = pgTable(
     firstTriedAt: moment('first_tried_at'),
     /** Given up. */
     dead: boolean().notNull().default(false),
+    /** Of a stream: which of the event's tokens were taken, one bit each. */
+    taken: integer().notNull().default(0),
     lastStatus: integer('last_status'),
     lastError: text('last_error'),
   },

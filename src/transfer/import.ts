@@ -1,6 +1,8 @@
 import { type Mistake, Refusal } from '../administration/control.ts'
 import type { TenantContext } from '../context/tenant.ts'
 import { prepareChange, prepareCreate, replaced, uniqueName } from '../provisioning/prepare.ts'
+import { NoSeatLeft } from '../provisioning/refusals.ts'
+import { seatsLeft, takesSeat } from '../provisioning/seats.ts'
 import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
 import { isTakenKey, uniquenessError, writeError } from '../repositories/sql-errors.ts'
@@ -28,7 +30,8 @@ export interface Imported {
  * References of registered schemas may lead to what comes later, or has gone where it comes from, so they are not checked.
  *
  * @param inside repositories of a transaction
- * @throws {Refusal} 400 or 409 with the place of each record that cannot be taken
+ * @throws {Refusal} 400 or 409 with the place of each record that cannot be taken; 403 where there would be more active users
+ *   than the tenant may have
  */
 export async function importRecords(
   inside: Repositories,
@@ -48,10 +51,11 @@ interface Placed<R extends TransferRecord> {
 }
 
 async function importResources(
-  { resources }: Repositories,
+  inside: Repositories,
   tenant: TenantContext,
   placed: readonly Placed<ResourceRecord>[],
 ): Promise<Omit<Imported, 'members'>> {
+  const { resources } = inside
   const mistakes: Mistake[] = []
   const wrong = ({ index }: { index: number }, message: string) => mistakes.push({ path: `items.${index}`, message })
   const known = await resources.typesOf(placed.map(({ record }) => String(record.resource.id)))
@@ -79,6 +83,12 @@ async function importResources(
     }
   }
   if (mistakes.length > 0) throw refused(400, mistakes)
+  await takeSeats(
+    inside,
+    tenant,
+    made.map(({ resource }) => resource),
+    changes,
+  )
 
   const types = tenant.registry.resourceTypes
   const created =
@@ -94,6 +104,22 @@ async function importResources(
   if (updated.size < changes.length)
     throw new Refusal(409, 'Another writer changed a resource meanwhile; send the records again.')
   return { created: made.length, changed: changes.length, unchanged: placed.length - made.length - changes.length }
+}
+
+/** Makes sure of a seat for all that become active. @throws {Refusal} 403 */
+async function takeSeats(
+  inside: Repositories,
+  tenant: TenantContext,
+  made: readonly NewResource[],
+  changes: readonly ChangedResource[],
+): Promise<void> {
+  const { maxActiveUsers } = tenant.settings
+  if (maxActiveUsers === 'unlimited') return
+  const more =
+    made.filter(({ type, stored }) => takesSeat(type, stored)).length +
+    changes.reduce((sum, { activeDelta }) => sum + activeDelta, 0)
+  if (more > 0 && (await seatsLeft(inside, tenant)) < more)
+    throw new Refusal(403, new NoSeatLeft(maxActiveUsers).message)
 }
 
 /** What is stored of the resources that are there, by id. */

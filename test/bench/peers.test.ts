@@ -19,6 +19,7 @@ const result: PeersResult = {
     one('member', '10k', { quick: side(800), whole: side(1) }),
     one('create', 'users', { quick: cannot, whole: cannot }),
   ],
+  left: [{ title: 'absent', cannot: 'it ended with 1' }],
   once: [{ title: 'Bulk', answers: { gateway: 'yes', quick: cannot, whole: 'yes' } }],
 }
 
@@ -40,5 +41,6 @@ test('where nobody can, there is no target', () => {
 test('the report says what a server does not do, and keeps its table whole', () => {
   const lines = peersSection(result).split('\n')
   expect(lines).toContain('| Bulk | yes | no: shows 0 \\| members | yes |')
+  expect(lines).toContain('absent could not be set up: it ended with 1')
   expect(peersSection(undefined)).toContain('--peers')
 })

@@ -111,7 +111,10 @@ describe('Q-29 reads stay small in a tenant of 100,000 users', () => {
     ['an extension attribute eq', () => users(`${ENTERPRISE_USER_SCHEMA}:department eq "Department 777"`), 1],
     ['userName eq and active', () => users('userName eq "user777" and active eq true'), 1],
     ['page 1', () => '/Users?count=100', USERS],
+    ['the last page', () => `/Users?startIndex=${USERS - 99}&count=100`, USERS],
     ['page 1 by cursor', () => '/Users?cursor&count=100', USERS],
+    ['a group with its members', () => `/Groups/${filled.groupId(7)}`, 1],
+    ['a group without its members', () => `/Groups/${filled.groupId(7)}?excludedAttributes=members`, 1],
     ['page 1 of groups', () => '/Groups?count=100&excludedAttributes=members', GROUPS],
   ])('%s', async (_, path, total) => {
     const { answer, roundTrips, plans } = await costs('GET', path())
@@ -278,6 +281,10 @@ describe('writes stay small, and take the fewest round trips', () => {
   test('PATCH of attributes and e-mail', async () => {
     const patch = patchBody({ op: 'replace', value: { title: 'x', emails: [{ value: 'changed@x.test' }] } })
     await small(2, 'PATCH', `/Users/${filled.userId(101)}`, patch)
+  })
+
+  test('PUT', async () => {
+    await small(2, 'PUT', `/Users/${filled.userId(105)}`, userBody('user105', { title: 'y' }))
   })
 
   test('delete', async () => {

@@ -3,7 +3,7 @@ import { createEnvironment } from '../../src/administration/environments.ts'
 import { createProject } from '../../src/administration/projects.ts'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
-import { ControlPlane } from '../../src/context/control-cache.ts'
+import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Permission } from '../../src/context/principal.ts'
 import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
@@ -51,16 +51,17 @@ export interface Instance {
 export const ORIGIN = 'http://scim.test'
 
 /**
- * Starts an instance over `database`, with `env` for its configuration; the control plane goes past the recorder. With
- * `retries` it also sends webhooks, by that schedule.
+ * Starts an instance over `database`, with `env` for its configuration; the control plane goes past the recorder, and is read
+ * from `controlDatabase`. With `retries` it also sends webhooks, by that schedule.
  */
 export async function openInstance(
   database: Database,
   env: Readonly<Record<string, string>> = {},
   retries?: RetrySchedule,
+  controlDatabase: Database = database,
 ): Promise<Instance> {
   const config = loadConfig(env)
-  const control = new ControlPlane(controlStore(database), { adminKey: config.adminKey })
+  const control = new ControlPlane(controlStore(controlDatabase), { adminKey: config.adminKey })
   const recorder = recordStatements(database)
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })

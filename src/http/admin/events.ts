@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf } from '../../context/tenant.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
@@ -21,9 +21,10 @@ import { jsonAnswer, problems, tenantParams } from './schemas.ts'
 const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 
 /** Half of what load balancers let a request without an answer live. */
-const MAX_WAIT_SECONDS = 30
+export const MAX_WAIT_SECONDS = 30
 
-const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+/** A position of a tenant's log. */
+export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const SNAPSHOT =
   'Each event comes with `snapshot`, its resource as it is now: `version`, which may be newer than that of the event, `active` and `attributes`; groups without their members, null where it is gone.'
 
@@ -186,7 +187,7 @@ function wantedTypes(text: string | undefined): EventTypes {
 }
 
 /** Why a log cannot be followed from a position, for the reader: what is lost to it has to be read anew. */
-function cannotFollow(
+export function cannotFollow(
   answer:
     | { readonly outcome: 'trimmed'; readonly trimmed: number }
     | { readonly outcome: 'ahead'; readonly head: number },
@@ -198,7 +199,7 @@ function cannotFollow(
 }
 
 /** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
-async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
+export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
   const result = await authenticateRequest(control, c, config)
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../context/tenant.ts'
 import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'

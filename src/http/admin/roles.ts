@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../administration/control.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { builtIn } from '../../provisioning/look-up.ts'
 import type { AdminApp } from './env.ts'
 import { openTenant } from './open-tenant.ts'

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { builtIn } from '../../provisioning/look-up.ts'
 import { checkSignIn, SIGN_IN_REASONS } from '../../provisioning/sign-in.ts'
 import { shown, user } from './directory.ts'

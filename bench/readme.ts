@@ -1,0 +1,91 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { table } from './markdown.ts'
+import type { CaseResult } from './measure.ts'
+import { bestOf } from './peers/report.ts'
+import type { Findings } from './report.ts'
+import { ratioOfTimes } from './targets.ts'
+import type { Verdict } from './verdict.ts'
+
+const README = fileURLToPath(new URL('../README.md', import.meta.url))
+const REPORT = fileURLToPath(new URL('results/report.json', import.meta.url))
+const [BEGIN, END] = ['<!-- from bench/results/report.json -->', '<!-- end of the report -->']
+
+/** What the README tells of a whole run. */
+export type Told = Pick<Findings, 'origin' | 'results' | 'memory' | 'start' | 'peers'> & {
+  readonly verdicts?: readonly Verdict[]
+}
+
+/** What is in the README's table: a workload, the case of it that is shown, and the case to which growth is told. */
+const ROWS: readonly (readonly [workload: string, shown: string, from: string, peers: string])[] = [
+  ['read', '1M', '1k', 'users'],
+  ['look-up-userName', '1M', '1k', 'users'],
+  ['look-up-work-email', '1M', '1k', 'users'],
+  ['look-up-title', '1M', '1k', ''],
+  ['create', '1M', '1k', 'users'],
+  ['deactivate', '1M', '1k', 'users'],
+  ['member', '100k', '100', ''],
+  ['member', '10k', '100', '10k'],
+  ['page-by-index', '1M first', '1k first', 'users'],
+  ['page-by-cursor', '1M last', '1M first', ''],
+  ['group', '10k', '', '10k'],
+  ['group-without-members', '100k', '', ''],
+]
+
+/** The performance section, made from a report; without one it says how to get one. */
+export function performanceSection(told: Told | undefined): string {
+  if (told === undefined) return '`npm run bench` measures; there is no report yet.'
+  const { origin, memory, start, verdicts = [] } = told
+  const missed = verdicts.filter(({ reached }) => !reached)
+  const { Node, PostgreSQL } = origin.versions
+  const mb = (n: number | undefined) => `${n?.toFixed(0) ?? '?'} MB`
+  const s = (ms: number | undefined) => `${((ms ?? 0) / 1_000).toFixed(2)} s`
+  return `Measured by \`${origin.command}\` on ${origin.machine}, with Node ${Node} and PostgreSQL ${PostgreSQL} (fsync on); gateway,
+database and load generator share the machine. The *ceiling* is a bare server that does the same row work in one statement, in
+turns with the gateway; *growth* is the median time at that size ÷ at the smallest.
+
+${table(['Workload', 'Size', 'Requests/s', 'p50 / p99 ms', '÷ ceiling', '÷ best npm peer', 'Growth'], rowsOf(told))}
+
+Memory ${mb(memory?.idleMb)} idle, ${mb(memory?.underLoadMb)} under load. From start to first answer ${s(start?.postgresMs)} on PostgreSQL, ${s(start?.existingFolderMs)} on an embedded folder, ${s(start?.newFolderMs)}
+on a new one. Of ${verdicts.length} targets ${verdicts.length - missed.length} are reached. [The report](bench/results/report.md) has all workloads, the peers, webhooks and flame graphs;
+[bench/README.md](bench/README.md) says how to read it.`
+}
+
+function rowsOf({ results, peers }: Told): string[][] {
+  const find = (workload: string, name: string) => results.find((one) => one.workload === workload && one.name === name)
+  return ROWS.flatMap(([workload, shown, from, peersCase]) => {
+    const one = find(workload, shown)
+    if (one === undefined) return []
+    const others = peers === undefined || 'cannot' in peers ? [] : peers.cases
+    const compared = others.find((other) => other.workload === workload && other.name === peersCase)
+    const best = compared && bestOf(compared, others)
+    return [cells(one, find(workload, from), best?.ratio)]
+  })
+}
+
+function cells(one: CaseResult, smallest: CaseResult | undefined, timesBest: number | undefined): string[] {
+  const { perSecond, p50, p99 } = one.ours
+  return [
+    ...[one.title, one.name, perSecond.toFixed(perSecond < 100 ? 1 : 0), `${p50.toFixed(2)} / ${p99.toFixed(2)}`],
+    ...[one.ratio.toFixed(2), timesBest === undefined ? '' : timesBest.toFixed(timesBest < 10 ? 1 : 0)],
+    smallest === undefined ? '' : ratioOfTimes(one, smallest).toFixed(2),
+  ]
+}
+
+/** The text of the README with `section` between its two marks. @throws where it has no marks */
+export function withSection(readme: string, section: string): string {
+  const [from, to] = [readme.indexOf(BEGIN), readme.indexOf(END)]
+  if (from < 0 || to < from) throw new Error(`the README has no "${BEGIN}" followed by "${END}"`)
+  return `${readme.slice(0, from)}${BEGIN}\n\n${section}\n\n${readme.slice(to)}`
+}
+
+/** Puts the numbers of the report in `bench/results` into the README, where there is one. */
+export function putIntoReadme(): void {
+  writeFileSync(README, withSection(readFileSync(README, 'utf8'), performanceSection(committedReport())))
+}
+
+/** The report in `bench/results`. */
+export const committedReport = (): Told | undefined =>
+  existsSync(REPORT) ? (JSON.parse(readFileSync(REPORT, 'utf8')) as Told) : undefined
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) putIntoReadme()

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { committedReport, performanceSection, type Told, withSection } from '../../bench/readme.ts'
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+
+test("the README's numbers are those of the report", () => {
+  expect(readme).toBe(withSection(readme, performanceSection(committedReport())))
+})
+
+test('a row tells a case of the report, what peers do in it, and how it grows', () => {
+  const side = (perSecond: number, p50: number) => ({
+    ...{ perSecond, p50, p99: 2 * p50, p50s: [p50, p50], serverCpuUs: 100, postgresCpuUs: 50, rssMb: 90 },
+  })
+  const read = (name: string, p50: number) => ({
+    ...{
+      workload: 'read',
+      title: 'Read by id',
+      name,
+      connections: 16,
+      ours: side(5_000, p50),
+      ceiling: side(6_000, p50),
+    },
+    ...{ ratios: [0.83], ratio: 0.834, cpuRatio: 0.8 },
+  })
+  const told: Told = {
+    origin: { date: '', command: 'npm run bench', machine: 'a machine', versions: { Node: '20', PostgreSQL: '15' } },
+    results: [read('1k', 2), read('1M', 2.2)],
+    ...{ memory: undefined, start: undefined },
+    peers: {
+      users: 1_000,
+      ...{ servers: [], left: [], once: [] },
+      cases: [
+        {
+          ...{ workload: 'read', title: 'Read by id', name: 'users', connections: 16 },
+          sides: { gateway: { ...side(5_000, 2), ratio: 1 }, other: { ...side(1_000, 9), ratio: 5 } },
+        },
+      ],
+    },
+    verdicts: [{ what: 'read', target: '≥ 0.75', measured: '0.83', reached: true }],
+  }
+  const section = performanceSection(told).split('\n')
+  expect(section).toContain('| Read by id | 1M | 5000 | 2.20 / 4.40 | 0.83 | 5.0 | 1.10 |')
+})
+
+test('a README without marks is refused', () => {
+  expect(() => withSection('# Rollcall', '')).toThrow('the README has no')
+})
