@@ -91,38 +91,31 @@ test('rules that come and go while eight clients change members, groups and user
   const groups = [await group('admins', people), await group('one', people.slice(0, 3)), await group('two')]
   let going = true
   const changing = (async () => {
-    for (let n = 0; n < 12; n++) {
-      await setRules(
-        database(),
-        place,
-        tenant,
-        n % 3 === 2 ? [] : [{ group: { pattern: n % 2 ? 'admins' : '*' }, role: 'r' }],
-      )
+    for (let n = 0; going; n++) {
+      const rules = n % 3 === 2 ? [] : [{ group: { pattern: n % 2 ? 'admins' : '*' }, role: 'r' }]
+      await setRules(database(), place, tenant, rules)
       await new Promise((resolve) => setTimeout(resolve, n % 4 === 0 ? 600 : 40))
     }
-    going = false
   })()
   const statuses = new Set<number>()
   await times(8, async (client) => {
-    for (let i = 0; going; i++) {
+    for (let i = 0; i < 8; i++) {
       const [at, inner] = [groups[(client + i) % 3] ?? '', groups[(client + i + 1) % 3] ?? '']
       const [id, fresh] = [people[(client * 5 + i) % 6] ?? '', `c${client}i${i}`]
-      const made = { method: 'POST', path: '/Users', bulkId: 'x', data: userBody(fresh) }
+      const name = ['admins', 'one', 'two'][groups.indexOf(inner)] ?? ''
+      const bulk = [
+        { method: 'POST', path: '/Users', bulkId: 'x', data: userBody(fresh) },
+        { method: 'POST', path: '/Groups', bulkId: 'y', data: groupBody(fresh, ['bulkId:x']) },
+      ]
       const answers = [
         await via(client)('PATCH', `/Groups/${at}`, i % 2 ? addMembers(id, inner) : removeMember(id)),
-        await via(client)(
-          'PUT',
-          `/Groups/${inner}`,
-          groupBody(['admins', 'one', 'two'][groups.indexOf(inner)] ?? '', [id]),
-        ),
-        await via(client)(
-          'POST',
-          '/Bulk',
-          bulkBody([made, { method: 'POST', path: '/Groups', bulkId: 'y', data: groupBody(fresh, ['bulkId:x']) }]),
-        ),
+        await via(client)('PUT', `/Groups/${inner}`, groupBody(name, [id])),
+        await via(client)('POST', '/Bulk', bulkBody(bulk)),
       ]
       for (const { status } of answers) statuses.add(status)
     }
+  }).finally(() => {
+    going = false
   })
   await changing
   expect([...statuses].every((status) => status < 300)).toBe(true)

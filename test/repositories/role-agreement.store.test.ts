@@ -34,7 +34,7 @@ const RULES: RoleRule[] = [
   { group: { externalId: 'ext-Ops' }, role: 'operator' },
 ]
 const place4 = fc.nat({ max: 3 })
-const rules = fc.subarray(RULES)
+const rules = fc.subarray(RULES, { minLength: 2 })
 /** Members are places in the lists of users and of groups. */
 const member = fc.record({ kind: fc.constantFrom('user', 'group'), n: place4 })
 const step = fc.oneof(
@@ -80,7 +80,7 @@ const step = fc.oneof(
 test('the events of roles, the query for roles and the rows of memberships say the same, whatever was done', async () => {
   let moved = 0
   await fc.assert(
-    fc.asyncProperty(rules, fc.array(step, { minLength: 4, maxLength: 14 }), async (first, steps) => {
+    fc.asyncProperty(rules, fc.array(step, { minLength: 4, maxLength: 10 }), async (first, steps) => {
       const tenant = await instance.newTenant({ place, settings: { uniqueGroupNames: false, roleRules: first } })
       const { scim } = tenant
       let made = 0
@@ -89,7 +89,7 @@ test('the events of roles, the query for roles and the rows of memberships say t
         idIn(await scim('POST', '/Groups', { ...groupBody(name, members), externalId: `ext-${name}` }))
       const users = [await newUser(), await newUser(), await newUser(), await newUser()]
       const groups: string[] = []
-      for (const name of NAMES) groups.push(await newGroup(name))
+      for (const [n, name] of NAMES.entries()) groups.push(await newGroup(name, [users[n] ?? '']))
       const ids = (list: readonly { kind: string; n: number }[], but?: string) =>
         [...new Set(list.map(({ kind, n }) => (kind === 'user' ? users : groups)[n] ?? ''))].filter((id) => id !== but)
       for (const each of steps) {
@@ -126,8 +126,8 @@ test('the events of roles, the query for roles and the rows of memberships say t
       expect(listed.sort()).toEqual(expected)
       expect(await inconsistencies(instance.database, tenant.id)).toEqual([])
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   )
-  expect(moved).toBeGreaterThan(25)
+  expect(moved).toBeGreaterThan(10)
   expect(instance.errors).toEqual([])
 }, 180_000)
