@@ -5,6 +5,8 @@ import { Parameters } from './parameters.ts'
 export type ReplayFrom =
   | { readonly kind: 'time'; readonly since: string; readonly until: string | undefined }
   | { readonly kind: 'positions'; readonly positions: readonly number[] }
+  /** By the events' ids. No index has them, so this looks through the tenant's log. */
+  | { readonly kind: 'events'; readonly events: readonly string[] }
   | { readonly kind: 'dead' }
 
 /** Queues events of the log once more; gives how many, and the last position looked at. */
@@ -52,6 +54,10 @@ function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: str
     case 'positions': {
       const positions = parameters.array(from.positions.map(String), 'text')
       return () => `e.position = any(${positions}::bigint[])`
+    }
+    case 'events': {
+      const ids = parameters.array(from.events, 'uuid')
+      return () => `e.id = any(${ids})`
     }
     case 'dead':
       return (tenant, endpoint) => `exists (select 1 from webhook_deliveries d where d.tenant_id = ${tenant}

@@ -11,6 +11,7 @@ import { problemOf, problemResponse } from '../problem.ts'
 import { administrationOf } from './administration.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { brakeRoutes } from './brake.ts'
 import { changeRoutes } from './changes.ts'
 import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
@@ -94,6 +95,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
   transferRoutes(app, control, config)
+  app.use(`${TENANT}/brake/held`, requires('directory:read'))
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
@@ -112,6 +114,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
   auditRoutes(app)
+  brakeRoutes(app)
   webhookRoutes(app, deliveries)
   streamRoutes(app, deliveries, config)
 
