@@ -181,6 +181,22 @@ CREATE TABLE "resources" (
 	CONSTRAINT "resources_tenant_id_id_pk" PRIMARY KEY("tenant_id","id")
 );
 --> statement-breakpoint
+CREATE TABLE "role_bindings" (
+	"tenant_id" uuid NOT NULL,
+	"group_id" uuid NOT NULL,
+	"role_id" uuid NOT NULL,
+	"rule" text NOT NULL,
+	CONSTRAINT "role_bindings_tenant_id_group_id_role_id_rule_pk" PRIMARY KEY("tenant_id","group_id","role_id","rule")
+);
+--> statement-breakpoint
+CREATE TABLE "roles" (
+	"tenant_id" uuid NOT NULL,
+	"id" uuid NOT NULL,
+	"key" text collate "C" NOT NULL,
+	"version" bigint DEFAULT 0 NOT NULL,
+	CONSTRAINT "roles_tenant_id_id_pk" PRIMARY KEY("tenant_id","id")
+);
+--> statement-breakpoint
 CREATE TABLE "schema_definitions" (
 	"id" uuid PRIMARY KEY NOT NULL,
 	"environment_id" uuid NOT NULL,
@@ -230,6 +246,7 @@ CREATE TABLE "webhook_deliveries" (
 	"due_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"first_tried_at" timestamp (3) with time zone,
 	"dead" boolean DEFAULT false NOT NULL,
+	"taken" integer DEFAULT 0 NOT NULL,
 	"last_status" integer,
 	"last_error" text,
 	CONSTRAINT "webhook_deliveries_tenant_id_endpoint_id_position_pk" PRIMARY KEY("tenant_id","endpoint_id","position")
@@ -243,6 +260,7 @@ CREATE TABLE "webhook_endpoints" (
 	"description" text NOT NULL,
 	"event_types" text[] NOT NULL,
 	"secret" text NOT NULL,
+	"stream" jsonb,
 	"previous_secret" text,
 	"previous_secret_until" timestamp (3) with time zone,
 	"enabled" boolean DEFAULT true NOT NULL,
@@ -267,6 +285,9 @@ ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_group_id_resourc
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_member_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","member_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resource_keys" ADD CONSTRAINT "resource_keys_tenant_id_resource_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","resource_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "resources" ADD CONSTRAINT "resources_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "role_bindings" ADD CONSTRAINT "role_bindings_tenant_id_group_id_resources_tenant_id_id_fk" FOREIGN KEY ("tenant_id","group_id") REFERENCES "public"."resources"("tenant_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "role_bindings" ADD CONSTRAINT "role_bindings_tenant_id_role_id_roles_tenant_id_id_fk" FOREIGN KEY ("tenant_id","role_id") REFERENCES "public"."roles"("tenant_id","id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "roles" ADD CONSTRAINT "roles_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "schema_definitions" ADD CONSTRAINT "schema_definitions_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "schema_definitions" ADD CONSTRAINT "schema_definitions_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "tenants" ADD CONSTRAINT "tenants_environment_id_environments_id_fk" FOREIGN KEY ("environment_id") REFERENCES "public"."environments"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -296,6 +317,9 @@ CREATE INDEX "resources_type" ON "resources" USING btree ("tenant_id","resource_
 CREATE INDEX "resources_external_id" ON "resources" USING btree ("tenant_id","external_id");--> statement-breakpoint
 CREATE INDEX "resources_display_key" ON "resources" USING btree ("tenant_id","resource_type","display_key");--> statement-breakpoint
 CREATE INDEX "resources_search" ON "resources" USING gin ("search" jsonb_path_ops) WITH (fastupdate=false);--> statement-breakpoint
+CREATE INDEX "role_bindings_role" ON "role_bindings" USING btree ("tenant_id","role_id","group_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "role_bindings_every_group" ON "role_bindings" USING btree ("tenant_id","role_id") WHERE rule = 'everyGroup';--> statement-breakpoint
+CREATE UNIQUE INDEX "roles_key" ON "roles" USING btree ("tenant_id","key");--> statement-breakpoint
 CREATE INDEX "schema_definitions_tenant" ON "schema_definitions" USING btree ("tenant_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "tenants_key" ON "tenants" USING btree ("environment_id","key_folded");--> statement-breakpoint
 CREATE INDEX "used_assertions_expiry" ON "used_assertions" USING btree ("expires_at");--> statement-breakpoint

@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { Config } from './config.ts'
-import type { ControlPlane } from './context/control-cache.ts'
+import type { ControlPlane } from './context/control-plane.ts'
 import { ExternalIssuers } from './context/external-issuers.ts'
 import type { Database } from './db/database.ts'
 import type { Deliveries } from './delivery/deliveries.ts'
@@ -15,7 +15,7 @@ import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRouter } from './http/scim/router.ts'
-import { type Logger, logError } from './observability/logger.ts'
+import { type Logger, logError, unreachableIssuerLine } from './observability/logger.ts'
 import { cursorSealer } from './provisioning/cursor.ts'
 import { instanceSecret } from './repositories/instance-secrets.ts'
 
@@ -44,7 +44,9 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     timeoutMs: config.cursorTimeoutSeconds * 1000,
     now: Date.now,
   }
-  const issuers = new ExternalIssuers(config.deliveryNetworks)
+  const issuers = new ExternalIssuers(config.deliveryNetworks, (uri, reason) =>
+    unreachableIssuerLine(logger, uri, reason),
+  )
   const gateway = scimGateway({ database, control, issuers, origin: config }, scimRouter(limits, cursors))
 
   const app = new Hono<GatewayEnv>()

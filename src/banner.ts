@@ -11,6 +11,8 @@ export interface BannerFacts {
   /** Keys made just now; undefined when there were some already, or the configuration gives one. */
   readonly apiKey: string | undefined
   readonly adminKey: string | undefined
+  /** When those expire. */
+  readonly keysExpireAt: Date
   readonly adminKeyConfigured: boolean
   readonly databaseUrl: string | undefined
   readonly dataDir: string
@@ -30,6 +32,7 @@ export function banner(facts: BannerFacts, { colour }: { readonly colour: boolea
     ['SCIM base URL', `${base}/v2/${facts.tenant}`],
     ['API key', facts.apiKey ?? SHOWN_BEFORE],
     ['Admin key', facts.adminKey ?? (facts.adminKeyConfigured ? 'the one in ADMIN_KEY' : SHOWN_BEFORE)],
+    ...expiryRows(facts),
     ...storeRows(facts),
   ]
   const width = Math.max(...rows.map(([label]) => label.length))
@@ -47,6 +50,11 @@ export function banner(facts: BannerFacts, { colour }: { readonly colour: boolea
     '',
     '',
   ].join('\n')
+}
+
+function expiryRows({ apiKey, adminKey, keysExpireAt }: BannerFacts): readonly (readonly [string, string])[] {
+  if (apiKey === undefined && adminKey === undefined) return []
+  return [['Good until', `${keysExpireAt.toISOString().slice(0, 10)}; rotate them before (rollcall key rotate)`]]
 }
 
 function storeRows({ databaseUrl, dataDir }: BannerFacts): readonly (readonly [string, string])[] {

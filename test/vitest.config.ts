@@ -27,8 +27,9 @@ export default defineConfig({
   root,
   test: {
     isolate: false,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Far above what any takes: they only end what hangs, and machines may be busy.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     projects:
       process.env.SKIP_POSTGRES === '1' ? [pure, onEngine('pglite')] : [pure, onEngine('pglite'), onEngine('postgres')],
   },

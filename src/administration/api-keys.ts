@@ -9,14 +9,14 @@ import { type Page, projectsIn } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, type Recorder, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
-import { refuseWiderThan } from './minting.ts'
+import { endOfLife, refuseWiderThan } from './minting.ts'
 
 /** What a new API key is made from. */
 export interface NewApiKey {
   readonly name: string
   /** Default: everything for the instance, `scim:read` and `scim:write` elsewhere. */
   readonly permissions?: readonly Permission[] | undefined
-  /** Default: when the asking key expires. */
+  /** At most a year from now; default: that, or when the asking key expires if it does before. */
   readonly expiresAt?: Date | undefined
   /** Id of the user for whom the key is to stand; for a tenant's key alone. It reaches nothing but `/Me`. */
   readonly userId?: string | undefined
@@ -28,7 +28,7 @@ export type CreatedApiKey = ApiKeyRow & { readonly key: string }
 /**
  * Mints an API key for `scope`. Nobody gets a key that can do more, in more places or for longer, than the key that asks for it.
  *
- * @throws {Refusal} 400 for a user that is not there, 403 for a key wider than the asking one, 404 when the place is gone
+ * @throws {Refusal} 400 for a user that is not there and for more than a year, 403 for a key wider than the asking one, 404 when the place is gone
  */
 export async function createApiKey(
   administration: Administration,
@@ -36,9 +36,9 @@ export async function createApiKey(
   input: NewApiKey,
   by: Principal,
 ): Promise<CreatedApiKey> {
-  const inherited = by.expiresAt === undefined ? undefined : new Date(by.expiresAt)
-  const key = { ...input, permissions: permissionsOf(scope, input), expiresAt: input.expiresAt ?? inherited }
-  refuseWiderThan(by, { scope, permissions: key.permissions, expiresAt: key.expiresAt ?? null })
+  const expiresAt = endOfLife(input.expiresAt, by, new Date())
+  const key = { ...input, permissions: permissionsOf(scope, input), expiresAt }
+  refuseWiderThan(by, { scope, permissions: key.permissions, expiresAt })
   if (input.userId !== undefined) refuseUnfitForUser(scope, key.permissions)
   return change(administration, async (tx, record) => {
     if (!(await exists(tx, scope))) throw new Refusal(404, `The ${scope.kind} that the key was for is gone.`)
@@ -65,7 +65,7 @@ export async function insertNewKey(
   tx: Database,
   record: Recorder,
   scope: Scope,
-  input: NewApiKey,
+  input: NewApiKey & { readonly expiresAt: Date },
 ): Promise<CreatedApiKey> {
   const { id, key, hash } = mintApiKey()
   const permissions = permissionsOf(scope, input)
@@ -76,7 +76,7 @@ export async function insertNewKey(
     name: input.name,
     permissions,
     userId: input.userId ?? null,
-    expiresAt: input.expiresAt ?? null,
+    expiresAt: input.expiresAt,
   }
   const made = await insertApiKey(tx, row)
   record(apiKeyDeed('created', { before: null, after: made }))

@@ -1,4 +1,4 @@
-import type { Scope } from '../context/principal.ts'
+import { CONFIGURED_ADMIN, type Scope } from '../context/principal.ts'
 import { DEFAULT_TENANT } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { instanceKeyExists } from '../repositories/api-keys.ts'
@@ -7,6 +7,7 @@ import { projectsIn } from '../repositories/projects.ts'
 import { insertNewKey } from './api-keys.ts'
 import { change, type Recorder } from './control.ts'
 import { insertEnvironment } from './environments.ts'
+import { endOfLife } from './minting.ts'
 import { insertProject } from './projects.ts'
 
 /** The place that a new instance begins with, and the keys that were made just now; nobody can read them again. */
@@ -19,6 +20,8 @@ export interface Bootstrap {
   readonly apiKey: string | undefined
   /** For everything; undefined when the configuration gives one, or there ever was one. */
   readonly adminKey: string | undefined
+  /** When the keys that were made just now expire. */
+  readonly keysExpireAt: Date
 }
 
 const PROJECT = 'default'
@@ -31,25 +34,27 @@ const ENVIRONMENT = 'dev'
 export function bootstrap(database: Database, config: { readonly adminKey?: string | undefined }): Promise<Bootstrap> {
   // Nothing is remembered of the control plane yet.
   const administration = { database, changed: () => undefined, author: THE_GATEWAY }
+  const expiresAt = endOfLife(undefined, CONFIGURED_ADMIN, new Date())
   return change(administration, async (tx, record) => ({
     project: PROJECT,
     environment: ENVIRONMENT,
     tenant: DEFAULT_TENANT,
-    apiKey: await firstPlace(tx, record),
-    adminKey: await adminKey(tx, record, config.adminKey !== undefined),
+    apiKey: await firstPlace(tx, record, expiresAt),
+    adminKey: config.adminKey === undefined ? await adminKey(tx, record, expiresAt) : undefined,
+    keysExpireAt: expiresAt,
   }))
 }
 
-async function firstPlace(tx: Database, record: Recorder): Promise<string | undefined> {
+async function firstPlace(tx: Database, record: Recorder, expiresAt: Date): Promise<string | undefined> {
   const [existing] = await projectsIn(tx).list({ after: undefined, limit: 1 })
   if (existing !== undefined) return undefined
   const project = await insertProject(tx, record, { key: PROJECT })
   const environment = await insertEnvironment(tx, record, project.id, { key: ENVIRONMENT })
   const scope: Scope = { kind: 'environment', projectId: project.id, environmentId: environment.id }
-  return (await insertNewKey(tx, record, scope, { name: 'first start' })).key
+  return (await insertNewKey(tx, record, scope, { name: 'first start', expiresAt })).key
 }
 
-async function adminKey(tx: Database, record: Recorder, configured: boolean): Promise<string | undefined> {
-  if (configured || (await instanceKeyExists(tx))) return undefined
-  return (await insertNewKey(tx, record, { kind: 'instance' }, { name: 'first start' })).key
+async function adminKey(tx: Database, record: Recorder, expiresAt: Date): Promise<string | undefined> {
+  if (await instanceKeyExists(tx)) return undefined
+  return (await insertNewKey(tx, record, { kind: 'instance' }, { name: 'first start', expiresAt })).key
 }

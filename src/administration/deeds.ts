@@ -3,7 +3,7 @@ import type { Scope } from '../context/principal.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import type { Deed } from '../repositories/audit.ts'
 import type { DefinitionRow } from '../repositories/schema-definitions.ts'
-import type { EndpointRow } from '../repositories/webhooks.ts'
+import type { EndpointRow, StreamRow } from '../repositories/webhooks.ts'
 import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
 
 /** What there was before a deed, and what there is after it; one of them at least. */
@@ -77,14 +77,26 @@ export function webhookDeed(
   return { action: `webhook.${done}`, place, target: { id, name }, ...both(change, shown) }
 }
 
-/** A webhook was sent something on request: events again (`replayed`), or a message that says nothing (`tested`). */
-export function webhookSendingDeed(
+/** A stream of Security Event Tokens was created, changed or deleted. */
+export function streamDeed(place: Scope, change: Change<StreamRow>): Deed {
+  const { id, stream } = change.after ?? change.before
+  const shown = ({ url, description, events, enabled, stream }: StreamRow) => ({
+    ...{ ...stream, url, description, events, enabled },
+  })
+  return { action: `stream.${verb(change)}`, place, target: { id, name: stream.audience }, ...both(change, shown) }
+}
+
+/**
+ * A webhook or a stream was sent something on request: events again (`replayed`), or a message that says nothing (`tested`).
+ */
+export function sendingDeed(
   done: 'replayed' | 'tested',
   place: Scope,
-  { id, url: name }: EndpointRow,
+  { id, url, stream }: EndpointRow,
   outcome: Readonly<Record<string, unknown>>,
 ): Deed {
-  return { action: `webhook.${done}`, place, target: { id, name }, before: { sent: null }, after: { sent: outcome } }
+  const [noun, name] = stream === null ? ['webhook', url] : ['stream', stream.audience]
+  return { action: `${noun}.${done}`, place, target: { id, name }, before: { sent: null }, after: { sent: outcome } }
 }
 
 function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {

@@ -8,6 +8,7 @@ import { type Page, projectsIn } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, type Recorder, Refusal } from './control.ts'
 import { placeDeed } from './deeds.ts'
+import { applyEnvironmentRules } from './role-rules.ts'
 
 /** What a new environment is made from. */
 export interface NewEnvironment {
@@ -66,7 +67,11 @@ export async function insertEnvironment(
   return environment
 }
 
-/** Changes an environment's name, merges its settings, pauses or resumes it with its tenants; its key and id never change. */
+/**
+ * Changes an environment's name, merges its settings, pauses or resumes it with its tenants; its key and id never change.
+ *
+ * @throws {Refusal} 404; 409 for rules by which two groups of a tenant would be one role
+ */
 export function changeEnvironment(
   administration: Administration,
   projectId: string,
@@ -88,6 +93,8 @@ export function changeEnvironment(
         paused: input.paused ?? environment.paused,
       }))
     if (environment === undefined || changed === undefined) throw Refusal.notFound('environment', id)
+    const rules = { before: environment.settings, after: changed.settings }
+    await applyEnvironmentRules(tx, administration.author, id, rules)
     record(placeDeed({ kind: 'environment', projectId, environmentId: id }, { before: environment, after: changed }))
     return changed
   })

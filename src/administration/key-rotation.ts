@@ -1,12 +1,12 @@
 import { mintApiKey } from '../context/api-key.ts'
-import { currentSecret, rotationOf } from '../context/key-secrets.ts'
+import { currentSecret, type KeySecret, rotationOf } from '../context/key-secrets.ts'
 import type { Principal, Scope } from '../context/principal.ts'
 import { secretsOf } from '../repositories/api-key-secrets.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import { type CreatedApiKey, existingApiKey } from './api-keys.ts'
 import { type Administration, change, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
-import { refuseWiderThan } from './minting.ts'
+import { endOfLife, LONGEST_LIFE_MS, refuseWiderThan } from './minting.ts'
 
 /** How long the old secret stays good. */
 export interface RotationWish {
@@ -14,7 +14,7 @@ export interface RotationWish {
   readonly keepOldForSeconds?: number | undefined
   /** Ends the old secret as soon as the new one was seen in use. */
   readonly untilNewIsUsed?: boolean | undefined
-  /** When the key expires with its new secret; default: as before. */
+  /** When the key expires with its new secret, at most a year from now; default: it lives as long again. */
   readonly expiresAt?: Date | undefined
 }
 
@@ -24,7 +24,7 @@ const KEEP_OLD_FOR_SECONDS = 24 * 3600
  * Gives a key a new secret, which is good at once, while the old one stays good for a while. The id, the scope and the
  * permissions stay, so this takes a key that is at least as wide.
  *
- * @throws {Refusal} 403 for a key wider than the asking one, 404, 409 for one that is revoked, expired or being rotated
+ * @throws {Refusal} 400 for more than a year, 403 for a key wider than the asking one, 404, 409 for one that is revoked, expired or being rotated
  */
 export function rotateApiKey(
   administration: Administration,
@@ -40,9 +40,9 @@ export function rotateApiKey(
     if (rotationOf(key.secrets, now) !== undefined)
       throw new Refusal(409, 'The API key is being rotated: end its old secret or undo the rotation first.')
     const old = currentSecret(key.secrets)
-    const expiresAt = wish.expiresAt ?? old.expiresAt
+    const expiresAt = wish.expiresAt === undefined ? renewedEnd(old, by, now) : endOfLife(wish.expiresAt, by, now)
     refuseWiderThan(by, { ...key, expiresAt })
-    if (expiresAt !== null && expiresAt <= now)
+    if (wish.expiresAt === undefined && old.expiresAt !== null && old.expiresAt <= now)
       throw new Refusal(409, 'The API key has expired; rotate it with a new expiresAt.')
 
     const secrets = secretsOf(tx, id)
@@ -80,6 +80,13 @@ function settle(administration: Administration, place: Scope, id: string, now: D
     record(apiKeyDeed(ends === 'from' ? 'rotation_ended' : 'rotation_undone', { before: key, after }))
     return after
   })
+}
+
+/** As long again as the old secret was to live; the key that asks may not give that much, and then the end stays as it is. */
+function renewedEnd(old: KeySecret, by: Principal, now: Date): Date {
+  const life = old.expiresAt === null ? LONGEST_LIFE_MS : old.expiresAt.getTime() - old.createdAt.getTime()
+  const renewed = endOfLife(undefined, by, now).getTime()
+  return new Date(Math.max(old.expiresAt?.getTime() ?? 0, Math.min(now.getTime() + life, renewed)))
 }
 
 function endOf({ keepOldForSeconds, untilNewIsUsed }: RotationWish, now: Date): Date | null {

@@ -13,9 +13,7 @@ export function apiKeyWarnings({ revokedAt, expiresAt, secrets }: ApiKeyRow, now
   const warnings: string[] = []
   if (expiresAt !== null && expiresAt <= now) warnings.push(`It expired at ${expiresAt.toISOString()}.`)
   else if (expiresAt !== null && daysUntil(expiresAt, now) <= WARN_DAYS_BEFORE)
-    warnings.push(
-      `It expires in ${inWords(daysUntil(expiresAt, now))}, at ${expiresAt.toISOString()}; rotate it with a later expiresAt.`,
-    )
+    warnings.push(`It expires in ${inWords(daysUntil(expiresAt, now))}, at ${expiresAt.toISOString()}; rotate it.`)
   const rotation = rotationOf(secrets, now)
   if (rotation) {
     const { from, to } = rotation

@@ -9,6 +9,7 @@ import { schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
 import { type TenantRow, tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, Refusal } from './control.ts'
 import { placeDeed } from './deeds.ts'
+import { applyTenantRules } from './role-rules.ts'
 
 /** The tenant of an environment with this key or id. */
 export async function findTenant(
@@ -56,7 +57,11 @@ export function createTenant(
   })
 }
 
-/** Changes a tenant's name, merges its settings, pauses or resumes it; its key and id never change. */
+/**
+ * Changes a tenant's name, merges its settings, pauses or resumes it; its key and id never change.
+ *
+ * @throws {Refusal} 404; 409 for rules by which two groups would be one role
+ */
 export function changeTenant(
   administration: Administration,
   { projectId, environmentId }: EnvironmentPlace,
@@ -78,6 +83,11 @@ export function changeTenant(
         paused: input.paused ?? tenant.paused,
       }))
     if (tenant === undefined || changed === undefined) throw Refusal.notFound('tenant', id)
+    if (input.settings?.roleRules !== undefined) {
+      const environment = await environmentsOf(tx, projectId).find(environmentId)
+      const rules = { before: tenant.settings, after: changed.settings }
+      await applyTenantRules(tx, administration.author, tenant, environment?.settings ?? {}, rules)
+    }
     record(placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before: tenant, after: changed }))
     return changed
   })

@@ -11,7 +11,7 @@ import { tenantsOf } from '../repositories/tenants.ts'
 import { type ReplayFrom, replayEvents } from '../repositories/webhook-backlog.ts'
 import { type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
-import { webhookDeed, webhookSendingDeed } from './deeds.ts'
+import { sendingDeed, webhookDeed } from './deeds.ts'
 
 /** What the verbs below need beside the store. */
 export interface WebhookTools {
@@ -53,9 +53,9 @@ export async function createWebhook(
   place: WebhookPlace,
   { url, description, events }: EndpointInput,
 ): Promise<WithSecret> {
-  refuse(mistakes({ url, events }, networks))
+  refuse(endpointMistakes({ url, events }, networks))
   const [id, newSecret] = [uuidv7(), freshSecret()]
-  const row = { id, url, description, events: filterOf(events), secret: await box.seal(newSecret, id) }
+  const row = { id, url, description, events: filterOf(events), secret: await box.seal(newSecret, id), stream: null }
   return change(administration, async (tx, record) => {
     const made = await webhooksOf(tx, place).insert(row)
     if (made === undefined) throw new Error('an endpoint that was made is not there')
@@ -74,7 +74,7 @@ export function changeWebhook(
     readonly enabled?: boolean | undefined
   },
 ): Promise<EndpointRow> {
-  refuse(mistakes(input, networks))
+  refuse(endpointMistakes(input, networks))
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id)
     const { url, description, events, enabled } = input
@@ -130,37 +130,32 @@ export function deleteWebhook(administration: Administration, place: WebhookPlac
 }
 
 /**
- * Queues events of the log for an endpoint once more, of its types: for the one tenant, else for all that it is for. Gives how
- * many.
- *
- * @throws {Refusal} 404
+ * Queues events of the log for a webhook or a stream once more, of its types: for the one tenant, else for all that it is for.
+ * Gives how many.
  */
-export async function replayWebhook(
+export async function replayEndpoint(
   administration: Administration,
   place: WebhookPlace,
-  id: string,
+  endpoint: EndpointRow,
   from: ReplayFrom,
   onlyTenant: string | undefined,
 ): Promise<number> {
   const { database } = administration
-  const endpoint = await findWebhook(database, place, id)
   const queued = await replayAll(database, endpoint, from, onlyTenant)
   const { kind, ...which } = from
   const outcome = { kind, ...which, tenant: endpoint.tenantId ?? onlyTenant ?? null, queued }
-  await change(administration, async (_, record) => record(webhookSendingDeed('replayed', place, endpoint, outcome)))
+  await change(administration, async (_, record) => record(sendingDeed('replayed', place, endpoint, outcome)))
   return queued
 }
 
 /** Puts into the audit trail that an endpoint was sent a message for trying. */
-export function recordWebhookTest(
+export function recordEndpointTest(
   administration: Administration,
   place: WebhookPlace,
   endpoint: EndpointRow,
   delivered: boolean,
 ): Promise<void> {
-  return change(administration, async (_, record) =>
-    record(webhookSendingDeed('tested', place, endpoint, { delivered })),
-  )
+  return change(administration, async (_, record) => record(sendingDeed('tested', place, endpoint, { delivered })))
 }
 
 async function replayAll(
@@ -196,9 +191,10 @@ async function replayOf(database: Database, tenantId: string, id: string, from: 
 const freshSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`
 
 /** What is stored of a wish for events: nothing where all are wanted. */
-const filterOf = (events: readonly string[]): string[] => (events.includes('*') ? [] : [...events])
+export const filterOf = (events: readonly string[]): string[] => (events.includes('*') ? [] : [...events])
 
-function mistakes(
+/** What is wrong with an address or a filter; nothing of what is not named. */
+export function endpointMistakes(
   { url, events }: { readonly url?: string | undefined; readonly events?: readonly string[] | undefined },
   networks: Networks,
 ): Mistake[] {
@@ -210,7 +206,8 @@ function mistakes(
   ]
 }
 
-function refuse(found: readonly Mistake[]): void {
+/** @throws {Refusal} 400 unless nothing was found */
+export function refuse(found: readonly Mistake[]): void {
   const [first] = found
   if (first !== undefined) throw new Refusal(400, `${first.path} ${first.message}.`, found)
 }

@@ -26,7 +26,7 @@ export function keyCommands(program: Command, io: Io): void {
   scoped('create', 'make a key; it is shown this once')
     .argument('<name>', 'what the key is for')
     .addOption(new Option('--permission <permission...>', 'default: scim:read scim:write').choices(PERMISSIONS))
-    .option('--expires <time>', 'when it ends, such as 2027-01-31T00:00:00Z', moment)
+    .option('--expires <time>', 'when it ends, such as 2027-01-31T00:00:00Z; default, and at most: in 365 days', moment)
     .action((name: string, _: unknown, command: Command) => {
       const { permission, expires, ...options } = command.optsWithGlobals<
         KeyOptions & { permission?: (typeof PERMISSIONS)[number][]; expires?: string }
@@ -55,7 +55,7 @@ export function keyCommands(program: Command, io: Io): void {
     .argument('<id>', 'id of the key')
     .option('--keep-old <seconds>', 'how long the old secret stays good; 0 where it has leaked', seconds)
     .option('--until-new-is-used', 'end the old secret once the new one is seen in use')
-    .option('--expires <time>', 'when the key ends with its new secret; default: as before', moment)
+    .option('--expires <time>', 'when the key ends with its new secret; default: it lives as long again', moment)
     .addOption(new Option('--end-old', 'end the old secret of a rotation now').conflicts(['keepOld', 'untilNewIsUsed']))
     .addOption(
       new Option('--undo', 'end the new secret of a rotation now').conflicts(['keepOld', 'untilNewIsUsed', 'endOld']),

@@ -25,11 +25,13 @@ const CLOCK_TOLERANCE_S = 30
 const LONGEST_LIFE_S = 24 * 3600
 const MAX_TOKEN_LENGTH = 8192
 const MAX_ISSUERS = 500
+const TELL_EVERY_MS = 600_000
 
 /**
  * Verifies the JWTs of issuers that a tenant trusts: issuer, audience, pinned algorithms, times with 30 seconds of tolerance,
  * and a signature by a key of the issuer's JWKS. That is fetched from public addresses alone, and from those in `networks`; kept
- * for ten minutes, and fetched again for an unknown key id or after a failure once in half a minute.
+ * for ten minutes, and fetched again for an unknown key id or after a failure once in half a minute. Who asks is told nothing
+ * of failures; the operator is.
  */
 export class ExternalIssuers {
   readonly #networks: Networks
@@ -37,10 +39,21 @@ export class ExternalIssuers {
   readonly #now: () => number
   readonly #keys = new LRUCache<string, JWTVerifyGetKey>({ max: MAX_ISSUERS })
   readonly #askedAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
+  readonly #toldAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
+  readonly #unreachable: (jwksUri: string, reason: string) => void
 
-  /** @param now milliseconds since 1970; for tests */
-  constructor(networks: Networks, now: () => number = Date.now) {
+  /**
+   * @param unreachable told why the keys at an address are not to be had, once in ten minutes while that is so; the address
+   *   comes without its query
+   * @param now milliseconds since 1970; for tests
+   */
+  constructor(
+    networks: Networks,
+    unreachable: (jwksUri: string, reason: string) => void = () => {},
+    now: () => number = Date.now,
+  ) {
     this.#networks = networks
+    this.#unreachable = unreachable
     // No connection is kept: this is a request in ten minutes.
     this.#agent = publicAgent(networks, FETCH_MS, undefined, { pipelining: 0 })
     this.#now = now
@@ -83,27 +96,53 @@ export class ExternalIssuers {
     if (now - (this.#askedAt.get(uri) ?? Number.NEGATIVE_INFINITY) < COOL_DOWN_MS) throw new CannotFetch()
     this.#askedAt.set(uri, now)
     try {
-      if (addressProblem(uri, this.#networks) !== undefined) throw new CannotFetch()
+      const problem = addressProblem(uri, this.#networks)
+      if (problem !== undefined) throw new CannotFetch(problem)
       // Redirects are answers like any other that is not a success.
       const answer = await request(uri, { dispatcher: this.#agent, headers: { Accept: 'application/json' }, signal })
       const text = await boundedText(answer.body)
-      if (answer.statusCode !== 200) throw new CannotFetch()
+      if (answer.statusCode !== 200) throw new CannotFetch(`it answers ${answer.statusCode}`)
+      if (!isKeySet(text)) throw new CannotFetch('its answer is no JWKS')
+      this.#toldAt.delete(uri)
       return new Response(text, { status: 200 })
-    } catch {
+    } catch (error) {
+      this.#tell(uri, signal.aborted ? `no answer in ${FETCH_MS / 1000} s` : reasonOf(error), now)
       throw new CannotFetch()
     }
+  }
+
+  #tell(uri: string, reason: string, now: number): void {
+    if (now - (this.#toldAt.get(uri) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return
+    this.#toldAt.set(uri, now)
+    const { origin, pathname } = new URL(uri)
+    this.#unreachable(origin + pathname, reason)
   }
 }
 
 /** The issuer's keys are not to be had, for whatever reason: it is nobody's business but the operator's. */
 class CannotFetch extends Error {}
 
+/** What may be logged of a failed request: our own words, or the code of what the network said. */
+function reasonOf(error: unknown): string {
+  if (error instanceof CannotFetch) return error.message
+  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown }
+  return typeof code === 'string' ? code : String(name)
+}
+
+function isKeySet(text: string): boolean {
+  try {
+    return Array.isArray((JSON.parse(text) as { readonly keys?: unknown } | null)?.keys)
+  } catch {
+    return false
+  }
+}
+
 async function boundedText(body: AsyncIterable<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     size += chunk.length
-    if (size > MAX_JWKS_BYTES) throw new CannotFetch()
+    if (size > MAX_JWKS_BYTES) throw new CannotFetch('its answer is too long')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

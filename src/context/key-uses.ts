@@ -1,5 +1,6 @@
 import { describeClient } from './client.ts'
-import type { ControlStore, KeyUse, KnownSecret } from './control-cache.ts'
+import type { ControlStore } from './control-store.ts'
+import type { KeyUse, KnownSecret } from './stored-key.ts'
 
 type Noted = Omit<KeyUse, 'client'> & {
   /** `User-Agent` as it was sent. */

@@ -3,7 +3,10 @@ import type { SecretBox } from './secret-box.ts'
 
 /** The one algorithm of our signatures; nothing else is looked at (RFC 8725 §3.1). */
 export const SIGNING_ALGORITHM = 'ES256'
-/** Longest life of what is signed: for as long a key stays published after it has signed its last. */
+/**
+ * Longest life of what is signed: for as long a key stays published after it has signed its last. Security Event Tokens live on,
+ * but are verified when they come.
+ */
 export const SIGNED_FOR_MS = 15 * 60_000
 
 /** The public half of a pair of keys (RFC 7517 §4). */
@@ -54,7 +57,7 @@ const LOADED_FOR_MS = 60_000
 const COOL_DOWN_MS = 5_000
 
 /**
- * The keys that sign access tokens, the same for all instances. A new one is made every 30 days by whoever comes first; it is
+ * The keys that sign access tokens and Security Event Tokens, the same for all instances. A new one is made every 30 days by whoever comes first; it is
  * published for a day before it signs, and its predecessor until the last token of it has expired.
  */
 export class Keyring {

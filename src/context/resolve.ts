@@ -1,5 +1,6 @@
 import { ScimError } from '../scim/errors.ts'
-import type { ControlPlane, KnownEnvironment, KnownProject, KnownTenant } from './control-cache.ts'
+import type { ControlPlane } from './control-plane.ts'
+import type { KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
 import type { Principal, Scope } from './principal.ts'
 import { covers } from './principal.ts'
 import type { ScimPath } from './scim-path.ts'
@@ -90,13 +91,14 @@ export async function resolveWithoutKey(
 
 function contextOf(
   environment: KnownEnvironment,
-  { id: tenantId, key, settings: own, definitions }: KnownTenant,
+  { id: tenantId, key, settings: own, definitions, eventUris }: KnownTenant,
   place: { readonly projectId: string; readonly environmentId: string },
   baseUrl: string,
 ): TenantContext {
   const settings = effectiveSettings(environment.settings, own)
   const registry = registryOf(settings, environment.definitions, definitions)
-  return tenantContext({ ...place, tenantId, key, settings }, baseUrl, registry)
+  const delivered = new Set([...(environment.eventUris ?? []), ...(eventUris ?? [])])
+  return tenantContext({ ...place, tenantId, key, settings }, baseUrl, registry, [...delivered])
 }
 
 /** What is paused is neither read nor written, by the name of the widest part that is. @throws {ScimError} 403 */

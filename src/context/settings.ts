@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { UNKNOWN_ATTRIBUTES, type UnknownAttributes } from '../scim/deviations/index.ts'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
 import { ADDRESS_RANGE, isAddressRange } from './addresses.ts'
 import { CLIENT_ALGORITHMS } from './client-key.ts'
+import { type RoleRule, roleRule } from './role-rules.ts'
 
 const printable = (max: number) =>
   z
@@ -34,6 +36,8 @@ export interface Settings {
   readonly groupSync: boolean
   /** How far to depart from the letter of the RFCs for clients' sake. */
   readonly mode: Mode
+  /** What becomes of attributes that no schema of the tenant has. */
+  readonly unknownAttributes: UnknownAttributes
   /** Whether two groups of a tenant may not share a displayName. */
   readonly uniqueGroupNames: boolean
   /** What becomes of a password that a client sends. */
@@ -62,6 +66,8 @@ export interface Settings {
   readonly signInAttribute: 'externalId' | 'userName' | 'email'
   /** Whether people may sign in of whom the directory knows nothing. */
   readonly allowNotProvisioned: boolean
+  /** Which groups give which roles. */
+  readonly roleRules: readonly RoleRule[]
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -72,6 +78,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   userSync: true,
   groupSync: true,
   mode: 'lenient',
+  unknownAttributes: 'by-mode',
   uniqueGroupNames: true,
   password: 'hash',
   rootQueries: true,
@@ -86,6 +93,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   requestsPerSecond: 'unlimited',
   signInAttribute: 'userName',
   allowNotProvisioned: false,
+  roleRules: Object.freeze([]),
   createUnknownTenants: false,
   eventRetentionDays: 90,
 })
@@ -94,6 +102,7 @@ const ofTenant = {
   userSync: z.boolean(),
   groupSync: z.boolean(),
   mode: z.enum(MODES),
+  unknownAttributes: z.enum(UNKNOWN_ATTRIBUTES),
   uniqueGroupNames: z.boolean(),
   password: z.enum(['hash', 'drop', 'refuse']),
   rootQueries: z.boolean(),
@@ -109,6 +118,7 @@ const ofTenant = {
   requestsPerSecond: z.literal('unlimited').or(z.int().min(25).max(1_000_000)),
   signInAttribute: z.enum(['externalId', 'userName', 'email']),
   allowNotProvisioned: z.boolean(),
+  roleRules: z.array(roleRule).max(200).readonly(),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -149,6 +159,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     userSync: inForce('userSync'),
     groupSync: inForce('groupSync'),
     mode: inForce('mode'),
+    unknownAttributes: inForce('unknownAttributes'),
     uniqueGroupNames: inForce('uniqueGroupNames'),
     password: inForce('password'),
     rootQueries: inForce('rootQueries'),
@@ -163,6 +174,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     requestsPerSecond: inForce('requestsPerSecond'),
     signInAttribute: inForce('signInAttribute'),
     allowNotProvisioned: inForce('allowNotProvisioned'),
+    roleRules: inForce('roleRules'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
   })

@@ -20,6 +20,8 @@ export interface TenantContext {
   readonly settings: Settings
   readonly deviations: Deviations
   readonly registry: SchemaRegistry
+  /** Event URIs of the Security Event Tokens that are delivered of it; none where nobody receives any. */
+  readonly eventUris: readonly string[]
   /** Where the client sees this tenant, without a slash at the end; all that differs between the three base URLs. */
   readonly baseUrl: string
 }
@@ -38,6 +40,7 @@ export function tenantContext(
   place: TenantPlace,
   baseUrl: string,
   registry: SchemaRegistry = registryOf(place.settings),
+  eventUris: readonly string[] = [],
 ): TenantContext {
   return Object.freeze({
     id: place.tenantId as TenantId,
@@ -45,8 +48,9 @@ export function tenantContext(
     environmentId: place.environmentId,
     key: place.key,
     settings: place.settings,
-    deviations: deviationsOf(place.settings.mode),
+    deviations: deviationsOf(place.settings.mode, place.settings.unknownAttributes),
     registry,
+    eventUris,
     baseUrl,
   })
 }

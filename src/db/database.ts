@@ -29,6 +29,8 @@ export interface RunOptions {
 export interface Database {
   readonly engine: 'pglite' | 'postgres'
   readonly orm: Orm
+  /** True for the handle of a transaction, in which no other can begin. */
+  readonly inTransaction: boolean
   run<Row>(statement: string, values: readonly Bindable[], options?: RunOptions): Promise<Row[]>
   /**
    * Runs `work` in one transaction; it is rolled back when `work` throws. Inside, use only the given handle: the embedded

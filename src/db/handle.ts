@@ -12,14 +12,14 @@ export type Execute = (
 /** What an engine provides; the rest of a `Database` is the same for both. */
 export type Engine = Pick<Database, 'engine' | 'transaction' | 'close'> & {
   readonly execute: Execute
-  readonly isTransaction?: true
+  readonly inTransaction: boolean
 }
 
 const BINDABLE = new Set(['string', 'number', 'boolean'])
 const MOST_VALUES = 65_534
 
 /** The `Database` over an engine, to which only statements go that it can bind. */
-export function databaseOver({ engine, execute: bindAndExecute, transaction, close, isTransaction }: Engine): Database {
+export function databaseOver({ engine, execute: bindAndExecute, transaction, close, inTransaction }: Engine): Database {
   // postgres.js fails half-way through a message when it cannot write a value, and the connection hangs for ever.
   const execute: Execute = (statement, values, options) => {
     if (values.length > MOST_VALUES) return Promise.reject(new RangeError(`${values.length} values in one statement`))
@@ -29,7 +29,7 @@ export function databaseOver({ engine, execute: bindAndExecute, transaction, clo
   }
   let orm: Orm | undefined
   return {
-    engine,
+    ...{ engine, inTransaction },
     get orm() {
       orm ??= ormOver(execute)
       return orm
@@ -40,7 +40,7 @@ export function databaseOver({ engine, execute: bindAndExecute, transaction, clo
       const run = () => execute(statement, values, { prepare, shape: 'objects' }) as Promise<Row[]>
       if (!replan) return run()
       // Both statements need the same session, which only a transaction has.
-      if (!isTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))
+      if (!inTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))
       return execute('discard plans', [], { prepare: false, shape: 'objects' }).then(run)
     },
     transaction,
@@ -54,7 +54,7 @@ export function insideTransaction(engine: Database['engine'], execute: Execute):
   return databaseOver({
     engine,
     execute,
-    isTransaction: true,
+    inTransaction: true,
     transaction: refuse('a transaction was begun'),
     close: refuse('close() was called'),
   })

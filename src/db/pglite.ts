@@ -85,6 +85,7 @@ function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close:
     }
   return databaseOver({
     engine: 'pglite',
+    inTransaction: false,
     execute: executeOn(client),
     transaction: (work) => client.transaction((tx) => work(insideTransaction('pglite', executeOn(tx)))),
     close,

@@ -131,6 +131,7 @@ export function guardedDatabase(
 
   return databaseOver({
     engine: 'postgres',
+    inTransaction: false,
     execute: (...statement) => onceMoreIfNotSent(() => inTurn(() => answerOf(client, ...statement))),
     transaction: (work) => onceMoreIfNotSent(() => inTurn(() => begin(work))),
     close: () => {

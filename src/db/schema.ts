@@ -179,7 +179,10 @@ export const schemaDefinitions = pgTable(
   ],
 )
 
-/** Where events are sent: an address with its secrets, for all tenants of an environment or for one. */
+/**
+ * Where events are sent: an address with its secrets, for all tenants of an environment or for one. Webhooks, and streams of
+ * Security Event Tokens.
+ */
 export const webhookEndpoints = pgTable(
   'webhook_endpoints',
   {
@@ -189,12 +192,15 @@ export const webhookEndpoints = pgTable(
       .references(() => environments.id),
     /** Null for all tenants of the environment. */
     tenantId: uuid('tenant_id').references(() => tenants.id),
+    /** Empty where the receiver comes for the events. */
     url: text().notNull(),
     description: text().notNull(),
     /** `user.deleted`, `group.*`; none for all. */
     events: text('event_types').array().notNull(),
-    /** Sealed by context/secret-box. */
+    /** Sealed by context/secret-box; empty for a stream whose receiver asks for none. */
     secret: text().notNull(),
+    /** Of a stream of Security Event Tokens, its `StreamSettings`; null for a webhook. */
+    stream: jsonb(),
     /** Signs beside `secret` until the moment below. */
     previousSecret: text('previous_secret'),
     previousSecretUntil: moment('previous_secret_until'),
@@ -389,6 +395,43 @@ export const deferredMembers = pgTable(
   ],
 )
 
+/** Roles that groups give, or gave once: who has one is found by memberships and `role_bindings`, and stands nowhere. */
+export const roles = pgTable(
+  'roles',
+  {
+    tenantId: uuid('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    id: uuid().notNull(),
+    key: key('key').notNull(),
+    /** Counted up with every change of who has it, for the order of its events. */
+    version: bigint({ mode: 'number' }).notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('roles_key').on(t.tenantId, t.key)],
+)
+
+/** Which group gives which role, from when a rule first matched it until the group or the rule goes. */
+export const roleBindings = pgTable(
+  'role_bindings',
+  {
+    tenantId: uuid('tenant_id').notNull(),
+    groupId: uuid('group_id').notNull(),
+    roleId: uuid('role_id').notNull(),
+    /** The rule, as context/role-rules names it. */
+    rule: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.groupId, t.roleId, t.rule] }),
+    index('role_bindings_role').on(t.tenantId, t.roleId, t.groupId),
+    // Names that fall together are refused before; should they not be, nothing is merged.
+    uniqueIndex('role_bindings_every_group').on(t.tenantId, t.roleId).where(sql`rule = 'everyGroup'`),
+    foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
+      'cascade',
+    ),
+    foreignKey({ columns: [t.tenantId, t.roleId], foreignColumns: [roles.tenantId, roles.id] }),
+  ],
+)
+
 /**
  * Users that were deleted where a tenant keeps those for a while: nothing but what tells them when they come back, and what
  * of them goes on then. To everybody else they are not there.
@@ -402,7 +445,7 @@ export const keptUsers = pgTable(
     id: uuid().notNull(),
     uniqueKey: key('unique_key').notNull(),
     externalId: key('external_id'),
-    /** E-mail values, folded. */
+    /** E-mail values, folded; the primary one first. */
     emails: text().array().notNull(),
     version: bigint({ mode: 'number' }).notNull(),
     createdAt: moment('created_at').notNull(),
@@ -501,6 +544,8 @@ export const webhookDeliveries = pgTable(
     firstTriedAt: moment('first_tried_at'),
     /** Given up. */
     dead: boolean().notNull().default(false),
+    /** Of a stream: which of the event's tokens were taken, one bit each. */
+    taken: integer().notNull().default(0),
     lastStatus: integer('last_status'),
     lastError: text('last_error'),
   },

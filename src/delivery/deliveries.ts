@@ -1,9 +1,14 @@
 import type { Networks } from '../context/delivery-address.ts'
+import { Keyring } from '../context/keyring.ts'
 import { type SecretBox, secretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { instanceSecret } from '../repositories/instance-secrets.ts'
+import { signingKeyStore } from '../repositories/signing-keys.ts'
 import { LogWatch } from './log-watch.ts'
+import { Polling } from './polling.ts'
 import { keepTrimmed } from './retention.ts'
+import { type SetSender, setSender } from './set-sender.ts'
+import { type StreamTokens, streamTokens } from './stream-tokens.ts'
 import { type WebhookSender, webhookSender } from './webhook-sender.ts'
 import { type RetrySchedule, WebhookWorker } from './webhook-worker.ts'
 
@@ -25,6 +30,9 @@ export interface DeliveryReports {
 export interface Deliveries {
   readonly watch: LogWatch
   readonly sender: WebhookSender
+  readonly setSender: SetSender
+  readonly tokens: StreamTokens
+  readonly polling: Polling
   readonly box: SecretBox
   /** Networks that are not public, to which events may be sent. */
   readonly networks: Networks
@@ -47,14 +55,18 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const watch = new LogWatch(db, report('numbering events'))
   const box = secretBox(async () => secretsKey ?? instanceSecret(db, 'secrets'))
   const sender = webhookSender(networks)
+  const streams = {
+    ...{ setSender: setSender(networks), polling: new Polling() },
+    tokens: streamTokens(new Keyring(signingKeyStore(db), box)),
+  }
   const worker = new WebhookWorker({
-    ...{ db, box, sender, disabled: reports.disabled, failed: report('sending webhooks') },
+    ...{ db, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
     ...(retries === undefined ? {} : { retries }),
   })
   let stopTrimming = () => Promise.resolve()
   let stopped: Promise<void> | undefined
   return {
-    ...{ watch, sender, box, networks },
+    ...{ watch, sender, ...streams, box, networks },
     start() {
       watch.start({ lively: () => worker.lively, numbered: () => worker.kick() })
       worker.kick()
@@ -62,6 +74,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     },
     drain() {
       watch.drain()
+      streams.polling.drain()
       stopped ??= worker.stop()
     },
     async stop() {

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { eventLogOf, NUMBERED_AT_ONCE } from '../repositories/event-log.ts'
+import { rolesOf } from '../repositories/roles.ts'
 import { type StoredResource, snapshotOf } from '../repositories/snapshot.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
@@ -11,10 +12,11 @@ import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
  * - `start` names the position from which to follow the log;
  * - `resource` is one resource with its version, and without what is never returned;
  * - `members` are some of a group's members;
+ * - `role` are some of the users who have a role, with the role's version;
  * - `end` comes last; without it the export is not whole. Its position is how far the log went by then.
  *
  * Nothing is locked meanwhile, so a line may be ahead of `start`. Whoever passes over events whose version is not above the
- * one it has of the resource, and takes members as a set, is exact once it has followed up to the position of `end`.
+ * one it has of the resource, and takes members and users as sets, is exact once it has followed up to the position of `end`.
  */
 export async function* exportTenant(db: Database, tenantId: string, registry: SchemaRegistry): AsyncGenerator<string> {
   const stored = snapshotOf(db, tenantId)
@@ -30,6 +32,7 @@ export async function* exportTenant(db: Database, tenantId: string, registry: Sc
     }
     after = stretch.at(-1)?.id
   }
+  yield* roleLines(db, tenantId)
   yield line({ kind: 'end', tenant: tenantId, position: await position(db, tenantId) })
 }
 
@@ -63,6 +66,26 @@ async function* memberLines(
     if (members.length === 0) return
     yield line({ kind: 'members', group, members })
     after = members.at(-1)
+  }
+}
+
+const AT_ONCE = 1_000
+
+async function* roleLines(db: Database, tenantId: string): AsyncGenerator<string> {
+  const stored = rolesOf(db, { tenantId })
+  for (let after: string | undefined; ; ) {
+    // The versions come before the users, who may be ahead of them.
+    const roles = await stored.list({ after, limit: AT_ONCE })
+    for (const { id, key, version } of roles) {
+      for (let last: string | undefined; ; ) {
+        const users = await stored.users(id, last, AT_ONCE)
+        if (users.length === 0) break
+        yield line({ kind: 'role', resource: { type: 'Role', id, version }, role: key, users })
+        last = users.at(-1)
+      }
+    }
+    after = roles.at(-1)?.key
+    if (after === undefined) return
   }
 }
 

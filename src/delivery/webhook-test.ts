@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { SecretBox } from '../context/secret-box.ts'
 import type { EndpointRow } from '../repositories/webhooks.ts'
-import type { SendOutcome, WebhookSender } from './webhook-sender.ts'
+import { failure, type SendOutcome } from './outgoing.ts'
+import type { WebhookSender } from './webhook-sender.ts'
 
 /** Sends a message that means nothing to an endpoint, disabled or not, so that an operator sees whether it arrives. */
 export async function sendTest(
@@ -11,8 +12,7 @@ export async function sendTest(
   now: Date,
 ): Promise<SendOutcome> {
   const opened = await box.open(secret, id)
-  if (opened === undefined)
-    return { ok: false, status: null, error: 'the secret cannot be opened; rotate it', retryAfterMs: 0 }
+  if (opened === undefined) return failure(null, 'the secret cannot be opened; rotate it')
   const body = JSON.stringify({ type: 'webhook.test', timestamp: now.toISOString(), data: { webhook: id } })
   return sender.send({ url, id: uuidv7(), body, secrets: [opened] })
 }

@@ -11,7 +11,12 @@ import {
   webhookQueueOf,
 } from '../repositories/webhook-queue.ts'
 import { anyEndpoint } from '../repositories/webhooks.ts'
-import type { SendOutcome, WebhookSender } from './webhook-sender.ts'
+import { failure, type SendOutcome } from './outgoing.ts'
+import type { Polling } from './polling.ts'
+import type { SetSender } from './set-sender.ts'
+import { type PushOutcome, pushTokens } from './stream-push.ts'
+import type { StreamTokens } from './stream-tokens.ts'
+import type { WebhookSender } from './webhook-sender.ts'
 
 /** When what was not taken is tried again, given up, and endpoints with it. Milliseconds. */
 export interface RetrySchedule {
@@ -37,6 +42,10 @@ export interface WorkerParts {
   readonly db: Database
   readonly box: SecretBox
   readonly sender: WebhookSender
+  readonly setSender: SetSender
+  readonly tokens: StreamTokens
+  /** Who waits for what is due on the streams that are polled. */
+  readonly polling: Polling
   /** Told of what went wrong on our side. */
   readonly failed: (error: unknown) => void
   /** Told when an endpoint was disabled because it takes nothing any more. */
@@ -59,7 +68,7 @@ const MEND_MS = 60_000
 const GATHER_MS = 20
 
 /**
- * Sends queued events to webhooks. Any number of instances share the work: each claims what it sends, and what one has
+ * Sends queued events to webhooks, and to streams that are pushed. Any number of instances share the work: each claims what it sends, and what one has
  * claimed and not settled falls due again. Nothing is known here that is not in the store.
  */
 export class WebhookWorker {
@@ -107,6 +116,7 @@ export class WebhookWorker {
     await Promise.all(this.#requests)
     await Promise.all(this.#flushes)
     await this.#parts.sender.close()
+    await this.#parts.setSender.close()
   }
 
   async #passes(): Promise<number> {
@@ -123,7 +133,7 @@ export class WebhookWorker {
   }
 
   async #look(): Promise<void> {
-    const { db } = this.#parts
+    const { db, polling } = this.#parts
     const now = performance.now()
     if (now - this.#askedAt > ASK_FOR_ENDPOINTS_MS) {
       this.#askedAt = now
@@ -135,9 +145,12 @@ export class WebhookWorker {
       await mendQueues(db)
     }
     const full = [...this.#underWay].filter(([, count]) => count >= AT_ONCE).map(([id]) => id)
-    const queue = (await dueEndpoints(db, full)).values()
+    const queue = (await dueEndpoints(db, full, polling.streams)).values()
     const claim = async () => {
-      for (const endpoint of queue) await this.#claim(endpoint)
+      for (const endpoint of queue) {
+        if (endpoint.stream?.method === 'poll') polling.wake(endpoint.id)
+        else await this.#claim(endpoint)
+      }
     }
     await Promise.all(Array.from({ length: CLAIMING_AT_ONCE }, claim))
   }
@@ -167,15 +180,18 @@ export class WebhookWorker {
 
   async #deliver(endpoint: DueEndpoint, tenantId: string, claimed: ClaimedDelivery): Promise<void> {
     const { event, attempts, age } = claimed
-    const outcome = await this.#send(endpoint, event, tenantId)
+    const outcome = await this.#send(endpoint, claimed, tenantId)
     if (outcome.ok) return this.#settle(endpoint, tenantId, { position: event.position, attempts })
     const { db, disabled } = this.#parts
     const { firstMs, growth, longestMs, giveUpAfterMs, disableAfterMs } = this.#retries
     const backoff = Math.min(firstMs * growth ** (attempts - 1), longestMs) * (0.8 + Math.random() * 0.4)
     await webhookQueueOf(db, tenantId, endpoint.id).failed({
       ...{ position: event.position, attempts, status: outcome.status, error: outcome.error },
-      ...{ retryAfterMs: Math.max(backoff, outcome.retryAfterMs), giveUp: age >= giveUpAfterMs },
+      retryAfterMs: Math.max(backoff, outcome.retryAfterMs),
+      giveUp: outcome.refused === true || age >= giveUpAfterMs,
+      taken: outcome.taken,
     })
+    if (outcome.receiverIsWell) return
     // 410 says that nobody will take anything here again (Standard Webhooks).
     const gone = outcome.status === 410
     const reason = gone ? 'The receiver answered 410.' : `Nothing was taken for too long: ${outcome.error}.`
@@ -183,13 +199,18 @@ export class WebhookWorker {
     if (await endpointFailed(db, endpoint.id, after)) disabled(endpoint.id, reason)
   }
 
-  async #send(endpoint: DueEndpoint, event: LoggedEvent, tenantId: string): Promise<SendOutcome> {
+  async #send(endpoint: DueEndpoint, claimed: ClaimedDelivery, tenantId: string): Promise<PushOutcome> {
+    const { id, stream } = endpoint
+    if (stream !== null) return pushTokens(this.#parts, { ...endpoint, id, stream }, tenantId, claimed)
+    return this.#sendMessage(endpoint, claimed.event, tenantId)
+  }
+
+  async #sendMessage(endpoint: DueEndpoint, event: LoggedEvent, tenantId: string): Promise<SendOutcome> {
     const { box, sender } = this.#parts
     const sealed = [endpoint.secret, ...(endpoint.previousSecret === null ? [] : [endpoint.previousSecret])]
     const secrets = await Promise.all(sealed.map((secret) => box.open(secret, endpoint.id)))
     const known = secrets.filter((secret) => secret !== undefined)
-    if (known.length === 0)
-      return { ok: false, status: null, error: 'the secret cannot be opened; rotate it', retryAfterMs: 0 }
+    if (known.length === 0) return failure(null, 'the secret cannot be opened; rotate it')
     return sender.send({ url: endpoint.url, id: event.id, body: webhookBody(event, tenantId), secrets: known })
   }
 

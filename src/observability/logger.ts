@@ -46,6 +46,11 @@ export function keyExpiryLine(logger: Logger, key: { readonly id: string; expire
   logger.warn({ keyId, expiresAt, daysLeft }, 'an API key expires soon: rotate it')
 }
 
+/** Warns that the keys of an issuer whose tokens a tenant takes are not to be had. */
+export function unreachableIssuerLine(logger: Logger, jwksUri: string, reason: string): void {
+  logger.warn({ jwksUri, reason }, 'the keys of an external issuer cannot be fetched: its tokens are refused')
+}
+
 /** Writes why something failed on our side: a request, or work that nobody asked for. */
 export function logError(logger: Logger, error: unknown, requestId?: string): void {
   logger.error({ requestId, err: error }, 'failed')

@@ -160,7 +160,8 @@ async function createAll(
       if (takesSeat(type, stored) && --seats < 0 && maxActiveUsers !== 'unlimited')
         unseated.set(index, { kind: 'failed', error: noSeatLeft(maxActiveUsers) })
     } else {
-      failures.set(index, { kind: 'failed', error: uniquenessError(type, uniqueName(type, stored)) })
+      const error = result?.outcome === 'refused' ? result.error : uniquenessError(type, uniqueName(type, stored))
+      failures.set(index, { kind: 'failed', error })
       const holder = makers.get(`${type.name} ${stored.uniqueKey}`)
       if (holder !== undefined) held.set(index, holder)
     }

@@ -53,6 +53,38 @@ export async function lookUp(
   return rows
 }
 
+/**
+ * The users among those of `lookUp` who have the role with this key, directly or through groups in groups; none where no group
+ * gives it.
+ */
+export async function lookUpByRole(
+  repositories: Repositories,
+  registry: SchemaRegistry,
+  roleKey: string,
+  { equal, after, limit, wanted }: LookUp,
+): Promise<readonly ResourceRow[]> {
+  const [type, { roles }] = [builtIn(registry, 'User'), repositories]
+  const role = await roles.find(roleKey)
+  if (role === undefined) return []
+  if (Object.values(equal).every((value) => value === undefined)) {
+    const ids = await roles.users(role.id, after, limit)
+    const rows = await repositories.resources.retrieveAll(type, ids, wanted)
+    return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+  // An equality leaves few, so those are looked at one page after the other.
+  const found: ResourceRow[] = []
+  for (let from = after; ; ) {
+    const page = await lookUp(repositories, registry, type, { equal, after: from, limit, wanted })
+    const having = await roles.having(
+      role.id,
+      page.map(({ id }) => id),
+    )
+    found.push(...page.filter(({ id }) => having.has(id)))
+    from = page.at(-1)?.id
+    if (page.length < limit || found.length >= limit) return found.slice(0, limit)
+  }
+}
+
 /** A built-in resource type, which every tenant has. */
 export function builtIn(registry: SchemaRegistry, name: 'User' | 'Group'): ResourceType {
   const type = registry.byName.get(name)

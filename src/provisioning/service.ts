@@ -47,6 +47,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         const kept = keptId === undefined ? undefined : (await takeKept(inside, [keptId])).get(keptId)
         const back = keptId === undefined || kept === undefined ? {} : { id: keptId, revived: kept }
         const [created] = await inside.resources.create([{ ...resource, ...back }])
+        if (created?.outcome === 'refused') throw created.error
         if (created?.outcome !== 'created') throw uniquenessError(type, name())
         return created.row
       }

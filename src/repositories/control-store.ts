@@ -1,7 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { ControlStore } from '../context/control-cache.ts'
+import type { ControlStore } from '../context/control-store.ts'
 import { secretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
+import { eventUris } from '../events/security-events.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
 import { appendDeeds, THE_GATEWAY } from './audit.ts'
@@ -13,6 +14,7 @@ import { schemaDefinitionsOf } from './schema-definitions.ts'
 import { signingKeyStore } from './signing-keys.ts'
 import { tenantsOf } from './tenants.ts'
 import { takeAssertion } from './used-assertions.ts'
+import { streamFormats } from './webhooks.ts'
 
 /**
  * The look-ups that come before a tenant is known, for `ControlPlane` to remember.
@@ -49,12 +51,16 @@ export function controlStore(database: Database, secretsKey?: string | undefined
 
     async environment(projectId, name) {
       const row = await environmentsOf(database, projectId).find(name)
-      return row && { ...row, definitions: await schemaDefinitionsOf(database, row.id).definitions(null) }
+      if (row === undefined) return undefined
+      const definitions = await schemaDefinitionsOf(database, row.id).definitions(null)
+      return { ...row, definitions, eventUris: await deliveredUris(database, row.id, null) }
     },
 
     async tenant(environmentId, name) {
       const row = await tenantsOf(database, environmentId).find(name)
-      return row && { ...row, definitions: await schemaDefinitionsOf(database, environmentId).definitions(row.id) }
+      if (row === undefined) return undefined
+      const definitions = await schemaDefinitionsOf(database, environmentId).definitions(row.id)
+      return { ...row, definitions, eventUris: await deliveredUris(database, environmentId, row.id) }
     },
 
     async createTenant({ projectId, environmentId }, key, actor) {
@@ -92,3 +98,8 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     },
   }
 }
+
+/** What the streams of an environment, or of one of its tenants, can bring (RFC 9967 §4). */
+const deliveredUris = async (database: Database, environmentId: string, tenantId: string | null): Promise<string[]> => [
+  ...new Set((await streamFormats(database, environmentId, tenantId)).flatMap(eventUris)),
+]

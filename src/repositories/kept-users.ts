@@ -61,6 +61,18 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
       return rows.length > 0
     },
 
+    /** Those of these ids that are kept. */
+    async among(ids: readonly string[]): Promise<Set<string>> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(scope.tenantId, 'uuid')
+      const rows = await db.run<{ id: string }>(
+        `select k.id::text from kept_users k
+         where k.tenant_id = ${tenant} and k.id = any(${parameters.array(ids, 'uuid')}) and k.kept_until > now()`,
+        parameters.values,
+      )
+      return new Set(rows.map(({ id }) => id))
+    },
+
     /** Takes users out, to be made anew in the same transaction; who is not given was taken by another, or has expired. */
     async take(ids: readonly string[]): Promise<Map<string, KeptUser>> {
       const parameters = new Parameters()
@@ -118,6 +130,10 @@ export function keeping(days: number, tenant: string, parameters: Parameters) {
           select ${tenant}, x.id, x.unique_key, x.external_id, array(
             select k.key from resource_keys k
             where k.tenant_id = ${tenant} and k.resource_id = x.id and k.attribute = 'emails.value'
+            order by k.key = (
+              select lower(m->>'value') from jsonb_array_elements(x.document::jsonb->'emails') m
+              where m->>'primary' = 'true' limit 1
+            ) desc nulls last
           ), x.version + 1, x.created_at, ${until} from removed x
         ),`,
     event: `'user.deactivated'`,

@@ -5,6 +5,7 @@ import type { FilterScope } from './attribute-sql.ts'
 import { memberConditionSql } from './filter-sql.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
+import { rolesBegun, withoutRoleRules } from './role-bindings.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -42,6 +43,7 @@ interface OutcomeRow {
   readonly fits: boolean | null
   readonly small: boolean | null
   readonly unknown: string | null
+  readonly ruled: boolean
 }
 
 /** Who is in which group of one tenant. A change costs what it changes: nothing here reads a group's members to change them. */
@@ -61,6 +63,7 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
         known.length === 0
           ? []
           : await db.run<OutcomeRow>(changeSql(known, scope, parameters), parameters.values, { replan })
+      if (rows.some(({ ruled }) => ruled)) rolesBegun(scope)
       return changes.map((change): MembershipOutcome => {
         const row = rows[known.indexOf(change)]
         if (row === undefined || row.before === null) return { outcome: 'missing' }
@@ -130,9 +133,10 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
         where o.tenant_id = ${tenant} and o.id = w.id and o.resource_type in ('User', 'Group') limit 1
       ) o on true
     ),
+    unruled as materialized (select ${scope.hasRoles ? 'true' : withoutRoleRules(tenant)} as yes),
     going as materialized (
       select i.* from input i join target t on t.id = i.group_id
-      where (i.expected is null or i.expected = t.version) ${refusals}
+      where (i.expected is null or i.expected = t.version) ${refusals} and (select yes from unruled)
     ),
     added as (
       insert into memberships (tenant_id, group_id, member_id, display, display_key)
@@ -178,7 +182,8 @@ function changeSql(changes: readonly MembershipChange[], scope: RepositoryScope,
         select 1 from memberships m where m.tenant_id = ${tenant} and m.group_id = i.group_id
         order by m.member_id limit ${SMALL_GROUP + 1}
       ) m) + cardinality(i.add) <= ${SMALL_GROUP} as small,
-      (select string_agg(w.id::text, ' ') from (select id from wanted w where w.ord = i.ord and not w.known limit 5) w) as unknown
+      (select string_agg(w.id::text, ' ') from (select id from wanted w where w.ord = i.ord and not w.known limit 5) w) as unknown,
+      not (select yes from unruled) as ruled
     from input i left join target t on t.id = i.group_id left join bumped b on b.id = i.group_id order by i.ord`
 }
 

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { isActiveUser } from './counts.ts'
 import { eventDocument } from './event-document.ts'
@@ -6,6 +7,7 @@ import { type KeptUser, keeping } from './kept-users.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
 import { Parameters } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
+import { rolesBegun, withoutRoleRules } from './role-bindings.ts'
 import type { ChangeableRow, ResourceRow, Wanted } from './rows.ts'
 import { joinedMembers, managerColumn, momentColumns, passwordColumn, resourceColumns } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
@@ -29,6 +31,8 @@ export type Created =
   | { readonly outcome: 'created'; readonly row: ResourceRow }
   /** Another resource has the unique name. */
   | { readonly outcome: 'taken' }
+  /** Of a group, for the role that it would give. */
+  | { readonly outcome: 'refused'; readonly error: ScimError }
 
 /** A resource's next state; applied only where the row still has `expectedVersion`. */
 export interface ChangedResource {
@@ -239,12 +243,15 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const { parameters, tenant } = ofTenant()
       const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
       const input = parameters.json(known.map(({ id, expectedVersion }) => ({ id, expected: expectedVersion })))
+      // Others are nobody's members.
+      const mayGo = scope.hasRoles || !['User', 'Group'].includes(type.name) ? 'true' : withoutRoleRules(tenant)
       const keep = keepDays === undefined ? undefined : keeping(keepDays, tenant, parameters)
       const statement = `with input as materialized (
           select * from jsonb_to_recordset(${input}) as i(id uuid, expected bigint)
         ),
+        unruled as materialized (select ${mayGo} as yes),
         target as materialized (
-          select r.id, r.version, i.expected is null or i.expected = r.version as fits from resources r join input i on i.id = r.id
+          select r.id, r.version, (i.expected is null or i.expected = r.version) and (select yes from unruled) as fits from resources r join input i on i.id = r.id
           where r.tenant_id = ${tenant} and r.resource_type = ${parameters.bind(type.name, 'text')}
             and r.id = any(array(select id from input)) order by r.id for update of r
         ),
@@ -287,8 +294,10 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           from bumped b join (${memberBatches('select group_id, member_id from unjoined')}) u on u.group_id = b.id
           group by b.id, b.version, b.modified_at, u.batch
         )
-        select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed from target t`
-      const rows = await db.run<{ id: string; version: number; removed: boolean }>(statement, parameters.values)
+        select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
+          not (select yes from unruled) as ruled from target t`
+      const rows = await db.run<Removed & { id: string; ruled: boolean }>(statement, parameters.values)
+      if (rows.some(({ ruled }) => ruled)) rolesBegun(scope)
       return new Map(rows.map((row) => [row.id, row]))
     },
   }

@@ -43,8 +43,14 @@ export function queryError(error: unknown): unknown {
 /** True when a reference was made to what was being deleted: the statement could not see it, and will the next time. */
 export const isReferenced = (error: unknown): boolean => sqlState(error)?.code === '23503'
 
-/** True for a deadlock or a serialization failure: nothing was done, and the same work may go through now. */
+/** Groups give roles here since a moment ago, which this request did not know: nothing was done. */
+export class RolesBegun extends Error {
+  override readonly name = 'RolesBegun'
+}
+
+/** True for a deadlock, a serialization failure and `RolesBegun`: nothing was done, and the same work may go through now. */
 export function mayRetry(error: unknown): boolean {
+  if (error instanceof RolesBegun) return true
   const code = sqlState(error)?.code
   return code === '40P01' || code === '40001'
 }

@@ -6,6 +6,9 @@ import { membershipPagesOf } from './membership-pages.ts'
 import { membershipsOf } from './memberships.ts'
 import { queriesOf } from './queries.ts'
 import { resourcesOf } from './resources.ts'
+import { lockRoles } from './role-bindings.ts'
+import { membershipsWithRoles, resourcesWithRoles } from './role-changes.ts'
+import { rolesOf } from './roles.ts'
 import { stretchesOf } from './stretches.ts'
 
 /** Everything a repository knows of the request it works for. */
@@ -19,6 +22,8 @@ export interface RepositoryScope {
   readonly actor: string
   /** Whether members that are nobody here are kept, as they were sent, instead of refused (G-05). */
   readonly defersReferences: boolean
+  /** Whether groups give roles here; put right by the write that finds out that they have begun to. */
+  hasRoles: boolean
 }
 
 /** The repositories of one tenant; there are no others. */
@@ -30,17 +35,21 @@ export interface Repositories {
   readonly memberships: ReturnType<typeof membershipsOf>
   readonly membershipPages: ReturnType<typeof membershipPagesOf>
   readonly queries: ReturnType<typeof queriesOf>
+  readonly roles: ReturnType<typeof rolesOf>
   readonly stretches: ReturnType<typeof stretchesOf>
   /** The same repositories in one transaction. */
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
 }
 
 /** Opens the repositories of one tenant, on the pool or, given a transaction's handle, inside it. */
-export function forTenant(db: Database, scope: RepositoryScope): Repositories {
+export const forTenant = (db: Database, scope: RepositoryScope): Repositories => open(db, { ...scope })
+
+/** @param scope shared with the transactions that are begun, so that what one of them finds out the next one knows */
+function open(db: Database, scope: RepositoryScope): Repositories {
   // Most requests need one of them.
   return {
     get resources() {
-      return resourcesOf(db, scope)
+      return scope.hasRoles ? resourcesWithRoles(db, scope) : resourcesOf(db, scope)
     },
     get activation() {
       return activationOf(db, scope)
@@ -52,7 +61,7 @@ export function forTenant(db: Database, scope: RepositoryScope): Repositories {
       return keptUsersOf(db, scope)
     },
     get memberships() {
-      return membershipsOf(db, scope)
+      return scope.hasRoles ? membershipsWithRoles(db, scope) : membershipsOf(db, scope)
     },
     get membershipPages() {
       return membershipPagesOf(db, scope)
@@ -60,9 +69,17 @@ export function forTenant(db: Database, scope: RepositoryScope): Repositories {
     get queries() {
       return queriesOf(db, scope)
     },
+    get roles() {
+      return rolesOf(db, scope)
+    },
     get stretches() {
       return stretchesOf(db, scope)
     },
-    transaction: (work) => db.transaction((tx) => work(forTenant(tx, scope))),
+    transaction: (work) =>
+      db.transaction(async (tx) => {
+        // Before any row of a group is locked: everybody does it in this order.
+        if (scope.hasRoles) await lockRoles(tx, scope.tenantId)
+        return work(open(tx, scope))
+      }),
   }
 }

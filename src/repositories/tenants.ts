@@ -11,6 +11,8 @@ import {
   resourceCounts,
   resourceKeys,
   resources,
+  roleBindings,
+  roles,
   schemaDefinitions,
   tenants,
   webhookDeliveries,
@@ -89,7 +91,17 @@ export function tenantsOf(database: Database, environmentId: string) {
       )
       // The log first: whoever numbers events holds its row, and then waits for nobody.
       const logged = [eventLogs, webhookDeliveries, webhookEndpoints, events]
-      const rest = [memberships, resourceKeys, resources, keptUsers, resourceCounts, apiKeys, schemaDefinitions]
+      const rest = [
+        memberships,
+        roleBindings,
+        roles,
+        resourceKeys,
+        resources,
+        keptUsers,
+        resourceCounts,
+        apiKeys,
+        schemaDefinitions,
+      ]
       for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
     },

@@ -31,7 +31,7 @@ export async function replayEvents(
          and (cardinality(w.event_types) = 0 or c.type = any(w.event_types)
            or split_part(c.type, '.', 1) || '.*' = any(w.event_types))
        on conflict (tenant_id, endpoint_id, position) do update set dead = false, attempts = 0, due_at = now(),
-         first_tried_at = null where d.dead or d.due_at > now()
+         first_tried_at = null, last_status = null, last_error = null, taken = 0 where d.dead or d.due_at > now()
        returning 1
      )
      select (select count(*)::int from queued) as queued, (select max(position)::float8 from chosen) as last`,

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
+import type { StreamSettings } from '../events/security-events.ts'
 import { eventColumns } from './event-log.ts'
 import { Parameters } from './parameters.ts'
 
@@ -12,6 +13,8 @@ export interface DueEndpoint {
   /** Sealed; null when only `secret` signs. */
   readonly previousSecret: string | null
   readonly failures: number
+  /** Null for a webhook. */
+  readonly stream: StreamSettings | null
   /** Tenants whose events are due. */
   readonly tenants: readonly string[]
 }
@@ -23,6 +26,8 @@ export interface ClaimedDelivery {
   readonly attempts: number
   /** Milliseconds since the first attempt. */
   readonly age: number
+  /** Of a stream: which of the event's tokens were taken, one bit each. */
+  readonly taken: number
 }
 
 /** What became of an attempt that failed; with `giveUp` it was the last one. */
@@ -33,6 +38,8 @@ export interface FailedDelivery {
   readonly giveUp: boolean
   readonly status: number | null
   readonly error: string
+  /** Tokens that were taken all the same, one bit each. */
+  readonly taken?: number | undefined
 }
 
 /** Longer than any attempt takes; then another instance takes over. */
@@ -43,31 +50,45 @@ const TENANTS_AT_ONCE = 50
 const PATIENCE = 3
 const LONGEST_PAUSE_S = 300
 
-/** Endpoints for which something is due and that are not resting, but for those in `except`. */
-export function dueEndpoints(db: Database, except: readonly string[]): Promise<DueEndpoint[]> {
+/**
+ * Tenants for which something is due before an endpoint, in no order that matters: one look at the index for each tenant with
+ * something in the queue, however long its queue is.
+ *
+ * @param endpoint SQL of its id
+ */
+export const dueTenants = (endpoint: string): string => `with recursive queued(id) as (
+         (select d.tenant_id from webhook_deliveries d where d.endpoint_id = ${endpoint} and not d.dead
+           order by d.tenant_id limit 1)
+         union all
+         select (select d.tenant_id from webhook_deliveries d
+           where d.endpoint_id = ${endpoint} and not d.dead and d.tenant_id > q.id order by d.tenant_id limit 1)
+         from queued q where q.id is not null
+       )
+       select q.id from queued q where q.id is not null and (
+         select d.due_at <= now() from webhook_deliveries d
+         where d.endpoint_id = ${endpoint} and d.tenant_id = q.id and not d.dead order by d.due_at limit 1
+       ) limit ${TENANTS_AT_ONCE}`
+
+/**
+ * Endpoints for which something is due and that are not resting, but for those in `except`; of streams that are polled only
+ * those in `polling`.
+ */
+export function dueEndpoints(
+  db: Database,
+  except: readonly string[],
+  polling: readonly string[] = [],
+): Promise<DueEndpoint[]> {
   const parameters = new Parameters()
-  // One look at the index for each tenant with something in the queue, however long its queue is.
   return db.run<DueEndpoint>(
-    `select w.id::text, w.url, w.secret, w.failures,
+    `select w.id::text, w.url, w.secret, w.failures, w.stream,
        case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
        d.tenants as tenants
      from webhook_endpoints w cross join lateral (
-       with recursive queued(id) as (
-         (select d.tenant_id from webhook_deliveries d where d.endpoint_id = w.id and not d.dead order by d.tenant_id limit 1)
-         union all
-         select (select d.tenant_id from webhook_deliveries d
-           where d.endpoint_id = w.id and not d.dead and d.tenant_id > q.id order by d.tenant_id limit 1)
-         from queued q where q.id is not null
-       )
-       select json_agg(t.id::text) as tenants from (
-         select q.id from queued q where q.id is not null and (
-           select d.due_at <= now() from webhook_deliveries d
-           where d.endpoint_id = w.id and d.tenant_id = q.id and not d.dead order by d.due_at limit 1
-         ) limit ${TENANTS_AT_ONCE}
-       ) t
+       select json_agg(t.id::text) as tenants from (${dueTenants('w.id')}) t
      ) d
      where d.tenants is not null and w.enabled and (w.resume_at is null or w.resume_at <= now())
-       and w.id <> all(${parameters.array(except, 'uuid')})`,
+       and w.id <> all(${parameters.array(except, 'uuid')})
+       and (w.stream->>'method' is distinct from 'poll' or w.id = any(${parameters.array(polling, 'uuid')}))`,
     parameters.values,
     { prepare: false },
   )
@@ -90,7 +111,7 @@ export function webhookQueueOf(db: Database, tenantId: string, endpointId: strin
      * resource is put aside until that one is out of the way.
      */
     async claim(limit: number): Promise<ClaimedDelivery[]> {
-      const rows = await db.run<LoggedEvent & { attempts: number; age: number }>(
+      const rows = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(
         `with locked as materialized (
            select d.ctid as at, d.position, d.due_at, d.resource_id from webhook_deliveries d
            where ${mine} and not d.dead and d.due_at <= now()
@@ -112,15 +133,15 @@ export function webhookQueueOf(db: Database, tenantId: string, endpointId: strin
              first_tried_at = coalesce(d.first_tried_at, now())
            where (${mine}) is true and d.ctid = any(array(
              select at from due where not blocked order by due_at, position limit $3::int))
-           returning d.position, d.attempts, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
+           returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
          )
-         select x.*, c.attempts, c.age from claimed c cross join lateral (
+         select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (
            select ${eventColumns} from events e where e.tenant_id = $1::uuid and e.position = c.position limit 1
          ) x order by c.position`,
         [tenantId, endpointId, limit],
         { prepare: false },
       )
-      return rows.map(({ attempts, age, ...event }) => ({ event, attempts, age }))
+      return rows.map(({ attempts, age, taken, ...event }) => ({ event, attempts, age, taken }))
     },
 
     /** Takes events off the queue that were delivered, and lets the next ones of their resources go. */
@@ -139,16 +160,16 @@ export function webhookQueueOf(db: Database, tenantId: string, endpointId: strin
     },
 
     /** Puts an event back for later, or gives it up and lets the next ones of its resource go. */
-    async failed({ position, attempts, retryAfterMs, giveUp, status, error }: FailedDelivery): Promise<void> {
+    async failed({ position, attempts, retryAfterMs, giveUp, status, error, taken }: FailedDelivery): Promise<void> {
       const dead = await db.run<{ resource: string; position: number }>(
         `with tried as (
            update webhook_deliveries d set dead = $5::boolean, last_status = $6::int, last_error = $7::text,
-             due_at = now() + $8::float8 * interval '1 millisecond'
+             taken = d.taken | $9::int, due_at = now() + $8::float8 * interval '1 millisecond'
            where ${mine} and d.position = $3::bigint and d.attempts = $4::int
            returning d.resource_id, d.position, d.dead
          )
          select resource_id::text as resource, position::float8 as position from tried where dead`,
-        [tenantId, endpointId, position, attempts, giveUp, status, error, retryAfterMs],
+        [tenantId, endpointId, position, attempts, giveUp, status, error, retryAfterMs, taken ?? 0],
       )
       await release(dead)
     },

@@ -1,10 +1,16 @@
-import { and, asc, eq, gt, type SQL } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
 import { webhookEndpoints } from '../db/schema.ts'
+import type { SetFormat, StreamSettings } from '../events/security-events.ts'
 import type { Page } from './projects.ts'
 
-/** An endpoint as stored; its secrets are sealed. */
-export type EndpointRow = typeof webhookEndpoints.$inferSelect
+type StoredRow = typeof webhookEndpoints.$inferSelect
+
+/** An endpoint as stored; its secrets are sealed. `stream` is null for a webhook. */
+export type EndpointRow = Omit<StoredRow, 'stream'> & { readonly stream: StreamSettings | null }
+
+/** One to which Security Event Tokens go. */
+export type StreamRow = EndpointRow & { readonly stream: StreamSettings }
 
 /** Where endpoints are: an environment with all of its tenants, or one tenant. */
 export interface EndpointPlace {
@@ -12,29 +18,42 @@ export interface EndpointPlace {
   readonly tenantId?: string
 }
 
-/** The webhook endpoints of an environment, those of its tenants too, or of one tenant. */
-export function webhooksOf({ orm }: Database, { environmentId, tenantId }: EndpointPlace) {
+/** The webhooks of an environment, those of its tenants too, or of one tenant. */
+export const webhooksOf = (db: Database, place: EndpointPlace) =>
+  endpointsOf<EndpointRow>(db, place, isNull(webhookEndpoints.stream))
+
+/** And the streams of Security Event Tokens. */
+export const streamsOf = (db: Database, place: EndpointPlace) =>
+  endpointsOf<StreamRow>(db, place, isNotNull(webhookEndpoints.stream))
+
+function endpointsOf<Row extends EndpointRow>(
+  { orm }: Database,
+  { environmentId, tenantId }: EndpointPlace,
+  kind: SQL,
+) {
   const here = and(
+    kind,
     eq(webhookEndpoints.environmentId, environmentId),
     tenantId === undefined ? undefined : eq(webhookEndpoints.tenantId, tenantId),
   ) as SQL
   const named = (id: string) => and(here, eq(webhookEndpoints.id, id))
-  const first = ([row]: EndpointRow[]): EndpointRow | undefined => row
+  // The condition above says of which kind they are.
+  const first = ([row]: StoredRow[]) => row as Row | undefined
   return {
-    find: async (id: string): Promise<EndpointRow | undefined> =>
+    find: async (id: string): Promise<Row | undefined> =>
       first(await orm.select().from(webhookEndpoints).where(named(id))),
 
-    list: ({ after, limit }: Page): Promise<EndpointRow[]> =>
-      orm
+    list: async ({ after, limit }: Page): Promise<Row[]> =>
+      (await orm
         .select()
         .from(webhookEndpoints)
         .where(after === undefined ? here : and(here, gt(webhookEndpoints.id, after)))
         .orderBy(asc(webhookEndpoints.id))
-        .limit(limit),
+        .limit(limit)) as Row[],
 
     insert: async (
-      row: Pick<EndpointRow, 'id' | 'url' | 'description' | 'events' | 'secret'>,
-    ): Promise<EndpointRow | undefined> =>
+      row: Pick<Row, 'id' | 'url' | 'description' | 'events' | 'secret' | 'stream'>,
+    ): Promise<Row | undefined> =>
       first(
         await orm
           .insert(webhookEndpoints)
@@ -42,7 +61,7 @@ export function webhooksOf({ orm }: Database, { environmentId, tenantId }: Endpo
           .returning(),
       ),
 
-    change: async (id: string, values: Partial<Omit<EndpointRow, 'id'>>): Promise<EndpointRow | undefined> =>
+    change: async (id: string, values: Partial<Omit<Row, 'id'>>): Promise<Row | undefined> =>
       first(await orm.update(webhookEndpoints).set(values).where(named(id)).returning()),
 
     /** Deletes the endpoint with all that waits for it. */
@@ -58,4 +77,19 @@ export async function anyEndpoint(db: Database): Promise<boolean> {
     [],
   )
   return rows[0]?.found === true
+}
+
+/** The formats of the streams that are for all tenants of an environment, or of those for one tenant alone. */
+export async function streamFormats(
+  db: Database,
+  environmentId: string,
+  tenantId: string | null,
+): Promise<SetFormat[]> {
+  const rows = await db.run<{ format: SetFormat }>(
+    `select distinct w.stream->>'format' as format from webhook_endpoints w
+     where w.environment_id = $1::uuid and w.tenant_id is not distinct from $2::uuid and w.stream is not null
+     order by format desc`,
+    [environmentId, tenantId],
+  )
+  return rows.map(({ format }) => format)
 }

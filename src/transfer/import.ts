@@ -1,6 +1,8 @@
 import { type Mistake, Refusal } from '../administration/control.ts'
 import type { TenantContext } from '../context/tenant.ts'
 import { prepareChange, prepareCreate, replaced, uniqueName } from '../provisioning/prepare.ts'
+import { noSeatLeft } from '../provisioning/refusals.ts'
+import { seatsLeft, takesSeat } from '../provisioning/seats.ts'
 import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
 import { isTakenKey, uniquenessError, writeError } from '../repositories/sql-errors.ts'
@@ -28,7 +30,8 @@ export interface Imported {
  * References of registered schemas may lead to what comes later, or has gone where it comes from, so they are not checked.
  *
  * @param inside repositories of a transaction
- * @throws {Refusal} 400 or 409 with the place of each record that cannot be taken
+ * @throws {Refusal} 400 or 409 with the place of each record that cannot be taken; 403 where there would be more active users
+ *   than the tenant may have
  */
 export async function importRecords(
   inside: Repositories,
@@ -48,10 +51,11 @@ interface Placed<R extends TransferRecord> {
 }
 
 async function importResources(
-  { resources }: Repositories,
+  inside: Repositories,
   tenant: TenantContext,
   placed: readonly Placed<ResourceRecord>[],
 ): Promise<Omit<Imported, 'members'>> {
+  const { resources } = inside
   const mistakes: Mistake[] = []
   const wrong = ({ index }: { index: number }, message: string) => mistakes.push({ path: `items.${index}`, message })
   const known = await resources.typesOf(placed.map(({ record }) => String(record.resource.id)))
@@ -79,19 +83,42 @@ async function importResources(
     }
   }
   if (mistakes.length > 0) throw refused(400, mistakes)
+  await takeSeats(
+    inside,
+    tenant,
+    made.map(({ resource }) => resource),
+    changes,
+  )
 
   const types = tenant.registry.resourceTypes
   const created =
     made.length === 0 ? [] : await resources.create(made.map(({ resource }) => resource)).catch(taken(types))
   for (const [i, { index, resource }] of made.entries()) {
-    if (created[i]?.outcome === 'created') continue
-    wrong({ index }, uniquenessError(resource.type, uniqueName(resource.type, resource.stored)).message)
+    const result = created[i]
+    if (result?.outcome === 'created') continue
+    const taken = () => uniquenessError(resource.type, uniqueName(resource.type, resource.stored))
+    wrong({ index }, (result?.outcome === 'refused' ? result.error : taken()).message)
   }
   if (mistakes.length > 0) throw refused(409, mistakes)
   const updated = changes.length === 0 ? new Map() : await resources.update(changes).catch(taken(types))
   if (updated.size < changes.length)
     throw new Refusal(409, 'Another writer changed a resource meanwhile; send the records again.')
   return { created: made.length, changed: changes.length, unchanged: placed.length - made.length - changes.length }
+}
+
+/** Makes sure of a seat for all that become active. @throws {Refusal} 403 */
+async function takeSeats(
+  inside: Repositories,
+  tenant: TenantContext,
+  made: readonly NewResource[],
+  changes: readonly ChangedResource[],
+): Promise<void> {
+  const { maxActiveUsers } = tenant.settings
+  if (maxActiveUsers === 'unlimited') return
+  const more =
+    made.filter(({ type, stored }) => takesSeat(type, stored)).length +
+    changes.reduce((sum, { activeDelta }) => sum + activeDelta, 0)
+  if (more > 0 && (await seatsLeft(inside, tenant)) < more) throw new Refusal(403, noSeatLeft(maxActiveUsers).message)
 }
 
 /** What is stored of the resources that are there, by id. */
@@ -147,6 +174,7 @@ const refused = (status: 400 | 409, mistakes: readonly Mistake[]): Refusal =>
 const taken =
   (types: readonly ResourceType[]) =>
   (error: unknown): never => {
+    if (error instanceof ScimError) throw new Refusal(409, error.message)
     const found = types.map((type) => writeError(error, type, null)).find((each) => each instanceof ScimError)
     if (!isTakenKey(error) && !(found instanceof ScimError)) throw error
     throw new Refusal(409, 'A record has a value that must be unique and that another resource has; none was taken.')

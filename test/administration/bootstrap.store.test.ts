@@ -5,7 +5,7 @@ import { deleteEnvironment, listEnvironments } from '../../src/administration/en
 import { createProject, deleteProject, listProjects } from '../../src/administration/projects.ts'
 import { listTenants } from '../../src/administration/tenants.ts'
 import { parseApiKey } from '../../src/context/api-key.ts'
-import { ControlPlane } from '../../src/context/control-cache.ts'
+import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
 import { listDeeds } from '../../src/repositories/audit.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'

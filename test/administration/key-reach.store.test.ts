@@ -85,9 +85,12 @@ describe('SEC-13 nobody gets hold of a key wider than their own: every scope × 
 describe('SEC-07 nobody gets hold of a key that lives longer than their own', () => {
   const soon = Date.now() + 86_400_000
   const [before, at, after] = [new Date(soon - 1), new Date(soon), new Date(soon + 1)]
+  const inYear = Date.now() + 365 * 86_400_000
+  const [early, tooLate] = [new Date(inYear - 60_000), new Date(inYear + 600_000)]
   test.each([
-    ['a key that never ends may give any', undefined, undefined, 201, null],
-    ['and any end', undefined, after, 201, after],
+    ['a key that never ends may give a year', undefined, early, 201, early],
+    ['and not more', undefined, tooLate, 400, null],
+    ['or less', undefined, after, 201, after],
     ['a key that ends may give less', soon, before, 201, before],
     ['or as much', soon, at, 201, at],
     ['but not more', soon, after, 403, null],
@@ -101,8 +104,9 @@ describe('SEC-07 nobody gets hold of a key that lives longer than their own', ()
 
   test.each([
     ['a key that lives longer', after, undefined, 403],
-    ['a key for ever', undefined, undefined, 403],
-    ['a key for ever, with an end', undefined, before, 201],
+    ['a key for a year', undefined, undefined, 403],
+    ['a key for a year, with an earlier end', undefined, before, 201],
+    ['a key, for more than a year', before, tooLate, 400],
     ['a key that ends before, with a later end', before, after, 403],
     ['a key that ends before', before, undefined, 201],
   ])('rotating %s', async (_, expiresAt, wish, status) => {
@@ -112,6 +116,36 @@ describe('SEC-07 nobody gets hold of a key that lives longer than their own', ()
     const rotated = rotateApiKey(administration, place('reach-p/e/t'), id, { expiresAt: wish }, by, new Date())
     expect(await outcome(rotated)).toBe(status)
   })
+})
+
+test('SEC-07 without a word a key lives for a year, and when it is rotated as long again', async () => {
+  const DAY_MS = 86_400_000
+  const made = await createApiKey(administration, place('reach-p/e/t'), { name: 'k' }, CONFIGURED_ADMIN)
+  const days = (end: Date | null, from = new Date()) => ((end?.getTime() ?? 0) - from.getTime()) / DAY_MS
+  expect(days(made.expiresAt)).toBeCloseTo(365, 2)
+  const month = { name: 'k', expiresAt: new Date(Date.now() + 30 * DAY_MS) }
+  const short = await createApiKey(administration, place('reach-p/e/t'), month, CONFIGURED_ADMIN)
+  const later = new Date(Date.now() + 20 * DAY_MS)
+  for (const [{ id }, life] of [
+    [made, 365],
+    [short, 30],
+  ] as const) {
+    const rotated = await rotateApiKey(administration, place('reach-p/e/t'), id, {}, CONFIGURED_ADMIN, later)
+    expect(days(rotated.expiresAt, later)).toBeCloseTo(life, 2)
+  }
+})
+
+test('SEC-07 a key that rotates itself lives no longer for it', async () => {
+  const made = await createApiKey(
+    administration,
+    place('reach-p/e/t'),
+    { name: 'k', permissions: ['admin'] },
+    CONFIGURED_ADMIN,
+  )
+  const itself = principal('reach-p/e/t', ['admin'], made.expiresAt?.getTime())
+  const later = new Date(Date.now() + 86_400_000)
+  const rotated = await rotateApiKey(administration, place('reach-p/e/t'), made.id, {}, itself, later)
+  expect(rotated.expiresAt).toEqual(made.expiresAt)
 })
 
 test('a key that stands for a user has nothing but scim permissions', async () => {

@@ -3,7 +3,7 @@ import { createApiKey, findApiKey, revokeApiKey } from '../../src/administration
 import type { Administration } from '../../src/administration/control.ts'
 import { endRotation, type RotationWish, rotateApiKey, undoRotation } from '../../src/administration/key-rotation.ts'
 import { apiKeyWarnings, watchExpiry } from '../../src/administration/key-warnings.ts'
-import { ControlPlane } from '../../src/context/control-cache.ts'
+import { ControlPlane } from '../../src/context/control-plane.ts'
 import { CONFIGURED_ADMIN, type Scope } from '../../src/context/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { takeExpiringKeys } from '../../src/repositories/api-key-secrets.ts'

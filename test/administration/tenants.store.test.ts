@@ -5,7 +5,16 @@ import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src
 import { createProject, deleteProject, findProject, listProjects } from '../../src/administration/projects.ts'
 import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'
 import type { Database } from '../../src/db/database.ts'
-import { events, keptUsers, memberships, resourceCounts, resourceKeys, resources } from '../../src/db/schema.ts'
+import {
+  events,
+  keptUsers,
+  memberships,
+  resourceCounts,
+  resourceKeys,
+  resources,
+  roleBindings,
+  roles,
+} from '../../src/db/schema.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
@@ -32,6 +41,9 @@ async function fill(tenantId: string, { orm }: Database = database): Promise<voi
   const key = { attribute: 'emails.value', key: 'a@example.com', isUnique: false }
   await orm.insert(resourceKeys).values({ tenantId, resourceType: 'User', resourceId: memberId, ...key })
   await orm.insert(memberships).values({ tenantId, groupId, memberId })
+  const roleId = randomUUID()
+  await orm.insert(roles).values({ tenantId, id: roleId, key: roleId })
+  await orm.insert(roleBindings).values({ tenantId, groupId, roleId, rule: 'r' })
   const deleted = { id: randomUUID(), uniqueKey: 'gone', emails: [], version: 2, createdAt: now, keptUntil: now }
   await orm.insert(keptUsers).values({ tenantId, ...deleted })
   await orm.insert(resourceCounts).values({ tenantId, resourceType: 'User', delta: 1 })
@@ -44,6 +56,8 @@ async function rowsOf(tenantId: string): Promise<number[]> {
     'resources',
     'resource_keys',
     'memberships',
+    'roles',
+    'role_bindings',
     'resource_counts',
     'kept_users',
     'events',
@@ -64,8 +78,8 @@ test('TEN-11 deleting a tenant deletes everything of it and nothing of another',
   if (gone === undefined || kept === undefined) throw new Error('not made')
   await Promise.all([fill(gone.id), fill(kept.id)])
   await deleteTenant(administration, place, gone.id)
-  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
-  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 1, 0])
+  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 1, 1, 1, 0])
 })
 
 test('TEN-11 writers at work leave nothing behind', async () => {
@@ -78,7 +92,7 @@ test('TEN-11 writers at work leave nothing behind', async () => {
   await fill(id)
   await deleteTenant(administration, place, id)
   await writers
-  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 })
 
 test('the tenant default is there from the start and cannot be deleted', async () => {
@@ -124,12 +138,12 @@ test('an environment is deleted only when empty, a project only without environm
   const defaultTenant = (await findTenant(database, environment.id, 'default'))?.id ?? ''
   await fill(defaultTenant)
   await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
-  for (const table of ['memberships', 'resource_keys', 'resources'])
+  for (const table of ['memberships', 'role_bindings', 'roles', 'resource_keys', 'resources'])
     await database.run(`delete from ${table} where tenant_id = $1::uuid`, [defaultTenant])
 
   await deleteEnvironment(administration, project.id, environment.id)
   expect(await findEnvironment(database, project.id, 'prod')).toBeUndefined()
-  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
   await deleteProject(administration, project.id)
   expect(await findProject(database, 't-full')).toBeUndefined()
 })

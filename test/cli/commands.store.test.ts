@@ -54,14 +54,15 @@ describe.each<[string, () => Env]>([
   test('a key is made, rotated, settled, listed without its secret, and revoked', async () => {
     const env = environment()
     const place = ['--tenant', key]
-    const made = await rollcallJson<Schemas['CreatedApiKey']>(
-      ...[env, 'key', 'create', 'Okta', ...place, '--permission', 'scim:read', '--expires', '2099-01-01T00:00:00Z'],
-    )
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString()
+    const create = [env, 'key', 'create', 'Okta', ...place, '--permission', 'scim:read', '--expires'] as const
+    expect((await rollcall(...create, '2099-01-01T00:00:00Z')).exitCode).toBe(EXIT.refused)
+    const made = await rollcallJson<Schemas['CreatedApiKey']>(...create, expiresAt)
     expect(made).toMatchObject({
       name: 'Okta',
       permissions: ['scim:read'],
       scope: { kind: 'tenant' },
-      expiresAt: '2099-01-01T00:00:00.000Z',
+      expiresAt,
     })
     const rotated = await rollcallJson<Schemas['CreatedApiKey']>(env, 'key', 'rotate', made.id, '--until-new-is-used')
     expect([rotated.id, rotated.key === made.key]).toEqual([made.id, false])

@@ -31,6 +31,7 @@ test.each([
   [{ mode: 'loose' }, 'invalid_value', ['mode']],
   [{ rootQueries: 'true' }, 'invalid_type', ['rootQueries']],
   [{ password: null }, 'invalid_value', ['password']],
+  [{ unknownAttributes: 'keep' }, 'invalid_value', ['unknownAttributes']],
   [{ allowedAddresses: ['203.0.113.0/24', '203.0.113.0/33'] }, 'custom', ['allowedAddresses', 1]],
   [{ requestsPerSecond: 24 }, 'too_small', ['requestsPerSecond']],
   [{ maxActiveUsers: -1 }, 'too_small', ['maxActiveUsers']],

@@ -1,8 +1,9 @@
 import type { lookup } from 'node:dns'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { addressProblem, mayConnect } from '../../src/context/delivery-address.ts'
+import { addressProblem, mayConnect, type Networks } from '../../src/context/delivery-address.ts'
 import { secretBox } from '../../src/context/secret-box.ts'
+import { setSender } from '../../src/delivery/set-sender.ts'
 import { webhookSender } from '../../src/delivery/webhook-sender.ts'
 import { openReceiver } from '../support/receiver.ts'
 
@@ -12,18 +13,30 @@ const { addresses } = JSON.parse(
 const secrets = [`whsec_${Buffer.alloc(32).toString('base64')}`]
 const message = { id: 'm', body: '{"type":"t","data":{}}', secrets }
 
+/** What sends: messages to webhooks, and Security Event Tokens. */
+const SENDERS = {
+  message: (networks: Networks, resolve?: typeof lookup) => {
+    const { send, close } = webhookSender(networks, resolve)
+    return { send: (url: string) => send({ ...message, url }), close }
+  },
+  token: (networks: Networks, resolve?: typeof lookup) => {
+    const { send, close } = setSender(networks, resolve)
+    return { send: (url: string) => send(url, 'header.payload.signature', 'token'), close }
+  },
+}
+
 describe('EV-16 where events may go', () => {
   test('the list of hostile addresses is whole', () => expect(addresses).toHaveLength(38))
 
   test.each(addresses)('$why: $url is refused when it is registered and when it is sent to', async ({ url }) => {
     expect(addressProblem(url, [])).toEqual(expect.any(String))
-    const sender = webhookSender([])
-    expect(await sender.send({ ...message, url })).toMatchObject({
-      ok: false,
-      status: null,
-      error: expect.stringContaining('the address'),
-    })
-    await sender.close()
+    for (const open of Object.values(SENDERS)) {
+      const sender = open([])
+      expect(await sender.send(url)).toMatchObject({
+        ...{ ok: false, status: null, error: expect.stringContaining('the address') },
+      })
+      await sender.close()
+    }
   })
 
   test.each([
@@ -49,35 +62,38 @@ describe('EV-16 where events may go', () => {
     ['nonsense', false],
   ])('%s may be connected to: %s', (address, allowed) => expect(mayConnect(address, [])).toBe(allowed))
 
-  test('a name is judged by what it means when the connection is made, each time', async () => {
-    const receiver = await openReceiver()
-    const port = new URL(receiver.origin).port
-    // Every address that the name has counts: one that is not public spoils it.
-    const answers = [['127.0.0.1'], ['203.0.114.9', '127.0.0.1'], ['::1'], ['169.254.169.254'], ['10.0.0.8']]
-    let asked = 0
-    const resolve = ((_: string, __: object, done: (error: null, list: object[]) => void) => {
-      const list = answers[asked++ % answers.length] ?? []
-      done(
-        null,
-        list.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
-      )
-    }) as unknown as typeof lookup
-    const sender = webhookSender([], resolve)
-    for (const _ of answers)
-      expect(await sender.send({ ...message, url: `https://hooks.example.com:${port}/` })).toEqual({
-        ...{ ok: false, status: null, retryAfterMs: 0, error: 'the name leads to an address that is not public' },
-      })
-    expect(asked).toBe(answers.length)
-    expect(receiver.messages).toEqual([])
-    await sender.close()
-    await receiver.close()
-  })
+  test.each(Object.entries(SENDERS))(
+    'a name is judged by what it means when the connection is made, each time: %s',
+    async (_, open) => {
+      const receiver = await openReceiver()
+      const port = new URL(receiver.origin).port
+      // Every address that the name has counts: one that is not public spoils it.
+      const answers = [['127.0.0.1'], ['203.0.114.9', '127.0.0.1'], ['::1'], ['169.254.169.254'], ['10.0.0.8']]
+      let asked = 0
+      const resolve = ((_: string, __: object, done: (error: null, list: object[]) => void) => {
+        const list = answers[asked++ % answers.length] ?? []
+        done(
+          null,
+          list.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
+        )
+      }) as unknown as typeof lookup
+      const sender = open([], resolve)
+      for (const _ of answers)
+        expect(await sender.send(`https://hooks.example.com:${port}/`)).toEqual({
+          ...{ ok: false, status: null, retryAfterMs: 0, error: 'the name leads to an address that is not public' },
+        })
+      expect(asked).toBe(answers.length)
+      expect(receiver.messages).toEqual([])
+      await sender.close()
+      await receiver.close()
+    },
+  )
 
   test('a redirect is not followed, wherever it leads', async () => {
     const receiver = await openReceiver()
     receiver.answer('/', () => 302)
-    const sender = webhookSender(['127.0.0.0/8'])
-    expect(await sender.send({ ...message, url: `${receiver.origin}/` })).toMatchObject({ ok: false, status: 302 })
+    const sender = SENDERS.message(['127.0.0.0/8'])
+    expect(await sender.send(`${receiver.origin}/`)).toMatchObject({ ok: false, status: 302 })
     expect(receiver.messages.map(({ path }) => path)).toEqual(['/'])
     await sender.close()
     await receiver.close()

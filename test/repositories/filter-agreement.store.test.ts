@@ -149,7 +149,14 @@ async function fill(seed: number): Promise<Store> {
   const place = { projectId: '', environmentId: '', tenantId: made.id, key: made.name }
   const plain = tenantContext({ ...place, settings: effectiveSettings({ uniqueGroupNames: false }) }, baseUrl)
   const tenant: TenantContext = { ...plain, registry }
-  const scope = { tenantId: made.id, baseUrl, requestId: 'test', actor: 'test', defersReferences: false }
+  const scope = {
+    tenantId: made.id,
+    baseUrl,
+    requestId: 'test',
+    actor: 'test',
+    defersReferences: false,
+    hasRoles: false,
+  }
   const repositories = forTenant(instance.database, scope)
   const users = fc.sample(resourceOf(userType), { numRuns: 50, seed })
   const groups = fc.sample(resourceOf(groupType), { numRuns: 15, seed })

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { builtIn } from '../../src/provisioning/look-up.ts'
 import type { MembershipQuery } from '../../src/repositories/membership-pages.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
+import { builtInRegistry } from '../../src/scim/schema/registry.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../src/scim/urn.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
@@ -171,7 +173,14 @@ describe('lists of memberships stay small', () => {
     ['of a member', () => ({ memberId: third.memberId() })],
     ['of one in one', () => ({ groupId: third.groupId(), memberId: third.memberId() })],
   ])('%s', async (_, query) => {
-    const scope = { tenantId: tenant.id, baseUrl: '', requestId: '', actor: '', defersReferences: false }
+    const scope = {
+      tenantId: tenant.id,
+      baseUrl: '',
+      requestId: '',
+      actor: '',
+      defersReferences: false,
+      hasRoles: false,
+    }
     const { membershipPages } = forTenant(instance.recorder.database, scope)
     const asked = { groupId: undefined, memberId: undefined, after: undefined, limit: 100, ...query() }
     const { statements } = await instance.recorder.during(() => membershipPages.list(asked))
@@ -179,6 +188,60 @@ describe('lists of memberships stay small', () => {
     for (const statement of statements) {
       const plan = nodesOf(await genericPlan(database, statement, { analyze: true })).map(costOf)
       expect(plan.filter(tooMuch)).toEqual([])
+    }
+  })
+})
+
+describe('looking for roles stays small', () => {
+  const scope = { requestId: '', actor: '', baseUrl: '', defersReferences: false, hasRoles: true }
+  let role: string
+  beforeAll(async () => {
+    const [made] = await database.run<{ id: string }>(
+      `insert into roles (tenant_id, id, key) values ($1::uuid, gen_random_uuid(), 'r') returning id::text`,
+      [tenant.id],
+    )
+    role = made?.id ?? ''
+    await database.run(
+      `insert into role_bindings (tenant_id, group_id, role_id, rule) select $1::uuid, g.id, $2::uuid, 'x' from resources g
+       where g.tenant_id = $1::uuid and g.resource_type = 'Group' and g.id <= $3::uuid`,
+      [tenant.id, role, filled.groupId(40)],
+    )
+    for (const table of ['roles', 'role_bindings']) await database.run(`analyze ${table}`, [], { prepare: false })
+  })
+
+  // Users are found from the groups that may be in others, for which every group is looked at, and of each a page at most.
+  test.each<[string, number, (of: ReturnType<typeof forTenant>) => Promise<unknown>]>([
+    ['roles', FEW_ROWS, ({ roles }) => roles.list({ after: undefined, limit: 100 })],
+    ['roles of a user', FEW_ROWS, ({ roles }) => roles.ofUser(filled.userId(3))],
+    ['groups that give one', FEW_ROWS, ({ roles }) => roles.groups(role, undefined, 100)],
+    ['users who have one', GROUPS + 40 * 100, ({ roles }) => roles.users(role, undefined, 100)],
+    ['users who have one, further on', GROUPS + 40 * 100, ({ roles }) => roles.users(role, filled.userId(50_000), 100)],
+    [
+      'a member comes',
+      FEW_ROWS,
+      ({ memberships }) =>
+        memberships.change([
+          { groupId: filled.groupId(6), expectedVersion: null, clear: false, add: [filled.userId(105)], remove: [] },
+        ]),
+    ],
+    [
+      'a user goes',
+      FEW_ROWS,
+      ({ resources }) =>
+        resources.remove(
+          builtIn(builtInRegistry, 'User'),
+          [{ id: filled.userId(106), expectedVersion: null }],
+          'user',
+          undefined,
+        ),
+    ],
+  ])('%s', async (_, most, work) => {
+    const repositories = forTenant(instance.recorder.database, { ...scope, tenantId: tenant.id })
+    const { result, statements } = await instance.recorder.during(() => work(repositories))
+    expect(result).toBeDefined()
+    for (const statement of statements) {
+      const plan = nodesOf(await genericPlan(database, statement, { analyze: true })).map(costOf)
+      expect(plan.filter((cost) => cost.rows > most || (tooMuch(cost) && cost.node === 'Seq Scan'))).toEqual([])
     }
   })
 })

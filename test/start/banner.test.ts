@@ -10,6 +10,7 @@ const first: BannerFacts = {
   tenant: 'main',
   apiKey: 'rck_api',
   adminKey: 'rck_admin',
+  keysExpireAt: new Date('2027-11-25T10:00:00Z'),
   adminKeyConfigured: false,
   databaseUrl: undefined,
   dataDir: './data',
@@ -27,6 +28,7 @@ test('a first start shows the three base URLs, the keys and the store', () => {
     ['SCIM base URL', 'http://localhost:8080/scim/v2/default/dev/v2/main'],
     ['API key', 'rck_api'],
     ['Admin key', 'rck_admin'],
+    ['Good until', expect.stringContaining('2027-11-25')],
     ['Store', 'embedded, ./data'],
     ['Durability', expect.stringContaining('one process')],
   ])

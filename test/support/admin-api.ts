@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { type AdminClient, adminClient } from '../../src/client/index.ts'
-import { ControlPlane } from '../../src/context/control-cache.ts'
+import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
 import { adminApi } from '../../src/http/admin/api.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'

@@ -7,7 +7,7 @@ import { changeTenant, createTenant, findTenant } from '../../src/administration
 import { createApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import { parseApiKey } from '../../src/context/api-key.ts'
-import { ControlPlane } from '../../src/context/control-cache.ts'
+import { ControlPlane } from '../../src/context/control-plane.ts'
 import { CONFIGURED_ADMIN, type Permission, type Scope } from '../../src/context/principal.ts'
 import { type BaseForm, DEFAULT_TENANT } from '../../src/context/scim-path.ts'
 import type { TenantSettings, TenantSettingsChange } from '../../src/context/settings.ts'

@@ -22,6 +22,7 @@ export function recordStatements(inner: Database): Recorder {
   let transactions = 0
   const recording = (database: Database, inTransaction: boolean): Database => ({
     engine: database.engine,
+    inTransaction: database.inTransaction,
     get orm() {
       return database.orm
     },

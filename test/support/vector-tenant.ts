@@ -71,6 +71,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
     requestId: 'vectors',
     actor: 'vectors',
     defersReferences: false,
+    hasRoles: false,
   }
   const repositories = forTenant(database, scope)
 

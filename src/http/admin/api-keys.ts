@@ -62,7 +62,9 @@ const createdApiKey = z
 const newApiKey = z.strictObject({
   name: nameText,
   permissions: z.array(permission).min(1).optional().openapi({ description: 'At most those of the asking key.' }),
-  expiresAt: moment.optional(),
+  expiresAt: moment.optional().openapi({
+    description: 'At most 365 days from now. Default: that, or the end of the asking key if it ends before.',
+  }),
   user: z
     .uuid()
     .optional()
@@ -83,9 +85,10 @@ const wishes = z.strictObject({
     .boolean()
     .optional()
     .openapi({ description: 'Ends the old secret once the new one was seen in use, within a second or two.' }),
-  expiresAt: moment
-    .optional()
-    .openapi({ description: 'When the key expires with its new secret. Default: as before.' }),
+  expiresAt: moment.optional().openapi({
+    description:
+      'When the key expires with its new secret, at most 365 days from now. Default: it lives as long again.',
+  }),
 })
 const tags = ['API keys']
 

@@ -12,6 +12,7 @@ import { addressOf } from '../address.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { changeRoutes } from './changes.ts'
 import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
@@ -20,15 +21,18 @@ import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
 import { authenticateRequest } from './origin.ts'
 import { projectRoutes } from './projects.ts'
+import { roleRoutes } from './roles.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { signInRoutes } from './sign-in-checks.ts'
+import { pollRoutes } from './stream-polls.ts'
+import { streamRoutes } from './streams.ts'
 import { tenantRoutes } from './tenants.ts'
 import { MAX_IMPORT_BYTES, transferRoutes } from './transfer.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 const MAX_BODY_BYTES = 65_536
-// What is PUT are resource types with all their schemas.
-const MAX_DEFINITION_BYTES = 1_048_576
+// What is PUT are resource types with all their schemas; and acknowledgements come by the thousand.
+const MAX_LARGE_BODY_BYTES = 1_048_576
 
 /**
  * The admin API, to be mounted at `/api/v1`: projects, environments, tenants and API keys for callers whose key has the
@@ -82,11 +86,16 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   )
 
   // Everything but what the application reads is for administrators.
-  const [usual, ofDefinitions] = [atMost(MAX_BODY_BYTES), atMost(MAX_DEFINITION_BYTES)]
+  const [usual, large] = [atMost(MAX_BODY_BYTES), atMost(MAX_LARGE_BODY_BYTES)]
   for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'), onlyJson, usual)
   directoryRoutes(app, control, config)
+  roleRoutes(app, control, config)
   signInRoutes(app, control, config)
   eventRoutes(app, control, { ...deliveries, config })
+  for (const place of [ENVIRONMENT, TENANT])
+    app.use(`${place}/streams/:s/poll`, requires('directory:read'), onlyJson, large)
+  pollRoutes(app, control, config, deliveries)
+  changeRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
@@ -94,11 +103,11 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
-  app.use('*', (c, next) => (c.req.method === 'PUT' ? ofDefinitions : usual)(c, next))
+  app.use('*', (c, next) => (c.req.method === 'PUT' ? large : usual)(c, next))
 
   // Inside a transaction that holds the request there would be no way to ask for the key.
   app.use('*', async (c, next) => {
-    if (WEBHOOKS.test(c.req.path)) await deliveries.box.ready()
+    if (ENDPOINTS.test(c.req.path)) await deliveries.box.ready()
     return next()
   })
   app.use('*', once)
@@ -110,6 +119,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   apiKeyRoutes(app)
   auditRoutes(app)
   webhookRoutes(app, deliveries)
+  streamRoutes(app, deliveries, config)
 
   app.all('*', (c) => {
     const detail = 'The admin API has nothing at this address.'
@@ -118,9 +128,10 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   return app
 }
 
-const WEBHOOKS = /\/webhooks(?:\/|$)/
-const TENANT = '/projects/:p/environments/:e/tenants/:t'
-const DIRECTORY = ['users', 'groups', 'memberships', 'events', 'snapshot', 'sign-in-checks'].map(
+const ENDPOINTS = /\/(?:webhooks|streams)(?:\/|$)/
+const ENVIRONMENT = '/projects/:p/environments/:e'
+const TENANT = `${ENVIRONMENT}/tenants/:t`
+const DIRECTORY = ['users', 'groups', 'memberships', 'roles', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
   (name) => `${TENANT}/${name}`,
 )
 

@@ -2,8 +2,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
-import { builtIn, type Equalities, lookUp } from '../../provisioning/look-up.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
+import { builtIn, type Equalities, lookUp, lookUpByRole } from '../../provisioning/look-up.ts'
 import { representation } from '../../provisioning/representation.ts'
 import type { ResourceRow } from '../../repositories/rows.ts'
 import type { Resource } from '../../scim/resource.ts'
@@ -55,7 +55,13 @@ const oneRoute = <Answer extends z.ZodType>(path: string, answer: Answer, descri
   })
 
 const query = pageQuery(z.uuid()).extend({ externalId: plainText.optional() })
-const userQuery = query.extend({ userName: plainText.optional(), email: plainText.optional() })
+const userQuery = query.extend({
+  userName: plainText.optional(),
+  email: plainText.optional(),
+  role: plainText
+    .optional()
+    .openapi({ description: 'Key of a role that the user has, as `…/users/{id}/roles` shows.' }),
+})
 const users = listRoute('users', userQuery, user)
 const oneUser = oneRoute('users', user, 'The user, with the groups that it is in directly and through others')
 const groups = listRoute('groups', query.extend({ displayName: plainText.optional() }), group)
@@ -75,7 +81,7 @@ const memberships = createRoute({
   responses: { 200: jsonAnswer(listOf(membership), 'In the order of group and member'), ...problems },
 })
 
-type Wanted = Equalities & { after?: string | undefined; limit: number }
+type Wanted = Equalities & { role?: string | undefined; after?: string | undefined; limit: number }
 
 /**
  * `…/tenants/{t}/users`, `/groups` and `/memberships` of the admin API: what the application itself reads of a tenant, paused
@@ -86,13 +92,16 @@ export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: Or
     c: Context<AdminEnv>,
     names: Place,
     name: 'User' | 'Group',
-    { after, limit, ...values }: Wanted,
+    { after, limit, role, ...values }: Wanted,
   ) => {
     const { tenant, repositories } = await openTenant(c, names, control, policy)
     const { registry, baseUrl } = tenant
     const type = builtIn(registry, name)
     const wanted = { groups: false, members: false }
-    const rows = await lookUp(repositories, registry, type, { equal: values, after, limit: limit + 1, wanted })
+    const some = { equal: values, after, limit: limit + 1, wanted }
+    const rows = await (role === undefined
+      ? lookUp(repositories, registry, type, some)
+      : lookUpByRole(repositories, registry, role, some))
     return listAnswer(rows, limit, (row) => shown(row, type, baseUrl))
   }
   const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: 'User' | 'Group') => {

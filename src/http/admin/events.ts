@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../administration/control.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf } from '../../context/tenant.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
@@ -19,9 +19,10 @@ import { jsonAnswer, problems, tenantParams } from './schemas.ts'
 const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 
 /** Half of what load balancers let a request without an answer live. */
-const MAX_WAIT_SECONDS = 30
+export const MAX_WAIT_SECONDS = 30
 
-const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+/** A position of a tenant's log. */
+export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const logQuery = z.object({
   after: position.optional().openapi({
     description: 'The position up to which the reader knows the log. Without it, from the oldest event that is kept.',
@@ -45,7 +46,7 @@ const event = z
     actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
     changes: z.looseObject({}).openapi({
       description:
-        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids.',
+        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids. `role` and `users`: the key of a role and up to 1000 ids of who got or lost it.',
     }),
   })
   .openapi('Event')
@@ -82,7 +83,7 @@ const snapshot = createRoute({
   path: `${OF_TENANT}/snapshot`,
   tags: ['Events'],
   description:
-    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
+    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, `role` with users who have it, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
   request: { params: tenantParams },
   responses: {
     200: { description: 'All resources and members', content: { 'application/x-ndjson': { schema: z.string() } } },
@@ -170,7 +171,7 @@ function wantedTypes(text: string | undefined): EventTypes {
 }
 
 /** Why a log cannot be followed from a position, for the reader: what is lost to it has to be read anew. */
-function cannotFollow(
+export function cannotFollow(
   answer:
     | { readonly outcome: 'trimmed'; readonly trimmed: number }
     | { readonly outcome: 'ahead'; readonly head: number },
@@ -182,7 +183,7 @@ function cannotFollow(
 }
 
 /** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
-async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
+export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
   const result = await authenticateRequest(control, c, config)
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }

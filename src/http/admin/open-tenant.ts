@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../context/tenant.ts'
 import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
@@ -32,6 +32,7 @@ export async function openTenant(
   const repositories = forTenant(c.var.database, {
     ...{ tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId },
     defersReferences: settings.deferReferenceChecks,
+    hasRoles: settings.roleRules.length > 0,
   })
   return { tenant: context, repositories }
 }

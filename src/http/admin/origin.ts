@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { baseUrlOf, type OriginPolicy, type RequestOrigin } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 
 /** What a request says about the address under which it was sent, for `baseUrlOf`. */
 export function originOf({ req }: Pick<Context, 'req'>): RequestOrigin {

@@ -70,6 +70,11 @@ export async function placeNamed(by: Asking, { p, e, t }: PlaceNames): Promise<S
   return (await tenantAt(by, p, e, t)).scope
 }
 
+/** Where the endpoints are that a URL names: an environment with all of its tenants, or one tenant. @throws {Refusal} 403 or 404 */
+export async function endpointPlaceAt(by: Asking, { p = '', e = '', t }: PlaceNames) {
+  return t === undefined ? (await environmentAt(by, p, e)).scope : (await tenantAt(by, p, e, t)).scope
+}
+
 async function lookUpProject(database: Database, by: Scope, p: string): Promise<ProjectPlace> {
   const project = await findProject(database, p)
   if (project === undefined) throw by.kind === 'instance' ? Refusal.notFound('project', p) : outside()

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { builtIn } from '../../provisioning/look-up.ts'
 import { checkSignIn, SIGN_IN_REASONS } from '../../provisioning/sign-in.ts'
 import { shown, user } from './directory.ts'
@@ -21,6 +21,7 @@ const signIn = z
     }),
     user: z.union([user, z.null()]),
     groups: z.array(groupOfUser),
+    roles: z.array(z.string()).openapi({ description: 'Keys of the roles that the groups give by `roleRules`.' }),
   })
   .openapi('SignIn', {
     description: 'Who it is, if it is one; where there is none, or more than one, the user is null.',
@@ -53,10 +54,12 @@ export function signInRoutes(app: AdminApp, control: ControlPlane, policy: Origi
       reason,
       user: row,
     } = await checkSignIn(repositories, registry, settings, c.req.valid('json').identity)
-    if (row === undefined) return c.json({ allowed, reason, user: null, groups: [] }, 200)
+    if (row === undefined) return c.json({ allowed, reason, user: null, groups: [], roles: [] }, 200)
     const { groups, ...attributes } = shown(row, builtIn(registry, 'User'), baseUrl)
     // What is stored has been checked against the tenant's schemas, which say more than this type.
     const found = attributes as z.infer<typeof user>
-    return c.json({ allowed, reason, user: found, groups: computedGroups.parse(groups ?? []) }, 200)
+    const roles = settings.roleRules.length === 0 ? [] : await repositories.roles.ofUser(row.id)
+    const keys = roles.map(({ key }) => key)
+    return c.json({ allowed, reason, user: found, groups: computedGroups.parse(groups ?? []), roles: keys }, 200)
   })
 }

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Resource } from '../../scim/resource.ts'
 import { exportStretch } from '../../transfer/export.ts'
 import { importRecords } from '../../transfer/import.ts'

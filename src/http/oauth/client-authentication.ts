@@ -1,6 +1,7 @@
 import { basicCredentials, isBasic } from '../../context/basic-credentials.ts'
 import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
-import type { ControlPlane, KnownSecret } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
+import type { KnownSecret } from '../../context/stored-key.ts'
 import type { Form } from './form.ts'
 import { TokenRefusal } from './refusal.ts'
 

@@ -1,13 +1,15 @@
 import { Hono } from 'hono'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import { CLIENT_ALGORITHMS } from '../../context/client-key.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import { PERMISSIONS, type Permission } from '../../context/principal.ts'
+import { addressOf } from '../address.ts'
 import { issuerOf } from '../admin/origin.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { readForm } from './form.ts'
+import { tokenLimits } from './limits.ts'
 import { refusalResponse, TokenRefusal } from './refusal.ts'
 
 /** Paths below the issuer. */
@@ -23,20 +25,27 @@ export interface OAuthDependencies {
 
 /**
  * The authorization server: access tokens for API keys by client credentials (RFC 6749 §4.4), its metadata (RFC 8414) and its
- * public keys (RFC 7517 §5). The issuer is the origin by which clients reach us.
+ * public keys (RFC 7517 §5), by which Security Event Tokens are verified too. The issuer is the origin by which clients reach us.
  */
 export function oauthRoutes({ control, config }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
+  const limits = tokenLimits()
 
   app.get('/.well-known/oauth-authorization-server', (c) => {
     const issuer = issuerOf(c, config)
     return c.json(metadata(issuer), 200, PUBLIC_FOR_AN_HOUR)
   })
 
+  app.get('/.well-known/ssf-configuration', (c) =>
+    c.json(transmitterMetadata(issuerOf(c, config)), 200, PUBLIC_FOR_AN_HOUR),
+  )
+
   app.get(JWKS, async (c) => c.json(await control.tokens.jwks(), 200, PUBLIC_FOR_AN_HOUR))
 
   app.post(TOKEN, async (c) => {
+    const address = addressOf(c.req.header('x-forwarded-for'), c.env?.incoming, config)
     try {
+      await limits.asked(address)
       const form = await readForm(c.req.raw)
       const issuer = issuerOf(c, config)
       const client = await authenticateClient(control, form, {
@@ -46,6 +55,7 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
       })
       const { principal, version, publicKey, endsAt } = client
       c.set('keyId', principal.keyId)
+      await limits.authenticated(principal.keyId)
       if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing.')
       if (form.get('grant_type') !== 'client_credentials')
         throw new TokenRefusal('unsupported_grant_type', 'The one grant type is client_credentials.')
@@ -61,8 +71,9 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
         Pragma: 'no-cache',
       })
     } catch (error) {
-      if (error instanceof TokenRefusal) return refusalResponse(error)
-      throw error
+      if (!(error instanceof TokenRefusal)) throw error
+      if (error.code === 'invalid_client') await limits.failed(address)
+      return refusalResponse(error)
     }
   })
   app.all(TOKEN, (c) =>
@@ -90,4 +101,13 @@ const metadata = (issuer: string) => ({
   grant_types_supported: ['client_credentials'],
   token_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
   token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
+})
+
+/** What we are to receivers of Security Event Tokens (SSF 1.0 §7.1). Streams are managed by the admin API alone. */
+const transmitterMetadata = (issuer: string) => ({
+  spec_version: '1_0',
+  issuer,
+  jwks_uri: issuer + JWKS,
+  delivery_methods_supported: ['urn:ietf:rfc:8935', 'urn:ietf:rfc:8936'],
+  default_subjects: 'ALL',
 })

@@ -18,7 +18,7 @@ export function discoveryHandlers(limits: ScimLimits) {
   return {
     serviceProviderConfig(request: ScimRequest): Response {
       const { tenant } = withoutFilter(request)
-      const { baseUrl, settings } = tenant
+      const { baseUrl, settings, eventUris } = tenant
       const document = serviceProviderConfig({
         baseUrl,
         documentationUri: new URL('/docs/modes', baseUrl).href,
@@ -32,6 +32,7 @@ export function discoveryHandlers(limits: ScimLimits) {
         },
         basicAuthentication: settings.basicAuthentication,
         limits: { ...limits, maxResults: limits.maxPageSize },
+        ...(eventUris.length === 0 ? {} : { eventUris }),
       })
       return send(request, document)
     },

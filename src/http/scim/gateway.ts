@@ -3,7 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { missingPermission } from '../../context/authenticate.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
-import type { ControlPlane } from '../../context/control-cache.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Permission, Principal } from '../../context/principal.ts'
 import { locate } from '../../context/scim-path.ts'
@@ -67,6 +67,7 @@ export function scimGateway({ control, database, issuers, origin }: GatewayDeps,
       repositories: forTenant(database, {
         ...{ tenantId: tenant.id, baseUrl: tenant.baseUrl, requestId, actor: principal?.keyId ?? 'anonymous' },
         defersReferences: tenant.settings.deferReferenceChecks && tenant.deviations.has('deferred-references'),
+        hasRoles: tenant.settings.roleRules.length > 0,
       }),
     })
     c.set('idInAnswer', true)

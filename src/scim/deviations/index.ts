@@ -174,21 +174,37 @@ export type DeviationName = keyof typeof DEVIATIONS
 /** The deviations that hold for one request. */
 export type Deviations = ReadonlySet<DeviationName>
 
-const inMode = (mode: Mode): Deviations =>
-  Object.freeze(
-    new Set(
-      Object.entries(DEVIATIONS).flatMap(([name, { modes }]: [string, { readonly modes: readonly Mode[] }]) =>
-        modes.includes(mode) ? [name as DeviationName] : [],
-      ),
-    ),
+/**
+ * What becomes of attributes that no schema has: what the mode says, or one thing whatever it says. They are never kept: a
+ * resource has the attributes of its schemas (RFC 7643 §3), so nobody could tell from discovery what they are, nor filter by
+ * them; an extension that the tenant registers makes them known ones.
+ */
+export const UNKNOWN_ATTRIBUTES = ['by-mode', 'ignore', 'refuse'] as const
+export type UnknownAttributes = (typeof UNKNOWN_ATTRIBUTES)[number]
+
+const IGNORE_THEM: readonly DeviationName[] = ['unknown-attributes-ignored', 'unknown-attributes-ignored-in-bodies']
+
+const inMode = (mode: Mode): DeviationName[] =>
+  Object.entries(DEVIATIONS).flatMap(([name, { modes }]: [string, { readonly modes: readonly Mode[] }]) =>
+    modes.includes(mode) ? [name as DeviationName] : [],
   )
 
-const SETS: Readonly<Record<Mode, Deviations>> = {
-  lenient: inMode('lenient'),
-  standard: inMode('standard'),
-  strict: inMode('strict'),
-  interop: inMode('interop'),
+const setsOf = (mode: Mode): Readonly<Record<UnknownAttributes, Deviations>> => {
+  const all = inMode(mode)
+  return {
+    'by-mode': Object.freeze(new Set(all)),
+    ignore: Object.freeze(new Set([...all, ...IGNORE_THEM])),
+    refuse: Object.freeze(new Set(all.filter((name) => !IGNORE_THEM.includes(name)))),
+  }
+}
+
+const SETS: Readonly<Record<Mode, Readonly<Record<UnknownAttributes, Deviations>>>> = {
+  lenient: setsOf('lenient'),
+  standard: setsOf('standard'),
+  strict: setsOf('strict'),
+  interop: setsOf('interop'),
 }
 
 /** The deviations of `mode`: the same set every time, not to be changed. */
-export const deviationsOf = (mode: Mode): Deviations => SETS[mode]
+export const deviationsOf = (mode: Mode, unknownAttributes: UnknownAttributes = 'by-mode'): Deviations =>
+  SETS[mode][unknownAttributes]

@@ -174,6 +174,7 @@ describe('API keys', () => {
     ['a permission that is none', { name: 'k', permissions: ['root'] }, 'permissions.0'],
     ['no permissions at all', { name: 'k', permissions: [] }, 'permissions'],
     ['an expiry in the past', { name: 'k', expiresAt: '2020-01-01T00:00:00Z' }, 'expiresAt'],
+    ['SEC-07 an expiry in more than a year', { name: 'k', expiresAt: '2099-01-01T00:00:00Z' }, 'expiresAt'],
     ['an expiry that is no time', { name: 'k', expiresAt: 'tomorrow' }, 'expiresAt'],
     ['a member that is not known', { name: 'k', scope: 'instance' }, 'scope'],
   ])('%s is refused', async (_, body, path) => {

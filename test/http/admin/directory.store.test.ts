@@ -190,7 +190,10 @@ describe('the application reads groups and memberships', () => {
 })
 
 describe('who may read', () => {
-  const paths = () => ['/users', `/users/${idOf('ada')}`, '/groups', `/groups/${idOf('inner')}`, '/memberships']
+  const paths = () => [
+    ...['/users', `/users/${idOf('ada')}`, `/users/${idOf('ada')}/roles`, '/groups', `/groups/${idOf('inner')}`],
+    ...['/memberships', '/roles'],
+  ]
 
   test.each(PERMISSIONS)('SEC-04 SEC-13 of the permissions, %s', async (permission) => {
     const key = await keyWith([permission])

@@ -90,6 +90,7 @@ test('SEC-07 a key says from 30 days before that it expires', async () => {
 test.each([
   ['a negative time', { keepOldForSeconds: -1 }, 'keepOldForSeconds'],
   ['more than 30 days', { keepOldForSeconds: 2_592_001 }, 'keepOldForSeconds'],
+  ['SEC-07 an end in more than a year', { expiresAt: '2099-01-01T00:00:00Z' }, 'expiresAt'],
   ['an end in the past', { expiresAt: '2020-01-01T00:00:00Z' }, 'expiresAt'],
   ['a member that is not known', { secret: 'mine' }, 'secret'],
 ])('%s is refused', async (_, body, path) => {

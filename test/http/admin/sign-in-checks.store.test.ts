@@ -88,7 +88,7 @@ describe('who may sign in, and why not', () => {
 
   test.each(['externalId', 'userName', 'email'] as const)('an id of ours is no identity by %s', async (attribute) => {
     expect(await check(idOf('ada'), { signInAttribute: attribute })).toEqual({
-      ...{ allowed: false, reason: 'not_provisioned', user: null, groups: [] },
+      ...{ allowed: false, reason: 'not_provisioned', user: null, groups: [], roles: [] },
     })
   })
 

@@ -54,6 +54,21 @@ test('an export comes in stretches of any size, each record once and in order', 
   }
 })
 
+test('an import has no more active users than the tenant may have, and of a request beyond that nothing is taken', async () => {
+  const tenant = await gateway.newTenant({ settings: { maxActiveUsers: 3 } })
+  const inactive = (n: number) => user(n, `user${n}`, { active: false })
+  const active = (n: number) => user(n, `user${n}`, { active: true })
+  expect((await give(tenant, [user(1), user(2), inactive(3), user(4), group(1)])).response.status).toBe(200)
+  const beyond = await give(tenant, [inactive(5), user(6)])
+  expect(beyond.response.status).toBe(403)
+  expect(beyond.error?.detail).toContain('may have 3 active users (maxActiveUsers)')
+  expect((await take(tenant, { total: 'true' })).data).toMatchObject({ total: 5 })
+  // One goes and one comes in the same request.
+  expect((await give(tenant, [inactive(1), active(3)])).data).toMatchObject({ changed: 2 })
+  expect((await give(tenant, [active(1)])).response.status).toBe(403)
+  expect((await give(tenant, [active(2), active(3), inactive(5)])).data).toMatchObject({ created: 1, unchanged: 2 })
+})
+
 test('SEC-13 what each permission opens of export and import', async () => {
   const tenant = await gateway.newTenant()
   const cases: [Permission[], number, number][] = [

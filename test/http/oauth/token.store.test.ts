@@ -165,7 +165,8 @@ test('SEC-08 an administrator administers with a token, and what it makes outliv
   }
   const made = await make(['scim:read'])
   expect(made.status).toBe(201)
-  expect(await made.json()).toMatchObject({ expiresAt: null })
+  const { expiresAt } = (await made.json()) as { expiresAt: string }
+  expect(Date.parse(expiresAt)).toBeGreaterThan(Date.now() + 300 * 86_400_000)
   expect((await make(['scim:write'])).status).toBe(403)
   const narrow = await tokenFor(gateway, admin, 'scim:read')
   expect(await statusOf(narrow, url)).toBe(403)

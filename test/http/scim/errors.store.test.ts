@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../../src/app.ts'
 import { loadConfig } from '../../../src/config.ts'
-import { ControlPlane } from '../../../src/context/control-cache.ts'
+import { ControlPlane } from '../../../src/context/control-plane.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { controlStore } from '../../../src/repositories/control-store.ts'
 import { ERROR, GROUP_SCHEMA, USER_SCHEMA } from '../../../src/scim/urn.ts'

@@ -9,7 +9,14 @@ try {
   const gateway = await startGateway({
     config,
     logger,
-    bootstrap: async () => ({ project: 'p', environment: 'e', tenant: 't', apiKey: 'key', adminKey: undefined }),
+    bootstrap: async () => ({
+      project: 'p',
+      environment: 'e',
+      tenant: 't',
+      apiKey: 'key',
+      adminKey: undefined,
+      keysExpireAt: new Date(),
+    }),
     createApp: ({ database }) => ({
       fetch: async (request) => {
         const ms = Number(new URL(request.url).searchParams.get('ms') ?? 0)

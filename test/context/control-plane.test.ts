@@ -1,9 +1,11 @@
 import { beforeEach, expect, test } from 'vitest'
 import { mintApiKey } from '../../src/context/api-key.ts'
-import { ControlPlane, type ControlStore, type KeyUse, type StoredKey } from '../../src/context/control-cache.ts'
+import { ControlPlane } from '../../src/context/control-plane.ts'
+import type { ControlStore } from '../../src/context/control-store.ts'
 import type { StoredSigningKey } from '../../src/context/keyring.ts'
 import type { Principal } from '../../src/context/principal.ts'
 import { secretBox } from '../../src/context/secret-box.ts'
+import type { KeyUse, StoredKey } from '../../src/context/stored-key.ts'
 
 let now = 0
 let queries: string[]

@@ -1,0 +1,113 @@
+import { v7 as uuidv7 } from 'uuid'
+import { isUuid } from '../context/scim-path.ts'
+import type { Database } from '../db/database.ts'
+import type { StreamSettings } from '../events/security-events.ts'
+import type { Page } from '../repositories/projects.ts'
+import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/webhooks.ts'
+import { type Administration, change, type Mistake, Refusal } from './control.ts'
+import { streamDeed } from './deeds.ts'
+import { endpointMistakes, filterOf, refuse, type WebhookPlace, type WebhookTools } from './webhooks.ts'
+
+/** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */
+export interface StreamInput extends Omit<StreamSettings, 'issuer' | 'method'> {
+  readonly url: string
+  /** Proves to the receiver who sends; null for none. */
+  readonly token: string | null
+  readonly description: string
+  readonly events: readonly string[]
+}
+
+type StreamChange = { readonly [Name in keyof StreamInput]?: StreamInput[Name] | undefined } & {
+  readonly enabled?: boolean | undefined
+}
+
+/** Streams in the order of creation. */
+export const listStreams = (database: Database, place: EndpointPlace, page: Page): Promise<StreamRow[]> =>
+  streamsOf(database, place).list(page)
+
+/** @throws {Refusal} 404 */
+export async function findStream(database: Database, place: EndpointPlace, id: string): Promise<StreamRow> {
+  const found = isUuid(id) ? await streamsOf(database, place).find(id) : undefined
+  return found ?? missing(id)
+}
+
+/** Makes a stream; it gets what happens from now on. @throws {Refusal} 400 */
+export async function createStream(
+  administration: Administration,
+  tools: WebhookTools,
+  place: WebhookPlace,
+  { url, token, description, events, ...settings }: StreamInput & Pick<StreamSettings, 'issuer' | 'method'>,
+): Promise<StreamRow> {
+  refuse(mistakes(settings.method, { url, token, events }, tools))
+  const id = uuidv7()
+  const row = { id, url, description, events: filterOf(events), stream: settings }
+  const secret = await sealed(tools, id, token)
+  return change(administration, async (tx, record) => {
+    const made = await streamsOf(tx, place).insert({ ...row, secret })
+    if (made === undefined) throw new Error('a stream that was made is not there')
+    record(streamDeed(place, { before: null, after: made }))
+    return made
+  })
+}
+
+/** Changes what is named; how it is delivered and its issuer stay. Enabling it forgets its failures. @throws {Refusal} 400, 404 */
+export async function changeStream(
+  administration: Administration,
+  tools: WebhookTools,
+  place: WebhookPlace,
+  id: string,
+  input: StreamChange,
+): Promise<StreamRow> {
+  const { url, token, description, events, enabled, ...settings } = input
+  const secret = token === undefined ? undefined : await sealed(tools, id, token)
+  return change(administration, async (tx, record) => {
+    const before = await findStream(tx, place, id)
+    refuse(mistakes(before.stream.method, { url, token, events }, tools))
+    const given = Object.entries(settings).filter(([, value]) => value !== undefined)
+    const after = await streamsOf(tx, place).change(id, {
+      url: url ?? before.url,
+      description: description ?? before.description,
+      events: filterOf(events ?? before.events),
+      stream: { ...before.stream, ...Object.fromEntries(given) },
+      ...(secret === undefined ? {} : { secret }),
+      ...(enabled === undefined ? {} : { enabled, disabledReason: enabled ? null : 'Disabled by an operator.' }),
+      // What the receiver is told by is a new chance too.
+      ...(enabled || url !== undefined || token !== undefined
+        ? { failures: 0, failingSince: null, resumeAt: null }
+        : {}),
+    })
+    if (after === undefined) return missing(id)
+    record(streamDeed(place, { before, after }))
+    return after
+  })
+}
+
+/** Deletes a stream with all that waits for it. @throws {Refusal} 404 */
+export function deleteStream(administration: Administration, place: WebhookPlace, id: string): Promise<void> {
+  return change(administration, async (tx, record) => {
+    const before = await findStream(tx, place, id)
+    await streamsOf(tx, place).delete(id)
+    record(streamDeed(place, { before, after: null }))
+  })
+}
+
+const sealed = async ({ box }: WebhookTools, id: string, token: string | null): Promise<string> =>
+  token === null ? '' : box.seal(token, id)
+
+function mistakes(
+  method: StreamSettings['method'],
+  { url, token, events }: Pick<StreamChange, 'url' | 'token' | 'events'>,
+  { networks }: WebhookTools,
+): Mistake[] {
+  const comes = 'is only for streams that are pushed: the receiver of this one comes itself'
+  if (method === 'push') return endpointMistakes({ url, events }, networks)
+  return [
+    ...(url ? [{ path: 'url', message: comes }] : []),
+    ...(token ? [{ path: 'token', message: comes }] : []),
+    ...endpointMistakes({ events }, networks),
+  ]
+}
+
+function missing(id: string): never {
+  throw Refusal.notFound('stream', id)
+}

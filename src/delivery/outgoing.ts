@@ -1,0 +1,110 @@
+import type { lookup } from 'node:dns'
+import { request } from 'undici'
+import { addressProblem, type Networks } from '../context/delivery-address.ts'
+import { publicAgent } from '../context/public-agent.ts'
+
+/** What came of an attempt; `error` is in words for the operator, without anything that the receiver wrote. */
+export type SendOutcome = { readonly ok: true; readonly status: number } | SendFailure
+
+export interface SendFailure {
+  readonly ok: false
+  readonly status: number | null
+  readonly error: string
+  readonly retryAfterMs: number
+  /** The receiver has looked at it and will not have it: nothing is gained by sending it again. */
+  readonly refused?: boolean
+  /** It says nothing against the receiver, which takes other things. */
+  readonly receiverIsWell?: boolean
+}
+
+/** An answer, whatever it says. */
+export interface Answered {
+  readonly status: number
+  readonly body: string
+  readonly retryAfterMs: number
+}
+
+/** Sends to public addresses, and to those that are allowed. */
+export interface Outgoing {
+  /** Redirects are not followed: they are answers like any other. */
+  post(url: string, headers: Readonly<Record<string, string>>, body: string): Promise<Answered | SendFailure>
+  close(): Promise<void>
+}
+
+const CONNECT_MS = 5_000
+/** Time for the whole attempt. A receiver that takes longer should put the work off. */
+const ATTEMPT_MS = 10_000
+const MAX_ANSWER_BYTES = 16_384
+const LONGEST_RETRY_AFTER_S = 3_600
+
+/** @param resolve looks names up; for tests */
+export function outgoing(networks: Networks, resolve?: typeof lookup): Outgoing {
+  const agent = publicAgent(networks, CONNECT_MS, resolve)
+  return {
+    async post(url, headers, body) {
+      const problem = addressProblem(url, networks)
+      if (problem !== undefined) return failure(null, `the address ${problem}`)
+      try {
+        const answer = await request(url, {
+          method: 'POST',
+          dispatcher: agent,
+          headers: { ...headers, 'User-Agent': 'Rollcall' },
+          body,
+          signal: AbortSignal.timeout(ATTEMPT_MS),
+        })
+        const seconds = Number(answer.headers['retry-after'])
+        const retryAfterMs = seconds > 0 ? Math.min(seconds, LONGEST_RETRY_AFTER_S) * 1000 : 0
+        return { status: answer.statusCode, body: await beginningOf(answer.body), retryAfterMs }
+      } catch (error) {
+        return failure(null, inWords(error))
+      }
+    },
+    close: () => agent.close(),
+  }
+}
+
+export const failure = (status: number | null, error: string, retryAfterMs = 0): SendFailure => ({
+  ...{ ok: false, status, error, retryAfterMs },
+})
+
+/** What the operator is told of an answer that is no success. */
+export function unsuccessful({ status, retryAfterMs }: Answered): SendFailure {
+  const redirects = status >= 300 && status < 400 ? '; redirects are not followed' : ''
+  return failure(status, `the receiver answered ${status}${redirects}`, retryAfterMs)
+}
+
+/** The answer's text as far as anybody looks at it; its status counts also where the rest does not come. */
+async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk)
+      size += chunk.length
+      if (size >= MAX_ANSWER_BYTES) break
+    }
+  } catch {}
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  REFUSED_ADDRESS: 'the name leads to an address that is not public',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was reset',
+  ENOTFOUND: 'the name is not known',
+  EAI_AGAIN: 'the name could not be looked up',
+  EHOSTUNREACH: 'the address cannot be reached',
+  ENETUNREACH: 'the address cannot be reached',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection came about in time',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer came in time',
+  UND_ERR_SOCKET: 'the connection was closed without an answer',
+}
+
+function inWords(error: unknown): string {
+  if (!(error instanceof Error)) return 'it could not be sent'
+  if (error.name === 'TimeoutError') return 'no answer came in time'
+  const [first] = error instanceof AggregateError ? error.errors : [error]
+  const code = String((first as { code?: unknown }).code ?? '')
+  if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO/.test(code)) return `the certificate or TLS of the receiver fails: ${code}`
+  return WORDS[code] ?? `it could not be sent${code === '' ? '' : `: ${code}`}`
+}

@@ -1,0 +1,71 @@
+import type { SecretBox } from '../context/secret-box.ts'
+import type { Database } from '../db/database.ts'
+import type { ClaimedDelivery } from '../repositories/webhook-queue.ts'
+import { failure, type SendFailure, type SendOutcome } from './outgoing.ts'
+import type { SetSender } from './set-sender.ts'
+import type { Stream, StreamTokens } from './stream-tokens.ts'
+
+/** What came of pushing an event's tokens. Of a failure, `taken` has those that the receiver has all the same. */
+export type PushOutcome = SendOutcome & { readonly taken?: number }
+
+/** What it takes to push. */
+export interface PushTools {
+  readonly db: Database
+  readonly box: SecretBox
+  readonly setSender: SetSender
+  readonly tokens: StreamTokens
+}
+
+/** A stream with its address, and the sealed token that proves to the receiver who sends; empty for none. */
+export interface PushStream extends Stream {
+  readonly url: string
+  readonly secret: string
+}
+
+// The last token is begun long before another instance may take the event over.
+const BEGUN_WITHIN_MS = 10_000
+
+/**
+ * Pushes the tokens of an event that its receiver has not got yet, one after the other. One that is refused does not keep the
+ * rest from it; any other failure does, so that they come in their order.
+ */
+export async function pushTokens(
+  { db, box, setSender, tokens }: PushTools,
+  to: PushStream,
+  tenantId: string,
+  { event, taken }: ClaimedDelivery,
+): Promise<PushOutcome> {
+  const token = await tokenOf(box, to)
+  if (token === null) return cannotOpen
+  const made = await tokens.of(db, to, tenantId, [event])
+  const begun = performance.now()
+  let got = taken
+  let refused: SendFailure | undefined
+  for (const { bit, sign } of made.get(event.position) ?? []) {
+    if ((got & bit) !== 0) continue
+    if (performance.now() - begun > BEGUN_WITHIN_MS)
+      return { ...failure(null, 'no time was left for all of its tokens'), receiverIsWell: true, taken: got }
+    const outcome = await setSender.send(to.url, await sign(), token)
+    if (outcome.ok) got |= bit
+    else if (outcome.refused) refused = outcome
+    else return { ...outcome, taken: got }
+  }
+  return refused === undefined ? { ok: true, status: 202 } : { ...refused, taken: got }
+}
+
+/** Pushes a token that means nothing to a stream, disabled or not, so that an operator sees whether it arrives. */
+export async function pushVerification(
+  { box, setSender, tokens }: Omit<PushTools, 'db'>,
+  to: PushStream,
+  now: Date,
+): Promise<SendOutcome> {
+  const token = await tokenOf(box, to)
+  return token === null ? cannotOpen : setSender.send(to.url, await tokens.verification(to, now), token)
+}
+
+const cannotOpen = failure(null, 'the token cannot be opened; set it again')
+
+/** Undefined where there is none, null where it cannot be opened. */
+async function tokenOf(box: SecretBox, { id, secret }: PushStream): Promise<string | undefined | null> {
+  return secret === '' ? undefined : ((await box.open(secret, id)) ?? null)
+}

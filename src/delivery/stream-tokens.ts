@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import type { Keyring } from '../context/keyring.ts'
+import { type SetClaims, signSet } from '../context/security-event-token.ts'
+import type { Database } from '../db/database.ts'
+import type { LoggedEvent } from '../events/event.ts'
+import { type SecurityEvent, type StreamSettings, securityEvents, VERIFICATION } from '../events/security-events.ts'
+import { type EventSubject, endpointsOfTypes, subjectsOf } from '../repositories/event-subjects.ts'
+import { isObject, type JsonObject } from '../scim/resource.ts'
+
+/** A stream as far as its tokens go. */
+export interface Stream {
+  readonly id: string
+  readonly stream: StreamSettings
+}
+
+/** One Security Event Token of an event, before it is signed. */
+export interface Token {
+  /** Its bit among those of the event. */
+  readonly bit: number
+  readonly jti: string
+  sign(): Promise<string>
+}
+
+/** Where a token stands, by its `jti`. */
+export interface TokenPlace {
+  readonly tenantId: string
+  readonly position: number
+  readonly part: number
+}
+
+export type StreamTokens = ReturnType<typeof streamTokens>
+
+/** Makes Security Event Tokens of events, signed with the keys that are published at the issuer. */
+export function streamTokens(keyring: Keyring) {
+  return {
+    /** The tokens of each event by its position, in the order in which they are to be taken; none of what SETs have no word for. */
+    async of(
+      db: Database,
+      to: Stream,
+      tenantId: string,
+      events: readonly LoggedEvent[],
+    ): Promise<Map<number, readonly Token[]>> {
+      const endpoints = await endpointsOf(db, tenantId, events)
+      const subjects = await subjectsOf(db, tenantId, [...new Set(events.map((event) => event.resourceId))])
+      return new Map(
+        events.map((event) => {
+          const endpoint = endpoints.get(event.resourceType)
+          if (endpoint === undefined) return [event.position, []]
+          const about = { event, uri: `${endpoint}/${event.resourceId}`, known: subjectOf(event, subjects) }
+          return [
+            event.position,
+            securityEvents(event, to.stream).map((one) => ({
+              bit: 1 << one.part,
+              jti: jtiOf(to.id, tenantId, event, one.part),
+              sign: () => signSet(keyring, claims(to, tenantId, about, one)),
+            })),
+          ]
+        }),
+      )
+    },
+
+    /** A token that means nothing, so that an operator sees whether it arrives (SSF 1.0 §8.1.4). */
+    verification({ id, stream }: Stream, now: Date): Promise<string> {
+      return signSet(keyring, {
+        ...{ iss: stream.issuer, aud: stream.audience, jti: uuidv7(), txn: uuidv7() },
+        toe: Math.floor(now.getTime() / 1000),
+        sub_id: { format: 'opaque', id },
+        events: { [VERIFICATION]: {} },
+      })
+    },
+  }
+}
+
+interface About {
+  readonly event: LoggedEvent
+  readonly uri: string
+  readonly known: EventSubject
+}
+
+function claims(
+  { id, stream }: Stream,
+  tenant: string,
+  { event, uri, known }: About,
+  { part, uri: eventUri, payload, about }: SecurityEvent,
+): SetClaims {
+  const { resourceId, requestId, version, occurredAt } = event
+  const externalId = known.externalId === null ? {} : { externalId: known.externalId }
+  return {
+    ...{ iss: stream.issuer, aud: stream.audience, tenant, toe: Math.floor(occurredAt / 1000) },
+    jti: jtiOf(id, tenant, event, part),
+    // A bulk request is several changes.
+    txn: `${requestId}:${resourceId}:${version}`,
+    sub_id:
+      about === 'person' ? person(stream, resourceId, known) : { format: 'scim', uri, ...externalId, id: resourceId },
+    events: { [eventUri]: payload },
+  }
+}
+
+/** Who a signal is about. Where we do not know what the receiver goes by, it is better told our id than nothing. */
+function person(
+  { issuer, subject, subjectIssuer }: StreamSettings,
+  resourceId: string,
+  { externalId, emails: [email] }: EventSubject,
+): Readonly<Record<string, string>> {
+  if (subject === 'email' && email !== undefined) return { format: 'email', email }
+  if (subject === 'iss_sub' && subjectIssuer !== null && externalId !== null)
+    return { format: 'iss_sub', iss: subjectIssuer, sub: externalId }
+  return { format: 'iss_sub', iss: issuer, sub: resourceId }
+}
+
+/** The event itself knows those that are gone. */
+function subjectOf({ resourceId, changes }: LoggedEvent, subjects: ReadonlyMap<string, EventSubject>): EventSubject {
+  const known = subjects.get(resourceId)
+  if (known !== undefined) return known
+  const { before } = JSON.parse(changes) as JsonObject
+  if (!isObject(before)) return { externalId: null, emails: [] }
+  const emails = (Array.isArray(before.emails) ? before.emails : []).filter(isObject)
+  const primary = [...emails].sort((a, b) => Number(b.primary === true) - Number(a.primary === true))
+  return {
+    externalId: typeof before.externalId === 'string' ? before.externalId : null,
+    emails: primary.flatMap(({ value }) => (typeof value === 'string' ? [value] : [])),
+  }
+}
+
+const BUILT_IN: ReadonlyMap<string, string> = new Map([
+  ['User', '/Users'],
+  ['Group', '/Groups'],
+])
+
+async function endpointsOf(
+  db: Database,
+  tenantId: string,
+  events: readonly LoggedEvent[],
+): Promise<ReadonlyMap<string, string>> {
+  const names = new Set(events.map((event) => event.resourceType).filter((name) => !BUILT_IN.has(name)))
+  if (names.size === 0) return BUILT_IN
+  return new Map([...BUILT_IN, ...(await endpointsOfTypes(db, tenantId, [...names]))])
+}
+
+/**
+ * The token's name: nothing else is ever called so, on no stream and in no restored store. It says where the event stands, so
+ * that an acknowledgement need not be looked for.
+ */
+function jtiOf(streamId: string, tenantId: string, event: LoggedEvent, part: number): string {
+  const mark = createHash('sha256').update(`${streamId} ${event.id} ${part}`).digest('base64url').slice(0, 22)
+  return `${mark}.${tenantId}.${event.position}.${part}`
+}
+
+/** Reads what `jtiOf` has written; undefined for anything else. Whether there is such a token it does not say. */
+export function placeOfToken(jti: string): TokenPlace | undefined {
+  const [, tenantId, position, part] = /^[\w-]{22}\.([0-9a-f-]{36})\.(\d{1,15})\.(\d)$/.exec(jti) ?? []
+  return tenantId === undefined ? undefined : { tenantId, position: Number(position), part: Number(part) }
+}

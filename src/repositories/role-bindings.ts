@@ -1,0 +1,208 @@
+import { v7 as uuidv7 } from 'uuid'
+import { EVERY_GROUP, type NamedGroup, type RoleMatch, type RoleRule } from '../context/role-rules.ts'
+import { parseStoredSettings } from '../context/settings.ts'
+import type { Database } from '../db/database.ts'
+import { Parameters } from './parameters.ts'
+import { RolesBegun } from './sql-errors.ts'
+import type { RepositoryScope } from './tenant-scope.ts'
+
+/** A group as rules see it, and the rules by which it gives roles already. */
+export interface RuledGroup extends NamedGroup {
+  readonly id: string
+  /** Its displayName, for refusals. */
+  readonly label: string | null
+  readonly bound: readonly string[]
+}
+
+/** A role that a group is to give. */
+export interface NewBinding extends RoleMatch {
+  readonly groupId: string
+  readonly label: string | null
+}
+
+/** Two groups whose names make the same key where every group is a role. */
+export interface SharedKey {
+  readonly role: string
+  readonly group: NewBinding
+  /** The displayName of the one that has the key. */
+  readonly holder: string
+}
+
+/**
+ * Holds all roles of a tenant as they are until the end of the transaction: whatever may give or take one waits here first, so
+ * that what each change finds before and after it is its own doing. To be asked before anything is read for the change.
+ *
+ * The tenant's row is it: rules that change lock it too, and rows that refer to it do not wait.
+ */
+export async function lockRoles(tx: Database, tenantId: string): Promise<void> {
+  await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
+}
+
+/**
+ * The same for all tenants of an environment; and for `begin` that nobody changes members anywhere meanwhile, since those who do
+ * not know of rules yet wait for nothing else.
+ */
+export async function lockRolesWithin(
+  tx: Database,
+  place: { readonly environmentId: string; readonly tenantId: string | null },
+  { begin }: { readonly begin: boolean },
+): Promise<void> {
+  await tx.run(
+    `select id::text from tenants where environment_id = $1::uuid and ($2::uuid is null or id = $2::uuid)
+     order by id for no key update`,
+    [place.environmentId, place.tenantId],
+  )
+  // After the rows: whoever holds one of these may be about to change members.
+  if (begin) await tx.run('lock table memberships in share mode', [], { prepare: false })
+}
+
+/**
+ * Condition that a tenant has no rules for roles. It stands in the statements that change members without looking for roles,
+ * for the moment in which another instance has changed the rules and this one does not know yet.
+ */
+export const withoutRoleRules = (tenant: string): string => `not exists (
+      select 1 from tenants t join environments e on e.id = t.environment_id where t.id = ${tenant}
+        and jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
+    )`
+
+/** Refuses a write that has changed nothing, for which `withoutRoleRules` was not true; the same work goes another way next time. */
+export function rolesBegun(scope: Pick<RepositoryScope, 'hasRoles'>): never {
+  scope.hasRoles = true
+  throw new RolesBegun()
+}
+
+/** The groups of one tenant and the roles that they give; for the inside of a transaction that holds `lockRoles`. */
+export function roleBindingsOf(tx: Database, tenantId: string) {
+  const ofTenant = () => {
+    const parameters = new Parameters()
+    return { parameters, tenant: parameters.bind(tenantId, 'uuid') }
+  }
+  return {
+    /** The rules in force, and of these resources the groups among them and all roles that these or groups above give. */
+    async around(
+      ids: readonly string[],
+    ): Promise<{ rules: readonly RoleRule[]; groups: RuledGroup[]; roles: string[] }> {
+      const { parameters, tenant } = ofTenant()
+      const wanted = parameters.array(ids, 'uuid')
+      const [row] = await tx.run<{ rules: string | null; groups: string | null; roles: string | null }>(
+        `with recursive up(id) as (
+           select unnest(${wanted})
+           union
+           select above.group_id from up cross join lateral (
+             select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = up.id offset 0
+           ) above
+         )
+         select (
+           select coalesce(t.settings->'roleRules', e.settings->'roleRules')::text
+           from tenants t join environments e on e.id = t.environment_id where t.id = ${tenant}
+         ) as rules, (
+           select json_agg(${groupJson(tenant)})::text from resources g
+           where g.tenant_id = ${tenant} and g.resource_type = 'Group' and g.id = any(${wanted})
+         ) as groups, (
+           select string_agg(distinct b.role_id::text, ' ') from up cross join lateral (
+             select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.id offset 0
+           ) b
+         ) as roles`,
+        parameters.values,
+      )
+      const { roleRules = [] } = parseStoredSettings({ roleRules: JSON.parse(row?.rules ?? '[]') })
+      const groups = JSON.parse(row?.groups ?? '[]') as RuledGroup[]
+      return { rules: roleRules, groups, roles: row?.roles?.split(' ') ?? [] }
+    },
+
+    /** The groups that come after the one with the id `after`, by id; none at the end. */
+    async groups(after: string | undefined): Promise<RuledGroup[]> {
+      const { parameters, tenant } = ofTenant()
+      const rows = await tx.run<{ json: string }>(
+        `select ${groupJson(tenant)}::text as json from resources g
+         where g.tenant_id = ${tenant} and g.resource_type = 'Group'
+           and g.id > ${parameters.bind(after ?? NIL, 'uuid')} order by g.id limit ${GROUPS_AT_ONCE}`,
+        parameters.values,
+      )
+      return rows.map(({ json }) => JSON.parse(json) as RuledGroup)
+    },
+
+    /** Of `wanted`, which are of `everyGroup`, those whose key another group has, be it one of them that stands before. */
+    async sharedKeys(wanted: readonly NewBinding[]): Promise<SharedKey[]> {
+      if (wanted.length === 0) return []
+      const { parameters, tenant } = ofTenant()
+      const keys = parameters.array([...new Set(wanted.map(({ role }) => role))], 'text')
+      const rows = await tx.run<{ key: string; id: string; label: string | null }>(
+        `select r.key, g.id::text, g.label from roles r
+         join role_bindings b on b.tenant_id = ${tenant} and b.role_id = r.id and b.rule = '${EVERY_GROUP}'
+         join resources g on g.tenant_id = ${tenant} and g.id = b.group_id
+         where r.tenant_id = ${tenant} and r.key = any(${keys})`,
+        parameters.values,
+      )
+      const holders = new Map(rows.map((row) => [row.key, row]))
+      return wanted.flatMap((group): SharedKey[] => {
+        const { role, groupId: id, label } = group
+        const holder = holders.get(role)
+        if (holder === undefined) holders.set(role, { key: role, id, label })
+        return holder === undefined || holder.id === id ? [] : [{ role, group, holder: holder.label ?? holder.id }]
+      })
+    },
+
+    /** The ids of the roles with these keys, which are made where there are none. */
+    async roleIds(keys: Iterable<string>): Promise<Map<string, string>> {
+      const wanted = [...new Set(keys)].map((key) => ({ key, id: uuidv7() }))
+      if (wanted.length === 0) return new Map()
+      const { parameters, tenant } = ofTenant()
+      const rows = await tx.run<{ key: string; id: string }>(
+        `with input as materialized (select * from jsonb_to_recordset(${parameters.json(wanted)}) as i(key text, id uuid)),
+         made as (
+           insert into roles (tenant_id, id, key) select ${tenant}, i.id, i.key from input i
+           on conflict do nothing returning key, id
+         )
+         select key, id::text from made
+         union all select r.key, r.id::text from roles r
+         where r.tenant_id = ${tenant} and r.key = any(array(select key from input))`,
+        parameters.values,
+      )
+      return new Map(rows.map(({ key, id }) => [key, id]))
+    },
+
+    /** Has groups give roles; `roleIds` by key. */
+    async bind(bindings: readonly NewBinding[], roleIds: ReadonlyMap<string, string>): Promise<void> {
+      if (bindings.length === 0) return
+      const { parameters, tenant } = ofTenant()
+      const rows = bindings.map(({ groupId, role, rule }) => ({ group_id: groupId, role_id: roleIds.get(role), rule }))
+      await tx.run(
+        `insert into role_bindings (tenant_id, group_id, role_id, rule)
+         select ${tenant}, i.group_id, i.role_id, i.rule
+         from jsonb_to_recordset(${parameters.json(rows)}) as i(group_id uuid, role_id uuid, rule text)
+         where exists (select 1 from resources g where g.tenant_id = ${tenant} and g.id = i.group_id)
+         on conflict (tenant_id, group_id, role_id, rule) do nothing`,
+        parameters.values,
+      )
+    },
+
+    /** The groups that give roles by other rules than these, and those roles. */
+    async beside(rules: readonly string[]): Promise<{ groupId: string; roleId: string }[]> {
+      const { parameters, tenant } = ofTenant()
+      return tx.run(
+        `select b.group_id::text as "groupId", b.role_id::text as "roleId" from role_bindings b
+         where b.tenant_id = ${tenant} and not b.rule = any(${parameters.array(rules, 'text')})`,
+        parameters.values,
+      )
+    },
+
+    /** Has groups no longer give roles by other rules than these. */
+    async unbind(rules: readonly string[]): Promise<void> {
+      const { parameters, tenant } = ofTenant()
+      await tx.run(
+        `delete from role_bindings b
+         where b.tenant_id = ${tenant} and not b.rule = any(${parameters.array(rules, 'text')})`,
+        parameters.values,
+      )
+    },
+  }
+}
+
+const GROUPS_AT_ONCE = 1_000
+const NIL = '00000000-0000-0000-0000-000000000000'
+
+/** A `RuledGroup` of the row `g`. */
+const groupJson = (tenant: string): string => `json_build_object(
+       'id', g.id, 'displayKey', g.display_key, 'externalId', g.external_id, 'label', g.label,
+       'bound', array(select b.rule from role_bindings b where b.tenant_id = ${tenant} and b.group_id = g.id))`
