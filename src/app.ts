@@ -7,6 +7,7 @@ import type { Deliveries } from './delivery/deliveries.ts'
 import { adminApi } from './http/admin/api.ts'
 import { describe } from './http/admin/openapi.ts'
 import { referencePage } from './http/admin/reference-page.tsx'
+import { consoleApp } from './http/console/console.tsx'
 import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, logged, requestLog } from './http/middleware.ts'
@@ -63,6 +64,8 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     '/',
     referencePage(() => describe(admin)),
   )
+  const log = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
+  others.route('/console', consoleApp({ database, config, control, deliveries, failed: log }))
   others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   others.onError((error, c) => {
     const { requestId } = c.var
