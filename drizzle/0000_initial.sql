@@ -77,7 +77,12 @@ CREATE TABLE "environments" (
 CREATE TABLE "event_logs" (
 	"tenant_id" uuid PRIMARY KEY NOT NULL,
 	"head" bigint DEFAULT 0 NOT NULL,
-	"trimmed" bigint DEFAULT 0 NOT NULL
+	"trimmed" bigint DEFAULT 0 NOT NULL,
+	"hold_id" uuid,
+	"held_since" timestamp (3) with time zone,
+	"held_until" timestamp (3) with time zone,
+	"released_at" timestamp (3) with time zone,
+	"leavers_from" timestamp (3) with time zone
 );
 --> statement-breakpoint
 CREATE TABLE "events" (
@@ -93,6 +98,7 @@ CREATE TABLE "events" (
 	"actor" text NOT NULL,
 	"occurred_at" timestamp (3) with time zone NOT NULL,
 	"changes" text NOT NULL,
+	"held" boolean DEFAULT false NOT NULL,
 	CONSTRAINT "events_tenant_id_seq_pk" PRIMARY KEY("tenant_id","seq")
 );
 --> statement-breakpoint
@@ -227,6 +233,8 @@ CREATE TABLE "tenants" (
 	"name" text NOT NULL,
 	"settings" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"paused" boolean DEFAULT false NOT NULL,
+	"version" bigint DEFAULT 0 NOT NULL,
+	"seats_ran_out" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
@@ -259,6 +267,7 @@ CREATE TABLE "webhook_endpoints" (
 	"url" text NOT NULL,
 	"description" text NOT NULL,
 	"event_types" text[] NOT NULL,
+	"snapshot" boolean DEFAULT false NOT NULL,
 	"secret" text NOT NULL,
 	"stream" jsonb,
 	"previous_secret" text,
@@ -301,9 +310,13 @@ CREATE INDEX "audit_entries_project" ON "audit_entries" USING btree ("project_id
 CREATE INDEX "audit_entries_environment" ON "audit_entries" USING btree ("environment_id","seq");--> statement-breakpoint
 CREATE INDEX "audit_entries_tenant" ON "audit_entries" USING btree ("tenant_id","seq");--> statement-breakpoint
 CREATE UNIQUE INDEX "environments_key" ON "environments" USING btree ("project_id","key_folded");--> statement-breakpoint
+CREATE INDEX "event_logs_held" ON "event_logs" USING btree ("tenant_id") WHERE hold_id is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "events_position" ON "events" USING btree ("tenant_id","position") WHERE position is not null;--> statement-breakpoint
-CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null;--> statement-breakpoint
+CREATE INDEX "events_unstamped" ON "events" USING btree ("tenant_id","seq") WHERE position is null and not held;--> statement-breakpoint
+CREATE INDEX "events_held" ON "events" USING btree ("tenant_id","seq") WHERE held;--> statement-breakpoint
+CREATE INDEX "events_held_resource" ON "events" USING btree ("tenant_id","resource_id","seq") WHERE held;--> statement-breakpoint
 CREATE INDEX "events_time" ON "events" USING btree ("tenant_id","occurred_at");--> statement-breakpoint
+CREATE INDEX "events_leavers" ON "events" USING btree ("tenant_id","occurred_at") WHERE type in ('user.deactivated', 'user.deleted', 'group.deleted', 'group.member_removed', 'role.unassigned');--> statement-breakpoint
 CREATE INDEX "idempotency_keys_time" ON "idempotency_keys" USING btree ("created_at");--> statement-breakpoint
 CREATE INDEX "kept_users_unique_key" ON "kept_users" USING btree ("tenant_id","unique_key");--> statement-breakpoint
 CREATE INDEX "kept_users_external_id" ON "kept_users" USING btree ("tenant_id","external_id");--> statement-breakpoint
@@ -324,5 +337,6 @@ CREATE INDEX "schema_definitions_tenant" ON "schema_definitions" USING btree ("t
 CREATE UNIQUE INDEX "tenants_key" ON "tenants" USING btree ("environment_id","key_folded");--> statement-breakpoint
 CREATE INDEX "used_assertions_expiry" ON "used_assertions" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_due" ON "webhook_deliveries" USING btree ("endpoint_id","tenant_id","due_at") WHERE not dead;--> statement-breakpoint
+CREATE INDEX "webhook_deliveries_dead" ON "webhook_deliveries" USING btree ("endpoint_id","tenant_id","position") WHERE dead;--> statement-breakpoint
 CREATE INDEX "webhook_deliveries_resource" ON "webhook_deliveries" USING btree ("tenant_id","endpoint_id","resource_id","position") WHERE not dead;--> statement-breakpoint
 CREATE INDEX "webhook_endpoints_place" ON "webhook_endpoints" USING btree ("environment_id","tenant_id");

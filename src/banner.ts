@@ -33,6 +33,7 @@ export function banner(facts: BannerFacts, { colour }: { readonly colour: boolea
     ['API key', facts.apiKey ?? SHOWN_BEFORE],
     ['Admin key', facts.adminKey ?? (facts.adminKeyConfigured ? 'the one in ADMIN_KEY' : SHOWN_BEFORE)],
     ...expiryRows(facts),
+    ['Console', `${facts.origin}/console, by the admin key`],
     ...storeRows(facts),
   ]
   const width = Math.max(...rows.map(([label]) => label.length))

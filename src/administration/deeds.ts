@@ -71,8 +71,8 @@ export function webhookDeed(
   change: Change<EndpointRow>,
 ): Deed {
   const { id, url: name } = change.after ?? change.before
-  const shown = ({ url, description, events, enabled, previousSecretUntil }: EndpointRow) => ({
-    ...{ url, description, events, enabled, previousSecretUntil },
+  const shown = ({ url, description, events, snapshot, enabled, previousSecretUntil }: EndpointRow) => ({
+    ...{ url, description, events, snapshot, enabled, previousSecretUntil },
   })
   return { action: `webhook.${done}`, place, target: { id, name }, ...both(change, shown) }
 }
@@ -97,6 +97,22 @@ export function sendingDeed(
 ): Deed {
   const [noun, name] = stream === null ? ['webhook', url] : ['stream', stream.audience]
   return { action: `${noun}.${done}`, place, target: { id, name }, before: { sent: null }, after: { sent: outcome } }
+}
+
+/** The leaver brake of a tenant let go what it held. */
+export function brakeDeed(
+  place: Scope,
+  holdId: string,
+  released: { readonly events: number; readonly note: string | null },
+): Deed {
+  const target = { id: holdId, name: 'leaver brake' }
+  return {
+    action: 'brake.released',
+    place,
+    target,
+    before: { held: released.events },
+    after: { held: 0, note: released.note },
+  }
 }
 
 function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {

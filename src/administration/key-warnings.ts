@@ -1,7 +1,8 @@
 import { rotationOf } from '../context/key-secrets.ts'
+import type { Scope } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { type ExpiringKey, takeExpiringKeys } from '../repositories/api-key-secrets.ts'
-import type { ApiKeyRow } from '../repositories/api-keys.ts'
+import { type ApiKeyRow, apiKeysWithin } from '../repositories/api-keys.ts'
 import { hourly, type Watch } from './watch.ts'
 
 const WARN_DAYS_BEFORE = 30
@@ -12,7 +13,7 @@ export function apiKeyWarnings({ revokedAt, expiresAt, secrets }: ApiKeyRow, now
   if (revokedAt !== null) return []
   const warnings: string[] = []
   if (expiresAt !== null && expiresAt <= now) warnings.push(`It expired at ${expiresAt.toISOString()}.`)
-  else if (expiresAt !== null && daysUntil(expiresAt, now) <= WARN_DAYS_BEFORE)
+  else if (expiresAt !== null && isSoon(expiresAt, now))
     warnings.push(`It expires in ${inWords(daysUntil(expiresAt, now))}, at ${expiresAt.toISOString()}; rotate it.`)
   const rotation = rotationOf(secrets, now)
   if (rotation) {
@@ -25,6 +26,14 @@ export function apiKeyWarnings({ revokedAt, expiresAt, secrets }: ApiKeyRow, now
   }
   return warnings
 }
+
+/** Whether a key that is good expires within 30 days. */
+export const expiresSoon = ({ expiresAt }: Pick<ApiKeyRow, 'expiresAt'>, now: Date): boolean =>
+  expiresAt !== null && expiresAt > now && isSoon(expiresAt, now)
+
+/** Keys within `place` that expire within 30 days or have lately, up to `limit`, the first to expire first. */
+export const expiringKeys = (database: Database, place: Scope, limit: number): Promise<ApiKeyRow[]> =>
+  apiKeysWithin(database, place).expiring(WARN_DAYS_BEFORE, limit)
 
 /**
  * Tells of each key in its last 30 days, once a day and by one instance alone: at once, and every hour.
@@ -43,5 +52,6 @@ export function watchExpiry(
   }, failed)
 }
 
+const isSoon = (moment: Date, now: Date): boolean => daysUntil(moment, now) <= WARN_DAYS_BEFORE
 const daysUntil = (moment: Date, now: Date): number => Math.ceil((moment.getTime() - now.getTime()) / DAY_MS)
 const inWords = (days: number): string => (days <= 1 ? 'less than a day' : `${days} days`)

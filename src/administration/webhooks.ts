@@ -28,6 +28,8 @@ export interface EndpointInput {
   readonly url: string
   readonly description: string
   readonly events: readonly string[]
+  /** Whether each event is sent with its resource as it is then. */
+  readonly snapshot: boolean
 }
 
 /** An endpoint, and its secret in the form of Standard Webhooks, which is shown this once. */
@@ -51,11 +53,12 @@ export async function createWebhook(
   administration: Administration,
   { box, networks }: WebhookTools,
   place: WebhookPlace,
-  { url, description, events }: EndpointInput,
+  { url, description, events, snapshot }: EndpointInput,
 ): Promise<WithSecret> {
   refuse(endpointMistakes({ url, events }, networks))
   const [id, newSecret] = [uuidv7(), freshSecret()]
-  const row = { id, url, description, events: filterOf(events), secret: await box.seal(newSecret, id), stream: null }
+  const secret = await box.seal(newSecret, id)
+  const row = { id, url, description, events: filterOf(events), snapshot, secret, stream: null }
   return change(administration, async (tx, record) => {
     const made = await webhooksOf(tx, place).insert(row)
     if (made === undefined) throw new Error('an endpoint that was made is not there')
@@ -77,11 +80,12 @@ export function changeWebhook(
   refuse(endpointMistakes(input, networks))
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id)
-    const { url, description, events, enabled } = input
+    const { url, description, events, snapshot, enabled } = input
     const after = await webhooksOf(tx, place).change(id, {
       url: url ?? before.url,
       description: description ?? before.description,
       events: filterOf(events ?? before.events),
+      snapshot: snapshot ?? before.snapshot,
       ...(enabled === undefined ? {} : { enabled, disabledReason: enabled ? null : 'Disabled by an operator.' }),
       // A new address is a new chance too.
       ...(enabled || url !== undefined ? { failures: 0, failingSince: null, resumeAt: null } : {}),

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
 import { migrateDatabase } from '../db/open.ts'
 import { serve } from '../serve.ts'
+import { brakeCommands } from './brake.ts'
 import type { GlobalOptions } from './connection.ts'
 import { doctorCommand } from './doctor.ts'
 import { exportCommand } from './export.ts'
@@ -66,6 +67,7 @@ function programOn(io: Io): Command {
   doctorCommand(program, io)
   tenantCommands(program, io)
   keyCommands(program, io)
+  brakeCommands(program, io)
   exportCommand(program, io)
   importCommand(program, io)
   return program

@@ -29,6 +29,24 @@ const externalIssuer = z.strictObject({
 })
 export type ExternalIssuer = z.infer<typeof externalIssuer>
 
+/** When more people leave at a time than is usual, and what is done then. */
+export const leaverBrake = z
+  .strictObject({
+    /** `warn` says so in the log, `hold` keeps back the events by which they leave until somebody lets them go. */
+    mode: z.enum(['off', 'warn', 'hold']),
+    /** More leavers than these are too many, in number or of a hundred active users; one of the two, or both. */
+    count: z.int().min(1).max(1_000_000).optional(),
+    percent: z.number().min(0.1).max(100).optional(),
+    /** Over how long they are counted. */
+    windowMinutes: z.int().min(1).max(1_440).default(60),
+    /** What is held goes by itself after so long. A week at most, so that nothing is too old to be kept then. */
+    releaseAfterHours: z.number().min(0.01).max(168).default(24),
+  })
+  .refine(({ mode, count, percent }) => mode === 'off' || count !== undefined || percent !== undefined, {
+    message: 'must have a count or a percent of leavers that is too many',
+  })
+export type LeaverBrake = z.infer<typeof leaverBrake>
+
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
   /** Whether users, or groups, are provisioned at all; where not, their endpoint refuses reads and writes alike. */
@@ -66,6 +84,8 @@ export interface Settings {
   readonly signInAttribute: 'externalId' | 'userName' | 'email'
   /** Whether people may sign in of whom the directory knows nothing. */
   readonly allowNotProvisioned: boolean
+  /** What is done when too many people leave at a time. */
+  readonly leaverBrake: LeaverBrake
   /** Which groups give which roles. */
   readonly roleRules: readonly RoleRule[]
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
@@ -93,6 +113,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   requestsPerSecond: 'unlimited',
   signInAttribute: 'userName',
   allowNotProvisioned: false,
+  leaverBrake: Object.freeze({ mode: 'off', windowMinutes: 60, releaseAfterHours: 24 }),
   roleRules: Object.freeze([]),
   createUnknownTenants: false,
   eventRetentionDays: 90,
@@ -118,6 +139,7 @@ const ofTenant = {
   requestsPerSecond: z.literal('unlimited').or(z.int().min(25).max(1_000_000)),
   signInAttribute: z.enum(['externalId', 'userName', 'email']),
   allowNotProvisioned: z.boolean(),
+  leaverBrake,
   roleRules: z.array(roleRule).max(200).readonly(),
 }
 const ofEnvironment = {
@@ -174,6 +196,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     requestsPerSecond: inForce('requestsPerSecond'),
     signInAttribute: inForce('signInAttribute'),
     allowNotProvisioned: inForce('allowNotProvisioned'),
+    leaverBrake: inForce('leaverBrake'),
     roleRules: inForce('roleRules'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,

@@ -16,6 +16,10 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 
+/** Events by which people leave or lose what they had, as SQL text: what the leaver brake counts and holds. */
+export const LEAVER_TYPES =
+  "('user.deactivated', 'user.deleted', 'group.deleted', 'group.member_removed', 'role.unassigned')"
+
 // Key columns hold text that the application has already folded; the "C" collation compares bytes, which is Unicode code
 // point order in UTF-8, and lets a btree index serve equality, ranges and prefixes alike.
 const key = customType<{ data: string }>({ dataType: () => 'text collate "C"' })
@@ -70,6 +74,10 @@ export const tenants = pgTable(
     /** What this tenant has different from its environment. */
     settings: jsonb().notNull().default({}),
     paused: boolean().notNull().default(false),
+    /** That of the last event about the tenant itself in its log. */
+    version: bigint({ mode: 'number' }).notNull().default(0),
+    /** The log has told that no seat is left, and nobody has taken one since. */
+    seatsRanOut: boolean('seats_ran_out').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [uniqueIndex('tenants_key').on(t.environmentId, t.keyFolded)],
@@ -197,6 +205,8 @@ export const webhookEndpoints = pgTable(
     description: text().notNull(),
     /** `user.deleted`, `group.*`; none for all. */
     events: text('event_types').array().notNull(),
+    /** Whether each event is sent with its resource as it is then. */
+    snapshot: boolean().notNull().default(false),
     /** Sealed by context/secret-box; empty for a stream whose receiver asks for none. */
     secret: text().notNull(),
     /** Of a stream of Security Event Tokens, its `StreamSettings`; null for a webhook. */
@@ -499,12 +509,19 @@ export const events = pgTable(
     occurredAt: moment('occurred_at').notNull(),
     /** JSON text. What changed: attribute paths with before and after, or member ids in a bounded batch; never a secret. */
     changes: text().notNull(),
+    /** Kept back by the leaver brake; it gets its position when it is let go. */
+    held: boolean().notNull().default(false),
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.seq] }),
     uniqueIndex('events_position').on(t.tenantId, t.position).where(sql`position is not null`),
-    index('events_unstamped').on(t.tenantId, t.seq).where(sql`position is null`),
+    index('events_unstamped').on(t.tenantId, t.seq).where(sql`position is null and not held`),
+    index('events_held').on(t.tenantId, t.seq).where(sql`held`),
+    index('events_held_resource').on(t.tenantId, t.resourceId, t.seq).where(sql`held`),
     index('events_time').on(t.tenantId, t.occurredAt),
+    index('events_leavers')
+      .on(t.tenantId, t.occurredAt)
+      .where(sql.raw(`type in ${LEAVER_TYPES}`)),
   ],
 )
 
@@ -512,15 +529,27 @@ export const events = pgTable(
  * How far a tenant's log goes. Whoever numbers events holds the row until the commit, so that one does at a time; writers of
  * events never touch it. Made with the first numbered event.
  */
-export const eventLogs = pgTable('event_logs', {
-  tenantId: uuid('tenant_id')
-    .primaryKey()
-    .references(() => tenants.id),
-  /** The highest position given. */
-  head: bigint({ mode: 'number' }).notNull().default(0),
-  /** Events up to this position have been deleted for their age. */
-  trimmed: bigint({ mode: 'number' }).notNull().default(0),
-})
+export const eventLogs = pgTable(
+  'event_logs',
+  {
+    tenantId: uuid('tenant_id')
+      .primaryKey()
+      .references(() => tenants.id),
+    /** The highest position given. */
+    head: bigint({ mode: 'number' }).notNull().default(0),
+    /** Events up to this position have been deleted for their age. */
+    trimmed: bigint({ mode: 'number' }).notNull().default(0),
+    /** Of the leaver brake's hold, while it holds events; and when it is over by itself. */
+    holdId: uuid('hold_id'),
+    heldSince: moment('held_since'),
+    heldUntil: moment('held_until'),
+    /** The hold is over, and its events are getting their positions. */
+    releasedAt: moment('released_at'),
+    /** Leavers before this have been told of or let go, and do not count any more. */
+    leaversFrom: moment('leavers_from'),
+  },
+  (t) => [index('event_logs_held').on(t.tenantId).where(sql`hold_id is not null`)],
+)
 
 /**
  * Events that an endpoint has not taken yet. A row is made with the event's position and goes when it is delivered; dead ones
@@ -552,6 +581,7 @@ export const webhookDeliveries = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.endpointId, t.position] }),
     index('webhook_deliveries_due').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead`),
+    index('webhook_deliveries_dead').on(t.endpointId, t.tenantId, t.position).where(sql`dead`),
     index('webhook_deliveries_resource').on(t.tenantId, t.endpointId, t.resourceId, t.position).where(sql`not dead`),
   ],
 )

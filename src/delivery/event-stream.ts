@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
 import { type EventTypes, eventText } from '../events/event.ts'
 import type { LogPage } from '../repositories/event-log.ts'
+import { snapshotsFor } from './event-snapshots.ts'
 import type { LogWatch } from './log-watch.ts'
 import { readLog } from './read-log.ts'
 
@@ -14,6 +15,8 @@ const PAGE = 100
 /** A reader that stays. */
 export interface StreamReader {
   readonly types: EventTypes
+  /** Whether each event comes with its resource as it is now. */
+  readonly snapshot?: boolean | undefined
   readonly signal: AbortSignal
   /** False once the reader may read no more. */
   readonly allowed: () => Promise<boolean>
@@ -32,13 +35,15 @@ export async function* streamLog(
   watch: LogWatch,
   tenantId: string,
   first: LogPage,
-  { types, signal, allowed, beatMs = BEAT_MS }: StreamReader,
+  { types, snapshot, signal, allowed, beatMs = BEAT_MS }: StreamReader,
 ): AsyncGenerator<string> {
   yield 'retry: 1000\n\n'
   let page = first
   let beat = performance.now()
   for (;;) {
-    for (const event of page.events) yield `id: ${event.position}\ndata: ${eventText(event, tenantId)}\n\n`
+    const snapshots = snapshot ? await snapshotsFor(db, tenantId, page.events) : undefined
+    for (const event of page.events)
+      yield `id: ${event.position}\ndata: ${eventText(event, tenantId, snapshots?.(event))}\n\n`
     const now = performance.now()
     if (page.events.length > 0) beat = now
     else if (now - beat >= beatMs) {

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import type { EventTypes } from '../events/event.ts'
 import { eventLogOf, type LogPage } from '../repositories/event-log.ts'
+import { type BackwardPage, type LatestEvents, latestEvents } from '../repositories/latest-events.ts'
 import type { LogWatch } from './log-watch.ts'
 
 /** A reader's question. */
@@ -43,4 +44,11 @@ export async function readLog(
     from = Math.max(next, trimmed)
     if (from >= head) await watch.wait(tenantId, from, left, signal)
   }
+}
+
+/** A tenant's events backwards, for people who look; with all that was committed before. */
+export async function readLatest(db: Database, tenantId: string, page: BackwardPage): Promise<LatestEvents> {
+  const log = eventLogOf(db, tenantId)
+  if (page.before === undefined && (await log.hasUnnumbered())) await log.number({ wait: true })
+  return latestEvents(db, tenantId, page)
 }

@@ -39,7 +39,7 @@ export async function* exportTenant(db: Database, tenantId: string, registry: Sc
 /** The log's head, once what was committed before has got its position. */
 async function position(db: Database, tenantId: string): Promise<number> {
   const log = eventLogOf(db, tenantId)
-  while ((await log.number({ wait: true })) === NUMBERED_AT_ONCE);
+  while ((await log.number({ wait: true })) >= NUMBERED_AT_ONCE);
   return (await log.read(0, 1, { types: [], nouns: [] })).head
 }
 
@@ -48,7 +48,8 @@ function resourceLine({ id, type, version, active, document }: StoredResource, r
   return `${JSON.stringify(head).slice(0, -1)},"attributes":${shown(document, type, registry)}}\n`
 }
 
-function shown(document: string, typeName: string, registry: SchemaRegistry): string {
+/** A stored document without what is never returned, as JSON text. */
+export function shown(document: string, typeName: string, registry: SchemaRegistry): string {
   const type = registry.byName.get(typeName)
   // What a type that is no longer registered must not show is not known any more.
   if (type === undefined) return '{}'

@@ -11,6 +11,7 @@ import {
   webhookQueueOf,
 } from '../repositories/webhook-queue.ts'
 import { anyEndpoint } from '../repositories/webhooks.ts'
+import { snapshotsFor } from './event-snapshots.ts'
 import { failure, type SendOutcome } from './outgoing.ts'
 import type { Polling } from './polling.ts'
 import type { SetSender } from './set-sender.ts'
@@ -206,12 +207,18 @@ export class WebhookWorker {
   }
 
   async #sendMessage(endpoint: DueEndpoint, event: LoggedEvent, tenantId: string): Promise<SendOutcome> {
-    const { box, sender } = this.#parts
+    const { db, box, sender } = this.#parts
     const sealed = [endpoint.secret, ...(endpoint.previousSecret === null ? [] : [endpoint.previousSecret])]
     const secrets = await Promise.all(sealed.map((secret) => box.open(secret, endpoint.id)))
     const known = secrets.filter((secret) => secret !== undefined)
     if (known.length === 0) return failure(null, 'the secret cannot be opened; rotate it')
-    return sender.send({ url: endpoint.url, id: event.id, body: webhookBody(event, tenantId), secrets: known })
+    const snapshot = endpoint.snapshot ? (await snapshotsFor(db, tenantId, [event]))(event) : undefined
+    return sender.send({
+      url: endpoint.url,
+      id: event.id,
+      body: webhookBody(event, tenantId, snapshot),
+      secrets: known,
+    })
   }
 
   /** Gathers successes for a moment: one statement for many. */
@@ -244,5 +251,5 @@ interface Settled {
 }
 
 /** The message for an event, as Standard Webhooks recommends it: JSON text. */
-export const webhookBody = (event: LoggedEvent, tenantId: string): string =>
-  `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId)}}`
+export const webhookBody = (event: LoggedEvent, tenantId: string, snapshot?: string): string =>
+  `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId, snapshot)}}`

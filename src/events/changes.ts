@@ -60,8 +60,8 @@ function shownDifferences(type: ResourceType, before: Resource, after: Resource)
   return all.map(({ path }) => byPath.get(path) ?? { path })
 }
 
-/** Singular complex attributes and extensions are compared part by part, multi-valued ones as a whole. */
-function differences(
+/** What differs. Singular complex attributes and extensions are compared part by part, multi-valued ones as a whole. */
+export function differences(
   prefix: string,
   before: JsonObject,
   after: JsonObject,

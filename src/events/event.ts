@@ -22,14 +22,16 @@ export interface LoggedEvent {
  * The event as JSON text, as every reader gets it. `changes` is copied, not parsed: it is our own JSON.
  *
  * @param tenant the tenant's id
+ * @param snapshot the resource as it is now, as JSON text, for who asks for it
  */
-export function eventText(event: LoggedEvent, tenant: string): string {
+export function eventText(event: LoggedEvent, tenant: string, snapshot?: string): string {
   const { position, id, type, resourceType, resourceId, version, requestId, actor, occurredAt, changes } = event
   const head = {
     ...{ id, position, type, tenant, time: new Date(occurredAt).toISOString() },
     ...{ resource: { type: resourceType, id: resourceId, version }, requestId, actor },
   }
-  return `${JSON.stringify(head).slice(0, -1)},"changes":${changes}}`
+  const tail = snapshot === undefined ? '' : `,"snapshot":${snapshot}`
+  return `${JSON.stringify(head).slice(0, -1)},"changes":${changes}${tail}}`
 }
 
 /** Which events a reader wants; both empty: all. */

@@ -8,8 +8,8 @@ import { takenValues, wrongReferences } from './bulk-refusals.ts'
 import { keptIds, revivedMeanwhile, takeKept } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
-import { noSeatLeft } from './refusals.ts'
-import { seatsLeft, takesSeat } from './seats.ts'
+import { NoSeatLeft } from './refusals.ts'
+import { seatsLeft, takesSeat, tellOfSeats } from './seats.ts'
 
 /** Who of a batch has the unique value that a failed operation wanted: the holder's index by that of the failed one. */
 export type Held = Map<number, number>
@@ -39,6 +39,8 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
     try {
       const done = await repositories.transaction((inside) => createAll(run, inside, going, prepared, held))
       for (const [index, outcome] of [...failures, ...done]) outcomes.set(index, outcome)
+      const refused = [...failures.values()].flatMap((outcome) => (outcome.kind === 'failed' ? [outcome.error] : []))
+      await tellOfSeats(repositories, ...refused)
       return await runReleased(run, operations, held)
     } catch (error) {
       if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
@@ -158,7 +160,7 @@ async function createAll(
       done.set(index, { kind: 'done', status: 201, id, version: result.row.version })
       makers.set(`${type.name} ${stored.uniqueKey}`, index)
       if (takesSeat(type, stored) && --seats < 0 && maxActiveUsers !== 'unlimited')
-        unseated.set(index, { kind: 'failed', error: noSeatLeft(maxActiveUsers) })
+        unseated.set(index, { kind: 'failed', error: new NoSeatLeft(maxActiveUsers) })
     } else {
       const error = result?.outcome === 'refused' ? result.error : uniquenessError(type, uniqueName(type, stored))
       failures.set(index, { kind: 'failed', error })

@@ -18,24 +18,22 @@ export type Equalities = { readonly [Name in keyof typeof ATTRIBUTES]?: string |
 
 export interface LookUp {
   readonly equal: Equalities
+  /** What a value must begin with. */
+  readonly startsWith?: Equalities
   /** Only those made after the one with this id. */
   readonly after?: string | undefined
   readonly limit: number
   readonly wanted: Wanted
 }
 
-/** The resources of a type that meet every equality, in the order of creation. */
+/** The resources of a type that meet all that is asked of their values, in the order of creation. */
 export async function lookUp(
   repositories: Repositories,
   registry: SchemaRegistry,
   type: ResourceType,
-  { equal, after, limit, wanted }: LookUp,
+  { equal, startsWith = {}, after, limit, wanted }: LookUp,
 ): Promise<readonly ResourceRow[]> {
-  const terms = Object.entries(ATTRIBUTES).flatMap(([name, path]): Filter[] => {
-    const [value, attribute] = [equal[name as keyof Equalities], parseAttributePath(path)]
-    if (value === undefined || attribute === undefined) return []
-    return [{ kind: 'compare', attribute, operator: 'eq', value, position: 0 }]
-  })
+  const terms = [...comparisons('eq', equal), ...comparisons('sw', startsWith)]
   const filter = terms.length === 0 ? undefined : bindFilter({ kind: 'and', terms }, type)
   const { rows } = await repositories.queries.query({
     types: [{ type, filter, sortBy: undefined }],
@@ -84,6 +82,13 @@ export async function lookUpByRole(
     if (page.length < limit || found.length >= limit) return found.slice(0, limit)
   }
 }
+
+const comparisons = (operator: 'eq' | 'sw', values: Equalities): Filter[] =>
+  Object.entries(ATTRIBUTES).flatMap(([name, path]): Filter[] => {
+    const [value, attribute] = [values[name as keyof Equalities], parseAttributePath(path)]
+    if (value === undefined || attribute === undefined) return []
+    return [{ kind: 'compare', attribute, operator, value, position: 0 }]
+  })
 
 /** A built-in resource type, which every tenant has. */
 export function builtIn(registry: SchemaRegistry, name: 'User' | 'Group'): ResourceType {

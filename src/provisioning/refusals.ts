@@ -34,7 +34,15 @@ export const unknownMembers = (ids: readonly string[]): ScimError => {
 }
 
 /** 403 for one active user too many, in words for the identity provider's log. */
-export const noSeatLeft = (maximum: number): ScimError =>
-  ScimError.forbidden(
-    `This tenant may have ${maximum} active users (maxActiveUsers) and has no room for another: deactivate or delete some, or have the maximum raised.`,
-  )
+export class NoSeatLeft extends ScimError {
+  readonly maximum: number
+
+  constructor(maximum: number) {
+    super(
+      403,
+      undefined,
+      `This tenant may have ${maximum} active users (maxActiveUsers) and has no room for another: deactivate or delete some, or have the maximum raised.`,
+    )
+    this.maximum = maximum
+  }
+}

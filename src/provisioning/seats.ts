@@ -1,7 +1,7 @@
 import type { TenantContext } from '../context/tenant.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
-import { noSeatLeft } from './refusals.ts'
+import { NoSeatLeft } from './refusals.ts'
 
 /** True of an active user; only `active` false leaves a seat free (RFC 7643 §4.1.1). */
 export const takesSeat = (type: ResourceType, { active }: { readonly active: boolean | null }): boolean =>
@@ -16,11 +16,23 @@ export const hasMaximum = ({ settings }: TenantContext): boolean => settings.max
  */
 export async function seatsLeft(inside: Repositories, { settings }: TenantContext): Promise<number> {
   if (settings.maxActiveUsers === 'unlimited') return Number.POSITIVE_INFINITY
-  return settings.maxActiveUsers - (await inside.counts.lockActiveUsers())
+  const { active, ranOut } = await inside.counts.lockActiveUsers()
+  const left = settings.maxActiveUsers - active
+  if (ranOut && left > 0) await inside.counts.seatsAreFree()
+  return left
 }
 
 /** Makes sure of a seat for one more active user, until the end of the transaction of `inside`. @throws {ScimError} 403 */
 export async function takeSeat(inside: Repositories, tenant: TenantContext): Promise<void> {
   const { maxActiveUsers } = tenant.settings
-  if (maxActiveUsers !== 'unlimited' && (await seatsLeft(inside, tenant)) < 1) throw noSeatLeft(maxActiveUsers)
+  if (maxActiveUsers !== 'unlimited' && (await seatsLeft(inside, tenant)) < 1) throw new NoSeatLeft(maxActiveUsers)
+}
+
+/**
+ * Tells the log that seats ran out where one of `errors` says so; for after the transaction that was refused. Once, however
+ * many are refused, until somebody has got a seat again.
+ */
+export async function tellOfSeats(repositories: Repositories, ...errors: readonly unknown[]): Promise<void> {
+  const refusal = errors.find((error) => error instanceof NoSeatLeft)
+  if (refusal !== undefined) await repositories.seatsRanOut(refusal.maximum)
 }

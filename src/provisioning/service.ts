@@ -16,7 +16,7 @@ import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
 import { checkReferences } from './references.ts'
 import { missing, staleVersion } from './refusals.ts'
-import { hasMaximum, takeSeat, takesSeat } from './seats.ts'
+import { hasMaximum, takeSeat, takesSeat, tellOfSeats } from './seats.ts'
 
 /** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
 export type Written =
@@ -64,6 +64,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
           }),
         )
       } catch (error) {
+        await tellOfSeats(repositories, error)
         throw writeError(error, type, name())
       }
     },
@@ -173,6 +174,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         const { document, active } = changed.stored
         if (updated) return { row: { ...row, ...updated, document, active }, changed: true }
       } catch (error) {
+        await tellOfSeats(inside, error)
         throw writeError(error, type, uniqueName(type, changed.stored))
       }
     }

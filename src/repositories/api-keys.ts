@@ -1,9 +1,9 @@
-import { and, asc, eq, gt, isNull, type SQL } from 'drizzle-orm'
+import { and, asc, between, eq, gt, isNull, type SQL } from 'drizzle-orm'
 import { currentSecret, type KeySecret } from '../context/key-secrets.ts'
 import type { Permission, Scope } from '../context/principal.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
-import { apiKeys } from '../db/schema.ts'
+import { apiKeySecrets, apiKeys } from '../db/schema.ts'
 import { type PublicKeyRow, publicKeysOfKeys } from './api-key-public-keys.ts'
 import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
 import type { Page } from './projects.ts'
@@ -54,6 +54,27 @@ export function apiKeysWithin(database: Database, place: Scope) {
       const condition = after === undefined ? within : and(within, gt(apiKeys.id, after))
       const rows = await orm.select().from(apiKeys).where(condition).orderBy(asc(apiKeys.id)).limit(limit)
       return withSecrets(database, rows)
+    },
+
+    /** Those that expire in the next `days` days or have in the last ones, up to `limit`, the first to expire first. */
+    async expiring(days: number, limit: number): Promise<ApiKeyRow[]> {
+      const [from, until] = [-1, 1].map((sign) => new Date(Date.now() + sign * days * 86_400_000))
+      const rows = await orm
+        .select({ key: apiKeys })
+        .from(apiKeys)
+        .innerJoin(apiKeySecrets, eq(apiKeySecrets.keyId, apiKeys.id))
+        .where(
+          and(
+            ...[within, isNull(apiKeys.revokedAt), isNull(apiKeySecrets.endsAt), eq(apiKeySecrets.endsOnUse, false)],
+            between(apiKeySecrets.expiresAt, from as Date, until as Date),
+          ),
+        )
+        .orderBy(asc(apiKeySecrets.expiresAt))
+        .limit(limit)
+      return withSecrets(
+        database,
+        rows.map(({ key }) => key),
+      )
     },
 
     /** Keeps the row, so that it still shows who could do what. */

@@ -2,7 +2,9 @@ import { and, desc, eq, lt, type SQL } from 'drizzle-orm'
 import { idsOf, type Scope, scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { auditEntries } from '../db/schema.ts'
+import { controlEvents } from '../events/control-events.ts'
 import type { Page } from './projects.ts'
+import { appendTenantEvents } from './tenant-events.ts'
 
 /** Who changes the control plane, and how they reached it. */
 export interface Author {
@@ -38,17 +40,22 @@ export interface AuditEntry extends Deed, Author {
 
 /**
  * Appends what was done, in the transaction that does it. Of what is there before and after, only what differs is kept; a deed
- * that leaves everything as it was is none.
+ * that leaves everything as it was is none. What is done to a tenant or to a key of its own is told in the tenant's log too.
  */
-export async function appendDeeds({ orm }: Database, author: Author, deeds: readonly Deed[]): Promise<void> {
-  const rows = deeds.flatMap(({ action, place, target, ...deed }) => {
+export async function appendDeeds(database: Database, author: Author, deeds: readonly Deed[]): Promise<void> {
+  const done = deeds.filter((deed) => !isNothing(difference(deed)))
+  const rows = done.map(({ action, place, target, ...deed }) => {
     const { before, after } = difference(deed)
-    if (before !== null && after !== null && Object.keys({ ...before, ...after }).length === 0) return []
     const { actor, address, requestId } = author
     const what = { action, targetId: target.id, targetName: target.name, before, after }
-    return [{ actor, address, requestId, ...idsOf(place), ...what }]
+    return { actor, address, requestId, ...idsOf(place), ...what }
   })
-  if (rows.length > 0) await orm.insert(auditEntries).values(rows)
+  if (rows.length > 0) await database.orm.insert(auditEntries).values(rows)
+  for (const deed of done) {
+    const events = deed.place.kind === 'tenant' ? controlEvents(deed) : []
+    if (deed.place.kind === 'tenant' && events.length > 0)
+      await appendTenantEvents(database, deed.place.tenantId, author, events)
+  }
 }
 
 /** What was done at a place and in all below it, the newest first. @param page `after` is the `id` of an entry */
@@ -75,6 +82,9 @@ function difference({ before, after }: Pick<Deed, 'before' | 'after'>): Pick<Dee
   const only = (all: Json) => Object.fromEntries(Object.entries(all).filter(([name]) => differs(name)))
   return { before: only(before), after: only(after) }
 }
+
+const isNothing = ({ before, after }: Pick<Deed, 'before' | 'after'>): boolean =>
+  before !== null && after !== null && Object.keys({ ...before, ...after }).length === 0
 
 function within(place: Scope): SQL | undefined {
   switch (place.kind) {

@@ -10,16 +10,24 @@ export const isActiveUser = (alias: string): string =>
   `${alias}.resource_type = 'User' and ${alias}.active is distinct from false`
 
 /** The counts of one tenant, which every write keeps by a delta of its own. */
-export function countsOf(db: Database, scope: RepositoryScope) {
+export function countsOf(db: Database, scope: Pick<RepositoryScope, 'tenantId'>) {
   return {
     /**
      * How many users are active, for a decision that must hold until the end of the transaction in which it is asked: others
-     * who ask wait for that end. Writes that do not ask go on.
+     * who ask wait for that end. Writes that do not ask go on. And whether the log has told that seats ran out.
      */
-    async lockActiveUsers(): Promise<number> {
+    async lockActiveUsers(): Promise<{ readonly active: number; readonly ranOut: boolean }> {
       // Not the lock that references take, so that nobody else waits. And a statement of its own: the count has to see what
       // was committed while this one waited.
-      await db.run('select id::text from tenants where id = $1::uuid for no key update', [scope.tenantId])
+      const [tenant] = await db.run<{ ranOut: boolean }>(
+        'select seats_ran_out as "ranOut" from tenants where id = $1::uuid for no key update',
+        [scope.tenantId],
+      )
+      return { active: await this.activeUsers(), ranOut: tenant?.ranOut === true }
+    },
+
+    /** How many users are active. */
+    async activeUsers(): Promise<number> {
       const [row] = await db.run<{ active: number; deltas: number }>(
         `select coalesce(sum(c.active_delta), 0)::int as active, count(*)::int as deltas from resource_counts c
          where c.tenant_id = $1::uuid and c.resource_type = 'User'`,
@@ -27,6 +35,11 @@ export function countsOf(db: Database, scope: RepositoryScope) {
       )
       if (row && row.deltas > FOLD_AFTER) await this.fold('User')
       return row?.active ?? 0
+    },
+
+    /** Has the log tell, the next time too, that seats run out. For the transaction that has asked above. */
+    async seatsAreFree(): Promise<void> {
+      await db.run('update tenants set seats_ran_out = false where id = $1::uuid', [scope.tenantId])
     },
 
     /** Folds a type's deltas into one row; safe at any time, since it takes only rows that nobody else is folding. */

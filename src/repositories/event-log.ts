@@ -1,5 +1,14 @@
 import type { Database } from '../db/database.ts'
 import type { EventTypes, LoggedEvent } from '../events/event.ts'
+import {
+  brakeMode,
+  eventsThatPass,
+  type HoldRow,
+  holdColumns,
+  holdIn,
+  holdIsOver,
+  type LogState,
+} from './leaver-brake.ts'
 import { Parameters } from './parameters.ts'
 
 /** Events numbered in one transaction: some ten milliseconds of work. */
@@ -7,6 +16,9 @@ export const NUMBERED_AT_ONCE = 1_000
 
 /** Events deleted in one transaction. */
 export const TRIMMED_AT_ONCE = 1_000
+
+/** The next events that have no position; leaver-brake tells which they are where there is a brake. */
+const FRESH = `e.position is null and not e.held order by e.seq limit ${NUMBERED_AT_ONCE}`
 
 /** Positions looked at for one page: a reader of rare types gets ahead without the statement growing. */
 const SCANNED_AT_ONCE = 10_000
@@ -42,18 +54,21 @@ export function eventLogOf(db: Database, tenantId: string) {
      */
     async number({ wait = false }: { readonly wait?: boolean } = {}): Promise<number> {
       return db.transaction(async (tx) => {
-        if (!(await holdsLog(tx, tenantId, wait))) return 0
+        const log = await takeLog(tx, tenantId, wait)
+        if (log === undefined) return 0
+        const passing = log.brake === null && log.hold === null ? undefined : await eventsThatPass(tx, tenantId, log)
+        if (passing?.length === 0) return 0
         // A statement of its own: its snapshot is younger than the lock, so it sees what the last holder has numbered.
         const [done] = await tx.run<{ count: number }>(
           `with fresh as materialized (
              select e.seq, l.head + row_number() over (order by e.seq) as position
              from event_logs l cross join lateral (
-               select e.seq from events e where e.tenant_id = $1::uuid and e.position is null
-               order by e.seq limit ${NUMBERED_AT_ONCE}
+               select e.seq from events e where e.tenant_id = $1::uuid
+                 and ${passing === undefined ? FRESH : 'e.seq = any($2::text::bigint[])'}
              ) e where l.tenant_id = $1::uuid
            ),
            numbered as (
-             update events e set position = f.position from fresh f where e.tenant_id = $1::uuid and e.seq = f.seq
+             update events e set position = f.position, held = false from fresh f where e.tenant_id = $1::uuid and e.seq = f.seq
              returning e.position, e.type, e.resource_id
            ),
            queued as (
@@ -68,7 +83,7 @@ export function eventLogOf(db: Database, tenantId: string) {
            counted as (select count(*) as n from numbered),
            moved as (update event_logs l set head = l.head + c.n from counted c where l.tenant_id = $1::uuid)
            select n::int as count from counted`,
-          [tenantId],
+          passing === undefined ? [tenantId] : [tenantId, `{${passing.join(',')}}`],
           // Planned each time: a plan from when the log was short would read all of it.
           { prepare: false },
         )
@@ -111,7 +126,7 @@ export function eventLogOf(db: Database, tenantId: string) {
      */
     async trim(days: number): Promise<number> {
       return db.transaction(async (tx) => {
-        if (!(await holdsLog(tx, tenantId, false))) return 0
+        if ((await takeLog(tx, tenantId, false)) === undefined) return 0
         const [done] = await tx.run<{ count: number }>(
           `with oldest as materialized (
              select e.position, e.occurred_at < now() - make_interval(days => $2::int) as expired
@@ -141,10 +156,11 @@ export function eventLogOf(db: Database, tenantId: string) {
       })
     },
 
-    /** True when events wait for their position. */
+    /** True when events wait for their position, but for those that are held and shall wait. */
     async hasUnnumbered(): Promise<boolean> {
       const rows = await db.run<{ waits: boolean }>(
-        'select exists (select 1 from events e where e.tenant_id = $1::uuid and e.position is null) as waits',
+        `select exists (select 1 from events e where e.tenant_id = $1::uuid and e.position is null and not e.held)
+           or exists (select 1 from event_logs l where l.tenant_id = $1::uuid and ${holdIsOver}) as waits`,
         [tenantId],
       )
       return rows[0]?.waits === true
@@ -153,10 +169,18 @@ export function eventLogOf(db: Database, tenantId: string) {
 }
 
 /** Takes the log's row until the end of the transaction; makes it for a tenant's first events. */
-async function holdsLog(tx: Database, tenantId: string, wait: boolean): Promise<boolean> {
-  const lock = () =>
-    tx.run(`select 1 from event_logs where tenant_id = $1::uuid for update ${wait ? '' : 'skip locked'}`, [tenantId])
-  if ((await lock()).length > 0) return true
+async function takeLog(tx: Database, tenantId: string, wait: boolean): Promise<LogState | undefined> {
+  const lock = async () => {
+    const [row] = await tx.run<HoldRow & Pick<LogState, 'brake'>>(
+      `select ${holdColumns}, coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
+       from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
+       where l.tenant_id = $1::uuid for update of l ${wait ? '' : 'skip locked'}`,
+      [tenantId],
+    )
+    return row && { brake: row.brake, hold: holdIn(row) }
+  }
+  const found = await lock()
+  if (found !== undefined) return found
   // Only where there is none: "on conflict" waits for whoever has changed the row.
   const made = await tx.run(
     `insert into event_logs (tenant_id) select t.id from tenants t where t.id = $1::uuid
@@ -164,19 +188,25 @@ async function holdsLog(tx: Database, tenantId: string, wait: boolean): Promise<
      on conflict do nothing returning 1`,
     [tenantId],
   )
-  return made.length > 0 || (wait && (await lock()).length > 0)
+  return made.length > 0 || wait ? lock() : undefined
 }
 
-/** Tenants with events that wait for their position, in no order that matters; up to `limit`. */
+/** Tenants with events that wait for their position, or whose hold is over, in no order that matters; up to `limit`. */
 export async function unnumberedTenants(db: Database, limit: number): Promise<string[]> {
   // One look at the index for each tenant, however many of its events wait.
   const rows = await db.run<{ id: string }>(
     `with recursive waiting(id) as (
-       (select e.tenant_id from events e where e.position is null order by e.tenant_id limit 1)
+       (select e.tenant_id from events e where e.position is null and not e.held order by e.tenant_id limit 1)
        union all
-       select (select e.tenant_id from events e where e.position is null and e.tenant_id > w.id order by e.tenant_id limit 1)
+       select (select e.tenant_id from events e
+         where e.position is null and not e.held and e.tenant_id > w.id order by e.tenant_id limit 1)
        from waiting w where w.id is not null
-     ) select id::text from waiting where id is not null limit ${Math.trunc(limit)}`,
+     ) select id::text from (
+       select id from waiting where id is not null
+       union
+       select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
+       where l.hold_id is not null and (${holdIsOver} or ${brakeMode} <> 'hold')
+     ) x limit ${Math.trunc(limit)}`,
     [],
   )
   return rows.map(({ id }) => id)

@@ -246,6 +246,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       // Others are nobody's members.
       const mayGo = scope.hasRoles || !['User', 'Group'].includes(type.name) ? 'true' : withoutRoleRules(tenant)
       const keep = keepDays === undefined ? undefined : keeping(keepDays, tenant, parameters)
+      const isGroup = type.name === 'Group'
+      const size = isGroup ? `',"memberCount":' || coalesce(s.members, 0) || '}'` : `'}'`
       const statement = `with input as materialized (
           select * from jsonb_to_recordset(${input}) as i(id uuid, expected bigint)
         ),
@@ -287,7 +289,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
           select ${tenant}, ${keep?.event ?? parameters.bind(`${eventNoun}.deleted`, 'text')}, x.resource_type, x.id,
             x.version + 1, ${request}, ${actor}, ${now},
-            ${keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || '}'`} from removed x
+            ${keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || ${size}`}
+          from removed x ${isGroup ? 'left join (select group_id, count(*) as members from unjoined group by group_id) s on s.group_id = x.id' : ''}
           union all
           select ${tenant}, 'group.member_removed', 'Group', b.id, b.version, ${request}, ${actor}, b.modified_at,
             ${memberBatchJson('u.member_id')}

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { Parameters } from './parameters.ts'
 
 /** A resource as it stands, without what is computed. */
 export interface StoredResource {
@@ -23,6 +24,17 @@ export function snapshotOf(db: Database, tenantId: string) {
          where r.tenant_id = $1::uuid and r.id > $2::uuid order by r.id limit ${Math.trunc(limit)}`,
         [tenantId, after ?? NIL],
       ),
+
+    /** Those with these ids, in no order; missing ones are left out. */
+    resourcesById(ids: readonly string[]): Promise<StoredResource[]> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(tenantId, 'uuid')
+      return db.run<StoredResource>(
+        `select r.id::text, r.resource_type as type, r.version::float8 as version, r.active, r.document from resources r
+         where r.tenant_id = ${tenant} and r.id = any(${parameters.array(ids, 'uuid')})`,
+        parameters.values,
+      )
+    },
 
     /** Ids of a group's members that come after `after`; none at the end. */
     async members(groupId: string, after: string | undefined): Promise<string[]> {

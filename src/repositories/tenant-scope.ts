@@ -10,6 +10,7 @@ import { lockRoles } from './role-bindings.ts'
 import { membershipsWithRoles, resourcesWithRoles } from './role-changes.ts'
 import { rolesOf } from './roles.ts'
 import { stretchesOf } from './stretches.ts'
+import { appendSeatsRanOut } from './tenant-events.ts'
 
 /** Everything a repository knows of the request it works for. */
 export interface RepositoryScope {
@@ -31,6 +32,8 @@ export interface Repositories {
   readonly resources: ReturnType<typeof resourcesOf>
   readonly activation: ReturnType<typeof activationOf>
   readonly counts: ReturnType<typeof countsOf>
+  /** Tells in the log that there is no seat left for an active user, once until there are free ones again. */
+  seatsRanOut(maximum: number): Promise<void>
   readonly keptUsers: ReturnType<typeof keptUsersOf>
   readonly memberships: ReturnType<typeof membershipsOf>
   readonly membershipPages: ReturnType<typeof membershipPagesOf>
@@ -57,6 +60,7 @@ function open(db: Database, scope: RepositoryScope): Repositories {
     get counts() {
       return countsOf(db, scope)
     },
+    seatsRanOut: (maximum) => appendSeatsRanOut(db, scope.tenantId, scope, maximum),
     get keptUsers() {
       return keptUsersOf(db, scope)
     },

@@ -1,9 +1,10 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
 import { foldKey, isUuid } from '../context/scim-path.ts'
-import { parseStoredSettings, type TenantSettings } from '../context/settings.ts'
+import { type EnvironmentSettings, parseStoredSettings, type TenantSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
 import {
   apiKeys,
+  environments,
   eventLogs,
   events,
   keptUsers,
@@ -106,6 +107,25 @@ export function tenantsOf(database: Database, environmentId: string) {
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
     },
   }
+}
+
+/** Where a tenant is, with the settings of its environment and its own; undefined where there is none. */
+export async function settingsOf(
+  { orm }: Database,
+  tenantId: string,
+): Promise<{ environmentId: string; environment: EnvironmentSettings; tenant: TenantSettings } | undefined> {
+  const [row] = await orm
+    .select({ environmentId: environments.id, environment: environments.settings, tenant: tenants.settings })
+    .from(tenants)
+    .innerJoin(environments, eq(environments.id, tenants.environmentId))
+    .where(eq(tenants.id, tenantId))
+  return (
+    row && {
+      environmentId: row.environmentId,
+      environment: parseStoredSettings(row.environment),
+      tenant: parseStoredSettings(row.tenant),
+    }
+  )
 }
 
 type Raw = Omit<TenantRow, 'settings'> & { settings: unknown }

@@ -5,6 +5,8 @@ import { Parameters } from './parameters.ts'
 export type ReplayFrom =
   | { readonly kind: 'time'; readonly since: string; readonly until: string | undefined }
   | { readonly kind: 'positions'; readonly positions: readonly number[] }
+  /** By the events' ids. No index has them, so this looks through the tenant's log. */
+  | { readonly kind: 'events'; readonly events: readonly string[] }
   | { readonly kind: 'dead' }
 
 /** Queues events of the log once more; gives how many, and the last position looked at. */
@@ -53,6 +55,10 @@ function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: str
       const positions = parameters.array(from.positions.map(String), 'text')
       return () => `e.position = any(${positions}::bigint[])`
     }
+    case 'events': {
+      const ids = parameters.array(from.events, 'uuid')
+      return () => `e.id = any(${ids})`
+    }
     case 'dead':
       return (tenant, endpoint) => `exists (select 1 from webhook_deliveries d where d.tenant_id = ${tenant}
         and d.endpoint_id = ${endpoint} and d.position = e.position and d.dead)`
@@ -88,9 +94,64 @@ export function waitingDeliveries(
        d.last_status as "lastStatus", d.last_error as "lastError",
        case when d.due_at < 'infinity' then (extract(epoch from d.due_at) * 1000)::float8 end as "dueAt"
      from webhook_deliveries d join events e on e.tenant_id = d.tenant_id and e.position = d.position
-     where d.endpoint_id = $1::uuid and d.dead = $2::boolean and (d.tenant_id, d.position) > ($3::uuid, $4::bigint)
+     where d.endpoint_id = $1::uuid and ${dead ? 'd.dead' : 'not d.dead'} and (d.tenant_id, d.position) > ($2::uuid, $3::bigint)
      order by d.tenant_id, d.position limit ${Math.trunc(limit)}`,
-    [endpointId, dead, after?.tenant ?? '00000000-0000-0000-0000-000000000000', after?.position ?? 0],
+    [endpointId, after?.tenant ?? '00000000-0000-0000-0000-000000000000', after?.position ?? 0],
     { prepare: false },
   )
 }
+
+/** More dead letters than this are not counted: nobody needs the number. */
+export const DEAD_COUNTED = 1_000
+
+/** An endpoint to which something does not get through. */
+export interface TroubledEndpoint {
+  readonly id: string
+  readonly projectId: string
+  readonly environmentId: string
+  readonly tenantId: string | null
+  readonly url: string
+  readonly enabled: boolean
+  readonly disabledReason: string | null
+  /** Whether nothing has been taken for a while. */
+  readonly failing: boolean
+  /** Events that were given up, up to `DEAD_COUNTED`. */
+  readonly dead: number
+}
+
+/** The webhooks of some environments, or of one tenant of them, that fail, were disabled or have dead letters; up to `limit`. */
+export function troubledEndpoints(
+  db: Database,
+  environmentIds: readonly string[],
+  onlyTenant: string | undefined,
+  limit: number,
+): Promise<TroubledEndpoint[]> {
+  const parameters = new Parameters()
+  const environments = parameters.array(environmentIds, 'uuid')
+  const tenant = onlyTenant === undefined ? '' : `and w.tenant_id = ${parameters.bind(onlyTenant, 'uuid')}`
+  return db.run<TroubledEndpoint>(
+    `select w.id::text, (select e.project_id::text from environments e where e.id = w.environment_id) as "projectId",
+       w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId", w.url, w.enabled,
+       w.disabled_reason as "disabledReason", w.failing_since is not null as failing, d.dead
+     from webhook_endpoints w cross join lateral (${deadOf('w.id')}) d
+     where w.environment_id = any(${environments}) ${tenant} and w.stream is null and (w.failing_since is not null or not w.enabled or d.dead > 0)
+     order by w.id limit ${Math.trunc(limit)}`,
+    parameters.values,
+    { prepare: false },
+  )
+}
+
+/** How many events each endpoint has given up, up to `DEAD_COUNTED`. */
+export async function deadLetters(db: Database, endpointIds: readonly string[]): Promise<Map<string, number>> {
+  const parameters = new Parameters()
+  const rows = await db.run<{ id: string; dead: number }>(
+    `select i.id::text, d.dead from unnest(${parameters.array(endpointIds, 'uuid')}) i(id)
+     cross join lateral (${deadOf('i.id')}) d`,
+    parameters.values,
+    { prepare: false },
+  )
+  return new Map(rows.map(({ id, dead }) => [id, dead]))
+}
+
+const deadOf = (endpoint: string): string => `select count(*)::int as dead from (
+  select 1 from webhook_deliveries d where d.endpoint_id = ${endpoint} and d.dead limit ${DEAD_COUNTED}) x`

@@ -13,6 +13,7 @@ export interface DueEndpoint {
   /** Sealed; null when only `secret` signs. */
   readonly previousSecret: string | null
   readonly failures: number
+  readonly snapshot: boolean
   /** Null for a webhook. */
   readonly stream: StreamSettings | null
   /** Tenants whose events are due. */
@@ -80,7 +81,7 @@ export function dueEndpoints(
 ): Promise<DueEndpoint[]> {
   const parameters = new Parameters()
   return db.run<DueEndpoint>(
-    `select w.id::text, w.url, w.secret, w.failures, w.stream,
+    `select w.id::text, w.url, w.secret, w.failures, w.snapshot, w.stream,
        case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
        d.tenants as tenants
      from webhook_endpoints w cross join lateral (

@@ -52,7 +52,7 @@ function endpointsOf<Row extends EndpointRow>(
         .limit(limit)) as Row[],
 
     insert: async (
-      row: Pick<Row, 'id' | 'url' | 'description' | 'events' | 'secret' | 'stream'>,
+      row: Pick<Row, 'id' | 'url' | 'description' | 'events' | 'secret' | 'stream'> & Partial<Pick<Row, 'snapshot'>>,
     ): Promise<Row | undefined> =>
       first(
         await orm

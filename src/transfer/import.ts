@@ -1,7 +1,7 @@
 import { type Mistake, Refusal } from '../administration/control.ts'
 import type { TenantContext } from '../context/tenant.ts'
 import { prepareChange, prepareCreate, replaced, uniqueName } from '../provisioning/prepare.ts'
-import { noSeatLeft } from '../provisioning/refusals.ts'
+import { NoSeatLeft } from '../provisioning/refusals.ts'
 import { seatsLeft, takesSeat } from '../provisioning/seats.ts'
 import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
@@ -118,7 +118,8 @@ async function takeSeats(
   const more =
     made.filter(({ type, stored }) => takesSeat(type, stored)).length +
     changes.reduce((sum, { activeDelta }) => sum + activeDelta, 0)
-  if (more > 0 && (await seatsLeft(inside, tenant)) < more) throw new Refusal(403, noSeatLeft(maxActiveUsers).message)
+  if (more > 0 && (await seatsLeft(inside, tenant)) < more)
+    throw new Refusal(403, new NoSeatLeft(maxActiveUsers).message)
 }
 
 /** What is stored of the resources that are there, by id. */

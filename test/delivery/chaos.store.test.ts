@@ -169,12 +169,15 @@ async function tenantBroken(database: Database): Promise<string[]> {
   return inconsistencies(database, tenant?.id ?? '')
 }
 
+/** That the tenant was made is older than the endpoint, and nobody here has asked for it. */
+const isOlder = ({ type }: Logged) => type === 'tenant.created'
+
 /** The log is dense, has every acknowledged write, in the order of versions, and nothing that nobody has asked for. */
 function holdsEveryWrite(events: readonly Logged[], { acknowledged, unchanging, unanswered }: Told): void {
   expect(events.map(({ position }) => position)).toEqual(events.map((_, i) => i + 1))
   const made = new Set(events.map(({ request, type }) => `${request} ${type}`))
   expect([...acknowledged].filter(([id, type]) => !made.has(`${id} ${type}`))).toEqual([])
-  const requests = new Set(events.map(({ request }) => request))
+  const requests = new Set(events.filter((event) => !isOlder(event)).map(({ request }) => request))
   expect([...unchanging].filter((id) => requests.has(id))).toEqual([])
   expect([...requests].filter((id) => !acknowledged.has(id)).length).toBeLessThanOrEqual(unanswered)
   inOrder(events, ({ version }) => version)
@@ -187,7 +190,7 @@ function wasDelivered(events: readonly Logged[], world: ChaosWorld): void {
   expect(taken.filter(({ id }) => !ids.has(id))).toEqual([])
   const delivered = new Set<string>()
   const first = taken.filter(({ id }) => !delivered.has(id) && delivered.add(id))
-  expect(events.filter(({ id }) => !delivered.has(id))).toEqual([])
+  expect(events.filter((event) => !delivered.has(event.id) && !isOlder(event))).toEqual([])
   inOrder(first, ({ position }) => position)
 }
 

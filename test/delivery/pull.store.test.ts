@@ -59,6 +59,25 @@ describe('pulling events', () => {
     expect(await events('?types=group.*,role.*&after=1')).toEqual({ items: [], next: 4, more: false })
   })
 
+  test('comes with each resource as it is now, where that is asked for, without secrets and members', async () => {
+    const tenant = await here.newTenant()
+    const { events } = reader(there, tenant)
+    const id = await makeUser(tenant, 'shown', { active: true, password: 'Correct-Horse-1' })
+    const gone = await makeUser(tenant, 'gone')
+    const group = idIn(await tenant.scim('POST', '/Groups', groupBody('Shown', [id])))
+    await tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'title', value: 'Dr' }))
+    await tenant.scim('DELETE', `/Users/${gone}`)
+    expect((await events()).items.some((event) => 'snapshot' in event)).toBe(false)
+    const { items } = await events('?snapshot=true')
+    const schemas = [expect.any(String)]
+    const now = { version: 2, active: true, attributes: { schemas, userName: 'shown', title: 'Dr' } }
+    expect(items.filter(({ resource }) => resource.id === id).map(({ snapshot }) => snapshot)).toEqual([now, now])
+    expect(items.filter(({ resource }) => resource.id === gone).map(({ snapshot }) => snapshot)).toEqual([null, null])
+    expect(items.filter(({ resource }) => resource.id === group)[1]?.snapshot).toEqual({
+      ...{ version: 1, attributes: { schemas, displayName: 'Shown' } },
+    })
+  })
+
   test('waits for an event of another instance, and has it within a tenth of a second', async () => {
     const tenant = await here.newTenant()
     await makeUser(tenant, 'before')

@@ -2,9 +2,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { streamLog } from '../../src/delivery/event-stream.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { eventLogOf } from '../../src/repositories/event-log.ts'
+import { adminOf } from '../provisioning/registered.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { idIn, patchBody, userBody } from '../support/instances.ts'
 import { placeOf } from '../support/readers.ts'
+
+const SECRETIVE = 'urn:example:secretive:2.0:User'
 
 let gateway: Gateway
 let key: string
@@ -127,4 +130,30 @@ test('a silent stream beats, and carries the position past events of other types
   gone.abort()
   expect((await stream.next()).done).toBe(true)
   await watch.stop()
+})
+
+test('EV-10 comes with resources as they are now, where that is asked for, without what is never returned', async () => {
+  const tenant = await gateway.newTenant()
+  const attributes = [{ name: 'colour' }, { name: 'pin', returned: 'never' }]
+  const put = await adminOf(gateway)(
+    'PUT',
+    `/schema-extensions/${encodeURIComponent(SECRETIVE)}`,
+    {
+      ...{ resourceType: 'User', schema: { id: SECRETIVE, name: 'Secretive', attributes } },
+    },
+    tenant,
+  )
+  expect(put.status, put.text).toBeLessThan(300)
+  const body = userBody('vaulted', { [SECRETIVE]: { colour: 'red', pin: 'Zq-7731' } })
+  const id = idIn(await tenant.scim('POST', '/Users', { ...body, schemas: [...body.schemas, SECRETIVE] }))
+  await tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'title', value: 'Dr' }))
+  const stream = await open(placeOf(tenant), '?snapshot=true')
+  await stream.next()
+  const [first, second] = [await stream.next(), await stream.next()]
+  stream.leave()
+  for (const message of [first, second])
+    expect(message?.data).toMatchObject({
+      snapshot: { version: 2, attributes: { userName: 'vaulted', title: 'Dr', [SECRETIVE]: { colour: 'red' } } },
+    })
+  expect(JSON.stringify([first, second])).not.toContain('Zq-7731')
 })

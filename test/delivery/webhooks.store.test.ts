@@ -197,11 +197,36 @@ describe('EV-18 webhooks', () => {
     await until(() => positions(hook.path)).toEqual([2, 1, 2])
     expect((await hook.admin('POST', '/replay', { since: '2020-01-01T00:00:00Z' })).body).toEqual({ queued: 2 })
     await until(() => positions(hook.path)).toEqual([2, 1, 2, 1, 2])
+    const [, second] = (await reader(here, tenant).events()).items
+    const byId = { tenantId: tenant.id, events: [second?.id, '00000000-0000-4000-8000-000000000000'] }
+    expect((await hook.admin('POST', '/replay', byId)).body).toEqual({ queued: 1 })
+    await until(() => positions(hook.path)).toEqual([2, 1, 2, 1, 2, 2])
+    const elsewhere = await here.newTenant()
+    expect((await hook.admin('POST', '/replay', { ...byId, tenantId: elsewhere.id })).body).toEqual({ queued: 1 })
+    await until(() => positions(hook.path)).toEqual([2, 1, 2, 1, 2, 2, 2])
     const past = { since: '2020-01-01T00:00:00Z', until: '2020-01-02T00:00:00Z' }
     expect((await hook.admin('POST', '/replay', past)).body).toEqual({ queued: 0 })
     expect((await hook.admin('POST', '/replay', {})).status).toBe(400)
     const [a, b] = receiver.taken(hook.path).filter(({ position }) => position === 2)
     expect(a?.headers['webhook-id']).toBe(b?.headers['webhook-id'])
+  })
+
+  test('come with the resource as it is then, where that is asked for', async () => {
+    const tenant = await here.newTenant()
+    const hook = await endpoint(tenant)
+    expect((await hook.admin('PATCH', '', { snapshot: true })).body).toMatchObject({ snapshot: true })
+    receiver.answer(hook.path, ({ position }) => (position === 1 && !renamed ? 500 : 200))
+    let renamed = false
+    const id = await makeUser(tenant, 'shown')
+    await until(() => receiver.messages.filter(({ path }) => path === hook.path)).not.toHaveLength(0)
+    await retitle(tenant, id, 'Dr')
+    renamed = true
+    await until(() => positions(hook.path)).toEqual([1, 2])
+    const [first] = receiver.taken(hook.path)
+    const { snapshot, changes } = JSON.parse(first?.text ?? '').data
+    expect(changes.after).not.toHaveProperty('title')
+    expect(snapshot).toMatchObject({ version: 2, attributes: { userName: 'shown', title: 'Dr' } })
+    new Webhook(hook.secret).verify(first?.text ?? '', first?.headers as Record<string, string>)
   })
 
   test('410 disables an endpoint, and so does taking nothing for too long, with a warning before', async () => {

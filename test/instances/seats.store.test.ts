@@ -5,6 +5,7 @@ import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engi
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
   bulkBody,
+  eventsOf,
   groupBody,
   type Instance,
   idIn,
@@ -48,6 +49,13 @@ const activeUsers = async (): Promise<number> => {
     [tenant.id],
   )
   return row?.n ?? -1
+}
+const versionOf = async (): Promise<number | undefined> => {
+  const [row] = await (databases[0] as Database).run<{ version: number }>(
+    'select version::int from tenants where id = $1::uuid',
+    [tenant.id],
+  )
+  return row?.version
 }
 const whole = async () => expect(await inconsistencies(databases[0] as Database, tenant.id)).toEqual([])
 const refused = (answer: Answer) => {
@@ -163,6 +171,33 @@ test('two instances together do not exceed the maximum, however creates, re-acti
   expect(statuses.filter((status) => status < 300)).toHaveLength(3)
   expect(statuses.filter((status) => status === 403)).toHaveLength(8 + 8 + 8 - 3)
   expect(await activeUsers()).toBe(3)
+  await whole()
+})
+
+const ranOut = async () => {
+  const log = await eventsOf(databases[0] as Database, tenant.id, tenant.id)
+  return log.map(({ type, version, changes }) => [type, version, JSON.parse(changes)])
+}
+
+test('that seats ran out stands in the log, once until somebody has got one again', async () => {
+  const told = (version: number) => ['tenant.seats_exhausted', version, { maxActiveUsers: 3 }]
+  const sleeper = await make('sleeper', { active: false })
+  const holders = [await make('a'), await make('b'), await make('c')]
+  expect(await ranOut()).toEqual([])
+  const [first] = holders as [string]
+  const before = 1 + Number((await versionOf()) ?? 0)
+  await Promise.all(Array.from({ length: 6 }, (_, n) => instance(n).reach(tenant)('POST', '/Users', userBody(`d${n}`))))
+  refused(await setActive(sleeper, true))
+  expect(await ranOut()).toEqual([told(before)])
+  // A seat that is free and taken again begins it anew; a bulk tells as well.
+  await setActive(first, false)
+  expect(await ranOut()).toHaveLength(1)
+  const post = (name: string) => ({ method: 'POST', path: '/Users', bulkId: name, data: userBody(name) })
+  const statuses = json(await scim('POST', '/Bulk', bulkBody([post('e'), post('f'), post('g')]))).Operations
+  expect((statuses as { status: string }[]).map(({ status }) => status)).toEqual(['201', '403', '403'])
+  expect(await ranOut()).toEqual([told(before), told(before + 1)])
+  refused(await scim('POST', '/Users', userBody('h')))
+  expect(await ranOut()).toHaveLength(2)
   await whole()
 })
 

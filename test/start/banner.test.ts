@@ -29,6 +29,7 @@ test('a first start shows the three base URLs, the keys and the store', () => {
     ['API key', 'rck_api'],
     ['Admin key', 'rck_admin'],
     ['Good until', expect.stringContaining('2027-11-25')],
+    ['Console', 'http://localhost:8080/console, by the admin key'],
     ['Store', 'embedded, ./data'],
     ['Durability', expect.stringContaining('one process')],
   ])
@@ -44,6 +45,7 @@ test('a later start says that the keys were shown before, and never shows the da
   expect(rows(facts).slice(3)).toEqual([
     ['API key', 'shown once, at the first start'],
     ['Admin key', 'shown once, at the first start'],
+    ['Console', 'http://localhost:8080/console, by the admin key'],
     ['Store', 'PostgreSQL, db.example:5433/roll'],
   ])
   expect(rows({ ...facts, adminKeyConfigured: true })[4]).toEqual(['Admin key', 'the one in ADMIN_KEY'])

@@ -1,8 +1,35 @@
+import { createApiKey } from '../../src/administration/api-keys.ts'
 import type { Administration } from '../../src/administration/control.ts'
+import { createTenant } from '../../src/administration/tenants.ts'
+import { CONFIGURED_ADMIN, type EnvironmentPlace, type Permission } from '../../src/context/principal.ts'
+import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 
 /** The operator's verbs on a database, asked for by a test; `control` is told of changes. */
 export function administrationOn(database: Database, control?: { changed(): void }): Administration {
   const author = { actor: 'test', address: null, requestId: null }
   return { database, changed: () => control?.changed(), author }
+}
+
+/**
+ * Makes a tenant with a key of its own. Its log is empty, so that tests of what its people do find nothing else in it: that
+ * both were made is taken out before anybody could read it.
+ */
+export async function tenantWithKey(
+  administration: Administration,
+  place: EnvironmentPlace,
+  key: string,
+  { settings, permissions }: { settings?: TenantSettings | undefined; permissions?: readonly Permission[] },
+): Promise<{ readonly id: string; readonly key: string }> {
+  const made = await administration.database.transaction(async (tx) => {
+    const inside = { ...administration, database: tx, inTransaction: true } as const
+    const { id } = await createTenant(inside, place, { key, settings })
+    const { projectId, environmentId } = place
+    const scope = { kind: 'tenant', projectId, environmentId, tenantId: id } as const
+    const { key: secret } = await createApiKey(inside, scope, { name: 'test', permissions }, CONFIGURED_ADMIN)
+    await tx.run('delete from events where tenant_id = $1::uuid', [id])
+    return { id, key: secret }
+  })
+  administration.changed()
+  return made
 }

@@ -3,7 +3,7 @@ import { createApiKey, revokeApiKey } from '../../src/administration/api-keys.ts
 import type { Administration } from '../../src/administration/control.ts'
 import { createEnvironment } from '../../src/administration/environments.ts'
 import { createProject } from '../../src/administration/projects.ts'
-import { changeTenant, createTenant, findTenant } from '../../src/administration/tenants.ts'
+import { changeTenant, findTenant } from '../../src/administration/tenants.ts'
 import { createApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import { parseApiKey } from '../../src/context/api-key.ts'
@@ -16,7 +16,7 @@ import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
-import { administrationOn } from './administration.ts'
+import { administrationOn, tenantWithKey } from './administration.ts'
 import { openTestDatabase } from './engines.ts'
 import { jsonIn } from './http-client.ts'
 
@@ -133,8 +133,8 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
     scim: tenant.scim,
     newTenant: async ({ settings } = {}) => {
       const name = `t-${randomBytes(6).toString('hex')}`
-      const { id } = await createTenant(administration, place, { key: name, settings })
-      return asTenant(id, name, await mint({ kind: 'tenant', ...place, tenantId: id }))
+      const made = await tenantWithKey(administration, place, name, { settings })
+      return asTenant(made.id, name, made.key)
     },
     setSettings: async ({ id }, settings) => {
       await changeTenant(administration, place, id, { settings })

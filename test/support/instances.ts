@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { createApiKey } from '../../src/administration/api-keys.ts'
 import { createEnvironment } from '../../src/administration/environments.ts'
 import { createProject } from '../../src/administration/projects.ts'
-import { createTenant } from '../../src/administration/tenants.ts'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
-import { CONFIGURED_ADMIN, type Permission } from '../../src/context/principal.ts'
+import type { Permission } from '../../src/context/principal.ts'
 import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
@@ -21,7 +19,7 @@ import {
   SEARCH_REQUEST,
   USER_SCHEMA,
 } from '../../src/scim/urn.ts'
-import { administrationOn } from './administration.ts'
+import { administrationOn, tenantWithKey } from './administration.ts'
 import type { Answer, Scim, TestTenant } from './gateway.ts'
 import { jsonIn } from './http-client.ts'
 import { type Recorder, recordStatements } from './statements.ts'
@@ -45,7 +43,7 @@ export interface Instance {
   newEnvironment(beside: Place): Promise<Place>
   newTenant(options?: { readonly settings?: TenantSettings; readonly place?: Place }): Promise<TestTenant>
   /** A tenant of another instance on the same database, through this one. */
-  reach(tenant: TestTenant): Scim
+  reach(tenant: Pick<TestTenant, 'base' | 'key'>): Scim
   send(request: Request): Promise<Response>
   close(): Promise<void>
 }
@@ -97,10 +95,8 @@ export async function openInstance(
       own ??= newPlace()
       const { base: environment, ...at } = place ?? (await own)
       const name = `t-${randomBytes(6).toString('hex')}`
-      const { id } = await createTenant(administration, at, { key: name, settings })
-      const scope = { kind: 'tenant', ...at, tenantId: id } as const
       const permissions: readonly Permission[] = ['scim:read', 'scim:write', 'directory:read']
-      const { key } = await createApiKey(administration, scope, { name: 'test', permissions }, CONFIGURED_ADMIN)
+      const { id, key } = await tenantWithKey(administration, at, name, { settings, permissions })
       const base = `${environment}/v2/${name}`
       return { id, name, base, key, scim: scimOver(send, base, key) }
     },

@@ -8,6 +8,8 @@ export interface ReadEvent {
   readonly type: string
   readonly resource: { readonly type: string; readonly id: string; readonly version: number }
   readonly changes: Readonly<Record<string, unknown>>
+  /** For who asks for it. */
+  readonly snapshot?: unknown
 }
 
 export interface EventList {

@@ -3,15 +3,15 @@ import type { MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
-import type { z } from 'zod'
-import type { Mistake } from '../../administration/control.ts'
 import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
 import type { Permission } from '../../context/principal.ts'
-import { addressOf } from '../address.ts'
+import { invalid } from '../invalid.ts'
 import { problemOf, problemResponse } from '../problem.ts'
+import { administrationOf } from './administration.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { brakeRoutes } from './brake.ts'
 import { changeRoutes } from './changes.ts'
 import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
@@ -65,12 +65,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
     if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
     c.set('principal', result.principal)
     c.set('database', database)
-    const { keyId: actor } = result.principal
-    // Without a server around it, as in tests, there are no bindings.
-    const { incoming } = (c.env as AdminEnv['Bindings'] | undefined) ?? {}
-    const address = addressOf(c.req.header('x-forwarded-for'), incoming, config) ?? null
-    const author = { actor, address, requestId: c.var.requestId ?? null }
-    c.set('administration', { database, changed: () => control.changed(), author })
+    c.set('administration', administrationOf(c, { database, control, config }, result.principal.keyId))
     return next()
   })
   app.use(
@@ -100,6 +95,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
   transferRoutes(app, control, config)
+  app.use(`${TENANT}/brake/held`, requires('directory:read'))
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
@@ -118,6 +114,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
   auditRoutes(app)
+  brakeRoutes(app)
   webhookRoutes(app, deliveries)
   streamRoutes(app, deliveries, config)
 
@@ -161,14 +158,4 @@ function atMost(maxSize: number) {
     throw new HTTPException(413, { message: `The body must not be larger than ${maxSize} bytes.` })
   }
   return bodyLimit({ maxSize, onError })
-}
-
-/** A validation error in words, with the path of each member that is wrong. */
-function invalid(error: z.core.$ZodError): Refusal {
-  const mistakes = error.issues.flatMap((issue): Mistake[] => {
-    const path = issue.path.map(String)
-    if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: issue.message }]
-    return issue.keys.map((name) => ({ path: [...path, name].join('.'), message: 'is not known here' }))
-  })
-  return new Refusal(400, 'The request has members that cannot be taken; see errors.', mistakes)
 }

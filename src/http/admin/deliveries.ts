@@ -47,6 +47,7 @@ const delivery = z
 const replay = z.union([
   z.strictObject({ since: moment, until: moment.optional(), tenantId: z.uuid().optional() }),
   z.strictObject({ tenantId: z.uuid(), positions: z.array(z.number().int().min(1)).min(1).max(1_000) }),
+  z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
   z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
 ])
 const DELIVERY_ID = /^([0-9a-f-]{36})\.(\d{1,15})$/
@@ -68,7 +69,7 @@ export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Delive
     path: `${at}/replay`,
     tags,
     description:
-      'Queues events again that are still kept: of a stretch of time, by position, or all that were given up.',
+      'Queues events again that are still kept: of a stretch of time, by position or id, or all that were given up.',
     request: { params, body: jsonBody(replay) },
     responses: { 202: jsonAnswer(z.object({ queued: z.number().int() }), 'How many were queued'), ...problems },
   })
@@ -124,6 +125,7 @@ function namesIn(parameters: Readonly<Record<string, string>>): PlaceNames & { r
 
 function replayFrom(input: z.infer<typeof replay>): ReplayFrom {
   if ('dead' in input) return { kind: 'dead' }
+  if ('events' in input) return { kind: 'events', events: input.events }
   if ('positions' in input) return { kind: 'positions', positions: input.positions }
   return { kind: 'time', since: input.since, until: input.until }
 }

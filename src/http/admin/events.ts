@@ -6,10 +6,12 @@ import type { ControlPlane } from '../../context/control-plane.ts'
 import { effectiveSettings } from '../../context/settings.ts'
 import { registryOf } from '../../context/tenant.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
+import { snapshotsFor } from '../../delivery/event-snapshots.ts'
 import { streamLog } from '../../delivery/event-stream.ts'
 import { readLog } from '../../delivery/read-log.ts'
 import { exportTenant } from '../../delivery/snapshot.ts'
 import { type EventTypes, eventText, parseEventTypes } from '../../events/event.ts'
+import { EVENT_TYPE_LIST } from '../../events/types.ts'
 import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
 import type { AdminApp, AdminEnv } from './env.ts'
 import { authenticateRequest } from './origin.ts'
@@ -23,6 +25,9 @@ export const MAX_WAIT_SECONDS = 30
 
 /** A position of a tenant's log. */
 export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const SNAPSHOT =
+  'Each event comes with `snapshot`, its resource as it is now: `version`, which may be newer than that of the event, `active` and `attributes`; groups without their members, null where it is gone.'
+
 const logQuery = z.object({
   after: position.optional().openapi({
     description: 'The position up to which the reader knows the log. Without it, from the oldest event that is kept.',
@@ -32,22 +37,32 @@ const logQuery = z.object({
     .max(4_000)
     .optional()
     .openapi({ description: 'Types of events, with commas between: `user.deactivated,group.*`. Without it, all.' }),
+  snapshot: z.enum(['true', 'false']).default('false').openapi({ description: SNAPSHOT }),
 })
 
 const event = z
   .object({
     id: z.uuid(),
     position: z.number().int().openapi({ description: "Dense, the tenant's own; never changes." }),
-    type: z.string().openapi({ description: '`user.created`, `group.member_added`, …' }),
+    type: z.string().openapi({
+      description: `What happened, and what \`changes\` hold; resources of registered types have \`created\`, \`updated\` and \`deleted\`, named like them.\n\n${EVENT_TYPE_LIST}`,
+    }),
     tenant: z.uuid(),
     time: z.string(),
-    resource: z.object({ type: z.string(), id: z.uuid(), version: z.number().int() }),
+    resource: z.object({ type: z.string(), id: z.uuid(), version: z.number().int() }).openapi({
+      description:
+        'Of events about the tenant and its keys the tenant, as `Tenant`; of roles the role, as `Role`; of the leaver brake its hold, as `Brake`.',
+    }),
     requestId: z.string(),
     actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
     changes: z.looseObject({}).openapi({
-      description:
-        '`after` or `before`: the attributes of what was made or deleted. `changed`: paths with `before` and `after`. `members`: up to 1000 ids. `role` and `users`: the key of a role and up to 1000 ids of who got or lost it.',
+      description: 'By `type`. Never a secret.',
     }),
+    snapshot: z
+      .object({ version: z.number().int(), active: z.boolean().optional(), attributes: z.looseObject({}) })
+      .nullable()
+      .optional()
+      .openapi({ description: 'With `snapshot=true`.' }),
   })
   .openapi('Event')
 
@@ -112,7 +127,7 @@ export function eventRoutes(
 ): void {
   app.openapi(list, async (c) => {
     const { p, e, t } = c.req.valid('param')
-    const { after, limit, wait, types } = c.req.valid('query')
+    const { after, limit, wait, types, snapshot } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, p, e, t)
     const answer = await readLog(c.var.database, watch, tenant.id, {
       ...{ after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal },
@@ -120,7 +135,8 @@ export function eventRoutes(
     if (wait > 0) await stillAllowed(c, control, config)
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const { events, next, head } = answer.page
-    const items = events.map((one) => eventText(one, tenant.id)).join(',')
+    const snapshots = snapshot === 'true' ? await snapshotsFor(c.var.database, tenant.id, events) : undefined
+    const items = events.map((one) => eventText(one, tenant.id, snapshots?.(one))).join(',')
     // Written out: what changed is JSON text already.
     return c.body(`{"items":[${items}],"next":${next},"more":${next < head}}`, 200, {
       ...{ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
@@ -129,7 +145,7 @@ export function eventRoutes(
 
   app.openapi(stream, async (c) => {
     const { p, e, t } = c.req.valid('param')
-    const { after, types: text } = c.req.valid('query')
+    const { after, types: text, snapshot } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, p, e, t)
     const types = wantedTypes(text)
     const from = c.req.valid('header')['last-event-id'] ?? after
@@ -138,7 +154,7 @@ export function eventRoutes(
     const gone = new AbortController()
     c.req.raw.signal.addEventListener('abort', () => gone.abort())
     const events = streamLog(c.var.database, watch, tenant.id, answer.page, {
-      ...{ types, signal: gone.signal },
+      ...{ types, snapshot: snapshot === 'true', signal: gone.signal },
       allowed: async () => 'principal' in (await authenticateRequest(control, c, config)),
     })
     return c.body(streamOf(events, gone), 200, {

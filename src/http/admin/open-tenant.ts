@@ -6,7 +6,7 @@ import { registryOf, type TenantContext, type TenantPlace, tenantContext } from 
 import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
 import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
 import type { Definition } from '../../scim/schema/definitions.ts'
-import type { AdminEnv } from './env.ts'
+import type { Asking } from './env.ts'
 import { originOf } from './origin.ts'
 import { tenantAt } from './places.ts'
 
@@ -16,9 +16,12 @@ export interface OpenTenant {
   readonly repositories: Repositories
 }
 
+/** A request to the admin API, or another that asks as one of them does. */
+type AskingRequest = Pick<Context, 'req'> & { readonly var: Asking & { readonly requestId?: string } }
+
 /** Opens the resources of the tenant that a URL names, for the key that asks. @throws {Refusal} 403 or 404 */
 export async function openTenant(
-  c: Context<AdminEnv>,
+  c: AskingRequest,
   { p, e, t }: { readonly p: string; readonly e: string; readonly t: string },
   control: ControlPlane,
   policy: OriginPolicy,
@@ -39,7 +42,7 @@ export async function openTenant(
 
 /** The definitions of the environment and of the tenant. */
 async function definitionsOf(
-  c: Context<AdminEnv>,
+  c: AskingRequest,
   { projectId, environmentId, tenantId }: TenantPlace,
   control: ControlPlane,
 ): Promise<readonly (readonly Definition[] | undefined)[]> {

@@ -101,10 +101,8 @@ const remove = createRoute({
 
 /** `/projects/{p}/environments/{e}/tenants` of the admin API. */
 export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
-  const show = (c: Context<AdminEnv>, { project, environment }: Pick<EnvironmentPlace, 'project' | 'environment'>) => {
-    const base = baseUrlOf(originOf(c), config, `/scim/v2/${project.key}/${environment.key}`)
-    return (row: TenantRow) => present(row, environment.settings, base)
-  }
+  const show = (c: Context<AdminEnv>, place: Pick<EnvironmentPlace, 'project' | 'environment'>) => (row: TenantRow) =>
+    present(row, place.environment.settings, scimBaseUrls(c, config, place, row.key))
 
   app.openapi(list, async (c) => {
     const { p, e } = c.req.valid('param')
@@ -146,9 +144,23 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
   })
 }
 
-function present(row: TenantRow, inherited: EnvironmentSettings, base: string): z.infer<typeof tenant> {
+/** All base URLs that lead to the tenant `key`, as whoever asks reaches the gateway; the first is the tenant's own. */
+export function scimBaseUrls(
+  c: Pick<Context, 'req'>,
+  config: OriginPolicy,
+  { project, environment }: Pick<EnvironmentPlace, 'project' | 'environment'>,
+  key: string,
+): readonly [string, ...string[]] {
+  const base = baseUrlOf(originOf(c), config, `/scim/v2/${project.key}/${environment.key}`)
+  return key === DEFAULT_TENANT ? [`${base}/v2/${key}`, `${base}/v2`, base] : [`${base}/v2/${key}`]
+}
+
+function present(
+  row: TenantRow,
+  inherited: EnvironmentSettings,
+  urls: readonly [string, ...string[]],
+): z.infer<typeof tenant> {
   const { id, key, name, paused, settings, createdAt } = row
-  const scimBaseUrl = `${base}/v2/${key}`
   return {
     id,
     key,
@@ -156,8 +168,8 @@ function present(row: TenantRow, inherited: EnvironmentSettings, base: string): 
     paused,
     settings,
     effectiveSettings: effectiveSettings(inherited, settings),
-    scimBaseUrl,
-    scimBaseUrls: key === DEFAULT_TENANT ? [scimBaseUrl, `${base}/v2`, base] : [scimBaseUrl],
+    scimBaseUrl: urls[0],
+    scimBaseUrls: [...urls],
     createdAt: createdAt.toISOString(),
     warnings: keyWarnings(key),
   }

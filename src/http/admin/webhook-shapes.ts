@@ -3,12 +3,16 @@ import type { EndpointRow } from '../../repositories/webhooks.ts'
 import { endpointDescription, endpointEvents, endpointHealth, failureWarnings } from './deliveries.ts'
 import type { PlaceNames } from './places.ts'
 
+export const webhookSnapshot = z
+  .boolean()
+  .openapi({ description: 'Whether each event is sent with its resource as it is then.' })
 const shape = {
   id: z.uuid(),
   tenantId: z.uuid().nullable().openapi({ description: 'Null for all tenants of the environment.' }),
   url: z.string(),
   description: endpointDescription,
   events: endpointEvents,
+  snapshot: webhookSnapshot,
   previousSecretUntil: z.string().nullable().openapi({ description: 'The secret before signs too until then.' }),
   ...endpointHealth,
 }
@@ -30,9 +34,9 @@ export type Names = PlaceNames & { readonly w?: string }
 
 /** `row` as the admin API shows it; a warning where it will be disabled. */
 export function present(row: EndpointRow): z.infer<typeof webhook> {
-  const { id, tenantId, url, events, enabled, disabledReason, failingSince } = row
+  const { id, tenantId, url, events, snapshot, enabled, disabledReason, failingSince } = row
   return {
-    ...{ id, tenantId, url, description: row.description, events, enabled, disabledReason },
+    ...{ id, tenantId, url, description: row.description, events, snapshot, enabled, disabledReason },
     failingSince: failingSince?.toISOString() ?? null,
     previousSecretUntil: row.previousSecretUntil?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),

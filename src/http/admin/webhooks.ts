@@ -22,7 +22,7 @@ import {
   tenantParams,
 } from './schemas.ts'
 import { webhookActions } from './webhook-actions.ts'
-import { type Names, oneBelow, present, tags, webhook, withSecret } from './webhook-shapes.ts'
+import { type Names, oneBelow, present, tags, webhook, webhookSnapshot, withSecret } from './webhook-shapes.ts'
 
 /**
  * `…/webhooks` of the admin API, under an environment for all of its tenants, and under a tenant. Those of an environment
@@ -67,6 +67,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
           url: z.string(),
           description: endpointDescription.default(''),
           events: endpointEvents.default([]),
+          snapshot: webhookSnapshot.default(false),
         }),
       ),
     },
@@ -104,6 +105,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
           url: z.string().optional(),
           description: endpointDescription.optional(),
           events: endpointEvents.optional(),
+          snapshot: webhookSnapshot.optional(),
           enabled: z.boolean().optional(),
         }),
       ),

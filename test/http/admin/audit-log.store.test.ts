@@ -136,15 +136,25 @@ const STEPS: readonly Step[] = [
       ['DELETE', hook, at, undefined, 'webhook.deleted'],
     ]
   }),
+  ['POST', '/projects/{p}/environments/{e}/tenants/{t}/brake/release', `${T}/brake/release`, {}, 'brake.released'],
   ['DELETE', '/projects/{p}/environments/{e}/tenants/{t}', T, undefined, 'tenant.deleted'],
   ['DELETE', '/projects/{p}/environments/{e}', E, undefined, 'environment.deleted'],
   ['DELETE', '/projects/{p}', '/projects/acme', undefined, 'project.deleted'],
 ]
 
+/** Has the leaver brake hold something of the tenant. */
+const hold = () =>
+  api.database.run(
+    `insert into event_logs (tenant_id, hold_id, held_since, held_until)
+     select t.id, t.id, now(), now() + interval '1 day' from tenants t where t.key = 'globex'`,
+    [],
+  )
+
 describe('SEC-14 the audit log', () => {
   const key = { id: '', secrets: [] as string[] }
 
   test.each(STEPS)('%s %s', async (method, _, path, body, action) => {
+    if (action === 'brake.released') await hold()
     const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{k}', key.id), body)
     expect(answer.status).toBeLessThan(300)
     if (/\/(?:api-keys|webhooks)$/.test(path)) key.id = answer.body.id ?? ''

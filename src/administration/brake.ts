@@ -1,0 +1,63 @@
+import type { Scope } from '../context/principal.ts'
+import type { LeaverBrake } from '../context/settings.ts'
+import type { Database } from '../db/database.ts'
+import { type HeldItem, heldEventsOf } from '../repositories/held-events.ts'
+import { endHold, leaversOf } from '../repositories/leaver-brake.ts'
+import type { Page } from '../repositories/projects.ts'
+import { type Administration, change, Refusal } from './control.ts'
+import { brakeDeed } from './deeds.ts'
+
+/** How a tenant's leaver brake stands. */
+export interface BrakeStatus {
+  /** `releasing` while what was held gets its positions. */
+  readonly state: 'off' | 'watching' | 'engaged' | 'releasing'
+  /** Since when events are held, and until when at the most; null where none are. */
+  readonly since: Date | null
+  readonly until: Date | null
+  /** Events that are held. */
+  readonly held: number
+  /** People who have left within the window and count, and how many active users there were before. */
+  readonly leavers: number
+  readonly users: number
+}
+
+/** How the brake of a tenant with the setting `leaverBrake` stands. */
+export async function brakeStatus(
+  database: Database,
+  tenantId: string,
+  { mode, windowMinutes }: LeaverBrake,
+): Promise<BrakeStatus> {
+  const events = heldEventsOf(database, tenantId)
+  const hold = await events.hold()
+  const counted = await leaversOf(database, tenantId, { windowMinutes })
+  if (hold === null) {
+    return { state: mode === 'off' ? 'off' : 'watching', since: null, until: null, held: 0, ...counted }
+  }
+  const [since, until] = [new Date(hold.since), new Date(hold.until)]
+  return { state: hold.released ? 'releasing' : 'engaged', since, until, held: await events.count(), ...counted }
+}
+
+/** Who would leave by what is held, by name and in the order of writing; `page.after` is the `id` of an item. */
+export const listHeld = (database: Database, tenantId: string, { after, limit }: Page): Promise<HeldItem[]> =>
+  heldEventsOf(database, tenantId).list(after, limit)
+
+/**
+ * Lets go what the brake of a tenant holds: an approval, which the audit trail keeps with its `note`. What comes later is
+ * counted anew. Gives how many events were held.
+ *
+ * @throws {Refusal} 409 where nothing is held, or it was let go already
+ */
+export function releaseBrake(
+  administration: Administration,
+  place: Extract<Scope, { kind: 'tenant' }>,
+  note?: string | undefined,
+): Promise<number> {
+  return change(administration, async (tx, record) => {
+    const hold = await heldEventsOf(tx, place.tenantId).lockHold()
+    if (hold === null || hold.released) throw new Refusal(409, 'The leaver brake of this tenant holds nothing.')
+    const { actor, requestId } = administration.author
+    const events = await endHold(tx, place.tenantId, { reason: 'approved', note, actor, requestId })
+    record(brakeDeed(place, hold.id, { events, note: note ?? null }))
+    return events
+  })
+}

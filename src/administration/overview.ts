@@ -1,0 +1,70 @@
+import type { Scope } from '../context/principal.ts'
+import type { Database } from '../db/database.ts'
+import type { ApiKeyRow } from '../repositories/api-keys.ts'
+import { type EnvironmentRow, environmentsOf } from '../repositories/environments.ts'
+import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
+import { type TenantSummary, tenantSummaries } from '../repositories/summaries.ts'
+import { type TroubledEndpoint, troubledEndpoints } from '../repositories/webhook-backlog.ts'
+import { expiringKeys } from './key-warnings.ts'
+
+/** A project with what is in it, as far as the asking key reaches. */
+export interface ProjectOverview {
+  readonly project: ProjectRow
+  readonly environments: readonly EnvironmentOverview[]
+}
+
+export interface EnvironmentOverview {
+  readonly environment: EnvironmentRow
+  /** The first ones, by their creation. */
+  readonly tenants: readonly TenantSummary[]
+  readonly moreTenants: boolean
+}
+
+/** What there is within a key's scope, and what of it wants somebody to look. */
+export interface Overview {
+  readonly projects: readonly ProjectOverview[]
+  /** Keys that expire soon or have lately. */
+  readonly expiring: readonly ApiKeyRow[]
+  /** Of the environments above. */
+  readonly troubled: readonly TroubledEndpoint[]
+}
+
+const ENVIRONMENTS_AT_ONCE = 50
+const TENANTS_AT_ONCE = 12
+const TROUBLES_AT_ONCE = 20
+
+/** Projects within `scope` with what is in them; `page` is one of projects. */
+export async function overviewOf(database: Database, scope: Scope, page: Page): Promise<Overview> {
+  const projects = await projectsWithin(database, scope, page)
+  const found = await Promise.all(
+    projects.map(async (project) => ({ project, environments: await environmentsWithin(database, scope, project.id) })),
+  )
+  const ids = found.flatMap(({ environments }) => environments.map(({ id }) => id))
+  const only = scope.kind === 'tenant' ? scope.tenantId : undefined
+  const summaries = await tenantSummaries(database, ids, { only, limit: TENANTS_AT_ONCE + 1 })
+  return {
+    projects: found.map(({ project, environments }) => ({
+      project,
+      environments: environments.map((environment) => {
+        const tenants = summaries.filter(({ environmentId }) => environmentId === environment.id)
+        const moreTenants = tenants.length > TENANTS_AT_ONCE
+        return { environment, tenants: tenants.slice(0, TENANTS_AT_ONCE), moreTenants }
+      }),
+    })),
+    expiring: await expiringKeys(database, scope, TROUBLES_AT_ONCE),
+    troubled: await troubledEndpoints(database, ids, only, TROUBLES_AT_ONCE),
+  }
+}
+
+async function projectsWithin(database: Database, scope: Scope, page: Page): Promise<ProjectRow[]> {
+  if (scope.kind === 'instance') return projectsIn(database).list(page)
+  const project = await projectsIn(database).find(scope.projectId)
+  return project === undefined ? [] : [project]
+}
+
+async function environmentsWithin(database: Database, scope: Scope, projectId: string): Promise<EnvironmentRow[]> {
+  const environments = environmentsOf(database, projectId)
+  if (!('environmentId' in scope)) return environments.list({ after: undefined, limit: ENVIRONMENTS_AT_ONCE })
+  const environment = await environments.find(scope.environmentId)
+  return environment === undefined ? [] : [environment]
+}

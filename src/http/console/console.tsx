@@ -1,0 +1,108 @@
+import { Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { csrf } from 'hono/csrf'
+import { HTTPException } from 'hono/http-exception'
+import { secureHeaders } from 'hono/secure-headers'
+import { administrationOf } from '../admin/administration.ts'
+import type { AdminDependencies } from '../admin/env.ts'
+import { issuerOf } from '../admin/origin.ts'
+import type { ConsoleEnv } from './env.ts'
+import { errorPage } from './error-page.tsx'
+import { checkToken, readForm } from './forms.ts'
+import { layout } from './layout.tsx'
+import { apiKeyPages } from './pages/api-keys.tsx'
+import { auditPages } from './pages/audit.tsx'
+import { environmentPage } from './pages/environment.tsx'
+import { eventPages } from './pages/events.tsx'
+import { overviewPage } from './pages/overview.tsx'
+import { peoplePages } from './pages/people.tsx'
+import { resourcePages } from './pages/resource.tsx'
+import { tenantPage } from './pages/tenant.tsx'
+import { webhookPages } from './pages/webhook.tsx'
+import { CONSOLE } from './paths.ts'
+import { consoleSessions } from './sessions.ts'
+import { sessionCookie, signInPages } from './sign-in.tsx'
+import { STYLE_SOURCE } from './style.ts'
+
+export type ConsoleApp = Hono<ConsoleEnv>
+
+export interface ConsoleDependencies extends AdminDependencies {
+  readonly config: AdminDependencies['config'] & { readonly adminKey?: string | undefined }
+  /** Told of what failed on our side, with the id of the request. */
+  readonly failed: (error: unknown, requestId: string | undefined) => void
+}
+
+const MAX_FORM_BYTES = 65_536
+
+/**
+ * The console, to be mounted at `/console`: pages for those who run the gateway, signed in with an API key that has `admin`.
+ * What a page shows and does is what the admin API would for that key, by the same functions. No page has a script.
+ */
+export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
+  const { database, control, config, deliveries, failed } = dependencies
+  const sessions = consoleSessions(control, deliveries.box, config.adminKey)
+  const app: ConsoleApp = new Hono<ConsoleEnv>()
+
+  app.use('*', guard)
+  app.use('*', (c, next) => {
+    c.header('Cache-Control', 'no-store')
+    return next()
+  })
+  app.use('*', layout)
+  app.onError((error, c) => errorPage(c, error, failed))
+
+  // What browsers tell of a form's origin, they tell unless they are asked for no referrer at all.
+  app.use('*', csrf({ origin: (origin, c) => origin === issuerOf(c, config) }))
+  app.use('*', bodyLimit({ maxSize: MAX_FORM_BYTES, onError: () => refuse(413, 'The form is too large.') }))
+  app.use('*', readForm)
+  signInPages(app, sessions, config)
+
+  // No page below is to be had without a session.
+  app.use('*', async (c, next) => {
+    const session = await sessions.find(sessionCookie.of(c), c.req.header('user-agent'))
+    if (session === undefined) return c.redirect(`${CONSOLE}/sign-in`, 303)
+    const { principal } = session
+    c.set('session', session)
+    c.set('keyId', principal.keyId)
+    c.set('principal', principal)
+    c.set('database', database)
+    c.set('administration', administrationOf(c, dependencies, principal.keyId))
+    return next()
+  })
+  app.use('*', checkToken)
+
+  app.post('/sign-out', (c) => {
+    sessionCookie.clear(c, config)
+    return c.redirect(`${CONSOLE}/sign-in?done=signed-out`, 303)
+  })
+  overviewPage(app)
+  environmentPage(app)
+  tenantPage(app, dependencies)
+  peoplePages(app, dependencies)
+  resourcePages(app, dependencies)
+  eventPages(app, dependencies)
+  apiKeyPages(app)
+  webhookPages(app, deliveries)
+  auditPages(app)
+  app.all('*', () => refuse(404, 'The console has no such page.'))
+  return app
+}
+
+const guard = secureHeaders({
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    styleSrc: [STYLE_SOURCE],
+    formAction: ["'self'"],
+    frameAncestors: ["'none'"],
+    baseUri: ["'none'"],
+  },
+  xFrameOptions: 'DENY',
+  // Not "no-referrer": with that, browsers say nothing of the origin of a form either.
+  referrerPolicy: 'same-origin',
+  // For whoever ends TLS in front to say.
+  strictTransportSecurity: false,
+})
+
+function refuse(status: 404 | 413, message: string): never {
+  throw new HTTPException(status, { message })
+}

@@ -1,0 +1,28 @@
+import { Refusal } from '../../administration/control.ts'
+import { missingPermission } from '../../context/authenticate.ts'
+import type { AdminDependencies } from '../admin/env.ts'
+import { type OpenTenant, openTenant } from '../admin/open-tenant.ts'
+import { type TenantPlace, tenantAt } from '../admin/places.ts'
+import type { ConsoleContext } from './env.ts'
+
+export const TENANT = '/projects/:p/environments/:e/tenants/:t'
+
+/** Whether the key may see people and what happens to them, as on the admin API. */
+export const seesPeople = (c: ConsoleContext): boolean => c.var.principal.permissions.has('directory:read')
+
+/** The tenant that an address names. @throws {Refusal} 403 or 404 */
+export function tenantHere(c: ConsoleContext): Promise<TenantPlace> {
+  const { p = '', e = '', t = '' } = c.req.param() as Record<string, string>
+  return tenantAt(c.var, p, e, t)
+}
+
+/** The same with what is in it. @throws {Refusal} 403 for keys that may not see people, or 404 */
+export async function directoryHere(
+  c: ConsoleContext,
+  { control, config }: Pick<AdminDependencies, 'control' | 'config'>,
+): Promise<OpenTenant> {
+  const lacking = missingPermission(c.var.principal, 'directory:read')
+  if (lacking !== undefined) throw new Refusal(403, lacking.detail)
+  const { p = '', e = '', t = '' } = c.req.param() as Record<string, string>
+  return openTenant(c, { p, e, t }, control, config)
+}

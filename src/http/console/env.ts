@@ -1,0 +1,20 @@
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import type { Asking } from '../admin/env.ts'
+import type { Session } from './sessions.ts'
+
+/** What requests to the console carry: what those to the admin API do, and the session. `requestId` comes from around it. */
+export interface ConsoleEnv {
+  Bindings: Partial<HttpBindings>
+  Variables: Asking & {
+    requestId?: string
+    /** For the line in the log. */
+    keyId?: string
+    /** There on every page but those for signing in. */
+    session?: Session
+    /** What a form sent. */
+    form: URLSearchParams
+  }
+}
+
+export type ConsoleContext = Context<ConsoleEnv>

@@ -1,0 +1,65 @@
+import { STATUS_CODES } from 'node:http'
+import { HTTPException } from 'hono/http-exception'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { refusalFor } from '../errors.ts'
+import { problemOf } from '../problem.ts'
+import type { ConsoleContext } from './env.ts'
+import { CONSOLE } from './paths.ts'
+
+/** What to do about a refusal, by its status. */
+const ADVICE: Readonly<Record<number, string>> = {
+  400: 'Go back, mend what is named above and send the form again.',
+  403: 'The console shows and does what your key may. Sign in with a key that reaches further, or ask whoever has one.',
+  404: 'It may have been deleted, or the address has a typing mistake.',
+  409: 'Go back and look at it again: it may have changed since the page was made.',
+  503: 'Try again in a few seconds.',
+}
+
+/** A page that says what went wrong and what to do. @param failed told of what is a fault of ours */
+export function errorPage(
+  c: ConsoleContext,
+  error: Error,
+  failed: (error: unknown, requestId: string | undefined) => void,
+): Response | Promise<Response> {
+  const { requestId } = c.var
+  const { refusal, headers } = refusalFor(error, requestId ?? '')
+  // Whoever refuses with an answer of its own says little in it.
+  const foreign = error instanceof HTTPException && error.res !== undefined
+  const problem = foreign ? { status: error.status, detail: FOREIGN } : problemOf(error)
+  const {
+    status,
+    detail,
+    errors = [],
+  } = { errors: undefined, ...(problem ?? { status: refusal.status, detail: refusal.message }) }
+  if (status >= 500) failed(error, requestId)
+  c.status(status as ContentfulStatusCode)
+  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  return c.render(
+    <section class="narrow card">
+      <h1>{STATUS_CODES[status] ?? 'Error'}</h1>
+      <p>{detail}</p>
+      {errors.length > 0 && (
+        <ul>
+          {errors.map(({ path, message }) => (
+            <li>
+              <code>{path}</code> {message}
+            </li>
+          ))}
+        </ul>
+      )}
+      {ADVICE[status] && <p class="quiet">{ADVICE[status]}</p>}
+      {requestId && (
+        <p class="quiet small">
+          Request <code>{requestId}</code>; the log has it by this id.
+        </p>
+      )}
+      <p>
+        <a href={CONSOLE}>To the overview</a>
+      </p>
+    </section>,
+    { title: STATUS_CODES[status] ?? 'Error' },
+  )
+}
+
+const FOREIGN =
+  'The form was not sent from a page of this console, or the gateway is reached by another address than it knows.'

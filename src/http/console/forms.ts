@@ -1,0 +1,65 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { MiddlewareHandler } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import type { z } from 'zod'
+import { Refusal } from '../../administration/control.ts'
+import { invalid } from '../invalid.ts'
+import type { ConsoleContext, ConsoleEnv } from './env.ts'
+
+/** Name of the field in which every form sends its session's token. */
+export const TOKEN_FIELD = 'form-token'
+
+/** Reads the form of a POST; nothing but forms is sent to the console. */
+export const readForm: MiddlewareHandler<ConsoleEnv> = async (c, next) => {
+  if (c.req.method === 'POST') {
+    const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+    if (type !== 'application/x-www-form-urlencoded') throw new HTTPException(415, { message: 'This is not a form.' })
+    c.set('form', new URLSearchParams(await c.req.text()))
+  }
+  return next()
+}
+
+/** Lets a form through only with the token of its session, which no other site can know. */
+export const checkToken: MiddlewareHandler<ConsoleEnv> = (c, next) => {
+  if (c.req.method !== 'POST') return next()
+  const [sent, own] = [c.var.form.get(TOKEN_FIELD) ?? '', c.var.session?.formToken ?? ''].map((text) =>
+    Buffer.from(text),
+  )
+  const same = sent && own && own.length > 0 && sent.length === own.length && timingSafeEqual(sent, own)
+  if (!same) throw new Refusal(403, 'The form is not of this session; open the page again and repeat what you did.')
+  return next()
+}
+
+/** The fields of a form, or of the address, as `shape` has them. Fields left empty count as not there. @throws {Refusal} 400 */
+export function fieldsOf<Shape extends z.ZodType>(fields: URLSearchParams, shape: Shape): z.infer<Shape> {
+  const values: Record<string, string | string[]> = {}
+  for (const name of new Set(fields.keys())) {
+    const all = fields.getAll(name).filter((value) => value !== '')
+    if (name === TOKEN_FIELD || all.length === 0) continue
+    values[name] = all.length === 1 ? (all[0] as string) : all
+  }
+  const parsed = shape.safeParse(values)
+  if (!parsed.success) throw invalid(parsed.error)
+  return parsed.data
+}
+
+/** The query of an address, in the same way. */
+export const queryOf = <Shape extends z.ZodType>(c: ConsoleContext, shape: Shape): z.infer<Shape> =>
+  fieldsOf(new URL(c.req.url).searchParams, shape)
+
+/** Sends the browser on after something was done; the page says what, by a name in `NOTICES`. */
+export const done = (c: ConsoleContext, path: string, what: Notice) => c.redirect(`${path}?done=${what}`, 303)
+
+/** What a page says was done before it. */
+export const NOTICES = {
+  paused: 'Paused: its base URLs answer 403 and nothing changes until it is resumed.',
+  resumed: 'Resumed: its base URLs answer again.',
+  'tenant-made': 'The tenant is made. Make a key for its identity provider next.',
+  'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
+  'rotation-ended': 'The old secret has ended.',
+  'rotation-undone': 'The rotation is undone: the new secret has ended, the old one stays.',
+  replayed: 'The dead letters are queued again and will be sent soon.',
+  enabled: 'The webhook is enabled, and its failures are forgotten.',
+  'signed-out': 'You have signed out.',
+} as const
+export type Notice = keyof typeof NOTICES

@@ -1,0 +1,74 @@
+import { z } from 'zod'
+import { type AuditEntry, listDeeds } from '../../../repositories/audit.ts'
+import type { ConsoleApp } from '../console.tsx'
+import { queryOf } from '../forms.ts'
+import { hereOf, PLACES } from '../here.ts'
+import { Card, cut, Moment, Pager, Table } from '../parts.tsx'
+
+const ROWS = 50
+
+/** `…/audit-log` of every place: what was done to it and to all below, the newest first. */
+export function auditPages(app: ConsoleApp): void {
+  for (const place of PLACES)
+    app.get(`${place}/audit-log`, async (c) => {
+      const { scope, path, crumbs } = await hereOf(c)
+      const number = z.string().regex(/^[0-9]{1,15}$/, 'must be the id of an entry')
+      const { after } = queryOf(c, z.object({ after: number.optional() }))
+      const deeds = await listDeeds(c.var.database, scope, { after, limit: ROWS + 1 })
+      const { page, last } = cut(deeds, ROWS)
+      const here = `${path}/audit-log`
+      return c.render(
+        <>
+          <h1>Audit log</h1>
+          <Card title="What was done">
+            {page.length === 0 ? <p class="quiet">Nothing yet.</p> : <Deeds deeds={page} />}
+            <Pager next={last && `${here}?after=${last.id}`} first={after && here} older="Older" />
+          </Card>
+        </>,
+        { title: 'Audit log', crumbs },
+      )
+    })
+}
+
+function Deeds({ deeds }: { deeds: readonly AuditEntry[] }) {
+  return (
+    <Table head={['When', 'What', 'Of', 'By', 'From']} label="What was done">
+      {deeds.map((deed) => (
+        <tr>
+          <td>
+            <Moment at={deed.at} />
+          </td>
+          <td>
+            <strong>{deed.action}</strong>
+            <Difference deed={deed} />
+          </td>
+          <td class="long">{deed.target.name}</td>
+          <td>
+            <code>{deed.actor}</code>
+          </td>
+          <td>{deed.address ?? ''}</td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+function Difference({ deed: { before, after } }: { deed: AuditEntry }) {
+  const names = Object.keys({ ...before, ...after })
+  if (names.length === 0) return null
+  return (
+    <details>
+      <summary>{names.length === 1 ? names[0] : `${names.length} values`}</summary>
+      <ul class="changes">
+        {names.map((name) => (
+          <li>
+            {name}: {before && name in before && <del>{textOf(before[name])}</del>}{' '}
+            {after && name in after && <ins>{textOf(after[name])}</ins>}
+          </li>
+        ))}
+      </ul>
+    </details>
+  )
+}
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))

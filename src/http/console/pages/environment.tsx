@@ -1,0 +1,105 @@
+import { z } from 'zod'
+import { listApiKeys } from '../../../administration/api-keys.ts'
+import { changeEnvironment } from '../../../administration/environments.ts'
+import { expiringKeys } from '../../../administration/key-warnings.ts'
+import { createTenant } from '../../../administration/tenants.ts'
+import { listWebhooks } from '../../../administration/webhooks.ts'
+import { tenantSummaries } from '../../../repositories/summaries.ts'
+import { deadLetters, troubledEndpoints } from '../../../repositories/webhook-backlog.ts'
+import { environmentAt } from '../../admin/places.ts'
+import { keyText, nameText } from '../../admin/schemas.ts'
+import type { ConsoleApp } from '../console.tsx'
+import { done, fieldsOf, queryOf } from '../forms.ts'
+import { OVERVIEW } from '../here.ts'
+import { Badge, Card, cut, Form, Pager } from '../parts.tsx'
+import { pathTo } from '../paths.ts'
+import { KeysCard, NewKey } from './api-key-parts.tsx'
+import { TenantCards } from './overview.tsx'
+import { PauseAction } from './pause.tsx'
+import { SettingsCard } from './settings.tsx'
+import { WebhooksCard } from './webhook.tsx'
+
+const PATH = '/projects/:p/environments/:e'
+const TENANTS = 60
+const ROWS = 20
+
+/** The page of an environment: its tenants, keys, webhooks and settings. */
+export function environmentPage(app: ConsoleApp): void {
+  app.get(PATH, async (c) => {
+    const { p, e } = c.req.param()
+    const { project, environment, scope } = await environmentAt(c.var, p, e)
+    const { after } = queryOf(c, z.object({ after: z.uuid().optional(), done: z.string().optional() }))
+    const { database } = c.var
+    const path = pathTo(project.key, environment.key)
+    const [found, keys, webhooks, expiring, troubled] = await Promise.all([
+      tenantSummaries(database, [environment.id], { after, limit: TENANTS + 1 }),
+      listApiKeys(database, scope, { after: undefined, limit: ROWS + 1 }),
+      listWebhooks(database, scope, { after: undefined, limit: ROWS + 1 }),
+      expiringKeys(database, scope, ROWS),
+      troubledEndpoints(database, [environment.id], undefined, ROWS),
+    ])
+    const { page, last } = cut(found, TENANTS)
+    const dead = await deadLetters(
+      database,
+      webhooks.map(({ id }) => id),
+    )
+    return c.render(
+      <>
+        <div class="head">
+          <h1>{environment.name}</h1>
+          {environment.paused && <Badge tone="warn">paused</Badge>}
+          <div class="actions">
+            <PauseAction path={path} paused={environment.paused} what="environment" />
+          </div>
+          <p class="quiet">
+            Environment <code>{environment.key}</code> of the project <code>{project.key}</code>
+          </p>
+        </div>
+        <Card title="Tenants">
+          <TenantCards tenants={page} path={path} among={{ expiring, troubled }} />
+          <Pager next={last && `${path}?after=${last.id}`} first={after && path} />
+          <details class="more">
+            <summary>New tenant …</summary>
+            <Form action={`${path}/tenants`} class="fields">
+              <label>
+                Key
+                <input name="key" required maxlength={64} pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" autocapitalize="off" />
+                <small>Stands in its base URL and never changes: letters, digits, “.”, “_” and “-”.</small>
+              </label>
+              <label>
+                Name
+                <input name="name" maxlength={200} />
+                <small>For people; the key where it is left empty.</small>
+              </label>
+              <button type="submit" class="main">
+                Make the tenant
+              </button>
+            </Form>
+          </details>
+        </Card>
+        <KeysCard keys={keys} limit={ROWS} path={path}>
+          <NewKey path={path} by={c.var.principal} />
+        </KeysCard>
+        <WebhooksCard webhooks={webhooks} limit={ROWS} dead={dead} path={path} />
+        <SettingsCard environment={environment.settings} />
+      </>,
+      { title: environment.key, crumbs: [OVERVIEW] },
+    )
+  })
+
+  app.post(`${PATH}/pause`, async (c) => {
+    const { p, e } = c.req.param()
+    const { scope } = await environmentAt(c.var, p, e)
+    const { paused } = fieldsOf(c.var.form, z.object({ paused: z.stringbool() }))
+    await changeEnvironment(c.var.administration, scope.projectId, scope.environmentId, { paused })
+    return done(c, pathTo(p, e), paused ? 'paused' : 'resumed')
+  })
+
+  app.post(`${PATH}/tenants`, async (c) => {
+    const { p, e } = c.req.param()
+    const { scope } = await environmentAt(c.var, p, e)
+    const input = fieldsOf(c.var.form, z.object({ key: keyText, name: nameText.optional() }))
+    const made = await createTenant(c.var.administration, scope, input)
+    return done(c, pathTo(p, e, made.key), 'tenant-made')
+  })
+}

@@ -1,0 +1,128 @@
+import { z } from 'zod'
+import { type EnvironmentOverview, type Overview, overviewOf } from '../../../administration/overview.ts'
+import type { ApiKeyRow } from '../../../repositories/api-keys.ts'
+import type { TenantSummary } from '../../../repositories/summaries.ts'
+import type { TroubledEndpoint } from '../../../repositories/webhook-backlog.ts'
+import type { ConsoleApp } from '../console.tsx'
+import { queryOf } from '../forms.ts'
+import { Badge, Card, cut, Moment, Pager } from '../parts.tsx'
+import { CONSOLE, pathOf, pathTo } from '../paths.ts'
+import { lettersOf } from './webhook.tsx'
+
+const PROJECTS = 20
+
+/** `/console`: all that the key reaches, and what of it wants somebody to look. */
+export function overviewPage(app: ConsoleApp): void {
+  app.get('/', async (c) => {
+    const { after } = queryOf(c, z.object({ after: z.uuid().optional() }))
+    const { database, principal } = c.var
+    const overview = await overviewOf(database, principal.scope, { after, limit: PROJECTS + 1 })
+    const { page, last } = cut(overview.projects, PROJECTS)
+    return c.render(
+      <>
+        <h1>Overview</h1>
+        <Attention overview={overview} />
+        {page.map(({ project, environments }) => (
+          <Card title={project.name} aside={project.paused && <Badge tone="warn">paused</Badge>}>
+            {environments.length === 0 && <p class="quiet">No environments yet.</p>}
+            {environments.map((one) => (
+              <Environment project={project.key} one={one} among={overview} whole={principal.scope.kind !== 'tenant'} />
+            ))}
+          </Card>
+        ))}
+        <Pager next={last && `${CONSOLE}?after=${last.project.id}`} first={after && CONSOLE} />
+      </>,
+      { title: 'Overview' },
+    )
+  })
+}
+
+function Attention({ overview: { expiring, troubled } }: { overview: Overview }) {
+  const isOver = ({ expiresAt }: ApiKeyRow) => expiresAt !== null && expiresAt.getTime() <= Date.now()
+  if (expiring.length === 0 && troubled.length === 0)
+    return <p class="notice">Nothing needs a look: no key expires within 30 days, and every webhook gets through.</p>
+  return (
+    <Card title="Needs a look">
+      <ul class="look">
+        {expiring.map((key) => (
+          <li>
+            <Badge tone={isOver(key) ? 'bad' : 'warn'}>API key</Badge>
+            <span>
+              <a href={`${pathOf(key.scope)}/api-keys/${key.id}`}>{key.name}</a> {isOver(key) ? 'expired' : 'expires'}{' '}
+              <Moment at={key.expiresAt} />.
+            </span>
+          </li>
+        ))}
+        {troubled.map((endpoint) => (
+          <li>
+            <Badge tone={endpoint.enabled ? 'warn' : 'bad'}>webhook</Badge>
+            <span>
+              <a href={webhookPath(endpoint)}>{endpoint.url}</a> {troubleOf(endpoint)}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}
+
+const webhookPath = ({ projectId, environmentId, tenantId, id }: TroubledEndpoint): string =>
+  `${pathTo(projectId, environmentId, tenantId ?? undefined)}/webhooks/${id}`
+
+function troubleOf({ enabled, disabledReason, failing, dead }: TroubledEndpoint): string {
+  return [
+    ...(enabled ? [] : [`is disabled: ${disabledReason ?? 'nobody said why.'}`]),
+    ...(enabled && failing ? ['takes nothing at the moment.'] : []),
+    ...(dead > 0 ? [`${lettersOf(dead)}.`] : []),
+  ].join(' ')
+}
+
+/** @param whole whether the key reaches environments as a whole */
+function Environment(props: { project: string; one: EnvironmentOverview; among: Troubles; whole: boolean }) {
+  const { project, one, among, whole } = props
+  const { environment, tenants, moreTenants } = one
+  const path = pathTo(project, environment.key)
+  return (
+    <div class="env">
+      <div class="top">
+        <h3>{whole ? <a href={path}>{environment.name}</a> : environment.name}</h3>
+        {environment.paused && <Badge tone="warn">paused</Badge>}
+        {moreTenants && <a href={path}>All tenants</a>}
+      </div>
+      <TenantCards tenants={tenants} path={path} among={among} />
+    </div>
+  )
+}
+
+type Troubles = Pick<Overview, 'expiring' | 'troubled'>
+
+/** Tenants at a glance. @param path of their environment @param among what is wrong in it */
+export function TenantCards(props: { tenants: readonly TenantSummary[]; path: string; among: Troubles }) {
+  const { tenants, path, among } = props
+  const expires = (id: string) => among.expiring.some(({ scope }) => scope.kind === 'tenant' && scope.tenantId === id)
+  return (
+    <ul class="tenants">
+      {tenants.map((tenant) => (
+        <li>
+          <a class="tenant" href={`${path}/tenants/${tenant.key}`}>
+            <b>{tenant.name}</b>{' '}
+            <span class="badges">
+              {tenant.paused && <Badge tone="warn">paused</Badge>}
+              {expires(tenant.id) && <Badge tone="warn">key expires</Badge>}
+              {among.troubled.some(({ tenantId }) => tenantId === tenant.id) && <Badge tone="bad">webhook</Badge>}
+            </span>
+            <br />
+            <span class="quiet small num">{countsOf(tenant)}</span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function countsOf({ users, activeUsers, groups }: TenantSummary): string {
+  if (users === 0 && groups === 0) return 'empty'
+  const shown = (n: number) => n.toLocaleString('en')
+  const active = activeUsers === users ? 'all active' : `${shown(activeUsers)} active`
+  return `${shown(users)} users, ${active} · ${shown(groups)} groups`
+}

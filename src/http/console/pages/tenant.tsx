@@ -1,0 +1,118 @@
+import { z } from 'zod'
+import { listApiKeys } from '../../../administration/api-keys.ts'
+import { expiringKeys } from '../../../administration/key-warnings.ts'
+import { changeTenant } from '../../../administration/tenants.ts'
+import { listWebhooks } from '../../../administration/webhooks.ts'
+import { eventsByHour } from '../../../repositories/latest-events.ts'
+import { tenantSummaries } from '../../../repositories/summaries.ts'
+import { deadLetters } from '../../../repositories/webhook-backlog.ts'
+import type { AdminDependencies } from '../../admin/env.ts'
+import { scimBaseUrls } from '../../admin/tenants.ts'
+import type { ConsoleApp } from '../console.tsx'
+import { seesPeople, TENANT, tenantHere } from '../directory.ts'
+import { done, fieldsOf } from '../forms.ts'
+import { hereOf } from '../here.ts'
+import { Badge, Card, Copy, Tile } from '../parts.tsx'
+import { KeysCard, NewKey } from './api-key-parts.tsx'
+import { eventsWithNames } from './events.tsx'
+import { Hours } from './hours.tsx'
+import { PauseAction } from './pause.tsx'
+import { FindUsers } from './people.tsx'
+import { SettingsCard } from './settings.tsx'
+import { Timeline } from './timeline.tsx'
+import { WebhooksCard } from './webhook.tsx'
+
+const ROWS = 20
+const EVENTS = 12
+const HOURS = 24
+
+/** The page of a tenant: how it is, how it is reached, and what has happened lately. */
+export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 'config'>): void {
+  app.get(TENANT, async (c) => {
+    const { project, environment, tenant, scope } = await tenantHere(c)
+    const { path, crumbs } = await hereOf(c)
+    const { database } = c.var
+    const [[summary], keys, webhooks, expiring, hours] = await Promise.all([
+      tenantSummaries(database, [environment.id], { only: tenant.id, limit: 1 }),
+      listApiKeys(database, scope, { after: undefined, limit: ROWS + 1 }),
+      listWebhooks(database, scope, { after: undefined, limit: ROWS + 1 }),
+      expiringKeys(database, scope, ROWS),
+      eventsByHour(database, tenant.id, HOURS),
+    ])
+    const dead = await deadLetters(
+      database,
+      webhooks.map(({ id }) => id),
+    )
+    const letters = [...dead.values()].reduce((sum, one) => sum + one, 0)
+    const { users = 0, activeUsers = 0, groups = 0 } = summary ?? {}
+    const people = seesPeople(c) ? path : undefined
+    const lately = people === undefined ? undefined : await eventsWithNames(c, tenant.id, { limit: EVENTS })
+    return c.render(
+      <>
+        <div class="head">
+          <h1>{tenant.name}</h1>
+          {tenant.paused && <Badge tone="warn">paused</Badge>}
+          {!tenant.paused && (project.paused || environment.paused) && (
+            <Badge tone="warn">paused with what is around it</Badge>
+          )}
+          <div class="actions">
+            <PauseAction path={path} paused={tenant.paused} what="tenant" />
+          </div>
+        </div>
+        <div class="tiles">
+          <Tile number={users} label={activeUsers === users ? 'users, all active' : 'users'} {...to(people, 'users')} />
+          {activeUsers !== users && <Tile number={users - activeUsers} label="of them shut out" />}
+          <Tile number={groups} label="groups" {...to(people, 'groups')} />
+          <Tile number={expiring.length} label="keys expire soon" tone={expiring.length > 0 ? 'warn' : 'plain'} />
+          <Tile number={letters} label="dead letters" tone={letters > 0 ? 'bad' : 'plain'} />
+        </div>
+        <Card title="Events by the hour">
+          <Hours counts={hours} />
+        </Card>
+        <div class="two">
+          <Card title="Base URLs">
+            <p class="quiet small">For the identity provider. A click selects one.</p>
+            {scimBaseUrls(c, config, { project, environment }, tenant.key).map((url) => (
+              <Copy text={url} />
+            ))}
+          </Card>
+          <Card title="People">{people === undefined ? <NotForThisKey /> : <FindUsers path={path} />}</Card>
+        </div>
+        {lately !== undefined && (
+          <Card title="What happened lately" aside={<a href={`${path}/events`}>All events</a>}>
+            {lately.events.length === 0 ? (
+              <p class="quiet">Nothing yet: no identity provider has made anything here.</p>
+            ) : (
+              <Timeline {...lately} path={path} />
+            )}
+          </Card>
+        )}
+        <KeysCard keys={keys} limit={ROWS} path={path}>
+          <NewKey path={path} by={c.var.principal} />
+        </KeysCard>
+        <WebhooksCard webhooks={webhooks} limit={ROWS} dead={dead} path={path} />
+        <SettingsCard environment={environment.settings} tenant={tenant.settings} />
+      </>,
+      { title: tenant.key, crumbs: crumbs.slice(0, -1) },
+    )
+  })
+
+  app.post(`${TENANT}/pause`, async (c) => {
+    const { scope, tenant } = await tenantHere(c)
+    const { path } = await hereOf(c)
+    const { paused } = fieldsOf(c.var.form, z.object({ paused: z.stringbool() }))
+    await changeTenant(c.var.administration, scope, tenant.id, { paused })
+    return done(c, path, paused ? 'paused' : 'resumed')
+  })
+}
+
+/** Leads a tile to a page that the key may see. */
+const to = (path: string | undefined, page: string) => (path === undefined ? {} : { href: `${path}/${page}` })
+
+function NotForThisKey() {
+  return (
+    <p class="quiet">
+      Who is in the tenant and what happens to them is for keys with the permission <code>directory:read</code>.
+    </p>
+  )
+}

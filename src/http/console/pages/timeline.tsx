@@ -1,0 +1,111 @@
+import type { LoggedEvent } from '../../../events/event.ts'
+import { Moment, type Tone } from '../parts.tsx'
+
+/** What an event did, as far as people look at it. */
+interface Shown {
+  readonly tone: Tone
+  /** What came of the resource: "was created". */
+  readonly verb: string
+}
+
+const VERBS: Readonly<Record<string, Shown>> = {
+  created: { tone: 'good', verb: 'was created' },
+  activated: { tone: 'good', verb: 'was activated' },
+  deactivated: { tone: 'bad', verb: 'was deactivated' },
+  deleted: { tone: 'bad', verb: 'was deleted' },
+  updated: { tone: 'plain', verb: 'was changed' },
+  member_added: { tone: 'good', verb: 'got' },
+  member_removed: { tone: 'warn', verb: 'lost' },
+}
+
+interface Change {
+  readonly path: string
+  readonly before?: unknown
+  readonly after?: unknown
+}
+
+/** Events as people look at them. @param labels names of resources by id @param path of the tenant */
+export function Timeline(props: { events: readonly LoggedEvent[]; labels: ReadonlyMap<string, string>; path: string }) {
+  const { events, labels, path } = props
+  return (
+    <ol class="timeline">
+      {events.map((event) => {
+        const { tone, verb } = shownOf(event.type)
+        const changes = JSON.parse(event.changes) as Changes
+        return (
+          <li class={tone}>
+            <Subject event={event} label={labels.get(event.resourceId)} changes={changes} path={path} /> {verb}{' '}
+            {membersIn(changes)}
+            <br />
+            <span class="when">
+              <Moment at={event.occurredAt} /> · {event.type} · position {event.position} · by{' '}
+              <code>{event.actor}</code>
+            </span>
+            <Details changes={changes} />
+          </li>
+        )
+      })}
+    </ol>
+  )
+}
+
+interface Changes {
+  readonly changed?: readonly Change[]
+  readonly members?: readonly string[]
+  readonly before?: Readonly<Record<string, unknown>>
+  readonly after?: Readonly<Record<string, unknown>>
+}
+
+function shownOf(type: string): Shown {
+  const verb = type.slice(type.indexOf('.') + 1)
+  return VERBS[verb] ?? { tone: 'plain', verb: verb.replaceAll('_', ' ') }
+}
+
+/** What a resource is called that is there no longer. */
+function nameIn({ before, after }: Changes): string | undefined {
+  const all = after ?? before ?? {}
+  const name = all.displayName ?? all.userName
+  return typeof name === 'string' ? name : undefined
+}
+
+/** A resource by its name: a link where it is still there. */
+function Subject(props: { event: LoggedEvent; label: string | undefined; changes: Changes; path: string }) {
+  const { event, label, changes, path } = props
+  const { resourceType, resourceId } = event
+  const collection = { User: 'users', Group: 'groups' }[resourceType]
+  const words = (
+    <>
+      {resourceType} <strong>{label ?? nameIn(changes) ?? resourceId}</strong>
+    </>
+  )
+  if (collection === undefined || label === undefined) return words
+  return <a href={`${path}/${collection}/${resourceId}`}>{words}</a>
+}
+
+function membersIn({ members }: Changes): string {
+  if (members === undefined) return ''
+  return members.length === 1 ? 'one member' : `${members.length.toLocaleString('en')} members`
+}
+
+function Details({ changes: { changed = [] } }: { changes: Changes }) {
+  // That somebody was activated or deactivated has been said.
+  const told = changed.filter(({ path }) => path !== 'active')
+  if (told.length === 0) return null
+  return (
+    <ul class="changes">
+      {told.map(({ path, before, after }) => (
+        <li>
+          {path} {before !== undefined && <del>{textOf(before)}</del>}{' '}
+          {after !== undefined && <ins>{textOf(after)}</ins>}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+const LONGEST = 120
+
+function textOf(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text
+}

@@ -1,0 +1,150 @@
+import type { Child, PropsWithChildren } from 'hono/jsx'
+import { useRequestContext } from 'hono/jsx-renderer'
+import type { ConsoleEnv } from './env.ts'
+import { TOKEN_FIELD } from './forms.ts'
+
+/** Small parts that pages are made of. */
+
+export type Tone = 'good' | 'warn' | 'bad' | 'plain'
+
+export function Badge({ tone = 'plain', children }: PropsWithChildren<{ tone?: Tone }>) {
+  return <span class={`badge ${tone}`}>{children}</span>
+}
+
+/** A form that changes something, with the token of the session. */
+export function Form({ action, class: name, children }: PropsWithChildren<{ action: string; class?: string }>) {
+  const { session } = useRequestContext<ConsoleEnv>().var
+  return (
+    <form method="post" action={action} class={name}>
+      {session && <input type="hidden" name={TOKEN_FIELD} value={session.formToken} />}
+      {children}
+    </form>
+  )
+}
+
+/** A form that is one button. Where `ask` is given, it is behind a fold that tells what will happen. */
+export function Action(props: { action: string; label: string; ask?: string; tone?: 'main' | 'bad'; fields?: Fields }) {
+  const { action, label, ask, tone, fields = {} } = props
+  const form = (
+    <Form action={action}>
+      {Object.entries(fields).map(([name, value]) => (
+        <input type="hidden" name={name} value={value} />
+      ))}
+      <button type="submit" class={tone}>
+        {label}
+      </button>
+    </Form>
+  )
+  if (ask === undefined) return form
+  return (
+    <details>
+      <summary>{label} …</summary>
+      <p class="small">{ask}</p>
+      {form}
+    </details>
+  )
+}
+type Fields = Readonly<Record<string, string>>
+
+/** A moment as people say it, with the exact time for those who point at it. */
+export function Moment({ at, never = 'never' }: { at: Date | number | string | null; never?: string }) {
+  if (at === null) return <span class="quiet">{never}</span>
+  const date = new Date(at)
+  const exact = date.toISOString()
+  return (
+    <time datetime={exact} title={exact}>
+      {distance(date.getTime() - Date.now())}
+    </time>
+  )
+}
+
+const WORDS = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+] as const
+
+/** @param ms how far ahead it is; negative for what has been */
+function distance(ms: number): string {
+  for (const [unit, length] of UNITS) if (Math.abs(ms) >= length) return WORDS.format(Math.trunc(ms / length), unit)
+  return ms < 0 ? 'just now' : 'in less than a minute'
+}
+
+/** Text that a click selects as a whole. */
+export function Copy({ text }: { text: string }) {
+  return <code class="copy">{text}</code>
+}
+
+/** A part of a page with a heading, and perhaps something beside it. */
+export function Card({ title, aside, children }: PropsWithChildren<{ title: string; aside?: Child }>) {
+  const id = title.toLowerCase().replaceAll(/[^a-z]+/g, '-')
+  return (
+    <section class="card" aria-labelledby={id}>
+      <div class="top">
+        <h2 id={id}>{title}</h2>
+        {aside}
+      </div>
+      {children}
+    </section>
+  )
+}
+
+/** A table that scrolls sideways where the window is narrower than it. */
+export function Table({ head, children, label }: PropsWithChildren<{ head: readonly string[]; label: string }>) {
+  return (
+    // What scrolls has to be reached by keyboard.
+    <section class="scroll" tabindex={0} aria-label={label}>
+      <table>
+        <thead>
+          <tr>
+            {head.map((name) => (
+              <th scope="col">{name}</th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </section>
+  )
+}
+
+/** A tile with one number. */
+export function Tile(props: { number: number | string; label: string; href?: string; tone?: Tone }) {
+  const { number, label, href, tone = 'plain' } = props
+  const content = (
+    <>
+      <b>{typeof number === 'number' ? number.toLocaleString('en') : number}</b>
+      <span>{label}</span>
+    </>
+  )
+  return href === undefined ? (
+    <div class={`tile ${tone}`}>{content}</div>
+  ) : (
+    <a class={`tile ${tone}`} href={href}>
+      {content}
+    </a>
+  )
+}
+
+/** The way on in a long list, and back to its start; each where there is one. */
+export function Pager({ next, first, older = 'Next page' }: { next: Way; first?: Way; older?: string }) {
+  if (!next && !first) return null
+  return (
+    <nav class="pager" aria-label="Pages">
+      {first && <a href={first}>Back to the start</a>}
+      {next && (
+        <a href={next} rel="next">
+          {older}
+        </a>
+      )}
+    </nav>
+  )
+}
+type Way = string | 0 | undefined
+
+/** Cuts a list of which one item more than `limit` was asked for; `last` is where to go on, undefined at the end. */
+export function cut<Row>(rows: readonly Row[], limit: number): { page: readonly Row[]; last: Row | undefined } {
+  const page = rows.slice(0, limit)
+  return { page, last: rows.length > limit ? page.at(-1) : undefined }
+}

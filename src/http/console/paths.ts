@@ -1,0 +1,22 @@
+import type { Scope } from '../../context/principal.ts'
+
+/** Where the console is. Below it, addresses are those of the admin API. */
+export const CONSOLE = '/console'
+
+/** The page of a project, an environment or a tenant by their keys or ids, or of everything. */
+export function pathTo(p?: string, e?: string, t?: string): string {
+  const parts = [...named('projects', p), ...named('environments', e), ...named('tenants', t)]
+  return [CONSOLE, ...parts].join('/')
+}
+
+/** The page of a place by its ids. */
+export function pathOf(scope: Scope): string {
+  if (scope.kind === 'instance') return CONSOLE
+  return pathTo(
+    scope.projectId,
+    'environmentId' in scope ? scope.environmentId : undefined,
+    'tenantId' in scope ? scope.tenantId : undefined,
+  )
+}
+
+const named = (kind: string, name: string | undefined): string[] => (name === undefined ? [] : [kind, name])

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import { hashApiKey } from '../../context/api-key.ts'
+import { missingPermission } from '../../context/authenticate.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
+import { CONFIGURED_ADMIN, type Principal } from '../../context/principal.ts'
+import type { SecretBox } from '../../context/secret-box.ts'
+import { credentialOf } from '../../context/stored-key.ts'
+
+/** How long a session lasts, whatever is done in it. */
+export const SESSION_SECONDS = 8 * 3600
+
+/** Who looks at the console, by the key that signed in. */
+export interface Session {
+  readonly principal: Principal
+  /** What every form of the session sends along. */
+  readonly formToken: string
+}
+
+/** What a cookie holds, sealed: which secret of which key, and no secret. */
+interface Ticket {
+  readonly keyId: string
+  /** The secret's version; of the configuration's key, what tells it from the one that may follow it. */
+  readonly credential: number | string
+  /** Milliseconds since 1970. */
+  readonly issuedAt: number
+  readonly formToken: string
+}
+
+const OWNER = 'console session'
+
+/**
+ * Sessions of the console. Nothing is stored: the cookie is the session, sealed, and what its key may do is asked of the
+ * control plane for each request, so that a session ends within a second of its key.
+ *
+ * @param adminKey the key that the configuration gives
+ */
+export function consoleSessions(control: ControlPlane, box: SecretBox, adminKey: string | undefined) {
+  const configured = adminKey === undefined ? undefined : hashApiKey(hashApiKey(adminKey))
+
+  /** Who holds a key's secret now; undefined where it is good no longer. */
+  async function holderOf({ keyId, credential }: Ticket, client: string | undefined): Promise<Principal | undefined> {
+    if (keyId === CONFIGURED_ADMIN.keyId) return credential === configured ? CONFIGURED_ADMIN : undefined
+    const stored = await control.apiKey(keyId)
+    const secret = stored && !stored.revoked ? credentialOf(stored, credential) : undefined
+    const good = secret !== undefined && control.noteUse({ ...secret, revoked: false }, client)
+    return good ? secret.principal : undefined
+  }
+
+  return {
+    /** Begins a session with an API key; or says why not. `client` is its `User-Agent`. */
+    async begin(key: string, client: string | undefined): Promise<{ cookie: string } | { refused: string }> {
+      const result = await control.authenticate(`Bearer ${key}`, client)
+      if ('challenge' in result) return { refused: result.challenge.detail }
+      const { principal, secret } = result
+      if (principal.userId !== undefined)
+        return { refused: 'This API key stands for a user; the console is for operators.' }
+      const lacking = missingPermission(principal, 'admin')
+      if (lacking !== undefined) return { refused: lacking.detail }
+      const ticket: Ticket = {
+        keyId: principal.keyId,
+        credential: secret?.version ?? configured ?? '',
+        issuedAt: Date.now(),
+        formToken: randomBytes(18).toString('base64url'),
+      }
+      return { cookie: await box.seal(JSON.stringify(ticket), OWNER) }
+    },
+
+    /** The session that a cookie is, while it lasts and its key is good. */
+    async find(cookie: string | undefined, client: string | undefined): Promise<Session | undefined> {
+      const text = cookie === undefined ? undefined : await box.open(cookie, OWNER)
+      if (text === undefined) return undefined
+      const ticket = JSON.parse(text) as Ticket
+      if (ticket.issuedAt + SESSION_SECONDS * 1000 <= Date.now()) return undefined
+      const principal = await holderOf(ticket, client)
+      return principal?.permissions.has('admin') ? { principal, formToken: ticket.formToken } : undefined
+    },
+  }
+}
+
+export type ConsoleSessions = ReturnType<typeof consoleSessions>

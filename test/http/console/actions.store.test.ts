@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { ACME, ADMIN_KEY, openConsole, PROD, type TestConsole, type Visitor } from '../../support/console.ts'
+import { ORIGIN, userBody } from '../../support/instances.ts'
+
+let opened: TestConsole
+let admin: Visitor
+beforeAll(async () => {
+  opened = await openConsole()
+  admin = await opened.signIn(ADMIN_KEY)
+})
+afterAll(() => opened.close())
+
+interface Deed {
+  readonly action: string
+  readonly actor: string
+  readonly target: { name: string }
+}
+const lastDeed = async (): Promise<Deed | undefined> =>
+  (await opened.admin<{ items: Deed[] }>('GET', '/audit-log?limit=1')).items[0]
+const locationOf = (answer: { headers: Headers }) => answer.headers.get('Location')?.replace('/console', '') ?? ''
+
+test.each([
+  ['a tenant', ACME, 'tenant.changed'],
+  ['an environment', PROD, 'environment.changed'],
+])('%s is paused and resumed, and the trail names the key of the session', async (_, path, action) => {
+  const { id, key } = await opened.keyFor(PROD, ['admin'])
+  const visitor = await opened.signIn(key)
+  for (const paused of [true, false]) {
+    const answer = await visitor.post(`${path}/pause`, { paused: String(paused) })
+    expect(answer.status).toBe(303)
+    expect((await visitor.get(locationOf(answer))).text).toContain(paused ? 'Paused:' : 'Resumed:')
+    expect((await opened.admin('GET', path)).paused).toBe(paused)
+    expect(await lastDeed()).toMatchObject({ action, actor: id })
+  }
+})
+
+test('a tenant is made; a key that is taken or none is refused in words', async () => {
+  const answer = await admin.post(`${PROD}/tenants`, { key: 'initech', name: 'Initech Inc.' })
+  expect(locationOf(answer)).toBe(`${PROD}/tenants/initech?done=tenant-made`)
+  expect(await opened.admin('GET', `${PROD}/tenants/initech`)).toMatchObject({ name: 'Initech Inc.' })
+  const taken = await admin.post(`${PROD}/tenants`, { key: 'Initech' })
+  expect([taken.status, taken.text.includes('is taken')]).toEqual([409, true])
+  const none = await admin.post(`${PROD}/tenants`, { key: '../x', name: '' })
+  expect([none.status, none.text.includes('<code>key</code> must be 1 to 64')]).toEqual([400, true])
+  const narrow = await opened.signIn((await opened.keyFor(ACME, ['admin'])).key)
+  expect((await narrow.post(`${PROD}/tenants`, { key: 'mine' })).status).toBe(403)
+})
+
+test('a key is made and shown once', async () => {
+  const form = { name: 'acme Okta', permissions: ['scim:read', 'scim:write'], expiresInDays: '30' }
+  const answer = await admin.post(`${ACME}/api-keys`, form)
+  const [key = ''] = /rck_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/.exec(answer.text) ?? []
+  expect(answer.headers.get('Cache-Control')).toBe('no-store')
+  const scim = opened.instance.reach({ base: `${ORIGIN}/scim/v2/shop/prod/v2/acme`, key })
+  expect((await scim('POST', '/Users', userBody('ada'))).status).toBe(201)
+  const id = key.split('_')[1] ?? ''
+  expect(await opened.admin('GET', `${ACME}/api-keys/${id}`)).toMatchObject({
+    ...{ name: 'acme Okta', permissions: ['scim:read', 'scim:write'] },
+    expiresAt: expect.stringMatching(new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10)),
+  })
+  expect(await lastDeed()).toMatchObject({ action: 'api_key.created', actor: 'admin' })
+  const secret = key.slice(-38)
+  for (const path of [ACME, `${ACME}/api-keys`, `${ACME}/api-keys/${id}`, `${ACME}/audit-log`])
+    expect((await admin.get(path)).text, path).not.toContain(secret)
+})
+
+test('no key wider than the one of the session is made', async () => {
+  const visitor = await opened.signIn((await opened.keyFor(ACME, ['admin'])).key)
+  expect((await visitor.get(ACME)).text).not.toContain('value="scim:write"')
+  for (const [path, permission] of [
+    [ACME, 'scim:write'],
+    [ACME, 'directory:read'],
+    [PROD, 'admin'],
+    ['', 'admin'],
+  ]) {
+    const answer = await visitor.post(`${path}/api-keys`, { name: 'wide', permissions: permission ?? '' })
+    expect([answer.status, answer.text.includes('rck_')]).toEqual([403, false])
+  }
+  expect((await visitor.post(`${ACME}/api-keys`, { name: 'fit', permissions: 'admin' })).status).toBe(200)
+  expect((await visitor.post(`${ACME}/api-keys`, { permissions: 'admin' })).status).toBe(400)
+  expect((await visitor.post(`${ACME}/api-keys`, { name: 'odd', permissions: 'root' })).status).toBe(400)
+})
+
+test('a key is rotated, its rotation ended or undone, and revoked', async () => {
+  const { id, key: first } = await opened.keyFor(ACME, ['admin'])
+  const page = `${ACME}/api-keys/${id}`
+  const rotated = await admin.post(`${page}/rotate`, { old: 'day' })
+  const [second = ''] = /rck_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/.exec(rotated.text) ?? []
+  expect(second.split('_')[1]).toBe(id)
+  expect((await admin.get(page)).text).toContain('new secret was not used yet')
+  expect((await admin.get(page)).text).not.toContain(second.slice(-38))
+  await opened.signIn(first)
+  expect(locationOf(await admin.post(`${page}/undo-rotation`))).toBe(`${page}?done=rotation-undone`)
+  await expect(opened.signIn(second)).rejects.toThrow('401')
+  await admin.post(`${page}/rotate`, { old: 'use' })
+  await admin.post(`${page}/end-rotation`)
+  await expect(opened.signIn(first)).rejects.toThrow('401')
+  expect((await admin.post(`${page}/end-rotation`)).status).toBe(409)
+  expect(locationOf(await admin.post(`${page}/revoke`))).toBe(`${page}?done=key-revoked`)
+  expect((await admin.get(page)).text).not.toContain('>Revoke<')
+  expect(await lastDeed()).toMatchObject({ action: 'api_key.revoked', target: { name: 'test' } })
+})
+
+test('dead letters are seen, and sent again', async () => {
+  const { id } = await opened.admin<{ id: string }>('POST', `${ACME}/webhooks`, { url: 'http://127.0.0.1:9/hook' })
+  const { key } = await opened.keyFor(ACME, ['scim:write', 'directory:read'])
+  const scim = opened.instance.reach({ base: `${ORIGIN}/scim/v2/shop/prod/v2/acme`, key })
+  await scim('POST', '/Users', userBody('grace'))
+  await opened.admin('GET', `${ACME}/events`, undefined, key)
+  await opened.database.run(
+    `update webhook_deliveries set dead = true, attempts = 20, last_status = 503, last_error = '<b>too busy</b>'
+     where endpoint_id = $1::uuid`,
+    [id],
+  )
+  await opened.database.run(
+    `update webhook_endpoints set enabled = false, disabled_reason = 'Took nothing for 5 days.', failing_since = now()
+     where id = $1::uuid`,
+    [id],
+  )
+  const page = `${ACME}/webhooks/${id}`
+  expect((await admin.get('')).text).toContain('is disabled: Took nothing for 5 days. 1 dead letter.')
+  expect((await admin.get(ACME)).text).toContain('1 dead letter')
+  const seen = (await admin.get(page)).text
+  expect(seen).toContain('503 &lt;b&gt;too busy&lt;/b&gt;')
+  expect(seen).toContain('given up')
+  expect(locationOf(await admin.post(`${page}/enable`))).toBe(`${page}?done=enabled`)
+  expect(locationOf(await admin.post(`${page}/replay`))).toBe(`${page}?done=replayed`)
+  expect(await lastDeed()).toMatchObject({ action: 'webhook.replayed', actor: 'admin' })
+  expect((await admin.get(page)).text).toContain('Nothing was given up.')
+  expect((await admin.get(`${page}?state=pending`)).text).toContain('user.created')
+  const { items } = await opened.admin<{ items: unknown[] }>('GET', `${page}/deliveries?state=pending`)
+  expect(items).toHaveLength(1)
+})

@@ -1,0 +1,181 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { ACME, ADMIN_KEY, openConsole, PROD, type TestConsole } from '../../support/console.ts'
+import { ORIGIN } from '../../support/instances.ts'
+
+let opened: TestConsole
+beforeAll(async () => {
+  opened = await openConsole()
+})
+afterAll(() => opened.close())
+afterEach(() => vi.useRealTimers())
+
+const FOREIGN = { Origin: 'https://elsewhere.example' }
+
+describe('signing in', () => {
+  test('sets a cookie that scripts and other sites do not get, which holds no secret', async () => {
+    const { key } = await opened.keyFor(ACME, ['admin'])
+    const answer = await opened.request('/sign-in', { form: { key } })
+    expect(answer.status).toBe(303)
+    expect(answer.headers.get('Location')).toBe('/console')
+    const [pair = '', ...attributes] = (answer.headers.get('Set-Cookie') ?? '').split('; ')
+    expect(attributes.sort()).toEqual(['HttpOnly', 'Max-Age=28800', 'Path=/console', 'SameSite=Strict'])
+    const value = decodeURIComponent(pair.slice(pair.indexOf('=') + 1))
+    const parts = [value, ...value.split('.').map((part) => Buffer.from(part, 'base64url').toString())].join('\n')
+    expect(parts).not.toContain(key.slice(-38))
+    expect(parts).not.toContain(key.split('_')[1])
+  })
+
+  test('under https the cookie is for https alone', async () => {
+    const origin = 'https://rollcall.example'
+    const secure = await openConsole({ PUBLIC_URL: origin }, origin, opened)
+    const answer = await secure.request('/sign-in', { form: { key: ADMIN_KEY } })
+    expect(answer.headers.get('Set-Cookie')).toMatch(/; Secure/)
+    // By the address of the socket, which browsers do not see.
+    expect((await secure.request('/sign-in', { form: { key: ADMIN_KEY }, headers: FOREIGN })).status).toBe(403)
+    await secure.close()
+  })
+
+  test.each([
+    ['a wrong key', async () => 'rck_000000000000_nonsense', /not one of ours/],
+    ['no key', async () => '', /needs an API key/],
+    [
+      'a key without admin',
+      async () => (await opened.keyFor(PROD, ['scim:read', 'directory:read'])).key,
+      /lacks .*admin/,
+    ],
+    ['a revoked key', revoked, /was revoked/],
+    ['an access token', async () => 'eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl', /not one of ours/],
+  ])('is refused with %s, in words', async (_, key, words) => {
+    const answer = await opened.request('/sign-in', { form: { key: await key() } })
+    expect(answer.status).toBe(401)
+    expect(answer.headers.get('Set-Cookie')).toBeNull()
+    expect(answer.text.replaceAll('&quot;', '"')).toMatch(words)
+  })
+
+  test('is refused from another site', async () => {
+    const answer = await opened.request('/sign-in', { form: { key: ADMIN_KEY }, headers: FOREIGN })
+    expect(answer.status).toBe(403)
+    expect(answer.headers.get('Set-Cookie')).toBeNull()
+  })
+
+  test('ten wrong keys make an address wait, also with a right one; right ones are not counted', async () => {
+    const patient = await openConsole({}, ORIGIN, opened)
+    const attempt = (key: string) => patient.request('/sign-in', { form: { key } })
+    for (let i = 0; i < 12; i++) expect((await attempt(ADMIN_KEY)).status).toBe(303)
+    const wrong = await Promise.all(Array.from({ length: 10 }, () => attempt('guess')))
+    expect(wrong.map(({ status }) => status)).toEqual(Array(10).fill(401))
+    const refused = await attempt(ADMIN_KEY)
+    expect(refused.status).toBe(429)
+    expect(Number(refused.headers.get('Retry-After'))).toBeGreaterThan(800)
+    expect(refused.headers.get('Content-Type')).toMatch(/^text\/html/)
+    await patient.close()
+  })
+})
+
+describe('a session', () => {
+  test.each(['', '/audit-log', `${ACME}`, '/nowhere'])('is needed for %s', async (path) => {
+    const answer = await opened.request(path)
+    expect([answer.status, answer.headers.get('Location')]).toEqual([303, '/console/sign-in'])
+  })
+
+  test('ends within a second of its key', async () => {
+    const { id, key } = await opened.keyFor(ACME, ['admin'])
+    const visitor = await opened.signIn(key)
+    expect((await visitor.get(ACME)).status).toBe(200)
+    await opened.admin('DELETE', `/api-keys/${id}`)
+    expect((await visitor.get(ACME)).status).toBe(303)
+    expect((await visitor.post(`${ACME}/pause`, { paused: 'true' })).status).toBe(303)
+  })
+
+  test('ends with the secret that began it, and goes on with the other one', async () => {
+    const { id, key } = await opened.keyFor(ACME, ['admin'])
+    const old = await opened.signIn(key)
+    const { key: newKey } = await opened.admin<{ key: string }>('POST', `/api-keys/${id}/rotation`, {})
+    const now = await opened.signIn(newKey)
+    expect((await old.get(ACME)).status).toBe(200)
+    await opened.admin('DELETE', `/api-keys/${id}/rotation/old`)
+    expect((await old.get(ACME)).status).toBe(303)
+    expect((await now.get(ACME)).status).toBe(200)
+  })
+
+  test('ends when its key expires, and after eight hours', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
+    const [short, long] = [await opened.keyFor(ACME, ['admin'], { expiresAt }), await opened.keyFor(ACME, ['admin'])]
+    const [one, other] = [await opened.signIn(short.key), await opened.signIn(long.key)]
+    vi.advanceTimersByTime(3_599_000)
+    expect((await one.get(ACME)).status).toBe(200)
+    vi.advanceTimersByTime(2_000)
+    expect((await one.get(ACME)).status).toBe(303)
+    expect((await other.get(ACME)).status).toBe(200)
+    vi.advanceTimersByTime(7 * 3_600_000)
+    expect((await other.get(ACME)).status).toBe(303)
+  })
+
+  test('ends when the key of the configuration is another one', async () => {
+    const { cookie } = await opened.signIn(ADMIN_KEY)
+    const ask = async (key: string) => {
+      const again = await openConsole({ ADMIN_KEY: key }, ORIGIN, opened)
+      const { status } = await again.request('', { cookie })
+      await again.close()
+      return status
+    }
+    expect(await ask(ADMIN_KEY)).toBe(200)
+    expect(await ask('another-admin-key-of-some-length')).toBe(303)
+  })
+
+  test('ends by signing out, in that browser', async () => {
+    const visitor = await opened.signIn(ADMIN_KEY)
+    const answer = await visitor.post('/sign-out')
+    expect(answer.headers.get('Set-Cookie')).toMatch(/^rollcall_console=;.*Max-Age=0/)
+  })
+
+  test('is no other than the one that was sealed', async () => {
+    const { cookie } = await opened.signIn(ADMIN_KEY)
+    const parts = cookie.split('.')
+    const changed = parts.with(3, `${parts[3]?.startsWith('A') ? 'B' : 'A'}${parts[3]?.slice(1)}`).join('.')
+    for (const other of [changed, cookie.slice(0, -4), 'rollcall_console=admin', 'rollcall_console='])
+      expect((await opened.request('', { cookie: other })).status, other).toBe(303)
+  })
+})
+
+describe('a form', () => {
+  const pause = { paused: 'true' }
+
+  test('is refused without the token of its session, or with that of another', async () => {
+    const [mine, other] = [await opened.signIn(ADMIN_KEY), await opened.signIn(ADMIN_KEY)]
+    const token = /name="form-token" value="([^"]+)"/.exec((await other.get('')).text)?.[1] ?? ''
+    expect(token.length).toBeGreaterThan(20)
+    for (const fields of [pause, { ...pause, 'form-token': '' }, { ...pause, 'form-token': token }]) {
+      const answer = await opened.request(`${ACME}/pause`, { cookie: mine.cookie, form: fields })
+      expect(answer.status).toBe(403)
+      expect(answer.headers.get('Content-Type')).toMatch(/^text\/html/)
+    }
+    expect((await opened.admin(`GET`, ACME)).paused).toBe(false)
+  })
+
+  test('is refused from another site, or where the browser says so, even with the token', async () => {
+    const { cookie, get } = await opened.signIn(ADMIN_KEY)
+    const token = /name="form-token" value="([^"]+)"/.exec((await get('')).text)?.[1] ?? ''
+    const form = { ...pause, 'form-token': token }
+    for (const headers of [FOREIGN, { Origin: 'null' }, { ...FOREIGN, 'Sec-Fetch-Site': 'cross-site' }])
+      expect((await opened.request(`${ACME}/pause`, { cookie, form, headers })).status).toBe(403)
+    const json = { 'Content-Type': 'application/json' }
+    expect((await opened.request(`${ACME}/pause`, { cookie, form, headers: json })).status).toBe(415)
+    expect((await opened.admin(`GET`, ACME)).paused).toBe(false)
+    expect((await opened.request(`${ACME}/pause`, { cookie, form })).status).toBe(303)
+    expect((await opened.admin(`GET`, ACME)).paused).toBe(true)
+    await opened.admin('PATCH', ACME, { paused: false })
+  })
+
+  test('is refused when it is larger than any form', async () => {
+    const visitor = await opened.signIn(ADMIN_KEY)
+    expect((await visitor.post(`${ACME}/pause`, { paused: 'x'.repeat(70_000) })).status).toBe(413)
+  })
+})
+
+async function revoked(): Promise<string> {
+  const { id, key } = await opened.keyFor(ACME, ['admin'])
+  await opened.admin('DELETE', `/api-keys/${id}`)
+  return key
+}
