@@ -147,7 +147,8 @@ async function follow(
       const answer = await request(`${world.origin(turn)}${tenant}/events?after=${after}&limit=500&wait=1`, {
         headers: { authorization: `Bearer ${ADMIN}` },
       })
-      if (answer.statusCode < 500 && ![200, 408].includes(answer.statusCode)) wrong.push(`events were answered ${answer.statusCode}`)
+      if (answer.statusCode < 500 && ![200, 408].includes(answer.statusCode))
+        wrong.push(`events were answered ${answer.statusCode}`)
       const { items, next } = (await answer.body.json()) as { items: { position: number; id: string }[]; next: number }
       for (const { position, id } of items) read.set(position, id)
       after = next
