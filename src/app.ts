@@ -8,9 +8,9 @@ import { adminApi } from './http/admin/api.ts'
 import { describe } from './http/admin/openapi.ts'
 import { referencePage } from './http/admin/reference-page.tsx'
 import { consoleApp } from './http/console/console.tsx'
-import { refusalFor, scimErrorResponse } from './http/errors.ts'
+import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
-import { type GatewayEnv, requestLog } from './http/middleware.ts'
+import { type GatewayEnv, logged, requestLog } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
@@ -48,31 +48,37 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const issuers = new ExternalIssuers(config.deliveryNetworks, (uri, reason) =>
     unreachableIssuerLine(logger, uri, reason),
   )
-  const gateway = scimGateway({ database, control, issuers, origin: config }, scimRouter(limits, cursors))
+  const failed = (error: unknown, requestId: string) => {
+    if (refusalFor(error, requestId).refusal.status >= 500) logError(logger, error, requestId)
+  }
+  const gateway = scimGateway({ database, control, issuers, origin: config }, scimRouter(limits, cursors), failed)
 
-  const app = new Hono<GatewayEnv>()
-  app.use(requestLog(logger))
-  app.route('/', healthRoutes(database))
-  app.route('/', modesPage())
-  app.route('/', oauthRoutes({ control, config }))
-  app.all('/scim/*', gateway)
+  const others = new Hono<GatewayEnv>()
+  others.use(requestLog(logger))
+  others.route('/', healthRoutes(database))
+  others.route('/', modesPage())
+  others.route('/', oauthRoutes({ control, config }))
   const admin = adminApi({ database, config, control, deliveries })
-  app.route('/api/v1', admin)
-  app.route(
+  others.route('/api/v1', admin)
+  others.route(
     '/',
     referencePage(() => describe(admin)),
   )
-  const failed = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
-  app.route('/console', consoleApp({ database, config, control, deliveries, failed }))
-  app.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
-  app.onError((error, c) => {
+  const log = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
+  others.route('/console', consoleApp({ database, config, control, deliveries, failed: log }))
+  others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
+  others.onError((error, c) => {
     const { requestId } = c.var
     const { refusal, headers } = refusalFor(error, requestId)
-    if (refusal.status >= 500) logError(logger, error, requestId)
-    if (c.req.path.startsWith('/scim/')) return scimErrorResponse(error, requestId)
+    failed(error, requestId)
     const response = problemResponse({ status: refusal.status, detail: refusal.message }, requestId)
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
     return response
   })
+
+  // SCIM has one handler and nothing else that fits its addresses, so that Hono calls it without composing anything.
+  const app = new Hono<GatewayEnv>()
+  app.all('/scim/*', logged(logger, gateway))
+  app.notFound((c) => others.fetch(c.req.raw, c.env))
   return app
 }

@@ -93,7 +93,9 @@ export function locate(rawUrlPath: string): ScimPath | PathRefusal {
     const segment = decode(text)
     if (segment === undefined) return badPath('The path of the URL has a percent sign that does not encode UTF-8 text.')
     if (segment === '' || segment === '.' || segment === '..') return notFound()
-    if (segment.includes('/') || segment.includes('\\') || CONTROL.test(segment)) return notFound()
+    // What is not decoded is plain, as the path is.
+    if (segment !== text && (segment.includes('/') || segment.includes('\\') || CONTROL.test(segment)))
+      return notFound()
     segments.push(segment)
   }
   const [project, environment, third, fourth] = segments

@@ -39,7 +39,9 @@ export function guardedDatabase(
     const how = { prepare: settings.prepare && options.prepare, simple: false } as { prepare: boolean }
     // As text: a serialiser that is given anything else may fail half-way through the message.
     const texts = values.map((value) => (value === null ? null : String(value)))
-    const query = sql.unsafe(statement, texts, how)
+    // Values that a query has already are sent as they are. Given as arguments they would be asked for their types, and the
+    // statement would be looked up by these and its text put together: a new text of thousands of letters for each call.
+    const query = Object.assign(sql.unsafe(statement, [], how), { parameters: texts })
     // One promise for all of it: this is on the way of every statement.
     return new Promise((resolve, reject) => {
       const stop = startDeadline((error) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { type Logger, requestLine } from '../observability/logger.ts'
 
 /** What every request carries. */
@@ -10,29 +10,53 @@ export interface GatewayEnv {
     requestId: string
     tenantId?: string
     keyId?: string
-    /** Set where the answer was made with the request's id, so that nobody need take it to pieces to add it. */
-    idInAnswer?: true
   }
 }
 
 /** The header in which every answer carries the request's id. */
 export const REQUEST_ID = 'X-Request-Id'
 
+/** What the log says of a request, as far as it is known yet. */
+export interface Trace {
+  readonly requestId: string
+  /** On the clock of `performance.now`. */
+  readonly startedAt: number
+  tenantId?: string | undefined
+  keyId?: string | undefined
+}
+
 /** Gives every request an id (in its answer, in its errors, in its events) and one line in the log. */
 export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
   return async (c, next) => {
-    const requestId = randomUUID()
+    const trace = newTrace()
+    const { requestId } = trace
     c.set('requestId', requestId)
-    const start = performance.now()
     await next()
-    if (!c.get('idInAnswer')) c.res.headers.set(REQUEST_ID, requestId)
-    requestLine(logger, {
-      requestId,
-      method: c.req.method,
-      status: c.res.status,
-      ms: Math.round((performance.now() - start) * 10) / 10,
-      tenantId: c.get('tenantId'),
-      keyId: c.get('keyId'),
-    })
+    c.res.headers.set(REQUEST_ID, requestId)
+    writeLine(logger, { ...trace, tenantId: c.get('tenantId'), keyId: c.get('keyId') }, c.req.method, c.res.status)
   }
+}
+
+/**
+ * The same for a handler that is alone at its address, puts the id into its answers and rejects never: nothing is composed
+ * around it, which would cost a tenth of a read.
+ */
+export function logged(
+  logger: Logger,
+  handler: (c: Context<GatewayEnv>, trace: Trace) => Promise<Response>,
+): (c: Context<GatewayEnv>) => Promise<Response> {
+  return async (c) => {
+    const trace = newTrace()
+    const answer = await handler(c, trace)
+    writeLine(logger, trace, c.req.method, answer.status)
+    return answer
+  }
+}
+
+const newTrace = (): Trace => ({ requestId: randomUUID(), startedAt: performance.now() })
+
+function writeLine(logger: Logger, trace: Trace, method: string, status: number): void {
+  const { requestId, startedAt, tenantId, keyId } = trace
+  const ms = Math.round((performance.now() - startedAt) * 10) / 10
+  requestLine(logger, { requestId, method, status, ms, tenantId, keyId })
 }

@@ -61,10 +61,14 @@ export function afterWrite(projection: Projection, written: readonly string[]): 
 /**
  * Whether the stored text holds exactly what is to be sent, so that nobody need parse it: nothing is left out, and nothing
  * is kept in the document that is sent only on request or never. A user's password has a column of its own.
+ *
+ * @param computed an attribute that is not in the text, so that it may be left out
  */
-export function isDefault(projection: Projection): boolean {
+export function isDefault(projection: Projection, computed?: string): boolean {
   const hashed = projection.type.schema.id === USER_SCHEMA ? 'password' : undefined
-  for (const [name, share] of projection.core) if (share !== 'whole' && name !== hashed) return false
+  for (const [name, share] of projection.core) {
+    if (share !== 'whole' && name !== hashed && !(share === 'nothing' && name === computed)) return false
+  }
   for (const extension of projection.extensions.values())
     for (const share of extension.values()) if (share !== 'whole') return false
   return true

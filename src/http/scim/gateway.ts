@@ -11,9 +11,9 @@ import type { Database } from '../../db/database.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { addressOf } from '../address.ts'
-import { ChallengeError } from '../errors.ts'
+import { ChallengeError, scimErrorResponse } from '../errors.ts'
 import { headerReader } from '../headers.ts'
-import type { GatewayEnv } from '../middleware.ts'
+import { type GatewayEnv, REQUEST_ID, type Trace } from '../middleware.ts'
 import { admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
 import { tenantLimits } from './limits.ts'
@@ -31,14 +31,29 @@ export interface GatewayDeps {
 /**
  * The way of every SCIM request: who asks (before anything else of it is looked at), what the address says, which tenant
  * that is for this caller, whether that tenant takes it from there and now, and then the router with the one tenant context. The three base URLs meet here.
- *
- * @throws {ScimError} 401, 403, 404, 406, 429; whatever the routes refuse
+ * What fails becomes an answer, and `failed` hears of it.
  */
-export function scimGateway({ control, database, issuers, origin }: GatewayDeps, router: ScimRouter) {
+export function scimGateway(
+  { control, database, issuers, origin }: GatewayDeps,
+  router: ScimRouter,
+  failed: (error: unknown, requestId: string) => void,
+) {
   const admit = admissions(control, issuers, origin)
   const limit = tenantLimits()
 
-  return async (c: Context<GatewayEnv>): Promise<Response> => {
+  return async (c: Context<GatewayEnv>, trace: Trace): Promise<Response> => {
+    try {
+      return await answer(c, trace)
+    } catch (error) {
+      failed(error, trace.requestId)
+      const refusal = scimErrorResponse(error, trace.requestId)
+      refusal.headers.set(REQUEST_ID, trace.requestId)
+      return refusal
+    }
+  }
+
+  /** @throws {ScimError} 401, 403, 404, 406, 429; whatever the routes refuse */
+  async function answer(c: Context<GatewayEnv>, trace: Trace): Promise<Response> {
     const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
     const raw = c.req.raw
     const header = headerReader(raw, incoming)
@@ -46,8 +61,8 @@ export function scimGateway({ control, database, issuers, origin }: GatewayDeps,
     const admission = admit(located, header, incoming)
     const { principal, tenant, rest } = admission instanceof Promise ? await admission : admission
 
-    c.set('tenantId', tenant.id)
-    if (principal) c.set('keyId', principal.keyId)
+    trace.tenantId = tenant.id
+    if (principal) trace.keyId = principal.keyId
     const counted = limit(tenant, () => addressOf(header('x-forwarded-for'), incoming, origin))
     if (counted) await counted
     const type = answerType(header('accept'))
@@ -60,18 +75,26 @@ export function scimGateway({ control, database, issuers, origin }: GatewayDeps,
     }
     const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
     if (principal) checkPermission(principal, method, rest)
-    const requestId = c.get('requestId')
-    const answer = await router.answer({
-      ...{ tenant, principal, method, segments: rest, header, raw, answerType: type, requestId },
+    const { requestId } = trace
+    return router.answer({
+      tenant,
+      principal,
+      method,
+      segments: rest,
+      header,
+      raw,
+      answerType: type,
+      requestId,
       query: 'query' in located && located.query !== '' ? new URLSearchParams(located.query) : NO_QUERY,
       repositories: forTenant(database, {
-        ...{ tenantId: tenant.id, baseUrl: tenant.baseUrl, requestId, actor: principal?.keyId ?? 'anonymous' },
+        tenantId: tenant.id,
+        baseUrl: tenant.baseUrl,
+        requestId,
+        actor: principal?.keyId ?? 'anonymous',
         defersReferences: tenant.settings.deferReferenceChecks && tenant.deviations.has('deferred-references'),
         hasRoles: tenant.settings.roleRules.length > 0,
       }),
     })
-    c.set('idInAnswer', true)
-    return answer
   }
 }
 
@@ -86,10 +109,11 @@ function checkPermission(principal: Principal, method: string, rest: readonly st
   if (lacking) throw new ChallengeError(lacking)
 }
 
+const WRITES: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
 /** Searching by POST reads; so does a method that no route offers, which is refused later for what it is. */
 function permissionFor(method: string, rest: readonly string[]): Permission {
-  const writes = ['POST', 'PUT', 'PATCH', 'DELETE'].includes(method)
-  return writes && rest.at(-1) !== '.search' ? 'scim:write' : 'scim:read'
+  return WRITES.has(method) && rest.at(-1) !== '.search' ? 'scim:write' : 'scim:read'
 }
 
 /** Path and query as they came over the wire: URL parsers fold dot segments away before anybody could refuse them. */

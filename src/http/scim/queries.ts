@@ -2,13 +2,12 @@ import { type CursorOptions, runQuery } from '../../provisioning/query.ts'
 import type { Renderer } from '../../provisioning/representation.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponseText } from '../../scim/list-response.ts'
-import { parseProjection } from '../../scim/projection.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/search-request.ts'
 import { readJson } from './body.ts'
 import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
 import { synchronised, typeOf } from './resources.ts'
-import { defaultProjection, json, projectedRendererOf, wantedBy } from './respond.ts'
+import { defaultProjection, json, namedProjection, projectedRendererOf, wantedBy } from './respond.ts'
 
 /** Queries by GET and by POST to `/.search`, over one type or, at the base URL, over all (RFC 7644 §3.4.2, §3.4.3). */
 export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
@@ -38,7 +37,7 @@ async function answer(
 ): Promise<Response> {
   const { tenant, repositories } = asked
   const projected = request.attributes !== undefined || request.excludedAttributes !== undefined
-  const projections = types.map((type) => (projected ? parseProjection(request, type) : defaultProjection(type)))
+  const projections = types.map((type) => (projected ? namedProjection(type, request) : defaultProjection(type)))
   const each = projections.map(wantedBy)
   const wanted = { groups: each.some((w) => w.groups), members: each.some((w) => w.members) }
   const page = await runQuery(repositories, tenant, types, request, wanted, cursors)

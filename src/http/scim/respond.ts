@@ -1,5 +1,5 @@
 import { locationOf, partsOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
-import type { ResourceRow } from '../../repositories/rows.ts'
+import type { ResourceRow, Wanted } from '../../repositories/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
 import {
@@ -60,14 +60,27 @@ export function reply(
 }
 
 /** The projection that a request asks for (RFC 7644 §3.9), by `attributes` and `excludedAttributes` in its query. */
-export function projectionOf(request: ScimRequest, type: ResourceType): Projection {
-  const names = parseAttributeNames(request.query)
-  return names.attributes || names.excludedAttributes ? parseProjection(names, type) : defaultProjection(type)
+export function projectionOf({ query }: ScimRequest, type: ResourceType): Projection {
+  if (query.size === 0) return defaultProjection(type)
+  const names = parseAttributeNames(query)
+  return names.attributes || names.excludedAttributes ? namedProjection(type, names) : defaultProjection(type)
 }
 
-const defaults = new WeakMap<ResourceType, Projection>()
+/** Projections of one type that are kept; clients ask for a few, over and over. */
+const MOST_PROJECTIONS = 100
+const projections = new WeakMap<ResourceType, Map<string, Projection>>()
 
-/** The projection of a request that names no attributes; one per type, since most requests need it. */
+/** The projection that these names make, which is remembered. @throws {ScimError} as `parseProjection` */
+export function namedProjection(type: ResourceType, names: Parameters<typeof parseProjection>[0]): Projection {
+  const known = projections.get(type) ?? new Map<string, Projection>()
+  projections.set(type, known)
+  const asked = JSON.stringify([names.attributes, names.excludedAttributes])
+  const projection = known.get(asked) ?? parseProjection(names, type)
+  if (known.size < MOST_PROJECTIONS) known.set(asked, projection)
+  return projection
+}
+
+/** The projection of a request that names no attributes. */
 export function defaultProjection(type: ResourceType): Projection {
   const known = defaults.get(type)
   if (known) return known
@@ -75,17 +88,40 @@ export function defaultProjection(type: ResourceType): Projection {
   defaults.set(type, projection)
   return projection
 }
+const defaults = new WeakMap<ResourceType, Projection>()
+
+/** What follows from a projection alone, worked out once. */
+interface Facts {
+  readonly wanted: Wanted
+  /** Whether nothing is left out; or nothing but what is computed, and so not in the stored text. */
+  readonly whole: 'all' | 'document' | undefined
+}
+const facts = new WeakMap<Projection, Facts>()
+
+function factsOf(projection: Projection): Facts {
+  const known = facts.get(projection)
+  if (known) return known
+  const wanted = { groups: wants(projection, 'groups'), members: wants(projection, 'members') }
+  const computed = { User: 'groups', Group: 'members' }[projection.type.name]
+  const whole = isDefault(projection) ? 'all' : isDefault(projection, computed) ? 'document' : undefined
+  const made = { wanted, whole } as const
+  facts.set(projection, made)
+  return made
+}
 
 /** Which computed attributes have to be read for a projection. */
-export const wantedBy = (projection: Projection) => ({
-  groups: wants(projection, 'groups'),
-  members: wants(projection, 'members'),
-})
+export const wantedBy = (projection: Projection): Wanted => factsOf(projection).wanted
 
-/** Makes the representations to send: the stored text as it is where nothing is left out, else the projected part. */
+/** Makes the representations to send: the stored text as it is where nothing of it is left out, else the projected part. */
 export function projectedRendererOf(type: ResourceType, projection: Projection, baseUrl: string): Renderer {
-  if (isDefault(projection)) return rendererOf(type, baseUrl)
-  return (row) => JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
+  const { whole, wanted } = factsOf(projection)
+  if (whole === 'all') return rendererOf(type, baseUrl)
+  if (whole === undefined)
+    return (row) => JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
+  const render = rendererOf(type, baseUrl)
+  // A write's row has them all the same.
+  return (row) =>
+    render({ ...row, groups: wanted.groups ? row.groups : null, members: wanted.members ? row.members : null })
 }
 
 /** A response with one resource, its version and its place (RFC 7644 §3.1, §3.14). */
@@ -103,7 +139,7 @@ export function resource(
   if (status === 200 && request.method !== 'GET' && projection.kind === 'default' && prefersMinimal(request))
     return noContent(request, row.version, true)
   const { members } = row
-  if (Array.isArray(members) && members.length > 1 && isDefault(projection)) {
+  if (Array.isArray(members) && members.length > 1 && factsOf(projection).whole === 'all') {
     const parts = partsOf({ ...row, members }, type, tenant.baseUrl)
     return reply(request, streamOf(parts), status, { 'Content-Type': request.answerType, ...headers })
   }
@@ -140,7 +176,7 @@ export const prefersMinimal = (request: ScimRequest): boolean =>
  * @param names attribute paths as the client wrote them
  */
 export const projectionAfterWrite = (projection: Projection, names: readonly string[]): Projection =>
-  isDefault(projection) ? projection : afterWrite(projection, names)
+  factsOf(projection).whole === 'all' ? projection : afterWrite(projection, names)
 
 /** Names of the attributes in a POST or PUT body, those of extensions with their URN. */
 export function namesIn(body: JsonValue): string[] {
