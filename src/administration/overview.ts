@@ -2,6 +2,7 @@ import type { Scope } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/environments.ts'
+import { type HoldingTenant, holdingTenants } from '../repositories/held-events.ts'
 import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
 import { type TenantSummary, tenantSummaries } from '../repositories/summaries.ts'
 import { type TroubledEndpoint, troubledEndpoints } from '../repositories/webhook-backlog.ts'
@@ -25,7 +26,8 @@ export interface Overview {
   readonly projects: readonly ProjectOverview[]
   /** Keys that expire soon or have lately. */
   readonly expiring: readonly ApiKeyRow[]
-  /** Of the environments above. */
+  /** Of the environments above, as the rest is. */
+  readonly holding: readonly HoldingTenant[]
   readonly troubled: readonly TroubledEndpoint[]
 }
 
@@ -52,6 +54,7 @@ export async function overviewOf(database: Database, scope: Scope, page: Page): 
       }),
     })),
     expiring: await expiringKeys(database, scope, TROUBLES_AT_ONCE),
+    holding: await holdingTenants(database, ids, only, TROUBLES_AT_ONCE),
     troubled: await troubledEndpoints(database, ids, only, TROUBLES_AT_ONCE),
   }
 }

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { type Hold, type HoldRow, holdColumns, holdIn } from './leaver-brake.ts'
+import { Parameters } from './parameters.ts'
 
 /** A user or group that an event is about, by name as far as it is known; deleted ones by what they were called. */
 export interface Named {
@@ -113,6 +114,43 @@ export function heldEventsOf(db: Database, tenantId: string) {
       return rows.map(itemOf)
     },
   }
+}
+
+/** A tenant whose leaver brake holds events. */
+export interface HoldingTenant {
+  readonly id: string
+  readonly name: string
+  readonly projectId: string
+  readonly environmentId: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+  readonly until: number
+}
+
+/** The tenants of some environments, or the one with the id `only`, whose brake holds events that nobody has let go. */
+export function holdingTenants(
+  db: Database,
+  environmentIds: readonly string[],
+  only: string | undefined,
+  limit: number,
+): Promise<HoldingTenant[]> {
+  const parameters = new Parameters()
+  const environments = parameters.array(environmentIds, 'uuid')
+  const tenant = only === undefined ? '' : `and l.tenant_id = ${parameters.bind(only, 'uuid')}`
+  // From the few holds there are to their tenants, and never the other way round.
+  return db.run<HoldingTenant>(
+    `select l.tenant_id::text as id, t.name, t.environment_id::text as "environmentId", t."projectId",
+       (extract(epoch from l.held_since) * 1000)::float8 as since, (extract(epoch from l.held_until) * 1000)::float8 as until
+     from event_logs l cross join lateral (
+       select t.name, t.environment_id,
+         (select e.project_id::text from environments e where e.id = t.environment_id) as "projectId"
+       from tenants t where t.id = l.tenant_id and t.environment_id = any(${environments}) offset 0
+     ) t
+     where l.hold_id is not null and l.released_at is null ${tenant}
+     order by l.tenant_id limit ${Math.trunc(limit)}`,
+    parameters.values,
+    { prepare: false },
+  )
 }
 
 const named = (id: string): string => `select r.resource_type, r.document::json as document from resources r

@@ -110,7 +110,9 @@ export interface TroubledEndpoint {
   readonly projectId: string
   readonly environmentId: string
   readonly tenantId: string | null
-  readonly url: string
+  /** Where it is, or of a stream that is polled whom it is for. */
+  readonly name: string
+  readonly isStream: boolean
   readonly enabled: boolean
   readonly disabledReason: string | null
   /** Whether nothing has been taken for a while. */
@@ -119,7 +121,7 @@ export interface TroubledEndpoint {
   readonly dead: number
 }
 
-/** The webhooks of some environments, or of one tenant of them, that fail, were disabled or have dead letters; up to `limit`. */
+/** The webhooks and streams of some environments, or of one tenant of them, that fail, were disabled or have dead letters. */
 export function troubledEndpoints(
   db: Database,
   environmentIds: readonly string[],
@@ -131,10 +133,11 @@ export function troubledEndpoints(
   const tenant = onlyTenant === undefined ? '' : `and w.tenant_id = ${parameters.bind(onlyTenant, 'uuid')}`
   return db.run<TroubledEndpoint>(
     `select w.id::text, (select e.project_id::text from environments e where e.id = w.environment_id) as "projectId",
-       w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId", w.url, w.enabled,
+       w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId",
+       coalesce(nullif(w.url, ''), w.stream->>'audience') as name, w.stream is not null as "isStream", w.enabled,
        w.disabled_reason as "disabledReason", w.failing_since is not null as failing, d.dead
      from webhook_endpoints w cross join lateral (${deadOf('w.id')}) d
-     where w.environment_id = any(${environments}) ${tenant} and w.stream is null and (w.failing_since is not null or not w.enabled or d.dead > 0)
+     where w.environment_id = any(${environments}) ${tenant} and (w.failing_since is not null or not w.enabled or d.dead > 0)
      order by w.id limit ${Math.trunc(limit)}`,
     parameters.values,
     { prepare: false },

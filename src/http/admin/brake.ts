@@ -6,6 +6,9 @@ import type { AdminApp } from './env.ts'
 import { tenantAt } from './places.ts'
 import { jsonAnswer, jsonBody, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from './schemas.ts'
 
+/** Where the list of what is held goes on. */
+export const heldCursor = z.string().regex(/^\d{1,15}\.\d{1,6}$/, 'must be the "next" of a list')
+
 const BRAKE = '/projects/{p}/environments/{e}/tenants/{t}/brake'
 const tags = ['Leaver brake']
 
@@ -57,10 +60,7 @@ const held = createRoute({
   path: `${BRAKE}/held`,
   tags,
   description: 'For keys with the permission "directory:read" beside "admin", since it shows people.',
-  request: {
-    params: tenantParams,
-    query: pageQuery(z.string().regex(/^\d{1,15}\.\d{1,6}$/, 'must be the "next" of a list')),
-  },
+  request: { params: tenantParams, query: pageQuery(heldCursor) },
   responses: { 200: jsonAnswer(listOf(item), 'Who leaves by what is held, in the order of writing'), ...problems },
 })
 const release = createRoute({

@@ -12,13 +12,14 @@ import { checkToken, readForm } from './forms.ts'
 import { layout } from './layout.tsx'
 import { apiKeyPages } from './pages/api-keys.tsx'
 import { auditPages } from './pages/audit.tsx'
+import { brakePages } from './pages/brake.tsx'
+import { endpointPages } from './pages/endpoint.tsx'
 import { environmentPage } from './pages/environment.tsx'
 import { eventPages } from './pages/events.tsx'
 import { overviewPage } from './pages/overview.tsx'
 import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/resource.tsx'
 import { tenantPage } from './pages/tenant.tsx'
-import { webhookPages } from './pages/webhook.tsx'
 import { CONSOLE } from './paths.ts'
 import { consoleSessions } from './sessions.ts'
 import { sessionCookie, signInPages } from './sign-in.tsx'
@@ -82,7 +83,8 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   resourcePages(app, dependencies)
   eventPages(app, dependencies)
   apiKeyPages(app)
-  webhookPages(app, deliveries)
+  endpointPages(app, deliveries)
+  brakePages(app)
   auditPages(app)
   app.all('*', () => refuse(404, 'The console has no such page.'))
   return app

@@ -10,6 +10,12 @@ export const TENANT = '/projects/:p/environments/:e/tenants/:t'
 /** Whether the key may see people and what happens to them, as on the admin API. */
 export const seesPeople = (c: ConsoleContext): boolean => c.var.principal.permissions.has('directory:read')
 
+/** @throws {Refusal} 403 for keys that may not */
+export function needsPeople(c: ConsoleContext): void {
+  const lacking = missingPermission(c.var.principal, 'directory:read')
+  if (lacking !== undefined) throw new Refusal(403, lacking.detail)
+}
+
 /** The tenant that an address names. @throws {Refusal} 403 or 404 */
 export function tenantHere(c: ConsoleContext): Promise<TenantPlace> {
   const { p = '', e = '', t = '' } = c.req.param() as Record<string, string>
@@ -21,8 +27,7 @@ export async function directoryHere(
   c: ConsoleContext,
   { control, config }: Pick<AdminDependencies, 'control' | 'config'>,
 ): Promise<OpenTenant> {
-  const lacking = missingPermission(c.var.principal, 'directory:read')
-  if (lacking !== undefined) throw new Refusal(403, lacking.detail)
+  needsPeople(c)
   const { p = '', e = '', t = '' } = c.req.param() as Record<string, string>
   return openTenant(c, { p, e, t }, control, config)
 }

@@ -59,7 +59,8 @@ export const NOTICES = {
   'rotation-ended': 'The old secret has ended.',
   'rotation-undone': 'The rotation is undone: the new secret has ended, the old one stays.',
   replayed: 'The dead letters are queued again and will be sent soon.',
-  enabled: 'The webhook is enabled, and its failures are forgotten.',
+  enabled: 'It is enabled, and its failures are forgotten.',
+  'let-go': 'What was held goes out now, and leavers are counted anew.',
   'signed-out': 'You have signed out.',
 } as const
 export type Notice = keyof typeof NOTICES

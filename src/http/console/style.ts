@@ -29,6 +29,7 @@ main { max-width: 76rem; margin: 0 auto; padding: 1.2rem 1.2rem 4rem; display: g
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 1rem 1.15rem; min-width: 0 }
 .card > .top { display: flex; flex-wrap: wrap; gap: .4rem 1rem; align-items: baseline; justify-content: space-between }
 .two { display: grid; gap: 1.1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); align-items: start }
+.rows { display: grid; gap: 1.1rem; grid-template-columns: minmax(0, 1fr) }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .8rem }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: .7rem 1rem; color: inherit; text-decoration: none; display: block }
 .tile b { display: block; font-size: 1.5rem; line-height: 1.25; font-variant-numeric: tabular-nums } .tile span { color: var(--quiet); font-size: .87rem }

@@ -101,14 +101,14 @@ test('a key is rotated, its rotation ended or undone, and revoked', async () => 
   expect(await lastDeed()).toMatchObject({ action: 'api_key.revoked', target: { name: 'test' } })
 })
 
-test('dead letters are seen, and sent again', async () => {
-  const { id } = await opened.admin<{ id: string }>('POST', `${ACME}/webhooks`, {
-    url: 'http://127.0.0.1:9/hook',
-    events: ['user.*'],
+test.each(['webhooks', 'streams'])('dead letters of %s are seen, and sent again', async (kind) => {
+  const { id } = await opened.admin<{ id: string }>('POST', `${ACME}/${kind}`, {
+    ...{ url: `http://127.0.0.1:9/${kind}`, events: ['user.*'] },
+    ...(kind === 'streams' ? { method: 'push', audience: 'urn:sessions' } : {}),
   })
   const { key } = await opened.keyFor(ACME, ['scim:write', 'directory:read'])
   const scim = opened.instance.reach({ base: `${ORIGIN}/scim/v2/shop/prod/v2/acme`, key })
-  await scim('POST', '/Users', userBody('grace'))
+  await scim('POST', '/Users', userBody(`grace.of.${kind}`))
   await opened.admin('GET', `${ACME}/events`, undefined, key)
   await opened.database.run(
     `update webhook_deliveries set dead = true, attempts = 20, last_status = 503, last_error = '<b>too busy</b>'
@@ -120,15 +120,20 @@ test('dead letters are seen, and sent again', async () => {
      where id = $1::uuid`,
     [id],
   )
-  const page = `${ACME}/webhooks/${id}`
-  expect((await admin.get('')).text).toContain('is disabled: Took nothing for 5 days. 1 dead letter.')
+  const page = `${ACME}/${kind}/${id}`
+  expect((await admin.get('')).text).toContain(
+    `/${kind}/${id}">http://127.0.0.1:9/${kind}</a> is disabled: Took nothing for 5 days. 1 dead letter.`,
+  )
+  expect((await admin.get(PROD)).text).toContain(`<span class="badge bad">${kind.slice(0, -1)}</span>`)
   expect((await admin.get(ACME)).text).toContain('1 dead letter')
+  const other = kind === 'streams' ? 'webhooks' : 'streams'
+  expect((await admin.get(`${ACME}/${other}/${id}`)).status).toBe(404)
   const seen = (await admin.get(page)).text
   expect(seen).toContain('503 &lt;b&gt;too busy&lt;/b&gt;')
   expect(seen).toContain('given up')
   expect(locationOf(await admin.post(`${page}/enable`))).toBe(`${page}?done=enabled`)
   expect(locationOf(await admin.post(`${page}/replay`))).toBe(`${page}?done=replayed`)
-  expect(await lastDeed()).toMatchObject({ action: 'webhook.replayed', actor: 'admin' })
+  expect(await lastDeed()).toMatchObject({ action: `${kind.slice(0, -1)}.replayed`, actor: 'admin' })
   expect((await admin.get(page)).text).toContain('Nothing was given up.')
   expect((await admin.get(`${page}?state=pending`)).text).toContain('user.created')
   const { items } = await opened.admin<{ items: unknown[] }>('GET', `${page}/deliveries?state=pending`)

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { ACME, ADMIN_KEY, GLOBEX, openConsole, PROD, type TestConsole, type Visitor } from '../../support/console.ts'
 import type { Scim } from '../../support/gateway.ts'
 import { groupBody, idIn, ORIGIN, userBody } from '../../support/instances.ts'
@@ -11,6 +11,7 @@ let scimKey: string
 let user: string
 let group: string
 let webhook: string
+let stream: string
 let apiKey: { id: string; key: string }
 
 const HOSTILE = `"><script>alert('x')</script><img src=x onerror=alert(1)>`
@@ -29,6 +30,10 @@ beforeAll(async () => {
   })
   const hook = { url: `http://127.0.0.1:9/hook?x=${encodeURIComponent('<b>')}'"<script>`, description: HOSTILE }
   webhook = (await opened.admin<{ id: string }>('POST', `${ACME}/webhooks`, hook)).id
+  const audience = { method: 'poll', audience: HOSTILE, description: HOSTILE }
+  stream = (await opened.admin<{ id: string }>('POST', `${ACME}/streams`, audience)).id
+  const roleRules = [{ group: { pattern: 'Staff *' }, role: 'billing:read' }]
+  await opened.admin('PATCH', ACME, { settings: { roleRules } })
   user = await made('/Users', userBody(`${HOSTILE}@acme.example`, { displayName: HOSTILE, externalId: '00u1' }))
   group = await made('/Groups', groupBody(`Staff ${HOSTILE}`, [user]))
   await scim('globex')('POST', '/Users', userBody('secret.person@globex.example'))
@@ -53,6 +58,8 @@ const pages = (): string[] => [
   `${ACME}/api-keys`,
   `${ACME}/api-keys/${apiKey.id}`,
   `${ACME}/webhooks/${webhook}`,
+  `${ACME}/streams/${stream}`,
+  `${ACME}/brake/held`,
   `${ACME}/audit-log`,
   '/projects/shop/audit-log',
 ]
@@ -165,10 +172,20 @@ describe('what there is to see', () => {
     expect(back).toEqual(Array.from({ length: back[0] ?? 0 }, (_, i) => (back[0] ?? 0) - i))
   })
 
+  test('events of the tenant itself, of its keys and roles are told in words', async () => {
+    const happened = async () => words((await admin.get(`${ACME}/events`)).text)
+    await vi.waitFor(async () => expect(await happened()).toMatch(/Role billing:read was given to one user/))
+    expect(await happened()).toMatch(/The tenant was changed/)
+    const { id } = await opened.keyFor(ACME, ['scim:read'], { name: 'short-lived' })
+    await opened.admin('DELETE', `/api-keys/${id}`)
+    expect(await happened()).toMatch(/API key short-lived was revoked .*API key short-lived was created/)
+  })
+
   test('a user: attributes, groups, and what happened to it', async () => {
     const text = words((await admin.get(`${ACME}/users/${user}`)).text)
     expect(text).toMatch(/externalId 00u1/)
     expect(text).toMatch(/Groups Staff/)
+    expect(text).toMatch(/Roles billing:read What happened/)
     expect(text).toMatch(/was created .* user.created · position \d+ /)
     expect(text).not.toMatch(/group.created/)
     expect((await admin.get(`${ACME}/users/${group}`)).status).toBe(404)
@@ -194,7 +211,8 @@ describe('a key sees what it may, as on the admin API', () => {
 
   test('one for a tenant sees no other people, wherever it looks', async () => {
     const visitor = await opened.signIn((await opened.keyFor(ACME, ['admin', 'directory:read'])).key)
-    for (const path of [`${GLOBEX}/users`, `${GLOBEX}/events`, `${GLOBEX}/pause`, `${GLOBEX}/webhooks/${webhook}`]) {
+    const [users, events, pause] = [`${GLOBEX}/users`, `${GLOBEX}/events`, `${GLOBEX}/pause`]
+    for (const path of [users, events, pause, `${GLOBEX}/webhooks/${webhook}`, `${GLOBEX}/streams/${stream}`]) {
       const [got, posted] = [await visitor.get(path), await visitor.post(path, { paused: 'true' })]
       expect(got.status).toBeGreaterThanOrEqual(403)
       expect(posted.status).toBeGreaterThanOrEqual(403)

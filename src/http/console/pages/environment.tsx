@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { listApiKeys } from '../../../administration/api-keys.ts'
 import { changeEnvironment } from '../../../administration/environments.ts'
 import { expiringKeys } from '../../../administration/key-warnings.ts'
+import { listStreams } from '../../../administration/streams.ts'
 import { createTenant } from '../../../administration/tenants.ts'
 import { listWebhooks } from '../../../administration/webhooks.ts'
+import { holdingTenants } from '../../../repositories/held-events.ts'
 import { tenantSummaries } from '../../../repositories/summaries.ts'
 import { deadLetters, troubledEndpoints } from '../../../repositories/webhook-backlog.ts'
 import { environmentAt } from '../../admin/places.ts'
@@ -14,10 +16,10 @@ import { OVERVIEW } from '../here.ts'
 import { Badge, Card, cut, Form, Pager } from '../parts.tsx'
 import { pathTo } from '../paths.ts'
 import { KeysCard, NewKey } from './api-key-parts.tsx'
+import { EndpointsCard } from './endpoint-parts.tsx'
 import { TenantCards } from './overview.tsx'
 import { PauseAction } from './pause.tsx'
 import { SettingsCard } from './settings.tsx'
-import { WebhooksCard } from './webhook.tsx'
 
 const PATH = '/projects/:p/environments/:e'
 const TENANTS = 60
@@ -31,17 +33,19 @@ export function environmentPage(app: ConsoleApp): void {
     const { after } = queryOf(c, z.object({ after: z.uuid().optional(), done: z.string().optional() }))
     const { database } = c.var
     const path = pathTo(project.key, environment.key)
-    const [found, keys, webhooks, expiring, troubled] = await Promise.all([
+    const [found, keys, webhooks, streams, expiring, troubled, holding] = await Promise.all([
       tenantSummaries(database, [environment.id], { after, limit: TENANTS + 1 }),
       listApiKeys(database, scope, { after: undefined, limit: ROWS + 1 }),
       listWebhooks(database, scope, { after: undefined, limit: ROWS + 1 }),
+      listStreams(database, scope, { after: undefined, limit: ROWS + 1 }),
       expiringKeys(database, scope, ROWS),
       troubledEndpoints(database, [environment.id], undefined, ROWS),
+      holdingTenants(database, [environment.id], undefined, ROWS),
     ])
     const { page, last } = cut(found, TENANTS)
     const dead = await deadLetters(
       database,
-      webhooks.map(({ id }) => id),
+      [...webhooks, ...streams].map(({ id }) => id),
     )
     return c.render(
       <>
@@ -56,7 +60,7 @@ export function environmentPage(app: ConsoleApp): void {
           </p>
         </div>
         <Card title="Tenants">
-          <TenantCards tenants={page} path={path} among={{ expiring, troubled }} />
+          <TenantCards tenants={page} path={path} among={{ expiring, troubled, holding }} />
           <Pager next={last && `${path}?after=${last.id}`} first={after && path} />
           <details class="more">
             <summary>New tenant …</summary>
@@ -80,7 +84,8 @@ export function environmentPage(app: ConsoleApp): void {
         <KeysCard keys={keys} limit={ROWS} path={path}>
           <NewKey path={path} by={c.var.principal} />
         </KeysCard>
-        <WebhooksCard webhooks={webhooks} limit={ROWS} dead={dead} path={path} />
+        <EndpointsCard kind="webhooks" endpoints={webhooks} limit={ROWS} dead={dead} path={path} />
+        <EndpointsCard kind="streams" endpoints={streams} limit={ROWS} dead={dead} path={path} />
         <SettingsCard environment={environment.settings} />
       </>,
       { title: environment.key, crumbs: [OVERVIEW] },

@@ -7,7 +7,7 @@ import type { ConsoleApp } from '../console.tsx'
 import { queryOf } from '../forms.ts'
 import { Badge, Card, cut, Moment, Pager } from '../parts.tsx'
 import { CONSOLE, pathOf, pathTo } from '../paths.ts'
-import { lettersOf } from './webhook.tsx'
+import { lettersOf } from './endpoint-parts.tsx'
 
 const PROJECTS = 20
 
@@ -37,13 +37,27 @@ export function overviewPage(app: ConsoleApp): void {
   })
 }
 
-function Attention({ overview: { expiring, troubled } }: { overview: Overview }) {
+function Attention({ overview: { expiring, troubled, holding } }: { overview: Overview }) {
   const isOver = ({ expiresAt }: ApiKeyRow) => expiresAt !== null && expiresAt.getTime() <= Date.now()
-  if (expiring.length === 0 && troubled.length === 0)
-    return <p class="notice">Nothing needs a look: no key expires within 30 days, and every webhook gets through.</p>
+  if (expiring.length + troubled.length + holding.length === 0)
+    return (
+      <p class="notice">
+        Nothing needs a look: no key expires within 30 days, every webhook and stream gets through, and no leaver brake
+        holds.
+      </p>
+    )
   return (
     <Card title="Needs a look">
       <ul class="look">
+        {holding.map(({ id, name, projectId, environmentId, since, until }) => (
+          <li>
+            <Badge tone="bad">brake</Badge>
+            <span>
+              <a href={pathTo(projectId, environmentId, id)}>{name}</a> holds leavers since <Moment at={since} />; they
+              go by themselves <Moment at={until} />.
+            </span>
+          </li>
+        ))}
         {expiring.map((key) => (
           <li>
             <Badge tone={isOver(key) ? 'bad' : 'warn'}>API key</Badge>
@@ -55,9 +69,9 @@ function Attention({ overview: { expiring, troubled } }: { overview: Overview })
         ))}
         {troubled.map((endpoint) => (
           <li>
-            <Badge tone={endpoint.enabled ? 'warn' : 'bad'}>webhook</Badge>
+            <Badge tone={endpoint.enabled ? 'warn' : 'bad'}>{endpoint.isStream ? 'stream' : 'webhook'}</Badge>
             <span>
-              <a href={webhookPath(endpoint)}>{endpoint.url}</a> {troubleOf(endpoint)}
+              <a href={endpointPath(endpoint)}>{endpoint.name}</a> {troubleOf(endpoint)}
             </span>
           </li>
         ))}
@@ -66,8 +80,8 @@ function Attention({ overview: { expiring, troubled } }: { overview: Overview })
   )
 }
 
-const webhookPath = ({ projectId, environmentId, tenantId, id }: TroubledEndpoint): string =>
-  `${pathTo(projectId, environmentId, tenantId ?? undefined)}/webhooks/${id}`
+const endpointPath = ({ projectId, environmentId, tenantId, id, isStream }: TroubledEndpoint): string =>
+  `${pathTo(projectId, environmentId, tenantId ?? undefined)}/${isStream ? 'streams' : 'webhooks'}/${id}`
 
 function troubleOf({ enabled, disabledReason, failing, dead }: TroubledEndpoint): string {
   return [
@@ -94,11 +108,13 @@ function Environment(props: { project: string; one: EnvironmentOverview; among: 
   )
 }
 
-type Troubles = Pick<Overview, 'expiring' | 'troubled'>
+type Troubles = Pick<Overview, 'expiring' | 'holding' | 'troubled'>
 
 /** Tenants at a glance. @param path of their environment @param among what is wrong in it */
 export function TenantCards(props: { tenants: readonly TenantSummary[]; path: string; among: Troubles }) {
   const { tenants, path, among } = props
+  const troubled = (id: string, isStream: boolean) =>
+    among.troubled.some((one) => one.tenantId === id && one.isStream === isStream)
   const expires = (id: string) => among.expiring.some(({ scope }) => scope.kind === 'tenant' && scope.tenantId === id)
   return (
     <ul class="tenants">
@@ -109,7 +125,9 @@ export function TenantCards(props: { tenants: readonly TenantSummary[]; path: st
             <span class="badges">
               {tenant.paused && <Badge tone="warn">paused</Badge>}
               {expires(tenant.id) && <Badge tone="warn">key expires</Badge>}
-              {among.troubled.some(({ tenantId }) => tenantId === tenant.id) && <Badge tone="bad">webhook</Badge>}
+              {among.holding.some(({ id }) => id === tenant.id) && <Badge tone="bad">brake holds</Badge>}
+              {troubled(tenant.id, false) && <Badge tone="bad">webhook</Badge>}
+              {troubled(tenant.id, true) && <Badge tone="bad">stream</Badge>}
             </span>
             <br />
             <span class="quiet small num">{countsOf(tenant)}</span>

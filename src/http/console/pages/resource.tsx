@@ -21,7 +21,10 @@ const MEMBERS = 100
 /** The pages of a user and of a group: what is known of them, who belongs together, and what happened. */
 export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void {
   app.get(`${TENANT}/users/:id`, async (c) => {
-    const { tenantId, resource, here } = await found(c, dependencies, 'User')
+    const { tenant, resource, here, repositories } = await found(c, dependencies, 'User')
+    // Nothing is said of roles where no group gives any.
+    const roles =
+      tenant.settings.roleRules.length > 0 ? await repositories.roles.ofUser(String(resource.id)) : undefined
     const { groups = [], ...attributes } = resource
     return c.render(
       <>
@@ -30,19 +33,24 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
         </Head>
         <div class="two">
           <Attributes resource={attributes} />
-          <Card title="Groups">
-            <Belonging
-              none="In none."
-              links={(groups as readonly Resource[]).map((group) => ({
-                href: `${here.path}/groups/${group.value}`,
-                name: String(group.display ?? group.value),
-                note: group.type === 'indirect' ? 'through another' : undefined,
-              }))}
-            />
-          </Card>
+          <div class="rows">
+            <Card title="Groups">
+              <Belonging
+                none="In none."
+                links={(groups as readonly Resource[]).map((group) => ({
+                  href: `${here.path}/groups/${group.value}`,
+                  name: String(group.display ?? group.value),
+                  note: group.type === 'indirect' ? 'through another' : undefined,
+                }))}
+              />
+            </Card>
+            {roles && (
+              <Card title="Roles">{roles.length === 0 ? <p class="quiet">None.</p> : <Roles roles={roles} />}</Card>
+            )}
+          </div>
         </div>
         <Happened
-          {...(await happened(c, tenantId, resource))}
+          {...(await happened(c, tenant.id, resource))}
           tenant={here.path}
           page={`${here.path}/users/${resource.id}`}
         />
@@ -52,7 +60,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
   })
 
   app.get(`${TENANT}/groups/:id`, async (c) => {
-    const { tenantId, resource, here, repositories } = await found(c, dependencies, 'Group')
+    const { tenant, resource, here, repositories } = await found(c, dependencies, 'Group')
     const groupId = String(resource.id)
     const { after: memberId } = queryOf(c, z.object({ after: z.uuid().optional() }))
     const after = memberId === undefined ? undefined : { groupId, memberId }
@@ -60,7 +68,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
     const { page, last } = cut(members, MEMBERS)
     const names = await labelsOf(
       c.var.database,
-      tenantId,
+      tenant.id,
       page.map((member) => member.memberId),
     )
     const path = `${here.path}/groups/${groupId}`
@@ -81,7 +89,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
             <Pager next={last && `${path}?after=${last.memberId}`} first={memberId && path} older="More members" />
           </Card>
         </div>
-        <Happened {...(await happened(c, tenantId, resource))} tenant={here.path} page={path} />
+        <Happened {...(await happened(c, tenant.id, resource))} tenant={here.path} page={path} />
       </>,
       {
         title: String(resource.displayName),
@@ -98,7 +106,7 @@ async function found(c: ConsoleContext, dependencies: Dependencies, name: 'User'
   const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
   if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
   const here: Here = await hereOf(c)
-  return { tenantId: tenant.id, repositories, resource: shown(row, type, tenant.baseUrl), here }
+  return { tenant, repositories, resource: shown(row, type, tenant.baseUrl), here }
 }
 
 const happened = (c: ConsoleContext, tenantId: string, { id }: Resource) =>
@@ -133,6 +141,18 @@ function Belonging({ links, none }: { links: readonly Link[]; none: string }) {
       {links.map(({ href, name, note }) => (
         <li>
           <a href={href}>{name}</a> {note && <span class="quiet small">{note}</span>}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function Roles({ roles }: { roles: readonly { readonly key: string }[] }) {
+  return (
+    <ul class="plain">
+      {roles.map(({ key }) => (
+        <li>
+          <code>{key}</code>
         </li>
       ))}
     </ul>

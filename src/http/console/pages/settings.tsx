@@ -58,6 +58,8 @@ function sourceOf(name: Name, environment: EnvironmentSettings, tenant: TenantSe
 
 function textOf(value: unknown): string {
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  if (!Array.isArray(value)) return String(value)
-  return value.length === 0 ? 'none' : value.map((one) => (typeof one === 'string' ? one : one.name)).join(', ')
+  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map((one) => one.name ?? textOf(one)).join('; ')
+  if (typeof value !== 'object' || value === null) return String(value)
+  const parts = Object.entries(value).map(([name, one]) => `${name} ${textOf(one)}`)
+  return parts.join(', ')
 }

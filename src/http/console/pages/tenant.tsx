@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { listApiKeys } from '../../../administration/api-keys.ts'
 import { expiringKeys } from '../../../administration/key-warnings.ts'
+import { listStreams } from '../../../administration/streams.ts'
 import { changeTenant } from '../../../administration/tenants.ts'
 import { listWebhooks } from '../../../administration/webhooks.ts'
 import { eventsByHour } from '../../../repositories/latest-events.ts'
@@ -14,13 +15,14 @@ import { done, fieldsOf } from '../forms.ts'
 import { hereOf } from '../here.ts'
 import { Badge, Card, Copy, Tile } from '../parts.tsx'
 import { KeysCard, NewKey } from './api-key-parts.tsx'
+import { BrakeCard, BrakeState, brakeOf } from './brake.tsx'
+import { EndpointsCard } from './endpoint-parts.tsx'
 import { eventsWithNames } from './events.tsx'
 import { Hours } from './hours.tsx'
 import { PauseAction } from './pause.tsx'
 import { FindUsers } from './people.tsx'
 import { SettingsCard } from './settings.tsx'
 import { Timeline } from './timeline.tsx'
-import { WebhooksCard } from './webhook.tsx'
 
 const ROWS = 20
 const EVENTS = 12
@@ -29,19 +31,22 @@ const HOURS = 24
 /** The page of a tenant: how it is, how it is reached, and what has happened lately. */
 export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 'config'>): void {
   app.get(TENANT, async (c) => {
-    const { project, environment, tenant, scope } = await tenantHere(c)
+    const here = await tenantHere(c)
+    const { project, environment, tenant, scope } = here
     const { path, crumbs } = await hereOf(c)
     const { database } = c.var
-    const [[summary], keys, webhooks, expiring, hours] = await Promise.all([
+    const [[summary], keys, webhooks, streams, expiring, hours, brake] = await Promise.all([
       tenantSummaries(database, [environment.id], { only: tenant.id, limit: 1 }),
       listApiKeys(database, scope, { after: undefined, limit: ROWS + 1 }),
       listWebhooks(database, scope, { after: undefined, limit: ROWS + 1 }),
+      listStreams(database, scope, { after: undefined, limit: ROWS + 1 }),
       expiringKeys(database, scope, ROWS),
       eventsByHour(database, tenant.id, HOURS),
+      brakeOf(c, here),
     ])
     const dead = await deadLetters(
       database,
-      webhooks.map(({ id }) => id),
+      [...webhooks, ...streams].map(({ id }) => id),
     )
     const letters = [...dead.values()].reduce((sum, one) => sum + one, 0)
     const { users = 0, activeUsers = 0, groups = 0 } = summary ?? {}
@@ -51,6 +56,7 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
       <>
         <div class="head">
           <h1>{tenant.name}</h1>
+          {brake.status.state === 'engaged' && <BrakeState state="engaged" />}
           {tenant.paused && <Badge tone="warn">paused</Badge>}
           {!tenant.paused && (project.paused || environment.paused) && (
             <Badge tone="warn">paused with what is around it</Badge>
@@ -66,6 +72,15 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
           <Tile number={expiring.length} label="keys expire soon" tone={expiring.length > 0 ? 'warn' : 'plain'} />
           <Tile number={letters} label="dead letters" tone={letters > 0 ? 'bad' : 'plain'} />
         </div>
+        <BrakeCard {...brake} path={path}>
+          {people === undefined ? (
+            <NotForThisKey />
+          ) : (
+            <p>
+              <a href={`${path}/brake/held`}>Who would leave, by name</a>
+            </p>
+          )}
+        </BrakeCard>
         <Card title="Events by the hour">
           <Hours counts={hours} />
         </Card>
@@ -90,7 +105,8 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
         <KeysCard keys={keys} limit={ROWS} path={path}>
           <NewKey path={path} by={c.var.principal} />
         </KeysCard>
-        <WebhooksCard webhooks={webhooks} limit={ROWS} dead={dead} path={path} />
+        <EndpointsCard kind="webhooks" endpoints={webhooks} limit={ROWS} dead={dead} path={path} />
+        <EndpointsCard kind="streams" endpoints={streams} limit={ROWS} dead={dead} path={path} />
         <SettingsCard environment={environment.settings} tenant={tenant.settings} />
       </>,
       { title: tenant.key, crumbs: crumbs.slice(0, -1) },

@@ -16,6 +16,15 @@ const VERBS: Readonly<Record<string, Shown>> = {
   updated: { tone: 'plain', verb: 'was changed' },
   member_added: { tone: 'good', verb: 'got' },
   member_removed: { tone: 'warn', verb: 'lost' },
+  assigned: { tone: 'good', verb: 'was given to' },
+  unassigned: { tone: 'warn', verb: 'was taken from' },
+  paused: { tone: 'warn', verb: 'was paused' },
+  resumed: { tone: 'good', verb: 'was resumed' },
+  rotated: { tone: 'plain', verb: 'was rotated' },
+  revoked: { tone: 'bad', verb: 'was revoked' },
+  engaged: { tone: 'bad', verb: 'holds leavers' },
+  warned: { tone: 'warn', verb: 'warned of leavers' },
+  released: { tone: 'good', verb: 'let go what it held' },
 }
 
 interface Change {
@@ -35,7 +44,7 @@ export function Timeline(props: { events: readonly LoggedEvent[]; labels: Readon
         return (
           <li class={tone}>
             <Subject event={event} label={labels.get(event.resourceId)} changes={changes} path={path} /> {verb}{' '}
-            {membersIn(changes)}
+            {peopleIn(changes)}
             <br />
             <span class="when">
               <Moment at={event.occurredAt} /> · {event.type} · position {event.position} · by{' '}
@@ -52,6 +61,11 @@ export function Timeline(props: { events: readonly LoggedEvent[]; labels: Readon
 interface Changes {
   readonly changed?: readonly Change[]
   readonly members?: readonly string[]
+  /** Of who got or lost a role, and the role. */
+  readonly users?: readonly string[]
+  readonly role?: string
+  /** Of what happened to an API key. */
+  readonly key?: { readonly name: string }
   readonly before?: Readonly<Record<string, unknown>>
   readonly after?: Readonly<Record<string, unknown>>
 }
@@ -71,20 +85,24 @@ function nameIn({ before, after }: Changes): string | undefined {
 /** A resource by its name: a link where it is still there. */
 function Subject(props: { event: LoggedEvent; label: string | undefined; changes: Changes; path: string }) {
   const { event, label, changes, path } = props
-  const { resourceType, resourceId } = event
+  const { type, resourceType, resourceId } = event
+  if (type.startsWith('brake.')) return <>The leaver brake</>
+  if (type.startsWith('tenant.')) return <>The tenant</>
   const collection = { User: 'users', Group: 'groups' }[resourceType]
+  const name = changes.key?.name ?? changes.role ?? label ?? nameIn(changes) ?? resourceId
   const words = (
     <>
-      {resourceType} <strong>{label ?? nameIn(changes) ?? resourceId}</strong>
+      {changes.key === undefined ? resourceType : 'API key'} <strong>{name}</strong>
     </>
   )
   if (collection === undefined || label === undefined) return words
   return <a href={`${path}/${collection}/${resourceId}`}>{words}</a>
 }
 
-function membersIn({ members }: Changes): string {
-  if (members === undefined) return ''
-  return members.length === 1 ? 'one member' : `${members.length.toLocaleString('en')} members`
+function peopleIn({ members, users }: Changes): string {
+  const [ids, one] = users === undefined ? [members, 'member'] : [users, 'user']
+  if (ids === undefined) return ''
+  return ids.length === 1 ? `one ${one}` : `${ids.length.toLocaleString('en')} ${one}s`
 }
 
 function Details({ changes: { changed = [] } }: { changes: Changes }) {

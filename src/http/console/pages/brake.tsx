@@ -1,0 +1,203 @@
+import type { PropsWithChildren } from 'hono/jsx'
+import { z } from 'zod'
+import { type BrakeStatus, brakeStatus, listHeld, releaseBrake } from '../../../administration/brake.ts'
+import { effectiveSettings, type LeaverBrake } from '../../../context/settings.ts'
+import type { HeldItem } from '../../../repositories/held-events.ts'
+import { labelsOf } from '../../../repositories/summaries.ts'
+import { heldCursor } from '../../admin/brake.ts'
+import type { TenantPlace } from '../../admin/places.ts'
+import { plainText } from '../../admin/schemas.ts'
+import type { ConsoleApp } from '../console.tsx'
+import { needsPeople, TENANT, tenantHere } from '../directory.ts'
+import type { ConsoleContext } from '../env.ts'
+import { done, fieldsOf, queryOf } from '../forms.ts'
+import { hereOf } from '../here.ts'
+import { Badge, Card, cut, Form, Moment, Pager, Table } from '../parts.tsx'
+
+const ROWS = 50
+
+/** `…/brake/held` of a tenant: who would leave by what the leaver brake holds; and the form that lets it go. */
+export function brakePages(app: ConsoleApp): void {
+  app.get(`${TENANT}/brake/held`, async (c) => {
+    needsPeople(c)
+    const place = await tenantHere(c)
+    const { path, crumbs } = await hereOf(c)
+    const { after } = queryOf(c, z.object({ after: heldCursor.optional() }))
+    const { database } = c.var
+    const { tenant } = place
+    const brake = await brakeOf(c, place)
+    const { page, last } = cut(await listHeld(database, tenant.id, { after, limit: ROWS + 1 }), ROWS)
+    const ids = page.flatMap(({ who, group }) => [who.id, ...(group === null ? [] : [group.id])])
+    const there = await labelsOf(database, tenant.id, ids.filter(isResourceId))
+    const here = `${path}/brake/held`
+    return c.render(
+      <>
+        <h1>Held by the leaver brake</h1>
+        <BrakeCard {...brake} path={path} />
+        <Card title="Who would leave">
+          {page.length === 0 ? <p class="quiet">Nobody.</p> : <Held items={page} there={there} path={path} />}
+          <Pager next={last && `${here}?after=${last.id}`} first={after && here} />
+        </Card>
+      </>,
+      { title: 'Leaver brake', crumbs },
+    )
+  })
+
+  app.post(`${TENANT}/brake/release`, async (c) => {
+    const { scope } = await tenantHere(c)
+    const { path } = await hereOf(c)
+    const { note } = fieldsOf(c.var.form, z.object({ note: plainText.optional() }))
+    await releaseBrake(c.var.administration, scope, note)
+    return done(c, path, 'let-go')
+  })
+}
+
+/** How the leaver brake of a tenant stands, for its card. */
+export async function brakeOf(c: ConsoleContext, { tenant, environment }: TenantPlace) {
+  const { leaverBrake: settings } = effectiveSettings(environment.settings, tenant.settings)
+  const status = await brakeStatus(c.var.database, tenant.id, settings)
+  return { settings, status }
+}
+
+/** How the brake stands, and the form that lets go; before it `children`, while it holds. @param path of the tenant */
+export function BrakeCard(props: PropsWithChildren<{ settings: LeaverBrake; status: BrakeStatus; path: string }>) {
+  const { settings, status, path, children } = props
+  const { state, since, until, held, leavers, users } = status
+  if (state === 'off')
+    return (
+      <Card title="Leaver brake" aside={<Badge>off</Badge>}>
+        <p class="quiet">However many people leave at a time, the application is told at once.</p>
+      </Card>
+    )
+  return (
+    <Card title="Leaver brake" aside={<BrakeState state={state} />}>
+      <dl class="facts">
+        {since && until && (
+          <>
+            <dt>Holds</dt>
+            <dd>
+              {count(held, 'event')} since <Moment at={since} />
+            </dd>
+            <dt>Goes by itself</dt>
+            <dd>
+              <Moment at={until} />
+            </dd>
+          </>
+        )}
+        <dt>Left lately</dt>
+        <dd>
+          {count(leavers, 'person', 'people')} of {count(users, 'user')} within{' '}
+          {count(settings.windowMinutes, 'minute')}
+        </dd>
+        {settings.mode !== 'off' && (
+          <>
+            <dt>Too many are</dt>
+            <dd>
+              {limitOf(settings)}; then it {settings.mode === 'hold' ? 'holds' : 'warns'}
+            </dd>
+          </>
+        )}
+      </dl>
+      {state === 'engaged' && (
+        <>
+          <br />
+          {children}
+          <Release path={path} />
+        </>
+      )}
+    </Card>
+  )
+}
+
+function Release({ path }: { path: string }) {
+  return (
+    <details class="more">
+      <summary>Let it go …</summary>
+      <Form action={`${path}/brake/release`} class="fields">
+        <p class="small">
+          All that is held goes to the application, and leavers are counted anew. It cannot be undone.
+        </p>
+        <label>
+          Note
+          <input name="note" maxlength={1000} placeholder="end of the season" />
+          <small>Why, for the audit trail and the log; may be empty.</small>
+        </label>
+        <button type="submit" class="main">
+          Let it go
+        </button>
+      </Form>
+    </details>
+  )
+}
+
+/** The state of a brake in a word. */
+export function BrakeState({ state }: { state: Exclude<BrakeStatus['state'], 'off'> }) {
+  if (state === 'watching') return <Badge tone="good">watches</Badge>
+  return state === 'engaged' ? <Badge tone="bad">brake holds</Badge> : <Badge tone="warn">letting go</Badge>
+}
+
+function limitOf({ count: most, percent }: LeaverBrake): string {
+  return [
+    ...(most === undefined ? [] : [`more than ${most.toLocaleString('en')}`]),
+    ...(percent === undefined ? [] : [`more than ${percent} %`]),
+  ].join(' or ')
+}
+
+const count = (n: number, one: string, many = `${one}s`): string => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
+
+function Held(props: { items: readonly HeldItem[]; there: ReadonlyMap<string, string>; path: string }) {
+  const { items, there, path } = props
+  return (
+    <Table head={['Who', 'What', 'When', 'By']} label="Who would leave">
+      {items.map(({ who, type, group, role, occurredAt, actor }) => (
+        <tr>
+          <td class="long">
+            <Name of={who} there={there} path={path} />
+          </td>
+          <td class="long">
+            {type}
+            {group && (
+              <>
+                {' '}
+                <Name of={{ ...group, type: 'Group', userName: null }} there={there} path={path} />
+              </>
+            )}
+            {role !== null && (
+              <>
+                {' '}
+                <code>{role}</code>
+              </>
+            )}
+          </td>
+          <td>
+            <Moment at={occurredAt} />
+          </td>
+          <td>
+            <code>{actor}</code>
+          </td>
+        </tr>
+      ))}
+    </Table>
+  )
+}
+
+/** Somebody by name, or a group: a link where it is still there. */
+function Name(props: { of: HeldItem['who']; there: ReadonlyMap<string, string>; path: string }) {
+  const { of, there, path } = props
+  const name = of.displayName ?? of.userName ?? of.id
+  const collection = { User: 'users', Group: 'groups' }[of.type]
+  return (
+    <>
+      {collection !== undefined && there.has(of.id) ? <a href={`${path}/${collection}/${of.id}`}>{name}</a> : name}
+      {of.userName !== null && of.userName !== name && (
+        <>
+          <br />
+          <span class="quiet small">{of.userName}</span>
+        </>
+      )}
+    </>
+  )
+}
+
+/** Members may be called anything by those who sent them. */
+const isResourceId = (id: string): boolean => z.uuid().safeParse(id).success
