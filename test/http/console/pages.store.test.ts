@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ACME, ADMIN_KEY, GLOBEX, openConsole, PROD, type TestConsole, type Visitor } from '../../support/console.ts'
 import type { Scim } from '../../support/gateway.ts'
 import { groupBody, idIn, ORIGIN, userBody } from '../../support/instances.ts'
@@ -174,8 +174,10 @@ describe('what there is to see', () => {
 
   test('events of the tenant itself, of its keys and roles are told in words', async () => {
     const happened = async () => words((await admin.get(`${ACME}/events`)).text)
-    await vi.waitFor(async () => expect(await happened()).toMatch(/Role billing:read was given to one user/))
-    expect(await happened()).toMatch(/The tenant was changed/)
+    await opened.admin('PATCH', ACME, { paused: true })
+    await opened.admin('PATCH', ACME, { paused: false })
+    await made('/Groups', groupBody('Staff of one', [await made('/Users', userBody('new.hire'))]))
+    expect(await happened()).toMatch(/Role billing:read was given to one user .* The tenant was resumed/)
     const { id } = await opened.keyFor(ACME, ['scim:read'], { name: 'short-lived' })
     await opened.admin('DELETE', `/api-keys/${id}`)
     expect(await happened()).toMatch(/API key short-lived was revoked .*API key short-lived was created/)

@@ -61,8 +61,8 @@ export function Timeline(props: { events: readonly LoggedEvent[]; labels: Readon
 interface Changes {
   readonly changed?: readonly Change[]
   readonly members?: readonly string[]
-  /** Of who got or lost a role, and the role. */
-  readonly users?: readonly string[]
+  /** Of who got or lost a role, and the role; of a brake how many there are. */
+  readonly users?: readonly string[] | number
   readonly role?: string
   /** Of what happened to an API key. */
   readonly key?: { readonly name: string }
@@ -101,7 +101,7 @@ function Subject(props: { event: LoggedEvent; label: string | undefined; changes
 
 function peopleIn({ members, users }: Changes): string {
   const [ids, one] = users === undefined ? [members, 'member'] : [users, 'user']
-  if (ids === undefined) return ''
+  if (ids === undefined || typeof ids === 'number') return ''
   return ids.length === 1 ? `one ${one}` : `${ids.length.toLocaleString('en')} ${one}s`
 }
 
