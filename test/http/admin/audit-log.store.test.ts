@@ -136,6 +136,17 @@ const STEPS: readonly Step[] = [
       ['DELETE', hook, at, undefined, 'webhook.deleted'],
     ]
   }),
+  ...KEYS.slice(2).flatMap(([template, path]): Step[] => {
+    const [stream, at] = [`${template}/streams/{s}`, `${path}/streams/{k}`]
+    const push = { method: 'push', url: 'https://sets.invalid/', audience: 'https://sets.invalid/' }
+    return [
+      ['POST', `${template}/streams`, `${path}/streams`, push, 'stream.created'],
+      ['PATCH', stream, at, { enabled: false }, 'stream.changed'],
+      ['POST', `${stream}/test`, `${at}/test`, {}, 'stream.tested'],
+      ['POST', `${stream}/replay`, `${at}/replay`, { dead: true }, 'stream.replayed'],
+      ['DELETE', stream, at, undefined, 'stream.deleted'],
+    ]
+  }),
   ['POST', '/projects/{p}/environments/{e}/tenants/{t}/brake/release', `${T}/brake/release`, {}, 'brake.released'],
   ['DELETE', '/projects/{p}/environments/{e}/tenants/{t}', T, undefined, 'tenant.deleted'],
   ['DELETE', '/projects/{p}/environments/{e}', E, undefined, 'environment.deleted'],
@@ -157,7 +168,7 @@ describe('SEC-14 the audit log', () => {
     if (action === 'brake.released') await hold()
     const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{k}', key.id), body)
     expect(answer.status).toBeLessThan(300)
-    if (/\/(?:api-keys|webhooks)$/.test(path)) key.id = answer.body.id ?? ''
+    if (/\/(?:api-keys|webhooks|streams)$/.test(path)) key.id = answer.body.id ?? ''
     if (answer.body?.key?.startsWith('rck_')) key.secrets.push(answer.body.key)
     const entry = await newest()
     expect(entry).toMatchObject({ action, actor: 'admin', requestId: 'request-1' })
@@ -172,8 +183,9 @@ describe('SEC-14 the audit log', () => {
     const { body } = await api.send<{ paths: Record<string, object> }>('GET', '/openapi.json')
     const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
       Object.keys(methods)
-        // A sign-in check changes nothing; what an import changes stands in the tenant's own log of events.
-        .filter((method) => method !== 'get' && !/\/(?:sign-in-checks|import)$/.test(path))
+        // A sign-in check changes nothing, a receiver's poll nothing of the control plane; what an import changes stands in the
+        // tenant's own log of events.
+        .filter((method) => method !== 'get' && !/\/(?:sign-in-checks|import|poll)$/.test(path))
         .map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect([...new Set(STEPS.map(([method, template]) => `${method} ${template}`))].sort()).toEqual(routes.sort())
