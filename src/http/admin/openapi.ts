@@ -14,6 +14,10 @@ const TAGS = [
   { name: 'Directory', description: 'What the application itself reads of a tenant.' },
   { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },
   { name: 'Webhooks', description: 'Where events are sent, what was not taken, and how it is sent again.' },
+  {
+    name: 'Streams of Security Event Tokens',
+    description: 'Events as signed tokens, pushed or fetched: of SCIM, and of sessions that are to end.',
+  },
   { name: 'Leaver brake', description: 'What is kept back when too many people leave at a time, and who lets it go.' },
   { name: 'Export and import', description: "A tenant's directory on its way from one gateway to another." },
   { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },

@@ -331,7 +331,7 @@ test('what is not the caller’s fault goes through to the application', async (
       database: failing,
       config: { trustProxy: false },
       control: api.control,
-      deliveries: idleDeliveries(failing),
+      deliveries: idleDeliveries(api.database),
     }),
   )
   const answer = await around.request('/api/v1/projects', { headers: { Authorization: `Bearer ${ADMIN}` } })
