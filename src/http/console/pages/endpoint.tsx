@@ -174,7 +174,7 @@ function Waiting(props: { rows: readonly WaitingDelivery[]; state: 'dead' | 'pen
               <td class="num">{row.position}</td>
               <td class="num">{row.attempts}</td>
               <td>{[row.lastStatus, row.lastError].filter((part) => part !== null).join(' ')}</td>
-              <td>{row.state === 'dead' ? 'given up' : <Moment at={row.dueAt} never="behind another event" />}</td>
+              <td>{row.state === 'dead' ? 'given up' : <Due at={row.dueAt} />}</td>
             </tr>
           ))}
         </Table>
@@ -186,3 +186,7 @@ function Waiting(props: { rows: readonly WaitingDelivery[]; state: 'dead' | 'pen
     </Card>
   )
 }
+
+/** When it is sent next. What is overdue waits until the endpoint takes anything again. */
+const Due = ({ at }: { at: number | null }) =>
+  at !== null && at <= Date.now() ? <>due</> : <Moment at={at} never="behind another event" />
