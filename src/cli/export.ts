@@ -5,7 +5,7 @@ import { answered, type Connection, connected, type GlobalOptions } from './conn
 import { CliError, EXIT } from './failure.ts'
 import { type Io, print } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
-import { type Begun, begun, FORMAT, type Line } from './transfer-file.ts'
+import { type Begun, begun, FORMAT, keepHeapSmall, type Line } from './transfer-file.ts'
 
 const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 const RECORDS_AT_ONCE = 500
@@ -18,6 +18,7 @@ export function exportCommand(program: Command, io: Io): void {
     .argument('<tenant>', 'key or id')
     .argument('<file>', 'NDJSON; one that was broken off is gone on with. /dev/stdout works too')
     .action((t: string, file: string, _: unknown, command: Command) => {
+      keepHeapSmall()
       const options = command.optsWithGlobals<GlobalOptions>()
       return connected(options, io, async (connection) => {
         const done = await exportTo(file, t, connection, progressOn(io.err))

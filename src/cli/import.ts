@@ -5,7 +5,7 @@ import { answered, type Connection, connected, type GlobalOptions } from './conn
 import { CliError, EXIT } from './failure.ts'
 import { type Io, print, sheet } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
-import { linesOf, type Numbered } from './transfer-file.ts'
+import { keepHeapSmall, linesOf, type Numbered } from './transfer-file.ts'
 
 const IMPORT = '/projects/{p}/environments/{e}/tenants/{t}/import'
 const RECORDS_AT_ONCE = 500
@@ -26,6 +26,7 @@ export function importCommand(program: Command, io: Io): void {
       1,
     )
     .action((t: string, file: string, _: unknown, command: Command) => {
+      keepHeapSmall()
       const { fromLine, ...options } = command.optsWithGlobals<GlobalOptions & { fromLine: number }>()
       return connected(options, io, async (connection) => {
         const done = await importFrom(file, t, fromLine, connection, progressOn(io.err))

@@ -72,7 +72,7 @@ test('sends what is there, then what happens; one who comes back goes on where h
   const start = performance.now()
   await tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))
   expect(await waiting).toMatchObject({ id: '2', data: { type: 'user.deactivated', position: 2 } })
-  expect(performance.now() - start).toBeLessThan(1_000)
+  expect(performance.now() - start).toBeLessThan(5_000)
   stream.leave()
 
   await tenant.scim('DELETE', `/Users/${id}`)

@@ -181,7 +181,7 @@ test('EV-15 killed twenty times under load, the server has lost nothing that it 
   } finally {
     await database.close()
   }
-}, 180_000)
+}, 600_000)
 
 // The embedded engine lives and dies with its process, which is what the test above is about.
 describe.runIf(engineName() === 'postgres')('a database that goes and comes back', () => {
