@@ -83,7 +83,9 @@ async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
       size += chunk.length
       if (size >= MAX_ANSWER_BYTES) break
     }
-  } catch {}
+  } catch {
+    // Cut off: what has come will do.
+  }
   return Buffer.concat(chunks).toString('utf8')
 }
 
