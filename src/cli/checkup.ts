@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { type Config, ConfigError, loadConfig } from '../config.ts'
 import { CannotOpen } from '../db/errors.ts'
 import { type Inspection, inspectDatabase } from '../db/inspect.ts'
@@ -57,8 +57,7 @@ function configuration(env: Patient['env']): { config: Config | undefined; findi
 
 async function database(config: Config, gatewayAnswers: boolean): Promise<Finding[]> {
   const { databaseUrl, dataDir } = config
-  if (databaseUrl === undefined && !existsSync(join(dataDir, 'database')))
-    return [{ check: 'database', state: 'skipped', found: `there is none in ${dataDir} yet; the first start makes it` }]
+  if (databaseUrl === undefined && !existsSync(join(dataDir, 'database'))) return [notThere(dataDir)]
   try {
     const opened = await openAsItIs(config)
     try {
@@ -70,6 +69,21 @@ async function database(config: Config, gatewayAnswers: boolean): Promise<Findin
     if (!(error instanceof CannotOpen)) throw error
     return [unopened(error.message, databaseUrl !== undefined, gatewayAnswers)]
   }
+}
+
+/** There is no embedded database yet; but can there be one? */
+function notThere(dataDir: string): Finding {
+  const check = 'database'
+  let nearest = resolve(dataDir)
+  while (!existsSync(nearest)) nearest = dirname(nearest)
+  try {
+    // What is no folder has nothing of this name in it.
+    accessSync(`${nearest}/.`, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const mend = 'set DATA_DIR to a folder in which this account may write'
+    return { check, state: 'wrong', found: `there can be none in ${dataDir}: ${(error as Error).message}`, mend }
+  }
+  return { check, state: 'skipped', found: `there is none in ${dataDir} yet; the first start makes it` }
 }
 
 function unopened(found: string, isPostgres: boolean, gatewayAnswers: boolean): Finding {

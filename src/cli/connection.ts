@@ -49,11 +49,16 @@ function remote(origin: string, key: string | undefined): AdminClient {
   return adminClient({
     origin,
     key,
-    fetch: (request) =>
-      fetch(request).catch((error: Error) => {
+    fetch: async (request) => {
+      const response = await fetch(request).catch((error: Error) => {
         const reason = error.cause instanceof Error ? error.cause.message || error.cause.name : error.message
         throw new CliError(EXIT.unreachable, `the gateway at ${new URL(origin).origin} cannot be reached: ${reason}`)
-      }),
+      })
+      // A proxy or a site that has a page for every address.
+      if (response.ok && response.headers.get('content-type')?.startsWith('text/html'))
+        throw new CliError(EXIT.unreachable, `what answers at ${origin} is no gateway, but a page for browsers`)
+      return response
+    },
   })
 }
 

@@ -22,9 +22,8 @@ export function exportCommand(program: Command, io: Io): void {
       const options = command.optsWithGlobals<GlobalOptions>()
       return connected(options, io, async (connection) => {
         const done = await exportTo(file, t, connection, progressOn(io.err))
-        print(io, options.json, done, ({ tenant, records }) =>
-          isStream(file) ? '' : `${tenant}: ${records} records\n`,
-        )
+        // Where the records went to standard output, nothing else may.
+        if (!isStream(file)) print(io, options.json, done, ({ tenant, records }) => `${tenant}: ${records} records\n`)
       })
     })
 }

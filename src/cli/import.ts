@@ -7,7 +7,8 @@ import { type Io, print, sheet } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { keepHeapSmall, linesOf, type Numbered } from './transfer-file.ts'
 
-const IMPORT = '/projects/{p}/environments/{e}/tenants/{t}/import'
+const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+const IMPORT = `${TENANT}/import` as const
 const RECORDS_AT_ONCE = 500
 /** Well below what the gateway takes at once. */
 const BYTES_AT_ONCE = 4 * 1_048_576
@@ -36,6 +37,8 @@ export function importCommand(program: Command, io: Io): void {
 }
 
 async function importFrom(file: string, t: string, fromLine: number, connection: Connection, progress: Progress) {
+  const { client, place } = connection
+  const tenant = await answered(client.GET(TENANT, { params: { path: { ...place, t } } }))
   const size = (await stat(file).catch(() => undefined))?.size
   const sum = { created: 0, changed: 0, unchanged: 0, members: 0 }
   let records = 0
@@ -46,7 +49,7 @@ async function importFrom(file: string, t: string, fromLine: number, connection:
       if (wanted.length > 0) add(sum, await give(wanted, t, connection))
       records += batch.filter(({ line }) => isRecord(line)).length
       last = batch.at(-1)
-      progress.show(size ? (last?.bytes ?? 0) / size : undefined, `${t}: ${records} records`)
+      progress.show(size ? (last?.bytes ?? 0) / size : undefined, `${tenant.key}: ${records} records`)
     }
   } finally {
     progress.end()
@@ -58,7 +61,7 @@ async function importFrom(file: string, t: string, fromLine: number, connection:
       `${file} is not whole, and its ${lines} lines were taken: export to it again, and import from line ${lines + 1}`,
     )
   }
-  return { tenant: t, file, records, ...sum }
+  return { tenant: tenant.key, file, records, ...sum }
 }
 
 type RecordLine = Numbered & { readonly line: Schemas['TransferRecord'] }

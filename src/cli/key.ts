@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Schemas } from '../client/index.ts'
 import { allOf, answered, type Connection, connected, type GlobalOptions, listed } from './connection.ts'
+import { CliError, EXIT } from './failure.ts'
 import { type Io, print, sheet, table } from './io.ts'
 
 const SCOPES = ['instance', 'project', 'environment', 'tenant'] as const
@@ -97,9 +98,13 @@ const PATHS = {
   tenant: '/projects/{p}/environments/{e}/tenants/{t}/api-keys',
 } as const
 
+/** @throws {CliError} where --tenant and --scope say different things: a key for more than was meant is not to be made */
 function keysOf({ scope, tenant }: KeyOptions, { place }: Connection) {
-  const path = PATHS[scope ?? (tenant === undefined ? 'environment' : 'tenant')]
-  return { path, params: { path: { ...place, t: tenant ?? '' } } }
+  const kind = scope ?? (tenant === undefined ? 'environment' : 'tenant')
+  if (kind === 'tenant' && tenant === undefined) throw new CliError(EXIT.usage, '--scope tenant takes --tenant too')
+  if (kind !== 'tenant' && tenant !== undefined)
+    throw new CliError(EXIT.usage, `--tenant names one tenant, and --scope ${kind} more than that; give one of them`)
+  return { path: PATHS[kind], params: { path: { ...place, t: tenant ?? '' } } }
 }
 
 function oneKey(options: KeyOptions, connection: Connection, k: string) {

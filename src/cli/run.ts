@@ -1,16 +1,20 @@
+import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
-import { migrateDatabase } from '../db/open.ts'
+import { migratePostgres } from '../db/migrate.ts'
 import { serve } from '../serve.ts'
 import { brakeCommands } from './brake.ts'
 import type { GlobalOptions } from './connection.ts'
 import { doctorCommand } from './doctor.ts'
 import { exportCommand } from './export.ts'
-import { EXIT, EXIT_CODES, failureOf } from './failure.ts'
+import { CliError, EXIT, EXIT_CODES, failureOf } from './failure.ts'
 import { importCommand } from './import.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
 import { tenantCommands } from './tenant.ts'
+
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
+const EMBEDDED = 'the embedded database is brought up to date when Rollcall starts; set DATABASE_URL for PostgreSQL'
 
 /**
  * Runs one command of `rollcall` and gives the process's exit code; `args` are what follows the program's name. What goes
@@ -45,6 +49,8 @@ function programOn(io: Io): Command {
       outputError: (text, write) => write(`rollcall: ${text.replace(/^error: /, '')}`),
     })
     .addHelpText('after', `\n${EXIT_CODES}`)
+    .version(version, '--version')
+    .hook('preAction', refuseEmpty)
     .exitOverride()
 
   program
@@ -60,7 +66,9 @@ function programOn(io: Io): Command {
     .command('migrate')
     .description('bring the tables of PostgreSQL up to date: a step of a deployment')
     .action(async (_: unknown, command: Command) => {
-      await migrateDatabase(loadConfig(io.env))
+      const { databaseUrl, directDatabaseUrl } = loadConfig(io.env)
+      if (databaseUrl === undefined) throw new CliError(EXIT.usage, EMBEDDED)
+      await migratePostgres({ databaseUrl, directDatabaseUrl })
       const { json } = command.optsWithGlobals<GlobalOptions>()
       print(io, json, { migrated: true }, () => 'the tables are up to date\n')
     })
@@ -71,4 +79,10 @@ function programOn(io: Io): Command {
   exportCommand(program, io)
   importCommand(program, io)
   return program
+}
+
+/** What is empty was a variable of the shell that is not set; as a part of an address it would name something else. */
+function refuseEmpty(_: Command, command: Command): void {
+  const given = [...command.args, ...Object.values(command.optsWithGlobals()).flat()]
+  if (given.includes('')) throw new CliError(EXIT.usage, 'an argument or the value of an option is empty')
 }

@@ -1,5 +1,4 @@
 import type { Database } from './database.ts'
-import { CannotOpen } from './errors.ts'
 import { migratePostgres } from './migrate.ts'
 import type { PgliteSettings } from './pglite.ts'
 import type { PostgresSettings } from './postgres.ts'
@@ -36,19 +35,4 @@ export async function openAsItIs(settings: DatabaseSettings): Promise<Database> 
   const { databaseUrl } = settings
   if (databaseUrl === undefined) return (await import('./pglite.ts')).openPglite(settings, () => {})
   return (await import('./postgres.ts')).openPostgres({ ...settings, databaseUrl, databasePool: 1 })
-}
-
-/**
- * Brings the tables of PostgreSQL up to date and nothing else: a step of a deployment.
- *
- * @throws {CannotOpen} also for the embedded engine, which only the running process may open
- */
-export async function migrateDatabase(settings: DatabaseSettings): Promise<void> {
-  const { databaseUrl } = settings
-  if (databaseUrl === undefined) {
-    throw new CannotOpen(
-      'the embedded database is brought up to date when Rollcall starts; set DATABASE_URL for PostgreSQL',
-    )
-  }
-  await migratePostgres({ ...settings, databaseUrl })
 }

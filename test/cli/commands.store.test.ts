@@ -1,3 +1,5 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bootstrap } from '../../src/administration/bootstrap.ts'
 import { CliError, EXIT } from '../../src/cli/failure.ts'
@@ -76,6 +78,7 @@ describe.each<[string, () => Env]>([
       [made.id, 1],
     ])
     expect(JSON.stringify(all)).not.toContain(rotated.key)
+    expect((await rollcall(env, 'key', 'revoke', made.id, ...place, '--scope', 'instance')).exitCode).toBe(EXIT.usage)
     await rollcallJson(env, 'key', 'revoke', made.id, '--scope', 'instance')
     const [revoked] = await rollcallJson<Schemas['ApiKey'][]>(env, 'key', 'list', ...place)
     expect(revoked?.revokedAt).not.toBeNull()
@@ -95,6 +98,15 @@ describe.each<[string, () => Env]>([
     ['a wrong permission', ['key', 'create', 'k', '--permission', 'all'], EXIT.usage, /Allowed choices are scim:read/],
     ['an unknown command', ['tenants'], EXIT.usage, /unknown command 'tenants'/],
     ['a missing argument', ['key', 'revoke'], EXIT.usage, /missing required argument 'id'/],
+    ['an empty argument', ['key', 'revoke', ''], EXIT.usage, /is empty/],
+    ['an empty option', ['key', 'list', '--tenant', ''], EXIT.usage, /is empty/],
+    ['a key of no tenant', ['key', 'create', 'k', '--scope', 'tenant'], EXIT.usage, /takes --tenant too/],
+    [
+      'a key for more than the tenant that is named',
+      ['key', 'create', 'k', '--tenant', 'default', '--scope', 'project'],
+      EXIT.usage,
+      /--tenant names one tenant, and --scope project more than that/,
+    ],
   ])('%s is one line on standard error', async (_, args, exitCode, words) => {
     const ran = await rollcall(environment(), ...args)
     expect(ran).toEqual({
@@ -130,6 +142,16 @@ test.each<[string, Env, number, RegExp]>([
   expect(ran).toEqual({ exitCode, out: '', err: expect.stringMatching(words) })
 })
 
+test('a page for browsers at the URL is no gateway', async () => {
+  const site = createServer((_, answer) => answer.setHeader('content-type', 'text/html; charset=utf-8').end('<html>'))
+  await new Promise<void>((listening) => site.listen(0, '127.0.0.1', listening))
+  const { port } = site.address() as AddressInfo
+  const env = { ROLLCALL_URL: `http://127.0.0.1:${port}`, ROLLCALL_ADMIN_KEY: 'a key with some length' }
+  const ran = await rollcall(env, 'tenant', 'list')
+  expect(ran).toMatchObject({ exitCode: EXIT.unreachable, err: expect.stringContaining('is no gateway') })
+  site.close()
+})
+
 test('a key is needed for a gateway, and one that it knows', async () => {
   const missing = await rollcall({ ROLLCALL_URL: gateway.origin }, 'tenant', 'list')
   expect(missing).toMatchObject({ exitCode: EXIT.usage, err: expect.stringContaining('ROLLCALL_ADMIN_KEY') })
@@ -141,7 +163,14 @@ test('migrate brings PostgreSQL up to date, and says why not the embedded databa
   const ran = await rollcall(store.env, 'migrate', '--json')
   if (engineName() === 'postgres')
     expect(ran).toEqual({ exitCode: EXIT.done, out: '{\n  "migrated": true\n}\n', err: '' })
-  else expect(ran).toMatchObject({ exitCode: EXIT.unreachable, err: expect.stringContaining('when Rollcall starts') })
+  else expect(ran).toMatchObject({ exitCode: EXIT.usage, err: expect.stringContaining('when Rollcall starts') })
+})
+
+test('--version tells which it is', async () => {
+  expect(await rollcall({}, '--version')).toEqual({
+    ...{ exitCode: EXIT.done, err: '' },
+    out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+  })
 })
 
 test('--help tells the exit codes, of the program and with every option of a command', async () => {

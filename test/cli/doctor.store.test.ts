@@ -109,6 +109,11 @@ test('an embedded database that another process has, or that is not there yet', 
   await opened.close()
   const none = await examine({ DATA_DIR: `${store.env.DATA_DIR}/none` })
   expect([none.exitCode, found(none.findings, 'database')?.state]).toEqual([EXIT.done, 'skipped'])
+  const never = await examine({ DATA_DIR: `${import.meta.filename}/none` })
+  expect([never.exitCode, found(never.findings, 'database')]).toEqual([
+    EXIT.unwell,
+    expect.objectContaining({ state: 'wrong', mend: expect.stringContaining('DATA_DIR') }),
+  ])
 })
 
 test('tables that are behind, or ahead of this version', async ({ skip }) => {

@@ -215,6 +215,10 @@ describe('over the admin API', () => {
     await refused('of another format than 1')
   })
 
+  test('an export to standard output has the records there and nothing else', async () => {
+    expect(await rollcall(env, 'export', tenant.name, '/dev/null', '--json')).toEqual({ exitCode: 0, out: '', err: '' })
+  })
+
   test('a file that is not there, a tenant that is not there', async () => {
     const missing = await rollcall(env, 'import', tenant.name, join(folder, 'none'))
     expect(missing).toMatchObject({
@@ -222,6 +226,9 @@ describe('over the admin API', () => {
       err: expect.stringMatching(/^rollcall: .*none cannot be read/),
     })
     expect(await rollcall(env, 'export', 'nobody', file)).toMatchObject({ exitCode: EXIT.refused })
+    // Also where there is nothing to send.
+    writeExport(file, [])
+    expect(await rollcall(env, 'import', 'nobody', file)).toMatchObject({ exitCode: EXIT.refused })
     const nowhere = await rollcall(env, 'export', tenant.name, join(folder, 'none', 'file'))
     expect(nowhere).toMatchObject({ exitCode: EXIT.usage, err: expect.stringContaining('cannot be written') })
   })
