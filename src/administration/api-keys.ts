@@ -1,6 +1,5 @@
 import { isApiKeyId, mintApiKey } from '../context/api-key.ts'
 import type { Permission, Principal, Scope } from '../context/principal.ts'
-import { PERMISSIONS } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { sqlState } from '../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../repositories/api-keys.ts'
@@ -14,13 +13,16 @@ import { endOfLife, refuseWiderThan } from './minting.ts'
 /** What a new API key is made from. */
 export interface NewApiKey {
   readonly name: string
-  /** Default: everything for the instance, `scim:read` and `scim:write` elsewhere. */
+  /** Default: `scim:read` and `scim:write`, whatever it is for. */
   readonly permissions?: readonly Permission[] | undefined
   /** At most a year from now; default: that, or when the asking key expires if it does before. */
   readonly expiresAt?: Date | undefined
   /** Id of the user for whom the key is to stand; for a tenant's key alone. It reaches nothing but `/Me`. */
   readonly userId?: string | undefined
 }
+
+/** What an identity provider needs: nobody has more without having said so. */
+export const LEAST: readonly Permission[] = ['scim:read', 'scim:write']
 
 /** A key as stored, and the key itself, which is shown this once. */
 export type CreatedApiKey = ApiKeyRow & { readonly key: string }
@@ -37,7 +39,7 @@ export async function createApiKey(
   by: Principal,
 ): Promise<CreatedApiKey> {
   const expiresAt = endOfLife(input.expiresAt, by, new Date())
-  const key = { ...input, permissions: permissionsOf(scope, input), expiresAt }
+  const key = { ...input, permissions: input.permissions ?? LEAST, expiresAt }
   refuseWiderThan(by, { scope, permissions: key.permissions, expiresAt })
   if (input.userId !== undefined) refuseUnfitForUser(scope, key.permissions)
   return change(administration, async (tx, record) => {
@@ -65,19 +67,11 @@ export async function insertNewKey(
   tx: Database,
   record: Recorder,
   scope: Scope,
-  input: NewApiKey & { readonly expiresAt: Date },
+  input: NewApiKey & { readonly permissions: readonly Permission[]; readonly expiresAt: Date },
 ): Promise<CreatedApiKey> {
   const { id, key, hash } = mintApiKey()
-  const permissions = permissionsOf(scope, input)
-  const row = {
-    id,
-    hash,
-    scope,
-    name: input.name,
-    permissions,
-    userId: input.userId ?? null,
-    expiresAt: input.expiresAt,
-  }
+  const { name, permissions, expiresAt, userId = null } = input
+  const row = { id, hash, scope, name, permissions, userId, expiresAt }
   const made = await insertApiKey(tx, row)
   record(apiKeyDeed('created', { before: null, after: made }))
   return { ...made, key }
@@ -112,9 +106,6 @@ export async function revokeApiKey(administration: Administration, place: Scope,
     record(apiKeyDeed('revoked', { before, after: { ...before, revokedAt: now } }))
   })
 }
-
-const permissionsOf = (scope: Scope, { permissions }: NewApiKey): readonly Permission[] =>
-  permissions ?? (scope.kind === 'instance' ? PERMISSIONS : ['scim:read', 'scim:write'])
 
 /** Whether `scope` is still there, now that nothing of the control plane changes until the end of the transaction. */
 async function exists(tx: Database, scope: Scope): Promise<boolean> {

@@ -1,10 +1,10 @@
-import { CONFIGURED_ADMIN, type Scope } from '../context/principal.ts'
+import { CONFIGURED_ADMIN, PERMISSIONS, type Scope } from '../context/principal.ts'
 import { DEFAULT_TENANT } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { instanceKeyExists } from '../repositories/api-keys.ts'
 import { THE_GATEWAY } from '../repositories/audit.ts'
 import { projectsIn } from '../repositories/projects.ts'
-import { insertNewKey } from './api-keys.ts'
+import { insertNewKey, LEAST } from './api-keys.ts'
 import { change, type Recorder } from './control.ts'
 import { insertEnvironment } from './environments.ts'
 import { endOfLife } from './minting.ts'
@@ -51,10 +51,11 @@ async function firstPlace(tx: Database, record: Recorder, expiresAt: Date): Prom
   const project = await insertProject(tx, record, { key: PROJECT })
   const environment = await insertEnvironment(tx, record, project.id, { key: ENVIRONMENT })
   const scope: Scope = { kind: 'environment', projectId: project.id, environmentId: environment.id }
-  return (await insertNewKey(tx, record, scope, { name: 'first start', expiresAt })).key
+  return (await insertNewKey(tx, record, scope, { name: 'first start', permissions: LEAST, expiresAt })).key
 }
 
 async function adminKey(tx: Database, record: Recorder, expiresAt: Date): Promise<string | undefined> {
   if (await instanceKeyExists(tx)) return undefined
-  return (await insertNewKey(tx, record, { kind: 'instance' }, { name: 'first start', expiresAt })).key
+  const input = { name: 'first start', permissions: PERMISSIONS, expiresAt }
+  return (await insertNewKey(tx, record, { kind: 'instance' }, input)).key
 }

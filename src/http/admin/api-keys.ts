@@ -61,7 +61,9 @@ const createdApiKey = z
 
 const newApiKey = z.strictObject({
   name: nameText,
-  permissions: z.array(permission).min(1).optional().openapi({ description: 'At most those of the asking key.' }),
+  permissions: z.array(permission).min(1).optional().openapi({
+    description: 'At most those of the asking key. Default: `scim:read` and `scim:write`.',
+  }),
   expiresAt: moment.optional().openapi({
     description: 'At most 365 days from now. Default: that, or the end of the asking key if it ends before.',
   }),

@@ -230,7 +230,8 @@ describe('SEC-14 the audit log', () => {
   })
 
   test('says which key asked', async () => {
-    const made = (await api.send<{ id: string; key: string }>('POST', '/api-keys', { name: 'k' })).body
+    const body = { name: 'k', permissions: ['admin'] }
+    const made = (await api.send<{ id: string; key: string }>('POST', '/api-keys', body)).body
     await api.send('POST', '/projects', { key: 'by-key' }, made.key)
     expect(await newest()).toMatchObject({ actor: made.id, target: { name: 'by-key' } })
   })
