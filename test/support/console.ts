@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Database } from '../../src/db/database.ts'
 import { openFreshDatabase } from './engines.ts'
 import { type Instance, ORIGIN, openInstance } from './instances.ts'
@@ -14,7 +15,7 @@ export interface Visitor {
   /** `name=value` of the cookie that was set last. */
   readonly cookie: string
   get(path: string): Promise<Page>
-  /** Sends a form as the pages have it, with the token that the overview shows. */
+  /** Sends a form as the pages have it, with the token that the overview shows and an id of its own. */
   post(path: string, fields?: Fields): Promise<Page>
 }
 
@@ -90,7 +91,7 @@ export async function openConsole(
         ...{ cookie, get },
         post: async (path, fields = {}) => {
           const [, token = ''] = TOKEN.exec((await get('')).text) ?? []
-          return opened.request(path, { cookie, form: { 'form-token': token, ...fields } })
+          return opened.request(path, { cookie, form: { 'form-token': token, 'form-id': randomUUID(), ...fields } })
         },
       }
     },

@@ -56,6 +56,8 @@ export const NOTICES = {
   resumed: 'Resumed: its base URLs answer again.',
   'tenant-made': 'The tenant is made. Make a key for its identity provider next.',
   'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
+  'shown-before':
+    'This form was sent before, and the key shown then; it is kept nowhere. Who has not got it rotates it.',
   'rotation-ended': 'The old secret has ended.',
   'rotation-undone': 'The rotation is undone: the new secret has ended, the old one stays.',
   replayed: 'The dead letters are queued again and will be sent soon.',

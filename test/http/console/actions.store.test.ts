@@ -17,6 +17,7 @@ interface Deed {
 }
 const lastDeed = async (): Promise<Deed | undefined> =>
   (await opened.admin<{ items: Deed[] }>('GET', '/audit-log?limit=1')).items[0]
+const FORM_ID = /name="form-id" value="([^"]+)"/
 const locationOf = (answer: { headers: Headers }) => answer.headers.get('Location')?.replace('/console', '') ?? ''
 
 test.each([
@@ -62,6 +63,30 @@ test('a key is made and shown once', async () => {
   const secret = key.slice(-38)
   for (const path of [ACME, `${ACME}/api-keys`, `${ACME}/api-keys/${id}`, `${ACME}/audit-log`])
     expect((await admin.get(path)).text, path).not.toContain(secret)
+})
+
+test.each([
+  ['makes no second key', async () => ACME, { name: 'reloaded', permissions: 'scim:read' }, '/api-keys'],
+  [
+    'rotates no second time',
+    async () => `${ACME}/api-keys/${(await opened.keyFor(ACME, ['scim:read'])).id}`,
+    { old: 'now' },
+    '/rotate',
+  ],
+])('who reloads the page with a new secret %s, and sees no secret', async (_, place, fields, below) => {
+  const where = await place()
+  const at = `${where}${below}`
+  const [, id = ''] = FORM_ID.exec((await admin.get(where)).text) ?? []
+  const first = await admin.post(at, { ...fields, 'form-id': id })
+  const [key = ''] = /rck_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/.exec(first.text) ?? []
+  const deeds = (await opened.admin<{ items: unknown[] }>('GET', '/audit-log')).items
+  const again = await admin.post(at, { ...fields, 'form-id': id })
+  expect(locationOf(again)).toBe(`${ACME}/api-keys/${key.split('_')[1]}?done=shown-before`)
+  const page = (await admin.get(locationOf(again))).text
+  expect([page.includes('This form was sent before'), page.includes(key.slice(-38))]).toEqual([true, false])
+  expect((await opened.admin<{ items: unknown[] }>('GET', '/audit-log')).items).toEqual(deeds)
+  // The same filled in anew is another one.
+  expect((await admin.post(at, fields)).text).toContain('rck_')
 })
 
 test('no key wider than the one of the session is made', async () => {

@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import type { PropsWithChildren } from 'hono/jsx'
 import type { CreatedApiKey } from '../../../administration/api-keys.ts'
 import { apiKeyWarnings, expiresSoon } from '../../../administration/key-warnings.ts'
 import { rotationOf } from '../../../context/key-secrets.ts'
 import { PERMISSIONS, type Principal } from '../../../context/principal.ts'
 import type { ApiKeyRow } from '../../../repositories/api-keys.ts'
+import { FORM_ID_FIELD } from '../once.ts'
 import { Action, Badge, Card, Copy, cut, Form, Moment, Pager, Table, type Tone } from '../parts.tsx'
 
 /** Keys of a place, one of them more than `limit` where there are more. @param path of the place */
@@ -79,6 +81,7 @@ export function NewKey({ path, by }: { path: string; by: Principal }) {
     <details class="more">
       <summary>New key …</summary>
       <Form action={`${path}/api-keys`} class="fields">
+        <FormId />
         <label>
           Name
           <input name="name" required maxlength={200} placeholder="acme Okta" />
@@ -108,6 +111,9 @@ const ABOUT = {
   'directory:read': 'your application reads people, groups and events',
   admin: 'this console and the admin API',
 } as const
+
+/** Makes two forms two, though the same be filled in. */
+const FormId = () => <input type="hidden" name={FORM_ID_FIELD} value={randomUUID()} />
 
 function Expiry({ label }: { label: string }) {
   return (
@@ -227,6 +233,7 @@ function KeyActions({ row, path, now }: { row: ApiKeyRow; path: string; now: Dat
           <details>
             <summary>Rotate …</summary>
             <Form action={`${path}/rotate`} class="fields">
+              <FormId />
               <p class="small">A new secret, good at once, under the same id.</p>
               <label>
                 The old secret ends

@@ -1,11 +1,20 @@
 import { z } from 'zod'
-import { createApiKey, existingApiKey, listApiKeys, revokeApiKey } from '../../../administration/api-keys.ts'
+import {
+  type CreatedApiKey,
+  createApiKey,
+  existingApiKey,
+  listApiKeys,
+  revokeApiKey,
+} from '../../../administration/api-keys.ts'
+import type { Administration } from '../../../administration/control.ts'
 import { endRotation, rotateApiKey, undoRotation } from '../../../administration/key-rotation.ts'
 import { isApiKeyId } from '../../../context/api-key.ts'
 import { nameText, permission } from '../../admin/schemas.ts'
 import type { ConsoleApp } from '../console.tsx'
+import type { ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
-import { hereOf, PLACES } from '../here.ts'
+import { type Here, hereOf, PLACES } from '../here.ts'
+import { oncePerForm } from '../once.ts'
 import { KeyPage, KeysCard, NewKey, ShownOnce } from './api-key-parts.tsx'
 
 const ROWS = 50
@@ -22,13 +31,29 @@ const WISHES = { day: {}, use: { untilNewIsUsed: true }, now: { keepOldForSecond
 
 /** `…/api-keys` of every place, and the page of each key: what it may, who uses it, how its rotation goes. */
 export function apiKeyPages(app: ConsoleApp): void {
+  const shown = shownOnce()
   for (const place of PLACES) {
-    listAndCreate(app, `${place}/api-keys`)
-    oneKey(app, `${place}/api-keys/:k`)
+    listAndCreate(app, `${place}/api-keys`, shown)
+    oneKey(app, `${place}/api-keys/:k`, shown)
   }
 }
 
-function listAndCreate(app: ConsoleApp, address: string): void {
+/** Answers a form with the page that shows a new secret, once for each form. */
+function shownOnce() {
+  const once = oncePerForm()
+  return (
+    c: ConsoleContext,
+    { path, crumbs }: Here,
+    title: string,
+    make: (administration: Administration) => Promise<CreatedApiKey>,
+  ): Promise<Response> =>
+    once(c, `${path}/api-keys`, make, (made) =>
+      c.render(<ShownOnce made={made} path={`${path}/api-keys/${made.id}`} />, { title, crumbs }),
+    )
+}
+type Shown = ReturnType<typeof shownOnce>
+
+function listAndCreate(app: ConsoleApp, address: string, shown: Shown): void {
   app.get(address, async (c) => {
     const { scope, path, crumbs } = await hereOf(c)
     const { after } = queryOf(
@@ -49,15 +74,16 @@ function listAndCreate(app: ConsoleApp, address: string): void {
   })
 
   app.post(address, async (c) => {
-    const { scope, path, crumbs } = await hereOf(c)
+    const here = await hereOf(c)
     const { expiresInDays, ...input } = fieldsOf(c.var.form, newKey)
     const key = { ...input, expiresAt: inDays(expiresInDays) }
-    const made = await createApiKey(c.var.administration, scope, key, c.var.principal)
-    return c.render(<ShownOnce made={made} path={`${path}/api-keys/${made.id}`} />, { title: 'New API key', crumbs })
+    return shown(c, here, 'New API key', (administration) =>
+      createApiKey(administration, here.scope, key, c.var.principal),
+    )
   })
 }
 
-function oneKey(app: ConsoleApp, address: string): void {
+function oneKey(app: ConsoleApp, address: string, shown: Shown): void {
   app.get(address, async (c) => {
     const { scope, path, crumbs } = await hereOf(c)
     const key = await existingApiKey(c.var.database, scope, c.req.param('k') ?? '')
@@ -65,12 +91,13 @@ function oneKey(app: ConsoleApp, address: string): void {
   })
 
   app.post(`${address}/rotate`, async (c) => {
-    const { scope, path, crumbs } = await hereOf(c)
+    const here = await hereOf(c)
     const id = c.req.param('k') ?? ''
     const { old, expiresInDays } = fieldsOf(c.var.form, rotation)
     const wish = { ...WISHES[old], expiresAt: inDays(expiresInDays) }
-    const made = await rotateApiKey(c.var.administration, scope, id, wish, c.var.principal, new Date())
-    return c.render(<ShownOnce made={made} path={`${path}/api-keys/${made.id}`} />, { title: 'New secret', crumbs })
+    return shown(c, here, 'New secret', (administration) =>
+      rotateApiKey(administration, here.scope, id, wish, c.var.principal, new Date()),
+    )
   })
 
   const settlements = [

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto'
+import type { CreatedApiKey } from '../../administration/api-keys.ts'
+import type { Administration } from '../../administration/control.ts'
+import { idempotency } from '../../administration/idempotency.ts'
+import type { ConsoleContext } from './env.ts'
+import { done } from './forms.ts'
+
+/** Name of the field that tells a form from the same one shown again. */
+export const FORM_ID_FIELD = 'form-id'
+
+/**
+ * For forms whose answer shows a secret. Whoever reloads that page sends the form again: then nothing is made, and the browser
+ * is led to the page of the key, which shows no secret.
+ */
+export function oncePerForm() {
+  const { once } = idempotency()
+
+  /** @param keys address below which the key has its page */
+  return async (
+    c: ConsoleContext,
+    keys: string,
+    make: (administration: Administration) => Promise<CreatedApiKey>,
+    show: (made: CreatedApiKey) => Response | Promise<Response>,
+  ): Promise<Response> => {
+    const sent = createHash('sha256').update(`${c.req.path}\n${c.var.form}`).digest('base64url')
+    const result: { made?: CreatedApiKey } = {}
+    const request = { actor: c.var.principal.keyId, key: `console ${sent}`, fingerprint: sent }
+    const outcome = await once(c.var.administration, request, async (inside) => {
+      result.made = await make(inside)
+      return { status: 303, location: `${keys}/${result.made.id}`, body: '' }
+    })
+    if (outcome.kind === 'repeated') return done(c, outcome.answer.location ?? keys, 'shown-before')
+    return show(result.made as CreatedApiKey)
+  }
+}
