@@ -11,13 +11,16 @@ const ofGroup = z.union([
 ])
 
 /** Which groups give a role: those that a rule names, or each one the role that is called like it. */
-export const roleRule = z.union([
-  z.strictObject({
-    group: ofGroup,
-    role: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$/, 'must be 1 to 100 letters, digits and _.:-'),
-  }),
-  z.strictObject({ everyGroup: z.literal(true) }),
-])
+export const roleRule = z.union(
+  [
+    z.strictObject({
+      group: ofGroup,
+      role: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$/, 'must be 1 to 100 letters, digits and _.:-'),
+    }),
+    z.strictObject({ everyGroup: z.literal(true) }),
+  ],
+  'must be {"group": {"displayName": …}, "role": …}, with externalId or pattern in its place, or {"everyGroup": true}',
+)
 export type RoleRule = z.infer<typeof roleRule>
 
 /** What rules know of a group. */

@@ -87,4 +87,8 @@ test.each<[string, unknown]>([
   ['half a character', { group: { displayName: '\ud800' }, role: 'r' }],
   ['everyGroup and a role', { everyGroup: true, role: 'r' }],
   ['not every group', { everyGroup: false }],
-])('%s is no rule', (_, rule) => expect(roleRule.safeParse(rule).success).toBe(false))
+])('%s is no rule, and it is said why', (_, rule) => {
+  const { success, error } = roleRule.safeParse(rule)
+  expect(success).toBe(false)
+  expect(error?.issues.map(({ message }) => message)).not.toContain('Invalid input')
+})

@@ -32,10 +32,11 @@ export const idempotencyKeyParameter = {
 
 /**
  * Whether a POST to this path, real or of the OpenAPI document, takes the header. What makes nothing but waits for others, as
- * a test of a webhook does, would hold the transaction meanwhile, and on the embedded database everybody with it; and what only
- * asks, as a sign-in check does, is to be answered as things are now.
+ * a test of a webhook does and whoever polls a stream, would hold the transaction meanwhile, and on the embedded database
+ * everybody with it; and what only asks, as a sign-in check does, is to be answered as things are now.
  */
-export const takesIdempotencyKey = (path: string): boolean => !/\/(?:webhooks\/[^/]+\/test|sign-in-checks)$/.test(path)
+export const takesIdempotencyKey = (path: string): boolean =>
+  !/\/(?:(?:webhooks|streams)\/[^/]+\/test|streams\/[^/]+\/poll|sign-in-checks)$/.test(path)
 
 /**
  * `Idempotency-Key` for POSTs (draft-ietf-httpapi-idempotency-key-header): the whole request becomes one transaction with
