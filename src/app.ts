@@ -58,7 +58,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   others.route('/', healthRoutes(database))
   others.route('/', modesPage())
   others.route('/', oauthRoutes({ control, config }))
-  const admin = adminApi({ database, config, control, deliveries })
+  const admin = adminApi({ database, config, control, deliveries, issuers })
   others.route('/api/v1', admin)
   others.route(
     '/',

@@ -80,6 +80,16 @@ export class ExternalIssuers {
     }
   }
 
+  /** Asks an address for keys now, whatever is known of it: how many there are, or why they are not to be had. */
+  async look(uri: string): Promise<{ readonly keys: number } | { readonly problem: string }> {
+    const signal = AbortSignal.timeout(FETCH_MS)
+    try {
+      return { keys: keysIn(await this.#ask(uri, signal)) ?? 0 }
+    } catch (error) {
+      return { problem: reasonOf(error, signal) }
+    }
+  }
+
   #keysOf(uri: string): JWTVerifyGetKey {
     const known = this.#keys.get(uri)
     if (known !== undefined) return known
@@ -96,19 +106,24 @@ export class ExternalIssuers {
     if (now - (this.#askedAt.get(uri) ?? Number.NEGATIVE_INFINITY) < COOL_DOWN_MS) throw new CannotFetch()
     this.#askedAt.set(uri, now)
     try {
-      const problem = addressProblem(uri, this.#networks)
-      if (problem !== undefined) throw new CannotFetch(problem)
-      // Redirects are answers like any other that is not a success.
-      const answer = await request(uri, { dispatcher: this.#agent, headers: { Accept: 'application/json' }, signal })
-      const text = await boundedText(answer.body)
-      if (answer.statusCode !== 200) throw new CannotFetch(`it answers ${answer.statusCode}`)
-      if (!isKeySet(text)) throw new CannotFetch('its answer is no JWKS')
+      const text = await this.#ask(uri, signal)
       this.#toldAt.delete(uri)
       return new Response(text, { status: 200 })
     } catch (error) {
-      this.#tell(uri, signal.aborted ? `no answer in ${FETCH_MS / 1000} s` : reasonOf(error), now)
+      this.#tell(uri, reasonOf(error, signal), now)
       throw new CannotFetch()
     }
+  }
+
+  async #ask(uri: string, signal: AbortSignal): Promise<string> {
+    const problem = addressProblem(uri, this.#networks)
+    if (problem !== undefined) throw new CannotFetch(problem)
+    // Redirects are answers like any other that is not a success.
+    const answer = await request(uri, { dispatcher: this.#agent, headers: { Accept: 'application/json' }, signal })
+    const text = await boundedText(answer.body)
+    if (answer.statusCode !== 200) throw new CannotFetch(`it answers ${answer.statusCode}`)
+    if (keysIn(text) === undefined) throw new CannotFetch('its answer is no JWKS')
+    return text
   }
 
   #tell(uri: string, reason: string, now: number): void {
@@ -122,18 +137,21 @@ export class ExternalIssuers {
 /** The issuer's keys are not to be had, for whatever reason: it is nobody's business but the operator's. */
 class CannotFetch extends Error {}
 
-/** What may be logged of a failed request: our own words, or the code of what the network said. */
-function reasonOf(error: unknown): string {
+/** What may be told of a failed request: our own words, or the code of what the network said. */
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return `no answer in ${FETCH_MS / 1000} s`
   if (error instanceof CannotFetch) return error.message
   const { code, name } = error as { readonly code?: unknown; readonly name?: unknown }
   return typeof code === 'string' ? code : String(name)
 }
 
-function isKeySet(text: string): boolean {
+/** How many keys a JWKS has; undefined for what is none. */
+function keysIn(text: string): number | undefined {
   try {
-    return Array.isArray((JSON.parse(text) as { readonly keys?: unknown } | null)?.keys)
+    const { keys } = (JSON.parse(text) ?? {}) as { readonly keys?: unknown }
+    return Array.isArray(keys) ? keys.length : undefined
   } catch {
-    return false
+    return undefined
   }
 }
 

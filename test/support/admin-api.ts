@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { type AdminClient, adminClient } from '../../src/client/index.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
+import { ExternalIssuers } from '../../src/context/external-issuers.ts'
 import type { Database } from '../../src/db/database.ts'
 import { adminApi } from '../../src/http/admin/api.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
@@ -51,7 +52,10 @@ export async function openAdminApi(shared?: Database): Promise<TestAdminApi> {
   app.onError((error, c) => c.json({ unexpected: error.message }, 500))
   app.route(
     '/api/v1',
-    adminApi({ database, config: { trustProxy: false }, control, deliveries: idleDeliveries(database) }),
+    adminApi({
+      ...{ database, config: { trustProxy: false }, control, deliveries: idleDeliveries(database) },
+      issuers: new ExternalIssuers([]),
+    }),
   )
 
   const api: TestAdminApi = {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { ControlStore } from '../../src/context/control-store.ts'
+import { ExternalIssuers } from '../../src/context/external-issuers.ts'
 import type { Database } from '../../src/db/database.ts'
 import { adminApi } from '../../src/http/admin/api.ts'
 import { type ApiDocument, describe } from '../../src/http/admin/openapi.ts'
@@ -23,6 +24,7 @@ export function apiDocument(): ApiDocument {
       config: { trustProxy: false },
       control,
       deliveries: idleDeliveries({} as Database),
+      issuers: new ExternalIssuers([]),
     }),
   )
 }

@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
+import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Permission } from '../../context/principal.ts'
 import { invalid } from '../invalid.ts'
 import { problemOf, problemResponse } from '../problem.ts'
@@ -17,6 +18,7 @@ import { directoryRoutes } from './directory.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from './env.ts'
 import { environmentRoutes } from './environments.ts'
 import { eventRoutes } from './events.ts'
+import { externalIssuerRoutes } from './external-issuers.ts'
 import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
 import { authenticateRequest } from './origin.ts'
@@ -42,7 +44,13 @@ const MAX_LARGE_BODY_BYTES = 1_048_576
  * What is thrown here and is not the caller's fault goes through to the application around it. A `requestId` that it has set
  * shows in problems.
  */
-export function adminApi({ database, config, control, deliveries }: AdminDependencies): AdminApp {
+export function adminApi({
+  database,
+  config,
+  control,
+  deliveries,
+  issuers,
+}: AdminDependencies & { issuers: ExternalIssuers }): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result) => {
       if (!result.success) throw invalid(result.error)
@@ -113,6 +121,7 @@ export function adminApi({ database, config, control, deliveries }: AdminDepende
   tenantRoutes(app, config)
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
+  externalIssuerRoutes(app, issuers)
   auditRoutes(app)
   brakeRoutes(app)
   webhookRoutes(app, deliveries)

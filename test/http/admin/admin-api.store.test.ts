@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ExternalIssuers } from '../../../src/context/external-issuers.ts'
 import type { Database } from '../../../src/db/database.ts'
 import { adminApi } from '../../../src/http/admin/api.ts'
 import { ADMIN_KEY as ADMIN, type AdminAnswer, openAdminApi, type TestAdminApi } from '../../support/admin-api.ts'
@@ -334,6 +335,7 @@ test('what is not the caller’s fault goes through to the application', async (
       config: { trustProxy: false },
       control: api.control,
       deliveries: idleDeliveries(api.database),
+      issuers: new ExternalIssuers([]),
     }),
   )
   const answer = await around.request('/api/v1/projects', { headers: { Authorization: `Bearer ${ADMIN}` } })

@@ -176,6 +176,25 @@ test.each([
   expect(told).toEqual([[jwksUri, expect.stringMatching(/./)]])
 })
 
+test('the admin API tells what the address of an issuer answers now, also while tokens leave it alone', async () => {
+  const late = trusted({ name: 'late', issuer: `${ISSUER}/late`, jwksUri: `${origin}/late` })
+  const own = await gateway.newTenant({ settings: { externalIssuers: [trusted(), late] } })
+  const environment = `${gateway.origin}/api/v1/projects/${gateway.project}/environments/${gateway.environment}`
+  const look = async (place: string) => {
+    const answer = await fetch(`${place}/external-issuers`, {
+      headers: { Authorization: `Bearer ${gateway.adminKey}` },
+    })
+    return ((await answer.json()) as { items: unknown[] }).items
+  }
+  const shown = ({ name, issuer, jwksUri }: ExternalIssuer) => ({ name, issuer, jwksUri, keys: 1, problem: null })
+  const missing = { ...shown(late), keys: null, problem: 'it answers 500' }
+  expect(await send(await token({ iss: late.issuer }), own)).toBe(401)
+  expect(await look(`${environment}/tenants/${own.id}`)).toEqual([shown(trusted()), missing])
+  published.set('/late', JSON.stringify({ keys: [pair.jwk] }))
+  expect(await look(`${environment}/tenants/${own.id}`)).toEqual([shown(trusted()), shown(late)])
+  expect(await look(environment)).toEqual([])
+})
+
 test('a new key of the issuer is found half a minute after the last look, and the old one may go', async () => {
   vi.useFakeTimers({ toFake: ['Date'] })
   try {
