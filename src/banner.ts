@@ -25,11 +25,9 @@ const SHOWN_BEFORE = 'shown once, at the first start'
  * `colour` is for terminals.
  */
 export function banner(facts: BannerFacts, { colour }: { readonly colour: boolean }): string {
-  const base = `${facts.origin}/scim/v2/${facts.project}/${facts.environment}`
+  const bases = baseUrls(facts)
   const rows: readonly (readonly [label: string, value: string])[] = [
-    ['SCIM base URL', base],
-    ['SCIM base URL', `${base}/v2`],
-    ['SCIM base URL', `${base}/v2/${facts.tenant}`],
+    ...bases.map((url) => ['SCIM base URL', url] as const),
     ['API key', facts.apiKey ?? SHOWN_BEFORE],
     ['Admin key', facts.adminKey ?? (facts.adminKeyConfigured ? 'the one in ADMIN_KEY' : SHOWN_BEFORE)],
     ...expiryRows(facts),
@@ -47,10 +45,24 @@ export function banner(facts: BannerFacts, { colour }: { readonly colour: boolea
     '',
     'Create a user:',
     '',
-    ...command(base, facts.apiKey),
+    ...command(bases[0], facts.apiKey),
     '',
     '',
   ].join('\n')
+}
+
+/** The same for programs, as one JSON document; a key that was not made just now is null. */
+export function bannerJson(facts: BannerFacts): string {
+  const { origin, apiKey = null, adminKey = null, databaseUrl, dataDir } = facts
+  const keysExpireAt = apiKey === null && adminKey === null ? null : facts.keysExpireAt
+  const store = databaseUrl === undefined ? dataDir : describeUrl(databaseUrl)
+  const told = { origin, scimBaseUrls: baseUrls(facts), apiKey, adminKey, keysExpireAt, store }
+  return `${JSON.stringify(told, null, 2)}\n`
+}
+
+function baseUrls({ origin, project, environment, tenant }: BannerFacts): readonly [string, string, string] {
+  const base = `${origin}/scim/v2/${project}/${environment}`
+  return [base, `${base}/v2`, `${base}/v2/${tenant}`]
 }
 
 function expiryRows({ apiKey, adminKey, keysExpireAt }: BannerFacts): readonly (readonly [string, string])[] {

@@ -11,12 +11,13 @@ import { removeExpiredUsers } from './repositories/kept-users.ts'
 import { startGateway, stopOnSignals } from './start.ts'
 
 /**
- * Runs the gateway until a signal stops it, with the configuration in `env`; settles once it takes requests. `onLost` is
- * called when the embedded database is lost for good: the process had better end.
+ * Runs the gateway until a signal stops it, with the configuration in `env`; settles once it takes requests, which it says on
+ * standard output, in JSON where `json` says so. `onLost` is called when the embedded database is lost for good: the process
+ * had better end.
  *
  * @throws {ConfigError | CannotOpen | CannotListen} with words for the operator
  */
-export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void): Promise<void> {
+export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void, json?: boolean): Promise<void> {
   const config = loadConfig(env)
   const logger = createLogger(config.logLevel)
   const gateway = await startGateway({
@@ -46,6 +47,7 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
       }
     },
     out: process.stdout,
+    json,
     onLost,
   })
   stopOnSignals(gateway, logger)

@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import type { Bootstrap } from './administration/bootstrap.ts'
-import { banner } from './banner.ts'
+import { banner, bannerJson } from './banner.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config.ts'
 import type { Database } from './db/database.ts'
@@ -28,8 +28,9 @@ export interface GatewayParts {
   readonly logger: Logger
   readonly bootstrap: (database: Database, config: Config) => Promise<Bootstrap>
   readonly createApp: (deps: { database: Database; config: Config; logger: Logger }) => RunningApp
-  /** Where the banner goes. */
+  /** Where the banner goes, which `json` puts into JSON. */
   readonly out: { write(text: string): unknown; readonly isTTY?: boolean }
+  readonly json?: boolean | undefined
   /** Called when the embedded database is lost for good; the process had better end. */
   readonly onLost: (reason: string) => void
 }
@@ -54,7 +55,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const server = await listen(app.fetch, config)
     const origin = config.publicUrl ?? `http://localhost:${server.port}`
     const facts = { ...config, ...made, origin, adminKeyConfigured: config.adminKey !== undefined }
-    out.write(banner(facts, { colour: out.isTTY === true }))
+    out.write(parts.json ? bannerJson(facts) : banner(facts, { colour: out.isTTY === true }))
     return {
       port: server.port,
       stop: async (graceMs = GRACE_MS) => {

@@ -56,12 +56,13 @@ function programOn(io: Io): Command {
   program
     .command('serve')
     .description('run the gateway until a signal stops it')
-    .action(() =>
-      serve(io.env, (reason) => {
+    .action((_: unknown, command: Command) => {
+      const lost = (reason: string) => {
         io.err.write(`rollcall: ${reason}\n`)
         process.exit(EXIT.failed)
-      }),
-    )
+      }
+      return serve(io.env, lost, command.optsWithGlobals<GlobalOptions>().json)
+    })
   program
     .command('migrate')
     .description('bring the tables of PostgreSQL up to date: a step of a deployment')

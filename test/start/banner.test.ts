@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import { expect, test } from 'vitest'
-import { type BannerFacts, banner } from '../../src/banner.ts'
+import { type BannerFacts, banner, bannerJson } from '../../src/banner.ts'
 
 const first: BannerFacts = {
   origin: 'http://localhost:8080',
@@ -33,6 +33,19 @@ test('a first start shows the three base URLs, the keys and the store', () => {
     ['Store', 'embedded, ./data'],
     ['Durability', expect.stringContaining('one process')],
   ])
+})
+
+test('programs get the same as JSON, and the database password neither', () => {
+  expect(JSON.parse(bannerJson(first))).toEqual({
+    ...{ origin: 'http://localhost:8080', apiKey: 'rck_api', adminKey: 'rck_admin', store: './data' },
+    scimBaseUrls: rows(first)
+      .slice(0, 3)
+      .map(([, url]) => url),
+    keysExpireAt: '2027-11-25T10:00:00.000Z',
+  })
+  const later = { ...first, apiKey: undefined, adminKey: undefined, databaseUrl: 'postgres://u:hush@db:5432/rollcall' }
+  expect(JSON.parse(bannerJson(later))).toMatchObject({ apiKey: null, adminKey: null, keysExpireAt: null })
+  expect(bannerJson(later)).not.toContain('hush')
 })
 
 test('a later start says that the keys were shown before, and never shows the database password', () => {
