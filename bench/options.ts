@@ -41,7 +41,7 @@ export const USAGE = `npm run bench -- [options]
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
-  --groups N,N     members of the groups (100,10000,100000; quick 100,10000)
+  --groups N,N     members of the groups (100,10000,100000; quick 100,10000); peers get those up to 10,000
   --rounds N       interleaved rounds (5; quick 3)
   --window MS      length of one window (1000; quick 120)
   --sync N         users of the first sync (100000; quick 2000)
@@ -72,13 +72,14 @@ export function readOptions(args: readonly string[]): Options {
     naturals(values[name] ?? `${otherwise}`, name)[0] as number
   const only = values.only.split(',').filter(Boolean)
   const syncUsers = number('sync', quick ? 2_000 : 100_000)
+  const groups = naturals(values.groups ?? (quick ? '100,10000' : '100,10000,100000'), 'groups')
   const part = quick || only.length > 0
   const windowMs = number('window', quick ? 120 : 1_000)
   return {
     quick,
     only,
     sizes: naturals(values.sizes ?? (quick ? '1000,100000' : '1000,100000,1000000'), 'sizes'),
-    groups: naturals(values.groups ?? (quick ? '100,10000' : '100,10000,100000'), 'groups'),
+    groups,
     rounds: number('rounds', quick ? 3 : 5),
     windowMs,
     warmUpMs: quick ? windowMs : 500,
@@ -86,7 +87,7 @@ export function readOptions(args: readonly string[]): Options {
     dayTenants: quick ? 100 : 1_000,
     peers: !quick || values.peers,
     flame: !quick || values.flame,
-    peerGroups: quick ? [100, 1_000] : [100, 1_000, 10_000],
+    peerGroups: values.groups === undefined && quick ? [100, 1_000] : groups.filter((n) => n <= 10_000),
     peerWindowMs: Math.min(Math.max(windowMs, 300), 600),
     gateway: values.gateway,
     results: values.results ?? (part ? join(RESULTS, 'trial') : RESULTS),

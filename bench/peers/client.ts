@@ -122,11 +122,14 @@ async function send(target: Target, client: Client, one: PeerCase, turn: Place):
 async function request(target: Target, client: Client, { method, path, body }: Call, whole: boolean) {
   const type = 'application/scim+json'
   const headers = { authorization: `Bearer ${target.token}`, accept: type, 'content-type': type }
-  const answer = await dispatch(client, { method, path, body: body ?? null, headers }, whole).catch(
-    (error: unknown) => {
+  const once = () => dispatch(client, { method, path, body: body ?? null, headers }, whole)
+  // A server may close an idle connection just when a request sets out: like any client, this one tries again.
+  const again = (error: { readonly code?: string }) => (error.code === 'ECONNRESET' ? once() : Promise.reject(error))
+  const answer = await once()
+    .catch(again)
+    .catch((error: unknown) => {
       throw new Refused(`no answer: ${error instanceof Error ? inShort(error.message) : error}`)
-    },
-  )
+    })
   if (answer.status > 299) throw new Refused(`${answer.status} ${detailOf(answer.text)}`.trim())
   return answer
 }

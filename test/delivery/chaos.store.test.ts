@@ -1,131 +1,206 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { describe, expect, test } from 'vitest'
-import { migratePostgres } from '../../src/db/migrate.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
-import { runProgram } from '../support/children.ts'
-import { engineName } from '../support/engines.ts'
+import { request } from 'undici'
+import { expect, test } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { ADMIN, type ChaosWorld, openChaos } from '../support/chaos.ts'
 import { jsonIn } from '../support/http-client.ts'
-import { patchBody, userBody } from '../support/instances.ts'
-import { startPostgres } from '../support/postgres-server.ts'
-import { openReceiver } from '../support/receiver.ts'
+import { addMembers, groupBody, inconsistencies, patchBody, removeMember, userBody } from '../support/instances.ts'
 
-const ADMIN = 'an-admin-key-for-the-chaos'
+/** Fewer with CHAOS_WRITES, for a quick look. */
+const WRITES = Number(process.env.CHAOS_WRITES ?? 20_000)
 const CLIENTS = 16
-const ROUNDS = 6
-const ROUND_MS = 400
+const KILLS = Math.max(3, Math.round(WRITES / 1_700))
+/** People for whom a client uses the same group. */
+const PER_GROUP = 20
 
-// Needs a look into the store beside the processes that die, which the embedded engine gives to nobody.
-describe.runIf(engineName() === 'postgres')('EV-15 gateways, database and receiver go down at random', () => {
-  test('every acknowledged write has its events, and each was delivered, in order per resource, with none made up', async () => {
-    const postgres = await startPostgres({ fsync: true })
-    await migratePostgres({ databaseUrl: postgres.url })
-    const receiver = await openReceiver()
-    const env = { PORT: '0', HOST: '127.0.0.1', ADMIN_KEY: ADMIN, LOG_LEVEL: 'silent', DATABASE_URL: postgres.url }
-    const start = async () => {
-      const child = runProgram('../../../src/main', [], { ...env, DELIVERY_NETWORKS: '127.0.0.0/8' })
-      await child.says('SCIM')
-      return { child, origin: /http:\/\/localhost:\d+/.exec(child.stdout())?.[0] ?? '' }
-    }
-    const headers = { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'application/json' }
-    const gateways = [await start(), await start()]
-    const place = '/projects/default/environments/dev'
-    const made = await fetch(`${gateways[0]?.origin}/api/v1${place}/webhooks`, {
-      ...{ method: 'POST', headers, body: JSON.stringify({ url: `${receiver.origin}/hook` }) },
-    })
-    expect(made.status).toBe(201)
-    let broken = false
-    receiver.answer('/hook', () => (broken || Math.random() < 0.05 ? 500 : 200))
+/** What clients were told. */
+interface Told {
+  /** The event that each acknowledged write must have, by the request's id. */
+  readonly acknowledged: Map<string, string>
+  /** Requests that were answered, but changed nothing: they must have no events. */
+  readonly unchanging: Set<string>
+  /** Answers that nobody should get. */
+  readonly wrong: string[]
+  /** Writes without an answer, or with one that says that it may or may not be made. */
+  unanswered: number
+}
 
-    const acknowledged: string[] = []
-    let writing = true
-    const send = async (client: number, method: string, path: string, body?: object) => {
-      const response = await fetch(`${gateways[client % 2]?.origin}/scim/v2/default/dev${path}`, {
-        ...{ method, headers: { ...headers, 'Content-Type': 'application/scim+json' } },
-        ...(body ? { body: JSON.stringify(body) } : {}),
-      })
-      const text = await response.text()
-      if (response.status >= 300) throw new Error(String(response.status))
-      acknowledged.push(response.headers.get('x-request-id') ?? '')
-      return jsonIn(text) as { id: string }
+/** One event as the log holds it. */
+interface Logged {
+  readonly id: string
+  readonly type: string
+  readonly request: string
+  readonly position: number
+  readonly resource: string
+  readonly version: number
+}
+
+class Unanswered extends Error {}
+/** Of a request that no server has seen. */
+class Unsent extends Unanswered {}
+
+test('EV-15 gateways, database and receiver are killed at random: every acknowledged write has its events, and each was delivered, in order per resource, with none made up', async () => {
+  const world = await openChaos()
+  try {
+    const told: Told = { acknowledged: new Map(), unchanging: new Set(), wrong: [], unanswered: 0 }
+    const done = () => told.acknowledged.size >= WRITES || told.wrong.length > 0
+    const read = new Map<number, string>()
+    let following = true
+    const follower = follow(world, told, read, () => following)
+    const clients = Array.from({ length: CLIENTS }, (_, client) => write(world, told, client, done))
+    for (const { victim, after } of plan(world)) {
+      while (told.acknowledged.size < after && !done()) await pause(5)
+      await world.kill(victim)
     }
-    const clients = Array.from({ length: CLIENTS }, async (_, client) => {
-      for (let n = 0; writing; n++) {
-        try {
-          const { id } = await send(client, 'POST', '/Users', userBody(`chaos${client}-${n}`))
-          await send(client, 'PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'title', value: 'A' }))
-          await send(client, 'PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))
-          if (n % 2 === 0) await send(client, 'DELETE', `/Users/${id}`)
-        } catch {
-          // Whatever was under way is not acknowledged.
-          await pause(20)
-        }
-      }
-    })
-    for (let round = 0; round < ROUNDS; round++) {
-      await pause(ROUND_MS)
-      if (round % 3 === 0) {
-        const [victim] = gateways.splice(round % 2, 1, await start())
-        victim?.child.process.kill('SIGKILL')
-      } else if (round % 3 === 1) {
-        await postgres.kill()
-        await postgres.restart()
-      } else {
-        broken = true
-        await pause(200)
-        broken = false
-      }
-    }
-    await pause(ROUND_MS)
-    writing = false
     await Promise.all(clients)
+    expect(told.wrong).toEqual([])
+    following = false
+    await follower
 
-    const database = await openPostgres({ databaseUrl: postgres.url, databasePool: 2, databasePrepare: true })
-    // What the dead had claimed falls due in half a minute, and what failed a little later: that is now.
-    const hurry = async () => {
-      await database.run(
-        "update webhook_deliveries set due_at = now() where due_at < 'infinity' and due_at > now()",
-        [],
-      )
-      await database.run('update webhook_endpoints set resume_at = null', [])
-      const [left] = await database.run<{ n: number }>(
-        `select (select count(*) from webhook_deliveries)::int + (select count(*) from events where position is null)::int as n`,
-        [],
-      )
-      return left?.n
-    }
-    await expect.poll(hurry, { timeout: 60_000, interval: 200 }).toBe(0)
-    const events = await database.run<{
-      id: string
-      type: string
-      request: string
-      position: number
-      resource: string
-    }>(
-      `select id::text, type, request_id as request, position::float8 as position, resource_id::text as resource from events
-       order by position`,
-      [],
-    )
-    expect(events.map(({ position }) => position)).toEqual(events.map((_, i) => i + 1))
-    const requests = new Set(events.map(({ request }) => request))
-    expect(acknowledged.filter((id) => !requests.has(id))).toEqual([])
-    const ids = new Set(events.map(({ id }) => id))
-    const first = new Map<string, number[]>()
-    const seen = new Set<string>()
-    for (const { headers: sent, position, resource } of receiver.taken('/hook')) {
-      const id = String(sent['webhook-id'])
-      expect(ids).toContain(id)
-      if (!seen.has(id)) first.set(resource, [...(first.get(resource) ?? []), position])
-      seen.add(id)
-    }
-    // That the tenant was made is older than the endpoint.
-    expect(events.filter(({ id, type }) => !seen.has(id) && type !== 'tenant.created')).toEqual([])
-    for (const order of first.values()) expect(order).toEqual([...order].sort((a, b) => a - b))
-    expect(acknowledged.length).toBeGreaterThan(CLIENTS * ROUNDS)
+    const { events, broken } = await world.settled(async (database) => ({
+      events: await logOf(database),
+      broken: await tenantBroken(database),
+    }))
+    expect(broken).toEqual([])
+    holdsEveryWrite(events, told)
+    // What was read while it all went on has neither moved nor left anything out.
+    expect(read.size).toBeGreaterThan(0)
+    expect([...read]).toEqual(events.slice(0, read.size).map(({ id, position }) => [position, id]))
+    wasDelivered(events, world)
+  } finally {
+    await world.close()
+  }
+}, 1_200_000)
 
-    for (const { child } of gateways) child.process.kill('SIGTERM')
-    expect(await Promise.all(gateways.map(({ child }) => child.ended()))).toEqual([0, 0])
-    await database.close()
-    await receiver.close()
-    await postgres.stop()
-  }, 120_000)
-})
+/** Whom to kill after how many writes: each as often as the others, at moments and in an order that nobody knows before. */
+function plan({ victims }: ChaosWorld) {
+  const kills = Array.from({ length: KILLS }, (_, i) => victims[i % victims.length] ?? 'server')
+  const moments = kills.map(() => Math.random() * WRITES).sort((a, b) => a - b)
+  return kills.sort(() => Math.random() - 0.5).map((victim, i) => ({ victim, after: moments[i] ?? 0 }))
+}
+
+/** People of a client's own come, change, join and leave groups, and go, one after the other. */
+async function write(world: ChaosWorld, told: Told, client: number, done: () => boolean): Promise<void> {
+  const send = async (method: string, path: string, body?: object) => {
+    const sent = await request(`${world.origin(client)}/scim/v2/default/dev${path}`, {
+      method,
+      headers: { authorization: `Bearer ${ADMIN}`, 'content-type': 'application/scim+json' },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+    }).catch((error: { code?: string }) => {
+      if (error.code === 'ECONNREFUSED') throw new Unsent()
+      return undefined
+    })
+    const text = await sent?.body.text().catch(() => undefined)
+    // 408 comes from a server that was too busy to read the request.
+    if (sent?.statusCode === 408) throw new Unsent()
+    if (sent === undefined || text === undefined || sent.statusCode >= 500) {
+      told.unanswered++
+      throw new Unanswered()
+    }
+    const requestId = String(sent.headers['x-request-id'])
+    return { status: sent.statusCode, requestId, id: (jsonIn(text) as { id?: string } | undefined)?.id ?? '', text }
+  }
+  /** `event` is what the write must have in the log; without it the answer must be `status`, and nothing be changed. */
+  const ask = async (expected: string | number, method: string, path: string, body?: object) => {
+    const { status, requestId, id, text } = await send(method, path, body)
+    if (typeof expected === 'number' ? status !== expected : status >= 300) {
+      told.wrong.push(`${method} ${path} was answered ${status} ${text}`)
+      throw new Unanswered()
+    }
+    if (typeof expected === 'number') told.unchanging.add(requestId)
+    else told.acknowledged.set(requestId, expected)
+    return id
+  }
+  let group = ''
+  for (let n = 0; !done(); n++) {
+    const name = `chaos${client}-${n}`
+    try {
+      if (group === '' || n % PER_GROUP === 0) group = await ask('group.created', 'POST', '/Groups', groupBody(name))
+      const user = `/Users/${await ask('user.created', 'POST', '/Users', userBody(name))}`
+      const id = user.slice('/Users/'.length)
+      const title = patchBody({ op: 'replace', path: 'title', value: 'A' })
+      await ask('user.updated', 'PATCH', user, title)
+      await ask('group.member_added', 'PATCH', `/Groups/${group}`, addMembers(id))
+      await ask('user.deactivated', 'PATCH', user, patchBody({ op: 'replace', path: 'active', value: false }))
+      if (n % 3 === 0) await ask('group.member_removed', 'PATCH', `/Groups/${group}`, removeMember(id))
+      if (n % 4 === 0) await ask(409, 'POST', '/Users', userBody(name))
+      if (n % 4 === 1) await ask(200, 'PATCH', user, title)
+      if (n % 2 === 0) await ask('user.deleted', 'DELETE', user)
+      else await ask('user.activated', 'PATCH', user, patchBody({ op: 'replace', path: 'active', value: true }))
+    } catch (error) {
+      if (!(error instanceof Unanswered)) throw error
+      await pause(100)
+    }
+  }
+}
+
+/** Follows the log by positions, whichever gateway is there, and notes which event stood where. */
+async function follow(
+  world: ChaosWorld,
+  { wrong }: Told,
+  read: Map<number, string>,
+  following: () => boolean,
+): Promise<void> {
+  const tenant = '/api/v1/projects/default/environments/dev/tenants/default'
+  for (let after = 0, turn = 0; following(); turn++) {
+    try {
+      const answer = await request(`${world.origin(turn)}${tenant}/events?after=${after}&limit=500&wait=1`, {
+        headers: { authorization: `Bearer ${ADMIN}` },
+      })
+      if (answer.statusCode < 500 && ![200, 408].includes(answer.statusCode))
+        wrong.push(`events were answered ${answer.statusCode}`)
+      const { items, next } = (await answer.body.json()) as { items: { position: number; id: string }[]; next: number }
+      for (const { position, id } of items) read.set(position, id)
+      after = next
+    } catch {
+      await pause(100)
+    }
+  }
+}
+
+const logOf = (database: Database) =>
+  database.run<Logged>(
+    `select id::text, type, request_id as request, position::float8 as position, resource_id::text as resource,
+       version::float8 as version from events order by position`,
+    [],
+  )
+
+async function tenantBroken(database: Database): Promise<string[]> {
+  const [tenant] = await database.run<{ id: string }>(`select id::text from tenants where key = 'default'`, [])
+  return inconsistencies(database, tenant?.id ?? '')
+}
+
+/** That the tenant was made is older than the endpoint, and nobody here has asked for it. */
+const isOlder = ({ type }: Logged) => type === 'tenant.created'
+
+/** The log is dense, has every acknowledged write, in the order of versions, and nothing that nobody has asked for. */
+function holdsEveryWrite(events: readonly Logged[], { acknowledged, unchanging, unanswered }: Told): void {
+  expect(events.map(({ position }) => position)).toEqual(events.map((_, i) => i + 1))
+  const made = new Set(events.map(({ request, type }) => `${request} ${type}`))
+  expect([...acknowledged].filter(([id, type]) => !made.has(`${id} ${type}`))).toEqual([])
+  const requests = new Set(events.filter((event) => !isOlder(event)).map(({ request }) => request))
+  expect([...unchanging].filter((id) => requests.has(id))).toEqual([])
+  expect([...requests].filter((id) => !acknowledged.has(id)).length).toBeLessThanOrEqual(unanswered)
+  inOrder(events, ({ version }) => version)
+}
+
+/** The receiver has taken every event, and nothing else; each for the first time behind all before it of its resource. */
+function wasDelivered(events: readonly Logged[], world: ChaosWorld): void {
+  const taken = world.taken()
+  const ids = new Set(events.map(({ id }) => id))
+  expect(taken.filter(({ id }) => !ids.has(id))).toEqual([])
+  const delivered = new Set<string>()
+  const first = taken.filter(({ id }) => !delivered.has(id) && delivered.add(id))
+  expect(events.filter((event) => !delivered.has(event.id) && !isOlder(event))).toEqual([])
+  inOrder(first, ({ position }) => position)
+}
+
+function inOrder<One extends { readonly resource: string }>(all: readonly One[], by: (one: One) => number): void {
+  const last = new Map<string, number>()
+  const back = all.filter((one) => {
+    const before = last.get(one.resource) ?? 0
+    last.set(one.resource, by(one))
+    return by(one) < before
+  })
+  expect(back).toEqual([])
+}

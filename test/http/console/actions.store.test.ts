@@ -102,7 +102,10 @@ test('a key is rotated, its rotation ended or undone, and revoked', async () => 
 })
 
 test('dead letters are seen, and sent again', async () => {
-  const { id } = await opened.admin<{ id: string }>('POST', `${ACME}/webhooks`, { url: 'http://127.0.0.1:9/hook' })
+  const { id } = await opened.admin<{ id: string }>('POST', `${ACME}/webhooks`, {
+    url: 'http://127.0.0.1:9/hook',
+    events: ['user.*'],
+  })
   const { key } = await opened.keyFor(ACME, ['scim:write', 'directory:read'])
   const scim = opened.instance.reach({ base: `${ORIGIN}/scim/v2/shop/prod/v2/acme`, key })
   await scim('POST', '/Users', userBody('grace'))
