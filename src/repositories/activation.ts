@@ -1,7 +1,15 @@
 import type { Database } from '../db/database.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { ofShape, type Template, template } from './parameters.ts'
-import { baseInJson, type PackedRow, type ResourceRow, resourceColumns, unpacked, type Wanted } from './rows.ts'
+import {
+  baseInJson,
+  columnShape,
+  type PackedRow,
+  type ResourceRow,
+  resourceColumns,
+  unpacked,
+  type Wanted,
+} from './rows.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -15,7 +23,7 @@ export function activationOf(db: Database, scope: RepositoryScope) {
     async setActive(user: ResourceType, id: string, active: boolean, wanted: Wanted): Promise<ResourceRow | undefined> {
       if (!isOurId(id)) return undefined
       const { tenantId, requestId, actor, baseUrl } = scope
-      const { text, values } = ofShape(activations, `${wanted.groups}`, () => activation(user, wanted))
+      const { text, values } = ofShape(activations, columnShape(user, wanted, false), () => activation(user, wanted))
       const named = { tenant: tenantId, id, type: user.name, next: active, base: baseInJson(baseUrl), requestId, actor }
       const [row] = await db.run<PackedRow>(text, values(named))
       return row && unpacked(row)

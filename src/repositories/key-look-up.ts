@@ -25,7 +25,7 @@ export function keyEquality(filter: BoundFilter | undefined, type: ResourceType)
 
 const lookUps = new Map<string, Template<LookUpValue>>()
 
-/** The statement for the first `limit` resources with a key, in the order of ids. */
+/** The statement for resources with a key in the order of ids; of more than `limit` it gives any `limit`. */
 export function lookingUp(
   by: KeyEquality['by'],
   type: ResourceType,
@@ -46,6 +46,10 @@ const lookUp = (by: KeyEquality['by'], type: ResourceType, wanted: Wanted, withD
         ? `r.id in (select k.resource_id from resource_keys k where k.tenant_id = ${places.tenant} and k.${ofType}
             and k.attribute = 'emails.value' and k.key = ${key})`
         : `r.${by} = ${key}`
-    return `select ${resourceColumns(type, wanted, places)} from resources r
-      where r.tenant_id = ${places.tenant} and r.${ofType} and ${condition} order by r.id limit ${Math.trunc(limit)}`
+    const matches = `resources r where r.tenant_id = ${places.tenant} and r.${ofType} and ${condition}`
+    const columns = resourceColumns(type, wanted, places)
+    if (by === 'unique_key') return `select ${columns} from ${matches}`
+    // Cut before they are sorted: for rows in the order of ids a plan may go through the whole tenant in that order, and
+    // where more come than fit on the page nobody looks at them.
+    return `select ${columns} from (select r.* from ${matches} limit ${Math.trunc(limit)}) r order by r.id`
   })

@@ -5,6 +5,7 @@ import type { FilterScope } from './attribute-sql.ts'
 import { countsOf, FOLD_AFTER } from './counts.ts'
 import { filterSql, isLedBySearch } from './filter-sql.ts'
 import { keyEquality, lookingUp } from './key-look-up.ts'
+import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
 import { ofShape, Parameters, type Template, template } from './parameters.ts'
 import {
   baseInJson,
@@ -16,7 +17,7 @@ import {
   unpacked,
   type Wanted,
 } from './rows.ts'
-import { type SortExpression, type SortValue, sortSql } from './sort-sql.ts'
+import { type SortValue, sortSql } from './sort-sql.ts'
 import { queryError } from './sql-errors.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -35,22 +36,6 @@ export interface ResourceQuery {
   readonly wanted: Wanted
 }
 
-export type Page =
-  | { readonly kind: 'offset'; readonly offset: number; readonly limit: number }
-  /** Rows after `from` in the query's order, or those just before it when `backward`; without `from`, the first ones. */
-  | {
-      readonly kind: 'keyset'
-      readonly from: KeysetPosition | undefined
-      readonly backward: boolean
-      readonly limit: number
-    }
-
-/** Where a row stands in the order of a query. */
-export interface KeysetPosition {
-  readonly sort: SortValue
-  readonly id: string
-}
-
 export interface FoundRow extends ResourceRow {
   readonly sort: SortValue
   /** Name of the resource type; only where several were asked for. */
@@ -66,16 +51,13 @@ export interface ResourcePage {
 /** How far back the log is complete, with room to spare below the shortest retention. */
 const LOGGED_FOR_MS = 7 * 24 * 3_600_000
 
-/** Rows before a page from which on it is worth asking which end is nearer. */
-const DEEP_OFFSET = 1_000
-
 /** Statements of this many shapes are prepared; later ones are planned each time, so that nobody can fill the cache. */
 const PREPARED_SHAPES = 500
 
 /** Queries over the resources of one tenant (RFC 7644 §3.4.2): filtered, counted, sorted and cut by one statement. */
 export function queriesOf(db: Database, scope: RepositoryScope) {
-  const { tenantId, defersReferences: withDeferred } = scope
-  const base = () => baseInJson(scope.baseUrl)
+  const { tenantId, baseUrl, defersReferences: withDeferred } = scope
+  const base = () => baseInJson(baseUrl)
 
   return {
     async query(query: ResourceQuery): Promise<ResourcePage> {
@@ -113,11 +95,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const parameters = new Parameters()
     const tenant = parameters.bind(tenantId, 'uuid')
     const scopes = query.types.map(({ type }) => {
-      return {
-        ...{ type, tenantId, tenant, parameters },
-        ...{ baseUrl: scope.baseUrl, endpoints: query.endpoints },
-        loggedSince: (Date.now() - LOGGED_FOR_MS) * 1000,
-      }
+      const loggedSince = (Date.now() - LOGGED_FOR_MS) * 1000
+      return { type, tenantId, tenant, baseUrl, endpoints: query.endpoints, parameters, loggedSince }
     })
     const where = whereSql(query, scopes, tenant)
     const sort = query.sorted
@@ -129,10 +108,10 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const matches = `select r.id, ${sort ? `(${sort.sql})` : 'null::text'} as sort from resources r where ${where}`
     const filtered = query.types.some(({ filter }) => filter !== undefined)
     const only = query.types.length === 1 ? query.types[0]?.type : undefined
-    const deep = filtered || sort || !only ? undefined : deepPage(query)
+    const deep = filtered || sort || !only ? undefined : deepPage(query.page)
     const { page, order } = deep
       ? { page: deepPageSql(matches, deep, parameters), order: 'p.id' }
-      : pageSql(query, sort, filtered ? 'hits' : `(${matches})`, parameters)
+      : pageSql(query.page, sort, query.descending, filtered ? 'hits' : `(${matches})`, parameters)
     const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred }
     const names = query.types.map(({ type }) => type.name)
     const columns = [...namesApart(only, query.wanted), ...(only ? [] : ['type'])].map((name) => `, x.${name}`)
@@ -189,9 +168,6 @@ function found(row: CountedRow, from = 0): FoundRow {
   return { ...unpacked(row, from), sort, ...(type === undefined ? {} : { type }) }
 }
 
-const isFirst = (page: Page): boolean =>
-  page.kind === 'offset' ? page.offset === 0 : page.from === undefined && !page.backward
-
 /** Values of the statement for a stretch of all resources of a type. */
 type StretchValue = 'tenant' | 'type' | 'base' | 'after'
 
@@ -229,60 +205,6 @@ function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: 
 const totalSql = (tenant: string, types: string): string =>
   `select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
     where c.tenant_id = ${tenant} and c.resource_type = ${types}`
-
-/**
- * A page far from the start is counted off from the end when that is nearer, so that the last page costs what the first one
- * does. The number of rows is exact in the statement's snapshot; the branch that does not apply is never run.
- */
-function deepPageSql(matches: string, page: { offset: number; limit: number }, parameters: Parameters): string {
-  const offset = parameters.bind(page.offset, 'bigint')
-  // In the text, as for other pages; the last page, which may be shorter, is cut to its length outside.
-  const limit = Math.trunc(page.limit)
-  return `(
-      select h.id, h.sort from (${matches}) h where (select ${offset} * 2 <= total from counted)
-      order by h.id offset ${offset} limit ${limit}
-    ) union all (
-      select d.id, d.sort from (
-        select h.id, h.sort from (${matches}) h where (select ${offset} * 2 > total from counted)
-        order by h.id desc offset (select greatest(total - ${offset} - ${limit}, 0) from counted) limit ${limit}
-      ) d order by d.id desc limit (select greatest(least(total - ${offset}, ${limit}), 0) from counted)
-    )`
-}
-
-const deepPage = ({ page }: ResourceQuery) => (page.kind === 'offset' && page.offset >= DEEP_OFFSET ? page : undefined)
-
-/** `page` takes the page out of `matches`; `order` sorts the rows of the page `p` in the same direction. Ids make it total. */
-function pageSql(query: ResourceQuery, sort: SortExpression | undefined, matches: string, parameters: Parameters) {
-  const { page } = query
-  const backward = page.kind === 'keyset' && page.backward
-  const falling = (sort ? query.descending : false) !== backward
-  const direction = falling ? 'desc' : 'asc'
-  // PostgreSQL puts nulls last when ascending and first when descending, as RFC 7644 §3.4.2.3 asks for missing values.
-  const orderOf = (alias: string) => `${sort ? `${alias}.sort ${direction}, ` : ''}${alias}.id ${direction}`
-  // In the text: a plan that does not know how few rows are asked for sorts the whole tenant.
-  const limit = `limit ${Math.trunc(page.limit)}`
-  const select = `select h.id, h.sort from ${matches} h`
-  if (page.kind === 'offset') {
-    return {
-      page: `${select} order by ${orderOf('h')} offset ${parameters.bind(page.offset, 'bigint')} ${limit}`,
-      order: orderOf('p'),
-    }
-  }
-  const beyond = page.from ? `where ${beyondSql(page.from, sort, falling, parameters)}` : ''
-  return { page: `${select} ${beyond} order by ${orderOf('h')} ${limit}`, order: orderOf('p') }
-}
-
-function beyondSql(from: KeysetPosition, sort: SortExpression | undefined, falling: boolean, parameters: Parameters) {
-  const than = falling ? '<' : '>'
-  const id = parameters.bind(from.id, 'uuid')
-  if (!sort) return `h.id ${than} ${id}`
-  if (from.sort === null) {
-    return falling ? `(h.sort is not null or h.id < ${id})` : `(h.sort is null and h.id > ${id})`
-  }
-  const value = `${parameters.bind(from.sort, 'text')}::${sort.type}${sort.type === 'text' ? ' collate "C"' : ''}`
-  const nulls = falling ? '' : ' or h.sort is null'
-  return `(h.sort ${than} ${value} or (h.sort = ${value} and h.id ${than} ${id})${nulls})`
-}
 
 const preparedShapes = new Set<string>()
 
