@@ -173,7 +173,10 @@ type StretchValue = 'tenant' | 'type' | 'base' | 'after'
 
 const stretches = new Map<string, Template<StretchValue>>()
 
-/** The resources that come first, or after one of them, which need no look for what is skipped before they are read. */
+/**
+ * The resources that come first, or after one of them, which need no look for what is skipped before they are read. Cut before
+ * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first.
+ */
 const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
   template<StretchValue>((place) => {
     const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
@@ -181,9 +184,11 @@ const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goes
     return `with counted as (${totalSql(tenant, name)})
       select ${countedColumn}${columns.join('')} from counted t left join (
         select r.id as place, ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
-        from resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
-          ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
-        order by r.id limit ${Math.trunc(limit)}
+        from (
+          select r.* from resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
+            ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
+          order by r.id limit ${Math.trunc(limit)}
+        ) r
       ) x on true order by x.place`
   })
 
