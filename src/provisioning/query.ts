@@ -61,7 +61,7 @@ export async function runQuery(
   const seal = (row: FoundRow | undefined, back: boolean) => {
     if (row === undefined) return undefined
     const expiresAt = now() + timeoutMs
-    return sealer.seal({ query: fingerprint, count, sort: row.sort, id: row.id, backward: back, expiresAt })
+    return sealer.seal({ query: fingerprint, count, sort: row.sort ?? null, id: row.id, backward: back, expiresAt })
   }
   return {
     rows,

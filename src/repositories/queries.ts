@@ -37,7 +37,8 @@ export interface ResourceQuery {
 }
 
 export interface FoundRow extends ResourceRow {
-  readonly sort: SortValue
+  /** Where the row stands by `sortBy`; only where the query was sorted. */
+  readonly sort?: SortValue
   /** Name of the resource type; only where several were asked for. */
   readonly type?: string
 }
@@ -164,8 +165,10 @@ type CountedRow = PackedRow & { readonly sort?: SortValue; readonly type?: strin
 const countedColumn = `t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed`
 
 function found(row: CountedRow, from = 0): FoundRow {
-  const { sort = null, type } = row
-  return { ...unpacked(row, from), sort, ...(type === undefined ? {} : { type }) }
+  const { sort, type } = row
+  const plain = unpacked(row, from)
+  if (sort === undefined && type === undefined) return plain
+  return { ...plain, ...(sort === undefined ? {} : { sort }), ...(type === undefined ? {} : { type }) }
 }
 
 /** Values of the statement for a stretch of all resources of a type. */
