@@ -72,7 +72,7 @@ async function perform(task: Task): Promise<Reply> {
     const asked: (Refusal | 'yes')[] = []
     for (const one of onceCases) {
       const answer = await orRefusal(() => send(target, clientsFor(target.origin, 1)[0] as Client, one, FIRST))
-      asked.push(typeof answer === 'number' ? 'yes' : answer)
+      asked.push(answer ?? 'yes')
     }
     return { asked }
   }

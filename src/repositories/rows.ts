@@ -149,8 +149,8 @@ const membersColumn = (places: RowPlaces) => `
     select '[' || string_agg(x.json, ',') || ']' from (${memberElements(places)}) x
   ) end`
 
-/** How many members' texts come together: some 200 kB. */
-const MEMBERS_IN_A_TEXT = 1_000
+/** How many members' texts come together: some 50 kB, which the collector frees soon after. */
+const MEMBERS_IN_A_TEXT = 250
 
 /**
  * Joins `c` to `resources r`: a group's members as the texts of which `ResourceRow.members` consists, in rows of their own,
