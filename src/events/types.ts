@@ -1,3 +1,5 @@
+import { eventNoun } from './changes.ts'
+
 /** Every type of event there is, with what its `changes` hold. Resources of registered types have the first three too. */
 const EVENT_TYPES: Readonly<Record<string, string>> = {
   'user.created': '`after`: the attributes',
@@ -30,3 +32,8 @@ const EVENT_TYPES: Readonly<Record<string, string>> = {
 export const EVENT_TYPE_LIST = Object.entries(EVENT_TYPES)
   .map(([type, changes]) => `- \`${type}\` — ${changes}`)
   .join('\n')
+
+const NOUNS: ReadonlySet<string> = new Set(Object.keys(EVENT_TYPES).map((type) => type.slice(0, type.indexOf('.'))))
+
+/** Whether the log has events already that are called like those of a resource type of this name would be, in any letter case. */
+export const isNounTaken = (resourceType: string): boolean => NOUNS.has(eventNoun(resourceType).toLowerCase())
