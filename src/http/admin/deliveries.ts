@@ -44,12 +44,15 @@ const delivery = z
   })
   .openapi('WebhookDelivery')
 
-const replay = z.union([
-  z.strictObject({ since: moment, until: moment.optional(), tenantId: z.uuid().optional() }),
-  z.strictObject({ tenantId: z.uuid(), positions: z.array(z.number().int().min(1)).min(1).max(1_000) }),
-  z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
-  z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
-])
+const replay = z.union(
+  [
+    z.strictObject({ since: moment, until: moment.optional(), tenantId: z.uuid().optional() }),
+    z.strictObject({ tenantId: z.uuid(), positions: z.array(z.number().int().min(1)).min(1).max(1_000) }),
+    z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
+    z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
+  ],
+  { error: 'must have `since`, `tenantId` with `positions` or `events`, or `dead`' },
+)
 const DELIVERY_ID = /^([0-9a-f-]{36})\.(\d{1,15})$/
 
 /** Where the routes below are, and how an endpoint there is found. */
