@@ -33,7 +33,19 @@ export const EVENT_TYPE_LIST = Object.entries(EVENT_TYPES)
   .map(([type, changes]) => `- \`${type}\` — ${changes}`)
   .join('\n')
 
-const NOUNS: ReadonlySet<string> = new Set(Object.keys(EVENT_TYPES).map((type) => type.slice(0, type.indexOf('.'))))
+/** What the log has events of beside resources. */
+const BESIDE: ReadonlySet<string> = new Set(
+  Object.keys(EVENT_TYPES)
+    .map((type) => nounOf(type))
+    .filter((noun) => noun !== 'user' && noun !== 'group'),
+)
 
-/** Whether the log has events already that are called like those of a resource type of this name would be, in any letter case. */
-export const isNounTaken = (resourceType: string): boolean => NOUNS.has(eventNoun(resourceType).toLowerCase())
+/** False for events about the tenant itself, its keys, its roles and its leaver brake. */
+export const isOfResource = (type: string): boolean => !BESIDE.has(nounOf(type))
+
+/** Whether events of a resource type of this name, in any letter case, could not be told from those that are of no resource. */
+export const isNounTaken = (resourceType: string): boolean => BESIDE.has(eventNoun(resourceType).toLowerCase())
+
+function nounOf(type: string): string {
+  return type.slice(0, type.indexOf('.'))
+}
