@@ -72,7 +72,7 @@ async function perform(task: Task): Promise<Reply> {
     const asked: (Refusal | 'yes')[] = []
     for (const one of onceCases) {
       const answer = await orRefusal(() => send(target, clientsFor(target.origin, 1)[0] as Client, one, FIRST))
-      asked.push(typeof answer === 'number' ? 'yes' : answer)
+      asked.push(answer ?? 'yes')
     }
     return { asked }
   }
@@ -104,8 +104,8 @@ async function measure(target: Target, one: PeerCase, durationMs: number): Promi
   })
 }
 
-/** Sends one request and gives the size of the answer. @throws Refused where it is not answered as it should be */
-async function send(target: Target, client: Client, one: PeerCase, turn: Place): Promise<number> {
+/** Sends one request. @throws Refused where it is not answered as it should be */
+async function send(target: Target, client: Client, one: PeerCase, turn: Place): Promise<void> {
   const { directory, refused } = knownOf(target)
   const why = one.group === undefined ? undefined : refused.get(one.group)
   if (why !== undefined) throw new Refused(why)
@@ -116,7 +116,6 @@ async function send(target: Target, client: Client, one: PeerCase, turn: Place):
   } catch (error) {
     throw new Refused(error instanceof Error ? inShort(error.message) : String(error))
   }
-  return answer.bytes
 }
 
 async function request(target: Target, client: Client, { method, path, body }: Call, whole: boolean) {

@@ -8,7 +8,6 @@ export interface Measured {
   readonly elapsedMs: number
   readonly p50: number
   readonly p99: number
-  readonly bytes: number
 }
 
 /** How long to go on. */
@@ -23,25 +22,23 @@ export interface Limits {
 /** An answer; `text` is empty where it was not asked for. */
 export interface Answer {
   readonly status: number
-  readonly bytes: number
   readonly text: string
 }
 
-/** Runs `send` on all connections to `origin`; it sends one request and gives the bytes of the answer. */
+/** Runs `send` on all connections to `origin`; it sends one request. */
 export async function closedLoop(
   origin: string,
   { connections, durationMs, perConnection }: Limits,
-  send: (client: Client, connection: number) => Promise<number>,
+  send: (client: Client, connection: number) => Promise<void>,
 ): Promise<Measured> {
   const latencies: number[] = []
-  let bytes = 0
   const start = performance.now()
   await Promise.all(
     clientsFor(origin, connections).map(async (client, connection) => {
       for (let sent = 0; sent < (perConnection ?? Number.POSITIVE_INFINITY); sent++) {
         if (sent > 0 && performance.now() - start >= durationMs) return
         const begun = performance.now()
-        bytes += await send(client, connection)
+        await send(client, connection)
         latencies.push(performance.now() - begun)
       }
     }),
@@ -49,7 +46,7 @@ export async function closedLoop(
   const elapsedMs = performance.now() - start
   latencies.sort((a, b) => a - b)
   const quantile = (q: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * q))] ?? 0
-  return { requests: latencies.length, elapsedMs, p50: quantile(0.5), p99: quantile(0.99), bytes }
+  return { requests: latencies.length, elapsedMs, p50: quantile(0.5), p99: quantile(0.99) }
 }
 
 /** Connections stay open from one window to the next. */
@@ -72,7 +69,6 @@ export function clientsFor(origin: string, connections: number): Client[] {
 export function dispatch(client: Client, options: Dispatcher.DispatchOptions, whole: boolean): Promise<Answer> {
   return new Promise((resolve, reject) => {
     let status = 0
-    let bytes = 0
     const chunks: Buffer[] = []
     client.dispatch(options, {
       onRequestStart() {},
@@ -80,11 +76,10 @@ export function dispatch(client: Client, options: Dispatcher.DispatchOptions, wh
         status = statusCode
       },
       onResponseData(_controller, chunk) {
-        bytes += chunk.length
         if (whole || status > 299) chunks.push(chunk)
       },
       onResponseEnd() {
-        resolve({ status, bytes, text: chunks.length === 0 ? '' : Buffer.concat(chunks).toString('utf8') })
+        resolve({ status, text: chunks.length === 0 ? '' : Buffer.concat(chunks).toString('utf8') })
       },
       onResponseError(_controller, error) {
         reject(error)

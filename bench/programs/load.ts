@@ -54,8 +54,8 @@ async function run({ durationMs, perConnection, ...window }: Window): Promise<Me
   })
 }
 
-/** Sends one request and gives the size of the answer's body. @throws unless the answer is 2xx and what was asked for */
-async function send(client: Client, { calls, check, keep }: Case, side: Side, turn: Turn): Promise<number> {
+/** Sends one request. @throws unless the answer is 2xx and what was asked for */
+async function send(client: Client, { calls, check, keep }: Case, side: Side, turn: Turn): Promise<void> {
   const { method, path, body = null } = calls[side](turn)
   const checked = turn.turn === 0 ? check : undefined
   const answer = await dispatch(client, { method, path, body, headers }, Boolean(checked ?? keep))
@@ -64,5 +64,4 @@ async function send(client: Client, { calls, check, keep }: Case, side: Side, tu
   }
   checked?.(answer.text, side, turn)
   keep?.(answer.text, side, turn)
-  return answer.bytes
 }

@@ -2,7 +2,7 @@ import type { TenantContext } from '../context/tenant.ts'
 import { changeEvents, eventNoun } from '../events/changes.ts'
 import type { MembershipChange } from '../repositories/memberships.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources.ts'
-import type { ChangeableRow } from '../repositories/rows.ts'
+import type { ResourceRow } from '../repositories/rows.ts'
 import { type ResourceKey, resourceFrom, resourceKeys, storedForm, uniqueKey } from '../repositories/stored-form.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
@@ -89,12 +89,12 @@ export function patched(
 export async function prepareChange(
   tenant: TenantContext,
   type: ResourceType,
-  row: ChangeableRow,
+  row: ResourceRow,
   next: (stored: Resource) => Resource,
 ): Promise<PreparedChange | undefined> {
   const before = resourceFrom(row)
   const { password, attributes: after } = passwordApart(type, next(before))
-  const passwordChanges = typeof password === 'string' || (password === null && row.has_password)
+  const passwordChanges = typeof password === 'string' || (password === null && row.hasPassword)
   const events = changeEvents(type, before, after, passwordChanges)
   if (events.length === 0) return undefined
   const stored = storedForm(type, after, tenant)

@@ -1,5 +1,6 @@
 import type { TenantContext } from '../context/tenant.ts'
-import type { FoundRow, KeysetPosition, Page, ResourcePage, ResourceQuery } from '../repositories/queries.ts'
+import type { KeysetPosition, Page } from '../repositories/page-sql.ts'
+import type { FoundRow, ResourcePage, ResourceQuery } from '../repositories/queries.ts'
 import type { Wanted } from '../repositories/rows.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
@@ -60,7 +61,7 @@ export async function runQuery(
   const seal = (row: FoundRow | undefined, back: boolean) => {
     if (row === undefined) return undefined
     const expiresAt = now() + timeoutMs
-    return sealer.seal({ query: fingerprint, count, sort: row.sort, id: row.id, backward: back, expiresAt })
+    return sealer.seal({ query: fingerprint, count, sort: row.sort ?? null, id: row.id, backward: back, expiresAt })
   }
   return {
     rows,

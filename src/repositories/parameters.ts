@@ -23,3 +23,36 @@ export class Parameters {
 }
 
 const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, '\\$&')}"`
+
+/** A statement whose text is the same at every call, with the values that it wants by their names. */
+export interface Template<Name extends string> {
+  readonly text: string
+  values(of: Readonly<Record<Name, Bindable>>): Bindable[]
+}
+
+/**
+ * Writes a template: for the hot paths, since to put a text together takes longer than anything else that is done before a
+ * statement is sent, and drivers find prepared statements by their text. `place` gives the placeholder of a value.
+ */
+export function template<Name extends string>(
+  write: (place: (name: Name, type: string) => string) => string,
+): Template<Name> {
+  const names: Name[] = []
+  const text = write((name, type) => {
+    const known = names.indexOf(name)
+    return `$${known === -1 ? names.push(name) : known + 1}::${type}`
+  })
+  return { text, values: (of) => names.map((name) => of[name]) }
+}
+
+/** Templates of one kind that are kept; more shapes than this are made by somebody who tries all numbers. */
+const MOST_SHAPES = 500
+
+/** `make()`, or what it gave before for the same `shape`. */
+export function ofShape<T>(known: Map<string, T>, shape: string, make: () => T): T {
+  const before = known.get(shape)
+  if (before !== undefined) return before
+  const made = make()
+  if (known.size < MOST_SHAPES) known.set(shape, made)
+  return made
+}

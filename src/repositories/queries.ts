@@ -1,12 +1,23 @@
-import type { Database } from '../db/database.ts'
+import type { Bindable, Database } from '../db/database.ts'
 import type { BoundFilter } from '../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
 import type { FilterScope } from './attribute-sql.ts'
 import { countsOf, FOLD_AFTER } from './counts.ts'
 import { filterSql, isLedBySearch } from './filter-sql.ts'
-import { Parameters } from './parameters.ts'
-import { type ResourceRow, resourceColumns, type Wanted } from './rows.ts'
-import { type SortExpression, type SortValue, sortSql } from './sort-sql.ts'
+import { keyEquality, lookingUp } from './key-look-up.ts'
+import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
+import { ofShape, Parameters, type Template, template } from './parameters.ts'
+import {
+  baseInJson,
+  columnShape,
+  namesApart,
+  type PackedRow,
+  type ResourceRow,
+  resourceColumns,
+  unpacked,
+  type Wanted,
+} from './rows.ts'
+import { type SortValue, sortSql } from './sort-sql.ts'
 import { queryError } from './sql-errors.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -25,24 +36,9 @@ export interface ResourceQuery {
   readonly wanted: Wanted
 }
 
-export type Page =
-  | { readonly kind: 'offset'; readonly offset: number; readonly limit: number }
-  /** Rows after `from` in the query's order, or those just before it when `backward`; without `from`, the first ones. */
-  | {
-      readonly kind: 'keyset'
-      readonly from: KeysetPosition | undefined
-      readonly backward: boolean
-      readonly limit: number
-    }
-
-/** Where a row stands in the order of a query. */
-export interface KeysetPosition {
-  readonly sort: SortValue
-  readonly id: string
-}
-
 export interface FoundRow extends ResourceRow {
-  readonly sort: SortValue
+  /** Where the row stands by `sortBy`; only where the query was sorted. */
+  readonly sort?: SortValue
   /** Name of the resource type; only where several were asked for. */
   readonly type?: string
 }
@@ -56,72 +52,148 @@ export interface ResourcePage {
 /** How far back the log is complete, with room to spare below the shortest retention. */
 const LOGGED_FOR_MS = 7 * 24 * 3_600_000
 
-/** Rows before a page from which on it is worth asking which end is nearer. */
-const DEEP_OFFSET = 1_000
-
 /** Statements of this many shapes are prepared; later ones are planned each time, so that nobody can fill the cache. */
 const PREPARED_SHAPES = 500
 
 /** Queries over the resources of one tenant (RFC 7644 §3.4.2): filtered, counted, sorted and cut by one statement. */
 export function queriesOf(db: Database, scope: RepositoryScope) {
+  const { tenantId, baseUrl, defersReferences: withDeferred } = scope
+  const base = () => baseInJson(baseUrl)
+
   return {
     async query(query: ResourceQuery): Promise<ResourcePage> {
-      const parameters = new Parameters()
-      const tenant = parameters.bind(scope.tenantId, 'uuid')
-      const scopes = query.types.map(({ type }) => {
-        return {
-          type,
-          tenantId: scope.tenantId,
-          tenant,
-          baseUrl: scope.baseUrl,
-          endpoints: query.endpoints,
-          parameters,
-          loggedSince: (Date.now() - LOGGED_FOR_MS) * 1000,
-        }
-      })
-      const where = whereSql(query, scopes, tenant)
-      const sort = query.sorted
-        ? sortSql(
-            query.types.map((t) => t.sortBy),
-            scopes,
-          )
-        : undefined
-      const matches = `select r.id, ${sort ? `(${sort.sql})` : 'null::text'} as sort from resources r where ${where}`
-      const filtered = query.types.some(({ filter }) => filter !== undefined)
-      const only = query.types.length === 1 ? query.types[0]?.type : undefined
-      const deep = filtered || sort || !only ? undefined : deepPage(query)
-      const { page, order } = deep
-        ? { page: deepPageSql(matches, deep, parameters), order: 'p.id' }
-        : pageSql(query, sort, filtered ? 'hits' : `(${matches})`, parameters)
-      // With a filter the hits are found once, for their number and for the page; without, the number is kept in deltas.
-      const statement = `with ${filtered ? `hits as materialized (${matches}),` : ''}
-        counted as (${filtered ? 'select count(*)::int as total, 0 as deltas from hits' : totalSql(query, tenant, parameters)}),
-        page as (${page})
-        select t.total, t.deltas, p.sort::text as sort, x.*
-        from counted t left join page p on true
-        left join lateral (
-          select ${resourceColumns(only, query.wanted, tenant, scope, parameters)} ${only ? '' : ', r.resource_type as type'}
-          from resources r
-          where r.tenant_id = ${tenant} and r.id = p.id
-        ) x on true
-        order by ${order}`
-      const prepare = mayPrepare(statement)
-      type Row = FoundRow & { id: string | null; total: number; deltas: number }
-      const rows = await db.run<Row>(statement, parameters.values, { prepare }).catch((error: unknown) => {
-        throw queryError(error)
-      })
-      const [first] = rows
-      // Nobody waits for it, and what fails is done by the next reader.
-      if (only && first && first.deltas > FOLD_AFTER)
-        void countsOf(db, scope)
-          .fold(only.name)
-          .catch(() => undefined)
-      const found = rows.filter((row) => row.id !== null)
-      if (query.page.kind === 'keyset' && query.page.backward) found.reverse()
-      return { total: first?.total ?? 0, rows: found }
+      const [only, ...others] = query.types
+      if (only !== undefined && others.length === 0 && !query.sorted) {
+        const page = (await byKey(only, query)) ?? (await beginning(only, query))
+        if (page !== undefined) return page
+      }
+      return general(query)
     },
   }
+
+  /** All that have a key, where they fit on a first page: then their number is the total. Undefined where they do not. */
+  async function byKey({ type, filter }: ResourceQuery['types'][number], { page, wanted }: ResourceQuery) {
+    const equality = keyEquality(filter, type)
+    if (equality === undefined || !isFirst(page)) return undefined
+    const { by, key } = equality
+    const { text, values } = lookingUp(by, type, wanted, withDeferred, page.limit + 1)
+    const rows = await asked<PackedRow>(text, values({ tenant: tenantId, type: type.name, key, base: base() }))
+    return rows.length > page.limit ? undefined : { total: rows.length, rows: rows.map((row) => found(row)) }
+  }
+
+  /** A page of all resources of a type: the first one, or one after a row. Undefined for others, and where there is a filter. */
+  async function beginning({ type, filter }: ResourceQuery['types'][number], { page, wanted }: ResourceQuery) {
+    if (filter !== undefined || !(isFirst(page) || (page.kind === 'keyset' && !page.backward))) return undefined
+    const from = page.kind === 'keyset' ? page.from : undefined
+    const shape = `${from !== undefined} ${page.limit} ${columnShape(type, wanted, withDeferred)}`
+    const make = () => stretch(type, wanted, withDeferred, from !== undefined, page.limit)
+    const { text, values } = ofShape(stretches, shape, make)
+    const named = { tenant: tenantId, type: type.name, base: base(), after: from?.id ?? null }
+    return counted(await asked<CountedRow>(text, values(named)), type)
+  }
+
+  async function general(query: ResourceQuery): Promise<ResourcePage> {
+    const parameters = new Parameters()
+    const tenant = parameters.bind(tenantId, 'uuid')
+    const scopes = query.types.map(({ type }) => {
+      const loggedSince = (Date.now() - LOGGED_FOR_MS) * 1000
+      return { type, tenantId, tenant, baseUrl, endpoints: query.endpoints, parameters, loggedSince }
+    })
+    const where = whereSql(query, scopes, tenant)
+    const sort = query.sorted
+      ? sortSql(
+          query.types.map((t) => t.sortBy),
+          scopes,
+        )
+      : undefined
+    const matches = `select r.id, ${sort ? `(${sort.sql})` : 'null::text'} as sort from resources r where ${where}`
+    const filtered = query.types.some(({ filter }) => filter !== undefined)
+    const only = query.types.length === 1 ? query.types[0]?.type : undefined
+    const deep = filtered || sort || !only ? undefined : deepPage(query.page)
+    const { page, order } = deep
+      ? { page: deepPageSql(matches, deep, parameters), order: 'p.id' }
+      : pageSql(query.page, sort, query.descending, filtered ? 'hits' : `(${matches})`, parameters)
+    const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred }
+    const names = query.types.map(({ type }) => type.name)
+    const columns = [...namesApart(only, query.wanted), ...(only ? [] : ['type'])].map((name) => `, x.${name}`)
+    // With a filter the hits are found once, for their number and for the page; without, the number is kept in deltas.
+    const statement = `with ${filtered ? `hits as materialized (${matches}),` : ''}
+      counted as (${
+        filtered
+          ? 'select count(*)::int as total, 0 as deltas from hits'
+          : totalSql(tenant, `any(${parameters.array(names, 'text')})`)
+      }),
+      page as (${page})
+      select ${countedColumn}${sort ? ', p.sort::text as sort' : ''}${columns.join('')}
+      from counted t left join page p on true
+      left join lateral (
+        select ${resourceColumns(only, query.wanted, places)} ${only ? '' : ', r.resource_type as type'}
+        from resources r
+        where r.tenant_id = ${tenant} and r.id = p.id
+      ) x on true
+      order by ${order}`
+    const result = counted(await asked<CountedRow>(statement, parameters.values), only)
+    return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
+  }
+
+  /** Takes the numbers off the rows, and sees to it that they are folded now and then. */
+  function counted(rows: readonly CountedRow[], only: ResourceType | undefined): ResourcePage {
+    const numbers = rows[0]?.packed ?? ''
+    const deltasAt = numbers.indexOf(' ') + 1
+    const from = numbers.indexOf(' ', deltasAt) + 1
+    // Nobody waits for it, and what fails is done by the next reader.
+    if (only && Number(numbers.slice(deltasAt, from)) > FOLD_AFTER)
+      void countsOf(db, scope)
+        .fold(only.name)
+        .catch(() => undefined)
+    const total = Number(numbers.slice(0, deltasAt))
+    if (numbers.length === from) return { total, rows: [] }
+    return { total, rows: rows.map((row) => found(row, from)) }
+  }
+
+  function asked<Row>(statement: string, values: readonly Bindable[]): Promise<Row[]> {
+    return db.run<Row>(statement, values, { prepare: mayPrepare(statement) }).catch((error: unknown) => {
+      throw queryError(error)
+    })
+  }
 }
+
+/** A row of a page, or the only one where the page is empty; before what was packed stand the total and the number of deltas. */
+type CountedRow = PackedRow & { readonly sort?: SortValue; readonly type?: string }
+
+/** Of the totals `t` and a row `x`, if there is one: the numbers have no columns of their own, since all rows would have them. */
+const countedColumn = `t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed`
+
+function found(row: CountedRow, from = 0): FoundRow {
+  const { sort, type } = row
+  const plain = unpacked(row, from)
+  if (sort === undefined && type === undefined) return plain
+  return { ...plain, ...(sort === undefined ? {} : { sort }), ...(type === undefined ? {} : { type }) }
+}
+
+/** Values of the statement for a stretch of all resources of a type. */
+type StretchValue = 'tenant' | 'type' | 'base' | 'after'
+
+const stretches = new Map<string, Template<StretchValue>>()
+
+/**
+ * The resources that come first, or after one of them, which need no look for what is skipped before they are read. Cut before
+ * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first.
+ */
+const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
+  template<StretchValue>((place) => {
+    const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
+    const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
+    return `with counted as (${totalSql(tenant, name)})
+      select ${countedColumn}${columns.join('')} from counted t left join (
+        select r.id as place, ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
+        from (
+          select r.* from resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
+            ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
+          order by r.id limit ${Math.trunc(limit)}
+        ) r
+      ) x on true order by x.place`
+  })
 
 function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {
   const [only, ...others] = query.types
@@ -137,68 +209,10 @@ function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: 
   return `${settled(`r.tenant_id = ${tenant}`)} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
 }
 
-function totalSql(query: ResourceQuery, tenant: string, parameters: Parameters): string {
-  const names = parameters.array(
-    query.types.map(({ type }) => type.name),
-    'text',
-  )
-  return `select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
-    where c.tenant_id = ${tenant} and c.resource_type = any(${names})`
-}
-
-/**
- * A page far from the start is counted off from the end when that is nearer, so that the last page costs what the first one
- * does. The number of rows is exact in the statement's snapshot; the branch that does not apply is never run.
- */
-function deepPageSql(matches: string, page: { offset: number; limit: number }, parameters: Parameters): string {
-  const offset = parameters.bind(page.offset, 'bigint')
-  // In the text, as for other pages; the last page, which may be shorter, is cut to its length outside.
-  const limit = Math.trunc(page.limit)
-  return `(
-      select h.id, h.sort from (${matches}) h where (select ${offset} * 2 <= total from counted)
-      order by h.id offset ${offset} limit ${limit}
-    ) union all (
-      select d.id, d.sort from (
-        select h.id, h.sort from (${matches}) h where (select ${offset} * 2 > total from counted)
-        order by h.id desc offset (select greatest(total - ${offset} - ${limit}, 0) from counted) limit ${limit}
-      ) d order by d.id desc limit (select greatest(least(total - ${offset}, ${limit}), 0) from counted)
-    )`
-}
-
-const deepPage = ({ page }: ResourceQuery) => (page.kind === 'offset' && page.offset >= DEEP_OFFSET ? page : undefined)
-
-/** `page` takes the page out of `matches`; `order` sorts the rows of the page `p` in the same direction. Ids make it total. */
-function pageSql(query: ResourceQuery, sort: SortExpression | undefined, matches: string, parameters: Parameters) {
-  const { page } = query
-  const backward = page.kind === 'keyset' && page.backward
-  const falling = (sort ? query.descending : false) !== backward
-  const direction = falling ? 'desc' : 'asc'
-  // PostgreSQL puts nulls last when ascending and first when descending, as RFC 7644 §3.4.2.3 asks for missing values.
-  const orderOf = (alias: string) => `${sort ? `${alias}.sort ${direction}, ` : ''}${alias}.id ${direction}`
-  // In the text: a plan that does not know how few rows are asked for sorts the whole tenant.
-  const limit = `limit ${Math.trunc(page.limit)}`
-  const select = `select h.id, h.sort from ${matches} h`
-  if (page.kind === 'offset') {
-    return {
-      page: `${select} order by ${orderOf('h')} offset ${parameters.bind(page.offset, 'bigint')} ${limit}`,
-      order: orderOf('p'),
-    }
-  }
-  const beyond = page.from ? `where ${beyondSql(page.from, sort, falling, parameters)}` : ''
-  return { page: `${select} ${beyond} order by ${orderOf('h')} ${limit}`, order: orderOf('p') }
-}
-
-function beyondSql(from: KeysetPosition, sort: SortExpression | undefined, falling: boolean, parameters: Parameters) {
-  const than = falling ? '<' : '>'
-  const id = parameters.bind(from.id, 'uuid')
-  if (!sort) return `h.id ${than} ${id}`
-  if (from.sort === null) {
-    return falling ? `(h.sort is not null or h.id < ${id})` : `(h.sort is null and h.id > ${id})`
-  }
-  const value = `${parameters.bind(from.sort, 'text')}::${sort.type}${sort.type === 'text' ? ' collate "C"' : ''}`
-  const nulls = falling ? '' : ' or h.sort is null'
-  return `(h.sort ${than} ${value} or (h.sort = ${value} and h.id ${than} ${id})${nulls})`
-}
+/** @param types what follows `resource_type =` */
+const totalSql = (tenant: string, types: string): string =>
+  `select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
+    where c.tenant_id = ${tenant} and c.resource_type = ${types}`
 
 const preparedShapes = new Set<string>()
 

@@ -5,11 +5,21 @@ import { isActiveUser } from './counts.ts'
 import { eventDocument } from './event-document.ts'
 import { type KeptUser, keeping } from './kept-users.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
-import { Parameters } from './parameters.ts'
+import { ofShape, Parameters, type Template, template } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
 import { rolesBegun, withoutRoleRules } from './role-bindings.ts'
-import type { ChangeableRow, ResourceRow, Wanted } from './rows.ts'
-import { joinedMembers, managerColumn, momentColumns, passwordColumn, resourceColumns } from './rows.ts'
+import {
+  baseInJson,
+  columnShape,
+  joinedMembers,
+  managerColumn,
+  momentColumns,
+  type PackedRow,
+  type ResourceRow,
+  resourceColumns,
+  unpacked,
+  type Wanted,
+} from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
@@ -74,29 +84,26 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
 
   return {
     /** The resource with this id and type; undefined also for another tenant's. */
-    async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ChangeableRow | undefined> {
+    async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ResourceRow | undefined> {
       if (!isOurId(id)) return undefined
       if (wanted.members && type.name === 'Group') return groupWithMembers(type, id)
-      const { parameters, tenant } = ofTenant()
-      const found = parameters.bind(id, 'uuid')
-      const rows = await db.run<ChangeableRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}, ${passwordColumn}
-         from resources r where r.tenant_id = ${tenant} and r.id = ${found} and r.resource_type = ${parameters.bind(type.name, 'text')}`,
-        parameters.values,
-      )
-      return rows[0]
+      const { text, values } = retrieving(type, wanted)
+      const [row] = await db.run<PackedRow>(text, values(named(type, id)))
+      return row && unpacked(row)
     },
 
     /** The resources of one type with these ids, in no order, for a bulk's reads; missing ones are left out. */
-    async retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ChangeableRow[]> {
+    async retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ResourceRow[]> {
       const { parameters, tenant } = ofTenant()
+      const base = () => parameters.bind(baseInJson(scope.baseUrl), 'text')
       const wantedIds = parameters.array(ids.filter(isOurId), 'uuid')
-      return db.run<ChangeableRow>(
-        `select ${resourceColumns(type, wanted, tenant, scope, parameters)}, ${passwordColumn}
+      const rows = await db.run<PackedRow>(
+        `select ${resourceColumns(type, wanted, { tenant, base, withDeferred: scope.defersReferences })}
          from resources r where r.tenant_id = ${tenant} and r.id = any(${wantedIds})
            and r.resource_type = ${parameters.bind(type.name, 'text')}`,
         parameters.values,
       )
+      return rows.map((row) => unpacked(row))
     },
 
     /**
@@ -141,11 +148,12 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
             '{"after":' || ${eventDocument(types, 'c', parameters)} || '}'
           from created c join input i on i.id = c.id
         )
-        select i.ord, r.id::text, r.version::int, r.document, r.active, ${momentColumns},
-          ${managerColumn(tenant)} as manager, null::text as groups, null::text as members
+        select ${resourceColumns(undefined, { groups: false, members: false }, { tenant, base: () => '', withDeferred: false })}
         from input i left join created r on r.id = i.id order by i.ord`
-      const rows = await db.run<ResourceRow & { id: string | null }>(statement, parameters.values)
-      return rows.map((row) => (row.id === null ? { outcome: 'taken' } : { outcome: 'created', row }))
+      const rows = await db.run<PackedRow & { packed: string | null }>(statement, parameters.values)
+      return rows.map((row) =>
+        row.packed === null ? { outcome: 'taken' } : { outcome: 'created', row: unpacked(row) },
+      )
     },
 
     /** Which of these unique keys are taken, by their place in the list. */
@@ -223,7 +231,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           from updated u join input i on i.id = u.id
           cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)
         )
-        select r.id::text, r.version::int, ${momentColumns}, ${managerColumn(tenant)} as manager from updated r`
+        select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
       const rows = await db.run<UpdatedRow & { id: string }>(statement, parameters.values)
       return new Map(rows.map((row) => [row.id, row]))
     },
@@ -306,23 +314,40 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
   }
 
   /** A group with its members, however many. */
-  async function groupWithMembers(type: ResourceType, id: string): Promise<ChangeableRow | undefined> {
-    const { parameters, tenant } = ofTenant()
-    const found = parameters.bind(id, 'uuid')
-    const columns = resourceColumns(type, { groups: false, members: false }, tenant, scope, parameters)
-    const rows = await db.run<ChangeableRow & { text: string | null }>(
-      `select ${columns}, ${passwordColumn}, c.text
-       from resources r ${joinedMembers(tenant, scope, parameters)}
-       where r.tenant_id = ${tenant} and r.id = ${found} and r.resource_type = ${parameters.bind(type.name, 'text')}
-       order by c.place`,
-      parameters.values,
-    )
+  async function groupWithMembers(type: ResourceType, id: string): Promise<ResourceRow | undefined> {
+    const { text, values } = retrieving(type, { groups: false, members: true })
+    const rows = await db.run<PackedRow & { text: string | null }>(text, values(named(type, id)))
     const [first] = rows
     if (first === undefined) return undefined
-    const { text, ...row } = first
-    if (text === null) return row
+    const row = unpacked(first)
+    if (first.text === null) return row
     const last = rows.length - 1
     const members = rows.map(({ text }, i) => `${i === 0 ? '[' : ','}${text}${i === last ? ']' : ''}`)
     return { ...row, members }
   }
+
+  function retrieving(type: ResourceType, wanted: Wanted): Template<keyof Named> {
+    const { defersReferences: withDeferred } = scope
+    return ofShape(retrievals, columnShape(type, wanted, withDeferred), () => retrieval(type, wanted, withDeferred))
+  }
+
+  function named(type: ResourceType, id: string): Named {
+    return { tenant: scope.tenantId, id, type: type.name, base: baseInJson(scope.baseUrl) }
+  }
 }
+
+/** The values by which one resource is read. */
+type Named = Readonly<Record<'tenant' | 'id' | 'type' | 'base', string>>
+
+const retrievals = new Map<string, Template<keyof Named>>()
+
+/** The statement that reads one resource, a group's members as rows of their own. */
+const retrieval = (type: ResourceType, wanted: Wanted, withDeferred: boolean) =>
+  template<keyof Named>((place) => {
+    const places = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), withDeferred }
+    const apart = wanted.members && type.name === 'Group'
+    const columns = resourceColumns(type, { ...wanted, members: wanted.members && !apart }, places)
+    return `select ${columns}${apart ? ', c.text' : ''} from resources r ${apart ? joinedMembers(places) : ''}
+      where r.tenant_id = ${places.tenant} and r.id = ${place('id', 'uuid')} and r.resource_type = ${place('type', 'text')}
+      ${apart ? 'order by c.place' : ''}`
+  })

@@ -1,7 +1,6 @@
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { ENTERPRISE_USER_SCHEMA } from '../scim/urn.ts'
 import { groupsAbove } from './groups-above.ts'
-import type { Parameters } from './parameters.ts'
-import type { RepositoryScope } from './tenant-scope.ts'
 
 /** Which computed attributes a reader wants; each costs look-ups of its own. */
 export interface Wanted {
@@ -17,6 +16,7 @@ export interface ResourceRow {
   readonly version: number
   readonly document: string
   readonly active: boolean | null
+  readonly hasPassword: boolean
   /** Milliseconds since 1970, to be rounded. */
   readonly created: number
   readonly modified: number
@@ -28,13 +28,16 @@ export interface ResourceRow {
   readonly members: string | readonly string[] | null
 }
 
-/** What a change has to know besides. */
-export interface ChangeableRow extends ResourceRow {
-  readonly has_password: boolean
+/**
+ * A `ResourceRow` as it is read. What every row has comes in one text: the driver's work is by the column, and that of ten
+ * columns was twice what all else in a read takes together. What is null in most rows stays apart.
+ */
+export interface PackedRow {
+  readonly packed: string
+  readonly manager?: string | null
+  readonly groups?: string | null
+  readonly members?: string | null
 }
-
-/** The column of a `ChangeableRow`, of `resources r`. */
-export const passwordColumn = 'r.password_hash is not null as has_password'
 
 // Not `extract`, which counts in decimals and takes several times as long.
 const milliseconds = (column: string) => `date_part('epoch', ${column}) * 1000`
@@ -43,41 +46,96 @@ const milliseconds = (column: string) => `date_part('epoch', ${column}) * 1000`
 export const momentColumns = `${milliseconds('r.created_at')} as created, ${milliseconds('r.modified_at')} as modified`
 
 /** The manager's name, of `resources r`; see `ResourceRow.manager`. */
-export const managerColumn = (tenant: string): string => `case when r.manager_id is not null then (
+export const managerColumn = ({
+  tenant,
+}: Pick<RowPlaces, 'tenant'>): string => `case when r.manager_id is not null then (
       select case when m.display_key is null then '' else m.label end
       from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end`
 
-/** Binds the base URL for `$ref`, as JSON text without its quotes. */
-const bindBase = (baseUrl: string, parameters: Parameters): string =>
-  parameters.bind(JSON.stringify(baseUrl).slice(1, -1), 'text')
+/** The base URL for `$ref`, as it is bound: JSON text without its quotes. */
+export function baseInJson(baseUrl: string): string {
+  if (baseUrl !== lastBase) {
+    lastBase = baseUrl
+    lastInJson = JSON.stringify(baseUrl).slice(1, -1)
+  }
+  return lastInJson
+}
+// Those who ask much ask for one tenant.
+let lastBase = ''
+let lastInJson = ''
 
-/**
- * The select list that makes a `ResourceRow` of `resources r`.
- *
- * @param tenant placeholder of the tenant's id
- */
-export function resourceColumns(
-  type: ResourceType | undefined,
-  wanted: Wanted,
-  tenant: string,
-  scope: RepositoryScope,
-  parameters: Parameters,
-): string {
-  const forUsers = wanted.groups && (type === undefined || type.name === 'User')
-  const forGroups = wanted.members && (type === undefined || type.name === 'Group')
-  const base = forUsers || forGroups ? bindBase(scope.baseUrl, parameters) : ''
-  return `r.id::text, r.version::int, r.document, r.active, ${momentColumns},
-    ${managerColumn(tenant)} as manager,
-    ${forUsers ? groupsColumn(tenant, base) : 'null::text'} as groups,
-    ${forGroups ? membersColumn(tenant, base, scope.defersReferences) : 'null::text'} as members`
+/** What the statement around a row's columns has to give them. */
+export interface RowPlaces {
+  /** Placeholder of the tenant's id. */
+  readonly tenant: string
+  /** Gives the placeholder of `baseInJson`. */
+  readonly base: () => string
+  /** As `RepositoryScope.defersReferences`. */
+  readonly withDeferred: boolean
 }
 
-// A user in no group pays one look at the index.
-const groupsColumn = (tenant: string, base: string) => `
+// An id has 36 letters, and two flags follow it; numbers end with a space, but for the last, which the document ends.
+const packedColumn = `r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+      || case when r.password_hash is null then '-' else 'p' end
+      || (${milliseconds('r.created_at')})::bigint::text || ' ' || (${milliseconds('r.modified_at')})::bigint::text || ' '
+      || r.version::text || r.document`
+
+/** The select list that makes a `PackedRow` of `resources r`. */
+export function resourceColumns(type: ResourceType | undefined, wanted: Wanted, places: RowPlaces): string {
+  const apart = Object.entries(apartColumns(type, wanted)).map(([name, sql]) => `, ${sql(places)} as ${name}`)
+  return `${packedColumn} as packed${apart.join('')}`
+}
+
+/** Names of its columns beside `packed`. */
+export const namesApart = (type: ResourceType | undefined, wanted: Wanted): readonly string[] =>
+  Object.keys(apartColumns(type, wanted))
+
+function apartColumns(type: ResourceType | undefined, { groups, members }: Wanted) {
+  const columns: Partial<Record<keyof PackedRow, (places: RowPlaces) => string>> = {}
+  if (type === undefined || hasManagers(type)) columns.manager = managerColumn
+  if (groups && (type === undefined || type.name === 'User')) columns.groups = groupsColumn
+  if (members && (type === undefined || type.name === 'Group')) columns.members = membersColumn
+  return columns
+}
+
+/** The row that was packed; it begins at `from` in the text. */
+export function unpacked(row: PackedRow, from = 0): ResourceRow {
+  const { packed, manager = null, groups = null, members = null } = row
+  const flags = from + ID_LENGTH
+  const created = flags + 2
+  const modified = packed.indexOf(' ', created) + 1
+  const version = packed.indexOf(' ', modified) + 1
+  const document = packed.indexOf('{', version)
+  const active = packed[flags]
+  return {
+    id: packed.slice(from, flags),
+    version: Number(packed.slice(version, document)),
+    document: packed.slice(document),
+    active: active === '-' ? null : active === 't',
+    hasPassword: packed[flags + 1] === 'p',
+    created: Number(packed.slice(created, modified - 1)),
+    modified: Number(packed.slice(modified, version - 1)),
+    manager,
+    groups,
+    members,
+  }
+}
+const ID_LENGTH = 36
+
+const hasManagers = ({ extensionsByUrn }: ResourceType) => extensionsByUrn.has(ENTERPRISE_USER_SCHEMA.toLowerCase())
+
+/** All of a type and a scope on which `resourceColumns` depends, as a text that tells shapes of statements apart. */
+export function columnShape(type: ResourceType, { groups, members }: Wanted, withDeferred: boolean): string {
+  const kind = type.name === 'User' || type.name === 'Group' ? type.name : ''
+  return `${kind} ${hasManagers(type)} ${groups} ${members} ${withDeferred}`
+}
+
+// A user in no group pays one look at the index, to which `offset 0` holds: for many rows a plan may hash all memberships.
+const groupsColumn = ({ tenant, base }: RowPlaces) => `
   case when r.resource_type = 'User'
-    and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id)
+    and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id offset 0)
   then (
-    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || ${base} || '/Groups/' || g.id || '"'
+    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || ${base()} || '/Groups/' || g.id || '"'
       || coalesce(',"display":' || to_json(g.label)::text, '')
       || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
     from ${groupsAbove(tenant, 'r.id')} u
@@ -86,20 +144,20 @@ const groupsColumn = (tenant: string, base: string) => `
     ) g
   ) end`
 
-const membersColumn = (tenant: string, base: string, withDeferred: boolean) => `
+const membersColumn = (places: RowPlaces) => `
   case when r.resource_type = 'Group' then (
-    select '[' || string_agg(x.json, ',') || ']' from (${memberElements(tenant, base, withDeferred)}) x
+    select '[' || string_agg(x.json, ',') || ']' from (${memberElements(places)}) x
   ) end`
 
-/** How many members' texts come together: some 200 kB. */
-const MEMBERS_IN_A_TEXT = 1_000
+/** How many members' texts come together: some 50 kB, which the collector frees soon after. */
+const MEMBERS_IN_A_TEXT = 250
 
 /**
  * Joins `c` to `resources r`: a group's members as the texts of which `ResourceRow.members` consists, in rows of their own,
  * so that no part of the way holds the whole of a large group twice. A group without members has one row without a text.
  */
-export function joinedMembers(tenant: string, scope: RepositoryScope, parameters: Parameters): string {
-  const elements = memberElements(tenant, bindBase(scope.baseUrl, parameters), scope.defersReferences)
+export function joinedMembers(places: RowPlaces): string {
+  const elements = memberElements(places)
   return `left join lateral (
       select n.place, string_agg(n.json, ',') as text
       from (select x.json, (row_number() over () - 1) / ${MEMBERS_IN_A_TEXT} as place from (${elements}) x) n
@@ -108,8 +166,8 @@ export function joinedMembers(tenant: string, scope: RepositoryScope, parameters
 }
 
 // `offset 0` holds the plan to a look into the index for each member: planned for groups of average size, it may read all rows.
-const memberElements = (tenant: string, base: string, withDeferred: boolean) => `
-      (select ${memberJson('o', 'm.display', base)} as json
+const memberElements = ({ tenant, base, withDeferred }: RowPlaces) => `
+      (select ${memberJson('o', 'm.display', base())} as json
       from memberships m cross join lateral (
         select o.id, o.resource_type, o.label, o.display_key from resources o
         where o.tenant_id = ${tenant} and o.id = m.member_id offset 0

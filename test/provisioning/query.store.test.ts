@@ -98,6 +98,53 @@ describe('lists', () => {
     for (const count of [0, 1, 3]) expect(total(await get({ ...query, count }))).toBe(expected)
   })
 
+  describe('Q-03 PG-01 PG-02 totals of keys that several have, on every part of the list', () => {
+    let several: TestTenant
+    const alike: string[] = []
+    beforeAll(async () => {
+      several = await instance.newTenant()
+      const shared = { displayName: 'Same', externalId: 'same', emails: [{ value: 'same@x.test' }] }
+      for (const [userName, rest] of Object.entries({ a: shared, b: shared, other: {}, c: shared }))
+        alike.push(idIn(await several.scim('POST', '/Users', userBody(userName, rest))))
+      alike.splice(2, 1)
+      await several.scim('POST', '/Groups', groupBody('Same'))
+    })
+
+    test.each(['displayName', 'externalId', 'emails.value', 'emails'])('%s', async (name) => {
+      const filter = `${name} eq "${name.startsWith('emails') ? 'SAME@x.test' : name === 'externalId' ? 'same' : 'SAME'}"`
+      for (const count of [0, 1, 2, 3, 4, 100]) {
+        for (const startIndex of [-1, 0, 1, 2, 3, 4, 5]) {
+          const answer = await get({ filter, count, startIndex }, '/Users', several.scim)
+          const skipped = Math.max(startIndex, 1) - 1
+          expect({ total: total(answer), ids: listedIds(answer) }).toEqual({
+            total: 3,
+            ids: alike.slice(skipped, skipped + count),
+          })
+        }
+        const first = await get({ filter, count, cursor: '' }, '/Users', several.scim)
+        expect({ total: total(first), ids: listedIds(first) }).toEqual({ total: 3, ids: alike.slice(0, count) })
+        const { nextCursor } = json(first)
+        expect(nextCursor !== undefined).toBe(count > 0 && count < 3)
+        if (nextCursor === undefined) continue
+        const next = await get({ filter, count, cursor: String(nextCursor) }, '/Users', several.scim)
+        expect({ total: total(next), ids: listedIds(next) }).toEqual({ total: 3, ids: alike.slice(count, 2 * count) })
+      }
+      const elsewhere = await get({ filter })
+      expect(json(elsewhere)).toMatchObject({ totalResults: 0, Resources: [] })
+    })
+
+    test('userName, and none', async () => {
+      for (const count of [0, 1, 2]) {
+        const one = await get({ filter: 'userName eq "A"', count }, '/Users', several.scim)
+        expect({ total: total(one), ids: listedIds(one) }).toEqual({
+          total: 1,
+          ids: alike.slice(0, Math.min(count, 1)),
+        })
+        expect(total(await get({ filter: 'userName eq "nobody"', count }, '/Users', several.scim))).toBe(0)
+      }
+    })
+  })
+
   test('Q-24 common and extension attributes can be filtered', async () => {
     const [first = ''] = ids
     const created = (json(await scim('GET', `/Users/${first}`)).meta as Record<string, string>).created

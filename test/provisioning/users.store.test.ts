@@ -133,6 +133,48 @@ describe('create and retrieve', () => {
     },
   )
 
+  test('H-01 whatever stands in a resource, every way to read it gives the same', async () => {
+    // A tenant of its own, since the log knows nothing of what is written past it.
+    const own = await instance.newTenant()
+    const make = async (rest: object) => idIn(await own.scim('POST', '/Users', userBody(newName(), rest)))
+    const odd = ['{"a":1} t-f 12 34{', ' ', '\u0001\u001f\u007f\u2028\' \\ " $1::uuid', '{}', '-p1 2 3{"x":{', '']
+    for (const displayName of odd) {
+      const boss = await make({ displayName })
+      const rest = { displayName, nickName: displayName, [ENTERPRISE_USER_SCHEMA]: { manager: { value: boss } } }
+      for (const extra of [{ active: null }, { active: false, password: 'a pass Word 1' }]) {
+        const id = await make({ ...rest, ...extra })
+        await own.scim('POST', '/Groups', groupBody(`${displayName}{ ${id}`, [id]))
+        // As from an import: of another time to the millisecond, and changed more often than 32 bits can count.
+        await database.run(
+          `update resources set version = 5000000000, created_at = '2001-02-03 04:05:06.789Z', modified_at = '2031-12-31 23:59:59.999Z'
+           where tenant_id = $1::uuid and id = $2::uuid`,
+          [own.id, id],
+        )
+        const { body } = await own.scim('GET', `/Users/${id}`)
+        expect(body).toMatchObject({
+          ...{ id, nickName: displayName, groups: [{ display: `${displayName}{ ${id}`, type: 'direct' }] },
+          [ENTERPRISE_USER_SCHEMA]: { manager: { value: boss, ...(displayName ? { displayName } : {}) } },
+          meta: {
+            ...{ version: 'W/"5000000000"' },
+            ...{ created: '2001-02-03T04:05:06.789Z', lastModified: '2031-12-31T23:59:59.999Z' },
+          },
+        })
+        expect((body as { active?: boolean }).active).toBe(extra.active ?? undefined)
+        const { userName } = body as { userName: string }
+        for (const query of [
+          `filter=${encodeURIComponent(`userName eq "${userName}"`)}`,
+          `filter=${encodeURIComponent(`userName sw "${userName}"`)}`,
+          `filter=${encodeURIComponent(`id eq "${id}"`)}&sortBy=userName`,
+          'count=1000',
+          'count=1000&cursor',
+        ]) {
+          const read = listed(await own.scim('GET', `/Users?${query}`)).filter((user) => user.id === id)
+          expect(read).toEqual([body])
+        }
+      }
+    }
+  })
+
   test('CR-05 a body without schemas is read as a user in lenient', async () => {
     const created = await scim('POST', '/Users', { userName: newName() })
     expect(created.status).toBe(201)

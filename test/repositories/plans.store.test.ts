@@ -16,6 +16,7 @@ import {
   type Instance,
   idIn,
   json,
+  listedIds,
   openInstance,
   patchBody,
   removeMember,
@@ -157,6 +158,50 @@ describe('Q-29 reads stay small in a tenant of 100,000 users', () => {
     const { answer, plans } = await costs('GET', users(`meta.lastModified ge "${lastModified}"`))
     expect(json(answer).totalResults).toBe(1)
     expect(plans.filter(tooMuch)).toEqual([])
+  })
+})
+
+describe('where many have the same name', () => {
+  let crowded: Database
+  let gateway: Instance
+  let few: TestTenant
+  beforeAll(async () => {
+    crowded = await openFreshDatabase()
+    gateway = await openInstance(crowded)
+    few = await gateway.newTenant()
+    await fillDirectly(crowded, few.id, { users: 20_000, groups: 2 })
+    await crowded.run(`update resources set display_key = 'one of ' || (abs(hashtext(id::text)) % 20)`, [])
+    await analyze(crowded)
+  }, 60_000)
+  afterAll(async () => {
+    await gateway.close()
+    await crowded.close()
+  })
+
+  // The planner believes that any name is a thousand users', whom it would find soonest in the order of the page.
+  test('nobody with a name is found without a look at everybody', async () => {
+    const path = users('displayName eq "somebody else"')
+    const { result, statements } = await gateway.recorder.during(() => few.scim('GET', path))
+    expect(json(result).totalResults).toBe(0)
+    expect(statements).toHaveLength(1)
+    for (const statement of statements) {
+      const plan = nodesOf(await genericPlan(crowded, statement, { analyze: true })).map(costOf)
+      expect(plan.filter(tooMuch)).toEqual([])
+    }
+  })
+
+  test('those with one are counted, and the page is of the first ones', async () => {
+    const read = (paging: string) => few.scim('GET', `${users('displayName eq "one of 7"')}&attributes=id&${paging}`)
+    const [whole, counted] = [await read('count=7&startIndex=1'), await read('count=0')]
+    const [{ n, first } = { n: 0, first: '' }] = await crowded.run<{ n: number; first: string }>(
+      `select count(*)::int as n, min(id::text) as first from resources
+       where tenant_id = $1::uuid and resource_type = 'User' and display_key = 'one of 7'`,
+      [few.id],
+    )
+    expect(json(whole)).toMatchObject({ totalResults: n, itemsPerPage: 7 })
+    expect(listedIds(whole)[0]).toBe(first)
+    expect(json(counted)).toMatchObject({ totalResults: n, itemsPerPage: 0 })
+    expect(n).toBeGreaterThan(500)
   })
 })
 

@@ -1,0 +1,44 @@
+import { Hono } from 'hono'
+import type { AppDeps } from './app.ts'
+import { adminApi } from './http/admin/api.ts'
+import { describe } from './http/admin/openapi.ts'
+import { referencePage } from './http/admin/reference-page.tsx'
+import { consoleApp } from './http/console/console.tsx'
+import { refusalFor } from './http/errors.ts'
+import { type GatewayEnv, requestLog } from './http/middleware.ts'
+import { modesPage } from './http/modes-page.tsx'
+import { oauthRoutes } from './http/oauth/routes.ts'
+import { problemResponse } from './http/problem.ts'
+import { logError } from './observability/logger.ts'
+
+/**
+ * Mounts the surfaces beside SCIM: the admin API, OAuth, the console and pages to read; and turns whatever fails in them into
+ * an answer, in this one place. `failed` is told of what fails.
+ */
+export function otherSurfaces(
+  { config, control, database, logger, deliveries }: AppDeps,
+  failed: (error: unknown, requestId: string) => void,
+): Hono<GatewayEnv> {
+  const others = new Hono<GatewayEnv>()
+  others.use(requestLog(logger))
+  others.route('/', modesPage())
+  others.route('/', oauthRoutes({ control, config }))
+  const admin = adminApi({ database, config, control, deliveries })
+  others.route('/api/v1', admin)
+  others.route(
+    '/',
+    referencePage(() => describe(admin)),
+  )
+  const log = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
+  others.route('/console', consoleApp({ database, config, control, deliveries, failed: log }))
+  others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
+  others.onError((error, c) => {
+    const { requestId } = c.var
+    const { refusal, headers } = refusalFor(error, requestId)
+    failed(error, requestId)
+    const response = problemResponse({ status: refusal.status, detail: refusal.message }, requestId)
+    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value)
+    return response
+  })
+  return others
+}
