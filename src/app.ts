@@ -1,26 +1,14 @@
 import { Hono } from 'hono'
-import type { Config } from './config.ts'
-import type { ControlPlane } from './context/control-plane.ts'
 import { ExternalIssuers } from './context/external-issuers.ts'
-import type { Database } from './db/database.ts'
-import type { Deliveries } from './delivery/deliveries.ts'
 import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, logged, requestLog } from './http/middleware.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRouter } from './http/scim/router.ts'
-import { type Logger, logError, unreachableIssuerLine } from './observability/logger.ts'
+import { logError, unreachableIssuerLine } from './observability/logger.ts'
 import { cursorSealer } from './provisioning/cursor.ts'
 import { instanceSecret } from './repositories/instance-secrets.ts'
-
-/** What the surfaces are made of. */
-export interface AppDeps {
-  readonly database: Database
-  readonly control: ControlPlane
-  readonly config: Config
-  readonly logger: Logger
-  readonly deliveries: Deliveries
-}
+import type { AppDeps } from './surfaces.ts'
 
 /**
  * Mounts SCIM and health. All else is for people and the application, and loaded when the first of them comes: it is half of

@@ -1,6 +1,9 @@
 import { Hono } from 'hono'
-import type { AppDeps } from './app.ts'
+import type { Config } from './config.ts'
+import type { ControlPlane } from './context/control-plane.ts'
 import type { ExternalIssuers } from './context/external-issuers.ts'
+import type { Database } from './db/database.ts'
+import type { Deliveries } from './delivery/deliveries.ts'
 import { adminApi } from './http/admin/api.ts'
 import { describe } from './http/admin/openapi.ts'
 import { referencePage } from './http/admin/reference-page.tsx'
@@ -10,7 +13,16 @@ import { type GatewayEnv, requestLog } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
-import { logError } from './observability/logger.ts'
+import { type Logger, logError } from './observability/logger.ts'
+
+/** What the surfaces are made of. */
+export interface AppDeps {
+  readonly database: Database
+  readonly control: ControlPlane
+  readonly config: Config
+  readonly logger: Logger
+  readonly deliveries: Deliveries
+}
 
 /**
  * Mounts the surfaces beside SCIM: the admin API, OAuth, the console and pages to read; and turns whatever fails in them into

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 const ROWS: readonly (readonly string[])[] = [
   ['main', 'cli', 'serve', 'start', 'banner', 'listen'],
   ['app'],
+  ['surfaces'],
   ['http'],
   ['transfer'],
   ['provisioning', 'administration', 'delivery'],
@@ -14,7 +15,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['scim', 'client'],
 ]
 const HOMES: Record<string, readonly string[]> = {
-  hono: ['app', 'http', 'listen', 'start', 'main'],
+  hono: ['app', 'surfaces', 'http', 'listen', 'start', 'main'],
   '@hono/node-server': ['listen', 'http', 'start', 'main'],
   '@hono/zod-openapi': ['http'],
   'drizzle-orm': ['db', 'repositories'],

@@ -1,5 +1,6 @@
 import { scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
+import { isNounTaken } from '../events/types.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import type { Page } from '../repositories/projects.ts'
 import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
@@ -133,8 +134,13 @@ async function refuseNew(tx: Database, { environmentId, tenantId }: DefinitionPl
       `There are ${MAX_DEFINITIONS} schema extensions and resource types here, and no more can be.`,
     )
   if (definition.kind === 'extension') return
+  const { endpoint, name } = definition.type
+  // Whoever asks for `tenant.*` or `role.*` means those of the gateway itself.
+  if (isNounTaken(name)) {
+    const message = `"${name}" is taken: the log has events of this name`
+    throw new Refusal(409, `The name ${message}.`, [{ path: 'resourceType.name', message }])
+  }
   // Below `/v2` a tenant comes before an endpoint.
-  const { endpoint } = definition.type
   if ((await tenantsOf(tx, environmentId).find(endpoint.slice(1))) === undefined) return
   const message = `"${endpoint}" is taken: a tenant of the environment has this key (letter case does not count)`
   throw new Refusal(409, `The endpoint ${message}.`, [{ path: 'resourceType.endpoint', message }])

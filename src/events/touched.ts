@@ -1,4 +1,5 @@
 import type { LoggedEvent } from './event.ts'
+import { isOfResource } from './types.ts'
 
 /** What a stretch of a log says of one resource. */
 export interface Touched {
@@ -13,6 +14,7 @@ export function touchedIn(events: readonly LoggedEvent[]): Touched[] {
   const last = new Map<string, LoggedEvent>()
   const moves = new Map<string, Map<string, boolean>>()
   for (const event of events) {
+    if (!isOfResource(event.type)) continue
     // To the end, whatever was known of it.
     last.delete(event.resourceId)
     last.set(event.resourceId, event)

@@ -1,3 +1,5 @@
+import { eventNoun } from './changes.ts'
+
 /** Every type of event there is, with what its `changes` hold. Resources of registered types have the first three too. */
 const EVENT_TYPES: Readonly<Record<string, string>> = {
   'user.created': '`after`: the attributes',
@@ -30,3 +32,20 @@ const EVENT_TYPES: Readonly<Record<string, string>> = {
 export const EVENT_TYPE_LIST = Object.entries(EVENT_TYPES)
   .map(([type, changes]) => `- \`${type}\` — ${changes}`)
   .join('\n')
+
+/** What the log has events of beside resources. */
+const BESIDE: ReadonlySet<string> = new Set(
+  Object.keys(EVENT_TYPES)
+    .map((type) => nounOf(type))
+    .filter((noun) => noun !== 'user' && noun !== 'group'),
+)
+
+/** False for events about the tenant itself, its keys, its roles and its leaver brake. */
+export const isOfResource = (type: string): boolean => !BESIDE.has(nounOf(type))
+
+/** Whether events of a resource type of this name, in any letter case, could not be told from those that are of no resource. */
+export const isNounTaken = (resourceType: string): boolean => BESIDE.has(eventNoun(resourceType).toLowerCase())
+
+function nounOf(type: string): string {
+  return type.slice(0, type.indexOf('.'))
+}

@@ -57,8 +57,11 @@ export function streamQueueOf(db: Database, tenantId: string, endpointId: string
     /** Gives back what was claimed and not handed out. */
     async putBack(positions: readonly number[]): Promise<void> {
       await db.run(
-        `update webhook_deliveries d set due_at = now()
-         where (${mine}) is true and d.position = any($3::text::bigint[]) and not d.dead`,
+        `update webhook_deliveries d set due_at = now() where (${mine}) is true and d.ctid = any(array(
+           select n.ctid from unnest($3::text::bigint[]) as x(position) cross join lateral (
+             select n.ctid from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+               and n.position = x.position and not n.dead limit 1
+           ) n))`,
         [tenantId, endpointId, literal(positions)],
         { prepare: false },
       )

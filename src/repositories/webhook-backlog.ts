@@ -93,9 +93,13 @@ export function waitingDeliveries(
        d.resource_id::text as "resourceId", case when d.dead then 'dead' else 'pending' end as state, d.attempts,
        d.last_status as "lastStatus", d.last_error as "lastError",
        case when d.due_at < 'infinity' then (extract(epoch from d.due_at) * 1000)::float8 end as "dueAt"
-     from webhook_deliveries d join events e on e.tenant_id = d.tenant_id and e.position = d.position
-     where d.endpoint_id = $1::uuid and ${dead ? 'd.dead' : 'not d.dead'} and (d.tenant_id, d.position) > ($2::uuid, $3::bigint)
-     order by d.tenant_id, d.position limit ${Math.trunc(limit)}`,
+     from (
+       select d.* from webhook_deliveries d where d.endpoint_id = $1::uuid and ${dead ? 'd.dead' : 'not d.dead'}
+         and (d.tenant_id, d.position) > ($2::uuid, $3::bigint)
+       order by d.tenant_id, d.position limit ${Math.trunc(limit)}
+     ) d cross join lateral (
+       select e.id, e.type from events e where e.tenant_id = d.tenant_id and e.position = d.position limit 1
+     ) e order by d.tenant_id, d.position`,
     [endpointId, after?.tenant ?? '00000000-0000-0000-0000-000000000000', after?.position ?? 0],
     { prepare: false },
   )
@@ -156,5 +160,7 @@ export async function deadLetters(db: Database, endpointIds: readonly string[]):
   return new Map(rows.map(({ id, dead }) => [id, dead]))
 }
 
+// In the order of its index, so that no more of them is read than is counted.
 const deadOf = (endpoint: string): string => `select count(*)::int as dead from (
-  select 1 from webhook_deliveries d where d.endpoint_id = ${endpoint} and d.dead limit ${DEAD_COUNTED}) x`
+  select 1 from webhook_deliveries d where d.endpoint_id = ${endpoint} and d.dead
+  order by d.endpoint_id, d.tenant_id, d.position limit ${DEAD_COUNTED}) x`

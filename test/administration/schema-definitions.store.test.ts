@@ -175,6 +175,16 @@ describe('registering', () => {
     expect((await admin('GET', '/schema-extensions')).body).toMatchObject({ items: [] })
   })
 
+  test.each(['Tenant', 'role', 'Brake', 'API_KEY'])(
+    'the name %s is refused: its events would be called like those of the gateway',
+    async (name) => {
+      expect(await refusal(admin('PUT', `/resource-types/${name}`, type(name)))).toContain(
+        `409 The name "${name}" is taken: the log has events of this name`,
+      )
+      expect(await refusal(admin('PUT', `/resource-types/${name}`, type(name), tenant))).toContain('409 The name')
+    },
+  )
+
   test('a body that is no JSON, has another media type or is too large', async () => {
     const target = `/api/v1/projects/${gateway.project}/environments/${gateway.environment}/schema-extensions/urn:example:a`
     const put = async (body: string, type = 'application/json') => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Schemas } from '../../src/client/index.ts'
 import type { Database } from '../../src/db/database.ts'
 import { eventLogOf } from '../../src/repositories/event-log.ts'
+import { appendTenantEvents } from '../../src/repositories/tenant-events.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { addMembers, groupBody, type Instance, idIn, openInstance, patchBody, userBody } from '../support/instances.ts'
@@ -50,6 +51,15 @@ test('EV-15 what changed comes once, as it is now; what was deleted is said to b
     { type: 'User', id: bob, deleted: true, kept: false, resource: null },
   ])
   expect(JSON.stringify(second)).not.toMatch(/secret word|scrypt/)
+})
+
+test('what is told of the tenant itself changes no resource, and is passed', async () => {
+  const tenant = await instance.newTenant()
+  const { next } = await changes(tenant, 0)
+  const of = (type: string) => ({ type, changes: {} })
+  const doer = { actor: 'a', requestId: null }
+  await appendTenantEvents(database, tenant.id, doer, [of('tenant.paused'), of('api_key.created')])
+  expect(await changes(tenant, next)).toEqual({ items: [], next: next + 2, more: false })
 })
 
 test('EV-15 of a group it says who came and went', async () => {

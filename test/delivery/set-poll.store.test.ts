@@ -4,6 +4,7 @@ import type { Database } from '../../src/db/database.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { idIn, patchBody, userBody } from '../support/instances.ts'
+import { placeOf } from '../support/readers.ts'
 import { setVerifier } from '../support/set-receiver.ts'
 import { openStreams, type Streams, type TestStream } from '../support/streams.ts'
 
@@ -154,6 +155,35 @@ describe('EV-14 Security Event Tokens that are polled', () => {
     await pause(100)
     gone.abort()
     await expect(left).rejects.toThrow()
+  })
+
+  test('EV-15 what the leaver brake holds is handed out and pushed when it is let go, paused or not', async () => {
+    const leaverBrake = { mode: 'hold', count: 1, windowMinutes: 60, releaseAfterHours: 1 } as const
+    const tenant = await streams.here.newTenant({ settings: { leaverBrake } })
+    const settings = { signals: ['caep'], events: ['user.deactivated', 'user.deleted'] }
+    const polled = await streams.stream(tenant, { ...settings, method: 'poll' })
+    const pushed = await streams.stream(tenant, settings)
+    const taken = () => streams.receiver.taken(pushed.path).map(({ uri }) => uri.replace(PROV, ''))
+    const shut = [SESSION_REVOKED, 'patch:notice', 'deactivate']
+    const [first, second] = [await make(tenant, 'f1'), await make(tenant, 'f2')]
+    await deactivate(tenant, first)
+    await due(polled)
+    const before = await ask(polled)
+    expect(before.uris).toEqual(shut)
+    await until(taken).toEqual(shut)
+    await deactivate(tenant, second)
+    await tenant.scim('DELETE', `/Users/${second}`)
+    const place = placeOf(tenant)
+    await until(async () => (await streams.admin('GET', `${place}/brake`)).body).toMatchObject({ held: 2 })
+    expect(await ask(polled, { ...now, ack: before.jtis })).toMatchObject(nothing)
+    expect(taken()).toEqual(shut)
+    await streams.admin('PATCH', place, { paused: true })
+    expect((await streams.admin('POST', `${place}/brake/release`, {})).status).toBe(200)
+    await due(polled)
+    const off = await ask(polled)
+    expect(off.uris).toEqual(shut)
+    await until(async () => (await ask(polled, { ...now, ack: off.jtis })).uris).toEqual([SESSION_REVOKED, 'delete'])
+    await until(taken).toEqual([...shut, ...shut, SESSION_REVOKED, 'delete'])
   })
 
   test('TEN-04 one stream for all tenants says whose each token is; the keys of one tenant open it to nobody', async () => {

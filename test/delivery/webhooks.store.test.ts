@@ -78,6 +78,9 @@ async function endpoint(tenant: TestTenant, { events = [] as string[], wide = fa
 const makeUser = async (tenant: TestTenant, name: string) => idIn(await tenant.scim('POST', '/Users', userBody(name)))
 const retitle = (tenant: TestTenant, id: string, title: string) =>
   tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'title', value: title }))
+const setActive = (tenant: TestTenant, id: string, active: boolean) =>
+  tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: active }))
+const types = (path: string) => receiver.taken(path).map(({ type }) => type)
 const positions = (path: string) => receiver.taken(path).map(({ position }) => position)
 const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { timeout: 10_000, interval: 10 })
 
@@ -187,8 +190,11 @@ describe('EV-18 webhooks', () => {
     ])
     // Then what stands behind it goes its way.
     await until(() => positions(hook.path)).toEqual([2])
-    status = 200
     expect((await hook.admin('POST', '/replay', { dead: true })).body).toEqual({ queued: 1 })
+    // It has its whole time again: what fails now is not given up for what was before.
+    await until(() => hook.waiting('pending')).toMatchObject([{ position: 1, lastStatus: 500 }])
+    expect(await hook.waiting('dead')).toEqual([])
+    status = 200
     await until(() => positions(hook.path)).toEqual([2, 1])
     await until(() => hook.waiting('dead')).toEqual([])
     expect((await hook.admin('POST', '/replay', { tenantId: tenant.id, positions: [2, 99] })).body).toEqual({
@@ -206,9 +212,11 @@ describe('EV-18 webhooks', () => {
     await until(() => positions(hook.path)).toEqual([2, 1, 2, 1, 2, 2, 2])
     const past = { since: '2020-01-01T00:00:00Z', until: '2020-01-02T00:00:00Z' }
     expect((await hook.admin('POST', '/replay', past)).body).toEqual({ queued: 0 })
-    expect(await hook.admin('POST', '/replay', {})).toMatchObject({
-      ...{ status: 400, body: { errors: [{ message: expect.stringMatching(/^must have since, /) }] } },
-    })
+    // Without the tenant nobody knows whose position it is.
+    for (const wrong of [{}, { positions: [2] }])
+      expect(await hook.admin('POST', '/replay', wrong)).toMatchObject({
+        ...{ status: 400, body: { errors: [{ message: expect.stringContaining('`tenantId` with `positions`') }] } },
+      })
     const [a, b] = receiver.taken(hook.path).filter(({ position }) => position === 2)
     expect(a?.headers['webhook-id']).toBe(b?.headers['webhook-id'])
   })
@@ -289,6 +297,55 @@ describe('EV-18 webhooks', () => {
     expect(got(narrow.path)).toEqual(['user.created 0'])
     expect((await narrow.admin('DELETE')).status).toBe(204)
     expect((await narrow.admin('GET')).status).toBe(404)
+  })
+
+  test('a tenant that is paused gets what happened before, and that it is paused', async () => {
+    const tenant = await here.newTenant()
+    const hook = await endpoint(tenant)
+    let status = 503
+    receiver.answer(hook.path, () => status)
+    const id = await makeUser(tenant, 'leaver')
+    await setActive(tenant, id, false)
+    expect((await admin('PATCH', placeOf(tenant), { paused: true })).status).toBe(200)
+    expect((await tenant.scim('GET', `/Users/${id}`)).status).toBe(403)
+    await until(() => hook.waiting('pending')).toHaveLength(3)
+    status = 200
+    await until(() => types(hook.path)).toHaveLength(3)
+    expect(types(hook.path).filter((type) => type !== 'tenant.paused')).toEqual(['user.created', 'user.deactivated'])
+  })
+
+  test('EV-15 what the leaver brake holds comes when it is let go, in its order, and by no replay before', async () => {
+    const leaverBrake = { mode: 'hold', count: 1, windowMinutes: 60, releaseAfterHours: 1 } as const
+    const tenant = await here.newTenant({ settings: { leaverBrake } })
+    const hook = await endpoint(tenant, { events: ['user.deactivated', 'user.activated', 'user.deleted', 'brake.*'] })
+    const ids = [await makeUser(tenant, 'a'), await makeUser(tenant, 'b'), await makeUser(tenant, 'c')]
+    const [first = '', second = '', third = ''] = ids
+    const got = () => receiver.taken(hook.path).map(({ type, resource }) => [type, ids.indexOf(resource)])
+    await setActive(tenant, first, false)
+    await until(got).toEqual([['user.deactivated', 0]])
+    await setActive(tenant, second, false)
+    await setActive(tenant, second, true)
+    await tenant.scim('DELETE', `/Users/${third}`)
+    await until(got).toEqual([
+      ['user.deactivated', 0],
+      ['brake.engaged', -1],
+    ])
+    expect((await hook.admin('POST', '/replay', { since: '2020-01-01T00:00:00Z' })).body).toEqual({ queued: 2 })
+    await until(got).toHaveLength(4)
+    await until(() => hook.waiting('pending')).toEqual([])
+    expect((await admin('POST', `${placeOf(tenant)}/brake/release`)).status).toBe(200)
+    await until(got).toHaveLength(8)
+    const since = got().slice(4)
+    expect(since.filter(([, who]) => who === 1)).toEqual([
+      ['user.deactivated', 1],
+      ['user.activated', 1],
+    ])
+    expect(since).toEqual(
+      expect.arrayContaining([
+        ['user.deleted', 2],
+        ['brake.released', -1],
+      ]),
+    )
   })
 
   test('a test message says what came of it', async () => {

@@ -39,3 +39,10 @@ test('of who came and went the last word counts', () => {
     { type: 'Group', id: 'other', members: { added: [], removed: ['a'] } },
   ])
 })
+
+test('what is no resource is not among them', () => {
+  const others = ['tenant.paused', 'api_key.created', 'role.assigned', 'brake.engaged']
+  expect(touchedIn([...others.map((type) => event(type, type)), event('device.created', 'd')])).toMatchObject([
+    { id: 'd' },
+  ])
+})

@@ -51,7 +51,7 @@ const replay = z.union(
     z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
     z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
   ],
-  'must have since, {"dead": true}, or a tenantId with up to 1,000 positions or events',
+  { error: 'must have `since`, `tenantId` with `positions` or `events`, or `dead`' },
 )
 const DELIVERY_ID = /^([0-9a-f-]{36})\.(\d{1,15})$/
 

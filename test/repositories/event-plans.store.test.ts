@@ -1,0 +1,230 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { eventLogOf, keptLogs, logHeads, unnumberedTenants } from '../../src/repositories/event-log.ts'
+import { subjectsOf } from '../../src/repositories/event-subjects.ts'
+import { heldEventsOf, holdingTenants } from '../../src/repositories/held-events.ts'
+import { latestEvents } from '../../src/repositories/latest-events.ts'
+import { dueOnStream, streamQueueOf } from '../../src/repositories/stream-queue.ts'
+import { DEAD_COUNTED, deadLetters, replayEvents, waitingDeliveries } from '../../src/repositories/webhook-backlog.ts'
+import { dueEndpoints, webhookQueueOf } from '../../src/repositories/webhook-queue.ts'
+import { openFreshDatabase } from '../support/engines.ts'
+import type { TestTenant } from '../support/gateway.ts'
+import { analyze, type Filled, fillDirectly, type Instance, openInstance } from '../support/instances.ts'
+import { genericPlan, nodesOf, recordStatements } from '../support/statements.ts'
+
+// What delivery asks for again and again must not grow with what is kept or waits.
+const KEPT = 20_000
+const WAITING = 10_000
+const HELD = 2_000
+const RESOURCES = 1_000
+
+let database: Database
+let instance: Instance
+let busy: TestTenant
+let holding: TestTenant
+let people: Filled
+let endpoint: string
+
+beforeAll(async () => {
+  database = await openFreshDatabase()
+  instance = await openInstance(database)
+  busy = await instance.newTenant()
+  holding = await instance.newTenant({
+    settings: { leaverBrake: { mode: 'hold', count: 10, windowMinutes: 60, releaseAfterHours: 1 } },
+  })
+  const others = await Promise.all([1, 2, 3].map(() => instance.newTenant()))
+  const [made] = await database.run<{ id: string }>(
+    `insert into webhook_endpoints (id, environment_id, url, description, event_types, secret)
+     select gen_random_uuid(), t.environment_id, 'https://hooks.test/', '', '{}', '' from tenants t where t.id = $1::uuid
+     returning id::text`,
+    [busy.id],
+  )
+  endpoint = made?.id ?? ''
+  people = await fillDirectly(database, busy.id, { users: RESOURCES, groups: 10 })
+  await keep(busy.id, KEPT)
+  await queue(busy.id, KEPT, WAITING)
+  for (const { id } of others) {
+    await keep(id, 2_000)
+    await queue(id, 2_000, 1_000)
+  }
+  await keep(holding.id, 1_000)
+  await database.run(
+    `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes, held)
+     select $1::uuid, 'user.deactivated', 'User', ${resource('n')}, 2, 'r', 'a', now(), '{}', true
+     from generate_series(1, $2::int) n`,
+    [holding.id, HELD],
+  )
+  await database.run(
+    `update event_logs set hold_id = gen_random_uuid(), held_since = now(), held_until = now() + interval '1 hour'
+     where tenant_id = $1::uuid`,
+    [holding.id],
+  )
+  await analyze(database)
+  await database.run('analyze webhook_endpoints', [], { prepare: false })
+}, 120_000)
+afterAll(async () => {
+  await instance.close()
+  await database.close()
+})
+
+const resource = (n: string) => `lpad(to_hex(${n} % ${RESOURCES}), 32, '0')::uuid`
+
+/** Fills a tenant's log with numbered events of many resources. */
+async function keep(tenantId: string, count: number): Promise<void> {
+  await database.run(
+    `insert into events (tenant_id, position, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+     select $1::uuid, n, case when n % 50 = 0 then 'group.created' else 'user.updated' end, 'User', ${resource('n')}, n, 'r',
+       'a', now() - interval '1 day', '{}' from generate_series(1, $2::int) n`,
+    [tenantId, count],
+  )
+  await database.run('insert into event_logs (tenant_id, head) values ($1::uuid, $2::int)', [tenantId, count])
+}
+
+/** Lets the last events of a log wait for the endpoint: of each resource the first is due, and some were given up. */
+async function queue(tenantId: string, head: number, count: number): Promise<void> {
+  await database.run(
+    `insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id, due_at, dead, attempts)
+     select $1::uuid, $2::uuid, n, ${resource('n')},
+       case when n <= $3::int - $4::int + ${RESOURCES} then now() - interval '1 minute' else 'infinity' end, n % 10 = 0, 1
+     from generate_series($3::int - $4::int + 1, $3::int) n`,
+    [tenantId, endpoint, head, count],
+  )
+}
+
+/** Fresh events, which have no position yet. */
+const append = (tenantId: string, type: string, count: number) =>
+  database.run(
+    `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+     select $1::uuid, $2::text, 'User', ${resource('n')}, 100000, 'r', 'a', now(), '{}' from generate_series(1, $3::int) n`,
+    [tenantId, type, count],
+  )
+
+const LARGE = ['events', 'webhook_deliveries', 'resources']
+
+/** What the statements of `work` look at that is more than `most` rows, or all of a large table. */
+async function excess(most: number, work: (db: Database) => Promise<unknown>): Promise<string[]> {
+  const recorder = recordStatements(database)
+  const { statements } = await recorder.during(() => work(recorder.database))
+  expect(statements.length).toBeGreaterThan(0)
+  const found: string[] = []
+  for (const statement of statements) {
+    if (/^\s*discard/i.test(statement.text)) continue
+    for (const node of nodesOf(await genericPlan(database, statement, { analyze: true }))) {
+      const on = node['Relation Name'] ?? node['Index Name'] ?? ''
+      const rows = ((node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0)) * (node['Actual Loops'] ?? 1)
+      if (rows > most || (node['Node Type'] === 'Seq Scan' && LARGE.includes(on)))
+        found.push(`${node['Node Type']} ${on}: ${rows} of ${statement.text.slice(0, 60)}`)
+    }
+  }
+  return found
+}
+
+const FEW = 500
+const ALL = { types: [], nouns: [] }
+const from = KEPT - WAITING
+
+describe('EV-15 delivery looks at little, however much is kept and waits', () => {
+  test.each<[string, number, (db: Database) => Promise<unknown>]>([
+    ['endpoints with something due', FEW, (db) => dueEndpoints(db, [], [])],
+    ['tenants with something due on a stream', FEW, (db) => dueOnStream(db, endpoint)],
+    // 200 that are due are looked at for the first of each resource.
+    ['a claim', FEW, (db) => webhookQueueOf(db, busy.id, endpoint).claim(16)],
+    [
+      'deliveries that succeeded',
+      FEW,
+      (db) =>
+        webhookQueueOf(db, busy.id, endpoint).delivered(
+          [1, 2, 3, 4].map((n) => ({ position: from + n, attempts: 1 })).concat({ position: from + 5, attempts: 2 }),
+        ),
+    ],
+    [
+      'one that failed, and one that is given up',
+      FEW,
+      async (db) => {
+        const failed = { attempts: 1, retryAfterMs: 1_000, status: 500, error: 'x' }
+        await webhookQueueOf(db, busy.id, endpoint).failed({ ...failed, position: from + 701, giveUp: false })
+        await webhookQueueOf(db, busy.id, endpoint).failed({ ...failed, position: from + 702, giveUp: true })
+      },
+    ],
+    [
+      'acknowledgements of a stream',
+      FEW,
+      async (db) => {
+        const queue = streamQueueOf(db, busy.id, endpoint)
+        await queue.handedOut([1, 2, 3].map((n) => from + 800 + n))
+        await queue.settledInPart(from + 801, 1, null)
+        await queue.putBack([from + 802, from + 803])
+      },
+    ],
+    ['who an event is about', FEW, (db) => subjectsOf(db, busy.id, [people.userId(7)])],
+    ['what waits', FEW, (db) => waitingDeliveries(db, endpoint, false, undefined, 100)],
+    [
+      'what waits, further on',
+      FEW,
+      (db) => waitingDeliveries(db, endpoint, false, { tenant: busy.id, position: from + WAITING / 2 }, 100),
+    ],
+    ['what was given up', FEW, (db) => waitingDeliveries(db, endpoint, true, undefined, 100)],
+    ['how many were given up', DEAD_COUNTED, (db) => deadLetters(db, [endpoint])],
+    [
+      'a replay by position',
+      FEW,
+      (db) =>
+        replayEvents(
+          db,
+          { tenantId: busy.id, endpointId: endpoint },
+          { kind: 'positions', positions: [5, 6, 7] },
+          0,
+          1_000,
+        ),
+    ],
+  ])('%s', async (_, most, work) => {
+    expect(await excess(most, work)).toEqual([])
+  })
+})
+
+describe('EV-15 so do the readers of the log, and who numbers it', () => {
+  test.each<[string, number, (db: Database) => Promise<unknown>]>([
+    ['a page', FEW, (db) => eventLogOf(db, busy.id).read(KEPT / 2, 100, ALL)],
+    ['the first page', FEW, (db) => eventLogOf(db, busy.id).read(0, 100, ALL)],
+    // A stretch of 10,000 positions at most.
+    ['a page of rare types', 10_000, (db) => eventLogOf(db, busy.id).read(0, 100, { types: ['x.y'], nouns: ['z'] })],
+    ['the latest', FEW, (db) => latestEvents(db, busy.id, { limit: 100 })],
+    [
+      'the latest of one resource',
+      10_000,
+      (db) => latestEvents(db, busy.id, { limit: 100, resourceId: '00000000-0000-0000-0000-000000000001' }),
+    ],
+    ['whether there are new ones', FEW, (db) => eventLogOf(db, busy.id).hasUnnumbered()],
+    ['tenants that have new ones', FEW, (db) => unnumberedTenants(db, 500)],
+    ['how far logs go', FEW, (db) => logHeads(db, [busy.id, holding.id])],
+    ['logs to be trimmed', FEW, (db) => keptLogs(db, 90, undefined, 200)],
+    ['a trim that finds nothing old', 1_000, (db) => eventLogOf(db, busy.id).trim(90)],
+  ])('%s', async (_, most, work) => {
+    expect(await excess(most, work)).toEqual([])
+  })
+
+  test('numbering and queueing', async () => {
+    await append(busy.id, 'user.updated', 20)
+    expect(await excess(FEW, (db) => eventLogOf(db, busy.id).number())).toEqual([])
+  })
+})
+
+describe('EV-15 and the leaver brake, whatever it holds', () => {
+  test('numbering beside a hold', async () => {
+    await append(holding.id, 'user.updated', 20)
+    expect(await excess(FEW, (db) => eventLogOf(db, holding.id).number())).toEqual([])
+  })
+
+  test.each<[string, (db: Database) => Promise<unknown>]>([
+    ['the list', (db) => heldEventsOf(db, holding.id).list(undefined, 100)],
+    ['the hold', (db) => heldEventsOf(db, holding.id).hold()],
+    ['tenants that hold', (db) => holdingTenants(db, [], undefined, 100)],
+  ])('%s', async (_, work) => {
+    expect(await excess(FEW, work)).toEqual([])
+  })
+
+  test('letting go, a thousand at a time', async () => {
+    await database.run(`update event_logs set released_at = now() where tenant_id = $1::uuid`, [holding.id])
+    expect(await excess(1_000, (db) => eventLogOf(db, holding.id).number())).toEqual([])
+  })
+})
