@@ -1,10 +1,9 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { request } from 'undici'
 import { describeClient } from './client.ts'
 import { addressProblem, type Networks } from './delivery-address.ts'
 import type { Permission } from './principal.ts'
-import { publicAgent } from './public-agent.ts'
+import { type PublicClient, publicClient } from './public-client.ts'
 import type { ExternalIssuer } from './settings.ts'
 
 /** What a token of an external issuer proves. */
@@ -35,7 +34,7 @@ const TELL_EVERY_MS = 600_000
  */
 export class ExternalIssuers {
   readonly #networks: Networks
-  readonly #agent: ReturnType<typeof publicAgent>
+  readonly #client: PublicClient
   readonly #now: () => number
   readonly #keys = new LRUCache<string, JWTVerifyGetKey>({ max: MAX_ISSUERS })
   readonly #askedAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
@@ -55,7 +54,7 @@ export class ExternalIssuers {
     this.#networks = networks
     this.#unreachable = unreachable
     // No connection is kept: this is a request in ten minutes.
-    this.#agent = publicAgent(networks, FETCH_MS, undefined, { pipelining: 0 })
+    this.#client = publicClient(networks, FETCH_MS, undefined, { pipelining: 0 })
     this.#now = now
   }
 
@@ -119,7 +118,7 @@ export class ExternalIssuers {
     const problem = addressProblem(uri, this.#networks)
     if (problem !== undefined) throw new CannotFetch(problem)
     // Redirects are answers like any other that is not a success.
-    const answer = await request(uri, { dispatcher: this.#agent, headers: { Accept: 'application/json' }, signal })
+    const answer = await this.#client.request(uri, { method: 'GET', headers: { Accept: 'application/json' }, signal })
     const text = await boundedText(answer.body)
     if (answer.statusCode !== 200) throw new CannotFetch(`it answers ${answer.statusCode}`)
     if (keysIn(text) === undefined) throw new CannotFetch('its answer is no JWKS')

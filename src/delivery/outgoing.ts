@@ -1,7 +1,6 @@
 import type { lookup } from 'node:dns'
-import { request } from 'undici'
 import { addressProblem, type Networks } from '../context/delivery-address.ts'
-import { publicAgent } from '../context/public-agent.ts'
+import { publicClient } from '../context/public-client.ts'
 
 /** What came of an attempt; `error` is in words for the operator, without anything that the receiver wrote. */
 export type SendOutcome = { readonly ok: true; readonly status: number } | SendFailure
@@ -39,15 +38,14 @@ const LONGEST_RETRY_AFTER_S = 3_600
 
 /** @param resolve looks names up; for tests */
 export function outgoing(networks: Networks, resolve?: typeof lookup): Outgoing {
-  const agent = publicAgent(networks, CONNECT_MS, resolve)
+  const client = publicClient(networks, CONNECT_MS, resolve)
   return {
     async post(url, headers, body) {
       const problem = addressProblem(url, networks)
       if (problem !== undefined) return failure(null, `the address ${problem}`)
       try {
-        const answer = await request(url, {
+        const answer = await client.request(url, {
           method: 'POST',
-          dispatcher: agent,
           headers: { ...headers, 'User-Agent': 'Rollcall' },
           body,
           signal: AbortSignal.timeout(ATTEMPT_MS),
@@ -59,7 +57,7 @@ export function outgoing(networks: Networks, resolve?: typeof lookup): Outgoing 
         return failure(null, inWords(error))
       }
     },
-    close: () => agent.close(),
+    close: () => client.close(),
   }
 }
 

@@ -18,9 +18,10 @@ export function listResponse(page: Page<JsonObject>): JsonObject {
   return { ...frame(page), Resources: [...page.resources] }
 }
 
-/** The same message as JSON text, composed without parsing the resources. */
-export function listResponseText(page: Page<string>): string {
-  return `${JSON.stringify(frame(page)).slice(0, -1)},"Resources":[${page.resources.join(',')}]}`
+/** The same message as JSON text, composed without parsing the resources: texts to be put one after the other. */
+export function listResponseTexts(page: Page<string>): string[] {
+  const before = `${JSON.stringify(frame(page)).slice(0, -1)},"Resources":[`
+  return [before, ...page.resources.map((text, i) => (i === 0 ? text : `,${text}`)), ']}']
 }
 
 function frame({ resources, totalResults, startIndex, nextCursor, previousCursor }: Page<unknown>): JsonObject {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { listResponse, listResponseText } from '../../src/scim/list-response.ts'
+import { listResponse, listResponseTexts } from '../../src/scim/list-response.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
 import { LIST_RESPONSE } from '../../src/scim/urn.ts'
 
@@ -34,12 +34,12 @@ test.each<[string, Omit<Parameters<typeof listResponse>[0], 'resources'>, JsonOb
 ])('%s', (_, page, resources, expected) => {
   const message = { schemas: [LIST_RESPONSE], ...expected, Resources: resources }
   expect(listResponse({ ...page, resources })).toStrictEqual(message)
-  const text = listResponseText({ ...page, resources: resources.map((resource) => JSON.stringify(resource)) })
+  const text = listResponseTexts({ ...page, resources: resources.map((resource) => JSON.stringify(resource)) }).join('')
   expect(JSON.parse(text)).toStrictEqual(message)
 })
 
 test('the texts of the resources are passed on as they are', () => {
-  expect(listResponseText({ resources: ['{ "a":1 }', '{"b":1e2}'], totalResults: 2 })).toMatch(
+  expect(listResponseTexts({ resources: ['{ "a":1 }', '{"b":1e2}'], totalResults: 2 }).join('')).toMatch(
     /,"Resources":\[\{ "a":1 \},\{"b":1e2\}\]\}$/,
   )
 })

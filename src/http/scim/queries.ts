@@ -1,13 +1,13 @@
 import { type CursorOptions, runQuery } from '../../provisioning/query.ts'
 import type { Renderer } from '../../provisioning/representation.ts'
 import { ScimError } from '../../scim/errors.ts'
-import { listResponseText } from '../../scim/list-response.ts'
+import { listResponseTexts } from '../../scim/list-response.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/search-request.ts'
 import { readJson } from './body.ts'
 import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
 import { synchronised, typeOf } from './resources.ts'
-import { defaultProjection, json, namedProjection, projectedRendererOf, wantedBy } from './respond.ts'
+import { defaultProjection, jsonOf, namedProjection, projectedRendererOf, wantedBy } from './respond.ts'
 
 /** Queries by GET and by POST to `/.search`, over one type or, at the base URL, over all (RFC 7644 §3.4.2, §3.4.3). */
 export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
@@ -56,5 +56,5 @@ async function answer(
     ...(nextCursor === undefined ? {} : { nextCursor }),
     ...(previousCursor === undefined ? {} : { previousCursor }),
   }
-  return json(asked, listResponseText(list))
+  return jsonOf(asked, listResponseTexts(list))
 }

@@ -46,13 +46,17 @@ export function json(
   return reply(request, text, status, { 'Content-Type': request.answerType, ...headers })
 }
 
+/** The same for a text in parts, which is encoded part by part: as one it is copied and measured several times over. */
+export const jsonOf = (request: ScimRequest, texts: readonly string[]): Response =>
+  reply(request, Buffer.concat(texts.map((text) => Buffer.from(text))), 200, { 'Content-Type': request.answerType })
+
 /**
  * An answer that carries the request's id, by which the log has it. All headers are given at once: the HTTP server sends such
  * an answer as it is, and has to take it to pieces otherwise.
  */
 export function reply(
   request: ScimRequest,
-  body: string | ReadableStream<Uint8Array> | null,
+  body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> | null,
   status: number,
   headers: Record<string, string> = {},
 ): Response {
