@@ -55,9 +55,9 @@ export interface WorkerParts {
 }
 
 /** Requests under way to one endpoint; one alone while it fails, to see whether it is back. */
-const AT_ONCE = 16
+const AT_ONCE = 32
 /** What one instance has under way in all, so that requests find it awake; and claims, so that they find connections. */
-const IN_ALL = 64
+const IN_ALL = 96
 /** An endpoint may always have so many, however busy others keep the instance. */
 const AT_LEAST = 2
 const CLAIMING_AT_ONCE = 2
