@@ -35,7 +35,7 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --quick          two minutes: 1,000 and 100,000 users, groups to 10,000, short windows
+  --quick          some minutes: 1,000 and 100,000 users, groups to 10,000, short windows
   --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "written", "start",
                    "webhooks", "peers", "flame"; several with commas. Fills what these need and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
