@@ -5,14 +5,10 @@ import { positionOf, type TransferRecord } from '../transfer/records.ts'
 import { CliError, EXIT } from './failure.ts'
 
 /**
- * Keeps V8's heap small, since the embedded database needs the memory more: a transfer makes many objects that die at once, for
- * which the space of young ones would grow to 48 MB, and that of old ones to twice what is alive. For commands that end when the
- * transfer does.
+ * Keeps V8's space for young objects as small as it begins: a transfer makes many that die at once, and the space would grow
+ * to 48 MB, which the embedded database needs more. For commands that end when the transfer does.
  */
-export function keepHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--heap-growing-percent=10')
-}
+export const keepHeapSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1')
 
 /**
  * A line of an export: `start` says what it is, then come the records, and `end` says that it is whole, and how many records

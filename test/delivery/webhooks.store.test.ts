@@ -282,9 +282,11 @@ describe('EV-18 webhooks', () => {
     const ids = [await makeUser(one, 'x'), await makeUser(two, 'y')]
     await two.scim('PATCH', `/Users/${ids[1]}`, patchBody({ op: 'replace', path: 'active', value: false }))
     await two.scim('POST', '/Groups', { schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'], displayName: 'G' })
+    // A tenant's own making may be numbered only when the webhook is there.
     const got = (path: string) =>
       receiver
         .taken(path)
+        .filter(({ type }) => type !== 'tenant.created')
         .map(({ type, resource }) => `${type} ${ids.indexOf(resource)}`)
         .sort()
     await until(() => got(wide.path)).toEqual([
