@@ -205,7 +205,9 @@ describe('EV-14 Security Event Tokens that are polled', () => {
         ...{ name: 'receiver', permissions: ['directory:read'] },
       })
     ).body
-    await until(() => wide.waiting('pending')).toHaveLength(2)
+    // The tenants' own making may be numbered only when the stream is there; it has no token, and goes when it is looked at.
+    const ofUsers = async () => (await wide.waiting('pending')).filter(({ type }) => type.startsWith('user.'))
+    await until(ofUsers).toHaveLength(2)
     const all = await ask(wide, now, String(key))
     expect(all.read.map(({ claims }) => [claims.tenant, claims.sub_id.id]).sort()).toEqual(
       [
@@ -217,7 +219,7 @@ describe('EV-14 Security Event Tokens that are polled', () => {
     const got = await ask(mine)
     await ask(theirs, { ...now, ack: [...got.jtis, ...all.jtis] }, two.key)
     expect(await mine.waiting('pending')).toHaveLength(1)
-    expect(await wide.waiting('pending')).toHaveLength(2)
+    expect(await ofUsers()).toHaveLength(2)
     expect(new Set([...all.jtis, ...got.jtis]).size).toBe(3)
   })
 
