@@ -53,7 +53,7 @@ beforeAll(async () => {
   await analyze(database)
   // The first cursor asks for the secret that seals them.
   await tenant.scim('GET', '/Users?cursor=&count=1')
-}, 120_000)
+}, 300_000)
 afterAll(async () => {
   await instance.close()
   await database.close()
