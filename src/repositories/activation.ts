@@ -47,21 +47,21 @@ const activation = (user: ResourceType, wanted: Wanted) =>
          update resources r set active = ${next}, version = r.version + 1,
            modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
          from before b where r.tenant_id = ${tenant} and r.id = b.id and b.active is distinct from ${next}
-         returning r.version, r.modified_at
+         returning r.id, r.resource_type, r.version, r.modified_at, b.active as was
        ),
        counted as (
          insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-         select ${tenant}, b.resource_type, 0, case when ${next} then 1 else -1 end
-         from before b, updated u where (b.active is distinct from false) <> ${next}
+         select ${tenant}, u.resource_type, 0, case when ${next} then 1 else -1 end
+         from updated u where (u.was is distinct from false) <> ${next}
        ),
        logged as (
          insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
          select ${tenant},
-           case when not ${next} then 'user.deactivated' when b.active is null then 'user.updated' else 'user.activated' end,
-           b.resource_type, b.id, u.version, ${place('requestId', 'text')}, ${place('actor', 'text')}, u.modified_at,
+           case when not ${next} then 'user.deactivated' when u.was is null then 'user.updated' else 'user.activated' end,
+           u.resource_type, u.id, u.version, ${place('requestId', 'text')}, ${place('actor', 'text')}, u.modified_at,
            json_build_object('changed', json_build_array(
-             json_build_object('path', 'active', 'before', b.active, 'after', ${next})))::text
-         from before b, updated u
+             json_build_object('path', 'active', 'before', u.was, 'after', ${next})))::text
+         from updated u
        )
        select ${resourceColumns(user, wanted, places)} from (
          select b.tenant_id, b.id, b.resource_type, coalesce(u.version, b.version) as version, b.document, ${next} as active,

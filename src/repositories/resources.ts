@@ -72,6 +72,9 @@ export interface Removed {
 const now = `date_trunc('milliseconds', now())`
 const keyRows = '(attribute text, key text, "unique" boolean)'
 
+/** One row of plain parameters is put where it is used, which spares the statement half of its parts. */
+const inlined = (rows: readonly unknown[]) => (rows.length === 1 ? 'not materialized' : 'materialized')
+
 /**
  * Resources of one tenant, of every type. Each write is one guarded statement that also appends its events and counts, so
  * nothing is ever half there; `tenant_id = $1` stands in every part of every statement.
@@ -117,7 +120,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
       const withRevived = resources.some((resource) => resource.revived !== undefined)
       const types = resources.map((resource) => resource.type)
-      const statement = `with input as (${createInput(resources, parameters, { withKeys, withRevived })}),
+      const statement = `with input as ${inlined(resources)} (${createInput(resources, parameters, { withKeys, withRevived })}),
         created as (
           insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
             manager_id, document, search, password_hash, version, created_at, modified_at)
@@ -191,14 +194,14 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const { parameters, tenant } = ofTenant()
       const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
       const withActive = changes.some((change) => change.activeDelta !== 0)
-      const statement = `with input as (${updateInput(changes, parameters, { withKeys, withActive })}),
+      const statement = `with input as ${inlined(changes)} (${updateInput(changes, parameters, { withKeys, withActive })}),
         updated as (
           update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
             display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
             document = i.document, search = i.search, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
             modified_at = greatest(${now}, r.modified_at + interval '1 millisecond')
           from input i
-          where r.tenant_id = ${tenant} and r.id = i.id and r.resource_type = i.resource_type and r.version = i.expected
+          where r.tenant_id = ${tenant} and r.id = i.id and (r.resource_type = i.resource_type) is true and r.version = i.expected
           returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
         ),
         ${
