@@ -215,7 +215,9 @@ const stretches = new Map<string, Template<StretchValue>>()
 
 /**
  * The resources that come first, or after one of them, which need no look for what is skipped before they are read. Cut before
- * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first.
+ * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first. They stay
+ * in the order in which they were cut, since a join on `true` to one row can only go through them; to sort them would move
+ * whole documents about.
  */
 const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
   template<StretchValue>((place) => {
@@ -223,13 +225,13 @@ const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goes
     const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
     return `with counted as (${totalSql(tenant, name)})
       select ${countedColumn}${columns.join('')} from counted t left join (
-        select r.id as place, ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
+        select ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
         from (
           select r.* from resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
             ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
           order by r.id limit ${Math.trunc(limit)}
         ) r
-      ) x on true order by x.place`
+      ) x on true`
   })
 
 function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {
