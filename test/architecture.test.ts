@@ -28,6 +28,7 @@ const HOMES: Record<string, readonly string[]> = {
   zod: ['config', 'context', 'http'],
   pino: ['observability'],
   'lru-cache': ['context'],
+  dataloader: ['repositories'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],
   'openapi-fetch': ['client'],
   'rate-limiter-flexible': ['http'],

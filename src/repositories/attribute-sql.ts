@@ -1,5 +1,5 @@
 import type { Comparable } from '../scim/filter/ast.ts'
-import type { JsonObject, JsonValue } from '../scim/resource.ts'
+import type { JsonObject } from '../scim/resource.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA, sameUrn } from '../scim/urn.ts'
 import { groupsAbove } from './groups-above.ts'
@@ -138,11 +138,10 @@ function path(ref: AttributeRef, scope: FilterScope): string[] {
 export const searchPath = (ref: AttributeRef, scope: FilterScope): string =>
   `r.search #> ${scope.parameters.array(path(ref, scope), 'text')}`
 
-/** `part` of the attribute `ref`, as the whole search document would hold it. */
-export function nest(ref: AttributeRef, part: JsonValue): JsonObject {
-  const attribute: JsonObject = { [ref.attribute.name]: part }
-  return ref.extension === undefined ? attribute : { [ref.extension]: attribute }
-}
+/** What a search document of the tenant has to contain, of which `part` is known. */
+export const searchPart = (part: JsonObject, { tenantId }: Pick<FilterScope, 'tenantId'>): JsonObject => ({
+  [tenantId]: part,
+})
 
 export const containment = (part: JsonObject, scope: FilterScope): string =>
-  `r.search @> ${scope.parameters.json({ [scope.tenantId]: part })}`
+  `r.search @> ${scope.parameters.json(searchPart(part, scope))}`

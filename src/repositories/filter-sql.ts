@@ -1,8 +1,8 @@
 import type { BoundFilter, Comparable, CompareOperator } from '../scim/filter/ast.ts'
-import type { JsonValue } from '../scim/resource.ts'
 import type { AttributeRef } from '../scim/schema/resource-type.ts'
-import { column, containment, type FilterScope, memberSub, nest, rows, searchPath } from './attribute-sql.ts'
+import { column, containment, type FilterScope, memberSub, rows, searchPath } from './attribute-sql.ts'
 import { compareSql } from './compare-sql.ts'
+import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
 import { Parameters } from './parameters.ts'
 import { isOurId, keyColumn } from './stored-form.ts'
 
@@ -42,11 +42,11 @@ function wayTo(term: BoundFilter, scope: FilterScope): 'key' | 'search' | undefi
 }
 
 /** Whether the attribute stands in a column, or is computed, instead of in the search document. */
-const hasColumn = (ref: AttributeRef, scope: FilterScope): boolean =>
+export const hasColumn = (ref: AttributeRef, scope: FilterScope): boolean =>
   column(ref, { ...scope, parameters: new Parameters() }) !== undefined
 
 /** E-mail values are keys beside the search document. */
-const isEmailKey = (ref: AttributeRef, scope: FilterScope): boolean =>
+export const isEmailKey = (ref: AttributeRef, scope: Pick<FilterScope, 'type'>): boolean =>
   ref.extension === undefined && ref.attribute.name === 'emails' && scope.type.name === 'User'
 
 /** Where a condition stands: below `and`s alone a sub-select can lead the plan; under `not` it has to be two-valued. */
@@ -120,7 +120,7 @@ function comparison(
   if (isEmail && place === 'and' && (operator === 'eq' || operator === 'sw')) {
     return byKey('emails.value', operator, String(value), scope)
   }
-  if (operator === 'eq') return containment(nest(ref, asDocument(ref, value)), scope)
+  if (operator === 'eq') return containment(equalDocument(ref, value), scope)
   if (!ref.attribute.multiValued) return jsonCompare(searchPath(ref, scope), operator, value, scope)
   return anyElement(ref, scope, elementCompare('e.v', ref.sub, operator, value, scope))
 }
@@ -174,11 +174,6 @@ function byKey(attribute: string, operator: 'eq' | 'sw', value: string, scope: F
     and ${compareSql('k.key', operator, value, bind)})`
 }
 
-function asDocument(ref: AttributeRef, value: Comparable): JsonValue {
-  const single = ref.sub ? { [ref.sub.name]: value } : value
-  return ref.attribute.multiValued ? [single] : single
-}
-
 function anyElement(ref: AttributeRef, scope: FilterScope, of: string): string {
   const values = searchPath({ ...ref, sub: undefined }, scope)
   return `exists (select 1 from jsonb_array_elements(${values}) as e(v) where ${of})`
@@ -220,7 +215,7 @@ function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterSco
   }
   // The equalities that every match must meet are asked of the index; what they leave is looked at element by element.
   const required = equalities(term)
-  const contains = required.size === 0 ? undefined : containment(nest(ref, elementDocument(ref, required)), scope)
+  const contains = required.size === 0 ? undefined : containment(elementDocument(ref, required), scope)
   const email = isEmailKey(ref, scope) && place === 'and' ? required.get('value') : undefined
   const indexed =
     email !== undefined && contains !== undefined
@@ -254,33 +249,6 @@ function withinElement(term: BoundFilter, leaf: Leaf): string {
     case 'element':
       return 'false'
   }
-}
-
-/** Values that an element must have to fit: the equalities that stand below `and`s alone; a contradiction keeps the first. */
-function equalities(term: BoundFilter, found = new Map<string | undefined, Comparable>()) {
-  if (term.kind === 'and') for (const t of term.terms) equalities(t, found)
-  if (term.kind === 'compare' && term.operator === 'eq' && !found.has(term.ref.sub?.name)) {
-    found.set(term.ref.sub?.name, term.value)
-  }
-  return found
-}
-
-function onlyEqualities(term: BoundFilter): boolean {
-  const names = new Set<string | undefined>()
-  const only = (t: BoundFilter): boolean => {
-    if (t.kind === 'and') return t.terms.every(only)
-    if (t.kind !== 'compare' || t.operator !== 'eq' || names.has(t.ref.sub?.name)) return false
-    names.add(t.ref.sub?.name)
-    return true
-  }
-  return only(term)
-}
-
-function elementDocument(ref: AttributeRef, required: ReadonlyMap<string | undefined, Comparable>): JsonValue {
-  const simple = required.get(undefined)
-  const element: JsonValue =
-    simple ?? Object.fromEntries([...required].map(([name, value]) => [name as string, value as JsonValue]))
-  return ref.attribute.multiValued ? [element] : element
 }
 
 /** The condition that a value path's filter puts on one member: `m` is the membership, `o` the member's row. */

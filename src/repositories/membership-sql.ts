@@ -13,7 +13,7 @@ import {
 } from './membership-parts.ts'
 import type { MembershipChange } from './memberships.ts'
 import { oneMemberChange } from './one-member-sql.ts'
-import { arrayLiteral, ofShape, type Template, template } from './parameters.ts'
+import { arrayText, ofShape, type Template, template } from './parameters.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -80,13 +80,13 @@ export const strangeIds = (change: MembershipChange): string[] => change.add.fil
 /** The same as plain parameters, lists as array literals. */
 const bindable = (row: Row): Record<keyof Row, Bindable> => ({
   ...row,
-  add: arrayLiteral(row.add, 'uuid'),
-  displays: arrayLiteral(row.displays, 'text'),
-  display_keys: arrayLiteral(row.display_keys, 'text'),
-  remove: arrayLiteral(row.remove, 'uuid'),
-  strange: arrayLiteral(row.strange, 'text'),
-  strange_displays: arrayLiteral(row.strange_displays, 'text'),
-  strange_removed: arrayLiteral(row.strange_removed, 'text'),
+  add: arrayText(row.add, 'uuid'),
+  displays: arrayText(row.displays, 'text'),
+  display_keys: arrayText(row.display_keys, 'text'),
+  remove: arrayText(row.remove, 'uuid'),
+  strange: arrayText(row.strange, 'text'),
+  strange_displays: arrayText(row.strange_displays, 'text'),
+  strange_removed: arrayText(row.strange_removed, 'text'),
 })
 
 function inputSql({ one, deferred }: Shape, place: Place<Value>): string {

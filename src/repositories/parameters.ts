@@ -17,12 +17,12 @@ export class Parameters {
 
   /** Binds a list as an array literal, which both drivers pass on alike. */
   array(values: readonly (string | null)[], type: 'uuid' | 'text'): string {
-    return `${this.bind(arrayLiteral(values, type))}::text::${type}[]`
+    return `${this.bind(arrayText(values, type))}::text::${type}[]`
   }
 }
 
-/** A list as PostgreSQL reads it. */
-export function arrayLiteral(values: readonly (string | null)[], type: 'uuid' | 'text'): string {
+/** A list as PostgreSQL writes it, to be bound as text and cast. */
+export function arrayText(values: readonly (string | null)[], type: 'uuid' | 'text'): string {
   const elements = type === 'uuid' ? values : values.map((value) => (value === null ? 'null' : quoted(value)))
   return `{${elements.join(',')}}`
 }

@@ -4,9 +4,9 @@ import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts
 import type { FilterScope } from './attribute-sql.ts'
 import { countsOf, FOLD_AFTER } from './counts.ts'
 import { filterSql, isLedBySearch } from './filter-sql.ts'
-import { keyEquality, lookingUp } from './key-look-up.ts'
+import { lookingUp, lookUpOf } from './look-ups.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
-import { ofShape, Parameters, type Template, template } from './parameters.ts'
+import { arrayText, ofShape, Parameters, type Template, template } from './parameters.ts'
 import {
   baseInJson,
   columnShape,
@@ -20,6 +20,7 @@ import {
 import { type SortValue, sortSql } from './sort-sql.ts'
 import { queryError } from './sql-errors.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
+import { together } from './together.ts'
 
 /** A query over one resource type, or over several at the server root, each with its own binding of filter and sort. */
 export interface ResourceQuery {
@@ -64,21 +65,40 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     async query(query: ResourceQuery): Promise<ResourcePage> {
       const [only, ...others] = query.types
       if (only !== undefined && others.length === 0 && !query.sorted) {
-        const page = (await byKey(only, query)) ?? (await beginning(only, query))
+        const page = (await lookedUp(only, query)) ?? (await beginning(only, query))
         if (page !== undefined) return page
       }
       return general(query)
     },
   }
 
-  /** All that have a key, where they fit on a first page: then their number is the total. Undefined where they do not. */
-  async function byKey({ type, filter }: ResourceQuery['types'][number], { page, wanted }: ResourceQuery) {
-    const equality = keyEquality(filter, type)
-    if (equality === undefined || !isFirst(page)) return undefined
-    const { by, key } = equality
-    const { text, values } = lookingUp(by, type, wanted, withDeferred, page.limit + 1)
-    const rows = await asked<PackedRow>(text, values({ tenant: tenantId, type: type.name, key, base: base() }))
-    return rows.length > page.limit ? undefined : { total: rows.length, rows: rows.map((row) => found(row)) }
+  /** All that an equality asks for, where they fit on a first page: then they are the total. Undefined where they do not. */
+  async function lookedUp(
+    { type, filter }: ResourceQuery['types'][number],
+    { page, wanted, endpoints }: ResourceQuery,
+  ) {
+    if (!isFirst(page)) return undefined
+    const lookUp = lookUpOf(filter, filterScope(type, '', new Parameters(), endpoints))
+    if (lookUp === undefined) return undefined
+    const { by } = lookUp
+    const limit = page.limit + 1
+    const name = `${type.name} ${by} ${limit} ${tenantId} ${columnShape(type, wanted, withDeferred)} ${baseUrl}`
+    const rows = await together(db, name, lookUp, async (asked) => {
+      const { text, values } = lookingUp(by, type, wanted, withDeferred, limit)
+      const keys = arrayText(
+        asked.map(({ key }) => key),
+        'text',
+      )
+      const parts = arrayText(
+        asked.map(({ part }) => part),
+        'text',
+      )
+      return byPlace(
+        await ask<PackedRow>(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() })),
+        asked.length,
+      )
+    })
+    return rows.length > page.limit ? undefined : { total: rows.length, rows }
   }
 
   /** A page of all resources of a type: the first one, or one after a row. Undefined for others, and where there is a filter. */
@@ -89,16 +109,23 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const make = () => stretch(type, wanted, withDeferred, from !== undefined, page.limit)
     const { text, values } = ofShape(stretches, shape, make)
     const named = { tenant: tenantId, type: type.name, base: base(), after: from?.id ?? null }
-    return counted(await asked<CountedRow>(text, values(named)), type)
+    return counted(await ask<CountedRow>(text, values(named)), type)
+  }
+
+  function filterScope(
+    type: ResourceType,
+    tenant: string,
+    parameters: Parameters,
+    endpoints: FilterScope['endpoints'],
+  ): FilterScope {
+    const loggedSince = (Date.now() - LOGGED_FOR_MS) * 1000
+    return { type, tenantId, tenant, baseUrl, endpoints, parameters, loggedSince }
   }
 
   async function general(query: ResourceQuery): Promise<ResourcePage> {
     const parameters = new Parameters()
     const tenant = parameters.bind(tenantId, 'uuid')
-    const scopes = query.types.map(({ type }) => {
-      const loggedSince = (Date.now() - LOGGED_FOR_MS) * 1000
-      return { type, tenantId, tenant, baseUrl, endpoints: query.endpoints, parameters, loggedSince }
-    })
+    const scopes = query.types.map(({ type }) => filterScope(type, tenant, parameters, query.endpoints))
     const where = whereSql(query, scopes, tenant)
     const sort = query.sorted
       ? sortSql(
@@ -132,7 +159,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         where r.tenant_id = ${tenant} and r.id = p.id
       ) x on true
       order by ${order}`
-    const result = counted(await asked<CountedRow>(statement, parameters.values), only)
+    const result = counted(await ask<CountedRow>(statement, parameters.values), only)
     return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
   }
 
@@ -151,7 +178,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     return { total, rows: rows.map((row) => found(row, from)) }
   }
 
-  function asked<Row>(statement: string, values: readonly Bindable[]): Promise<Row[]> {
+  function ask<Row>(statement: string, values: readonly Bindable[]): Promise<Row[]> {
     return db.run<Row>(statement, values, { prepare: mayPrepare(statement) }).catch((error: unknown) => {
       throw queryError(error)
     })
@@ -171,6 +198,16 @@ function found(row: CountedRow, from = 0): FoundRow {
   return { ...plain, ...(sort === undefined ? {} : { sort }), ...(type === undefined ? {} : { type }) }
 }
 
+/** The rows by the place, counted from 1, that stands before what is packed. */
+function byPlace(rows: readonly PackedRow[], places: number): FoundRow[][] {
+  const all: FoundRow[][] = Array.from({ length: places }, () => [])
+  for (const row of rows) {
+    const end = row.packed.indexOf(' ')
+    all[Number(row.packed.slice(0, end)) - 1]?.push(found(row, end + 1))
+  }
+  return all
+}
+
 /** Values of the statement for a stretch of all resources of a type. */
 type StretchValue = 'tenant' | 'type' | 'base' | 'after'
 
@@ -178,7 +215,9 @@ const stretches = new Map<string, Template<StretchValue>>()
 
 /**
  * The resources that come first, or after one of them, which need no look for what is skipped before they are read. Cut before
- * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first.
+ * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first. They stay
+ * in the order in which they were cut, since a join on `true` to one row can only go through them; to sort them would move
+ * whole documents about.
  */
 const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
   template<StretchValue>((place) => {
@@ -186,13 +225,13 @@ const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goes
     const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
     return `with counted as (${totalSql(tenant, name)})
       select ${countedColumn}${columns.join('')} from counted t left join (
-        select r.id as place, ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
+        select ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
         from (
           select r.* from resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
             ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
           order by r.id limit ${Math.trunc(limit)}
         ) r
-      ) x on true order by x.place`
+      ) x on true`
   })
 
 function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {

@@ -5,7 +5,7 @@ import { isActiveUser } from './counts.ts'
 import { eventDocument } from './event-document.ts'
 import { type KeptUser, keeping } from './kept-users.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
-import { ofShape, Parameters, type Template, template } from './parameters.ts'
+import { arrayText, ofShape, Parameters, type Template, template } from './parameters.ts'
 import { createInput, updateInput } from './resource-input.ts'
 import { rolesBegun, withoutRoleRules } from './role-bindings.ts'
 import {
@@ -23,6 +23,7 @@ import {
 import type { ResourceKey, StoredForm } from './stored-form.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
+import { together } from './together.ts'
 
 /** A resource to be made. */
 export interface NewResource {
@@ -90,24 +91,14 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ResourceRow | undefined> {
       if (!isOurId(id)) return undefined
       if (wanted.members && type.name === 'Group') return groupWithMembers(type, id)
-      const { text, values } = retrieving(type, wanted)
-      const [row] = await db.run<PackedRow>(text, values(named(type, id)))
-      return row && unpacked(row)
+      const shape = columnShape(type, wanted, scope.defersReferences)
+      return together(db, `${type.name} ${scope.tenantId} ${shape} ${scope.baseUrl}`, id, async (ids) => {
+        const rows = new Map((await retrieveAll(type, ids, wanted)).map((row) => [row.id, row]))
+        return ids.map((id) => rows.get(id))
+      })
     },
 
-    /** The resources of one type with these ids, in no order, for a bulk's reads; missing ones are left out. */
-    async retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ResourceRow[]> {
-      const { parameters, tenant } = ofTenant()
-      const base = () => parameters.bind(baseInJson(scope.baseUrl), 'text')
-      const wantedIds = parameters.array(ids.filter(isOurId), 'uuid')
-      const rows = await db.run<PackedRow>(
-        `select ${resourceColumns(type, wanted, { tenant, base, withDeferred: scope.defersReferences })}
-         from resources r where r.tenant_id = ${tenant} and r.id = any(${wantedIds})
-           and r.resource_type = ${parameters.bind(type.name, 'text')}`,
-        parameters.values,
-      )
-      return rows.map((row) => unpacked(row))
-    },
+    retrieveAll,
 
     /**
      * Makes one resource, or many in one statement. The unique index decides who is first; a taken name leaves nothing
@@ -316,9 +307,20 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     },
   }
 
+  /** The resources of one type with these ids, in no order; missing ones are left out. */
+  async function retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ResourceRow[]> {
+    const shape = columnShape(type, wanted, scope.defersReferences)
+    const { text, values } = ofShape(retrievals, shape, () => retrieval(type, wanted, scope.defersReferences))
+    const rows = await db.run<PackedRow>(text, values(named(type, arrayText(ids.filter(isOurId), 'uuid'))))
+    return rows.map((row) => unpacked(row))
+  }
+
   /** A group with its members, however many. */
   async function groupWithMembers(type: ResourceType, id: string): Promise<ResourceRow | undefined> {
-    const { text, values } = retrieving(type, { groups: false, members: true })
+    const { defersReferences: withDeferred } = scope
+    const { text, values } = ofShape(groupRetrievals, columnShape(type, WITH_MEMBERS, withDeferred), () =>
+      groupRetrieval(type, withDeferred),
+    )
     const rows = await db.run<PackedRow & { text: string | null }>(text, values(named(type, id)))
     const [first] = rows
     if (first === undefined) return undefined
@@ -327,11 +329,6 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     const last = rows.length - 1
     const members = rows.map(({ text }, i) => `${i === 0 ? '[' : ','}${text}${i === last ? ']' : ''}`)
     return { ...row, members }
-  }
-
-  function retrieving(type: ResourceType, wanted: Wanted): Template<keyof Named> {
-    const { defersReferences: withDeferred } = scope
-    return ofShape(retrievals, columnShape(type, wanted, withDeferred), () => retrieval(type, wanted, withDeferred))
   }
 
   function named(type: ResourceType, id: string): Named {
@@ -344,13 +341,24 @@ type Named = Readonly<Record<'tenant' | 'id' | 'type' | 'base', string>>
 
 const retrievals = new Map<string, Template<keyof Named>>()
 
-/** The statement that reads one resource, a group's members as rows of their own. */
+/** The statement that reads resources, given an array of ids. */
 const retrieval = (type: ResourceType, wanted: Wanted, withDeferred: boolean) =>
   template<keyof Named>((place) => {
     const places = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), withDeferred }
-    const apart = wanted.members && type.name === 'Group'
-    const columns = resourceColumns(type, { ...wanted, members: wanted.members && !apart }, places)
-    return `select ${columns}${apart ? ', c.text' : ''} from resources r ${apart ? joinedMembers(places) : ''}
+    return `select ${resourceColumns(type, wanted, places)} from resources r
+      where r.tenant_id = ${places.tenant} and r.id = any(${place('id', 'text')}::uuid[]) and r.resource_type = ${place('type', 'text')}`
+  })
+
+const WITH_MEMBERS = { groups: false, members: true }
+
+const groupRetrievals = new Map<string, Template<keyof Named>>()
+
+/** The statement that reads one group with its members, as rows of their own. */
+const groupRetrieval = (type: ResourceType, withDeferred: boolean) =>
+  template<keyof Named>((place) => {
+    const places = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), withDeferred }
+    return `select ${resourceColumns(type, { groups: false, members: false }, places)}, c.text
+      from resources r ${joinedMembers(places)}
       where r.tenant_id = ${places.tenant} and r.id = ${place('id', 'uuid')} and r.resource_type = ${place('type', 'text')}
-      ${apart ? 'order by c.place' : ''}`
+      order by c.place`
   })

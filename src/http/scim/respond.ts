@@ -46,9 +46,17 @@ export function json(
   return reply(request, text, status, { 'Content-Type': request.answerType, ...headers })
 }
 
-/** The same for a text in parts, which is encoded part by part: as one it is copied and measured several times over. */
-export const jsonOf = (request: ScimRequest, texts: readonly string[]): Response =>
-  reply(request, Buffer.concat(texts.map((text) => Buffer.from(text))), 200, { 'Content-Type': request.answerType })
+/** The same for a text in parts, which are encoded one after the other: as one it is copied and measured several times over. */
+export function jsonOf(request: ScimRequest, texts: readonly string[]): Response {
+  const length = texts.reduce((sum, text) => sum + text.length, 0)
+  const bytes = Buffer.allocUnsafe(length * MOST_BYTES)
+  let end = 0
+  for (const text of texts) end += bytes.write(text, end)
+  return reply(request, bytes.subarray(0, end), 200, { 'Content-Type': request.answerType })
+}
+
+/** That a unit of a string takes in UTF-8. */
+const MOST_BYTES = 3
 
 /**
  * An answer that carries the request's id, by which the log has it. All headers are given at once: the HTTP server sends such
