@@ -20,6 +20,8 @@ export async function ensureImage(): Promise<string> {
   if (await exists(path)) return path
   const client = await PGlite.create()
   await migratePglite(client)
+  // An image is of a running database, which is recovered when it is loaded: from here.
+  await client.exec('checkpoint')
   const image = await client.dumpDataDir('gzip')
   await client.close()
   await mkdir(folder, { recursive: true })
