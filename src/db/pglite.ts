@@ -38,13 +38,13 @@ const durable = [
  */
 export async function openPglite(settings: PgliteSettings, onLost: (reason: string) => void): Promise<Database> {
   const { dataDir } = settings
-  await usable(dataDir, () => mkdir(dataDir, { recursive: true, mode: 0o700 }))
+  await usable(dataDir, () => makeFolders(dataDir))
   const lock = await usable(dataDir, () => lockFolder(dataDir, onLost))
   try {
     const folder = join(dataDir, 'database')
     if (await exists(unfinished(folder))) await rm(folder, { recursive: true, force: true })
     const image = (await exists(folder)) ? undefined : await readImage()
-    const client = await usable(dataDir, () => (image === undefined ? openFolder(folder) : makeFolder(folder, image)))
+    const client = await usable(dataDir, () => (image === undefined ? openFolder(folder) : makeDatabase(folder, image)))
     await migratePglite(client)
     const stopTidying = keepTidy(client)
     return pgliteDatabase(client, onLost, async () => {
@@ -99,7 +99,7 @@ function openFolder(folder: string, options: Pick<PGliteOptions, 'loadDataDir'> 
  * Makes the database from the image. A file beside it says for so long that it is not whole: of a start that is killed half-way,
  * or loses its power, nothing may be taken for a database. Its second start would cost as much as its first.
  */
-async function makeFolder(folder: string, image: Blob): Promise<PGlite> {
+async function makeDatabase(folder: string, image: Blob): Promise<PGlite> {
   const parent = dirname(folder)
   await writeFile(unfinished(folder), '')
   await sync(parent)
@@ -138,6 +138,17 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** Makes a folder and those above it. Node's own way never ends where the system has room for none, as in /proc. */
+async function makeFolders(path: string): Promise<void> {
+  if (await exists(path)) return
+  await makeFolders(dirname(path))
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+    // Another process was there first; or it is a link to nowhere.
+    return access(path)
+  })
 }
 
 /** Runs `step`; what the operating system says against it becomes one line for the operator. */
