@@ -1,7 +1,7 @@
-import { createRequire } from 'node:module'
 import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
 import { migratePostgres } from '../db/migrate.ts'
+import { VERSION } from '../package.ts'
 import { serve } from '../serve.ts'
 import { brakeCommands } from './brake.ts'
 import type { GlobalOptions } from './connection.ts'
@@ -13,7 +13,6 @@ import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
 import { tenantCommands } from './tenant.ts'
 
-const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 const EMBEDDED = 'the embedded database is brought up to date when Rollcall starts; set DATABASE_URL for PostgreSQL'
 
 /**
@@ -49,7 +48,7 @@ function programOn(io: Io): Command {
       outputError: (text, write) => write(`rollcall: ${text.replace(/^error: /, '')}`),
     })
     .addHelpText('after', `\n${EXIT_CODES}`)
-    .version(version, '--version')
+    .version(VERSION, '--version')
     .hook('preAction', refuseEmpty)
     .exitOverride()
 

@@ -5,10 +5,14 @@ import { positionOf, type TransferRecord } from '../transfer/records.ts'
 import { CliError, EXIT } from './failure.ts'
 
 /**
- * Keeps V8's space for young objects as small as it begins: a transfer makes many that die at once, and the space would grow
- * to 48 MB, which the embedded database needs more. For commands that end when the transfer does.
+ * Keeps V8 small, for the embedded database needs the memory more: its space for young objects stays as it begins, since a
+ * transfer makes many that die at once, and of the engine only what is hottest by far is compiled twice. For commands that end
+ * when the transfer does; to be called before the database is opened.
  */
-export const keepHeapSmall = (): void => setFlagsFromString('--semi-space-growth-factor=1')
+export const keepHeapSmall = (): void => {
+  setFlagsFromString('--semi-space-growth-factor=1')
+  setFlagsFromString('--wasm-tiering-budget=1000000000')
+}
 
 /**
  * A line of an export: `start` says what it is, then come the records, and `end` says that it is whole, and how many records

@@ -2,16 +2,14 @@ import { createHash, randomUUID } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
+import { PACKAGE_FOLDER } from '../package.ts'
 import { migrationsFolder } from './migrations-folder.ts'
 import { migratePglite } from './pglite-migrate.ts'
 
 // The build ships the image; `npm run dev` and the tests, which run the sources, keep theirs in a cache.
 const built = import.meta.url.endsWith('.js')
-const folder = fileURLToPath(
-  new URL(built ? '../database-image' : '../../node_modules/.cache/rollcall', import.meta.url),
-)
+const folder = join(PACKAGE_FOLDER, built ? 'dist/database-image' : 'node_modules/.cache/rollcall')
 
 /**
  * The path of an empty, migrated database as `.tar.gz`, made now where there is none for this version of the engine and
@@ -22,6 +20,8 @@ export async function ensureImage(): Promise<string> {
   if (await exists(path)) return path
   const client = await PGlite.create()
   await migratePglite(client)
+  // An image is of a running database, which is recovered when it is loaded: from here.
+  await client.exec('checkpoint')
   const image = await client.dumpDataDir('gzip')
   await client.close()
   await mkdir(folder, { recursive: true })

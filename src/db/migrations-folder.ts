@@ -1,4 +1,5 @@
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { PACKAGE_FOLDER } from '../package.ts'
 
-/** The folder of migrations, which lies beside `src` and `dist` alike. */
-export const migrationsFolder = fileURLToPath(new URL('../../drizzle', import.meta.url))
+/** The folder of migrations. */
+export const migrationsFolder = join(PACKAGE_FOLDER, 'drizzle')

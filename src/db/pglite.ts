@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { access, chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { access, chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite'
 import type { Database } from './database.ts'
@@ -39,13 +38,13 @@ const durable = [
  */
 export async function openPglite(settings: PgliteSettings, onLost: (reason: string) => void): Promise<Database> {
   const { dataDir } = settings
-  await usable(dataDir, () => mkdir(dataDir, { recursive: true, mode: 0o700 }))
+  await usable(dataDir, () => makeFolders(dataDir))
   const lock = await usable(dataDir, () => lockFolder(dataDir, onLost))
   try {
     const folder = join(dataDir, 'database')
-    await removeUnfinished(dataDir)
-    if (!(await exists(folder))) await makeFromImage(folder)
-    const client = await usable(dataDir, () => openFolder(folder))
+    if (await exists(unfinished(folder))) await rm(folder, { recursive: true, force: true })
+    const image = (await exists(folder)) ? undefined : await readImage()
+    const client = await usable(dataDir, () => (image === undefined ? openFolder(folder) : makeDatabase(folder, image)))
     await migratePglite(client)
     const stopTidying = keepTidy(client)
     return pgliteDatabase(client, onLost, async () => {
@@ -92,39 +91,36 @@ function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close:
   })
 }
 
-function openFolder(folder: string): Promise<PGlite> {
-  return PGlite.create({ ...reading, fs: new DurableFs(folder), startParams: durable })
+function openFolder(folder: string, options: Pick<PGliteOptions, 'loadDataDir'> = {}): Promise<PGlite> {
+  return PGlite.create({ ...reading, ...options, fs: new DurableFs(folder), startParams: durable })
 }
 
-/** Through a folder beside it, so that a start that is killed half-way leaves nothing that looks like a database. */
-async function makeFromImage(folder: string): Promise<void> {
-  const unfinished = `${folder}.${randomUUID()}${UNFINISHED}`
-  await mkdir(unfinished, { mode: 0o700 })
-  const client = await PGlite.create({
-    fs: new DurableFs(unfinished),
-    startParams: durable,
-    loadDataDir: await readImage(),
-  })
-  await client.close()
-  await chmod(unfinished, 0o700)
-  await syncTree(unfinished)
-  await rename(unfinished, folder)
-  await sync(dirname(folder))
+/**
+ * Makes the database from the image. A file beside it says for so long that it is not whole: of a start that is killed half-way,
+ * or loses its power, nothing may be taken for a database. Its second start would cost as much as its first.
+ */
+async function makeDatabase(folder: string, image: Blob): Promise<PGlite> {
+  const parent = dirname(folder)
+  await writeFile(unfinished(folder), '')
+  await sync(parent)
+  await mkdir(folder, { mode: 0o700 })
+  const client = await openFolder(folder, { loadDataDir: image })
+  await chmod(folder, 0o700)
+  await syncTree(folder)
+  await rm(unfinished(folder))
+  await sync(parent)
+  return client
 }
 
-const UNFINISHED = '.unfinished'
+const unfinished = (folder: string) => `${folder}.unfinished`
 
-async function removeUnfinished(dataDir: string): Promise<void> {
-  for (const name of await readdir(dataDir)) {
-    if (name.endsWith(UNFINISHED)) await rm(join(dataDir, name), { recursive: true, force: true })
-  }
-}
-
+/** A folder's files all at once, which the disk takes in the time of a few. */
 async function syncTree(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name)
-    await (entry.isDirectory() ? syncTree(path) : sync(path))
-  }
+  const entries = await readdir(folder, { withFileTypes: true })
+  const pathsOf = (folders: boolean) =>
+    entries.filter((entry) => entry.isDirectory() === folders).map(({ name }) => join(folder, name))
+  await Promise.all(pathsOf(false).map(sync))
+  for (const path of pathsOf(true)) await syncTree(path)
   await sync(folder)
 }
 
@@ -142,6 +138,17 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/** Makes a folder and those above it. Node's own way never ends where the system has room for none, as in /proc. */
+async function makeFolders(path: string): Promise<void> {
+  if (await exists(path)) return
+  await makeFolders(dirname(path))
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+    // Another process was there first; or it is a link to nowhere.
+    return access(path)
+  })
 }
 
 /** Runs `step`; what the operating system says against it becomes one line for the operator. */

@@ -33,8 +33,9 @@ test('the first start makes the folder, for its owner alone, and the next one fi
 })
 
 test('what a first start left when it was killed half-way is cleared away', async () => {
-  mkdirSync(join(dataDir, 'database.0.unfinished', 'base'), { recursive: true })
-  writeFileSync(join(dataDir, 'database.0.unfinished', 'PG_VERSION'), '18')
+  mkdirSync(join(dataDir, 'database', 'base'), { recursive: true })
+  writeFileSync(join(dataDir, 'database', 'PG_VERSION'), '18')
+  writeFileSync(join(dataDir, 'database.unfinished'), '')
   const database = await open()
   expect(readdirSync(dataDir).sort()).toEqual(['database', 'lock'])
   await database.close()

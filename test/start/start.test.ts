@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -94,6 +94,16 @@ test('a folder that cannot be written is one line', async () => {
   const file = join(parent, 'file')
   writeFileSync(file, '')
   await refuses(start({}, join(file, 'data')), /^rollcall: the data folder \S+ cannot be used \(DATA_DIR\): .*\n$/)
+})
+
+test.runIf(process.platform === 'linux')('a folder where the system makes none is one line', async () => {
+  await refuses(start({}, '/proc/none/data'), /^rollcall: the data folder \S+ cannot be used \(DATA_DIR\): ENOENT.*\n$/)
+})
+
+test('a folder behind a link to nowhere is one line', async () => {
+  const link = join(parent, 'link')
+  symlinkSync(join(parent, 'nowhere'), link)
+  await refuses(start({}, link), /^rollcall: the data folder \S+ cannot be used \(DATA_DIR\): ENOENT.*\n$/)
 })
 
 test('a database that does not answer is one line', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,12 +12,12 @@ export interface Built {
   remove(): void
 }
 
-/** Builds the sources into a folder of their own. */
+/** Builds the program into a folder of its own. */
 export function build(): Built {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-built-'))
-  for (const name of ['drizzle', 'node_modules', 'package.json']) symlinkSync(join(ROOT, name), join(folder, name))
-  const compiler = join(ROOT, 'node_modules/typescript/bin/tsc')
-  const options = ['--outDir', join(folder, 'dist'), '--incremental', 'false', '--tsBuildInfoFile', 'null']
-  execFileSync(process.execPath, [compiler, '-p', join(ROOT, 'tsconfig.build.json'), ...options])
+  // Not a link: the package is where its package.json is.
+  cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
+  for (const name of ['drizzle', 'node_modules']) symlinkSync(join(ROOT, name), join(folder, name))
+  execFileSync(process.execPath, ['--import', 'tsx', join(ROOT, 'build.ts'), join(folder, 'dist')])
   return { cli: join(folder, 'dist/cli/main.js'), remove: () => rmSync(folder, { recursive: true }) }
 }
