@@ -28,8 +28,9 @@ await build({
   banner: {
     js: "import { createRequire as requireBeside } from 'node:module'; const require = requireBeside(import.meta.url)",
   },
-  // Finds its own files beside itself.
-  external: ['@electric-sql/pglite'],
+  // PGlite finds its own files beside itself. undici is CommonJS and imported when it is needed: in a file of its own it would have
+  // no names to be imported by.
+  external: ['@electric-sql/pglite', 'undici'],
   // Without the sources, since all maps are read at the start.
   sourcemap: true,
   sourcesContent: false,

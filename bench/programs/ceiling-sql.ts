@@ -102,7 +102,7 @@ export const replaceMembers = `with w as materialized (select x.id from unnest($
     where not exists (select 1 from memberships m where m.tenant_id = $1 and m.group_id = $2 and m.member_id = w.id)
     returning member_id
   ), d as (
-    delete from memberships m where m.tenant_id = $1 and m.group_id = $2 and not exists (select 1 from w where w.id = m.member_id)
+    delete from memberships m where m.tenant_id = $1 and m.group_id = $2 and m.member_id not in (select w.id from w)
     returning member_id
   ), r as (
     update resources set version = version + 1, modified_at = ${moment}

@@ -7,6 +7,8 @@ const ROOT = join(import.meta.dirname, '../..')
 
 /** The program as it is delivered, without what runs TypeScript directly and takes memory of its own. */
 export interface Built {
+  /** `dist/main.js`. */
+  readonly main: string
   /** `dist/cli/main.js`. */
   readonly cli: string
   remove(): void
@@ -19,5 +21,6 @@ export function build(): Built {
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
   for (const name of ['drizzle', 'node_modules']) symlinkSync(join(ROOT, name), join(folder, name))
   execFileSync(process.execPath, ['--import', 'tsx', join(ROOT, 'build.ts'), join(folder, 'dist')])
-  return { cli: join(folder, 'dist/cli/main.js'), remove: () => rmSync(folder, { recursive: true }) }
+  const [main, cli] = ['main.js', 'cli/main.js'].map((name) => join(folder, 'dist', name)) as [string, string]
+  return { main, cli, remove: () => rmSync(folder, { recursive: true }) }
 }
