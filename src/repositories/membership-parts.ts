@@ -1,4 +1,5 @@
 import type { Bindable } from '../db/database.ts'
+import type { Place } from './parameters.ts'
 import { withoutRoleRules } from './role-bindings.ts'
 
 // What the statements that change members have in common.
@@ -11,9 +12,6 @@ export interface Statement {
   readonly text: string
   readonly values: Bindable[]
 }
-
-/** Gives the placeholder of a value. */
-export type Place<Name> = (name: Name, type: string) => string
 
 /** The values that all of them have. */
 export type Common = 'tenant' | 'requestId' | 'actor'

@@ -1,19 +1,10 @@
 import type { Bindable } from '../db/database.ts'
 import { fold } from '../scim/comparable.ts'
 import { memberBatches, memberBatchJson } from './member-events.ts'
-import {
-  bumped,
-  type Common,
-  logged,
-  memberSql,
-  type Place,
-  ruledSql,
-  SMALL_GROUP,
-  type Statement,
-} from './membership-parts.ts'
+import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
 import type { MembershipChange } from './memberships.ts'
 import { oneMemberChange } from './one-member-sql.ts'
-import { arrayText, ofShape, type Template, template } from './parameters.ts'
+import { arrayText, ofShape, type Place, type Template, template } from './parameters.ts'
 import { isOurId } from './stored-form.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 

@@ -29,6 +29,9 @@ export function arrayText(values: readonly (string | null)[], type: 'uuid' | 'te
 
 const quoted = (text: string): string => `"${text.replaceAll(/["\\]/g, '\\$&')}"`
 
+/** Gives the placeholder of a value, cast as `type`; the same for the same name. */
+export type Place<Name> = (name: Name, type: string) => string
+
 /** A statement whose text is the same at every call, with the values that it wants by their names. */
 export interface Template<Name extends string> {
   readonly text: string
@@ -37,11 +40,9 @@ export interface Template<Name extends string> {
 
 /**
  * Writes a template: for the hot paths, since to put a text together takes longer than anything else that is done before a
- * statement is sent, and drivers find prepared statements by their text. `place` gives the placeholder of a value.
+ * statement is sent, and drivers find prepared statements by their text.
  */
-export function template<Name extends string>(
-  write: (place: (name: Name, type: string) => string) => string,
-): Template<Name> {
+export function template<Name extends string>(write: (place: Place<Name>) => string): Template<Name> {
   const names: Name[] = []
   const text = write((name, type) => {
     const known = names.indexOf(name)

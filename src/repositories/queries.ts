@@ -82,7 +82,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     if (lookUp === undefined) return undefined
     const { by } = lookUp
     const limit = page.limit + 1
-    const name = `${type.name} ${by} ${limit} ${tenantId} ${columnShape(type, wanted, withDeferred)} ${baseUrl}`
+    const name = `${tenantId} ${type.name} ${by} ${limit} ${columnShape(type, wanted, withDeferred)} ${baseUrl}`
     const rows = await together(db, name, lookUp, async (asked) => {
       const { text, values } = lookingUp(by, type, wanted, withDeferred, limit)
       const keys = arrayText(

@@ -92,7 +92,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       if (!isOurId(id)) return undefined
       if (wanted.members && type.name === 'Group') return groupWithMembers(type, id)
       const shape = columnShape(type, wanted, scope.defersReferences)
-      return together(db, `${type.name} ${scope.tenantId} ${shape} ${scope.baseUrl}`, id, async (ids) => {
+      return together(db, `${scope.tenantId} ${type.name} id ${shape} ${scope.baseUrl}`, id, async (ids) => {
         const rows = new Map((await retrieveAll(type, ids, wanted)).map((row) => [row.id, row]))
         return ids.map((id) => rows.get(id))
       })
