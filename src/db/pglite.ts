@@ -1,5 +1,6 @@
 import { access, chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite'
 import type { Database } from './database.ts'
 import { DurableFs } from './durable-fs.ts'
@@ -73,11 +74,13 @@ export async function openPgliteInMemory(): Promise<Database> {
 }
 
 function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close: () => Promise<void>): Database {
+  const letOthersIn = turnsOfTheLoop()
   const executeOn =
     (session: Pick<PGlite, 'query'>): Execute =>
     async (statement, values, { shape }) => {
       try {
         const answer = await session.query(statement, [...values], { rowMode: shape === 'arrays' ? 'array' : 'object' })
+        await letOthersIn()
         return answer.rows
       } catch (error) {
         if (client.closed) throw new ConnectionLost('the database is closed')
@@ -93,6 +96,19 @@ function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close:
     transaction: (work) => client.transaction((tx) => work(insideTransaction('pglite', executeOn(tx)))),
     close,
   })
+}
+
+/** Milliseconds of statements after which everybody else has a turn. */
+const MOST_AT_A_TIME = 10
+
+/** The engine answers without the event loop turning: whoever asks on and on would keep requests, timers and signals waiting. */
+function turnsOfTheLoop(): () => Promise<void> {
+  let last = performance.now()
+  return async () => {
+    if (performance.now() - last < MOST_AT_A_TIME) return
+    last = performance.now()
+    await turnOfTheLoop()
+  }
 }
 
 function openFolder(folder: string, options: Pick<PGliteOptions, 'loadDataDir'> = {}): Promise<PGlite> {

@@ -55,6 +55,18 @@ test('a folder that cannot be made is one line for the operator', async () => {
   expect((error as Error).message).toMatch(/^the data folder .* cannot be used \(DATA_DIR\): .*$/)
 })
 
+test('work of many statements lets the event loop turn', async () => {
+  const database = await open()
+  let turned = false
+  setImmediate(() => {
+    turned = true
+  })
+  const end = performance.now() + 5000
+  while (!turned && performance.now() < end) await database.run('select 1', [])
+  expect(turned).toBe(true)
+  await database.close()
+})
+
 test('every commit is flushed to disk before it is answered', async () => {
   const database = await open()
   await database.run('create table flushed (n int)', [])
