@@ -1,4 +1,5 @@
 import pino, { type DestinationStream } from 'pino'
+import { dateTime } from '../scim/date-time.ts'
 
 const FLUSH_EVERY_MS = 100
 
@@ -45,21 +46,8 @@ export function requestLine(logger: Logger, fields: RequestFields): void {
   const key = keyId === undefined ? '' : `,"keyId":${JSON.stringify(keyId)}`
   const { [pino.symbols.streamSym]: destination } = logger as unknown as Record<symbol, DestinationStream>
   destination?.write(
-    `{"level":"${level}","time":"${isoTime(Date.now())}","requestId":"${requestId}","method":"${method}","status":${status},"ms":${ms}${tenant}${key},"msg":"request"}\n`,
+    `{"level":"${level}","time":"${dateTime(Date.now())}","requestId":"${requestId}","method":"${method}","status":${status},"ms":${ms}${tenant}${key},"msg":"request"}\n`,
   )
-}
-
-let secondInText = 0
-let textOfSecond = ''
-
-/** `now`, in milliseconds since 1970, in ISO 8601; what is the same for a second is made once. */
-function isoTime(now: number): string {
-  const second = Math.floor(now / 1000)
-  if (second !== secondInText) {
-    secondInText = second
-    textOfSecond = new Date(second * 1000).toISOString().slice(0, 20)
-  }
-  return `${textOfSecond}${String(now - second * 1000).padStart(3, '0')}Z`
 }
 
 /** Warns that an API key expires soon, by its public id. */

@@ -1,8 +1,9 @@
 import type { ResourceRow } from '../repositories/rows.ts'
+import { dateTime } from '../scim/date-time.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../scim/urn.ts'
-import { formatVersion } from '../scim/version.ts'
+import { versionInJson } from '../scim/version.ts'
 
 /** Where a resource stands: its `meta.location` (RFC 7643 §3.1). */
 export const locationOf = (type: ResourceType, id: string, baseUrl: string): string =>
@@ -46,15 +47,14 @@ function framesOf(type: ResourceType, baseUrl: string): (row: ResourceRow) => { 
     const groups = row.groups === null ? '' : `,"groups":${row.groups}`
     const created = timeOf(row.created)
     const modified = row.modified === row.created ? created : timeOf(row.modified)
-    const version = JSON.stringify(formatVersion(row.version))
     return {
       before: `{"id":"${row.id}",${document.slice(1, -1)}${active}${groups}`,
-      after: `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":${version}}}`,
+      after: `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":"${versionInJson(row.version)}"}}`,
     }
   }
 }
 
-const timeOf = (milliseconds: number): string => new Date(Math.round(milliseconds)).toISOString()
+const timeOf = (milliseconds: number): string => dateTime(Math.round(milliseconds))
 
 /** The same as a value, for projection. */
 export const representation = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>

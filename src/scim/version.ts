@@ -11,6 +11,9 @@ export type Precondition =
 /** The weak entity-tag of a version, for `ETag` and `meta.version` alike (RFC 7644 §3.14): `W/"12"`. */
 export const formatVersion = (version: number): string => `W/"${version}"`
 
+/** The same as JSON text without its quotes. */
+export const versionInJson = (version: number): string => `W/\\"${version}\\"`
+
 /**
  * Reads If-Match, or the `version` of a bulk operation, which acts like it (RFC 7644 §3.7).
  *
