@@ -44,7 +44,7 @@ export async function runQuery(
   const { paging } = request
   if (paging.kind === 'index') {
     const page = { kind: 'offset', offset: paging.startIndex - 1, limit: paging.count } as const
-    const { total, rows } = await repositories.queries.query({ ...bound, page })
+    const { total, rows } = await repositories.queries.query({ page, ...bound })
     const { startIndex } = paging
     return { rows, totalResults: total, startIndex, nextCursor: undefined, previousCursor: undefined }
   }
@@ -56,7 +56,7 @@ export async function runQuery(
   const backward = from?.backward ?? false
   // One row more than the page holds tells whether there is another page in that direction.
   const page: Page = { kind: 'keyset', from: from && position(from), backward, limit: count + 1 }
-  const found = await repositories.queries.query({ ...bound, page })
+  const found = await repositories.queries.query({ page, ...bound })
   const { rows, before, after } = cutPage(found, count, from !== undefined, backward)
   const seal = (row: FoundRow | undefined, back: boolean) => {
     if (row === undefined) return undefined

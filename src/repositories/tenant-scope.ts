@@ -45,45 +45,65 @@ export interface Repositories {
 }
 
 /** Opens the repositories of one tenant, on the pool or, given a transaction's handle, inside it. */
-export const forTenant = (db: Database, scope: RepositoryScope): Repositories => open(db, { ...scope })
+export const forTenant = (db: Database, scope: RepositoryScope): Repositories =>
+  new TenantRepositories(db, { ...scope })
 
-/** @param scope shared with the transactions that are begun, so that what one of them finds out the next one knows */
-function open(db: Database, scope: RepositoryScope): Repositories {
-  // Most requests need one of them.
-  return {
-    get resources() {
-      return scope.hasRoles ? resourcesWithRoles(db, scope) : resourcesOf(db, scope)
-    },
-    get activation() {
-      return activationOf(db, scope)
-    },
-    get counts() {
-      return countsOf(db, scope)
-    },
-    seatsRanOut: (maximum) => appendSeatsRanOut(db, scope.tenantId, scope, maximum),
-    get keptUsers() {
-      return keptUsersOf(db, scope)
-    },
-    get memberships() {
-      return scope.hasRoles ? membershipsWithRoles(db, scope) : membershipsOf(db, scope)
-    },
-    get membershipPages() {
-      return membershipPagesOf(db, scope)
-    },
-    get queries() {
-      return queriesOf(db, scope)
-    },
-    get roles() {
-      return rolesOf(db, scope)
-    },
-    get stretches() {
-      return stretchesOf(db, scope)
-    },
-    transaction: (work) =>
-      db.transaction(async (tx) => {
-        // Before any row of a group is locked: everybody does it in this order.
-        if (scope.hasRoles) await lockRoles(tx, scope.tenantId)
-        return work(open(tx, scope))
-      }),
+/** Makes each when it is asked for: most requests need one of them. */
+class TenantRepositories implements Repositories {
+  readonly #db: Database
+  readonly #scope: RepositoryScope
+
+  /** @param scope shared with the transactions that are begun, so that what one of them finds out the next one knows */
+  constructor(db: Database, scope: RepositoryScope) {
+    this.#db = db
+    this.#scope = scope
+  }
+
+  get resources() {
+    return this.#scope.hasRoles ? resourcesWithRoles(this.#db, this.#scope) : resourcesOf(this.#db, this.#scope)
+  }
+
+  get activation() {
+    return activationOf(this.#db, this.#scope)
+  }
+
+  get counts() {
+    return countsOf(this.#db, this.#scope)
+  }
+
+  get keptUsers() {
+    return keptUsersOf(this.#db, this.#scope)
+  }
+
+  get memberships() {
+    return this.#scope.hasRoles ? membershipsWithRoles(this.#db, this.#scope) : membershipsOf(this.#db, this.#scope)
+  }
+
+  get membershipPages() {
+    return membershipPagesOf(this.#db, this.#scope)
+  }
+
+  get queries() {
+    return queriesOf(this.#db, this.#scope)
+  }
+
+  get roles() {
+    return rolesOf(this.#db, this.#scope)
+  }
+
+  get stretches() {
+    return stretchesOf(this.#db, this.#scope)
+  }
+
+  seatsRanOut(maximum: number): Promise<void> {
+    return appendSeatsRanOut(this.#db, this.#scope.tenantId, this.#scope, maximum)
+  }
+
+  transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
+    return this.#db.transaction(async (tx) => {
+      // Before any row of a group is locked: everybody does it in this order.
+      if (this.#scope.hasRoles) await lockRoles(tx, this.#scope.tenantId)
+      return work(new TenantRepositories(tx, this.#scope))
+    })
   }
 }

@@ -28,8 +28,8 @@ function frame({ resources, totalResults, startIndex, nextCursor, previousCursor
   return {
     schemas: [LIST_RESPONSE],
     totalResults,
-    ...(startIndex === undefined ? {} : { startIndex }),
     itemsPerPage: resources.length,
+    ...(startIndex === undefined ? {} : { startIndex }),
     ...(previousCursor === undefined ? {} : { previousCursor }),
     ...(nextCursor === undefined ? {} : { nextCursor }),
   }

@@ -131,13 +131,13 @@ function searchRequest(parameters: Parameters, limits: PageLimits): SearchReques
   const attributes = trimmed(parameters.attributes)
   const excludedAttributes = trimmed(parameters.excludedAttributes)
   return {
+    // Without sortBy the order is ours and sortOrder means nothing (S-07).
+    sortOrder: sortBy === null ? 'ascending' : sortOrderOf(parameters.sortOrder),
+    paging: paging(parameters, limits),
     ...(filter === null ? {} : { filter }),
     ...(attributes.length === 0 ? {} : { attributes }),
     ...(excludedAttributes.length === 0 ? {} : { excludedAttributes }),
     ...(sortBy === null ? {} : { sortBy: sortBy.trim() }),
-    // Without sortBy the order is ours and sortOrder means nothing (S-07).
-    sortOrder: sortBy === null ? 'ascending' : sortOrderOf(parameters.sortOrder),
-    paging: paging(parameters, limits),
   }
 }
 

@@ -51,7 +51,8 @@ async function answer(
   const resources = page.rows.map((row) => (renderers.get(row.type ?? only?.name ?? '') as Renderer)(row))
   const { totalResults, startIndex, nextCursor, previousCursor } = page
   const list = {
-    ...{ resources, totalResults },
+    resources,
+    totalResults,
     ...(startIndex === undefined ? {} : { startIndex }),
     ...(nextCursor === undefined ? {} : { nextCursor }),
     ...(previousCursor === undefined ? {} : { previousCursor }),

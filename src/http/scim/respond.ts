@@ -37,14 +37,8 @@ function readRange(text: string): { type: string; quality: number } {
 }
 
 /** A response with JSON text for a body. */
-export function json(
-  request: ScimRequest,
-  text: string,
-  status: 200 | 201 = 200,
-  headers: Record<string, string> = {},
-): Response {
-  return reply(request, text, status, { 'Content-Type': request.answerType, ...headers })
-}
+export const json = (request: ScimRequest, text: string): Response =>
+  reply(request, text, 200, { 'Content-Type': request.answerType })
 
 /** The same for a text in parts, which are encoded one after the other: as one it is copied and measured several times over. */
 export function jsonOf(request: ScimRequest, texts: readonly string[]): Response {
@@ -61,6 +55,8 @@ const MOST_BYTES = 3
 /**
  * An answer that carries the request's id, by which the log has it. All headers are given at once: the HTTP server sends such
  * an answer as it is, and has to take it to pieces otherwise.
+ *
+ * @param headers is taken over; to copy it would cost each answer as much as to read its path
  */
 export function reply(
   request: ScimRequest,
@@ -68,7 +64,8 @@ export function reply(
   status: number,
   headers: Record<string, string> = {},
 ): Response {
-  return new Response(body, { status, headers: { ...headers, [REQUEST_ID]: request.requestId } })
+  headers[REQUEST_ID] = request.requestId
+  return new Response(body, { status, headers })
 }
 
 /** The projection that a request asks for (RFC 7644 §3.9), by `attributes` and `excludedAttributes` in its query. */
@@ -146,16 +143,16 @@ export function resource(
 ): Response {
   const { tenant } = request
   const location = locationOf(type, row.id, tenant.baseUrl)
-  const place: Record<string, string> = status === 201 ? { Location: location } : { 'Content-Location': location }
-  const headers = { ETag: formatVersion(row.version), ...place }
   if (status === 200 && request.method !== 'GET' && projection.kind === 'default' && prefersMinimal(request))
     return noContent(request, row.version, true)
+  const known = { 'Content-Type': request.answerType, ETag: formatVersion(row.version) }
+  const headers = status === 201 ? { ...known, Location: location } : { ...known, 'Content-Location': location }
   const { members } = row
   if (Array.isArray(members) && members.length > 1 && factsOf(projection).whole === 'all') {
     const parts = partsOf({ ...row, members }, type, tenant.baseUrl)
-    return reply(request, streamOf(parts), status, { 'Content-Type': request.answerType, ...headers })
+    return reply(request, streamOf(parts), status, headers)
   }
-  return json(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
+  return reply(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
 }
 
 /** Texts as a body that is encoded part by part, as fast as the client takes it. */
