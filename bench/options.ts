@@ -35,16 +35,16 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --quick          some minutes: 1,000 and 100,000 users, groups to 10,000, short windows
+  --quick          two minutes: 1,000 and 20,000 users, groups to 10,000, short windows; without "written" and "start"
   --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "written", "start",
                    "webhooks", "peers", "flame"; several with commas. Fills what these need and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
   --groups N,N     members of the groups (100,10000,100000; quick 100,10000); peers get those up to 10,000
-  --rounds N       interleaved rounds (5; quick 3)
-  --window MS      length of one window (1000; quick 120)
-  --sync N         users of the first sync (100000; quick 2000)
+  --rounds N       interleaved rounds (5; quick 2)
+  --window MS      length of one window (1000; quick 100)
+  --sync N         users of the first sync (100000; quick 500)
   --gateway PATH   another build's main.js (dist/main.js)
   --results PATH   folder for the report (bench/results; with --quick or --only bench/results/trial)
 `
@@ -71,20 +71,20 @@ export function readOptions(args: readonly string[]): Options {
   const number = (name: 'rounds' | 'window' | 'sync', otherwise: number) =>
     naturals(values[name] ?? `${otherwise}`, name)[0] as number
   const only = values.only.split(',').filter(Boolean)
-  const syncUsers = number('sync', quick ? 2_000 : 100_000)
+  const syncUsers = number('sync', quick ? 500 : 100_000)
   const groups = naturals(values.groups ?? (quick ? '100,10000' : '100,10000,100000'), 'groups')
   const part = quick || only.length > 0
-  const windowMs = number('window', quick ? 120 : 1_000)
+  const windowMs = number('window', quick ? 100 : 1_000)
   return {
     quick,
     only,
-    sizes: naturals(values.sizes ?? (quick ? '1000,100000' : '1000,100000,1000000'), 'sizes'),
+    sizes: naturals(values.sizes ?? (quick ? '1000,20000' : '1000,100000,1000000'), 'sizes'),
     groups,
-    rounds: number('rounds', quick ? 3 : 5),
+    rounds: number('rounds', quick ? 2 : 5),
     windowMs,
     warmUpMs: quick ? windowMs : 500,
     sync: { users: syncUsers, groups: Math.ceil(syncUsers / (quick ? 40 : 100)), memberships: 5 * syncUsers },
-    dayTenants: quick ? 100 : 1_000,
+    dayTenants: quick ? 50 : 1_000,
     peers: !quick || values.peers,
     flame: !quick || values.flame,
     peerGroups: values.groups === undefined && quick ? [100, 1_000] : groups.filter((n) => n <= 10_000),

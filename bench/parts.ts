@@ -14,6 +14,9 @@ const BESIDES = {
 } as const satisfies Record<string, readonly Filling[]>
 export type Beside = keyof typeof BESIDES
 
+/** What a quick run has no time for, unless it is named. */
+const NOT_QUICK: readonly Beside[] = ['written', 'start']
+
 /** What a run is to do. */
 export interface Parts {
   readonly workloads: readonly Workload[]
@@ -27,10 +30,11 @@ export interface Parts {
  *
  * @throws where a name fits nothing
  */
-export function chosenParts({ only, peers, flame }: Options): Parts {
+export function chosenParts({ quick, only, peers, flame }: Options): Parts {
   const besides = Object.keys(BESIDES) as Beside[]
   const names = [...workloads.map(({ name }) => name), ...besides]
-  const usual = names.filter((name) => (name !== 'peers' || peers) && (name !== 'flame' || flame))
+  const left = new Set([...(peers ? [] : ['peers']), ...(flame ? [] : ['flame']), ...(quick ? NOT_QUICK : [])])
+  const usual = names.filter((name) => !left.has(name))
   const taken = new Set(only.length === 0 ? usual : only.flatMap((wanted) => namesFor(wanted, names)))
   const chosen = workloads.filter(({ name }) => taken.has(name))
   const alone = besides.filter((name) => taken.has(name))

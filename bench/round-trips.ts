@@ -13,10 +13,12 @@ export interface RoundTrips {
   readonly perRequest: number
 }
 
-/** Enough for each connection of the pool to have prepared its statements. */
-const WARM_UP = 60
-const COUNTED = 40
-const COUNTED_SLOW = 10
+/** Requests before and while it is counted: enough for each connection of the pool to have prepared its statements. */
+const REQUESTS = { warmUp: 60, counted: 40 }
+const QUICK = { warmUp: 30, counted: 10 }
+/** Of those that take long; in a quick run the preparing may be counted too. */
+const SLOW = { warmUp: 10, counted: 10 }
+const QUICK_SLOW = { warmUp: 2, counted: 2 }
 
 /** Counts, between the gateway's driver and PostgreSQL, what each kind of request waits for; once everything is prepared. */
 export async function measureRoundTrips(
@@ -39,10 +41,12 @@ export async function measureRoundTrips(
         ...{ workload: name, case: one.name, side: 'ours', origin: gateway.origin },
         ...{ connections: 1, durationMs: 60_000, perConnection },
       })
-    await run(longer === undefined ? WARM_UP : COUNTED_SLOW)
+    const [usual, slow] = options.quick ? [QUICK, QUICK_SLOW] : [REQUESTS, SLOW]
+    const { warmUp, counted: times } = longer === undefined ? usual : slow
+    await run(warmUp)
     // One at a time: what the gateway asks now and then for itself is not in all of them.
     const counts: number[] = []
-    for (let i = 0; i < (longer === undefined ? COUNTED : COUNTED_SLOW); i++) {
+    for (let i = 0; i < times; i++) {
       const before = counter.roundTrips()
       await run(1)
       counts.push(counter.roundTrips() - before)

@@ -134,7 +134,7 @@ async function measureDrain(bench: WebhookBench, endpoints: number, progress: Pr
   const { key } = smallest(world)
   progress.step(`webhooks: a backlog for ${endpoints}`)
   const since = new Date().toISOString()
-  const perConnection = Math.ceil((options.quick ? 1_600 : 16_000) / endpoints / 16)
+  const perConnection = Math.ceil((options.quick ? 480 : 16_000) / endpoints / 16)
   await create(bench, { durationMs: DRAIN_TIMEOUT_MS, perConnection })
   await pause(NUMBERED_MS)
   return withWebhooks(key, endpoints, async (ids) => {
