@@ -13,12 +13,11 @@ export interface RoundTrips {
   readonly perRequest: number
 }
 
-/** Requests before and while it is counted: enough for each connection of the pool to have prepared its statements. */
-const REQUESTS = { warmUp: 60, counted: 40 }
-const QUICK = { warmUp: 30, counted: 10 }
-/** Of those that take long; in a quick run the preparing may be counted too. */
-const SLOW = { warmUp: 10, counted: 10 }
-const QUICK_SLOW = { warmUp: 2, counted: 2 }
+/**
+ * Requests before and while it is counted: enough for each connection of the pool to have prepared its statements. Fewer of
+ * those that take long; a quick run may count the preparing of these.
+ */
+const REQUESTS = { whole: { warmUp: 60, counted: 40, slow: 10 }, quick: { warmUp: 30, counted: 10, slow: 2 } }
 
 /** Counts, between the gateway's driver and PostgreSQL, what each kind of request waits for; once everything is prepared. */
 export async function measureRoundTrips(
@@ -41,12 +40,12 @@ export async function measureRoundTrips(
         ...{ workload: name, case: one.name, side: 'ours', origin: gateway.origin },
         ...{ connections: 1, durationMs: 60_000, perConnection },
       })
-    const [usual, slow] = options.quick ? [QUICK, QUICK_SLOW] : [REQUESTS, SLOW]
-    const { warmUp, counted: times } = longer === undefined ? usual : slow
-    await run(warmUp)
+    const { slow, ...usual } = REQUESTS[options.quick ? 'quick' : 'whole']
+    const requests = longer === undefined ? usual : { warmUp: slow, counted: slow }
+    await run(requests.warmUp)
     // One at a time: what the gateway asks now and then for itself is not in all of them.
     const counts: number[] = []
-    for (let i = 0; i < times; i++) {
+    for (let i = 0; i < requests.counted; i++) {
       const before = counter.roundTrips()
       await run(1)
       counts.push(counter.roundTrips() - before)

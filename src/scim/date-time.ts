@@ -8,8 +8,8 @@ let lastDay = Number.NaN
 let textOfDay = ''
 
 /**
- * A moment as a DateTime (RFC 7643 §2.3.5): in UTC, as `Date.toISOString` writes it, at a fifth of its cost. A page of users has
- * some hundred of them.
+ * A moment as a DateTime (RFC 7643 §2.3.5): in UTC, as `Date.toISOString` writes it. That prints part by part, which for the
+ * hundreds of a page of users is a good part of making their texts.
  *
  * @param milliseconds whole ones since 1970
  */
