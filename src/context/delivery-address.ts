@@ -5,7 +5,12 @@ export type Networks = readonly string[]
 
 const MAX_URL_LENGTH = 2_000
 // Only public names: others mean something to our own network alone.
-const PRIVATE_NAMES = /(?:^|\.)(?:localhost|internal|local|lan|home|corp|intranet|localdomain|home\.arpa|onion)$/
+const PRIVATE_NAMES =
+  /(?:^|\.)(?:localhost|internal|flycast|local|lan|home|corp|intranet|localdomain|home\.arpa|svc|consul|onion)$/
+/** A host name as DNS can hold it: labels of 1 to 63 octets, 253 in all (RFC 1035 §2.3.4). URL parsers do not ask. */
+const DNS_NAME = /^(?=.{1,253}$)[^.]{1,63}(?:\.[^.]{1,63})*$/
+/** Every other port belongs to some other service. */
+const WEB_PORTS: readonly string[] = ['', '443', '80']
 
 /**
  * What is wrong with `text` as an address to send events to, or to fetch an issuer's keys from; undefined where nothing is. Names are looked at once more when
@@ -22,7 +27,9 @@ export function addressProblem(text: string, networks: Networks): string | undef
   const allowed = ipaddr.isValid(host) ? inside(host, networks) : host === 'localhost' && inside('127.0.0.1', networks)
   if (allowed) return undefined
   if (url.protocol !== 'https:') return 'must begin with https://'
-  if (url.port !== '' && Number(url.port) < 1024) return 'must not name a port of another service'
+  if (!WEB_PORTS.includes(url.port)) return 'must not name a port other than 443 or 80; the operator can allow a network'
+  if (!ipaddr.isValid(host) && !DNS_NAME.test(host))
+    return 'must name a host whose labels have 1 to 63 characters, 253 in all'
   if (ipaddr.isValid(host) ? !isPublic(host) : !host.includes('.') || PRIVATE_NAMES.test(host))
     return 'must lead to a public address; the operator can allow others'
   return undefined

@@ -41,7 +41,10 @@ describe('EV-16 where events may go', () => {
 
   test.each([
     ['https://hooks.example.com/scim?x=1', []],
-    ['https://hooks.example.com:8443/', []],
+    ['https://hooks.example.com:443/', []],
+    ['https://hooks.example.com./', []],
+    [`https://${'a'.repeat(63)}.example.com/`, []],
+    ['https://10.1.2.3:8443/', ['10.0.0.0/8']],
     ['https://203.0.114.9/', []],
     ['https://[2606:4700::1111]/', []],
     ['http://127.0.0.1:9999/', ['127.0.0.0/8']],
@@ -49,6 +52,19 @@ describe('EV-16 where events may go', () => {
     ['https://10.1.2.3/', ['10.0.0.0/8', 'fd00::/8']],
     ['https://[fd00::1]/', ['10.0.0.0/8', 'fd00::/8']],
   ])('%s is taken, with %j allowed', (url, networks) => expect(addressProblem(url, networks)).toBeUndefined())
+
+  test.each([
+    ['a name that only the hosting platform resolves', 'https://app.flycast/'],
+    ['the same, longer', 'https://hooks.app.flycast/'],
+    ['a service of the cluster', 'https://hooks.prod.svc/'],
+    ['a port that a control plane listens on', 'https://hooks.example.com:6443/'],
+    ['a port above the well-known ones', 'https://hooks.example.com:8443/'],
+    ['an empty label inside', 'https://hooks..example.com/'],
+    ['an empty label in front', 'https://.example.com/'],
+    ['two dots behind', 'https://hooks.example.com../'],
+    ['a label of 64 characters', `https://${'a'.repeat(64)}.example.com/`],
+    ['a name of 254 characters', `https://${'abcdefghi.'.repeat(25)}abcd/`],
+  ])('%s is refused when it is registered: %s', (_, url) => expect(addressProblem(url, [])).toEqual(expect.any(String)))
 
   test.each([
     ['8.8.8.8', true],
@@ -65,8 +81,6 @@ describe('EV-16 where events may go', () => {
   test.each(Object.entries(SENDERS))(
     'a name is judged by what it means when the connection is made, each time: %s',
     async (_, open) => {
-      const receiver = await openReceiver()
-      const port = new URL(receiver.origin).port
       // Every address that the name has counts: one that is not public spoils it.
       const answers = [['127.0.0.1'], ['203.0.114.9', '127.0.0.1'], ['::1'], ['169.254.169.254'], ['10.0.0.8']]
       let asked = 0
@@ -79,13 +93,11 @@ describe('EV-16 where events may go', () => {
       }) as unknown as typeof lookup
       const sender = open([], resolve)
       for (const _ of answers)
-        expect(await sender.send(`https://hooks.example.com:${port}/`)).toEqual({
+        expect(await sender.send('https://hooks.example.com/')).toEqual({
           ...{ ok: false, status: null, retryAfterMs: 0, error: 'the name leads to an address that is not public' },
         })
       expect(asked).toBe(answers.length)
-      expect(receiver.messages).toEqual([])
       await sender.close()
-      await receiver.close()
     },
   )
 
