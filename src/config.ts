@@ -61,6 +61,9 @@ const variables = z.object({
   CURSOR_KEY: secret(32).optional(),
   SECRETS_KEY: secret(32).optional(),
   DELIVERY_NETWORKS: networks.optional(),
+  DELIVERIES_PER_HOST: integer(1, 1_000).default(64),
+  DELIVERIES_PER_HOST_PER_SECOND: integer(1, 100_000).default(1_000),
+  ENDPOINTS_PER_PLACE: integer(1, 10_000).default(20),
   LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
   MAX_BODY_BYTES: integer(1_024, 104_857_600).default(10_485_760),
   BULK_MAX_OPERATIONS: integer(1, 10_000).default(1_000),
@@ -97,6 +100,10 @@ export interface Config {
   readonly secretsKey: string | undefined
   /** Networks that are not public, to which events may be sent and from which keys of issuers may come all the same. */
   readonly deliveryNetworks: readonly string[]
+  /** What one instance sends to one receiving host, all endpoints together: requests under way, and begun in a second. */
+  readonly deliveriesPerHost: { readonly atOnce: number; readonly perSecond: number }
+  /** Webhooks and streams that an environment, or a tenant, may have of its own. */
+  readonly endpointsPerPlace: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
   readonly maxBodyBytes: number
   readonly bulkMaxOperations: number
@@ -157,6 +164,8 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
     cursorKey: values.CURSOR_KEY,
     secretsKey: values.SECRETS_KEY,
     deliveryNetworks: values.DELIVERY_NETWORKS ?? [],
+    deliveriesPerHost: { atOnce: values.DELIVERIES_PER_HOST, perSecond: values.DELIVERIES_PER_HOST_PER_SECOND },
+    endpointsPerPlace: values.ENDPOINTS_PER_PLACE,
     logLevel: values.LOG_LEVEL,
     maxBodyBytes: values.MAX_BODY_BYTES,
     bulkMaxOperations: values.BULK_MAX_OPERATIONS,

@@ -27,6 +27,8 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     cursorKey: undefined,
     secretsKey: undefined,
     deliveryNetworks: [],
+    deliveriesPerHost: { atOnce: 64, perSecond: 1_000 },
+    endpointsPerPlace: 20,
     logLevel: 'info',
     maxBodyBytes: 10_485_760,
     bulkMaxOperations: 1_000,

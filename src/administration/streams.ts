@@ -6,7 +6,7 @@ import type { Page } from '../repositories/projects.ts'
 import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
 import { streamDeed } from './deeds.ts'
-import { endpointMistakes, filterOf, refuse, type WebhookPlace, type WebhookTools } from './webhooks.ts'
+import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type WebhookTools } from './webhooks.ts'
 
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */
 export interface StreamInput extends Omit<StreamSettings, 'issuer' | 'method'> {
@@ -31,7 +31,7 @@ export async function findStream(database: Database, place: EndpointPlace, id: s
   return found ?? missing(id)
 }
 
-/** Makes a stream; it gets what happens from now on. @throws {Refusal} 400 */
+/** Makes a stream; it gets what happens from now on. @throws {Refusal} 400, 409 where the place has its fill */
 export async function createStream(
   administration: Administration,
   tools: WebhookTools,
@@ -43,6 +43,7 @@ export async function createStream(
   const row = { id, url, description, events: filterOf(events), stream: settings }
   const secret = await sealed(tools, id, token)
   return change(administration, async (tx, record) => {
+    await refuseFull(tx, place, tools.endpointsPerPlace)
     const made = await streamsOf(tx, place).insert({ ...row, secret })
     if (made === undefined) throw new Error('a stream that was made is not there')
     record(streamDeed(place, { before: null, after: made }))

@@ -9,7 +9,7 @@ import { parseEventTypes } from '../events/event.ts'
 import type { Page } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type ReplayFrom, replayEvents } from '../repositories/webhook-backlog.ts'
-import { type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
+import { countEndpoints, type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
 import { sendingDeed, webhookDeed } from './deeds.ts'
 
@@ -18,6 +18,8 @@ export interface WebhookTools {
   readonly box: SecretBox
   /** Networks that are not public, to which events may be sent. */
   readonly networks: Networks
+  /** Webhooks and streams that an environment, or a tenant, may have of its own. */
+  readonly endpointsPerPlace: number
 }
 
 /** An environment with all of its tenants, or one tenant. */
@@ -48,10 +50,10 @@ export async function findWebhook(database: Database, place: EndpointPlace, id: 
   return found ?? missing(id)
 }
 
-/** Makes an endpoint with a new secret; it gets what happens from now on. @throws {Refusal} 400 */
+/** Makes an endpoint with a new secret; it gets what happens from now on. @throws {Refusal} 400, 409 where the place has its fill */
 export async function createWebhook(
   administration: Administration,
-  { box, networks }: WebhookTools,
+  { box, networks, endpointsPerPlace }: WebhookTools,
   place: WebhookPlace,
   { url, description, events, snapshot }: EndpointInput,
 ): Promise<WithSecret> {
@@ -60,6 +62,7 @@ export async function createWebhook(
   const secret = await box.seal(newSecret, id)
   const row = { id, url, description, events: filterOf(events), snapshot, secret, stream: null }
   return change(administration, async (tx, record) => {
+    await refuseFull(tx, place, endpointsPerPlace)
     const made = await webhooksOf(tx, place).insert(row)
     if (made === undefined) throw new Error('an endpoint that was made is not there')
     record(webhookDeed('created', place, { before: null, after: made }))
@@ -190,6 +193,18 @@ async function replayOf(database: Database, tenantId: string, id: string, from: 
     queued += batch.queued
     after = batch.last
   }
+}
+
+/**
+ * Refuses one endpoint more where a place has its fill: each is another request for every change of the directory.
+ *
+ * @throws {Refusal} 409
+ */
+export async function refuseFull(tx: Database, place: WebhookPlace, most: number): Promise<void> {
+  if ((await countEndpoints(tx, place)) < most) return
+  const one = most === 1 ? 'webhook or stream' : 'webhooks and streams'
+  const detail = `This ${place.kind} has ${most} ${one} of its own, as many as the gateway allows (ENDPOINTS_PER_PLACE).`
+  throw new Refusal(409, `${detail} Delete one that nobody needs any more.`)
 }
 
 const freshSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`

@@ -27,7 +27,8 @@ export function addressProblem(text: string, networks: Networks): string | undef
   const allowed = ipaddr.isValid(host) ? inside(host, networks) : host === 'localhost' && inside('127.0.0.1', networks)
   if (allowed) return undefined
   if (url.protocol !== 'https:') return 'must begin with https://'
-  if (!WEB_PORTS.includes(url.port)) return 'must not name a port other than 443 or 80; the operator can allow a network'
+  if (!WEB_PORTS.includes(url.port))
+    return 'must not name a port other than 443 or 80; the operator can allow a network'
   if (!ipaddr.isValid(host) && !DNS_NAME.test(host))
     return 'must name a host whose labels have 1 to 63 characters, 253 in all'
   if (ipaddr.isValid(host) ? !isPublic(host) : !host.includes('.') || PRIVATE_NAMES.test(host))

@@ -4,6 +4,7 @@ import { type SecretBox, secretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { instanceSecret } from '../repositories/instance-secrets.ts'
 import { signingKeyStore } from '../repositories/signing-keys.ts'
+import { type HostBudget, HostBudgets } from './host-budgets.ts'
 import { LogWatch } from './log-watch.ts'
 import { Polling } from './polling.ts'
 import { keepTrimmed } from './retention.ts'
@@ -16,6 +17,8 @@ import { type RetrySchedule, WebhookWorker } from './webhook-worker.ts'
 export interface DeliverySettings {
   readonly secretsKey: string | undefined
   readonly deliveryNetworks: Networks
+  readonly deliveriesPerHost: HostBudget
+  readonly endpointsPerPlace: number
   readonly retries?: RetrySchedule
 }
 
@@ -36,6 +39,8 @@ export interface Deliveries {
   readonly box: SecretBox
   /** Networks that are not public, to which events may be sent. */
   readonly networks: Networks
+  /** Webhooks and streams that an environment, or a tenant, may have of its own. */
+  readonly endpointsPerPlace: number
 }
 
 /** The same, and the work that goes on behind the requests. */
@@ -50,7 +55,7 @@ export interface RunningDeliveries extends Deliveries {
 
 /** Puts together what an instance does for readers and receivers of events. Other instances take over what it leaves. */
 export function openDeliveries(db: Database, settings: DeliverySettings, reports: DeliveryReports): RunningDeliveries {
-  const { secretsKey, deliveryNetworks: networks, retries } = settings
+  const { secretsKey, deliveryNetworks: networks, deliveriesPerHost, endpointsPerPlace, retries } = settings
   const report = (task: string) => (error: unknown) => reports.failed(error, task)
   const watch = new LogWatch(db, report('numbering events'))
   const box = secretBox(async () => secretsKey ?? instanceSecret(db, 'secrets'))
@@ -61,12 +66,13 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   }
   const worker = new WebhookWorker({
     ...{ db, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
+    hosts: new HostBudgets(deliveriesPerHost),
     ...(retries === undefined ? {} : { retries }),
   })
   let stopTrimming = () => Promise.resolve()
   let stopped: Promise<void> | undefined
   return {
-    ...{ watch, sender, ...streams, box, networks },
+    ...{ watch, sender, ...streams, box, networks, endpointsPerPlace },
     start() {
       watch.start({ lively: () => worker.lively, numbered: () => worker.kick() })
       worker.kick()

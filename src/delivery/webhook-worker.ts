@@ -12,6 +12,7 @@ import {
 } from '../repositories/webhook-queue.ts'
 import { anyEndpoint } from '../repositories/webhooks.ts'
 import { snapshotsFor } from './event-snapshots.ts'
+import type { HostBudgets } from './host-budgets.ts'
 import { failure, type SendOutcome } from './outgoing.ts'
 import type { Polling } from './polling.ts'
 import type { SetSender } from './set-sender.ts'
@@ -47,6 +48,8 @@ export interface WorkerParts {
   readonly tokens: StreamTokens
   /** Who waits for what is due on the streams that are polled. */
   readonly polling: Polling
+  /** What each receiving host may be asked, all endpoints together. */
+  readonly hosts: HostBudgets
   /** Told of what went wrong on our side. */
   readonly failed: (error: unknown) => void
   /** Told when an endpoint was disabled because it takes nothing any more. */
@@ -146,7 +149,10 @@ export class WebhookWorker {
       await mendQueues(db)
     }
     const full = [...this.#underWay].filter(([, count]) => count >= AT_ONCE).map(([id]) => id)
-    const queue = (await dueEndpoints(db, full, polling.streams)).values()
+    const due = await dueEndpoints(db, full, polling.streams)
+    // Each pass begins elsewhere: those that share what is left, of their host or of the instance, get turns alike.
+    const first = Math.floor(Math.random() * due.length)
+    const queue = [...due.slice(first), ...due.slice(0, first)].values()
     const claim = async () => {
       for (const endpoint of queue) {
         if (endpoint.stream?.method === 'poll') polling.wake(endpoint.id)
@@ -158,25 +164,40 @@ export class WebhookWorker {
 
   async #claim(endpoint: DueEndpoint): Promise<void> {
     const { id, tenants, failures } = endpoint
+    const { hosts } = this.#parts
     const most = failures > 0 ? 1 : AT_ONCE
     for (const tenantId of tenants) {
       const mine = this.#underWay.get(id) ?? 0
-      const free = Math.min(most - mine, Math.max(IN_ALL - this.#requests.size, AT_LEAST - mine))
-      if (free <= 0 || this.#stopped) return
-      for (const claimed of await webhookQueueOf(this.#parts.db, tenantId, id).claim(free)) {
-        this.#underWay.set(id, (this.#underWay.get(id) ?? 0) + 1)
-        const request = this.#deliver(endpoint, tenantId, claimed)
-          .catch(this.#parts.failed)
-          .finally(() => {
-            this.#requests.delete(request)
-            const left = (this.#underWay.get(id) ?? 1) - 1
-            if (left > 0) this.#underWay.set(id, left)
-            else this.#underWay.delete(id)
-            this.kick()
-          })
-        this.#requests.add(request)
+      const ours = Math.max(IN_ALL - this.#requests.size, AT_LEAST - mine)
+      if (this.#stopped) return
+      const free = hosts.take(endpoint.url, Math.min(most - mine, ours))
+      if (free === 0) return
+      let used = 0
+      try {
+        const claims = await webhookQueueOf(this.#parts.db, tenantId, id).claim(free)
+        used = claims.length
+        for (const claimed of claims) this.#begin(endpoint, tenantId, claimed)
+      } finally {
+        hosts.giveBack(endpoint.url, free - used)
       }
     }
+  }
+
+  /** Sends what was claimed; room for it was taken of its host. */
+  #begin(endpoint: DueEndpoint, tenantId: string, claimed: ClaimedDelivery): void {
+    const { id, url } = endpoint
+    this.#underWay.set(id, (this.#underWay.get(id) ?? 0) + 1)
+    const request = this.#deliver(endpoint, tenantId, claimed)
+      .catch(this.#parts.failed)
+      .finally(() => {
+        this.#parts.hosts.over(url)
+        this.#requests.delete(request)
+        const left = (this.#underWay.get(id) ?? 1) - 1
+        if (left > 0) this.#underWay.set(id, left)
+        else this.#underWay.delete(id)
+        this.kick()
+      })
+    this.#requests.add(request)
   }
 
   async #deliver(endpoint: DueEndpoint, tenantId: string, claimed: ClaimedDelivery): Promise<void> {

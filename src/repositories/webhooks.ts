@@ -1,6 +1,6 @@
-import { and, asc, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
-import { webhookEndpoints } from '../db/schema.ts'
+import { environments, tenants, webhookEndpoints } from '../db/schema.ts'
 import type { SetFormat, StreamSettings } from '../events/security-events.ts'
 import type { Page } from './projects.ts'
 
@@ -68,6 +68,25 @@ function endpointsOf<Row extends EndpointRow>(
     delete: async (id: string): Promise<boolean> =>
       (await orm.delete(webhookEndpoints).where(named(id)).returning({ id: webhookEndpoints.id })).length > 0,
   }
+}
+
+/**
+ * How many endpoints a place has of its own, webhooks and streams. The place's row stays locked until the commit, so that two
+ * who count at the same time do not both find room.
+ */
+export async function countEndpoints({ orm }: Database, { environmentId, tenantId }: EndpointPlace): Promise<number> {
+  // Not against what refers to the row: events and users of the tenant go on.
+  if (tenantId === undefined)
+    await orm
+      .select({ id: environments.id })
+      .from(environments)
+      .where(eq(environments.id, environmentId))
+      .for('no key update')
+  else await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, tenantId)).for('no key update')
+  const own = tenantId === undefined ? isNull(webhookEndpoints.tenantId) : eq(webhookEndpoints.tenantId, tenantId)
+  const here = and(eq(webhookEndpoints.environmentId, environmentId), own)
+  const [row] = await orm.select({ found: count() }).from(webhookEndpoints).where(here)
+  return row?.found ?? 0
 }
 
 /** Whether there is an endpoint to which anything would be sent. */

@@ -385,6 +385,60 @@ describe('EV-18 webhooks', () => {
   })
 })
 
+describe('EV-16 what one receiver can be made to take', () => {
+  test('a place has so many endpoints and no more, webhooks and streams together, however they are asked for', async () => {
+    const tenant = await here.newTenant()
+    const other = await here.newTenant()
+    const [place, environment] = [placeOf(tenant), placeOf(tenant).replace(/\/tenants\/.*/, '')]
+    const url = `${receiver.origin}/full`
+    const before = (await admin('GET', `${environment}/webhooks?limit=200`)).body.items.length
+    const made = await Promise.all(Array.from({ length: 26 }, () => admin('POST', `${place}/webhooks`, { url })))
+    const refused = made.filter(({ status }) => status !== 201)
+    expect(made.length - refused.length).toBe(20)
+    expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([409]))
+    expect(refused[0]?.body.detail).toBe(
+      'This tenant has 20 webhooks and streams of its own, as many as the gateway allows (ENDPOINTS_PER_PLACE). Delete one that nobody needs any more.',
+    )
+    const stream = { method: 'poll', audience: 'https://receiver.example', format: 'notice' }
+    expect((await admin('POST', `${place}/streams`, stream)).status).toBe(409)
+    // Other places have room of their own, and one that is gone makes room.
+    expect((await admin('POST', `${placeOf(other)}/webhooks`, { url })).status).toBe(201)
+    const last = made.find(({ status }) => status === 201)
+    expect((await admin('DELETE', `${place}/webhooks/${last?.body.id}`)).status).toBe(204)
+    expect((await admin('POST', `${place}/streams`, stream)).status).toBe(201)
+    const after = (await admin('GET', `${environment}/webhooks?limit=200`)).body.items.length
+    expect(after - before).toBe(20)
+  })
+
+  test('a host gets no more requests at once than it may, however many endpoints name it', async () => {
+    // A database of its own: no other instance sends.
+    const database = await openFreshDatabase()
+    const small = await openInstance(database, { ...ENV, DELIVERIES_PER_HOST: '3' }, RETRIES)
+    const many = await openReceiver()
+    const tenant = await small.newTenant()
+    const paths = Array.from({ length: 12 }, (_, hook) => `/many${hook}`)
+    for (const path of paths) {
+      many.answer(path, () => pause(10).then(() => 200))
+      const made = await small.send(
+        new Request(`http://scim.test/api/v1${placeOf(tenant)}/webhooks`, {
+          method: 'POST',
+          headers: { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'application/json' },
+          body: JSON.stringify({ url: many.origin + path }),
+        }),
+      )
+      expect(made.status).toBe(201)
+    }
+    for (let user = 0; user < 3; user++) await tenant.scim('POST', '/Users', userBody(`host-${user}`))
+    await expect
+      .poll(() => paths.map((path) => many.taken(path).length), { timeout: 30_000 })
+      .toEqual(paths.map(() => 3))
+    expect(many.mostOpen()).toBeLessThanOrEqual(3)
+    await small.close()
+    await many.close()
+    await database.close()
+  })
+})
+
 describe('the queue', () => {
   const held = async () => {
     // An instance that sends nothing, so that the test can take the part of one.

@@ -23,10 +23,13 @@ export interface Receiver {
   /** Those that were answered with 200. */
   taken(path: string): ReceivedMessage[]
   answer(path: string, how: Answering): void
-  /** Most requests that were open on a path at the same time. */
-  mostOpen(path: string): number
+  /** Most requests that were open at the same time, on a path or on all together. */
+  mostOpen(path?: string): number
   close(): Promise<void>
 }
+
+/** Stands for all paths together; no path is empty. */
+const ALL = ''
 
 export async function openReceiver(): Promise<Receiver> {
   const messages: ReceivedMessage[] = []
@@ -44,10 +47,12 @@ export async function openReceiver(): Promise<Receiver> {
     const about = { position, resource: resource?.id, version: resource?.version }
     const message = { path, headers: incoming.headers, text, type, ...about }
     messages.push(message)
-    open.set(path, (open.get(path) ?? 0) + 1)
-    most.set(path, Math.max(most.get(path) ?? 0, open.get(path) ?? 0))
+    for (const counted of [path, ALL]) {
+      open.set(counted, (open.get(counted) ?? 0) + 1)
+      most.set(counted, Math.max(most.get(counted) ?? 0, open.get(counted) ?? 0))
+    }
     const status = (await answers.get(path)?.(message)) ?? 200
-    open.set(path, (open.get(path) ?? 0) - 1)
+    for (const counted of [path, ALL]) open.set(counted, (open.get(counted) ?? 0) - 1)
     if (status === 200) taken.push(message)
     outgoing.writeHead(status, status === 302 ? { Location: '/elsewhere' } : {}).end()
   })
@@ -57,7 +62,7 @@ export async function openReceiver(): Promise<Receiver> {
     messages,
     taken: (path) => taken.filter((message) => message.path === path),
     answer: (path, how) => answers.set(path, how),
-    mostOpen: (path) => most.get(path) ?? 0,
+    mostOpen: (path = ALL) => most.get(path) ?? 0,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
