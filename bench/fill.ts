@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
 import { effectiveSettings } from '../src/context/settings.ts'
-import { tenantContext } from '../src/context/tenant.ts'
+import { type TenantPlace, tenantContext } from '../src/context/tenant.ts'
 import { prepareCreate } from '../src/provisioning/prepare.ts'
 import type { ResourceType } from '../src/scim/schema/resource-type.ts'
 import { GROUP_SCHEMA } from '../src/scim/urn.ts'
@@ -12,8 +12,10 @@ const CHUNK = 25_000
 const NO_TENANT = '00000000-0000-4000-8000-000000000000'
 
 /** The tenant context under which the prototypes are made; settings are the defaults. */
-const contextOf = (tenantId: string) =>
-  tenantContext({ projectId: '', environmentId: '', tenantId, key: '', settings: effectiveSettings({}) }, '')
+const contextOf = (tenantId: string) => {
+  const place = { projectId: '', environmentId: '', tenantId, key: '' } as Omit<TenantPlace, 'settings'>
+  return tenantContext({ ...place, settings: effectiveSettings({}) }, '')
+}
 
 const stored = async (typeName: 'User' | 'Group', tenantId: string, body: Parameters<typeof prepareCreate>[3]) => {
   const tenant = contextOf(tenantId)

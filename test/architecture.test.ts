@@ -12,7 +12,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['provisioning', 'administration', 'delivery'],
   ['repositories'],
   ['db', 'context', 'events', 'observability', 'config'],
-  ['scim', 'client', 'package'],
+  ['scim', 'client', 'package', 'place-ids'],
 ]
 const HOMES: Record<string, readonly string[]> = {
   hono: ['app', 'surfaces', 'http', 'listen', 'start', 'main'],

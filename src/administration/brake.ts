@@ -1,6 +1,7 @@
 import type { Scope } from '../context/principal.ts'
 import type { LeaverBrake } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import { type HeldItem, heldEventsOf } from '../repositories/held-events.ts'
 import { endHold, leaversOf } from '../repositories/leaver-brake.ts'
 import type { Page } from '../repositories/projects.ts'
@@ -24,7 +25,7 @@ export interface BrakeStatus {
 /** How the brake of a tenant with the setting `leaverBrake` stands. */
 export async function brakeStatus(
   database: Database,
-  tenantId: string,
+  tenantId: TenantId,
   { mode, windowMinutes }: LeaverBrake,
 ): Promise<BrakeStatus> {
   const events = heldEventsOf(database, tenantId)
@@ -38,7 +39,7 @@ export async function brakeStatus(
 }
 
 /** Who would leave by what is held, by name and in the order of writing; `page.after` is the `id` of an item. */
-export const listHeld = (database: Database, tenantId: string, { after, limit }: Page): Promise<HeldItem[]> =>
+export const listHeld = (database: Database, tenantId: TenantId, { after, limit }: Page): Promise<HeldItem[]> =>
   heldEventsOf(database, tenantId).list(after, limit)
 
 /**

@@ -1,7 +1,7 @@
-import { v7 as uuidv7 } from 'uuid'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../context/scim-path.ts'
 import { changeSettings, type EnvironmentSettings, type EnvironmentSettingsChange } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
+import type { EnvironmentId, ProjectId } from '../place-ids.ts'
 import { deleteApiKeysWithin } from '../repositories/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/environments.ts'
 import { type Page, projectsIn } from '../repositories/projects.ts'
@@ -21,14 +21,14 @@ export interface NewEnvironment {
 /** The environment of a project with this key or id. */
 export async function findEnvironment(
   database: Database,
-  projectId: string,
+  projectId: ProjectId,
   name: string,
 ): Promise<EnvironmentRow | undefined> {
   return isKeyOrId(name) ? environmentsOf(database, projectId).find(name) : undefined
 }
 
 /** A project's environments in the order of creation. */
-export const listEnvironments = (database: Database, projectId: string, page: Page): Promise<EnvironmentRow[]> =>
+export const listEnvironments = (database: Database, projectId: ProjectId, page: Page): Promise<EnvironmentRow[]> =>
   environmentsOf(database, projectId).list(page)
 
 /**
@@ -38,7 +38,7 @@ export const listEnvironments = (database: Database, projectId: string, page: Pa
  */
 export function createEnvironment(
   administration: Administration,
-  projectId: string,
+  projectId: ProjectId,
   input: NewEnvironment,
 ): Promise<EnvironmentRow> {
   return change(administration, async (tx, record) => {
@@ -51,18 +51,19 @@ export function createEnvironment(
 export async function insertEnvironment(
   tx: Database,
   record: Recorder,
-  projectId: string,
+  projectId: ProjectId,
   { key, name, settings, paused }: NewEnvironment,
 ): Promise<EnvironmentRow> {
   const problem = keyProblem(key)
   if (problem !== undefined) throw Refusal.badKey(problem)
-  const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
+  const row = { key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
   const environment = await environmentsOf(tx, projectId).insert(row)
   if (environment === undefined) throw Refusal.keyTaken('environment', key)
   const place = { kind: 'environment' as const, projectId, environmentId: environment.id }
   record(placeDeed(place, { before: null, after: environment }))
-  const tenant = { id: uuidv7(), key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {}, paused: false }
-  await tenantsOf(tx, environment.id).insert(tenant)
+  const first = { key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {}, paused: false }
+  const tenant = await tenantsOf(tx, environment.id).insert(first)
+  if (tenant === undefined) throw new Error('a new environment has a tenant already')
   record(placeDeed({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: null, after: tenant }))
   return environment
 }
@@ -74,8 +75,8 @@ export async function insertEnvironment(
  */
 export function changeEnvironment(
   administration: Administration,
-  projectId: string,
-  id: string,
+  projectId: ProjectId,
+  id: EnvironmentId,
   input: {
     readonly name?: string | undefined
     readonly settings?: EnvironmentSettingsChange | undefined
@@ -105,7 +106,11 @@ export function changeEnvironment(
  *
  * @throws {Refusal} 404, 409 while it has other tenants, or resources in `default`
  */
-export function deleteEnvironment(administration: Administration, projectId: string, id: string): Promise<void> {
+export function deleteEnvironment(
+  administration: Administration,
+  projectId: ProjectId,
+  id: EnvironmentId,
+): Promise<void> {
   return change(administration, async (tx, record) => {
     const environment = await environmentsOf(tx, projectId).find(id)
     if (environment === undefined) throw Refusal.notFound('environment', id)

@@ -1,5 +1,6 @@
 import type { Scope } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
+import type { ProjectId } from '../place-ids.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/environments.ts'
 import { type HoldingTenant, holdingTenants } from '../repositories/held-events.ts'
@@ -65,7 +66,7 @@ async function projectsWithin(database: Database, scope: Scope, page: Page): Pro
   return project === undefined ? [] : [project]
 }
 
-async function environmentsWithin(database: Database, scope: Scope, projectId: string): Promise<EnvironmentRow[]> {
+async function environmentsWithin(database: Database, scope: Scope, projectId: ProjectId): Promise<EnvironmentRow[]> {
   const environments = environmentsOf(database, projectId)
   if (!('environmentId' in scope)) return environments.list({ after: undefined, limit: ENVIRONMENTS_AT_ONCE })
   const environment = await environments.find(scope.environmentId)

@@ -1,7 +1,7 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { Scope } from '../context/principal.ts'
 import { isKeyOrId, keyProblem } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
+import type { ProjectId } from '../place-ids.ts'
 import { deleteApiKeysWithin } from '../repositories/api-keys.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
@@ -40,7 +40,7 @@ export async function insertProject(
 ): Promise<ProjectRow> {
   const problem = keyProblem(key)
   if (problem !== undefined) throw Refusal.badKey(problem)
-  const project = await projectsIn(tx).insert({ id: uuidv7(), key, name: name ?? key, paused: paused ?? false })
+  const project = await projectsIn(tx).insert({ key, name: name ?? key, paused: paused ?? false })
   if (project === undefined) throw Refusal.keyTaken('project', key)
   record(placeDeed(placeOf(project.id), { before: null, after: project }))
   return project
@@ -49,7 +49,7 @@ export async function insertProject(
 /** Renames a project, pauses or resumes it with all that is in it; its key and id never change. */
 export function changeProject(
   administration: Administration,
-  id: string,
+  id: ProjectId,
   { name, paused }: { readonly name?: string | undefined; readonly paused?: boolean | undefined },
 ): Promise<ProjectRow> {
   return change(administration, async (tx, record) => {
@@ -67,7 +67,7 @@ export function changeProject(
  *
  * @throws {Refusal} 404, 409 while it has environments
  */
-export function deleteProject(administration: Administration, id: string): Promise<void> {
+export function deleteProject(administration: Administration, id: ProjectId): Promise<void> {
   return change(administration, async (tx, record) => {
     const project = await projectsIn(tx).find(id)
     if (project === undefined) throw Refusal.notFound('project', id)
@@ -80,4 +80,4 @@ export function deleteProject(administration: Administration, id: string): Promi
   })
 }
 
-const placeOf = (projectId: string): Scope => ({ kind: 'project', projectId })
+const placeOf = (projectId: ProjectId): Scope => ({ kind: 'project', projectId })

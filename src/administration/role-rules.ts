@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { EVERY_GROUP, type RoleRule, rolesByRules, ruleNames } from '../context/role-rules.ts'
 import { type EnvironmentSettings, effectiveSettings, type TenantSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import type { Author } from '../repositories/audit.ts'
 import { lockRolesWithin, type NewBinding, roleBindingsOf } from '../repositories/role-bindings.ts'
 import { heldBy, logMoves, movesBetween } from '../repositories/role-holders.ts'
@@ -18,7 +19,7 @@ export interface SettingsChange<Settings> {
 export async function applyEnvironmentRules(
   tx: Database,
   author: Author,
-  environmentId: string,
+  environmentId: EnvironmentId,
   { before, after }: SettingsChange<EnvironmentSettings>,
 ): Promise<void> {
   const change = { before: effectiveSettings(before).roleRules, after: effectiveSettings(after).roleRules }
@@ -43,7 +44,7 @@ export async function applyEnvironmentRules(
 export async function applyTenantRules(
   tx: Database,
   author: Author,
-  tenant: { readonly id: string; readonly key: string; readonly environmentId: string },
+  tenant: { readonly id: TenantId; readonly key: string; readonly environmentId: EnvironmentId },
   environment: EnvironmentSettings,
   { before, after }: SettingsChange<TenantSettings>,
 ): Promise<void> {
@@ -62,7 +63,7 @@ const isBeginning = ({ before, after }: RulesChange): boolean => before.length =
 async function apply(
   tx: Database,
   { actor, requestId }: Author,
-  { id: tenantId, key }: { readonly id: string; readonly key: string },
+  { id: tenantId, key }: { readonly id: TenantId; readonly key: string },
   rules: readonly RoleRule[],
 ): Promise<void> {
   const bindings = roleBindingsOf(tx, tenantId)
@@ -90,7 +91,7 @@ async function apply(
 }
 
 /** The roles that rules give to groups of a tenant and that they do not give yet. */
-async function unboundMatches(tx: Database, tenantId: string, rules: readonly RoleRule[]): Promise<NewBinding[]> {
+async function unboundMatches(tx: Database, tenantId: TenantId, rules: readonly RoleRule[]): Promise<NewBinding[]> {
   const rolesOf = rolesByRules(rules)
   const bindings = roleBindingsOf(tx, tenantId)
   const found: NewBinding[] = []

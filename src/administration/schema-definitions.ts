@@ -1,6 +1,7 @@
 import { scopeOf } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { isNounTaken } from '../events/types.ts'
+import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import type { Page } from '../repositories/projects.ts'
 import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
@@ -23,9 +24,9 @@ import { definitionDeed } from './deeds.ts'
 
 /** Where a definition is in force: in one tenant, or, with a `tenantId` of null, in all tenants of the environment. */
 export interface DefinitionPlace {
-  readonly projectId: string
-  readonly environmentId: string
-  readonly tenantId: string | null
+  readonly projectId: ProjectId
+  readonly environmentId: EnvironmentId
+  readonly tenantId: TenantId | null
 }
 
 /** So that every request of a tenant can have all of them at hand. */
@@ -162,5 +163,5 @@ async function refuseMisfit(tx: Database, { environmentId, tenantId }: Definitio
   }
 }
 
-const keyOf = async (tx: Database, environmentId: string, id: string): Promise<string> =>
+const keyOf = async (tx: Database, environmentId: EnvironmentId, id: string): Promise<string> =>
   (await tenantsOf(tx, environmentId).find(id))?.key ?? id

@@ -1,8 +1,8 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { EnvironmentPlace } from '../context/principal.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../context/scim-path.ts'
 import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { environmentsOf } from '../repositories/environments.ts'
 import type { Page } from '../repositories/projects.ts'
 import { schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
@@ -14,14 +14,14 @@ import { applyTenantRules } from './role-rules.ts'
 /** The tenant of an environment with this key or id. */
 export async function findTenant(
   database: Database,
-  environmentId: string,
+  environmentId: EnvironmentId,
   name: string,
 ): Promise<TenantRow | undefined> {
   return isKeyOrId(name) ? tenantsOf(database, environmentId).find(name) : undefined
 }
 
 /** An environment's tenants in the order of creation. */
-export const listTenants = (database: Database, environmentId: string, page: Page): Promise<TenantRow[]> =>
+export const listTenants = (database: Database, environmentId: EnvironmentId, page: Page): Promise<TenantRow[]> =>
   tenantsOf(database, environmentId).list(page)
 
 /**
@@ -47,7 +47,7 @@ export function createTenant(
     if ((await environmentsOf(tx, projectId).find(environmentId)) === undefined)
       throw Refusal.notFound('environment', environmentId)
     if (await schemaDefinitionsOf(tx, environmentId).hasEndpoint(key)) throw Refusal.keyIsEndpoint(key)
-    const row = { id: uuidv7(), key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
+    const row = { key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
     const tenant = await tenantsOf(tx, environmentId).insert(row)
     if (tenant === undefined) throw Refusal.keyTaken('tenant', key)
     record(
@@ -65,7 +65,7 @@ export function createTenant(
 export function changeTenant(
   administration: Administration,
   { projectId, environmentId }: EnvironmentPlace,
-  id: string,
+  id: TenantId,
   input: {
     readonly name?: string | undefined
     readonly settings?: TenantSettingsChange | undefined
@@ -102,7 +102,7 @@ export function changeTenant(
 export async function deleteTenant(
   administration: Administration,
   within: EnvironmentPlace,
-  id: string,
+  id: TenantId,
 ): Promise<void> {
   const { projectId, environmentId } = within
   const tenant = await findTenant(administration.database, environmentId, id)

@@ -6,10 +6,18 @@ import { isUuid } from '../context/scim-path.ts'
 import type { SecretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { parseEventTypes } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import type { Page } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type ReplayFrom, replayEvents } from '../repositories/webhook-backlog.ts'
-import { countEndpoints, type EndpointPlace, type EndpointRow, webhooksOf } from '../repositories/webhooks.ts'
+
+import {
+  countEndpoints,
+  type EndpointPlace,
+  type EndpointRow,
+  tenantsFor,
+  webhooksOf,
+} from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
 import { sendingDeed, webhookDeed } from './deeds.ts'
 
@@ -137,8 +145,10 @@ export function deleteWebhook(administration: Administration, place: WebhookPlac
 }
 
 /**
- * Queues events of the log for a webhook or a stream once more, of its types: for the one tenant, else for all that it is for.
- * Gives how many.
+ * Queues events of the log for a webhook or a stream once more, of its types: of the tenant that is named by its id, else of
+ * all that the endpoint is for. Gives how many.
+ *
+ * @throws {Refusal} 400 for a tenant that the endpoint is not for, wherever there is one
  */
 export async function replayEndpoint(
   administration: Administration,
@@ -148,9 +158,10 @@ export async function replayEndpoint(
   onlyTenant: string | undefined,
 ): Promise<number> {
   const { database } = administration
-  const queued = await replayAll(database, endpoint, from, onlyTenant)
+  const only = onlyTenant === undefined ? endpoint.tenantId : await tenantFor(database, endpoint, onlyTenant)
+  const queued = await replayAll(database, endpoint, from, only)
   const { kind, ...which } = from
-  const outcome = { kind, ...which, tenant: endpoint.tenantId ?? onlyTenant ?? null, queued }
+  const outcome = { kind, ...which, tenant: only, queued }
   await change(administration, async (_, record) => record(sendingDeed('replayed', place, endpoint, outcome)))
   return queued
 }
@@ -165,16 +176,22 @@ export function recordEndpointTest(
   return change(administration, async (_, record) => record(sendingDeed('tested', place, endpoint, { delivered })))
 }
 
+/** The tenant with the id that the caller has written. @throws {Refusal} 400 unless the endpoint is for it */
+async function tenantFor(database: Database, endpoint: EndpointRow, id: string): Promise<TenantId> {
+  const [found] = isUuid(id) ? await tenantsFor(database, endpoint.id, [id]) : []
+  if (found !== undefined) return found
+  const message = 'must be the id of a tenant that the endpoint is for'
+  throw new Refusal(400, `tenantId ${message}.`, [{ path: 'tenantId', message }])
+}
+
 async function replayAll(
   database: Database,
-  endpoint: EndpointRow,
+  { id, environmentId }: EndpointRow,
   from: ReplayFrom,
-  onlyTenant: string | undefined,
+  only: TenantId | null,
 ): Promise<number> {
-  const { id } = endpoint
-  const one = endpoint.tenantId ?? onlyTenant
-  if (one !== undefined) return replayOf(database, one, id, from)
-  const tenants = tenantsOf(database, endpoint.environmentId)
+  if (only !== null) return replayOf(database, only, id, from)
+  const tenants = tenantsOf(database, environmentId)
   let queued = 0
   for (let after: string | undefined; ; ) {
     const page = await tenants.list({ after, limit: TENANTS_AT_ONCE })
@@ -184,7 +201,7 @@ async function replayAll(
   }
 }
 
-async function replayOf(database: Database, tenantId: string, id: string, from: ReplayFrom): Promise<number> {
+async function replayOf(database: Database, tenantId: TenantId, id: string, from: ReplayFrom): Promise<number> {
   const queue = { tenantId, endpointId: id }
   let queued = 0
   for (let after = 0; ; ) {

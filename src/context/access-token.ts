@@ -3,7 +3,7 @@ import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, S
 import { LRUCache } from 'lru-cache'
 import { isApiKeyId } from './api-key.ts'
 import { type Keyring, SIGNED_FOR_MS, SIGNING_ALGORITHM } from './keyring.ts'
-import { idsOf, PERMISSIONS, type Permission, type Scope, scopeOf } from './principal.ts'
+import { idsOf, PERMISSIONS, type Permission, type Scope } from './principal.ts'
 
 /** What an access token says: on which key it rests, and what it leaves of that key's permissions. */
 export interface AccessToken {
@@ -11,11 +11,15 @@ export interface AccessToken {
   readonly keyId: string
   /** Version of the secret by which it was got, or thumbprint of the public key; the token ends with it. */
   readonly credential: number | string
-  readonly scope: Scope
+  /** Ids of the key's place when the token was made: a claim, and no place. */
+  readonly place: ClaimedPlace
   readonly permissions: readonly Permission[]
   /** Milliseconds since 1970, a whole second. */
   readonly expiresAt: number
 }
+
+/** The ids of a scope as a token has them. */
+export type ClaimedPlace = { readonly [Id in keyof ReturnType<typeof idsOf>]: string | null }
 
 /** Why a text is no access token for us. */
 export type BadToken = 'no token of ours' | 'token expired'
@@ -66,7 +70,7 @@ export class AccessTokens {
 
   /** Signs a token that lives a quarter of an hour, or until `notAfter` in milliseconds since 1970. */
   async issue(
-    content: Omit<AccessToken, 'expiresAt'>,
+    content: Omit<AccessToken, 'place' | 'expiresAt'> & { readonly scope: Scope },
     issuer: string,
     notAfter: number = Number.POSITIVE_INFINITY,
   ): Promise<{ readonly token: string; readonly expiresInSeconds: number }> {
@@ -143,7 +147,7 @@ function contentOf(payload: JWTPayload): AccessToken | undefined {
   const given = scope.split(' ')
   return {
     ...{ keyId, credential, expiresAt: exp * 1000 },
-    scope: scopeOf({ projectId: id('projectId'), environmentId: id('environmentId'), tenantId: id('tenantId') }),
+    place: { projectId: id('projectId'), environmentId: id('environmentId'), tenantId: id('tenantId') },
     permissions: PERMISSIONS.filter((permission) => given.includes(permission)),
   }
 }

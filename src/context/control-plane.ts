@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { EnvironmentId, ProjectId } from '../place-ids.ts'
 import { type AccessToken, AccessTokens, isJwt } from './access-token.ts'
 import { hashApiKey, isApiKeyId, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication, BadKey } from './authenticate.ts'
@@ -7,7 +9,7 @@ import type { ControlStore, KnownEnvironment, KnownProject, KnownTenant } from '
 import { KeyUses } from './key-uses.ts'
 import { Keyring } from './keyring.ts'
 import type { EnvironmentPlace, Principal } from './principal.ts'
-import { CONFIGURED_ADMIN, sameScope } from './principal.ts'
+import { CONFIGURED_ADMIN, idsOf } from './principal.ts'
 import { foldKey, isKeyOrId } from './scim-path.ts'
 import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from './stored-key.ts'
 
@@ -116,11 +118,11 @@ export class ControlPlane {
     return this.#named('project', '', name, (folded) => this.#store.project(folded))
   }
 
-  async environment(projectId: string, name: string): Promise<KnownEnvironment | undefined> {
+  async environment(projectId: ProjectId, name: string): Promise<KnownEnvironment | undefined> {
     return this.#named('environment', projectId, name, (folded) => this.#store.environment(projectId, folded))
   }
 
-  async tenant(environmentId: string, name: string): Promise<KnownTenant | undefined> {
+  async tenant(environmentId: EnvironmentId, name: string): Promise<KnownTenant | undefined> {
     return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
   }
 
@@ -164,7 +166,7 @@ export class ControlPlane {
       const found = stored && credentialOf(stored, token.credential)
       if (stored === undefined || found === undefined) return undefined
       const { principal } = found
-      if (!sameScope(principal.scope, token.scope)) return undefined
+      if (!isDeepStrictEqual(idsOf(principal.scope), token.place)) return undefined
       const permissions = new Set(token.permissions.filter((permission) => principal.permissions.has(permission)))
       const endsAt = Math.min(token.expiresAt, found.endsAt ?? Number.POSITIVE_INFINITY)
       return { ...found, principal: { ...principal, permissions }, endsAt, revoked: stored.revoked }

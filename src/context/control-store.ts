@@ -1,3 +1,4 @@
+import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
 import type { SigningKeyStore } from './keyring.ts'
 import type { EnvironmentPlace } from './principal.ts'
@@ -6,13 +7,13 @@ import type { EnvironmentSettings, TenantSettings } from './settings.ts'
 import type { KeyUse, StoredKey } from './stored-key.ts'
 
 export interface KnownProject {
-  readonly id: string
+  readonly id: ProjectId
   readonly key: string
   readonly paused: boolean
 }
 
 export interface KnownEnvironment {
-  readonly id: string
+  readonly id: EnvironmentId
   readonly key: string
   readonly settings: EnvironmentSettings
   readonly paused: boolean
@@ -23,7 +24,7 @@ export interface KnownEnvironment {
 }
 
 export interface KnownTenant {
-  readonly id: string
+  readonly id: TenantId
   readonly key: string
   readonly settings: TenantSettings
   /** Schemas and resource types that it alone has. */
@@ -41,8 +42,8 @@ export interface ControlStore {
   revision(): Promise<number>
   apiKey(id: string): Promise<StoredKey | undefined>
   project(name: string): Promise<KnownProject | undefined>
-  environment(projectId: string, name: string): Promise<KnownEnvironment | undefined>
-  tenant(environmentId: string, name: string): Promise<KnownTenant | undefined>
+  environment(projectId: ProjectId, name: string): Promise<KnownEnvironment | undefined>
+  tenant(environmentId: EnvironmentId, name: string): Promise<KnownTenant | undefined>
   /**
    * Makes a tenant with `key`, or finds the one that another request has just made; undefined where the key is the endpoint
    * of a resource type. `actor` is the id of the API key that asked for it.

@@ -1,3 +1,5 @@
+import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
+
 /**
  * What a key may do where its scope reaches. `scim:read` and `scim:write` are for provisioning clients, `directory:read` for
  * applications that read resources and events, `admin` for the admin API.
@@ -9,9 +11,14 @@ export const PERMISSIONS: readonly Permission[] = ['scim:read', 'scim:write', 'd
 /** How far a key reaches: what it names, and everything below. */
 export type Scope =
   | { readonly kind: 'instance' }
-  | { readonly kind: 'project'; readonly projectId: string }
-  | { readonly kind: 'environment'; readonly projectId: string; readonly environmentId: string }
-  | { readonly kind: 'tenant'; readonly projectId: string; readonly environmentId: string; readonly tenantId: string }
+  | { readonly kind: 'project'; readonly projectId: ProjectId }
+  | { readonly kind: 'environment'; readonly projectId: ProjectId; readonly environmentId: EnvironmentId }
+  | {
+      readonly kind: 'tenant'
+      readonly projectId: ProjectId
+      readonly environmentId: EnvironmentId
+      readonly tenantId: TenantId
+    }
 
 /** An environment by its ids, for what lies in it. */
 export type EnvironmentPlace = Omit<Extract<Scope, { kind: 'environment' }>, 'kind'>
@@ -54,14 +61,11 @@ export function covers(scope: Scope, place: Scope): boolean {
   }
 }
 
-/** True when both name the same place. */
-export const sameScope = (a: Scope, b: Scope): boolean => covers(a, b) && covers(b, a)
-
 /** The scope that is stored as three ids, of which those outside it are null. */
 export function scopeOf(ids: {
-  readonly projectId: string | null
-  readonly environmentId: string | null
-  readonly tenantId: string | null
+  readonly projectId: ProjectId | null
+  readonly environmentId: EnvironmentId | null
+  readonly tenantId: TenantId | null
 }): Scope {
   const { projectId, environmentId, tenantId } = ids
   if (projectId === null) return { kind: 'instance' }

@@ -1,7 +1,7 @@
 import { ScimError } from '../scim/errors.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
-import type { Principal, Scope } from './principal.ts'
+import type { EnvironmentPlace, Principal, Scope } from './principal.ts'
 import { covers } from './principal.ts'
 import type { ScimPath } from './scim-path.ts'
 import { DEFAULT_TENANT, keyProblem, withoutTenant } from './scim-path.ts'
@@ -92,7 +92,7 @@ export async function resolveWithoutKey(
 function contextOf(
   environment: KnownEnvironment,
   { id: tenantId, key, settings: own, definitions, eventUris }: KnownTenant,
-  place: { readonly projectId: string; readonly environmentId: string },
+  place: EnvironmentPlace,
   baseUrl: string,
 ): TenantContext {
   const settings = effectiveSettings(environment.settings, own)

@@ -1,3 +1,4 @@
+import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import type { Deviations } from '../scim/deviations/index.ts'
 import { deviationsOf } from '../scim/deviations/index.ts'
 import { ScimError } from '../scim/errors.ts'
@@ -6,16 +7,11 @@ import { buildRegistry, builtInRegistry } from '../scim/schema/registry.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
 import type { Settings } from './settings.ts'
 
-declare const tenantId: unique symbol
-
-/** The id of a tenant that a request was resolved to; plain text cannot take its place by mistake. */
-export type TenantId = string & { readonly [tenantId]: true }
-
 /** The one tenant that a request belongs to (TEN-01), decided before anything of it is read. Frozen. */
 export interface TenantContext {
   readonly id: TenantId
-  readonly projectId: string
-  readonly environmentId: string
+  readonly projectId: ProjectId
+  readonly environmentId: EnvironmentId
   readonly key: string
   readonly settings: Settings
   readonly deviations: Deviations
@@ -28,9 +24,9 @@ export interface TenantContext {
 
 /** A tenant as the control plane knows it. */
 export interface TenantPlace {
-  readonly projectId: string
-  readonly environmentId: string
-  readonly tenantId: string
+  readonly projectId: ProjectId
+  readonly environmentId: EnvironmentId
+  readonly tenantId: TenantId
   readonly key: string
   readonly settings: Settings
 }
@@ -43,7 +39,7 @@ export function tenantContext(
   eventUris: readonly string[] = [],
 ): TenantContext {
   return Object.freeze({
-    id: place.tenantId as TenantId,
+    id: place.tenantId,
     projectId: place.projectId,
     environmentId: place.environmentId,
     key: place.key,

@@ -15,6 +15,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core'
+import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 
 /** Events by which people leave or lose what they had, as SQL text: what the leaver brake counts and holds. */
 export const LEAVER_TYPES =
@@ -24,6 +25,10 @@ export const LEAVER_TYPES =
 // point order in UTF-8, and lets a btree index serve equality, ranges and prefixes alike.
 const key = customType<{ data: string }>({ dataType: () => 'text collate "C"' })
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
+// What is read from these columns names a place, and what is written to them has to.
+const projectIdColumn = (name: string) => uuid(name).$type<ProjectId>()
+const environmentIdColumn = (name: string) => uuid(name).$type<EnvironmentId>()
+const tenantIdColumn = (name: string) => uuid(name).$type<TenantId>()
 
 // All tables in one file: they refer to each other, and migrations are made of it.
 
@@ -32,7 +37,7 @@ const moment = (name: string) => timestamp(name, { withTimezone: true, precision
 export const projects = pgTable(
   'projects',
   {
-    id: uuid().primaryKey(),
+    id: projectIdColumn('id').primaryKey(),
     key: text().notNull(),
     /** `key` in lower case: keys are unique without regard to case. */
     keyFolded: key('key_folded').notNull(),
@@ -46,8 +51,8 @@ export const projects = pgTable(
 export const environments = pgTable(
   'environments',
   {
-    id: uuid().primaryKey(),
-    projectId: uuid('project_id')
+    id: environmentIdColumn('id').primaryKey(),
+    projectId: projectIdColumn('project_id')
       .notNull()
       .references(() => projects.id),
     key: text().notNull(),
@@ -64,8 +69,8 @@ export const environments = pgTable(
 export const tenants = pgTable(
   'tenants',
   {
-    id: uuid().primaryKey(),
-    environmentId: uuid('environment_id')
+    id: tenantIdColumn('id').primaryKey(),
+    environmentId: environmentIdColumn('environment_id')
       .notNull()
       .references(() => environments.id),
     key: text().notNull(),
@@ -89,9 +94,9 @@ export const apiKeys = pgTable(
     /** The public id part of the key; its secrets are in `api_key_secrets`. */
     id: text().primaryKey(),
     /** Null for a key of the whole instance. */
-    projectId: uuid('project_id').references(() => projects.id),
-    environmentId: uuid('environment_id').references(() => environments.id),
-    tenantId: uuid('tenant_id').references(() => tenants.id),
+    projectId: projectIdColumn('project_id').references(() => projects.id),
+    environmentId: environmentIdColumn('environment_id').references(() => environments.id),
+    tenantId: tenantIdColumn('tenant_id').references(() => tenants.id),
     /** The user of that tenant for whom the key stands; null for a provisioning client. It goes when the user goes. */
     userId: uuid('user_id'),
     name: text().notNull(),
@@ -166,11 +171,11 @@ export const schemaDefinitions = pgTable(
   'schema_definitions',
   {
     id: uuid().primaryKey(),
-    environmentId: uuid('environment_id')
+    environmentId: environmentIdColumn('environment_id')
       .notNull()
       .references(() => environments.id),
     /** Null for one that all tenants of the environment have. */
-    tenantId: uuid('tenant_id').references(() => tenants.id),
+    tenantId: tenantIdColumn('tenant_id').references(() => tenants.id),
     kind: text({ enum: ['extension', 'resourceType'] }).notNull(),
     /** URN of the extension's schema, or the resource type's name. */
     name: text().notNull(),
@@ -195,11 +200,11 @@ export const webhookEndpoints = pgTable(
   'webhook_endpoints',
   {
     id: uuid().primaryKey(),
-    environmentId: uuid('environment_id')
+    environmentId: environmentIdColumn('environment_id')
       .notNull()
       .references(() => environments.id),
     /** Null for all tenants of the environment. */
-    tenantId: uuid('tenant_id').references(() => tenants.id),
+    tenantId: tenantIdColumn('tenant_id').references(() => tenants.id),
     /** Empty where the receiver comes for the events. */
     url: text().notNull(),
     description: text().notNull(),
@@ -274,9 +279,9 @@ export const auditEntries = pgTable(
     /** `tenant.created`, `api_key.rotated`, … */
     action: text().notNull(),
     /** Where it was done: as much of the place as there is. */
-    projectId: uuid('project_id'),
-    environmentId: uuid('environment_id'),
-    tenantId: uuid('tenant_id'),
+    projectId: projectIdColumn('project_id'),
+    environmentId: environmentIdColumn('environment_id'),
+    tenantId: tenantIdColumn('tenant_id'),
     targetId: text('target_id').notNull(),
     targetName: text('target_name').notNull(),
     /** What it was and what it became, or of a change the members that differ; null where there was or is nothing. */
@@ -305,7 +310,7 @@ export const controlRevision = pgTable('control_revision', {
 export const resources = pgTable(
   'resources',
   {
-    tenantId: uuid('tenant_id')
+    tenantId: tenantIdColumn('tenant_id')
       .notNull()
       .references(() => tenants.id),
     id: uuid().notNull(),
@@ -345,7 +350,7 @@ export const resources = pgTable(
 export const resourceKeys = pgTable(
   'resource_keys',
   {
-    tenantId: uuid('tenant_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     resourceType: text('resource_type').notNull(),
     /** Attribute path in the schema's spelling, such as `emails.value`. */
     attribute: text().notNull(),
@@ -371,7 +376,7 @@ export const resourceKeys = pgTable(
 export const memberships = pgTable(
   'memberships',
   {
-    tenantId: uuid('tenant_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     groupId: uuid('group_id').notNull(),
     memberId: uuid('member_id').notNull(),
     /** The `display` that the client sent; shown where the member has no displayName. And the same folded. */
@@ -392,7 +397,7 @@ export const memberships = pgTable(
 export const deferredMembers = pgTable(
   'deferred_members',
   {
-    tenantId: uuid('tenant_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     groupId: uuid('group_id').notNull(),
     value: key('value').notNull(),
     display: text(),
@@ -409,7 +414,7 @@ export const deferredMembers = pgTable(
 export const roles = pgTable(
   'roles',
   {
-    tenantId: uuid('tenant_id')
+    tenantId: tenantIdColumn('tenant_id')
       .notNull()
       .references(() => tenants.id),
     id: uuid().notNull(),
@@ -424,7 +429,7 @@ export const roles = pgTable(
 export const roleBindings = pgTable(
   'role_bindings',
   {
-    tenantId: uuid('tenant_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     groupId: uuid('group_id').notNull(),
     roleId: uuid('role_id').notNull(),
     /** The rule, as context/role-rules names it. */
@@ -449,7 +454,7 @@ export const roleBindings = pgTable(
 export const keptUsers = pgTable(
   'kept_users',
   {
-    tenantId: uuid('tenant_id')
+    tenantId: tenantIdColumn('tenant_id')
       .notNull()
       .references(() => tenants.id),
     id: uuid().notNull(),
@@ -476,7 +481,7 @@ export const keptUsers = pgTable(
 export const resourceCounts = pgTable(
   'resource_counts',
   {
-    tenantId: uuid('tenant_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     resourceType: text('resource_type').notNull(),
     id: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
     delta: integer().notNull(),
@@ -494,7 +499,7 @@ export const resourceCounts = pgTable(
 export const events = pgTable(
   'events',
   {
-    tenantId: uuid('tenant_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     seq: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
     id: uuid().notNull().default(sql`gen_random_uuid()`),
     position: bigint({ mode: 'number' }),
@@ -533,7 +538,7 @@ export const events = pgTable(
 export const eventLogs = pgTable(
   'event_logs',
   {
-    tenantId: uuid('tenant_id')
+    tenantId: tenantIdColumn('tenant_id')
       .primaryKey()
       .references(() => tenants.id),
     /** The highest position given. */
@@ -559,7 +564,7 @@ export const eventLogs = pgTable(
 export const webhookDeliveries = pgTable(
   'webhook_deliveries',
   {
-    tenantId: uuid('tenant_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     endpointId: uuid('endpoint_id')
       .notNull()
       .references(() => webhookEndpoints.id, { onDelete: 'cascade' }),

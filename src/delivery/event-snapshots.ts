@@ -2,6 +2,7 @@ import { effectiveSettings } from '../context/settings.ts'
 import { registryOf } from '../context/tenant.ts'
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import { schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
 import { snapshotOf } from '../repositories/snapshot.ts'
 import { settingsOf } from '../repositories/tenants.ts'
@@ -16,7 +17,7 @@ import { shown } from './snapshot.ts'
  */
 export async function snapshotsFor(
   db: Database,
-  tenantId: string,
+  tenantId: TenantId,
   events: readonly LoggedEvent[],
 ): Promise<(event: LoggedEvent) => string> {
   const ids = [...new Set(events.map(({ resourceId }) => resourceId))]
@@ -31,7 +32,7 @@ export async function snapshotsFor(
   return ({ resourceId }) => texts.get(resourceId) ?? 'null'
 }
 
-async function registryFor(db: Database, tenantId: string): Promise<SchemaRegistry | undefined> {
+async function registryFor(db: Database, tenantId: TenantId): Promise<SchemaRegistry | undefined> {
   const place = await settingsOf(db, tenantId)
   if (place === undefined) return undefined
   const definitions = schemaDefinitionsOf(db, place.environmentId)

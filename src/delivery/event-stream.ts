@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
 import { type EventTypes, eventText } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import type { LogPage } from '../repositories/event-log.ts'
 import { snapshotsFor } from './event-snapshots.ts'
 import type { LogWatch } from './log-watch.ts'
@@ -33,7 +34,7 @@ export interface StreamReader {
 export async function* streamLog(
   db: Database,
   watch: LogWatch,
-  tenantId: string,
+  tenantId: TenantId,
   first: LogPage,
   { types, snapshot, signal, allowed, beatMs = BEAT_MS }: StreamReader,
 ): AsyncGenerator<string> {

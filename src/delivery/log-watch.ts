@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/event-log.ts'
 
 /** While somebody follows, events get their positions this often: short enough to be found within 100 ms. */
@@ -17,7 +18,7 @@ export interface WatchHooks {
 }
 
 interface Waiting {
-  readonly tenantId: string
+  readonly tenantId: TenantId
   readonly after: number
   readonly wake: () => void
 }
@@ -71,7 +72,7 @@ export class LogWatch {
   }
 
   /** Waits until the tenant's log goes beyond `after`, for up to `ms`, until `signal` or until the instance stops. */
-  wait(tenantId: string, after: number, ms: number, signal?: AbortSignal): Promise<void> {
+  wait(tenantId: TenantId, after: number, ms: number, signal?: AbortSignal): Promise<void> {
     if (this.#drained || signal?.aborted) return Promise.resolve()
     return new Promise((resolve) => {
       const wake = () => {

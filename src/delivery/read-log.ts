@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { EventTypes } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, type LogPage } from '../repositories/event-log.ts'
 import { type BackwardPage, type LatestEvents, latestEvents } from '../repositories/latest-events.ts'
 import type { LogWatch } from './log-watch.ts'
@@ -27,7 +28,7 @@ export type LogAnswer =
 export async function readLog(
   db: Database,
   watch: LogWatch,
-  tenantId: string,
+  tenantId: TenantId,
   { after, limit, types, waitMs, signal }: LogQuestion,
 ): Promise<LogAnswer> {
   const log = eventLogOf(db, tenantId)
@@ -47,7 +48,7 @@ export async function readLog(
 }
 
 /** A tenant's events backwards, for people who look; with all that was committed before. */
-export async function readLatest(db: Database, tenantId: string, page: BackwardPage): Promise<LatestEvents> {
+export async function readLatest(db: Database, tenantId: TenantId, page: BackwardPage): Promise<LatestEvents> {
   const log = eventLogOf(db, tenantId)
   if (page.before === undefined && (await log.hasUnnumbered())) await log.number({ wait: true })
   return latestEvents(db, tenantId, page)

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, NUMBERED_AT_ONCE } from '../repositories/event-log.ts'
 import { rolesOf } from '../repositories/roles.ts'
 import { type StoredResource, snapshotOf } from '../repositories/snapshot.ts'
@@ -18,7 +19,11 @@ import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
  * Nothing is locked meanwhile, so a line may be ahead of `start`. Whoever passes over events whose version is not above the
  * one it has of the resource, and takes members and users as sets, is exact once it has followed up to the position of `end`.
  */
-export async function* exportTenant(db: Database, tenantId: string, registry: SchemaRegistry): AsyncGenerator<string> {
+export async function* exportTenant(
+  db: Database,
+  tenantId: TenantId,
+  registry: SchemaRegistry,
+): AsyncGenerator<string> {
   const stored = snapshotOf(db, tenantId)
   yield line({ kind: 'start', tenant: tenantId, position: await position(db, tenantId), time: new Date() })
   for (let after: string | undefined; ; ) {
@@ -37,7 +42,7 @@ export async function* exportTenant(db: Database, tenantId: string, registry: Sc
 }
 
 /** The log's head, once what was committed before has got its position. */
-async function position(db: Database, tenantId: string): Promise<number> {
+async function position(db: Database, tenantId: TenantId): Promise<number> {
   const log = eventLogOf(db, tenantId)
   while ((await log.number({ wait: true })) >= NUMBERED_AT_ONCE);
   return (await log.read(0, 1, { types: [], nouns: [] })).head
@@ -72,7 +77,7 @@ async function* memberLines(
 
 const AT_ONCE = 1_000
 
-async function* roleLines(db: Database, tenantId: string): AsyncGenerator<string> {
+async function* roleLines(db: Database, tenantId: TenantId): AsyncGenerator<string> {
   const stored = rolesOf(db, { tenantId })
   for (let after: string | undefined; ; ) {
     // The versions come before the users, who may be ahead of them.

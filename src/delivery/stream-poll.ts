@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import { dueOnStream, type HandedOut, streamQueueOf } from '../repositories/stream-queue.ts'
 import { webhookQueueOf } from '../repositories/webhook-queue.ts'
+import { tenantsFor } from '../repositories/webhooks.ts'
 import type { Polling } from './polling.ts'
 import { refusalOf } from './set-sender.ts'
 import { placeOfToken, type Stream, type StreamTokens } from './stream-tokens.ts'
@@ -95,10 +96,12 @@ async function settle(
   for (const jti of [...ack, ...Object.keys(setErrs)]) {
     const place = placeOfToken(jti)
     if (place === undefined) continue
-    byTenant.set(place.tenantId, (byTenant.get(place.tenantId) ?? new Set()).add(place.position))
+    byTenant.set(place.tenant, (byTenant.get(place.tenant) ?? new Set()).add(place.position))
   }
+  if (byTenant.size === 0) return
   const acknowledged = new Set(ack)
-  for (const [tenantId, positions] of byTenant) {
+  for (const tenantId of await tenantsFor(db, stream.id, [...byTenant.keys()])) {
+    const positions = byTenant.get(tenantId) ?? []
     const handedOut = await streamQueueOf(db, tenantId, stream.id).handedOut([...positions])
     const made = await tokens.of(
       db,

@@ -1,5 +1,6 @@
 import type { SecretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import type { ClaimedDelivery } from '../repositories/webhook-queue.ts'
 import { failure, type SendFailure, type SendOutcome } from './outgoing.ts'
 import type { SetSender } from './set-sender.ts'
@@ -32,7 +33,7 @@ const BEGUN_WITHIN_MS = 10_000
 export async function pushTokens(
   { db, box, setSender, tokens }: PushTools,
   to: PushStream,
-  tenantId: string,
+  tenantId: TenantId,
   { event, taken }: ClaimedDelivery,
 ): Promise<PushOutcome> {
   const token = await tokenOf(box, to)

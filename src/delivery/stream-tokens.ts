@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import type { Keyring } from '../context/keyring.ts'
+import { isUuid } from '../context/scim-path.ts'
 import { type SetClaims, signSet } from '../context/security-event-token.ts'
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
 import { type SecurityEvent, type StreamSettings, securityEvents, VERIFICATION } from '../events/security-events.ts'
+import type { TenantId } from '../place-ids.ts'
 import { type EventSubject, endpointsOfTypes, subjectsOf } from '../repositories/event-subjects.ts'
 import { isObject, type JsonObject } from '../scim/resource.ts'
 
@@ -22,9 +24,9 @@ export interface Token {
   sign(): Promise<string>
 }
 
-/** Where a token stands, by its `jti`. */
+/** Where a token stands, by its `jti`; of the receiver's making, so the id may be that of no tenant. */
 export interface TokenPlace {
-  readonly tenantId: string
+  readonly tenant: string
   readonly position: number
   readonly part: number
 }
@@ -38,7 +40,7 @@ export function streamTokens(keyring: Keyring) {
     async of(
       db: Database,
       to: Stream,
-      tenantId: string,
+      tenantId: TenantId,
       events: readonly LoggedEvent[],
     ): Promise<Map<number, readonly Token[]>> {
       const endpoints = await endpointsOf(db, tenantId, events)
@@ -130,7 +132,7 @@ const BUILT_IN: ReadonlyMap<string, string> = new Map([
 
 async function endpointsOf(
   db: Database,
-  tenantId: string,
+  tenantId: TenantId,
   events: readonly LoggedEvent[],
 ): Promise<ReadonlyMap<string, string>> {
   const names = new Set(events.map((event) => event.resourceType).filter((name) => !BUILT_IN.has(name)))
@@ -142,13 +144,13 @@ async function endpointsOf(
  * The token's name: nothing else is ever called so, on no stream and in no restored store. It says where the event stands, so
  * that an acknowledgement need not be looked for.
  */
-function jtiOf(streamId: string, tenantId: string, event: LoggedEvent, part: number): string {
+function jtiOf(streamId: string, tenant: string, event: LoggedEvent, part: number): string {
   const mark = createHash('sha256').update(`${streamId} ${event.id} ${part}`).digest('base64url').slice(0, 22)
-  return `${mark}.${tenantId}.${event.position}.${part}`
+  return `${mark}.${tenant}.${event.position}.${part}`
 }
 
 /** Reads what `jtiOf` has written; undefined for anything else. Whether there is such a token it does not say. */
 export function placeOfToken(jti: string): TokenPlace | undefined {
-  const [, tenantId, position, part] = /^[\w-]{22}\.([0-9a-f-]{36})\.(\d{1,15})\.(\d)$/.exec(jti) ?? []
-  return tenantId === undefined ? undefined : { tenantId, position: Number(position), part: Number(part) }
+  const [, tenant = '', position, part] = /^[\w-]{22}\.([^.]+)\.(\d{1,15})\.(\d)$/.exec(jti) ?? []
+  return isUuid(tenant) ? { tenant, position: Number(position), part: Number(part) } : undefined
 }

@@ -1,6 +1,7 @@
 import type { SecretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { eventText, type LoggedEvent } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import {
   type ClaimedDelivery,
   type DueEndpoint,
@@ -80,7 +81,7 @@ export class WebhookWorker {
   readonly #retries: RetrySchedule
   readonly #underWay = new Map<string, number>()
   readonly #requests = new Set<Promise<void>>()
-  readonly #done = new Map<string, { tenantId: string; endpointId: string; list: Settled[] }>()
+  readonly #done = new Map<string, { tenantId: TenantId; endpointId: string; list: Settled[] }>()
   readonly #flushes = new Set<Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
@@ -184,7 +185,7 @@ export class WebhookWorker {
   }
 
   /** Sends what was claimed; room for it was taken of its host. */
-  #begin(endpoint: DueEndpoint, tenantId: string, claimed: ClaimedDelivery): void {
+  #begin(endpoint: DueEndpoint, tenantId: TenantId, claimed: ClaimedDelivery): void {
     const { id, url } = endpoint
     this.#underWay.set(id, (this.#underWay.get(id) ?? 0) + 1)
     const request = this.#deliver(endpoint, tenantId, claimed)
@@ -200,7 +201,7 @@ export class WebhookWorker {
     this.#requests.add(request)
   }
 
-  async #deliver(endpoint: DueEndpoint, tenantId: string, claimed: ClaimedDelivery): Promise<void> {
+  async #deliver(endpoint: DueEndpoint, tenantId: TenantId, claimed: ClaimedDelivery): Promise<void> {
     const { event, attempts, age } = claimed
     const outcome = await this.#send(endpoint, claimed, tenantId)
     if (outcome.ok) return this.#settle(endpoint, tenantId, { position: event.position, attempts })
@@ -221,13 +222,13 @@ export class WebhookWorker {
     if (await endpointFailed(db, endpoint.id, after)) disabled(endpoint.id, reason)
   }
 
-  async #send(endpoint: DueEndpoint, claimed: ClaimedDelivery, tenantId: string): Promise<PushOutcome> {
+  async #send(endpoint: DueEndpoint, claimed: ClaimedDelivery, tenantId: TenantId): Promise<PushOutcome> {
     const { id, stream } = endpoint
     if (stream !== null) return pushTokens(this.#parts, { ...endpoint, id, stream }, tenantId, claimed)
     return this.#sendMessage(endpoint, claimed.event, tenantId)
   }
 
-  async #sendMessage(endpoint: DueEndpoint, event: LoggedEvent, tenantId: string): Promise<SendOutcome> {
+  async #sendMessage(endpoint: DueEndpoint, event: LoggedEvent, tenantId: TenantId): Promise<SendOutcome> {
     const { db, box, sender } = this.#parts
     const sealed = [endpoint.secret, ...(endpoint.previousSecret === null ? [] : [endpoint.previousSecret])]
     const secrets = await Promise.all(sealed.map((secret) => box.open(secret, endpoint.id)))
@@ -243,7 +244,7 @@ export class WebhookWorker {
   }
 
   /** Gathers successes for a moment: one statement for many. */
-  #settle({ id: endpointId, failures }: DueEndpoint, tenantId: string, done: Settled): Promise<void> | undefined {
+  #settle({ id: endpointId, failures }: DueEndpoint, tenantId: TenantId, done: Settled): Promise<void> | undefined {
     const key = `${tenantId} ${endpointId}`
     const gathered = this.#done.get(key)
     if (gathered !== undefined) {
@@ -272,5 +273,5 @@ interface Settled {
 }
 
 /** The message for an event, as Standard Webhooks recommends it: JSON text. */
-export const webhookBody = (event: LoggedEvent, tenantId: string, snapshot?: string): string =>
+export const webhookBody = (event: LoggedEvent, tenantId: TenantId, snapshot?: string): string =>
   `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId, snapshot)}}`

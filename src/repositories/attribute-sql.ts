@@ -1,3 +1,4 @@
+import type { TenantId } from '../place-ids.ts'
 import type { Comparable } from '../scim/filter/ast.ts'
 import type { JsonObject } from '../scim/resource.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
@@ -9,7 +10,7 @@ import { keyColumn } from './stored-form.ts'
 /** What the compiler needs beside the filter; `r` is the alias of `resources` in the statement it writes for. */
 export interface FilterScope {
   readonly type: ResourceType
-  readonly tenantId: string
+  readonly tenantId: TenantId
   /** Placeholder of the tenant's id, such as `$1::uuid`. */
   readonly tenant: string
   /** For `meta.location` and `$ref`: the base URL of this request. */

@@ -1,8 +1,8 @@
-import { v7 as uuidv7 } from 'uuid'
 import type { ControlStore } from '../context/control-store.ts'
 import { secretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { eventUris } from '../events/security-events.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
 import { appendDeeds, THE_GATEWAY } from './audit.ts'
@@ -69,7 +69,7 @@ export function controlStore(database: Database, secretsKey?: string | undefined
       return changeControl(database, async (tx) => {
         const [tenants, own] = [tenantsOf(tx, environmentId), schemaDefinitionsOf(tx, environmentId)]
         if (await own.hasEndpoint(key)) return undefined
-        const made = await tenants.insert({ id: uuidv7(), key, name: key, settings: {} })
+        const made = await tenants.insert({ key, name: key, settings: {} })
         const tenant = made ?? (await tenants.find(key))
         if (tenant === undefined) throw new Error('a tenant that could not be made is not there either')
         if (made) {
@@ -100,6 +100,8 @@ export function controlStore(database: Database, secretsKey?: string | undefined
 }
 
 /** What the streams of an environment, or of one of its tenants, can bring (RFC 9967 §4). */
-const deliveredUris = async (database: Database, environmentId: string, tenantId: string | null): Promise<string[]> => [
-  ...new Set((await streamFormats(database, environmentId, tenantId)).flatMap(eventUris)),
-]
+const deliveredUris = async (
+  database: Database,
+  environmentId: EnvironmentId,
+  tenantId: TenantId | null,
+): Promise<string[]> => [...new Set((await streamFormats(database, environmentId, tenantId)).flatMap(eventUris))]

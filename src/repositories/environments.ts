@@ -1,13 +1,15 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, asc, eq } from 'drizzle-orm'
 import { foldKey, isUuid } from '../context/scim-path.ts'
 import { type EnvironmentSettings, parseStoredSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
 import { environments, schemaDefinitions, webhookEndpoints } from '../db/schema.ts'
+import type { EnvironmentId, ProjectId } from '../place-ids.ts'
+import { comesAfter, hasId, newPlaceId } from './place-ids.ts'
 import type { Page } from './projects.ts'
 
 export interface EnvironmentRow {
-  readonly id: string
-  readonly projectId: string
+  readonly id: EnvironmentId
+  readonly projectId: ProjectId
   readonly key: string
   readonly name: string
   readonly settings: EnvironmentSettings
@@ -16,7 +18,7 @@ export interface EnvironmentRow {
 }
 
 /** The environments of one project; their names are keys or ids. */
-export function environmentsOf({ orm }: Database, projectId: string) {
+export function environmentsOf({ orm }: Database, projectId: ProjectId) {
   const columns = {
     id: environments.id,
     projectId: environments.projectId,
@@ -29,12 +31,12 @@ export function environmentsOf({ orm }: Database, projectId: string) {
   const inProject = eq(environments.projectId, projectId)
   return {
     async find(name: string): Promise<EnvironmentRow | undefined> {
-      const named = isUuid(name) ? eq(environments.id, name) : eq(environments.keyFolded, foldKey(name))
+      const named = isUuid(name) ? hasId(environments.id, name) : eq(environments.keyFolded, foldKey(name))
       return first(await orm.select(columns).from(environments).where(and(inProject, named)))
     },
 
     async list({ after, limit }: Page): Promise<EnvironmentRow[]> {
-      const condition = after === undefined ? inProject : and(inProject, gt(environments.id, after))
+      const condition = after === undefined ? inProject : and(inProject, comesAfter(environments.id, after))
       const rows = await orm
         .select(columns)
         .from(environments)
@@ -45,18 +47,17 @@ export function environmentsOf({ orm }: Database, projectId: string) {
     },
 
     async insert(row: {
-      id: string
       key: string
       name: string
       settings: EnvironmentSettings
       paused?: boolean
     }): Promise<EnvironmentRow | undefined> {
-      const values = { ...row, projectId, keyFolded: foldKey(row.key) }
+      const values = { ...row, id: newPlaceId<EnvironmentId>(), projectId, keyFolded: foldKey(row.key) }
       return first(await orm.insert(environments).values(values).onConflictDoNothing().returning(columns))
     },
 
     async change(
-      id: string,
+      id: EnvironmentId,
       values: { name: string; settings: EnvironmentSettings; paused: boolean },
     ): Promise<EnvironmentRow | undefined> {
       const condition = and(inProject, eq(environments.id, id))
@@ -64,7 +65,7 @@ export function environmentsOf({ orm }: Database, projectId: string) {
     },
 
     /** Deletes an environment without tenants, and the schemas and resource types of its own. */
-    async delete(id: string): Promise<void> {
+    async delete(id: EnvironmentId): Promise<void> {
       await orm.delete(webhookEndpoints).where(eq(webhookEndpoints.environmentId, id))
       await orm.delete(schemaDefinitions).where(eq(schemaDefinitions.environmentId, id))
       await orm.delete(environments).where(and(inProject, eq(environments.id, id)))

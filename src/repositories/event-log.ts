@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { EventTypes, LoggedEvent } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import {
   brakeMode,
   eventsThatPass,
@@ -46,7 +47,7 @@ export const eventColumns = `e.position::float8 as position, e.id::text as id, e
  * row of `event_logs` from before it looks until it has committed; so what is numbered later was not visible before, and a
  * reader that has seen a position has seen all below it.
  */
-export function eventLogOf(db: Database, tenantId: string) {
+export function eventLogOf(db: Database, tenantId: TenantId) {
   return {
     /**
      * Numbers events that are committed and have no position yet, in the order of writing, which within one resource is that
@@ -169,7 +170,7 @@ export function eventLogOf(db: Database, tenantId: string) {
 }
 
 /** Takes the log's row until the end of the transaction; makes it for a tenant's first events. */
-async function takeLog(tx: Database, tenantId: string, wait: boolean): Promise<LogState | undefined> {
+async function takeLog(tx: Database, tenantId: TenantId, wait: boolean): Promise<LogState | undefined> {
   const lock = async () => {
     const [row] = await tx.run<HoldRow & Pick<LogState, 'brake'>>(
       `select ${holdColumns}, coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
@@ -192,9 +193,9 @@ async function takeLog(tx: Database, tenantId: string, wait: boolean): Promise<L
 }
 
 /** Tenants with events that wait for their position, or whose hold is over, in no order that matters; up to `limit`. */
-export async function unnumberedTenants(db: Database, limit: number): Promise<string[]> {
+export async function unnumberedTenants(db: Database, limit: number): Promise<TenantId[]> {
   // One look at the index for each tenant, however many of its events wait.
-  const rows = await db.run<{ id: string }>(
+  const rows = await db.run<{ id: TenantId }>(
     `with recursive waiting(id) as (
        (select e.tenant_id from events e where e.position is null and not e.held order by e.tenant_id limit 1)
        union all
@@ -213,9 +214,9 @@ export async function unnumberedTenants(db: Database, limit: number): Promise<st
 }
 
 /** The highest position given, of each of these tenants that has one. */
-export async function logHeads(db: Database, tenantIds: readonly string[]): Promise<Map<string, number>> {
+export async function logHeads(db: Database, tenantIds: readonly TenantId[]): Promise<Map<TenantId, number>> {
   const parameters = new Parameters()
-  const rows = await db.run<{ id: string; head: number }>(
+  const rows = await db.run<{ id: TenantId; head: number }>(
     `select tenant_id::text as id, head::float8 as head from event_logs
      where tenant_id = any(${parameters.array(tenantIds, 'uuid')})`,
     parameters.values,
@@ -232,7 +233,7 @@ export function keptLogs(
   defaultDays: number,
   after: string | undefined,
   limit: number,
-): Promise<{ readonly tenantId: string; readonly days: number }[]> {
+): Promise<{ readonly tenantId: TenantId; readonly days: number }[]> {
   return db.run(
     `select l.tenant_id::text as "tenantId", coalesce((e.settings->>'eventRetentionDays')::int, $1::int) as days
      from event_logs l join tenants t on t.id = l.tenant_id join environments e on e.id = t.environment_id

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 
 /** By what a resource is known outside, as far as it is still there or kept. */
@@ -11,7 +12,7 @@ export interface EventSubject {
 /** By what these resources of a tenant are known, by id; those that are gone for good are left out. */
 export async function subjectsOf(
   db: Database,
-  tenantId: string,
+  tenantId: TenantId,
   ids: readonly string[],
 ): Promise<Map<string, EventSubject>> {
   const parameters = new Parameters()
@@ -36,7 +37,7 @@ export async function subjectsOf(
 /** Where the collections of these registered resource types are below a tenant's base URL, by name. */
 export async function endpointsOfTypes(
   db: Database,
-  tenantId: string,
+  tenantId: TenantId,
   names: readonly string[],
 ): Promise<Map<string, string>> {
   const parameters = new Parameters()

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import { type Hold, type HoldRow, holdColumns, holdIn } from './leaver-brake.ts'
 import { Parameters } from './parameters.ts'
 
@@ -46,7 +47,7 @@ interface Row {
 }
 
 /** What the leaver brake holds back of one tenant. */
-export function heldEventsOf(db: Database, tenantId: string) {
+export function heldEventsOf(db: Database, tenantId: TenantId) {
   return {
     async hold(): Promise<Hold | null> {
       const [row] = await db.run<HoldRow>(
@@ -118,10 +119,10 @@ export function heldEventsOf(db: Database, tenantId: string) {
 
 /** A tenant whose leaver brake holds events. */
 export interface HoldingTenant {
-  readonly id: string
+  readonly id: TenantId
   readonly name: string
-  readonly projectId: string
-  readonly environmentId: string
+  readonly projectId: ProjectId
+  readonly environmentId: EnvironmentId
   /** Milliseconds since 1970. */
   readonly since: number
   readonly until: number
@@ -130,8 +131,8 @@ export interface HoldingTenant {
 /** The tenants of some environments, or the one with the id `only`, whose brake holds events that nobody has let go. */
 export function holdingTenants(
   db: Database,
-  environmentIds: readonly string[],
-  only: string | undefined,
+  environmentIds: readonly EnvironmentId[],
+  only: TenantId | undefined,
   limit: number,
 ): Promise<HoldingTenant[]> {
   const parameters = new Parameters()

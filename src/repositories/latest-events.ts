@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import { eventColumns } from './event-log.ts'
 import { Parameters } from './parameters.ts'
 
@@ -27,7 +28,7 @@ export interface LatestEvents {
 /** A tenant's numbered events backwards. Of one resource a stretch may be empty and still have a `next`. */
 export async function latestEvents(
   db: Database,
-  tenantId: string,
+  tenantId: TenantId,
   { before, resourceId, limit }: BackwardPage,
 ): Promise<LatestEvents> {
   const parameters = new Parameters()
@@ -54,7 +55,7 @@ export async function latestEvents(
 }
 
 /** How many events there were in each of the last `hours` hours, the oldest first; no more than the latest 50,000 are counted. */
-export async function eventsByHour(db: Database, tenantId: string, hours: number): Promise<number[]> {
+export async function eventsByHour(db: Database, tenantId: TenantId, hours: number): Promise<number[]> {
   const rows = await db.run<{ ago: number; count: number }>(
     `select floor(extract(epoch from now() - r.occurred_at) / 3600)::int as ago, count(*)::int as count from (
        select e.occurred_at from events e where e.tenant_id = $1::uuid and e.occurred_at > now() - make_interval(hours => $2::int)

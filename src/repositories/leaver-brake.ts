@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { type LeaverBrake, leaverBrake } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
 import { LEAVER_TYPES } from '../db/schema.ts'
+import type { TenantId } from '../place-ids.ts'
 import { countsOf } from './counts.ts'
 
 /** Events looked at in one transaction. */
@@ -58,7 +59,7 @@ interface Candidate {
  * Once there are more leavers than usual, the events by which people leave are held, and so is whatever comes after a held one
  * of its resource, until the hold is over; then those that were held come first, in the order of writing.
  */
-export async function eventsThatPass(tx: Database, tenantId: string, { brake, hold }: LogState): Promise<number[]> {
+export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, hold }: LogState): Promise<number[]> {
   const settings = brake === null ? undefined : leaverBrake.parse(brake)
   const mode = settings?.mode ?? 'off'
   const isOver = hold !== null && (hold.released || hold.due || mode !== 'hold')
@@ -93,7 +94,7 @@ export async function eventsThatPass(tx: Database, tenantId: string, { brake, ho
   return [...all.filter((seq) => !held.has(seq)), ...told]
 }
 
-function freshEvents(tx: Database, tenantId: string, holds: boolean): Promise<Candidate[]> {
+function freshEvents(tx: Database, tenantId: TenantId, holds: boolean): Promise<Candidate[]> {
   const behind = `exists (select 1 from events h where h.tenant_id = $1::uuid and h.held and h.resource_id = e.resource_id)`
   return tx.run<Candidate>(
     `select e.seq::float8 as seq, e.resource_id::text as resource, ${holds ? behind : 'false'} as behind,
@@ -105,7 +106,7 @@ function freshEvents(tx: Database, tenantId: string, holds: boolean): Promise<Ca
 }
 
 /** The next of what was held; with the last of it the hold is gone. */
-async function releasedEvents(tx: Database, tenantId: string): Promise<number[]> {
+async function releasedEvents(tx: Database, tenantId: TenantId): Promise<number[]> {
   const rows = await tx.run<{ seq: number }>(
     `select e.seq::float8 as seq from events e where e.tenant_id = $1::uuid and e.held order by e.seq limit ${AT_ONCE}`,
     [tenantId],
@@ -134,7 +135,7 @@ export interface Leavers {
  */
 export async function leaversOf(
   db: Database,
-  tenantId: string,
+  tenantId: TenantId,
   { windowMinutes }: Pick<LeaverBrake, 'windowMinutes'>,
 ): Promise<Leavers> {
   const [row] = await db.run<{ people: number; gone: number; in_groups: number }>(
@@ -166,12 +167,12 @@ function isTooMany({ leavers, users }: Leavers, { count, percent }: LeaverBrake)
 }
 
 /** Says that many people leave, and counts anew from now on; gives the event's `seq`. */
-async function warn(tx: Database, tenantId: string, settings: LeaverBrake, found: Leavers): Promise<number> {
+async function warn(tx: Database, tenantId: TenantId, settings: LeaverBrake, found: Leavers): Promise<number> {
   await tx.run('update event_logs l set leavers_from = now() where l.tenant_id = $1::uuid', [tenantId])
   return appendBrakeEvent(tx, tenantId, uuidv7(), 'brake.warned', { ...found, ...limitsOf(settings) })
 }
 
-async function beginHold(tx: Database, tenantId: string, settings: LeaverBrake, found: Leavers): Promise<number> {
+async function beginHold(tx: Database, tenantId: TenantId, settings: LeaverBrake, found: Leavers): Promise<number> {
   const id = uuidv7()
   const [row] = await tx.run<{ until: number }>(
     `update event_logs l set hold_id = $2::uuid, held_since = now(), released_at = null,
@@ -197,7 +198,7 @@ export interface Ending {
  * Ends a hold: its events get their positions from now on, and leavers are counted anew. For a transaction that holds the
  * log's row, once for each hold. Gives how many events were held.
  */
-export async function endHold(tx: Database, tenantId: string, { reason, note, ...doer }: Ending): Promise<number> {
+export async function endHold(tx: Database, tenantId: TenantId, { reason, note, ...doer }: Ending): Promise<number> {
   const [row] = await tx.run<{ id: string; held: number }>(
     `update event_logs l set released_at = now(), leavers_from = now() where l.tenant_id = $1::uuid
      returning l.hold_id::text as id,
@@ -212,7 +213,7 @@ export async function endHold(tx: Database, tenantId: string, { reason, note, ..
 /** The first event of a hold or a warning, or the second of a hold. */
 async function appendBrakeEvent(
   tx: Database,
-  tenantId: string,
+  tenantId: TenantId,
   id: string,
   type: 'brake.warned' | 'brake.engaged' | 'brake.released',
   changes: object,

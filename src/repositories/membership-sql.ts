@@ -23,7 +23,8 @@ type Value = Common | 'rows' | keyof Row
 
 /** The statement that makes these changes, at least one, with its values. */
 export function membershipChange(changes: readonly MembershipChange[], scope: RepositoryScope): Statement {
-  const { tenantId: tenant, requestId, actor, hasRoles, defersReferences: deferred } = scope
+  const { requestId, actor, hasRoles, defersReferences: deferred } = scope
+  const tenant: string = scope.tenantId
   const [first] = changes
   const one = changes.length === 1
   const alone = one && first && !deferred ? oneMemberChange(first, scope) : undefined

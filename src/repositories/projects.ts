@@ -1,10 +1,12 @@
-import { asc, eq, gt } from 'drizzle-orm'
+import { asc, eq } from 'drizzle-orm'
 import { foldKey, isUuid } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { projects } from '../db/schema.ts'
+import type { ProjectId } from '../place-ids.ts'
+import { comesAfter, hasId, newPlaceId } from './place-ids.ts'
 
 export interface ProjectRow {
-  readonly id: string
+  readonly id: ProjectId
   readonly key: string
   readonly name: string
   readonly paused: boolean
@@ -28,28 +30,28 @@ export function projectsIn({ orm }: Database) {
   }
   return {
     async find(name: string): Promise<ProjectRow | undefined> {
-      const named = isUuid(name) ? eq(projects.id, name) : eq(projects.keyFolded, foldKey(name))
+      const named = isUuid(name) ? hasId(projects.id, name) : eq(projects.keyFolded, foldKey(name))
       const rows = await orm.select(columns).from(projects).where(named)
       return rows[0]
     },
 
     list({ after, limit }: Page): Promise<ProjectRow[]> {
-      const condition = after === undefined ? undefined : gt(projects.id, after)
+      const condition = after === undefined ? undefined : comesAfter(projects.id, after)
       return orm.select(columns).from(projects).where(condition).orderBy(asc(projects.id)).limit(limit)
     },
 
-    async insert(row: { id: string; key: string; name: string; paused?: boolean }): Promise<ProjectRow | undefined> {
-      const values = { ...row, keyFolded: foldKey(row.key) }
+    async insert(row: { key: string; name: string; paused?: boolean }): Promise<ProjectRow | undefined> {
+      const values = { ...row, id: newPlaceId<ProjectId>(), keyFolded: foldKey(row.key) }
       const rows = await orm.insert(projects).values(values).onConflictDoNothing().returning(columns)
       return rows[0]
     },
 
-    async change(id: string, values: { name: string; paused: boolean }): Promise<ProjectRow | undefined> {
+    async change(id: ProjectId, values: { name: string; paused: boolean }): Promise<ProjectRow | undefined> {
       const rows = await orm.update(projects).set(values).where(eq(projects.id, id)).returning(columns)
       return rows[0]
     },
 
-    async delete(id: string): Promise<void> {
+    async delete(id: ProjectId): Promise<void> {
       await orm.delete(projects).where(eq(projects.id, id))
     },
   }

@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { EVERY_GROUP, type NamedGroup, type RoleMatch, type RoleRule } from '../context/role-rules.ts'
 import { parseStoredSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 import { RolesBegun } from './sql-errors.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
@@ -34,7 +35,7 @@ export interface SharedKey {
  *
  * The tenant's row is it: rules that change lock it too, and rows that refer to it do not wait.
  */
-export async function lockRoles(tx: Database, tenantId: string): Promise<void> {
+export async function lockRoles(tx: Database, tenantId: TenantId): Promise<void> {
   await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
 }
 
@@ -44,7 +45,7 @@ export async function lockRoles(tx: Database, tenantId: string): Promise<void> {
  */
 export async function lockRolesWithin(
   tx: Database,
-  place: { readonly environmentId: string; readonly tenantId: string | null },
+  place: { readonly environmentId: EnvironmentId; readonly tenantId: TenantId | null },
   { begin }: { readonly begin: boolean },
 ): Promise<void> {
   await tx.run(
@@ -72,7 +73,7 @@ export function rolesBegun(scope: Pick<RepositoryScope, 'hasRoles'>): never {
 }
 
 /** The groups of one tenant and the roles that they give; for the inside of a transaction that holds `lockRoles`. */
-export function roleBindingsOf(tx: Database, tenantId: string) {
+export function roleBindingsOf(tx: Database, tenantId: TenantId) {
   const ofTenant = () => {
     const parameters = new Parameters()
     return { parameters, tenant: parameters.bind(tenantId, 'uuid') }

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 
 /** Who has which of some roles: by role, the ids of users. */
@@ -17,7 +18,7 @@ export type Whose = { readonly users: readonly string[] } | { readonly below: re
  * Who of these people has which of `roles`, directly and through groups in groups. Cycles end by themselves, as `union` adds no
  * row twice. Each step is a look into the index, which `offset 0` holds to.
  */
-export async function heldBy(db: Database, tenantId: string, whose: Whose, roles: Iterable<string>): Promise<Held> {
+export async function heldBy(db: Database, tenantId: TenantId, whose: Whose, roles: Iterable<string>): Promise<Held> {
   const parameters = new Parameters()
   const tenant = parameters.bind(tenantId, 'uuid')
   const ids = 'users' in whose ? whose.users : whose.below
@@ -95,7 +96,7 @@ function batches(role: string, type: RoleMoves['type'], users: string[]): RoleMo
 
 /** Who asks for a change, for its events. */
 export interface RoleScope {
-  readonly tenantId: string
+  readonly tenantId: TenantId
   readonly requestId: string
   readonly actor: string
 }

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { foldKey } from '../context/scim-path.ts'
 import type { Bindable, Database } from '../db/database.ts'
 import { schemaDefinitions } from '../db/schema.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import type { JsonValue } from '../scim/resource.ts'
 import {
   type Definition,
@@ -17,7 +18,7 @@ import type { Page } from './projects.ts'
 export interface DefinitionRow {
   readonly id: string
   /** Null for a definition that all tenants of the environment have. */
-  readonly tenantId: string | null
+  readonly tenantId: TenantId | null
   readonly definition: Definition
   /** 1 when made, and one more for each change. */
   readonly version: number
@@ -29,7 +30,7 @@ export interface DefinitionRow {
  * The schemas and resource types that one environment and its tenants have of their own. A `tenantId` of null means those of
  * the environment itself.
  */
-export function schemaDefinitionsOf(database: Database, environmentId: string) {
+export function schemaDefinitionsOf(database: Database, environmentId: EnvironmentId) {
   const { orm } = database
   const columns = {
     id: schemaDefinitions.id,
@@ -41,7 +42,7 @@ export function schemaDefinitionsOf(database: Database, environmentId: string) {
     updatedAt: schemaDefinitions.updatedAt,
   }
   const inEnvironment = eq(schemaDefinitions.environmentId, environmentId)
-  const at = (tenantId: string | null) =>
+  const at = (tenantId: TenantId | null) =>
     and(
       inEnvironment,
       tenantId === null ? isNull(schemaDefinitions.tenantId) : eq(schemaDefinitions.tenantId, tenantId),
@@ -55,24 +56,24 @@ export function schemaDefinitionsOf(database: Database, environmentId: string) {
     },
 
     /** Those of one place, for its registry. */
-    async definitions(tenantId: string | null): Promise<readonly Definition[]> {
+    async definitions(tenantId: TenantId | null): Promise<readonly Definition[]> {
       const rows = await select().where(at(tenantId)).orderBy(asc(schemaDefinitions.id))
       return rows.length === 0 ? NO_DEFINITIONS : rows.map((row) => read(row).definition)
     },
 
-    async list(tenantId: string | null, kind: DefinitionKind, { after, limit }: Page): Promise<DefinitionRow[]> {
+    async list(tenantId: TenantId | null, kind: DefinitionKind, { after, limit }: Page): Promise<DefinitionRow[]> {
       const beyond = after === undefined ? undefined : gt(schemaDefinitions.id, after)
       const condition = and(at(tenantId), eq(schemaDefinitions.kind, kind), beyond)
       return (await select().where(condition).orderBy(asc(schemaDefinitions.id)).limit(limit)).map(read)
     },
 
-    async find(tenantId: string | null, kind: DefinitionKind, name: string): Promise<DefinitionRow | undefined> {
+    async find(tenantId: TenantId | null, kind: DefinitionKind, name: string): Promise<DefinitionRow | undefined> {
       const named = eq(schemaDefinitions.nameFolded, foldKey(name))
       const [row] = await select().where(and(at(tenantId), eq(schemaDefinitions.kind, kind), named))
       return row && read(row)
     },
 
-    async insert(tenantId: string | null, definition: Definition): Promise<DefinitionRow> {
+    async insert(tenantId: TenantId | null, definition: Definition): Promise<DefinitionRow> {
       const name = definitionName(definition)
       const values = { id: uuidv7(), environmentId, tenantId, kind: definition.kind, name, nameFolded: foldKey(name) }
       const made = orm.insert(schemaDefinitions).values({ ...values, definition: definitionJson(definition) })

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 
 /** A resource as it stands, without what is computed. */
@@ -15,7 +16,7 @@ const RESOURCES_AT_ONCE = 200
 const MEMBERS_AT_ONCE = 1_000
 
 /** Reads all that a tenant has, stretch by stretch: no transaction is held open, and no stretch grows with the tenant. */
-export function snapshotOf(db: Database, tenantId: string) {
+export function snapshotOf(db: Database, tenantId: TenantId) {
   return {
     /** The resources of all types that come after the one with the id `after`, by id; none at the end. */
     resources: (after: string | undefined, limit = RESOURCES_AT_ONCE): Promise<StoredResource[]> =>

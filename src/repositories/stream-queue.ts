@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
 import { eventColumns } from './event-log.ts'
 import { dueTenants } from './webhook-queue.ts'
 
@@ -14,8 +15,8 @@ export interface HandedOut {
 }
 
 /** Tenants for which something is due on one stream; some of them where there are many. */
-export async function dueOnStream(db: Database, endpointId: string): Promise<string[]> {
-  const rows = await db.run<{ id: string }>(`select t.id::text from (${dueTenants('$1::uuid')}) t`, [endpointId], {
+export async function dueOnStream(db: Database, endpointId: string): Promise<TenantId[]> {
+  const rows = await db.run<{ id: TenantId }>(`select t.id::text from (${dueTenants('$1::uuid')}) t`, [endpointId], {
     prepare: false,
   })
   return rows.map(({ id }) => id)
@@ -24,7 +25,7 @@ export async function dueOnStream(db: Database, endpointId: string): Promise<str
 const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 
 /** The queue of one tenant's events before a stream that is polled, as far as `webhookQueueOf` does not know it. */
-export function streamQueueOf(db: Database, tenantId: string, endpointId: string) {
+export function streamQueueOf(db: Database, tenantId: TenantId, endpointId: string) {
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /** Events at these positions that are still in the queue. */

@@ -1,10 +1,11 @@
 import type { Database } from '../db/database.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 
 /** A tenant at a glance. */
 export interface TenantSummary {
-  readonly id: string
-  readonly environmentId: string
+  readonly id: TenantId
+  readonly environmentId: EnvironmentId
   readonly key: string
   readonly name: string
   readonly paused: boolean
@@ -16,14 +17,14 @@ export interface TenantSummary {
 /** Which tenants of each environment: those after `after` in the order of creation, or the one with the id `only`. */
 export interface SummaryPage {
   readonly after?: string | undefined
-  readonly only?: string | undefined
+  readonly only?: TenantId | undefined
   readonly limit: number
 }
 
 /** Tenants of some environments in the order of creation, up to `limit` of each environment. */
 export function tenantSummaries(
   db: Database,
-  environmentIds: readonly string[],
+  environmentIds: readonly EnvironmentId[],
   { after, only, limit }: SummaryPage,
 ): Promise<TenantSummary[]> {
   const parameters = new Parameters()
@@ -51,7 +52,7 @@ export function tenantSummaries(
 }
 
 /** What resources of a tenant are called, by id; those that are gone or have no name are not in it. */
-export async function labelsOf(db: Database, tenantId: string, ids: readonly string[]): Promise<Map<string, string>> {
+export async function labelsOf(db: Database, tenantId: TenantId, ids: readonly string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map()
   const parameters = new Parameters()
   const tenant = parameters.bind(tenantId, 'uuid')

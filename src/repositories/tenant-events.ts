@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { ChangeEvent } from '../events/changes.ts'
+import type { TenantId } from '../place-ids.ts'
 
 /** Who did it, by which request; null where the gateway did it by itself. */
 interface Doer {
@@ -16,7 +17,7 @@ const OWN_REQUEST = 'rollcall'
  */
 export async function appendTenantEvents(
   db: Database,
-  tenantId: string,
+  tenantId: TenantId,
   { actor, requestId }: Doer,
   events: readonly ChangeEvent[],
 ): Promise<void> {
@@ -29,7 +30,7 @@ export async function appendTenantEvents(
 }
 
 /** The same of a tenant that has no seat left for an active user: once, until there are free ones again. */
-export async function appendSeatsRanOut(db: Database, tenantId: string, doer: Doer, maximum: number): Promise<void> {
+export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: Doer, maximum: number): Promise<void> {
   await db.run(
     `with counted as (
        update tenants t set version = t.version + 1, seats_ran_out = true

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import type { TenantId } from '../place-ids.ts'
 import { activationOf } from './activation.ts'
 import { countsOf } from './counts.ts'
 import { keptUsersOf } from './kept-users.ts'
@@ -14,7 +15,7 @@ import { appendSeatsRanOut } from './tenant-events.ts'
 
 /** Everything a repository knows of the request it works for. */
 export interface RepositoryScope {
-  readonly tenantId: string
+  readonly tenantId: TenantId
   /** For `$ref` in what is read. */
   readonly baseUrl: string
   /** For the events that writes append. */

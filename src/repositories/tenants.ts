@@ -1,4 +1,4 @@
-import { and, asc, eq, gt } from 'drizzle-orm'
+import { and, asc, eq } from 'drizzle-orm'
 import { foldKey, isUuid } from '../context/scim-path.ts'
 import { type EnvironmentSettings, parseStoredSettings, type TenantSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
@@ -19,11 +19,13 @@ import {
   webhookDeliveries,
   webhookEndpoints,
 } from '../db/schema.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
+import { comesAfter, hasId, newPlaceId } from './place-ids.ts'
 import type { Page } from './projects.ts'
 
 export interface TenantRow {
-  readonly id: string
-  readonly environmentId: string
+  readonly id: TenantId
+  readonly environmentId: EnvironmentId
   readonly key: string
   readonly name: string
   readonly settings: TenantSettings
@@ -32,7 +34,7 @@ export interface TenantRow {
 }
 
 /** The tenants of one environment; their names are keys or ids. */
-export function tenantsOf(database: Database, environmentId: string) {
+export function tenantsOf(database: Database, environmentId: EnvironmentId) {
   const { orm } = database
   const columns = {
     id: tenants.id,
@@ -46,43 +48,42 @@ export function tenantsOf(database: Database, environmentId: string) {
   const inEnvironment = eq(tenants.environmentId, environmentId)
   return {
     async find(name: string): Promise<TenantRow | undefined> {
-      const named = isUuid(name) ? eq(tenants.id, name) : eq(tenants.keyFolded, foldKey(name))
+      const named = isUuid(name) ? hasId(tenants.id, name) : eq(tenants.keyFolded, foldKey(name))
       return first(await orm.select(columns).from(tenants).where(and(inEnvironment, named)))
     },
 
     async list({ after, limit }: Page): Promise<TenantRow[]> {
-      const condition = after === undefined ? inEnvironment : and(inEnvironment, gt(tenants.id, after))
+      const condition = after === undefined ? inEnvironment : and(inEnvironment, comesAfter(tenants.id, after))
       const rows = await orm.select(columns).from(tenants).where(condition).orderBy(asc(tenants.id)).limit(limit)
       return rows.map(read)
     },
 
     /** Undefined when the key is taken. */
     async insert(row: {
-      id: string
       key: string
       name: string
       settings: TenantSettings
       paused?: boolean
     }): Promise<TenantRow | undefined> {
-      const values = { ...row, environmentId, keyFolded: foldKey(row.key) }
+      const values = { ...row, id: newPlaceId<TenantId>(), environmentId, keyFolded: foldKey(row.key) }
       return first(await orm.insert(tenants).values(values).onConflictDoNothing().returning(columns))
     },
 
     async change(
-      id: string,
+      id: TenantId,
       values: { name: string; settings: TenantSettings; paused: boolean },
     ): Promise<TenantRow | undefined> {
       const condition = and(inEnvironment, eq(tenants.id, id))
       return first(await orm.update(tenants).set(values).where(condition).returning(columns))
     },
 
-    async hasResources(id: string): Promise<boolean> {
+    async hasResources(id: TenantId): Promise<boolean> {
       const rows = await orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).limit(1)
       return rows.length > 0
     },
 
     /** Deletes a tenant and everything that is its own (TEN-11). To be run in a transaction. */
-    async delete(id: string): Promise<void> {
+    async delete(id: TenantId): Promise<void> {
       // The locks hold off writers on other instances: new resources wait for the tenant's row, new memberships for those
       // of the resources, and events come with either. What was under way is committed and seen by the deletes below.
       await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('update')
@@ -112,8 +113,8 @@ export function tenantsOf(database: Database, environmentId: string) {
 /** Where a tenant is, with the settings of its environment and its own; undefined where there is none. */
 export async function settingsOf(
   { orm }: Database,
-  tenantId: string,
-): Promise<{ environmentId: string; environment: EnvironmentSettings; tenant: TenantSettings } | undefined> {
+  tenantId: TenantId,
+): Promise<{ environmentId: EnvironmentId; environment: EnvironmentSettings; tenant: TenantSettings } | undefined> {
   const [row] = await orm
     .select({ environmentId: environments.id, environment: environments.settings, tenant: tenants.settings })
     .from(tenants)

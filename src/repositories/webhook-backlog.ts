@@ -1,18 +1,19 @@
 import type { Database } from '../db/database.ts'
+import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 
-/** What is to be sent again. Times in ISO 8601. */
+/** What is to be sent again. */
 export type ReplayFrom =
-  | { readonly kind: 'time'; readonly since: string; readonly until: string | undefined }
+  | { readonly kind: 'time'; readonly since: Date; readonly until: Date | undefined }
   | { readonly kind: 'positions'; readonly positions: readonly number[] }
   /** By the events' ids. No index has them, so this looks through the tenant's log. */
   | { readonly kind: 'events'; readonly events: readonly string[] }
   | { readonly kind: 'dead' }
 
-/** Queues events of the log once more; gives how many, and the last position looked at. */
+/** Queues events of the log once more for an endpoint that is for the tenant; gives how many, and the last position looked at. */
 export async function replayEvents(
   db: Database,
-  { tenantId, endpointId }: { readonly tenantId: string; readonly endpointId: string },
+  { tenantId, endpointId }: { readonly tenantId: TenantId; readonly endpointId: string },
   from: ReplayFrom,
   after: number,
   limit: number,
@@ -29,8 +30,10 @@ export async function replayEvents(
      ),
      queued as (
        insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id)
-       select ${tenant}, w.id, c.position, c.resource_id from chosen c join webhook_endpoints w on w.id = ${endpoint}
-         and (cardinality(w.event_types) = 0 or c.type = any(w.event_types)
+       select ${tenant}, w.id, c.position, c.resource_id from chosen c
+       join tenants t on t.id = ${tenant}
+       join webhook_endpoints w on w.id = ${endpoint} and w.environment_id = t.environment_id
+         and (w.tenant_id is null or w.tenant_id = t.id) and (cardinality(w.event_types) = 0 or c.type = any(w.event_types)
            or split_part(c.type, '.', 1) || '.*' = any(w.event_types))
        on conflict (tenant_id, endpoint_id, position) do update set dead = false, attempts = 0, due_at = now(),
          first_tried_at = null, last_status = null, last_error = null, taken = 0 where d.dead or d.due_at > now()
@@ -46,10 +49,11 @@ export async function replayEvents(
 function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: string, endpoint: string) => string {
   switch (from.kind) {
     case 'time': {
-      const since = `e.occurred_at >= ${parameters.bind(from.since, 'text')}::timestamptz`
+      const moment = (at: Date) => `to_timestamp(${parameters.bind(at.getTime(), 'float8')} / 1000)`
+      const since = `e.occurred_at >= ${moment(from.since)}`
       if (from.until === undefined) return () => since
-      const until = parameters.bind(from.until, 'text')
-      return () => `${since} and e.occurred_at <= ${until}::timestamptz`
+      const until = `e.occurred_at <= ${moment(from.until)}`
+      return () => `${since} and ${until}`
     }
     case 'positions': {
       const positions = parameters.array(from.positions.map(String), 'text')
@@ -65,10 +69,14 @@ function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: str
   }
 }
 
-/** An event that an endpoint has not taken, for whoever looks into it. */
-export interface WaitingDelivery {
+/** Where a delivery stands in an endpoint's lists; of the caller's making, so the id may be that of no tenant. */
+export interface DeliveryPosition {
   readonly tenant: string
   readonly position: number
+}
+
+/** An event that an endpoint has not taken, for whoever looks into it. */
+export interface WaitingDelivery extends DeliveryPosition {
   readonly eventId: string
   readonly type: string
   readonly resourceId: string
@@ -85,7 +93,7 @@ export function waitingDeliveries(
   db: Database,
   endpointId: string,
   dead: boolean,
-  after: { readonly tenant: string; readonly position: number } | undefined,
+  after: DeliveryPosition | undefined,
   limit: number,
 ): Promise<WaitingDelivery[]> {
   return db.run<WaitingDelivery>(
@@ -111,9 +119,9 @@ export const DEAD_COUNTED = 1_000
 /** An endpoint to which something does not get through. */
 export interface TroubledEndpoint {
   readonly id: string
-  readonly projectId: string
-  readonly environmentId: string
-  readonly tenantId: string | null
+  readonly projectId: ProjectId
+  readonly environmentId: EnvironmentId
+  readonly tenantId: TenantId | null
   /** Where it is, or of a stream that is polled whom it is for. */
   readonly name: string
   readonly isStream: boolean
@@ -128,8 +136,8 @@ export interface TroubledEndpoint {
 /** The webhooks and streams of some environments, or of one tenant of them, that fail, were disabled or have dead letters. */
 export function troubledEndpoints(
   db: Database,
-  environmentIds: readonly string[],
-  onlyTenant: string | undefined,
+  environmentIds: readonly EnvironmentId[],
+  onlyTenant: TenantId | undefined,
   limit: number,
 ): Promise<TroubledEndpoint[]> {
   const parameters = new Parameters()

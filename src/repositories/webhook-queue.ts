@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
 import type { StreamSettings } from '../events/security-events.ts'
+import type { TenantId } from '../place-ids.ts'
 import { eventColumns } from './event-log.ts'
 import { Parameters } from './parameters.ts'
 
@@ -17,7 +18,7 @@ export interface DueEndpoint {
   /** Null for a webhook. */
   readonly stream: StreamSettings | null
   /** Tenants whose events are due. */
-  readonly tenants: readonly string[]
+  readonly tenants: readonly TenantId[]
 }
 
 /** One event on its way to one endpoint. */
@@ -104,7 +105,7 @@ const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
  * and behind is asked for in the order of the one index that has the answer: the table fills within seconds, and then the
  * planner knows nothing of it.
  */
-export function webhookQueueOf(db: Database, tenantId: string, endpointId: string) {
+export function webhookQueueOf(db: Database, tenantId: TenantId, endpointId: string) {
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /**

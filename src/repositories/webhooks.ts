@@ -2,6 +2,8 @@ import { and, asc, count, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-or
 import type { Database } from '../db/database.ts'
 import { environments, tenants, webhookEndpoints } from '../db/schema.ts'
 import type { SetFormat, StreamSettings } from '../events/security-events.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
+import { Parameters } from './parameters.ts'
 import type { Page } from './projects.ts'
 
 type StoredRow = typeof webhookEndpoints.$inferSelect
@@ -14,8 +16,8 @@ export type StreamRow = EndpointRow & { readonly stream: StreamSettings }
 
 /** Where endpoints are: an environment with all of its tenants, or one tenant. */
 export interface EndpointPlace {
-  readonly environmentId: string
-  readonly tenantId?: string
+  readonly environmentId: EnvironmentId
+  readonly tenantId?: TenantId
 }
 
 /** The webhooks of an environment, those of its tenants too, or of one tenant. */
@@ -89,6 +91,19 @@ export async function countEndpoints({ orm }: Database, { environmentId, tenantI
   return row?.found ?? 0
 }
 
+/** Those tenants which an endpoint is for, among ids that somebody has named; all of them have to be UUIDs. */
+export async function tenantsFor(db: Database, endpointId: string, ids: readonly string[]): Promise<TenantId[]> {
+  const parameters = new Parameters()
+  const endpoint = parameters.bind(endpointId, 'uuid')
+  const rows = await db.run<{ id: TenantId }>(
+    `select t.id::text from tenants t join webhook_endpoints w on w.environment_id = t.environment_id
+       and (w.tenant_id is null or w.tenant_id = t.id)
+     where w.id = ${endpoint} and t.id = any(${parameters.array(ids, 'uuid')})`,
+    parameters.values,
+  )
+  return rows.map(({ id }) => id)
+}
+
 /** Whether there is an endpoint to which anything would be sent. */
 export async function anyEndpoint(db: Database): Promise<boolean> {
   const rows = await db.run<{ found: boolean }>(
@@ -101,8 +116,8 @@ export async function anyEndpoint(db: Database): Promise<boolean> {
 /** The formats of the streams that are for all tenants of an environment, or of those for one tenant alone. */
 export async function streamFormats(
   db: Database,
-  environmentId: string,
-  tenantId: string | null,
+  environmentId: EnvironmentId,
+  tenantId: TenantId | null,
 ): Promise<SetFormat[]> {
   const rows = await db.run<{ format: SetFormat }>(
     `select distinct w.stream->>'format' as format from webhook_endpoints w

@@ -4,6 +4,7 @@ import type { Administration } from '../../src/administration/control.ts'
 import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src/administration/environments.ts'
 import { createProject, deleteProject, findProject, listProjects } from '../../src/administration/projects.ts'
 import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'
+import type { EnvironmentPlace } from '../../src/context/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import {
   events,
@@ -15,12 +16,14 @@ import {
   roleBindings,
   roles,
 } from '../../src/db/schema.ts'
+import type { TenantId } from '../../src/place-ids.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
+import { placeId } from '../support/place-ids.ts'
 
 let database: Database
 let administration: Administration
-let place: { projectId: string; environmentId: string }
+let place: EnvironmentPlace
 
 beforeAll(async () => {
   database = await openTestDatabase()
@@ -30,7 +33,7 @@ beforeAll(async () => {
 })
 
 /** A user in a group, with all the rows that come with them. */
-async function fill(tenantId: string, { orm }: Database = database): Promise<void> {
+async function fill(tenantId: TenantId, { orm }: Database = database): Promise<void> {
   const [groupId, memberId] = [crypto.randomUUID(), crypto.randomUUID()]
   const now = new Date()
   const times = { createdAt: now, modifiedAt: now }
@@ -51,7 +54,7 @@ async function fill(tenantId: string, { orm }: Database = database): Promise<voi
   await orm.insert(events).values({ tenantId, type: 'user.created', occurredAt: now, ...about })
 }
 
-async function rowsOf(tenantId: string): Promise<number[]> {
+async function rowsOf(tenantId: TenantId): Promise<number[]> {
   const tables = [
     'resources',
     'resource_keys',
@@ -97,7 +100,7 @@ test('TEN-11 writers at work leave nothing behind', async () => {
 
 test('the tenant default is there from the start and cannot be deleted', async () => {
   const tenant = await findTenant(database, place.environmentId, 'DEFAULT')
-  await expect(deleteTenant(administration, place, tenant?.id ?? '')).rejects.toMatchObject({
+  await expect(deleteTenant(administration, place, tenant?.id ?? placeId<TenantId>(''))).rejects.toMatchObject({
     status: 409,
   })
   expect(await findTenant(database, place.environmentId, 'default')).toEqual(tenant)
@@ -135,7 +138,7 @@ test('an environment is deleted only when empty, a project only without environm
   await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
   await deleteTenant(administration, within, tenant.id)
 
-  const defaultTenant = (await findTenant(database, environment.id, 'default'))?.id ?? ''
+  const defaultTenant = (await findTenant(database, environment.id, 'default'))?.id ?? placeId('')
   await fill(defaultTenant)
   await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
   for (const table of ['memberships', 'role_bindings', 'roles', 'resource_keys', 'resources'])

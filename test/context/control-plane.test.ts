@@ -3,9 +3,10 @@ import { mintApiKey } from '../../src/context/api-key.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { ControlStore } from '../../src/context/control-store.ts'
 import type { StoredSigningKey } from '../../src/context/keyring.ts'
-import type { Principal } from '../../src/context/principal.ts'
+import type { Principal, Scope } from '../../src/context/principal.ts'
 import { secretBox } from '../../src/context/secret-box.ts'
 import type { KeyUse, StoredKey } from '../../src/context/stored-key.ts'
+import { placeId } from '../support/place-ids.ts'
 
 let now = 0
 let queries: string[]
@@ -32,7 +33,7 @@ const store = (shared: boolean): ControlStore => ({
   },
   project: async (name) => {
     queries.push(`project ${name}`)
-    return name === 'acme' ? { id: 'p', key: 'acme', paused: false } : undefined
+    return name === 'acme' ? { id: placeId('p'), key: 'acme', paused: false } : undefined
   },
   environment: async () => undefined,
   tenant: async () => undefined,
@@ -48,7 +49,7 @@ const store = (shared: boolean): ControlStore => ({
   },
   takeAssertion: async () => true,
   secretBox: secretBox(async () => 'a secret of the instance'),
-  createTenant: async (_, key) => ({ id: 't', key, settings: {}, definitions: [], paused: false }),
+  createTenant: async (_, key) => ({ id: placeId('t'), key, settings: {}, definitions: [], paused: false }),
   recordKeyUse: async (batch) => {
     if (broken) throw new Error('no store')
     uses.push([...batch])
@@ -124,7 +125,7 @@ test('SEC-03 an access token is not taken for a key that is gone, is for another
   const control = plane()
   const { id, principal } = storeKey()
   const right = { keyId: id, credential: 1, scope: principal.scope, permissions: [] }
-  const place = { kind: 'project', projectId: 'p' } as const
+  const place: Scope = { kind: 'project', projectId: placeId('p') }
   for (const wrong of [{ keyId: mintApiKey().id }, { credential: 2 }, { scope: place }]) {
     const { token } = await control.tokens.issue({ ...right, ...wrong }, 'https://scim.test')
     const result = await control.authenticate(`Bearer ${token}`, undefined, () => 'https://scim.test')

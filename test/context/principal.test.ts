@@ -1,16 +1,27 @@
 import { expect, test } from 'vitest'
 import { covers, type Scope } from '../../src/context/principal.ts'
+import { placeId } from '../support/place-ids.ts'
 
 const scopes: Record<string, Scope> = {
   instance: { kind: 'instance' },
-  project: { kind: 'project', projectId: 'p' },
-  environment: { kind: 'environment', projectId: 'p', environmentId: 'e' },
-  tenant: { kind: 'tenant', projectId: 'p', environmentId: 'e', tenantId: 't' },
-  otherTenant: { kind: 'tenant', projectId: 'p', environmentId: 'e', tenantId: 't2' },
-  otherEnvironment: { kind: 'environment', projectId: 'p', environmentId: 'e2' },
-  otherEnvironmentsTenant: { kind: 'tenant', projectId: 'p', environmentId: 'e2', tenantId: 't3' },
-  otherProject: { kind: 'project', projectId: 'p2' },
-  otherProjectsTenant: { kind: 'tenant', projectId: 'p2', environmentId: 'e3', tenantId: 't4' },
+  project: { kind: 'project', projectId: placeId('p') },
+  environment: { kind: 'environment', projectId: placeId('p'), environmentId: placeId('e') },
+  tenant: { kind: 'tenant', projectId: placeId('p'), environmentId: placeId('e'), tenantId: placeId('t') },
+  otherTenant: { kind: 'tenant', projectId: placeId('p'), environmentId: placeId('e'), tenantId: placeId('t2') },
+  otherEnvironment: { kind: 'environment', projectId: placeId('p'), environmentId: placeId('e2') },
+  otherEnvironmentsTenant: {
+    kind: 'tenant',
+    projectId: placeId('p'),
+    environmentId: placeId('e2'),
+    tenantId: placeId('t3'),
+  },
+  otherProject: { kind: 'project', projectId: placeId('p2') },
+  otherProjectsTenant: {
+    kind: 'tenant',
+    projectId: placeId('p2'),
+    environmentId: placeId('e3'),
+    tenantId: placeId('t4'),
+  },
 }
 const reach: Record<string, string[]> = {
   instance: Object.keys(scopes),

@@ -5,10 +5,12 @@ import { changeEnvironment, createEnvironment } from '../../src/administration/e
 import { changeProject, createProject } from '../../src/administration/projects.ts'
 import { changeTenant, createTenant, deleteTenant, findTenant } from '../../src/administration/tenants.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
+import type { EnvironmentPlace } from '../../src/context/principal.ts'
 import { CONFIGURED_ADMIN, type Principal, type Scope } from '../../src/context/principal.ts'
 import { resolveForDiscovery, resolveTenant } from '../../src/context/resolve.ts'
 import { locate, type ScimPath } from '../../src/context/scim-path.ts'
 import type { Database } from '../../src/db/database.ts'
+import type { EnvironmentId, ProjectId, TenantId } from '../../src/place-ids.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
 import type { ScimError } from '../../src/scim/errors.ts'
 import { administrationOn } from '../support/administration.ts'
@@ -17,7 +19,19 @@ import { openTestDatabase } from '../support/engines.ts'
 let database: Database
 let control: ControlPlane
 let administration: Administration
-const ids = new Map<string, string>()
+const projects = new Map<string, ProjectId>()
+const environments = new Map<string, EnvironmentId>()
+const tenants = new Map<string, TenantId>()
+/** A place that `beforeAll` has made. */
+const made = <Id>(of: ReadonlyMap<string, Id>, name: string): Id => {
+  const id = of.get(name)
+  if (id === undefined) throw new Error(`${name} was not made`)
+  return id
+}
+const environmentAt = (p: string, e: string): EnvironmentPlace => ({
+  projectId: made(projects, p),
+  environmentId: made(environments, `${p}/${e}`),
+})
 const principals = new Map<string, Principal>()
 
 beforeAll(async () => {
@@ -37,18 +51,18 @@ beforeAll(async () => {
     ['r-acme', 'dev'],
     ['r-other', 'prod'],
   ] as const) {
-    const projectId = ids.get(p) ?? (await createProject(administration, { key: p })).id
-    ids.set(p, projectId)
+    const projectId = projects.get(p) ?? (await createProject(administration, { key: p })).id
+    projects.set(p, projectId)
     const environmentId = (await createEnvironment(administration, projectId, { key: e })).id
     const place = { projectId, environmentId }
     for (const t of ['globex', 'initech'])
-      ids.set(`${p}/${e}/${t}`, (await createTenant(administration, place, { key: t })).id)
-    ids.set(`${p}/${e}`, environmentId)
-    ids.set(`${p}/${e}/default`, (await findTenant(database, environmentId, 'default'))?.id ?? '')
+      tenants.set(`${p}/${e}/${t}`, (await createTenant(administration, place, { key: t })).id)
+    environments.set(`${p}/${e}`, environmentId)
+    const found = await findTenant(database, environmentId, 'default')
+    if (found !== undefined) tenants.set(`${p}/${e}/default`, found.id)
   }
-  const [projectId = '', environmentId = '', tenantId = ''] = ['r-acme', 'r-acme/prod', 'r-acme/prod/globex'].map(
-    (name) => ids.get(name),
-  )
+  const { projectId, environmentId } = environmentAt('r-acme', 'prod')
+  const tenantId = made(tenants, 'r-acme/prod/globex')
   await keyFor('project', { kind: 'project', projectId })
   await keyFor('environment', { kind: 'environment', projectId, environmentId })
   await keyFor('tenant', { kind: 'tenant', projectId, environmentId, tenantId })
@@ -78,20 +92,22 @@ describe('TEN-01 the three base URLs lead to one frozen context', () => {
     ['R-Acme/PROD/v2/Default/Users', 'https://host/scim/v2/R-Acme/PROD/v2/Default'],
   ])('%s', async (text, baseUrl) => {
     const { tenant, path } = await resolve(text, 'environment')
-    expect(tenant).toMatchObject({ id: ids.get('r-acme/prod/default'), key: 'default', baseUrl })
+    expect(tenant).toMatchObject({ id: made(tenants, 'r-acme/prod/default'), key: 'default', baseUrl })
     expect(path.rest).toEqual(['Users'])
     expect(Object.isFrozen(tenant)).toBe(true)
   })
 
   test('TEN-08 ids do as well as keys', async () => {
-    const text = `${ids.get('r-acme')}/${ids.get('r-acme/prod')?.toUpperCase()}/v2/${ids.get('r-acme/prod/globex')}/Users`
+    const text = `${made(projects, 'r-acme')}/${made(environments, 'r-acme/prod').toUpperCase()}/v2/${made(tenants, 'r-acme/prod/globex')}/Users`
     const { tenant } = await resolve(text, 'tenant')
     expect(tenant).toMatchObject({ key: 'globex', baseUrl: `https://host/scim/v2/${text.slice(0, -6)}` })
   })
 
   test("an id of another parent's is unknown", async () => {
-    expect(await refusal(`r-acme/${ids.get('r-other/prod')}/Users`, 'instance')).toMatchObject({ status: '404' })
-    expect(await refusal(`r-acme/prod/v2/${ids.get('r-acme/dev/globex')}/Users`, 'instance')).toMatchObject({
+    expect(await refusal(`r-acme/${made(environments, 'r-other/prod')}/Users`, 'instance')).toMatchObject({
+      status: '404',
+    })
+    expect(await refusal(`r-acme/prod/v2/${made(tenants, 'r-acme/dev/globex')}/Users`, 'instance')).toMatchObject({
       status: '404',
     })
   })
@@ -131,8 +147,8 @@ describe('TEN-02 each scope at each place', () => {
 })
 
 test('TEN-10 a paused tenant answers 403, a deleted one 404', async () => {
-  const dev = { projectId: ids.get('r-acme') ?? '', environmentId: ids.get('r-acme/dev') ?? '' }
-  const id = ids.get('r-acme/dev/initech') ?? ''
+  const dev = environmentAt('r-acme', 'dev')
+  const id = made(tenants, 'r-acme/dev/initech')
   await resolve('r-acme/dev/v2/initech', 'project')
   await changeTenant(administration, dev, id, { paused: true })
   expect(await refusal('r-acme/dev/v2/initech', 'project')).toMatchObject({
@@ -146,7 +162,7 @@ test('TEN-10 a paused tenant answers 403, a deleted one 404', async () => {
 })
 
 test('TEN-10 a paused project or environment pauses all that is in it', async () => {
-  const [projectId = '', environmentId = ''] = [ids.get('r-other'), ids.get('r-other/prod')]
+  const { projectId, environmentId } = environmentAt('r-other', 'prod')
   await changeEnvironment(administration, projectId, environmentId, {
     settings: { anonymousDiscovery: true, createUnknownTenants: true },
   })
@@ -179,9 +195,9 @@ test('TEN-10 a paused project or environment pauses all that is in it', async ()
 })
 
 test('TEN-09 settings show in the context', async () => {
-  const [projectId = '', environmentId = ''] = [ids.get('r-other'), ids.get('r-other/prod')]
+  const { projectId, environmentId } = environmentAt('r-other', 'prod')
   await changeEnvironment(administration, projectId, environmentId, { settings: { mode: 'strict', password: 'drop' } })
-  await changeTenant(administration, { projectId, environmentId }, ids.get('r-other/prod/globex') ?? '', {
+  await changeTenant(administration, { projectId, environmentId }, made(tenants, 'r-other/prod/globex'), {
     settings: { mode: 'standard' },
   })
   const { tenant } = await resolve('r-other/prod/v2/globex', 'instance')
@@ -193,7 +209,7 @@ test('TEN-09 settings show in the context', async () => {
 
 describe('tenants made on first use', () => {
   beforeAll(async () => {
-    const [projectId = '', environmentId = ''] = [ids.get('r-acme'), ids.get('r-acme/prod')]
+    const { projectId, environmentId } = environmentAt('r-acme', 'prod')
     await changeEnvironment(administration, projectId, environmentId, { settings: { createUnknownTenants: true } })
   })
 
@@ -222,8 +238,8 @@ describe('tenants made on first use', () => {
 test('without a key only a tenant that allows it is found, for discovery', async () => {
   const discover = (text: string) => resolveForDiscovery(pathOf(text), control, String)
   expect(await discover('r-acme/dev/v2/globex/Schemas')).toBeUndefined()
-  const dev = { projectId: ids.get('r-acme') ?? '', environmentId: ids.get('r-acme/dev') ?? '' }
-  await changeTenant(administration, dev, ids.get('r-acme/dev/globex') ?? '', {
+  const dev = environmentAt('r-acme', 'dev')
+  await changeTenant(administration, dev, made(tenants, 'r-acme/dev/globex'), {
     settings: { anonymousDiscovery: true },
   })
   expect(await discover('r-acme/dev/v2/globex/Schemas')).toMatchObject({ tenant: { key: 'globex' } })

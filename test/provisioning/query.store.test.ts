@@ -4,6 +4,7 @@ import { createApiKey, revokeApiKey } from '../../src/administration/api-keys.ts
 import { parseApiKey } from '../../src/context/api-key.ts'
 import { CONFIGURED_ADMIN } from '../../src/context/principal.ts'
 import type { Database } from '../../src/db/database.ts'
+import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { ENTERPRISE_USER_SCHEMA, ERROR, GROUP_SCHEMA, LIST_RESPONSE, USER_SCHEMA } from '../../src/scim/urn.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
@@ -22,6 +23,7 @@ import {
   searchBody,
   userBody,
 } from '../support/instances.ts'
+import { placeId } from '../support/place-ids.ts'
 
 let database: Database
 let instance: Instance
@@ -448,8 +450,8 @@ describe('cursor paging', () => {
     const [place] = found
     const scope = {
       kind: 'tenant',
-      projectId: place?.p ?? '',
-      environmentId: place?.e ?? '',
+      projectId: placeId<ProjectId>(place?.p ?? ''),
+      environmentId: placeId<EnvironmentId>(place?.e ?? ''),
       tenantId: many.id,
     } as const
     const { key } = await createApiKey(administration, scope, { name: 'brief' }, CONFIGURED_ADMIN)

@@ -4,10 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { eventText } from '../../src/events/event.ts'
+import type { TenantId } from '../../src/place-ids.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../../src/repositories/event-log.ts'
 import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { addMembers, groupBody, type Instance, idIn, openInstance, patchBody, userBody } from '../support/instances.ts'
+import { placeId } from '../support/place-ids.ts'
 
 // The pools of two instances; the embedded engine has one process.
 let databases: Database[]
@@ -41,7 +43,7 @@ const stored = (tenantId: string) =>
   )
 
 /** Reads on from `after` until `done` and all is read; every page is kept. */
-async function follow(tenantId: string, n: number, done: () => boolean): Promise<{ id: string; position: number }[]> {
+async function follow(tenantId: TenantId, n: number, done: () => boolean): Promise<{ id: string; position: number }[]> {
   const log = eventLogOf(database(n), tenantId)
   const seen: { id: string; position: number }[] = []
   for (let after = 0; ; ) {
@@ -164,7 +166,7 @@ describe('the log', () => {
     expect(await eventLogOf(database(0), other.id).number()).toBe(2)
     expect((await stored(one.id)).map(({ position }) => position)).toEqual([1, 2, 3])
     expect((await stored(other.id)).map(({ position }) => position)).toEqual([1, 2])
-    expect(await logHeads(database(0), [one.id, other.id, randomUUID()])).toEqual(
+    expect(await logHeads(database(0), [one.id, other.id, placeId(randomUUID())])).toEqual(
       new Map([
         [one.id, 3],
         [other.id, 2],
@@ -206,7 +208,7 @@ describe('the log', () => {
   })
 
   test('of nobody is empty, and is not made', async () => {
-    const log = eventLogOf(database(0), randomUUID())
+    const log = eventLogOf(database(0), placeId(randomUUID()))
     expect(await log.number({ wait: true })).toBe(0)
     expect(await log.read(0, 10, ALL)).toEqual({ events: [], next: 0, head: 0, trimmed: 0 })
   })

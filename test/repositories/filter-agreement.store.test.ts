@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { effectiveSettings } from '../../src/context/settings.ts'
 import { type TenantContext, tenantContext } from '../../src/context/tenant.ts'
+import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { representation } from '../../src/provisioning/representation.ts'
 import { storedForm } from '../../src/repositories/stored-form.ts'
 import { forTenant, type Repositories } from '../../src/repositories/tenant-scope.ts'
@@ -21,6 +22,7 @@ import type { AttributeRef, ResourceType } from '../../src/scim/schema/resource-
 import { searchDocument } from '../../src/scim/search-document.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import { type Instance, openInstance } from '../support/instances.ts'
+import { placeId } from '../support/place-ids.ts'
 
 const { extensionSchemas } = JSON.parse(
   readFileSync(new URL('../fixtures/scim/filter-vectors.json', import.meta.url), 'utf8'),
@@ -146,7 +148,12 @@ interface Store {
 async function fill(seed: number): Promise<Store> {
   const made = await instance.newTenant()
   const baseUrl = made.base
-  const place = { projectId: '', environmentId: '', tenantId: made.id, key: made.name }
+  const place = {
+    projectId: placeId<ProjectId>(''),
+    environmentId: placeId<EnvironmentId>(''),
+    tenantId: made.id,
+    key: made.name,
+  }
   const plain = tenantContext({ ...place, settings: effectiveSettings({ uniqueGroupNames: false }) }, baseUrl)
   const tenant: TenantContext = { ...plain, registry }
   const scope = {

@@ -4,6 +4,7 @@ import { createTenant } from '../../src/administration/tenants.ts'
 import { CONFIGURED_ADMIN, type EnvironmentPlace, type Permission } from '../../src/context/principal.ts'
 import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
+import type { TenantId } from '../../src/place-ids.ts'
 
 /** The operator's verbs on a database, asked for by a test; `control` is told of changes. */
 export function administrationOn(database: Database, control?: { changed(): void }): Administration {
@@ -20,7 +21,7 @@ export async function tenantWithKey(
   place: EnvironmentPlace,
   key: string,
   { settings, permissions }: { settings?: TenantSettings | undefined; permissions?: readonly Permission[] },
-): Promise<{ readonly id: string; readonly key: string }> {
+): Promise<{ readonly id: TenantId; readonly key: string }> {
   const made = await administration.database.transaction(async (tx) => {
     const inside = { ...administration, database: tx, inTransaction: true } as const
     const { id } = await createTenant(inside, place, { key, settings })

@@ -15,10 +15,12 @@ import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
+import type { TenantId } from '../../src/place-ids.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
 import { administrationOn, tenantWithKey } from './administration.ts'
 import { openTestDatabase } from './engines.ts'
 import { jsonIn } from './http-client.ts'
+import { placeId } from './place-ids.ts'
 
 /** What a request without a socket was answered. */
 export interface Answer {
@@ -39,7 +41,7 @@ export type Scim = (
 
 /** A tenant with a key of its own. */
 export interface TestTenant {
-  readonly id: string
+  readonly id: TenantId
   /** Its key in URLs. */
   readonly name: string
   readonly base: string
@@ -118,12 +120,12 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const { project, environment, place, key } = await newPlace()
   const legacy = `${origin}/scim/v2/${project.key}/${environment.key}`
   const baseOf = (name: string) => `${legacy}/v2/${name}`
-  const asTenant = (id: string, name: string, tenantKey: string): TestTenant => ({
+  const asTenant = (id: TenantId, name: string, tenantKey: string): TestTenant => ({
     ...{ id, name, base: baseOf(name), key: tenantKey },
     scim: scimWithout(fetch, baseOf(name), tenantKey),
   })
   const found = await findTenant(database, environment.id, DEFAULT_TENANT)
-  const tenant = asTenant(found?.id ?? '', DEFAULT_TENANT, key)
+  const tenant = asTenant(found?.id ?? placeId(''), DEFAULT_TENANT, key)
 
   return {
     ...{ database, config, origin, tenant, key, adminKey, errors },

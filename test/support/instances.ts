@@ -10,6 +10,7 @@ import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import type { RetrySchedule } from '../../src/delivery/webhook-worker.ts'
 import { createLogger } from '../../src/observability/logger.ts'
+import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { controlStore } from '../../src/repositories/control-store.ts'
 import {
   BULK_REQUEST,
@@ -26,8 +27,8 @@ import { type Recorder, recordStatements } from './statements.ts'
 
 /** An environment of a project, both made for the test. */
 export interface Place {
-  readonly projectId: string
-  readonly environmentId: string
+  readonly projectId: ProjectId
+  readonly environmentId: EnvironmentId
   /** Base URL of the environment, without `/v2`. */
   readonly base: string
 }
@@ -77,7 +78,7 @@ export async function openInstance(
   const app = createApp({ database: recorder.database, control, config, logger, deliveries })
   const administration = administrationOn(database, control)
   const send = async (request: Request) => app.fetch(request)
-  const environmentIn = async (projectId: string, projectKey: string): Promise<Place> => {
+  const environmentIn = async (projectId: ProjectId, projectKey: string): Promise<Place> => {
     const key = `e-${randomBytes(5).toString('hex')}`
     const { id } = await createEnvironment(administration, projectId, { key })
     return { projectId, environmentId: id, base: `${ORIGIN}/scim/v2/${projectKey}/${key}` }

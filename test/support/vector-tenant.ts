@@ -4,6 +4,7 @@ import type { Database } from '../../src/db/database.ts'
 import { scimErrorResponse } from '../../src/http/errors.ts'
 import { headerReader } from '../../src/http/headers.ts'
 import { scimRouter } from '../../src/http/scim/router.ts'
+import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { cursorSealer } from '../../src/provisioning/cursor.ts'
 import { membersOf } from '../../src/provisioning/prepare.ts'
 import { storedForm } from '../../src/repositories/stored-form.ts'
@@ -16,6 +17,7 @@ import type { ResourceType, SchemaRegistry } from '../../src/scim/schema/resourc
 import { memberOf } from './checks.ts'
 import type { Answer, TestTenant } from './gateway.ts'
 import { jsonIn } from './http-client.ts'
+import { placeId } from './place-ids.ts'
 
 /** What a vector file says of the tenant that its vectors are for. */
 export interface VectorFile {
@@ -60,7 +62,12 @@ export const registryFor = (file: VectorFile): SchemaRegistry =>
 
 /** Dresses `tenant`, which has to be empty, in the schemas of `registry`. */
 export function vectorTenant(database: Database, tenant: TestTenant, registry: SchemaRegistry): VectorTenant {
-  const place = { projectId: '', environmentId: '', tenantId: tenant.id, key: tenant.name }
+  const place = {
+    projectId: placeId<ProjectId>(''),
+    environmentId: placeId<EnvironmentId>(''),
+    tenantId: tenant.id,
+    key: tenant.name,
+  }
   const contextIn = (mode: Mode) => {
     const context = tenantContext({ ...place, settings: { ...DEFAULT_SETTINGS, mode } }, tenant.base)
     return Object.freeze({ ...context, registry })

@@ -1,8 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { replayEndpoint } from '../../administration/webhooks.ts'
+import { isUuid } from '../../context/scim-path.ts'
 import type { Database } from '../../db/database.ts'
 import { RETRIES } from '../../delivery/webhook-worker.ts'
-import { type ReplayFrom, waitingDeliveries } from '../../repositories/webhook-backlog.ts'
+import { type DeliveryPosition, type ReplayFrom, waitingDeliveries } from '../../repositories/webhook-backlog.ts'
 import type { EndpointPlace, EndpointRow } from '../../repositories/webhooks.ts'
 import type { AdminApp } from './env.ts'
 import { endpointPlaceAt, type PlaceNames } from './places.ts'
@@ -53,7 +54,17 @@ const replay = z.union(
   ],
   { error: 'must have `since`, `tenantId` with `positions` or `events`, or `dead`' },
 )
-const DELIVERY_ID = /^([0-9a-f-]{36})\.(\d{1,15})$/
+
+/** Where a list of deliveries goes on: after the one with this id. */
+export const deliveryCursor = z
+  .string()
+  .refine((text) => deliveryIn(text) !== undefined, 'must be the "next" of a list')
+
+/** Where a delivery stands in the lists, by its id; undefined for what is none. */
+export function deliveryIn(id: string): DeliveryPosition | undefined {
+  const [, tenant = '', position] = /^([^.]+)\.(\d{1,15})$/.exec(id) ?? []
+  return isUuid(tenant) ? { tenant, position: Number(position) } : undefined
+}
 
 /** Where the routes below are, and how an endpoint there is found. */
 export interface Deliverable {
@@ -72,7 +83,8 @@ export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Delive
     path: `${at}/replay`,
     tags,
     description:
-      'Queues events again that are still kept: of a stretch of time, by position or id, or all that were given up.',
+      'Queues events again that are still kept: of a stretch of time, by position or id, or all that were given up. ' +
+      '`tenantId` is one that the endpoint is for, else the answer is 400.',
     request: { params, body: jsonBody(replay) },
     responses: { 202: jsonAnswer(z.object({ queued: z.number().int() }), 'How many were queued'), ...problems },
   })
@@ -92,16 +104,15 @@ export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Delive
     description: 'Events that were not taken yet: `dead` ones were given up, `pending` ones are tried again.',
     request: {
       params,
-      query: pageQuery(z.string().regex(DELIVERY_ID)).extend({ state: z.enum(['pending', 'dead']).default('dead') }),
+      query: pageQuery(deliveryCursor).extend({ state: z.enum(['pending', 'dead']).default('dead') }),
     },
     responses: { 200: jsonAnswer(listOf(delivery), 'By tenant and position'), ...problems },
   })
   app.openapi(waiting, async (c) => {
     const { id: named, ...names } = namesIn(c.req.param())
     const { id } = await find(c.var.database, await endpointPlaceAt(c.var, names), named)
-    const { after = '', limit, state } = c.req.valid('query')
-    const [, tenant, position] = DELIVERY_ID.exec(after) ?? []
-    const from = tenant === undefined ? undefined : { tenant, position: Number(position) }
+    const { after, limit, state } = c.req.valid('query')
+    const from = after === undefined ? undefined : deliveryIn(after)
     const rows = await waitingDeliveries(c.var.database, id, state === 'dead', from, limit + 1)
     const items = rows.map(({ tenant: tenantId, dueAt, ...row }) => ({
       ...{ id: `${tenantId}.${row.position}`, tenantId, ...row },
@@ -130,5 +141,6 @@ function replayFrom(input: z.infer<typeof replay>): ReplayFrom {
   if ('dead' in input) return { kind: 'dead' }
   if ('events' in input) return { kind: 'events', events: input.events }
   if ('positions' in input) return { kind: 'positions', positions: input.positions }
-  return { kind: 'time', since: input.since, until: input.until }
+  const until = input.until === undefined ? undefined : new Date(input.until)
+  return { kind: 'time', since: new Date(input.since), until }
 }

@@ -30,7 +30,7 @@ const groups = createRoute({
   tags,
   description: `${NEEDS} Groups in these give the role too.`,
   request: {
-    params: tenantParams.extend({ role: z.string().openapi({ description: 'Key of the role.' }) }),
+    params: tenantParams.extend({ role: plainText.openapi({ description: 'Key of the role.' }) }),
     query: pageQuery(z.uuid()),
   },
   responses: {

@@ -20,6 +20,7 @@ import {
   listOf,
   noContent,
   pageQuery,
+  plainText,
   problems,
   tenantParams,
 } from './schemas.ts'
@@ -93,7 +94,7 @@ function routesBelow(
   parent: string,
   placeParams: z.ZodObject,
 ): void {
-  const params = placeParams.extend({ [parameter]: z.string().openapi({ description }) })
+  const params = placeParams.extend({ [parameter]: plainText.openapi({ description }) })
   const one = `${parent}/${path}/{${parameter}}`
 
   const list = createRoute({

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createApiKey } from '../../../src/administration/api-keys.ts'
+import type { Scope } from '../../../src/context/principal.ts'
 import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
 import { openAdminApi, type TestAdminApi } from '../../support/admin-api.ts'
 import { administrationOn } from '../../support/administration.ts'
@@ -9,7 +10,7 @@ interface Key {
   key: string
   warnings: string[]
   expiresAt: string | null
-  scope: { projectId: string; environmentId: string; tenantId: string }
+  scope: Omit<Extract<Scope, { kind: 'tenant' }>, 'kind'>
   secrets: { version: number; endsAt: string | null; endsOnUse: boolean; lastUsedAt: string; lastUsedBy: string }[]
 }
 

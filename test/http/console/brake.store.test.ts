@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { TenantId } from '../../../src/place-ids.ts'
 import { eventLogOf } from '../../../src/repositories/event-log.ts'
 import { ACME, ADMIN_KEY, GLOBEX, openConsole, PROD, type TestConsole, type Visitor } from '../../support/console.ts'
 import type { Scim } from '../../support/gateway.ts'
@@ -9,13 +10,13 @@ const NASTY = `<b>O'Neil</b> & "co"`
 let opened: TestConsole
 let admin: Visitor
 let scim: Scim
-let acme: string
+let acme: TenantId
 beforeAll(async () => {
   opened = await openConsole()
   admin = await opened.signIn(ADMIN_KEY)
   const { key } = await opened.keyFor(PROD, ['scim:read', 'scim:write'])
   scim = opened.instance.reach({ base: `${ORIGIN}/scim/v2/shop/prod/v2/acme`, key })
-  acme = (await opened.admin<{ id: string }>('GET', ACME)).id
+  acme = (await opened.admin<{ id: TenantId }>('GET', ACME)).id
   const settings = { leaverBrake: { mode: 'hold', count: 1, percent: 50, windowMinutes: 30 } }
   await opened.admin('PATCH', ACME, { settings })
 })

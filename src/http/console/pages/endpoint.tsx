@@ -5,6 +5,7 @@ import type { Deliveries } from '../../../delivery/deliveries.ts'
 import type { StreamSettings } from '../../../events/security-events.ts'
 import { deadLetters, type WaitingDelivery, waitingDeliveries } from '../../../repositories/webhook-backlog.ts'
 import type { EndpointRow } from '../../../repositories/webhooks.ts'
+import { deliveryCursor, deliveryIn } from '../../admin/deliveries.ts'
 import type { ConsoleApp } from '../console.tsx'
 import type { ConsoleContext } from '../env.ts'
 import { done, queryOf } from '../forms.ts'
@@ -14,10 +15,9 @@ import { type EndpointKind, eventsOf, Health, nameOf } from './endpoint-parts.ts
 
 const ROWS = 50
 const PLACES = ['/projects/:p/environments/:e', '/projects/:p/environments/:e/tenants/:t']
-const CURSOR = /^([0-9a-f-]{36})\.(\d{1,15})$/
 const waitingQuery = z.object({
   state: z.enum(['dead', 'pending']).default('dead'),
-  after: z.string().regex(CURSOR).optional(),
+  after: deliveryCursor.optional(),
   done: z.string().optional(),
 })
 
@@ -39,9 +39,8 @@ function pagesOf(app: ConsoleApp, tools: Deliveries, place: string, kind: Endpoi
     const { scope, path, crumbs } = await endpointPlace(c)
     const { database } = c.var
     const endpoint = await find(database, scope, c.req.param('endpoint') ?? '')
-    const { state, after = '' } = queryOf(c, waitingQuery)
-    const [, tenant, position] = CURSOR.exec(after) ?? []
-    const from = tenant === undefined ? undefined : { tenant, position: Number(position) }
+    const { state, after } = queryOf(c, waitingQuery)
+    const from = after === undefined ? undefined : deliveryIn(after)
     const waiting = await waitingDeliveries(database, endpoint.id, state === 'dead', from, ROWS + 1)
     const dead = (await deadLetters(database, [endpoint.id])).get(endpoint.id) ?? 0
     const here = `${path}/${kind}/${endpoint.id}`
@@ -53,7 +52,7 @@ function pagesOf(app: ConsoleApp, tools: Deliveries, place: string, kind: Endpoi
           {endpoint.description !== '' && <p class="quiet">{endpoint.description}</p>}
         </div>
         <State endpoint={endpoint} path={here} dead={dead} />
-        <Waiting rows={waiting} state={state} path={here} first={after !== ''} />
+        <Waiting rows={waiting} state={state} path={here} first={after !== undefined} />
       </>,
       { title, crumbs },
     )

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { readLatest } from '../../../delivery/read-log.ts'
 import type { LoggedEvent } from '../../../events/event.ts'
+import type { TenantId } from '../../../place-ids.ts'
 import type { BackwardPage } from '../../../repositories/latest-events.ts'
 import { labelsOf } from '../../../repositories/summaries.ts'
 import type { AdminDependencies } from '../../admin/env.ts'
@@ -41,7 +42,7 @@ export function eventPages(app: ConsoleApp, dependencies: Pick<AdminDependencies
 /** Events of a tenant backwards, and what their resources are called. */
 export async function eventsWithNames(
   c: ConsoleContext,
-  tenantId: string,
+  tenantId: TenantId,
   page: BackwardPage,
 ): Promise<{ events: readonly LoggedEvent[]; labels: ReadonlyMap<string, string>; next: number | undefined }> {
   const { events, next } = await readLatest(c.var.database, tenantId, page)

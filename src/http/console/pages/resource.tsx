@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Refusal } from '../../../administration/control.ts'
+import type { TenantId } from '../../../place-ids.ts'
 import { builtIn } from '../../../provisioning/look-up.ts'
 import { labelsOf } from '../../../repositories/summaries.ts'
 import { isObject, type JsonValue, type Resource } from '../../../scim/resource.ts'
@@ -109,7 +110,7 @@ async function found(c: ConsoleContext, dependencies: Dependencies, name: 'User'
   return { tenant, repositories, resource: shown(row, type, tenant.baseUrl), here }
 }
 
-const happened = (c: ConsoleContext, tenantId: string, { id }: Resource) =>
+const happened = (c: ConsoleContext, tenantId: TenantId, { id }: Resource) =>
   eventsWithNames(c, tenantId, {
     before: queryOf(c, beforeQuery.loose()).before,
     resourceId: String(id),

@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import type { Scope } from '../../src/context/principal.ts'
+import type { Database } from '../../src/db/database.ts'
+import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
+import { eventLogOf } from '../../src/repositories/event-log.ts'
+import { forTenant } from '../../src/repositories/tenant-scope.ts'
+import { replayEvents } from '../../src/repositories/webhook-backlog.ts'
+import { webhookQueueOf } from '../../src/repositories/webhook-queue.ts'
+import { webhooksOf } from '../../src/repositories/webhooks.ts'
+import { placeId } from '../support/place-ids.ts'
+
+// The type checker is what tests here: a line below an expectation of an error that has none fails the check.
+
+/** What somebody has written into a body. */
+const text: string = '0198c0de-0000-7000-8000-000000000000'
+const database = {} as Database
+const rest = { baseUrl: '', requestId: '', actor: '', defersReferences: false, hasRoles: false }
+
+test('TEN-01 a text does not compile as the id of a place', () => {
+  const tenantId: TenantId = placeId(text)
+  const environmentId: EnvironmentId = placeId(text)
+
+  // @ts-expect-error a text
+  forTenant(database, { ...rest, tenantId: text })
+  // @ts-expect-error an id of another kind
+  forTenant(database, { ...rest, tenantId: environmentId })
+  // @ts-expect-error
+  eventLogOf(database, text)
+  // @ts-expect-error
+  webhookQueueOf(database, text, text)
+  // @ts-expect-error
+  webhooksOf(database, { environmentId: text })
+  // @ts-expect-error
+  webhooksOf(database, { environmentId, tenantId: text })
+  // @ts-expect-error
+  const replay = () => replayEvents(database, { tenantId: text, endpointId: '' }, { kind: 'dead' }, 0, 1)
+  // @ts-expect-error
+  const scope: Scope = { kind: 'project', projectId: text }
+
+  expect([forTenant(database, { ...rest, tenantId }), replay, scope]).toHaveLength(3)
+})
