@@ -10,6 +10,7 @@ import { referencePage } from './http/admin/reference-page.tsx'
 import { consoleApp } from './http/console/console.tsx'
 import { refusalFor } from './http/errors.ts'
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
+import { causeOf } from './http/hung-up.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
@@ -45,7 +46,7 @@ export function otherSurfaces(
   const log = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
   others.route('/console', consoleApp({ database, config, control, deliveries, failed: log }))
   others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
-  others.onError((error, c) => {
+  others.onError((thrown, c) => {
     const { requestId } = c.var
     const { refusal, headers } = refusalFor(error, requestId)
     failed(error, requestId)
@@ -55,3 +56,4 @@ export function otherSurfaces(
   })
   return others
 }
+    const error = causeOf(thrown, c)

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { refusalFor } from '../errors.ts'
+import { causeOf } from '../hung-up.ts'
 import { problemOf } from '../problem.ts'
 import type { ConsoleContext } from './env.ts'
 import { CONSOLE } from './paths.ts'
@@ -18,10 +19,11 @@ const ADVICE: Readonly<Record<number, string>> = {
 /** A page that says what went wrong and what to do. @param failed told of what is a fault of ours */
 export function errorPage(
   c: ConsoleContext,
-  error: Error,
+  thrown: Error,
   failed: (error: unknown, requestId: string | undefined) => void,
 ): Response | Promise<Response> {
   const { requestId } = c.var
+  const error = causeOf(thrown, c)
   const { refusal, headers } = refusalFor(error, requestId ?? '')
   // Whoever refuses with an answer of its own says little in it.
   const foreign = error instanceof HTTPException && error.res !== undefined
