@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Handler } from 'hono'
 import { html, raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
+import { serveText } from './text.ts'
 
 const STYLE = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 3rem auto; padding: 0 1.5rem; color: #1c2430 }
@@ -42,14 +43,11 @@ const POLICY = [
  * @param make gives the title and what stands in the body
  */
 export function servePage(make: () => { readonly title: string; readonly content: Child }): Handler {
-  let text: Promise<string> | undefined
-  return async (c) => {
-    text ??= textOf(make())
-    c.header('Content-Security-Policy', POLICY)
-    c.header('X-Content-Type-Options', 'nosniff')
-    c.header('Referrer-Policy', 'no-referrer')
-    return c.html(await text)
-  }
+  return serveText('text/html; charset=UTF-8', () => textOf(make()), {
+    'Content-Security-Policy': POLICY,
+    'X-Content-Type-Options': 'nosniff',
+    'Referrer-Policy': 'no-referrer',
+  })
 }
 
 async function textOf({ title, content }: { readonly title: string; readonly content: Child }): Promise<string> {

@@ -34,16 +34,20 @@ export const parseIfNoneMatch = (header: string | undefined): Precondition | und
  * Whether `version` is among those asked about. Only the opaque part counts: RFC 9110 §13.1.1 would have If-Match refuse
  * weak tags, but weak tags are what the examples of RFC 7644 §3.14 send there, and what we issue (T-04).
  */
-export function matches(precondition: Precondition, version: number): boolean {
+export const matches = (precondition: Precondition, version: number): boolean =>
+  matchesTag(precondition, String(version))
+
+/** The same for any opaque tag. */
+export function matchesTag(precondition: Precondition, tag: string): boolean {
   switch (precondition.kind) {
     case 'any':
       return true
     case 'tags':
-      return precondition.tags.includes(String(version))
+      return precondition.tags.includes(tag)
     case 'none-of':
-      return !matches(precondition.of, version)
+      return !matchesTag(precondition.of, tag)
     case 'all-of':
-      return precondition.all.every((each) => matches(each, version))
+      return precondition.all.every((each) => matchesTag(each, tag))
   }
 }
 

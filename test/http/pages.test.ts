@@ -30,6 +30,21 @@ describe.each(['/docs/modes', '/api/docs'])('%s', (path) => {
     expect((await read(path)).text).toBe((await read(path)).text)
   })
 
+  test('is not sent again to who has it, nor made again', async () => {
+    const { answer } = await read(path)
+    const tag = answer.headers.get('ETag') ?? ''
+    expect([tag, answer.headers.get('Cache-Control')]).toEqual([
+      expect.stringMatching(/^"[\w-]{43}"$/),
+      'public, max-age=300',
+    ])
+    const ask = (known: string) => app.request(path, { headers: { 'If-None-Match': known } })
+    for (const known of [tag, `"other", W/${tag}`, '*']) {
+      const again = await ask(known)
+      expect([again.status, await again.text(), again.headers.get('ETag')]).toEqual([304, '', tag])
+    }
+    expect((await ask('"other"')).status).toBe(200)
+  })
+
   test('has every anchor that it refers to, once', async () => {
     const { text } = await read(path)
     const ids = [...text.matchAll(/\bid="([^"]+)"/g)].map((match) => match[1])

@@ -12,6 +12,7 @@ import { problemOf, problemResponse } from '../problem.ts'
 import { administrationOf } from './administration.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { serveText } from '../text.ts'
 import { brakeRoutes } from './brake.ts'
 import { changeRoutes } from './changes.ts'
 import { directoryRoutes } from './directory.ts'
@@ -64,7 +65,10 @@ export function adminApi({
   })
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
-  app.get('/openapi.json', (c) => c.json(describe(app)))
+  app.get(
+    '/openapi.json',
+    serveText('application/json', () => JSON.stringify(describe(app))),
+  )
 
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {

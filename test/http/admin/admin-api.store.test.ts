@@ -1,5 +1,7 @@
 import { Hono } from 'hono'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { loadConfig } from '../../../src/config.ts'
+import { FailedAttempts } from '../../../src/context/attempts.ts'
 import { ExternalIssuers } from '../../../src/context/external-issuers.ts'
 import type { Database } from '../../../src/db/database.ts'
 import { adminApi } from '../../../src/http/admin/api.ts'
@@ -316,7 +318,22 @@ test('the OpenAPI document describes every route, to everybody', async () => {
   expect(new Set(without.map(({ path }) => path.split('/{').at(-1)))).toEqual(
     new Set(['t}/sign-in-checks', 's}/poll', 's}/test', 'w}/test']),
   )
-  expect((await send('GET', '/openapi.json', undefined, null)).body).toEqual(body)
+})
+
+test('the OpenAPI document is written once, and not sent again to who has it', async () => {
+  const first = await api.request('/openapi.json')
+  const tag = first.headers.get('ETag') ?? ''
+  expect([tag, first.headers.get('Cache-Control')]).toEqual([
+    expect.stringMatching(/^"[\w-]{43}"$/),
+    'public, max-age=300',
+  ])
+  const stringify = vi.spyOn(JSON, 'stringify')
+  const again = await api.request('/openapi.json')
+  expect(stringify).not.toHaveBeenCalled()
+  stringify.mockRestore()
+  expect(await again.text()).toBe(await first.text())
+  const known = await api.request('/openapi.json', { headers: { 'If-None-Match': tag } })
+  expect([known.status, await known.text()]).toEqual([304, ''])
 })
 
 test('what is not the caller’s fault goes through to the application', async () => {
