@@ -166,6 +166,18 @@ export const usedAssertions = pgTable(
   (t) => [primaryKey({ columns: [t.keyId, t.hash] }), index('used_assertions_expiry').on(t.expiresAt)],
 )
 
+/** Who is signed in to the console: what the cookie names. Signing out deletes the row. */
+export const consoleSessions = pgTable(
+  'console_sessions',
+  {
+    id: uuid().primaryKey(),
+    /** `admin` for the key that the configuration gives, which has no row. */
+    keyId: text('key_id').notNull(),
+    endsAt: moment('ends_at').notNull(),
+  },
+  (t) => [index('console_sessions_key').on(t.keyId, t.endsAt), index('console_sessions_end').on(t.endsAt)],
+)
+
 /** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */
 export const schemaDefinitions = pgTable(
   'schema_definitions',

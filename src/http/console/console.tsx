@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
+import { consoleSessionsOf } from '../../repositories/console-sessions.ts'
 import { administrationOf } from '../admin/administration.ts'
 import type { AdminDependencies } from '../admin/env.ts'
 import { issuerOf } from '../admin/origin.ts'
@@ -21,7 +22,7 @@ import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/resource.tsx'
 import { tenantPage } from './pages/tenant.tsx'
 import { CONSOLE } from './paths.ts'
-import { consoleSessions } from './sessions.ts'
+import { consoleSessions, type Session } from './sessions.ts'
 import { sessionCookie, signInPages } from './sign-in.tsx'
 import { STYLE_SOURCE } from './style.ts'
 
@@ -41,7 +42,7 @@ const MAX_FORM_BYTES = 65_536
  */
 export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   const { database, control, config, deliveries, failed } = dependencies
-  const sessions = consoleSessions(control, deliveries.box, config.adminKey)
+  const sessions = consoleSessions(control, deliveries.box, consoleSessionsOf(database), config.adminKey)
   const app: ConsoleApp = new Hono<ConsoleEnv>()
 
   app.use('*', guard)
@@ -72,7 +73,8 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   })
   app.use('*', checkToken)
 
-  app.post('/sign-out', (c) => {
+  app.post('/sign-out', async (c) => {
+    await sessions.end(c.var.session as Session, c.var.form.has('everywhere'))
     sessionCookie.clear(c, config)
     return c.redirect(`${CONSOLE}/sign-in?done=signed-out`, 303)
   })

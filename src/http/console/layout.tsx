@@ -93,6 +93,9 @@ function Bar({ session: { principal }, path }: { session: Session; path: string 
             <button type="submit" class="link">
               Sign out
             </button>
+            <button type="submit" class="link" name="everywhere" value="true" title="Ends all sessions of this key">
+              everywhere
+            </button>
           </Form>
         </div>
       </div>

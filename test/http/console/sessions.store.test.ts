@@ -124,13 +124,40 @@ describe('a session', () => {
     expect(await ask('another-admin-key-of-some-length')).toBe(303)
   })
 
-  test('ends by signing out, in that browser', async () => {
-    const visitor = await opened.signIn(ADMIN_KEY)
+  test('ends by signing out: its cookie is good no longer, on no instance, and other sessions go on', async () => {
+    const beside = await openConsole({}, ORIGIN, opened)
+    const [visitor, other] = [await opened.signIn(ADMIN_KEY), await opened.signIn(ADMIN_KEY)]
+    expect((await beside.request('', { cookie: visitor.cookie })).status).toBe(200)
     const answer = await visitor.post('/sign-out')
     expect(answer.headers.get('Set-Cookie')).toMatch(/^rollcall_console=;.*Max-Age=0/)
   })
 
   test('is no other than the one that was sealed', async () => {
+    for (const instance of [opened, beside])
+      expect((await instance.request('', { cookie: visitor.cookie })).status).toBe(303)
+    expect((await other.get('')).status).toBe(200)
+    await beside.close()
+  })
+
+  test('ends with all of its key by signing out everywhere, and no session of another key does', async () => {
+    const { key } = await opened.keyFor(ACME, ['admin'])
+    const [here, there, admin] = [await opened.signIn(key), await opened.signIn(key), await opened.signIn(ADMIN_KEY)]
+    await here.post('/sign-out', { everywhere: 'true' })
+    expect([(await here.get(ACME)).status, (await there.get(ACME)).status]).toEqual([303, 303])
+    expect((await admin.get(ACME)).status).toBe(200)
+  })
+
+  test('is one of a hundred of its key at most: with one more, the oldest ends', async () => {
+    const { key } = await opened.keyFor(ACME, ['admin'])
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const visitors = []
+    for (let i = 0; i < 101; i++) {
+      visitors.push(await opened.signIn(key))
+      vi.advanceTimersByTime(1)
+    }
+    expect((await visitors[0]?.get(ACME))?.status).toBe(303)
+    expect((await visitors[1]?.get(ACME))?.status).toBe(200)
+    expect((await visitors[100]?.get(ACME))?.status).toBe(200)
     const { cookie } = await opened.signIn(ADMIN_KEY)
     const parts = cookie.split('.')
     const changed = parts.with(3, `${parts[3]?.startsWith('A') ? 'B' : 'A'}${parts[3]?.slice(1)}`).join('.')
