@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import { FailedAttempts } from './context/attempts.ts'
 import { ExternalIssuers } from './context/external-issuers.ts'
 import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
@@ -32,12 +33,17 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const issuers = new ExternalIssuers(config.deliveryNetworks, (uri, reason) =>
     unreachableIssuerLine(logger, uri, reason),
   )
+  const failures = new FailedAttempts()
   const failed = (error: unknown, requestId: string) => {
     if (refusalFor(error, requestId).refusal.status >= 500) logError(logger, error, requestId)
   }
-  const gateway = scimGateway({ database, control, issuers, origin: config }, scimRouter(limits, cursors), failed)
+  const gateway = scimGateway(
+    { database, control, issuers, origin: config, failures },
+    scimRouter(limits, cursors),
+    failed,
+  )
 
-  const rest = once(async () => (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers }, failed))
+  const rest = once(async () => (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures }, failed))
 
   // SCIM has one handler and nothing else that fits its addresses, so that Hono calls it without composing anything.
   const app = new Hono<GatewayEnv>()

@@ -32,15 +32,32 @@ const postgresUrl = z
     'takes a URL such as postgres://user:password@host:5432/database',
   )
 
-const publicUrl = z
+const publicUrls = z
   .string()
-  .refine(isOrigin, 'takes the URL that clients use, such as https://scim.example.com, without path or query')
-  .transform((text) => new URL(text).origin)
+  .transform((text) => text.split(',').map((url) => url.trim()))
+  .refine(
+    (urls) => urls.every(isOrigin),
+    'takes the URL that clients use, such as https://scim.example.com, without path or query; more follow with commas',
+  )
+  .transform((urls) => [...new Set(urls.map((url) => new URL(url).origin))])
 
 const networks = z
   .string()
   .transform((text) => text.split(',').map((network) => network.trim()))
   .refine((list) => list.every(isNetwork), 'takes networks with commas between, such as 10.0.0.0/8,127.0.0.1/32')
+
+/** Proxies that may stand behind each other; more are a mistake. */
+const MOST_HOPS = 9
+const TRUST =
+  "takes none, the header in which the proxy puts the client's address (such as Fly-Client-IP), the number of proxies that " +
+  `append to X-Forwarded-For (1 to ${MOST_HOPS}), or their networks with commas (such as 10.0.0.0/8)`
+
+const trustProxy = z.string().transform((text, issues) => {
+  const trust = trustIn(text.trim())
+  if (typeof trust !== 'string') return trust
+  issues.addIssue(trust)
+  return z.NEVER
+})
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
@@ -50,8 +67,8 @@ const variables = z.object({
     .regex(/^[\w.:-]+$/, 'takes an address to listen on, such as 127.0.0.1 or 0.0.0.0')
     .default('127.0.0.1'),
   PORT: integer(0, 65_535).default(8080),
-  PUBLIC_URL: publicUrl.optional(),
-  TRUST_PROXY: flag.default(false),
+  PUBLIC_URL: publicUrls.optional(),
+  TRUST_PROXY: trustProxy.optional(),
   DATA_DIR: z.string().default('./data'),
   DATABASE_URL: postgresUrl.optional(),
   DIRECT_DATABASE_URL: postgresUrl.optional(),
@@ -82,8 +99,10 @@ export interface Config {
   readonly port: number
   /** Origin that clients use, without a slash at its end; undefined to tell it from each request. */
   readonly publicUrl: string | undefined
-  /** True to believe the X-Forwarded-Proto, X-Forwarded-Host and X-Forwarded-For of the one proxy in front. */
-  readonly trustProxy: boolean
+  /** Further origins by which they come. */
+  readonly otherPublicUrls: readonly string[]
+  /** Whom to believe about the client's address, and about X-Forwarded-Proto and X-Forwarded-Host. */
+  readonly trustProxy: z.infer<typeof trustProxy>
   /** Folder of the embedded database; unused with `databaseUrl`. */
   readonly dataDir: string
   readonly databaseUrl: string | undefined
@@ -153,8 +172,9 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   return {
     host: values.HOST,
     port: values.PORT,
-    publicUrl: values.PUBLIC_URL,
-    trustProxy: values.TRUST_PROXY,
+    publicUrl: values.PUBLIC_URL?.[0],
+    otherPublicUrls: values.PUBLIC_URL?.slice(1) ?? [],
+    trustProxy: values.TRUST_PROXY ?? { kind: 'none' },
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
     directDatabaseUrl: values.DIRECT_DATABASE_URL,
@@ -177,10 +197,26 @@ export function loadConfig(env: Readonly<Record<string, string | undefined>>): C
   }
 }
 
+/** Whom a value of TRUST_PROXY names; or what is wrong with it. */
+function trustIn(text: string) {
+  if (text === 'none' || text === 'false') return { kind: 'none' } as const
+  if (text === 'true') return `${TRUST}; write 1 where it was true behind one proxy`
+  if (/^\d+$/.test(text)) {
+    const count = Number(text)
+    return count >= 1 && count <= MOST_HOPS ? ({ kind: 'hops', count } as const) : TRUST
+  }
+  const networks = text.split(',').map((network) => network.trim())
+  if (networks.every(isNetwork)) return { kind: 'networks', networks } as const
+  const name = text.toLowerCase()
+  if (name === 'x-forwarded-for') return `${TRUST}; for X-Forwarded-For write the number or the networks`
+  // All names in use have a hyphen, and words that mean something else have none.
+  return /^[a-z0-9]+(?:-[a-z0-9]+)+$/.test(name) ? ({ kind: 'header', name } as const) : TRUST
+}
+
 function isNetwork(text: string): boolean {
   const [address = '', prefix = ''] = text.split('/')
   const bits = { 4: 32, 6: 128 }[isIP(address)]
-  return bits !== undefined && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
+  return bits !== undefined && !address.includes('%') && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
 }
 
 function protocolOf(text: string): string {

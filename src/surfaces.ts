@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import type { Config } from './config.ts'
+import type { FailedAttempts } from './context/attempts.ts'
 import type { ControlPlane } from './context/control-plane.ts'
 import type { ExternalIssuers } from './context/external-issuers.ts'
 import type { Database } from './db/database.ts'
@@ -9,8 +10,8 @@ import { describe } from './http/admin/openapi.ts'
 import { referencePage } from './http/admin/reference-page.tsx'
 import { consoleApp } from './http/console/console.tsx'
 import { refusalFor } from './http/errors.ts'
-import { type GatewayEnv, requestLog } from './http/middleware.ts'
 import { causeOf } from './http/hung-up.ts'
+import { type GatewayEnv, requestLog } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
@@ -30,24 +31,33 @@ export interface AppDeps {
  * an answer, in this one place. `failed` is told of what fails.
  */
 export function otherSurfaces(
-  { config, control, database, logger, deliveries, issuers }: AppDeps & { readonly issuers: ExternalIssuers },
+  {
+    config,
+    control,
+    database,
+    logger,
+    deliveries,
+    issuers,
+    failures,
+  }: AppDeps & { readonly issuers: ExternalIssuers; readonly failures: FailedAttempts },
   failed: (error: unknown, requestId: string) => void,
 ): Hono<GatewayEnv> {
   const others = new Hono<GatewayEnv>()
   others.use(requestLog(logger))
   others.route('/', modesPage())
-  others.route('/', oauthRoutes({ control, config }))
-  const admin = adminApi({ database, config, control, deliveries, issuers })
+  others.route('/', oauthRoutes({ control, config, failures }))
+  const admin = adminApi({ database, config, control, deliveries, issuers, failures })
   others.route('/api/v1', admin)
   others.route(
     '/',
     referencePage(() => describe(admin)),
   )
   const log = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
-  others.route('/console', consoleApp({ database, config, control, deliveries, failed: log }))
+  others.route('/console', consoleApp({ database, config, control, deliveries, failures, failed: log }))
   others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   others.onError((thrown, c) => {
     const { requestId } = c.var
+    const error = causeOf(thrown, c)
     const { refusal, headers } = refusalFor(error, requestId)
     failed(error, requestId)
     const response = problemResponse({ status: refusal.status, detail: refusal.message }, requestId)
@@ -56,4 +66,3 @@ export function otherSurfaces(
   })
   return others
 }
-    const error = causeOf(thrown, c)

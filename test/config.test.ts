@@ -17,7 +17,8 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     host: '127.0.0.1',
     port: 8080,
     publicUrl: undefined,
-    trustProxy: false,
+    otherPublicUrls: [],
+    trustProxy: { kind: 'none' },
     dataDir: './data',
     databaseUrl: undefined,
     directDatabaseUrl: undefined,
@@ -50,6 +51,35 @@ test('the public URL loses its slash and keeps its port', () => {
   expect(loadConfig({ PUBLIC_URL: 'https://scim.example.com:8443/' }).publicUrl).toBe('https://scim.example.com:8443')
 })
 
+test('several public URLs are the one for all that come by none of them, and the others', () => {
+  expect(loadConfig({ PUBLIC_URL: 'https://a.example, https://b.example:8443/,https://a.example' })).toMatchObject({
+    publicUrl: 'https://a.example',
+    otherPublicUrls: ['https://b.example:8443'],
+  })
+})
+
+test.each([
+  ['none', { kind: 'none' }],
+  ['false', { kind: 'none' }],
+  ['Fly-Client-IP', { kind: 'header', name: 'fly-client-ip' }],
+  ['X-Real-IP', { kind: 'header', name: 'x-real-ip' }],
+  ['1', { kind: 'hops', count: 1 }],
+  ['2', { kind: 'hops', count: 2 }],
+  ['10.0.0.0/8', { kind: 'networks', networks: ['10.0.0.0/8'] }],
+  ['10.0.0.0/8, fd00::/8', { kind: 'networks', networks: ['10.0.0.0/8', 'fd00::/8'] }],
+])('TRUST_PROXY=%s says whom to believe', (text, trust) =>
+  expect(loadConfig({ TRUST_PROXY: text }).trustProxy).toEqual(trust),
+)
+
+test('TRUST_PROXY=true, which believed whatever stood last, is refused with what to write in its place', () => {
+  expect(linesFor({ TRUST_PROXY: 'true' })).toEqual([expect.stringMatching(/^TRUST_PROXY takes none, .* write 1 /)])
+  expect(linesFor({ TRUST_PROXY: 'X-Forwarded-For' })).toEqual([expect.stringMatching(/ number or the networks$/)])
+})
+
+const NO_TRUST =
+  "TRUST_PROXY takes none, the header in which the proxy puts the client's address (such as Fly-Client-IP), the number of " +
+  'proxies that append to X-Forwarded-For (1 to 9), or their networks with commas (such as 10.0.0.0/8)'
+
 test.each([
   [
     'DELIVERY_NETWORKS',
@@ -66,7 +96,12 @@ test.each([
   ['PORT', '-1', 'PORT takes a whole number from 0 to 65535'],
   ['PORT', '1e3', 'PORT takes a whole number from 0 to 65535'],
   ['HOST', 'http://x', 'HOST takes an address to listen on, such as 127.0.0.1 or 0.0.0.0'],
-  ['TRUST_PROXY', 'yes', 'TRUST_PROXY takes true or false'],
+  ['TRUST_PROXY', 'yes', NO_TRUST],
+  ['TRUST_PROXY', '0', NO_TRUST],
+  ['TRUST_PROXY', '10', NO_TRUST],
+  ['TRUST_PROXY', '10.0.0.1', NO_TRUST],
+  ['TRUST_PROXY', 'fe80::%eth0/10', NO_TRUST],
+  ['TRUST_PROXY', 'a-b, c-d', NO_TRUST],
   [
     'DATABASE_URL',
     'mysql://localhost/x',
@@ -77,22 +112,27 @@ test.each([
   [
     'PUBLIC_URL',
     'ftp://a',
-    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query; more follow with commas',
   ],
   [
     'PUBLIC_URL',
     'https://a/scim',
-    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query; more follow with commas',
   ],
   [
     'PUBLIC_URL',
     'https://a/?x',
-    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query; more follow with commas',
   ],
   [
     'PUBLIC_URL',
     'https://u:p@a',
-    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query; more follow with commas',
+  ],
+  [
+    'PUBLIC_URL',
+    'https://a.example,',
+    'PUBLIC_URL takes the URL that clients use, such as https://scim.example.com, without path or query; more follow with commas',
   ],
   ['LOG_LEVEL', 'loud', 'LOG_LEVEL takes one of trace, debug, info, warn, error, fatal, silent'],
   ['PAGE_SIZE_DEFAULT', '500', 'PAGE_SIZE_DEFAULT takes a number up to PAGE_SIZE_MAX, which is 200'],

@@ -5,6 +5,8 @@ export interface Challenge {
   readonly status: 400 | 401 | 403
   readonly wwwAuthenticate: string
   readonly detail: string
+  /** True where what was sent is no key of ours: somebody may be guessing. */
+  readonly mayBeGuess?: true | undefined
 }
 
 export type Authentication = { readonly principal: Principal } | { readonly challenge: Challenge }
@@ -57,6 +59,7 @@ export async function authenticate(
   if (!TOKEN.test(token)) return malformed('The Authorization header must be "Bearer" and exactly one key.')
 
   const found = await lookup(token)
+  if (found === 'unknown') return { challenge: { ...invalidToken(WHY.unknown).challenge, mayBeGuess: true } }
   if (typeof found === 'string') return invalidToken(WHY[found])
   if (found.expiresAt !== undefined && found.expiresAt <= now) return invalidToken('The API key has expired.')
   return { principal: found }
@@ -72,10 +75,10 @@ export function missingPermission(principal: Principal, permission: Permission):
   }
 }
 
-const challenge = (status: 400 | 401, wwwAuthenticate: string, detail: string): Authentication => ({
+const challenge = (status: 400 | 401, wwwAuthenticate: string, detail: string): { challenge: Challenge } => ({
   challenge: { status, wwwAuthenticate, detail },
 })
 
-const malformed = (detail: string): Authentication => challenge(400, `${REALM}, error="invalid_request"`, detail)
+const malformed = (detail: string) => challenge(400, `${REALM}, error="invalid_request"`, detail)
 
-const invalidToken = (detail: string): Authentication => challenge(401, `${REALM}, error="invalid_token"`, detail)
+const invalidToken = (detail: string) => challenge(401, `${REALM}, error="invalid_token"`, detail)

@@ -21,12 +21,19 @@ export function basicCredentials(
   authorization: string | undefined,
   decode: (text: string) => string | undefined = (text) => text,
 ): BasicCredentials | undefined {
-  const encoded = BASIC.exec(authorization ?? '')?.[1]
-  if (encoded === undefined) return undefined
-  const text = Buffer.from(encoded, 'base64').toString('utf8')
-  const colon = text.indexOf(':')
-  const [keyId, password] = [decode(text.slice(0, Math.max(colon, 0))), decode(text.slice(colon + 1))]
+  const [keyId, password] = halvesOf(authorization).map(decode)
   if (keyId === undefined || password === undefined) return undefined
   const key = password.startsWith('rck_') ? password : `rck_${keyId}_${password}`
   return parseApiKey(key) === keyId ? { keyId, key } : undefined
+}
+
+/** Whom such a header names, whether or not what it says of itself is true. */
+export const basicUser = (authorization: string | undefined): string | undefined => halvesOf(authorization)[0]
+
+function halvesOf(authorization: string | undefined): readonly string[] {
+  const encoded = BASIC.exec(authorization ?? '')?.[1]
+  if (encoded === undefined) return []
+  const text = Buffer.from(encoded, 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  return [text.slice(0, Math.max(colon, 0)), text.slice(colon + 1)]
 }

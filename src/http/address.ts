@@ -1,16 +1,11 @@
-import { isIP } from 'node:net'
-import type { OriginPolicy } from '../context/base-url.ts'
+import type { HttpBindings } from '@hono/node-server'
+import type { Context } from 'hono'
+import { type ClientAddress, clientAddress, type ProxyTrust } from '../context/proxies.ts'
 
-/**
- * IP address of the client; undefined where the request came without a socket. Of one trusted proxy only the last value of
- * `X-Forwarded-For` is its own. An IPv4 address that came over IPv6 is given as IPv4, and none has a zone.
- */
-export function addressOf(
-  forwardedFor: string | undefined,
-  connection: { readonly socket: { readonly remoteAddress?: string | undefined } } | undefined,
-  policy: OriginPolicy,
-): string | undefined {
-  const forwarded = policy.trustProxy ? forwardedFor?.split(',').at(-1)?.trim() : undefined
-  const address = forwarded !== undefined && isIP(forwarded) !== 0 ? forwarded : connection?.socket.remoteAddress
-  return address?.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
+/** The address of whoever sent a request, as far as the configuration lets proxies say it. */
+export function addressOf(c: Pick<Context, 'req' | 'env'>, { trustProxy }: { trustProxy: ProxyTrust }): ClientAddress {
+  return clientAddress(trustProxy, socketOf(c)?.remoteAddress, (name) => c.req.header(name))
 }
+
+/** The socket by which a request came; undefined where there is none, as in tests. */
+export const socketOf = ({ env }: Pick<Context, 'env'>) => (env as Partial<HttpBindings> | undefined)?.incoming?.socket

@@ -1,13 +1,16 @@
+import type { Challenge } from '../context/authenticate.ts'
 import { isUnavailable } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
 export class ChallengeError extends ScimError {
   readonly wwwAuthenticate: string
+  readonly mayBeGuess: true | undefined
 
-  constructor(challenge: { status: number; wwwAuthenticate: string; detail: string }) {
+  constructor(challenge: Challenge) {
     super(challenge.status, undefined, challenge.detail)
     this.wwwAuthenticate = challenge.wwwAuthenticate
+    this.mayBeGuess = challenge.mayBeGuess
   }
 }
 

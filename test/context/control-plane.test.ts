@@ -330,3 +330,16 @@ test('the first use of a new secret ends the old one soon, where that was asked 
   await control.stop()
   expect(ended).toHaveLength(1)
 })
+
+test('SEC-15 what may be a guess of the configuration’s key asks the store nothing, and is told from other refusals', async () => {
+  // A store that has nothing: whatever is asked of it throws.
+  const control = new ControlPlane({} as ControlStore, { adminKey: 'the-key-of-the-configuration' })
+  const challenged = async (authorization: string | undefined) => {
+    const result = await control.authenticate(authorization)
+    return 'challenge' in result ? (result.challenge.mayBeGuess ?? false) : undefined
+  }
+  expect(await challenged('Bearer the-key-of-the-configurations')).toBe(true)
+  expect(await challenged('Bearer the-key-of-the-configuration')).toBeUndefined()
+  expect(await challenged(undefined)).toBe(false)
+  expect(await challenged('Bearer two keys')).toBe(false)
+})

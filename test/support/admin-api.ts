@@ -1,5 +1,7 @@
 import { Hono } from 'hono'
 import { type AdminClient, adminClient } from '../../src/client/index.ts'
+import { loadConfig } from '../../src/config.ts'
+import { FailedAttempts } from '../../src/context/attempts.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import { ExternalIssuers } from '../../src/context/external-issuers.ts'
 import type { Database } from '../../src/db/database.ts'
@@ -53,8 +55,8 @@ export async function openAdminApi(shared?: Database): Promise<TestAdminApi> {
   app.route(
     '/api/v1',
     adminApi({
-      ...{ database, config: { trustProxy: false }, control, deliveries: idleDeliveries(database) },
-      issuers: new ExternalIssuers([]),
+      ...{ database, config: loadConfig({ PUBLIC_URL: 'http://scim.test' }), control },
+      ...{ deliveries: idleDeliveries(database), issuers: new ExternalIssuers([]), failures: new FailedAttempts() },
     }),
   )
 

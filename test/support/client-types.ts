@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { loadConfig } from '../../src/config.ts'
+import { FailedAttempts } from '../../src/context/attempts.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { ControlStore } from '../../src/context/control-store.ts'
 import { ExternalIssuers } from '../../src/context/external-issuers.ts'
@@ -21,10 +23,11 @@ export function apiDocument(): ApiDocument {
   return describe(
     adminApi({
       database: {} as Database,
-      config: { trustProxy: false },
+      config: loadConfig({}),
       control,
       deliveries: idleDeliveries({} as Database),
       issuers: new ExternalIssuers([]),
+      failures: new FailedAttempts(),
     }),
   )
 }

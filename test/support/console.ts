@@ -53,7 +53,10 @@ export async function openConsole(
   beside?: TestConsole,
 ): Promise<TestConsole> {
   const database = beside?.database ?? (await openFreshDatabase())
-  const instance = await openInstance(database, { ADMIN_KEY, DELIVERY_NETWORKS: '127.0.0.0/8', ...env })
+  const instance = await openInstance(database, {
+    ...{ ADMIN_KEY, DELIVERY_NETWORKS: '127.0.0.0/8', PUBLIC_URL: ORIGIN },
+    ...env,
+  })
 
   const opened: TestConsole = {
     ...{ database, instance },

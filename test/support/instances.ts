@@ -45,7 +45,8 @@ export interface Instance {
   newTenant(options?: { readonly settings?: TenantSettings; readonly place?: Place }): Promise<TestTenant>
   /** A tenant of another instance on the same database, through this one. */
   reach(tenant: Pick<TestTenant, 'base' | 'key'>): Scim
-  send(request: Request): Promise<Response>
+  /** `env` as a server gives it, where there is one around. */
+  send(request: Request, env?: object): Promise<Response>
   close(): Promise<void>
 }
 
@@ -77,7 +78,7 @@ export async function openInstance(
   if (retries) deliveries.start()
   const app = createApp({ database: recorder.database, control, config, logger, deliveries })
   const administration = administrationOn(database, control)
-  const send = async (request: Request) => app.fetch(request)
+  const send: Instance['send'] = async (request, env) => app.fetch(request, env)
   const environmentIn = async (projectId: ProjectId, projectKey: string): Promise<Place> => {
     const key = `e-${randomBytes(5).toString('hex')}`
     const { id } = await createEnvironment(administration, projectId, { key })

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import type { Administration } from '../../administration/control.ts'
 import { addressOf } from '../address.ts'
-import type { AdminDependencies, AdminEnv } from './env.ts'
+import type { AdminDependencies } from './env.ts'
 
 /** What the operator's verbs work on, for one request of the key `actor`: the trail names it, and where the request came from. */
 export function administrationOf(
@@ -9,9 +9,6 @@ export function administrationOf(
   { database, control, config }: Pick<AdminDependencies, 'database' | 'control' | 'config'>,
   actor: string,
 ): Administration {
-  // Without a server around it, as in tests, there are no bindings.
-  const { incoming } = (c.env as AdminEnv['Bindings'] | undefined) ?? {}
-  const address = addressOf(c.req.header('x-forwarded-for'), incoming, config) ?? null
-  const author = { actor, address, requestId: c.var.requestId ?? null }
+  const author = { actor, address: addressOf(c, config).address ?? null, requestId: c.var.requestId ?? null }
   return { database, changed: () => control.changed(), author }
 }

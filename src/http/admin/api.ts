@@ -7,12 +7,15 @@ import { Refusal } from '../../administration/control.ts'
 import { type Challenge, missingPermission } from '../../context/authenticate.ts'
 import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Permission } from '../../context/principal.ts'
+import { addressOf } from '../address.ts'
+import { refusalFor } from '../errors.ts'
+import { guessed } from '../guesses.ts'
 import { invalid } from '../invalid.ts'
 import { problemOf, problemResponse } from '../problem.ts'
+import { serveText } from '../text.ts'
 import { administrationOf } from './administration.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
-import { serveText } from '../text.ts'
 import { brakeRoutes } from './brake.ts'
 import { changeRoutes } from './changes.ts'
 import { directoryRoutes } from './directory.ts'
@@ -51,6 +54,7 @@ export function adminApi({
   control,
   deliveries,
   issuers,
+  failures,
 }: AdminDependencies & { issuers: ExternalIssuers }): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result) => {
@@ -61,7 +65,7 @@ export function adminApi({
   app.onError((error, c) => {
     const problem = problemOf(error)
     if (problem === undefined) throw error
-    return problemResponse(problem, c.var.requestId)
+    return problemResponse(problem, c.var.requestId, refusalFor(error, '').headers)
   })
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' })
@@ -73,7 +77,12 @@ export function adminApi({
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
     const result = await authenticateRequest(control, c, config)
-    if ('challenge' in result) return challengeResponse(result.challenge, c.var.requestId)
+    if ('challenge' in result) {
+      const { challenge } = result
+      const tooMany = guessed(failures, challenge, c.req.header('authorization'), addressOf(c, config))
+      if (tooMany !== undefined) throw tooMany
+      return challengeResponse(challenge, c.var.requestId)
+    }
     if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
     c.set('principal', result.principal)
     c.set('database', database)

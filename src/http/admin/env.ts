@@ -1,6 +1,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Administration } from '../../administration/control.ts'
+import type { FailedAttempts } from '../../context/attempts.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Principal } from '../../context/principal.ts'
@@ -14,6 +15,8 @@ export interface AdminDependencies {
   readonly config: OriginPolicy
   readonly control: ControlPlane
   readonly deliveries: Deliveries
+  /** Counts keys that were none, on all surfaces together. */
+  readonly failures: FailedAttempts
 }
 
 /**

@@ -17,7 +17,7 @@ export interface OpenTenant {
 }
 
 /** A request to the admin API, or another that asks as one of them does. */
-type AskingRequest = Pick<Context, 'req'> & { readonly var: Asking & { readonly requestId?: string } }
+type AskingRequest = Pick<Context, 'req' | 'env'> & { readonly var: Asking & { readonly requestId?: string } }
 
 /** Opens the resources of the tenant that a URL names, for the key that asks. @throws {Refusal} 403 or 404 */
 export async function openTenant(
@@ -29,7 +29,7 @@ export async function openTenant(
   const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
   const settings = effectiveSettings(environment.settings, tenant.settings)
   const place = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id, key: tenant.key, settings }
-  const baseUrl = baseUrlOf(originOf(c), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
+  const baseUrl = baseUrlOf(originOf(c, policy), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
   const [shared, own] = await definitionsOf(c, place, control)
   const context = tenantContext(place, baseUrl, registryOf(settings, shared, own))
   const repositories = forTenant(c.var.database, {

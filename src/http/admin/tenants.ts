@@ -146,12 +146,12 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
 
 /** All base URLs that lead to the tenant `key`, as whoever asks reaches the gateway; the first is the tenant's own. */
 export function scimBaseUrls(
-  c: Pick<Context, 'req'>,
+  c: Pick<Context, 'req' | 'env'>,
   config: OriginPolicy,
   { project, environment }: Pick<EnvironmentPlace, 'project' | 'environment'>,
   key: string,
 ): readonly [string, ...string[]] {
-  const base = baseUrlOf(originOf(c), config, `/scim/v2/${project.key}/${environment.key}`)
+  const base = baseUrlOf(originOf(c, config), config, `/scim/v2/${project.key}/${environment.key}`)
   return key === DEFAULT_TENANT ? [`${base}/v2/${key}`, `${base}/v2`, base] : [`${base}/v2/${key}`]
 }
 

@@ -6,7 +6,7 @@ import { secureHeaders } from 'hono/secure-headers'
 import { consoleSessionsOf } from '../../repositories/console-sessions.ts'
 import { administrationOf } from '../admin/administration.ts'
 import type { AdminDependencies } from '../admin/env.ts'
-import { issuerOf } from '../admin/origin.ts'
+import { siteOf } from '../admin/origin.ts'
 import type { ConsoleEnv } from './env.ts'
 import { errorPage } from './error-page.tsx'
 import { checkToken, readForm } from './forms.ts'
@@ -54,10 +54,10 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   app.onError((error, c) => errorPage(c, error, failed))
 
   // What browsers tell of a form's origin, they tell unless they are asked for no referrer at all.
-  app.use('*', csrf({ origin: (origin, c) => origin === issuerOf(c, config) }))
+  app.use('*', csrf({ origin: (origin, c) => origin === siteOf(c, config) }))
   app.use('*', bodyLimit({ maxSize: MAX_FORM_BYTES, onError: () => refuse(413, 'The form is too large.') }))
   app.use('*', readForm)
-  signInPages(app, sessions, config)
+  signInPages(app, sessions, dependencies)
 
   // No page below is to be had without a session.
   app.use('*', async (c, next) => {

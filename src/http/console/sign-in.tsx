@@ -1,11 +1,11 @@
 import type { Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { z } from 'zod'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import { addressOf } from '../address.ts'
-import { issuerOf } from '../admin/origin.ts'
-import { TooManyRequests } from '../errors.ts'
+import type { AdminDependencies } from '../admin/env.ts'
+import { siteOf } from '../admin/origin.ts'
+import { guessed } from '../guesses.ts'
 import type { ConsoleApp } from './console.tsx'
 import type { ConsoleContext } from './env.ts'
 import { fieldsOf } from './forms.ts'
@@ -15,7 +15,7 @@ import { type ConsoleSessions, SESSION_SECONDS } from './sessions.ts'
 
 const NAME = 'rollcall_console'
 const attributes = (c: Context, policy: OriginPolicy) =>
-  ({ path: CONSOLE, httpOnly: true, sameSite: 'Strict', secure: issuerOf(c, policy).startsWith('https:') }) as const
+  ({ path: CONSOLE, httpOnly: true, sameSite: 'Strict', secure: siteOf(c, policy).startsWith('https:') }) as const
 
 /** The cookie that a session is. */
 export const sessionCookie = {
@@ -27,33 +27,24 @@ export const sessionCookie = {
   },
 }
 
-/** Attempts with a wrong key that an address has in a quarter of an hour, on each instance. */
-const ATTEMPTS = 10
-const WINDOW_SECONDS = 900
-
 /** `/console/sign-in`. */
-export function signInPages(app: ConsoleApp, sessions: ConsoleSessions, policy: OriginPolicy): void {
-  const attempts = new RateLimiterMemory({ points: ATTEMPTS, duration: WINDOW_SECONDS })
-
+export function signInPages(
+  app: ConsoleApp,
+  sessions: ConsoleSessions,
+  { config, failures }: Pick<AdminDependencies, 'config' | 'failures'>,
+): void {
   app.get('/sign-in', (c) => page(c))
 
   app.post('/sign-in', async (c) => {
-    const { incoming } = (c.env as ConsoleContext['env'] | undefined) ?? {}
-    const from = addressOf(c.req.header('x-forwarded-for'), incoming, policy) ?? 'nowhere'
-    // Counted before it is looked at, so that attempts at the same time count too.
-    await attempts.consume(from).catch((refused: unknown) => {
-      if (!(refused instanceof RateLimiterRes)) throw refused
-      const seconds = Math.ceil(refused.msBeforeNext / 1000)
-      throw new TooManyRequests('Too many keys from this address were wrong; come again in a while.', seconds)
-    })
     const { key = '' } = fieldsOf(c.var.form, z.object({ key: z.string().trim().max(500).optional() }))
     const result = await sessions.begin(key, c.req.header('user-agent'))
     if ('refused' in result) {
+      const tooMany = guessed(failures, result, `Bearer ${key}`, addressOf(c, config))
+      if (tooMany !== undefined) throw tooMany
       c.status(401)
       return page(c, result.refused)
     }
-    await attempts.reward(from)
-    sessionCookie.set(c, policy, result.cookie)
+    sessionCookie.set(c, config, result.cookie)
     return c.redirect(CONSOLE, 303)
   })
 }

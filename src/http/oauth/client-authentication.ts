@@ -1,4 +1,5 @@
-import { basicCredentials, isBasic } from '../../context/basic-credentials.ts'
+import { claimedIssuer } from '../../context/access-token.ts'
+import { basicCredentials, basicUser, isBasic } from '../../context/basic-credentials.ts'
 import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { KnownSecret } from '../../context/stored-key.ts'
@@ -31,6 +32,10 @@ export async function authenticateClient(control: ControlPlane, form: Form, send
     throw new TokenRefusal('invalid_request', 'client_id is not the client that authenticates.')
   return found
 }
+
+/** The key that a request says it is of, for counting what fails. */
+export const claimedKey = (authorization: string | undefined, form: Form | undefined): string | undefined =>
+  basicUser(authorization) ?? claimedIssuer(form?.get('client_assertion') ?? '')
 
 async function bySecret(control: ControlPlane, { authorization, userAgent }: Sender): Promise<KnownSecret> {
   if (authorization === undefined || !isBasic(authorization))

@@ -1,43 +1,34 @@
-import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
-import { TooManyTokens } from './refusal.ts'
+import { type FailedAttempts, Windows } from '../../context/attempts.ts'
+import type { ClientAddress } from '../../context/proxies.ts'
+import { type TokenRefusal, TooManyTokens } from './refusal.ts'
 
 const WINDOW_SECONDS = 60
-/** From one address, of whatever clients; there may be many behind it. */
-const PER_ADDRESS = 1_200
-/** What one that fails costs more: its signature or hash was looked at for nothing. */
-const FAILED = 9
-/** For one client, whose tokens live for a quarter of an hour. */
-const PER_CLIENT = 120
+/** For one client from one address; its tokens live for a quarter of an hour. */
+const OF_CLIENT_FROM_ADDRESS = 120
+/** For one client, wherever it runs. */
+const OF_CLIENT = 600
 
 /**
- * How often tokens are asked for, counted in windows of a minute on each instance. A secret has 160 random bits, so nobody
- * guesses one: this keeps a client that errs in a loop from taking the time of all others. Nobody uses up a client's share
- * but the client itself, since it is counted once it has proved who it is.
+ * How often tokens are asked for, counted on each instance. This keeps a client that errs in a loop from taking the time of all
+ * others. A client is counted once it has proved who it is, so nobody uses up its share but itself; what fails is counted by
+ * itself, and refuses nobody who proves who it is.
  */
-export function tokenLimits() {
-  const ofAddress = new RateLimiterMemory({ points: PER_ADDRESS, duration: WINDOW_SECONDS })
-  const ofClient = new RateLimiterMemory({ points: PER_CLIENT, duration: WINDOW_SECONDS })
-  // Where it is not known all come from one.
-  const from = (address: string | undefined) => address ?? 'nowhere'
+export function tokenLimits(failures: FailedAttempts) {
+  const pairs = new Windows(OF_CLIENT_FROM_ADDRESS, WINDOW_SECONDS)
+  const clients = new Windows(OF_CLIENT, WINDOW_SECONDS)
 
   return {
-    /** Counts a request. @throws {TooManyTokens} */
-    asked: (address: string | undefined) => taken(ofAddress.consume(from(address))),
-    /** Counts it again, as one whose sender did not prove who it is. */
-    async failed(address: string | undefined): Promise<void> {
-      await ofAddress.penalty(from(address), FAILED)
-    },
     /** Counts a request of this client, who has proved who it is. @throws {TooManyTokens} */
-    authenticated: (keyId: string) => taken(ofClient.consume(keyId)),
-  }
-}
-
-async function taken(consumed: Promise<RateLimiterRes>): Promise<void> {
-  try {
-    await consumed
-  } catch (refused) {
-    if (refused instanceof Error) throw refused
-    const { msBeforeNext } = refused as RateLimiterRes
-    throw new TooManyTokens(Math.max(1, Math.ceil(msBeforeNext / 1000)))
+    authenticated(keyId: string, { address = 'nowhere' }: ClientAddress): void {
+      const [here, anywhere] = [pairs.count(`${keyId} ${address}`), clients.count(keyId)]
+      const seconds = here ?? anywhere
+      if (seconds !== undefined) throw new TooManyTokens(seconds, 'Too many requests', 'Keep tokens until they expire.')
+    },
+    /** Counts a request whose sender did not prove to be the key that it names. Gives `refusal`, or where there were too many, that. */
+    failed(refusal: TokenRefusal, keyId: string | undefined, { address }: ClientAddress): TokenRefusal {
+      const seconds = failures.count(keyId, address)
+      if (seconds === undefined) return refusal
+      return new TooManyTokens(seconds, 'Too many attempts failed', 'Good credentials are taken all the same.')
+    },
   }
 }

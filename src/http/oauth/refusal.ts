@@ -25,11 +25,8 @@ export class TokenRefusal extends Error {
 export class TooManyTokens extends TokenRefusal {
   readonly retryAfterSeconds: number
 
-  constructor(retryAfterSeconds: number) {
-    super(
-      'temporarily_unavailable',
-      `Too many requests; come again in ${retryAfterSeconds} s, and keep tokens until they expire.`,
-    )
+  constructor(retryAfterSeconds: number, what: string, advice: string) {
+    super('temporarily_unavailable', `${what}; come again in ${retryAfterSeconds} s. ${advice}`)
     this.retryAfterSeconds = retryAfterSeconds
   }
 }

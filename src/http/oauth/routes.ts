@@ -1,14 +1,16 @@
-import { Hono } from 'hono'
-import type { OriginPolicy } from '../../context/base-url.ts'
+import { type Context, Hono } from 'hono'
+import type { FailedAttempts } from '../../context/attempts.ts'
+import { hasOneIssuer, type OriginPolicy } from '../../context/base-url.ts'
 import { CLIENT_ALGORITHMS } from '../../context/client-key.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import { PERMISSIONS, type Permission } from '../../context/principal.ts'
+import { ScimError } from '../../scim/errors.ts'
 import { addressOf } from '../address.ts'
 import { issuerOf } from '../admin/origin.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
-import { authenticateClient } from './client-authentication.ts'
-import { readForm } from './form.ts'
+import { authenticateClient, claimedKey } from './client-authentication.ts'
+import { type Form, readForm } from './form.ts'
 import { tokenLimits } from './limits.ts'
 import { refusalResponse, TokenRefusal } from './refusal.ts'
 
@@ -21,41 +23,40 @@ const PUBLIC_FOR_AN_HOUR = { 'Cache-Control': 'public, max-age=3600' }
 export interface OAuthDependencies {
   readonly control: ControlPlane
   readonly config: OriginPolicy
+  readonly failures: FailedAttempts
 }
 
 /**
  * The authorization server: access tokens for API keys by client credentials (RFC 6749 §4.4), its metadata (RFC 8414) and its
- * public keys (RFC 7517 §5), by which Security Event Tokens are verified too. The issuer is the origin by which clients reach us.
+ * public keys (RFC 7517 §5), by which Security Event Tokens are verified too. The issuer is the public URL by which clients reach
+ * us; whoever comes by another host is told so, and gets nothing that names an issuer.
  */
-export function oauthRoutes({ control, config }: OAuthDependencies): Hono<GatewayEnv> {
+export function oauthRoutes({ control, config, failures }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
-  const limits = tokenLimits()
+  const limits = tokenLimits(failures)
 
-  app.get('/.well-known/oauth-authorization-server', (c) => {
-    const issuer = issuerOf(c, config)
-    return c.json(metadata(issuer), 200, PUBLIC_FOR_AN_HOUR)
-  })
+  app.get('/.well-known/oauth-authorization-server', (c) => c.json(metadata(issuerOf(c, config)), 200, keptAs(config)))
 
   app.get('/.well-known/ssf-configuration', (c) =>
-    c.json(transmitterMetadata(issuerOf(c, config)), 200, PUBLIC_FOR_AN_HOUR),
+    c.json(transmitterMetadata(issuerOf(c, config)), 200, keptAs(config)),
   )
 
   app.get(JWKS, async (c) => c.json(await control.tokens.jwks(), 200, PUBLIC_FOR_AN_HOUR))
 
   app.post(TOKEN, async (c) => {
-    const address = addressOf(c.req.header('x-forwarded-for'), c.env?.incoming, config)
+    const [client, authorization] = [addressOf(c, config), c.req.header('authorization')]
+    let form: Form | undefined
     try {
-      await limits.asked(address)
-      const form = await readForm(c.req.raw)
-      const issuer = issuerOf(c, config)
-      const client = await authenticateClient(control, form, {
-        authorization: c.req.header('authorization'),
+      const issuer = tokenIssuer(c, config)
+      form = await readForm(c.req.raw)
+      const found = await authenticateClient(control, form, {
+        authorization,
         userAgent: c.req.header('user-agent'),
         audiences: [issuer, issuer + TOKEN],
       })
-      const { principal, version, publicKey, endsAt } = client
+      const { principal, version, publicKey, endsAt } = found
       c.set('keyId', principal.keyId)
-      await limits.authenticated(principal.keyId)
+      limits.authenticated(principal.keyId, client)
       if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing.')
       if (form.get('grant_type') !== 'client_credentials')
         throw new TokenRefusal('unsupported_grant_type', 'The one grant type is client_credentials.')
@@ -72,14 +73,32 @@ export function oauthRoutes({ control, config }: OAuthDependencies): Hono<Gatewa
       })
     } catch (error) {
       if (!(error instanceof TokenRefusal)) throw error
-      if (error.code === 'invalid_client') await limits.failed(address)
-      return refusalResponse(error)
+      return refusalResponse(
+        error.code === 'invalid_client' ? limits.failed(error, claimedKey(authorization, form), client) : error,
+      )
     }
   })
   app.all(TOKEN, (c) =>
     problemResponse({ status: 405, detail: 'Tokens are asked for by POST.' }, c.var.requestId, { Allow: 'POST' }),
   )
   return app
+}
+
+/** @throws {TokenRefusal} invalid_request, where the request came by a host that is none of ours */
+function tokenIssuer(c: Context<GatewayEnv>, config: OriginPolicy): string {
+  try {
+    return issuerOf(c, config)
+  } catch (error) {
+    if (error instanceof ScimError) throw new TokenRefusal('invalid_request', error.message)
+    throw error
+  }
+}
+
+/** What depends on the host of the request, nobody may keep for another. */
+const keptAs = (config: OriginPolicy): Readonly<Record<string, string>> => {
+  if (hasOneIssuer(config)) return PUBLIC_FOR_AN_HOUR
+  const forwarded = config.trustProxy.kind === 'none' ? '' : ', X-Forwarded-Host, X-Forwarded-Proto'
+  return { 'Cache-Control': 'no-store', Vary: `Host${forwarded}` }
 }
 
 /** What `scope` leaves of the key's permissions; all of them without it (RFC 6749 §3.3). @throws {TokenRefusal} invalid_scope */

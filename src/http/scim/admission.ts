@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { claimedIssuer } from '../../context/access-token.ts'
-import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
+import { baseUrlOf, issuerFor, type OriginPolicy, type RequestOrigin, requireIssuer } from '../../context/base-url.ts'
 import { basicCredentials } from '../../context/basic-credentials.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Principal } from '../../context/principal.ts'
+import { believesForwarded } from '../../context/proxies.ts'
 import { resolveForDiscovery, resolveTenant, resolveWithoutKey } from '../../context/resolve.ts'
 import { type PathRefusal, type ScimPath, withoutTenant } from '../../context/scim-path.ts'
 import type { KnownSecret } from '../../context/stored-key.ts'
@@ -47,12 +48,12 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     connection: Connection,
   ): Admission | Promise<Admission> => {
     const authorization = header('authorization')
-    const baseUrlFor = (basePath: string) => baseUrlOf(originOf(header, connection), policy, basePath)
-    if (authorization === undefined || 'refused' in located) return unusual(header, located, baseUrlFor)
+    const origin = originOf(header, connection, policy)
+    if (authorization === undefined || 'refused' in located) return unusual(header, located, origin)
 
     const client = header('user-agent')
-    const admit = () => admitted(authorization, client, located, baseUrlFor)
-    const { scheme, host, forwardedHost, forwardedProto } = originOf(header, connection)
+    const admit = () => admitted(authorization, client, located, origin)
+    const { scheme, host, forwardedHost, forwardedProto } = origin
     const asked = [authorization, scheme, host, forwardedHost, forwardedProto, located.basePath].join('\n')
     const known = control.known(`admission ${hash('sha256', asked, 'base64')}`, admit)
     if (known instanceof Promise) return known.then((found) => admissionOf(found, located))
@@ -61,20 +62,24 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     return admissionOf(known, located)
   }
 
+  function baseUrlsFor(origin: RequestOrigin): (basePath: string) => string {
+    return (basePath) => baseUrlOf(origin, policy, basePath)
+  }
+
   async function admitted(
     authorization: string,
     client: string | undefined,
     located: ScimPath,
-    baseUrlFor: (basePath: string) => string,
+    origin: RequestOrigin,
   ): Promise<Admitted> {
-    const external = await admittedByIssuer(authorization, located, baseUrlFor)
+    const external = await admittedByIssuer(authorization, located, origin)
     if (external !== undefined) return external
     const basic = basicCredentials(authorization)
     const header = basic === undefined ? authorization : `Bearer ${basic.key}`
-    const { principal, secret } = await authenticated(header, client, baseUrlFor)
-    const { tenant, path } = await resolveTenant(located, principal, control, baseUrlFor)
+    const { principal, secret } = await authenticated(header, client, origin)
+    const { tenant, path } = await resolveTenant(located, principal, control, baseUrlsFor(origin))
     // Off by default: the tenant is known only now, and until then nothing was told to anybody without a good key.
-    if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, baseUrlFor)
+    if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, origin)
     return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
   }
 
@@ -82,12 +87,12 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
   async function admittedByIssuer(
     authorization: string,
     located: ScimPath,
-    baseUrlFor: (basePath: string) => string,
+    origin: RequestOrigin,
   ): Promise<Admitted | undefined> {
     const token = /^ *bearer +(\S+) *$/i.exec(authorization)?.[1] ?? ''
     const iss = claimedIssuer(token)
-    if (iss === undefined || iss === baseUrlFor('')) return undefined
-    const resolved = await resolveWithoutKey(located, control, baseUrlFor)
+    if (iss === undefined || iss === issuerFor(origin, policy)) return undefined
+    const resolved = await resolveWithoutKey(located, control, baseUrlsFor(origin))
     for (const issuer of resolved?.tenant.settings.externalIssuers ?? []) {
       const identity = issuer.issuer === iss ? await issuers.verify(token, issuer) : undefined
       if (resolved === undefined || identity === undefined) continue
@@ -102,13 +107,9 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     return undefined
   }
 
-  async function authenticated(
-    authorization: string | undefined,
-    client: string | undefined,
-    baseUrlFor: (basePath: string) => string,
-  ) {
+  async function authenticated(authorization: string | undefined, client: string | undefined, origin: RequestOrigin) {
     // Access tokens are for the origin by which they come.
-    const authentication = await control.authenticate(authorization, client, () => baseUrlFor(''))
+    const authentication = await control.authenticate(authorization, client, () => requireIssuer(origin, policy))
     if ('challenge' in authentication) throw new ChallengeError(authentication.challenge)
     return authentication
   }
@@ -117,15 +118,15 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
   async function unusual(
     header: HeaderReader,
     located: ScimPath | PathRefusal,
-    baseUrlFor: (basePath: string) => string,
+    origin: RequestOrigin,
   ): Promise<Admission> {
     const authorization = header('authorization')
     if (authorization === undefined && !('refused' in located)) {
-      const resolved = await resolveForDiscovery(located, control, baseUrlFor)
+      const resolved = await resolveForDiscovery(located, control, baseUrlsFor(origin))
       if (resolved && DISCOVERY.includes(resolved.path.rest[0] ?? ''))
         return { principal: undefined, tenant: resolved.tenant, rest: resolved.path.rest }
     }
-    await authenticated(authorization, header('user-agent'), baseUrlFor)
+    await authenticated(authorization, header('user-agent'), origin)
     if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.detail)
     throw new Error('a caller without a key was taken for one with a key')
   }
@@ -137,12 +138,14 @@ const admissionOf = ({ principal, tenant, withoutTenant: shifted }: Admitted, lo
   rest: shifted ? withoutTenant(located).rest : located.rest,
 })
 
-function originOf(header: HeaderReader, connection: Connection) {
-  const socket = connection?.socket as { encrypted?: boolean } | undefined
+function originOf(header: HeaderReader, connection: Connection, { trustProxy }: OriginPolicy): RequestOrigin {
+  const socket = connection?.socket
+  const believed = believesForwarded(trustProxy, socket?.remoteAddress)
   return {
-    scheme: socket?.encrypted ? ('https' as const) : ('http' as const),
+    scheme: (socket as { encrypted?: boolean } | undefined)?.encrypted ? 'https' : 'http',
     host: header('host'),
-    forwardedHost: header('x-forwarded-host'),
-    forwardedProto: header('x-forwarded-proto'),
+    forwardedHost: believed ? header('x-forwarded-host') : undefined,
+    forwardedProto: believed ? header('x-forwarded-proto') : undefined,
+    localPort: socket?.localPort,
   }
 }

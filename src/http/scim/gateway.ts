@@ -1,17 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
+import type { FailedAttempts } from '../../context/attempts.ts'
 import { missingPermission } from '../../context/authenticate.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Permission, Principal } from '../../context/principal.ts'
+import { clientAddress } from '../../context/proxies.ts'
 import { locate } from '../../context/scim-path.ts'
 import type { Database } from '../../db/database.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { addressOf } from '../address.ts'
 import { ChallengeError, scimErrorResponse } from '../errors.ts'
+import { guessed } from '../guesses.ts'
 import { headerReader } from '../headers.ts'
 import { type GatewayEnv, REQUEST_ID, type Trace } from '../middleware.ts'
 import { admissions } from './admission.ts'
@@ -26,6 +29,7 @@ export interface GatewayDeps {
   readonly control: ControlPlane
   readonly issuers: ExternalIssuers
   readonly origin: OriginPolicy
+  readonly failures: FailedAttempts
 }
 
 /**
@@ -34,7 +38,7 @@ export interface GatewayDeps {
  * What fails becomes an answer, and `failed` hears of it.
  */
 export function scimGateway(
-  { control, database, issuers, origin }: GatewayDeps,
+  { control, database, issuers, origin, failures }: GatewayDeps,
   router: ScimRouter,
   failed: (error: unknown, requestId: string) => void,
 ) {
@@ -44,12 +48,18 @@ export function scimGateway(
   return async (c: Context<GatewayEnv>, trace: Trace): Promise<Response> => {
     try {
       return await answer(c, trace)
-    } catch (error) {
+    } catch (thrown) {
+      const error = guess(thrown, c) ?? thrown
       failed(error, trace.requestId)
       const refusal = scimErrorResponse(error, trace.requestId)
       refusal.headers.set(REQUEST_ID, trace.requestId)
       return refusal
     }
+  }
+
+  function guess(error: unknown, c: Context<GatewayEnv>): Error | undefined {
+    if (!(error instanceof ChallengeError)) return undefined
+    return guessed(failures, error, c.req.header('authorization'), addressOf(c, origin))
   }
 
   /** @throws {ScimError} 401, 403, 404, 406, 429; whatever the routes refuse */
@@ -63,7 +73,7 @@ export function scimGateway(
 
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
-    const counted = limit(tenant, () => addressOf(header('x-forwarded-for'), incoming, origin))
+    const counted = limit(tenant, () => clientAddress(origin.trustProxy, incoming?.socket.remoteAddress, header))
     if (counted) await counted
     const type = answerType(header('accept'))
     if (type === undefined) {

@@ -1,5 +1,6 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { isWithin } from '../../context/addresses.ts'
+import type { ClientAddress } from '../../context/proxies.ts'
 import type { TenantContext } from '../../context/tenant.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { TooManyRequests } from '../errors.ts'
@@ -20,7 +21,7 @@ export function tenantLimits() {
   // It only counts: how many are too many differs from tenant to tenant, and may change at any time.
   const counter = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: WINDOW_SECONDS })
 
-  return ({ id, settings }: TenantContext, address: () => string | undefined): Promise<void> | undefined => {
+  return ({ id, settings }: TenantContext, address: () => ClientAddress): Promise<void> | undefined => {
     const { allowedAddresses, requestsPerSecond } = settings
     if (allowedAddresses.length > 0) checkAddress(allowedAddresses, address())
     return requestsPerSecond === 'unlimited' ? undefined : count(id, requestsPerSecond)
@@ -35,10 +36,11 @@ export function tenantLimits() {
   }
 }
 
-function checkAddress(allowed: readonly string[], address: string | undefined): void {
-  if (isWithin(allowed, address)) return
-  const from = address === undefined ? 'nowhere that is known' : address
-  throw ScimError.forbidden(
-    `This tenant takes requests from certain addresses alone (allowedAddresses); this one came from ${from}.`,
-  )
+function checkAddress(allowed: readonly string[], client: ClientAddress): void {
+  if (isWithin(allowed, client.address)) return
+  const from =
+    client.address === undefined
+      ? `where this one came from is not known: ${client.why}`
+      : `this one came from ${client.address}`
+  throw ScimError.forbidden(`This tenant takes requests from certain addresses alone (allowedAddresses); ${from}.`)
 }

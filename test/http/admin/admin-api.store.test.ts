@@ -349,10 +349,11 @@ test('what is not the caller’s fault goes through to the application', async (
     '/api/v1',
     adminApi({
       database: failing,
-      config: { trustProxy: false },
+      config: loadConfig({}),
       control: api.control,
       deliveries: idleDeliveries(api.database),
       issuers: new ExternalIssuers([]),
+      failures: new FailedAttempts(),
     }),
   )
   const answer = await around.request('/api/v1/projects', { headers: { Authorization: `Bearer ${ADMIN}` } })

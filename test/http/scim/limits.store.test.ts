@@ -4,7 +4,7 @@ import { json } from '../../support/instances.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await openGateway({ TRUST_PROXY: 'true' })
+  gateway = await openGateway({ TRUST_PROXY: '1' })
 })
 afterAll(() => gateway.close())
 
@@ -47,6 +47,57 @@ describe('allowedAddresses', () => {
     const anonymous = (from: string) =>
       fetch(`${tenant.base}/Schemas`, { headers: { 'X-Forwarded-For': from } }).then(({ status }) => status)
     expect([await anonymous('203.0.113.9'), await anonymous('198.51.100.1')]).toEqual([200, 403])
+  })
+
+  test('the refusal says why the address is not known, and nobody is admitted then', async () => {
+    const direct = await fetch(`${tenant.base}/Users`, { headers: { Authorization: `Bearer ${tenant.key}` } })
+    expect(direct.status).toBe(403)
+    expect(await direct.json()).toMatchObject({
+      detail: expect.stringMatching(/where this one came from is not known: the proxy sent no x-forwarded-for/),
+    })
+  })
+
+  test.each([
+    [
+      'Fly-Client-IP',
+      [
+        [{ 'Fly-Client-IP': '203.0.113.9', 'X-Forwarded-For': '203.0.113.9, 66.241.124.1' }, 200],
+        [{ 'Fly-Client-IP': '198.51.100.1', 'X-Forwarded-For': '203.0.113.9' }, 403],
+        [{ 'X-Forwarded-For': '203.0.113.9' }, 403],
+      ],
+    ],
+    [
+      '2',
+      [
+        [{ 'X-Forwarded-For': '198.51.100.1, 203.0.113.9, 66.241.124.1' }, 200],
+        [{ 'X-Forwarded-For': '203.0.113.9, 198.51.100.1, 203.0.113.9' }, 403],
+        [{ 'X-Forwarded-For': '203.0.113.9' }, 403],
+      ],
+    ],
+    [
+      '127.0.0.0/8,66.241.124.0/24',
+      [
+        [{ 'X-Forwarded-For': '203.0.113.9, 66.241.124.1' }, 200],
+        [{ 'X-Forwarded-For': '203.0.113.9, 198.51.100.1, 66.241.124.1' }, 403],
+        [{ 'X-Forwarded-For': 'junk, 66.241.124.1' }, 403],
+        [{}, 403],
+      ],
+    ],
+    ['10.0.0.0/8', [[{ 'X-Forwarded-For': '203.0.113.9' }, 403]]],
+    ['none', [[{ 'X-Forwarded-For': '203.0.113.9', 'Fly-Client-IP': '203.0.113.9' }, 403]]],
+  ] as const)('with TRUST_PROXY=%s only what that proxy says counts', async (trust, requests) => {
+    const behind = await openGateway({ TRUST_PROXY: trust })
+    try {
+      const guarded = await behind.newTenant({ settings: { allowedAddresses: ['203.0.113.0/24'] } })
+      for (const [headers, status] of requests) {
+        const answer = await fetch(`${guarded.base}/Users`, {
+          headers: { Authorization: `Bearer ${guarded.key}`, ...headers },
+        })
+        expect(answer.status, JSON.stringify(headers)).toBe(status)
+      }
+    } finally {
+      await behind.close()
+    }
   })
 
   test('without a proxy the connection’s own address counts, and nothing that the client says', async () => {

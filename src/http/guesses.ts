@@ -1,0 +1,29 @@
+import { parseApiKey } from '../context/api-key.ts'
+import type { FailedAttempts } from '../context/attempts.ts'
+import type { Challenge } from '../context/authenticate.ts'
+import { basicUser } from '../context/basic-credentials.ts'
+import type { ClientAddress } from '../context/proxies.ts'
+import { TooManyRequests } from './errors.ts'
+
+/**
+ * Counts a key that was refused, where it may have been a guess. Whoever tries too many gets the answer, in place of the
+ * challenge, that tells them to wait. A key that is good never comes here.
+ *
+ * @param authorization the header by which it was sent
+ */
+export function guessed(
+  failures: FailedAttempts,
+  { mayBeGuess }: Pick<Challenge, 'mayBeGuess'>,
+  authorization: string | undefined,
+  client: ClientAddress,
+): TooManyRequests | undefined {
+  if (!mayBeGuess) return undefined
+  const keyId = basicUser(authorization) ?? parseApiKey(authorization?.trim().split(/ +/)[1] ?? '')
+  const seconds = failures.count(keyId, client.address)
+  if (seconds === undefined) return undefined
+  const advice = 'A good key is taken all the same: look for a typing mistake.'
+  return new TooManyRequests(
+    `Too many keys that are not ours were sent; come again in ${seconds} s. ${advice}`,
+    seconds,
+  )
+}
