@@ -1,10 +1,11 @@
-import { access, chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { PGlite, type PGliteOptions } from '@electric-sql/pglite'
 import type { Database } from './database.ts'
 import { DurableFs } from './durable-fs.ts'
 import { CannotOpen, ConnectionLost, sqlState } from './errors.ts'
+import { keepFromOthers, sync } from './files.ts'
 import { lockFolder } from './folder-lock.ts'
 import { databaseOver, type Execute, insideTransaction } from './handle.ts'
 import { readImage } from './image.ts'
@@ -49,6 +50,7 @@ export async function openPglite(settings: PgliteSettings, onLost: (reason: stri
     const folder = join(dataDir, 'database')
     if (await exists(unfinished(folder))) await rm(folder, { recursive: true, force: true })
     const image = (await exists(folder)) ? undefined : await readImage()
+    if (image === undefined) await usable(dataDir, () => keepFromOthers(folder))
     const client = await usable(dataDir, () => (image === undefined ? openFolder(folder) : makeDatabase(folder, image)))
     await migratePglite(client)
     const stopTidying = keepTidy(client)
@@ -142,15 +144,6 @@ async function syncTree(folder: string): Promise<void> {
   await Promise.all(pathsOf(false).map(sync))
   for (const path of pathsOf(true)) await syncTree(path)
   await sync(folder)
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import fs, { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,6 +29,29 @@ test('the first start makes the folder, for its owner alone, and the next one fi
   expect(readdirSync(join(dataDir, 'lock'))).toEqual([])
   const second = await open()
   expect(await second.run('select n from kept', [])).toEqual([{ n: 1 }])
+  await second.close()
+})
+
+/** The modes of all files and folders below `folder`, each once. */
+const modesBelow = (folder: string) => {
+  const below = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isSocket())
+  return new Set(
+    below.map((entry) => `${entry.isDirectory() ? 'folder' : 'file'} ${mode(join(entry.parentPath, entry.name))}`),
+  )
+}
+
+test('its files are for the owner alone, those that it makes later and those that an earlier version has made', async () => {
+  const first = await open()
+  await first.run('create table later as select 1 as n', [])
+  await first.run('checkpoint', [])
+  const own = new Set(['folder 700', 'file 600'])
+  expect(modesBelow(join(dataDir, 'database'))).toEqual(own)
+  await first.close()
+  for (const entry of readdirSync(join(dataDir, 'database'), { recursive: true, withFileTypes: true }))
+    chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o666)
+  const second = await open()
+  expect(modesBelow(join(dataDir, 'database'))).toEqual(own)
+  expect(await second.run('select n from later', [])).toEqual([{ n: 1 }])
   await second.close()
 })
 
