@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { FailedAttempts } from './context/attempts.ts'
 import { ExternalIssuers } from './context/external-issuers.ts'
+import { derivedKey } from './context/secret-box.ts'
 import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { type GatewayEnv, logged, requestLog } from './http/middleware.ts'
@@ -26,7 +27,12 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     cursorTimeoutSeconds: config.cursorTimeoutSeconds,
   }
   const cursors = {
-    sealer: cursorSealer(async () => config.cursorKey ?? instanceSecret(database, 'cursor')),
+    sealer: cursorSealer(async () => {
+      if (config.cursorKey !== undefined) return config.cursorKey
+      // Who reads the database must not be able to make cursors.
+      if (config.secretsKey !== undefined) return derivedKey(config.secretsKey, 'cursors')
+      return instanceSecret(database, 'cursor')
+    }),
     timeoutMs: config.cursorTimeoutSeconds * 1000,
     now: Date.now,
   }

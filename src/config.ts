@@ -62,6 +62,7 @@ const trustProxy = z.string().transform((text, issues) => {
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 const variables = z.object({
+  NODE_ENV: z.string().optional(),
   HOST: z
     .string()
     .regex(/^[\w.:-]+$/, 'takes an address to listen on, such as 127.0.0.1 or 0.0.0.0')
@@ -91,6 +92,13 @@ const variables = z.object({
   ANONYMOUS_DISCOVERY: flag.default(false),
 })
 
+/** What production does not leave to chance: the variable, and what is to be said where it is not set. */
+const CHOSEN_IN_PRODUCTION: readonly (readonly [name: keyof typeof variables.shape, line: string])[] = [
+  ['PUBLIC_URL', 'is not set; set it to the URL that clients use, such as https://scim.example.com'],
+  ['SECRETS_KEY', 'is not set; make one: openssl rand -base64 32'],
+  ['TRUST_PROXY', "is not set; say whose word on the client's address counts, by .env.example"],
+]
+
 /** How this instance runs. Sizes in bytes, times as named. */
 export interface Config {
   /** Address to listen on. */
@@ -113,9 +121,12 @@ export interface Config {
   readonly databasePrepare: boolean
   /** The operator's key; undefined to use the one made at the first start. */
   readonly adminKey: string | undefined
-  /** Signs paging cursors; undefined to use a secret kept in the database. */
+  /** Seals paging cursors; undefined to use a key made from `secretsKey`. */
   readonly cursorKey: string | undefined
-  /** Encrypts the secrets of webhooks and the keys that sign access tokens; undefined to use a secret kept in the database. */
+  /**
+   * Seals the secrets of webhooks, the keys that sign access tokens and sessions of the console; undefined to use the key file of
+   * an embedded database, or on PostgreSQL a secret kept in the database.
+   */
   readonly secretsKey: string | undefined
   /** Networks that are not public, to which events may be sent and from which keys of issuers may come all the same. */
   readonly deliveryNetworks: readonly string[]
@@ -142,16 +153,42 @@ export const DEFAULTS: Readonly<Record<string, string | undefined>> = Object.fro
   }),
 )
 
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Whether this is production, which refuses to start carelessly. */
+export const isProduction = (env: Environment): boolean => given(env).NODE_ENV === 'production'
+
+/** One line for each variable that production needs and that is not set. */
+export function leftToChance(env: Environment): string[] {
+  const set = given(env)
+  return CHOSEN_IN_PRODUCTION.flatMap(([name, line]) => (set[name] === undefined ? [`${name} ${line}`] : []))
+}
+
+/**
+ * The configuration of a gateway that is to serve: as `loadConfig`, and in production nothing is left to chance.
+ *
+ * @throws {ConfigError} naming every variable that is wrong, or that is missing in production
+ */
+export function loadServingConfig(env: Environment): Config {
+  const config = loadConfig(env)
+  const missing = isProduction(env) ? leftToChance(env) : []
+  if (missing.length > 0) throw new ConfigError(missing)
+  return config
+}
+
+/** What is set; an empty variable is not. */
+const given = (env: Environment) =>
+  Object.fromEntries(
+    Object.keys(variables.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]),
+  )
+
 /**
  * Reads the configuration from environment variables; an empty one counts as not set, unknown ones are ignored.
  *
  * @throws {ConfigError} naming every variable that is wrong, without its value
  */
-export function loadConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(
-    Object.keys(variables.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]),
-  )
-  const parsed = variables.safeParse(given)
+export function loadConfig(env: Environment): Config {
+  const parsed = variables.safeParse(given(env))
   const wrong = new Map<string, string>()
   for (const issue of parsed.error?.issues ?? []) {
     const name = String(issue.path[0])

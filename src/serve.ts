@@ -2,7 +2,7 @@ import { bootstrap } from './administration/bootstrap.ts'
 import { watchExpiry } from './administration/key-warnings.ts'
 import { hourly } from './administration/watch.ts'
 import { createApp } from './app.ts'
-import { loadConfig } from './config.ts'
+import { loadServingConfig } from './config.ts'
 import { ControlPlane } from './context/control-plane.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
@@ -18,13 +18,14 @@ import { startGateway, stopOnSignals } from './start.ts'
  * @throws {ConfigError | CannotOpen | CannotListen} with words for the operator
  */
 export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void, json?: boolean): Promise<void> {
-  const config = loadConfig(env)
-  const logger = createLogger(config.logLevel)
+  const given = loadServingConfig(env)
+  const logger = createLogger(given.logLevel)
   const gateway = await startGateway({
-    config,
+    config: given,
     logger,
     bootstrap,
     createApp: (deps) => {
+      const { config } = deps
       const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
       const failed = (error: unknown) => logError(logger, error)
       const watches = [

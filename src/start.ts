@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import type { Bootstrap } from './administration/bootstrap.ts'
+import { instanceKey } from './administration/instance-key.ts'
 import { banner, bannerJson } from './banner.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config.ts'
@@ -47,9 +48,11 @@ export interface Gateway {
  * @throws {CannotOpen | CannotListen} with one line for the operator
  */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
-  const { config, logger, out } = parts
-  const database = await openDatabase(config, parts.onLost)
+  const { logger, out } = parts
+  const database = await openDatabase(parts.config, parts.onLost)
   try {
+    const secretsKey = await instanceKey(database, parts.config, (line) => logger.warn(line))
+    const config = { ...parts.config, secretsKey }
     const made = await parts.bootstrap(database, config)
     const app = parts.createApp({ database, config, logger })
     const server = await listen(app.fetch, config)

@@ -23,6 +23,10 @@ export interface StoredSigningKey {
   readonly createdAt: Date
 }
 
+interface OpenedSigningKey extends StoredSigningKey {
+  readonly privateJwk: JWK
+}
+
 /** Where all instances keep their keys. */
 export interface SigningKeyStore {
   /** Newest first. */
@@ -105,42 +109,49 @@ export class Keyring {
 
   async #load(): Promise<Loaded> {
     const at = this.#now()
-    let keys = await this.#believed(at)
-    let signing = await this.#signingOf(keys, at)
-    const [newest] = keys
-    if (newest === undefined || signing === undefined || at - newest.createdAt.getTime() >= SIGNS_FOR_MS) {
-      await this.#store.insert(await this.#make((newest?.generation ?? 0) + 1, at))
-      keys = await this.#believed(at)
-      signing = await this.#signingOf(keys, at)
+    let believed = await this.#believed(at)
+    const [newest] = believed.keys
+    if (newest === undefined || at - newest.createdAt.getTime() >= SIGNS_FOR_MS) {
+      await this.#store.insert(await this.#make(believed.generation + 1, at))
+      believed = await this.#believed(at)
     }
+    const { keys } = believed
+    const signing = signingOf(keys, at)
     if (signing === undefined) throw new Error('no key that signs access tokens can be opened with SECRETS_KEY')
     const verifying = await Promise.all(
       keys.map(async ({ kid, publicJwk }) => [kid, await importKey(publicJwk)] as const),
     )
-    this.#loaded = { at, signing, verifying: new Map(verifying), jwks: keys.map(({ publicJwk }) => publicJwk) }
+    this.#loaded = {
+      ...{ at, verifying: new Map(verifying), jwks: keys.map(({ publicJwk }) => publicJwk) },
+      signing: { kid: signing.kid, key: await importKey(signing.privateJwk) },
+    }
     return this.#loaded
   }
 
-  /** All keys but those whose successor has been signing for longer than what they signed can live. */
-  async #believed(now: number): Promise<readonly StoredSigningKey[]> {
-    const keys = await this.#store.list()
+  /**
+   * All keys that open here, but those whose successor has been signing for longer than what they signed can live. A key that
+   * does not open was made by somebody who has not our secret, or had another. And the last generation of all.
+   */
+  async #believed(now: number): Promise<{ readonly keys: readonly OpenedSigningKey[]; readonly generation: number }> {
+    const stored = await this.#store.list()
+    const generation = stored[0]?.generation ?? 0
+    const opened = await Promise.all(stored.map((key) => this.#open(key)))
+    const keys = opened.filter((key) => key !== undefined)
     const over = now - PUBLISHED_AHEAD_MS - SIGNED_FOR_MS - MARGIN_MS
     const successor = keys.findIndex(({ createdAt }) => createdAt.getTime() <= over)
     const oldest = keys[successor]
-    if (oldest === undefined || successor === keys.length - 1) return keys
+    if (oldest === undefined || successor === keys.length - 1) return { keys, generation }
     await this.#store.deleteBefore(oldest.generation)
-    return keys.slice(0, successor + 1)
+    return { keys: keys.slice(0, successor + 1), generation }
   }
 
-  /** The newest that was published for long enough, or where there is none, the oldest. */
-  async #signingOf(keys: readonly StoredSigningKey[], now: number): Promise<SigningKey | undefined> {
-    const published = keys.filter(({ createdAt }) => now - createdAt.getTime() >= PUBLISHED_AHEAD_MS)
-    const ahead = keys.filter((key) => !published.includes(key)).reverse()
-    for (const { kid, sealed } of [...published, ...ahead]) {
-      const opened = await this.#box.open(sealed, ownerOf(kid))
-      if (opened !== undefined) return { kid, key: await importKey(JSON.parse(opened) as JWK) }
-    }
-    return undefined
+  /** The public half is taken from what was sealed: what stands beside it, whoever writes to the database may have changed. */
+  async #open(key: StoredSigningKey): Promise<OpenedSigningKey | undefined> {
+    const text = await this.#box.open(key.sealed, ownerOf(key.kid))
+    if (text === undefined) return undefined
+    const privateJwk = JSON.parse(text) as JWK
+    const { d: _, ...publicPart } = privateJwk
+    return { ...key, privateJwk, publicJwk: published(publicPart, key.kid) }
   }
 
   async #make(generation: number, now: number): Promise<StoredSigningKey> {
@@ -148,12 +159,24 @@ export class Keyring {
     const publicPart = await exportJWK(publicKey)
     const kid = await calculateJwkThumbprint(publicPart)
     const sealed = await this.#box.seal(JSON.stringify(await exportJWK(privateKey)), ownerOf(kid))
-    const publicJwk = { ...publicPart, kid, alg: SIGNING_ALGORITHM, use: 'sig' }
-    return { generation, kid, publicJwk, sealed, createdAt: new Date(now) }
+    return { generation, kid, publicJwk: published(publicPart, kid), sealed, createdAt: new Date(now) }
   }
 }
 
-const ownerOf = (kid: string): string => `signing-key ${kid}`
+/** The newest that was published for long enough, or where there is none, the oldest. */
+function signingOf(keys: readonly OpenedSigningKey[], now: number): OpenedSigningKey | undefined {
+  return keys.find(({ createdAt }) => now - createdAt.getTime() >= PUBLISHED_AHEAD_MS) ?? keys.at(-1)
+}
+
+const published = (publicPart: JWK, kid: string): PublicJwk => ({
+  ...publicPart,
+  kid,
+  alg: SIGNING_ALGORITHM,
+  use: 'sig',
+})
+
+/** For whom the private half of a key is sealed. */
+export const ownerOf = (kid: string): string => `signing-key ${kid}`
 
 async function importKey(jwk: JWK): Promise<CryptoKey> {
   const key = await importJWK(jwk, SIGNING_ALGORITHM)

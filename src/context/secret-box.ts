@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, hkdfSync } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 
 /** Keeps secrets that are needed again, unlike those of API keys, from whoever reads the store or a copy of it. */
@@ -10,6 +10,10 @@ export interface SecretBox {
   /** Undefined for what was sealed under another key or for another owner. */
   open(sealed: string, owner: string): Promise<string | undefined>
 }
+
+/** Another key made from the instance's own, for what `label` says: neither shows the other (RFC 5869). */
+export const derivedKey = (key: string, label: string): string =>
+  Buffer.from(hkdfSync('sha256', key, '', `rollcall ${label}`, 32)).toString('base64url')
 
 /** @param key gives what all processes of the instance share; asked for when it is first needed */
 export function secretBox(key: () => Promise<string>): SecretBox {

@@ -1,10 +1,10 @@
-import { desc, lt } from 'drizzle-orm'
+import { desc, eq, lt } from 'drizzle-orm'
 import type { PublicJwk, SigningKeyStore } from '../context/keyring.ts'
 import type { Database } from '../db/database.ts'
 import { signingKeys } from '../db/schema.ts'
 
 /** The keys that sign access tokens, for `Keyring`; a few rows, which all instances share. */
-export function signingKeyStore({ orm }: Database): SigningKeyStore {
+export function signingKeyStore({ orm }: Database): SigningKeyStore & { delete(kid: string): Promise<void> } {
   return {
     async list() {
       const rows = await orm.select().from(signingKeys).orderBy(desc(signingKeys.generation))
@@ -15,6 +15,9 @@ export function signingKeyStore({ orm }: Database): SigningKeyStore {
     },
     async deleteBefore(generation) {
       await orm.delete(signingKeys).where(lt(signingKeys.generation, generation))
+    },
+    async delete(kid) {
+      await orm.delete(signingKeys).where(eq(signingKeys.kid, kid))
     },
   }
 }

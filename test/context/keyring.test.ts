@@ -86,9 +86,23 @@ test('SEC-07 what is stored shows no private key, and opens for its own key id a
   expect(await box('another secret').open(kept?.sealed ?? '', `signing-key ${kept?.kid}`)).toBeUndefined()
 })
 
-test('under another SECRETS_KEY a new key signs at once, and what the old one has signed stays good', async () => {
+test('SEC-08 under another SECRETS_KEY a new key signs at once, and what the old one signs is believed no longer', async () => {
   const { kid: first } = await instance('before').signing()
   const after = instance('after')
   expect((await after.signing()).kid).not.toBe(first)
-  expect(await after.verifying(first)).toBeDefined()
+  expect(await after.verifying(first)).toBeUndefined()
+  expect(await published(after)).not.toContain(first)
+})
+
+test('SEC-08 public keys that somebody has written into the store are not believed', async () => {
+  const { keys: before } = await instance().jwks()
+  const elsewhere = signingKeysInMemory()
+  await new Keyring(elsewhere, box('of another instance'), () => now).signing()
+  const [ours, theirs] = [store.kept[0], elsewhere.kept[0]]
+  if (ours === undefined || theirs === undefined) throw new Error('there is no key')
+  await store.insert({ ...theirs, generation: 2 })
+  await store.insert({ ...ours, generation: 3, publicJwk: theirs.publicJwk })
+  const { keys } = await instance().jwks()
+  expect(keys.map(({ x }) => x)).toEqual([before[0]?.x, before[0]?.x])
+  expect(await instance().verifying(theirs.kid)).toBeUndefined()
 })

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { type AddressInfo, createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 
 /** A process of our own, and what it has said so far. */
@@ -60,4 +61,22 @@ export function runNode(name: string, args: readonly string[], env: NodeJS.Proce
       }
     },
   }
+}
+
+/** Runs the gateway as `npm start` does, from its sources and on a free port; gives the address at which it answers. */
+export async function runMain(env: NodeJS.ProcessEnv): Promise<{ readonly gateway: Child; readonly origin: string }> {
+  const port = await freePort()
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+  const gateway = runNode('gateway', ['--import', 'tsx', main], { NODE_ENV: '', PORT: String(port), ...env })
+  await gateway.says('Create a user:')
+  return { gateway, origin: `http://127.0.0.1:${port}` }
+}
+
+/** A port that nobody has at this moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
 }

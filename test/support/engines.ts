@@ -51,7 +51,7 @@ export async function freshPostgresUrl(): Promise<string> {
 
 /** Environment variables for a store of one's own that no process has open, and what removes it. */
 export async function ownStore(): Promise<{ readonly env: Record<string, string>; remove(): void }> {
-  if (engineName() === 'postgres') return { env: { DATABASE_URL: await freshPostgresUrl() }, remove: () => {} }
+  const url: Record<string, string> = engineName() === 'postgres' ? { DATABASE_URL: await freshPostgresUrl() } : {}
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-store-'))
-  return { env: { DATA_DIR: folder }, remove: () => rmSync(folder, { recursive: true, force: true }) }
+  return { env: { ...url, DATA_DIR: folder }, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
