@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Measured } from './programs/closed-loop.ts'
 import type { Window } from './programs/load.ts'
@@ -31,7 +33,14 @@ export const PROFILER = new URL('programs/profiler.mjs', import.meta.url).href
 
 /** Starts the gateway, on PostgreSQL where `env` has DATABASE_URL, and waits for its first answer. */
 export const startGateway = (env: Readonly<Record<string, string>>, main = GATEWAY): Promise<Server> =>
-  startServer('gateway', [main], { PORT: '0', ...env })
+  startServer('gateway', [main], { PORT: '0', DATA_DIR: ownFolder(), ...env })
+
+/** Where a gateway on PostgreSQL puts the keys of its first start; it goes with the run. */
+const ownFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'rollcall-bench-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
 
 /** Starts the bare server beside it. */
 export const startCeiling = (databaseUrl: string): Promise<Server> =>

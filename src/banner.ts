@@ -8,17 +8,20 @@ export interface BannerFacts {
   readonly project: string
   readonly environment: string
   readonly tenant: string
-  /** Keys made just now; undefined when there were some already, or the configuration gives one. */
+  /** Keys made just now, where a terminal shows them; undefined when there were some already, or the configuration gives one. */
   readonly apiKey: string | undefined
   readonly adminKey: string | undefined
-  /** When those expire. */
-  readonly keysExpireAt: Date
+  /** When those expire; undefined where none were made just now. */
+  readonly keysExpireAt: Date | undefined
+  /** The file that has the keys of the first start; undefined when it was deleted, or they are shown here. */
+  readonly keysFile: string | undefined
   readonly adminKeyConfigured: boolean
   readonly databaseUrl: string | undefined
   readonly dataDir: string
 }
 
 const SHOWN_BEFORE = 'shown once, at the first start'
+const IN_THE_FILE = 'in the keys file: read it, then delete it'
 
 /**
  * The lines printed after the start: `label  value` each, then a command that creates a user when it is pasted.
@@ -26,10 +29,12 @@ const SHOWN_BEFORE = 'shown once, at the first start'
  */
 export function banner(facts: BannerFacts, { colour }: { readonly colour: boolean }): string {
   const bases = baseUrls(facts)
+  const elsewhere = facts.keysFile === undefined ? SHOWN_BEFORE : IN_THE_FILE
   const rows: readonly (readonly [label: string, value: string])[] = [
     ...bases.map((url) => ['SCIM base URL', url] as const),
-    ['API key', facts.apiKey ?? SHOWN_BEFORE],
-    ['Admin key', facts.adminKey ?? (facts.adminKeyConfigured ? 'the one in ADMIN_KEY' : SHOWN_BEFORE)],
+    ['API key', facts.apiKey ?? elsewhere],
+    ['Admin key', facts.adminKey ?? (facts.adminKeyConfigured ? 'the one in ADMIN_KEY' : elsewhere)],
+    ...(facts.keysFile === undefined ? [] : [['Keys file', facts.keysFile] as const]),
     ...expiryRows(facts),
     ['Console', `${facts.origin}/console, by the admin key`],
     ...storeRows(facts),
@@ -51,12 +56,11 @@ export function banner(facts: BannerFacts, { colour }: { readonly colour: boolea
   ].join('\n')
 }
 
-/** The same for programs, as one JSON document; a key that was not made just now is null. */
+/** The same for programs, as one JSON document; a key that was not made just now, or is in `keysFile`, is null. */
 export function bannerJson(facts: BannerFacts): string {
-  const { origin, apiKey = null, adminKey = null, databaseUrl, dataDir } = facts
-  const keysExpireAt = apiKey === null && adminKey === null ? null : facts.keysExpireAt
+  const { origin, apiKey = null, adminKey = null, keysExpireAt = null, keysFile = null, databaseUrl, dataDir } = facts
   const store = databaseUrl === undefined ? dataDir : describeUrl(databaseUrl)
-  const told = { origin, scimBaseUrls: baseUrls(facts), apiKey, adminKey, keysExpireAt, store }
+  const told = { origin, scimBaseUrls: baseUrls(facts), apiKey, adminKey, keysExpireAt, keysFile, store }
   return `${JSON.stringify(told, null, 2)}\n`
 }
 
@@ -65,8 +69,8 @@ function baseUrls({ origin, project, environment, tenant }: BannerFacts): readon
   return [base, `${base}/v2`, `${base}/v2/${tenant}`]
 }
 
-function expiryRows({ apiKey, adminKey, keysExpireAt }: BannerFacts): readonly (readonly [string, string])[] {
-  if (apiKey === undefined && adminKey === undefined) return []
+function expiryRows({ keysExpireAt }: BannerFacts): readonly (readonly [string, string])[] {
+  if (keysExpireAt === undefined) return []
   return [['Good until', `${keysExpireAt.toISOString().slice(0, 10)}; rotate them before (rollcall key rotate)`]]
 }
 

@@ -1,5 +1,5 @@
 import closeWithGrace from 'close-with-grace'
-import type { Bootstrap } from './administration/bootstrap.ts'
+import type { Bootstrap, FirstKeys } from './administration/bootstrap.ts'
 import { instanceKey } from './administration/instance-key.ts'
 import { banner, bannerJson } from './banner.ts'
 import type { Config } from './config.ts'
@@ -7,6 +7,8 @@ import { ConfigError } from './config.ts'
 import type { Database } from './db/database.ts'
 import { CannotOpen } from './db/errors.ts'
 import { openDatabase } from './db/open.ts'
+import { keysFile } from './first-keys.ts'
+import { whileStarting } from './http/starting.ts'
 import { CannotListen, type Fetch, listen } from './listen.ts'
 import type { Logger } from './observability/logger.ts'
 
@@ -27,9 +29,13 @@ export interface RunningApp {
 export interface GatewayParts {
   readonly config: Config
   readonly logger: Logger
-  readonly bootstrap: (database: Database, config: Config) => Promise<Bootstrap>
+  readonly bootstrap: (
+    database: Database,
+    config: Config,
+    keep: (keys: FirstKeys) => Promise<void>,
+  ) => Promise<Bootstrap>
   readonly createApp: (deps: { database: Database; config: Config; logger: Logger }) => RunningApp
-  /** Where the banner goes, which `json` puts into JSON. */
+  /** Where the banner goes, which `json` puts into JSON; only a terminal is shown keys. */
   readonly out: { write(text: string): unknown; readonly isTTY?: boolean }
   readonly json?: boolean | undefined
   /** Called when the embedded database is lost for good; the process had better end. */
@@ -43,22 +49,37 @@ export interface Gateway {
 }
 
 /**
- * Starts a gateway: database, tables, first keys, app, port, in this order; whatever fails closes what was opened.
+ * Starts a gateway: port, database, tables, the instance's key, first keys, app, in this order; whatever fails closes what was
+ * opened. Until all of it is there, requests are answered 503. The keys of a first start are in a file before they are good for
+ * anything; it is deleted where a terminal shows them.
  *
  * @throws {CannotOpen | CannotListen} with one line for the operator
  */
 export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const { logger, out } = parts
-  const database = await openDatabase(parts.config, parts.onLost)
+  let answer: Fetch = whileStarting
+  const server = await listen((request, env) => answer(request, env), parts.config)
+  let database: Database | undefined
   try {
+    database = await openDatabase(parts.config, parts.onLost)
+    const opened = database
     const secretsKey = await instanceKey(database, parts.config, (line) => logger.warn(line))
     const config = { ...parts.config, secretsKey }
-    const made = await parts.bootstrap(database, config)
+    const keys = keysFile(config)
+    const { apiKey, adminKey, keysExpireAt, ...place } = await keys.kept((keep) =>
+      parts.bootstrap(opened, config, keep),
+    )
     const app = parts.createApp({ database, config, logger })
-    const server = await listen(app.fetch, config)
-    const origin = config.publicUrl ?? `http://localhost:${server.port}`
-    const facts = { ...config, ...made, origin, adminKeyConfigured: config.adminKey !== undefined }
+    answer = app.fetch
+    const shown = out.isTTY === true ? { apiKey, adminKey } : { apiKey: undefined, adminKey: undefined }
+    const facts = {
+      ...{ ...config, ...place, ...shown, adminKeyConfigured: config.adminKey !== undefined },
+      origin: config.publicUrl ?? `http://localhost:${server.port}`,
+      keysExpireAt: apiKey === undefined && adminKey === undefined ? undefined : keysExpireAt,
+      keysFile: shown.apiKey === undefined && shown.adminKey === undefined ? await keys.path() : undefined,
+    }
     out.write(parts.json ? bannerJson(facts) : banner(facts, { colour: out.isTTY === true }))
+    if (facts.keysFile === undefined) await keys.delete()
     return {
       port: server.port,
       stop: async (graceMs = GRACE_MS) => {
@@ -67,12 +88,13 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         try {
           await app.stop?.()
         } finally {
-          await database.close()
+          await opened.close()
         }
       },
     }
   } catch (error) {
-    await database.close()
+    await server.stop(0)
+    await database?.close()
     throw error
   }
 }

@@ -27,22 +27,33 @@ export interface Bootstrap {
 const PROJECT = 'default'
 const ENVIRONMENT = 'dev'
 
+/** The keys of a first start, while they can still be read. */
+export type FirstKeys = Pick<Bootstrap, 'apiKey' | 'adminKey' | 'keysExpireAt'>
+
 /**
  * Makes a new instance usable: a project, an environment, a tenant, and keys. Safe to run on every start and on many
  * instances at once; what an operator has deleted since is not made again.
+ *
+ * @param keep is given the keys before they are good for anything, to have them where they can be found; where it fails, there
+ *   are none
  */
-export function bootstrap(database: Database, config: { readonly adminKey?: string | undefined }): Promise<Bootstrap> {
+export function bootstrap(
+  database: Database,
+  config: { readonly adminKey?: string | undefined },
+  keep: (keys: FirstKeys) => Promise<void> = async () => {},
+): Promise<Bootstrap> {
   // Nothing is remembered of the control plane yet.
   const administration = { database, changed: () => undefined, author: THE_GATEWAY }
   const expiresAt = endOfLife(undefined, CONFIGURED_ADMIN, new Date())
-  return change(administration, async (tx, record) => ({
-    project: PROJECT,
-    environment: ENVIRONMENT,
-    tenant: DEFAULT_TENANT,
-    apiKey: await firstPlace(tx, record, expiresAt),
-    adminKey: config.adminKey === undefined ? await adminKey(tx, record, expiresAt) : undefined,
-    keysExpireAt: expiresAt,
-  }))
+  return change(administration, async (tx, record) => {
+    const keys = {
+      apiKey: await firstPlace(tx, record, expiresAt),
+      adminKey: config.adminKey === undefined ? await adminKey(tx, record, expiresAt) : undefined,
+      keysExpireAt: expiresAt,
+    }
+    if (keys.apiKey !== undefined || keys.adminKey !== undefined) await keep(keys)
+    return { project: PROJECT, environment: ENVIRONMENT, tenant: DEFAULT_TENANT, ...keys }
+  })
 }
 
 async function firstPlace(tx: Database, record: Recorder, expiresAt: Date): Promise<string | undefined> {

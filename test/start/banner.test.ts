@@ -11,6 +11,7 @@ const first: BannerFacts = {
   apiKey: 'rck_api',
   adminKey: 'rck_admin',
   keysExpireAt: new Date('2027-11-25T10:00:00Z'),
+  keysFile: undefined,
   adminKeyConfigured: false,
   databaseUrl: undefined,
   dataDir: './data',
@@ -41,9 +42,10 @@ test('programs get the same as JSON, and the database password neither', () => {
     scimBaseUrls: rows(first)
       .slice(0, 3)
       .map(([, url]) => url),
-    keysExpireAt: '2027-11-25T10:00:00.000Z',
+    ...{ keysExpireAt: '2027-11-25T10:00:00.000Z', keysFile: null },
   })
-  const later = { ...first, apiKey: undefined, adminKey: undefined, databaseUrl: 'postgres://u:hush@db:5432/rollcall' }
+  const gone = { apiKey: undefined, adminKey: undefined, keysExpireAt: undefined }
+  const later = { ...first, ...gone, databaseUrl: 'postgres://u:hush@db:5432/rollcall' }
   expect(JSON.parse(bannerJson(later))).toMatchObject({ apiKey: null, adminKey: null, keysExpireAt: null })
   expect(bannerJson(later)).not.toContain('hush')
 })
@@ -53,6 +55,7 @@ test('a later start says that the keys were shown before, and never shows the da
     ...first,
     apiKey: undefined,
     adminKey: undefined,
+    keysExpireAt: undefined,
     databaseUrl: 'postgres://me:hush@db.example:5433/roll?x=y',
   }
   expect(rows(facts).slice(3)).toEqual([
@@ -63,6 +66,20 @@ test('a later start says that the keys were shown before, and never shows the da
   ])
   expect(rows({ ...facts, adminKeyConfigured: true })[4]).toEqual(['Admin key', 'the one in ADMIN_KEY'])
   expect(banner(facts, { colour: true })).not.toContain('hush')
+})
+
+test('where keys are in a file, its path stands in a row and a member of its own, and no key anywhere', () => {
+  const facts = { ...first, apiKey: undefined, adminKey: undefined, keysFile: '/data/rollcall-first-keys' }
+  expect(rows(facts).slice(3, 7)).toEqual([
+    ['API key', 'in the keys file: read it, then delete it'],
+    ['Admin key', 'in the keys file: read it, then delete it'],
+    ['Keys file', '/data/rollcall-first-keys'],
+    ['Good until', expect.stringContaining('2027-11-25')],
+  ])
+  expect(JSON.parse(bannerJson(facts))).toMatchObject({
+    ...{ apiKey: null, adminKey: null, keysFile: '/data/rollcall-first-keys' },
+    keysExpireAt: '2027-11-25T10:00:00.000Z',
+  })
 })
 
 test('colours are for terminals', () => {

@@ -49,8 +49,8 @@ export async function openChaos(): Promise<ChaosWorld> {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-chaos-'))
   const postgres = engineName() === 'postgres' ? await startPostgres({ fsync: true }) : undefined
   if (postgres) await migratePostgres({ databaseUrl: postgres.url })
-  const store = postgres ? { DATABASE_URL: postgres.url } : { DATA_DIR: join(folder, 'data') }
-  const env = { PORT: '0', HOST: '127.0.0.1', ADMIN_KEY: ADMIN, LOG_LEVEL: 'silent', DATABASE_URL: '', ...store }
+  const store = { DATABASE_URL: postgres?.url ?? '', DATA_DIR: join(folder, 'data') }
+  const env = { PORT: '0', HOST: '127.0.0.1', ADMIN_KEY: ADMIN, LOG_LEVEL: 'silent', ...store }
   const file = join(folder, 'taken')
 
   const startGateway = async () => {

@@ -13,7 +13,7 @@ try {
       project: 'p',
       environment: 'e',
       tenant: 't',
-      apiKey: 'key',
+      apiKey: undefined,
       adminKey: undefined,
       keysExpireAt: new Date(),
     }),

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto'
+import { lstat, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import type { FirstKeys } from './administration/bootstrap.ts'
+import { CannotOpen, isUnavailable } from './db/errors.ts'
+import { sync, writeSynced } from './db/files.ts'
+import { describeUrl } from './db/postgres.ts'
+
+const NAME = 'rollcall-first-keys'
+
+/**
+ * The file, for this account alone, that has the keys of a first start: in the data folder, and on PostgreSQL where there is
+ * none, in the working folder or that for temporary files. One that is there already is never written to.
+ */
+export function keysFile({ databaseUrl, dataDir }: { databaseUrl: string | undefined; dataDir: string }) {
+  const store = databaseUrl === undefined ? resolve(dataDir) : describeUrl(databaseUrl)
+  const folders = [dataDir, ...(databaseUrl === undefined ? [] : ['.', tmpdir()])].map((folder) => resolve(folder))
+  let written: string | undefined
+
+  async function write(keys: FirstKeys): Promise<void> {
+    // Whoever is called a second time had its first attempt undone.
+    await remove()
+    const { apiKey = null, adminKey = null, keysExpireAt } = keys
+    const text = `${JSON.stringify({ store, apiKey, adminKey, keysExpireAt }, null, 2)}\n`
+    const reasons: string[] = []
+    for (const folder of folders) {
+      try {
+        written = await writeBeside(folder, text)
+        return
+      } catch (error) {
+        reasons.push(error instanceof Error ? error.message : String(error))
+      }
+    }
+    throw new CannotOpen(`the keys of the first start cannot be written to a file: ${reasons.join('; ')}`)
+  }
+
+  async function remove(): Promise<void> {
+    if (written !== undefined) await rm(written, { force: true })
+    written = undefined
+  }
+
+  return {
+    /** Runs `work`, which has to write the keys before it makes them good; what it wrote goes where it was in vain. */
+    async kept<T>(work: (keep: (keys: FirstKeys) => Promise<void>) => Promise<T>): Promise<T> {
+      try {
+        return await work(write)
+      } catch (error) {
+        // Of a commit whose answer was lost nobody knows whether it was done.
+        if (!isUnavailable(error)) await remove()
+        throw error
+      }
+    },
+
+    /** Where the keys are: as written just now, or by a first start before; undefined when they were taken away. */
+    async path(): Promise<string | undefined> {
+      if (written !== undefined) return written
+      for (const path of (await Promise.all(folders.map(filesIn))).flat()) {
+        // Other instances may have theirs in the same folder, and other accounts whatever they like.
+        if ((await isOurs(path)) && (await readFile(path, 'utf8')).includes(`"store": ${JSON.stringify(store)}`))
+          return path
+      }
+      return undefined
+    },
+
+    /** Deletes what was written just now. */
+    delete: remove,
+  }
+}
+
+async function writeBeside(folder: string, text: string): Promise<string> {
+  const path = join(folder, NAME)
+  const write = async (at: string) => {
+    await writeSynced(at, text)
+    await sync(folder)
+    return at
+  }
+  return write(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+    return write(`${path}-${randomBytes(4).toString('hex')}`)
+  })
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => [])
+  return names.filter((name) => name.startsWith(NAME)).map((name) => join(folder, name))
+}
+
+async function isOurs(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined)
+  return found?.isFile() === true && (process.getuid === undefined || found.uid === process.getuid())
+}
