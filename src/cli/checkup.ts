@@ -4,11 +4,16 @@ import { type Config, ConfigError, loadConfig } from '../config.ts'
 import { CannotOpen } from '../db/errors.ts'
 import { type Inspection, inspectDatabase } from '../db/inspect.ts'
 import { openAsItIs } from '../db/open.ts'
+import { careOf, storedCare } from './care.ts'
 import { reach } from './reach.ts'
 
 /** What one check found; `mend` says what to do about what is `wrong`. */
 export interface Finding {
-  readonly check: 'config' | 'database' | 'migrations' | 'clock' | 'reachability' | 'admin key'
+  readonly check:
+    | ('config' | 'production' | 'address' | 'cookies' | 'first keys' | 'files')
+    | ('database' | 'migrations' | 'clock' | 'secrets key')
+    | ('key age' | 'old secrets' | 'unused keys' | 'webhooks' | 'webhook keys')
+    | ('reachability' | 'admin key')
   readonly state: 'ok' | 'wrong' | 'skipped'
   readonly found: string
   readonly mend?: string
@@ -25,15 +30,19 @@ export interface Patient {
 const MOST_DRIFT_MS = 2_000
 const OLDEST_POSTGRES = 15
 
-/** Looks at configuration, database, migrations, clock and the running gateway; changes nothing on PostgreSQL. */
+/**
+ * Looks at configuration, files, database, migrations, clock, keys, webhooks and the running gateway; changes nothing on
+ * PostgreSQL.
+ */
 export async function checkUp({ env, url, key }: Patient): Promise<Finding[]> {
   const { config, findings } = configuration(env)
   const reached = await reach({ url: url ?? config?.publicUrl ?? localUrl(config), key })
   const expected = url !== undefined || config?.publicUrl !== undefined
   const answers = reached.some(({ check, state }) => check === 'reachability' && state === 'ok')
+  const care = config === undefined ? [] : await careOf(config, env)
   const stored = config === undefined ? [] : await database(config, answers)
   const beside = reached.map((finding) => (answers || expected ? finding : notStarted(finding)))
-  return [...findings, ...stored, ...beside]
+  return [...findings, ...care, ...stored, ...beside]
 }
 
 const localUrl = (config: Config | undefined) => `http://127.0.0.1:${config?.port || 8080}`
@@ -61,7 +70,10 @@ async function database(config: Config, gatewayAnswers: boolean): Promise<Findin
   try {
     const opened = await openAsItIs(config)
     try {
-      return inspected(await inspectDatabase(opened), databaseUrl !== undefined)
+      const seen = await inspectDatabase(opened)
+      const findings = inspected(seen, databaseUrl !== undefined)
+      // Tables of another version are not asked for what this one keeps in them.
+      return seen.missing > 0 || seen.newer ? findings : [...findings, ...(await storedCare(opened, config))]
     } finally {
       await opened.close()
     }

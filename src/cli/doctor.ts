@@ -8,7 +8,9 @@ import { type Io, print } from './io.ts'
 export function doctorCommand(program: Command, io: Io): void {
   program
     .command('doctor')
-    .description('check configuration, database, migrations, clock and the running gateway, and say how to mend each')
+    .description(
+      'check configuration, files, database, clock, keys, webhooks and the running gateway, and say how to mend each',
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
       const key = options.adminKey ?? io.env.ROLLCALL_ADMIN_KEY

@@ -2,10 +2,19 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createApiKey, revokeApiKey } from '../../src/administration/api-keys.ts'
+import { createEnvironment } from '../../src/administration/environments.ts'
+import { rotateApiKey } from '../../src/administration/key-rotation.ts'
+import { createProject } from '../../src/administration/projects.ts'
+import { createWebhook } from '../../src/administration/webhooks.ts'
 import type { Finding } from '../../src/cli/checkup.ts'
 import { EXIT } from '../../src/cli/failure.ts'
 import { loadConfig } from '../../src/config.ts'
+import { CONFIGURED_ADMIN } from '../../src/context/principal.ts'
+import { secretBox } from '../../src/context/secret-box.ts'
 import { openDatabase } from '../../src/db/open.ts'
+import { sealUnder } from '../../src/repositories/instance-secrets.ts'
+import { administrationOn } from '../support/administration.ts'
 import { rollcall } from '../support/cli.ts'
 import { engineName, ownStore } from '../support/engines.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
@@ -29,22 +38,27 @@ async function examine(env: Record<string, string>) {
     expect(mend === undefined, 'what is wrong, and only that, can be mended').toBe(state !== 'wrong')
   return { exitCode, err, states: findings.map(({ check, state }) => `${check}: ${state}`), findings }
 }
-const healthy = ['database: ok', 'migrations: ok', 'clock: ok']
+const SECRETS_KEY = 'a-key-of-more-than-thirty-two-letters'
+const configured = ['config: ok', 'production: skipped', 'address: ok', 'cookies: ok']
+const healthy = [
+  ...['database: ok', 'migrations: ok', 'clock: ok', 'secrets key: ok'],
+  ...['key age: ok', 'old secrets: ok', 'unused keys: ok', 'webhooks: ok', 'webhook keys: ok'],
+]
 const found = (findings: readonly Finding[], check: string) => findings.find((finding) => finding.check === check)
 
 test('a store, and a gateway that nobody said is running', async () => {
   const opened = await openDatabase(loadConfig(store.env), () => {})
   await opened.close()
-  const { exitCode, states, err } = await examine(store.env)
+  const { exitCode, states, err } = await examine({ ...store.env, SECRETS_KEY })
   expect({ exitCode, states, err }).toEqual({
     exitCode: EXIT.done,
-    states: ['config: ok', ...healthy, 'reachability: skipped'],
+    states: [...configured, ...(engineName() === 'pglite' ? ['files: ok'] : []), ...healthy, 'reachability: skipped'],
     err: '',
   })
 })
 
 test('a running gateway and its key', async () => {
-  const env = { ...store.env, ROLLCALL_URL: gateway.origin }
+  const env = { ...store.env, SECRETS_KEY, ROLLCALL_URL: gateway.origin }
   const good = await examine({ ...env, ROLLCALL_ADMIN_KEY: gateway.adminKey })
   expect([good.exitCode, good.states.slice(-2)]).toEqual([EXIT.done, ['reachability: ok', 'admin key: ok']])
   const environments = await gateway.mintKey({ permissions: ['admin'] })
@@ -55,6 +69,69 @@ test('a running gateway and its key', async () => {
     'The API key lacks the permission "admin".',
   ])
   expect((await examine(env)).states.at(-1)).toBe('admin key: skipped')
+})
+
+test('keys and webhooks that somebody should see to are named, and so is a key that does not open the secrets', async () => {
+  const own = await ownStore()
+  const database = await openDatabase(loadConfig(own.env), () => {})
+  const administration = administrationOn(database)
+  const keyOf = async (name: string) =>
+    (await createApiKey(administration, { kind: 'instance' }, { name }, CONFIGURED_ADMIN)).id
+  const [soon, rotated, unused, gone] = [
+    await keyOf('soon'),
+    await keyOf('rotated'),
+    await keyOf('unused'),
+    await keyOf('gone'),
+  ]
+  await rotateApiKey(
+    administration,
+    { kind: 'instance' },
+    rotated,
+    { untilNewIsUsed: true },
+    CONFIGURED_ADMIN,
+    new Date(),
+  )
+  const days = (text: string, id: string) => database.run(text, [id])
+  await days(`update api_key_secrets set expires_at = now() + interval '9 days' where key_id = $1::text`, soon)
+  await days(`update api_key_secrets set created_at = created_at - interval '8 days' where key_id = $1::text`, rotated)
+  await days(`update api_keys set created_at = created_at - interval '91 days' where id = $1::text`, unused)
+
+  const project = await createProject(administration, { key: 'p' })
+  const environment = await createEnvironment(administration, project.id, { key: 'e' })
+  const place = { kind: 'environment', projectId: project.id, environmentId: environment.id } as const
+  const box = secretBox(async () => SECRETS_KEY)
+  const hook = { url: 'https://hooks.example.com/', description: '', events: ['*'], snapshot: false }
+  const byGone = { ...administration, author: { ...administration.author, actor: gone } }
+  const made = await createWebhook(byGone, { box, networks: [], endpointsPerPlace: 20 }, place, hook)
+  await revokeApiKey(administration, { kind: 'instance' }, gone, new Date())
+  await days('update webhook_endpoints set enabled = false where id = $1::uuid', made.id)
+  await sealUnder(database, SECRETS_KEY)
+  await database.close()
+
+  const { exitCode, findings } = await examine({
+    ...own.env,
+    SECRETS_KEY: 'another-key-of-more-than-thirty-two-letters',
+  })
+  expect(exitCode).toBe(EXIT.unwell)
+  const wrong = findings.filter(({ state }) => state === 'wrong')
+  expect(wrong.map(({ check, found }) => [check, found.match(/[\w-]+$/)?.[0]])).toEqual([
+    ['secrets key', 'SECRETS_KEY'],
+    ['key age', soon],
+    ['old secrets', rotated],
+    ['unused keys', unused],
+    ['webhooks', made.id],
+    ['webhook keys', made.id],
+  ])
+  own.remove()
+})
+
+test('PostgreSQL without a key of its own is a finding, with what makes one', async ({ skip }) => {
+  if (engineName() !== 'postgres') return skip()
+  const { exitCode, findings } = await examine(store.env)
+  expect([exitCode, found(findings, 'secrets key')?.mend]).toEqual([
+    EXIT.unwell,
+    expect.stringContaining('openssl rand -base64 32'),
+  ])
 })
 
 test('wrong variables are a finding each', async () => {
