@@ -10,6 +10,7 @@ RUN npm run build && npm prune --omit=dev --ignore-scripts
 
 FROM node:22-slim
 WORKDIR /app
+# In production PUBLIC_URL, SECRETS_KEY and TRUST_PROXY have to be given, or the start is refused.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
 RUN mkdir -m 0700 /data && chown node:node /data
 COPY --from=build /app/package.json ./

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { ConfigError, DEFAULTS, loadConfig } from '../src/config.ts'
+import { ConfigError, DEFAULTS, loadConfig, loadServingConfig } from '../src/config.ts'
 
-function linesFor(env: Record<string, string>): readonly string[] {
+function linesFor(env: Record<string, string>, load = loadConfig): readonly string[] {
   try {
-    loadConfig(env)
+    load(env)
   } catch (error) {
     if (error instanceof ConfigError) return error.lines
     throw error
@@ -145,6 +145,32 @@ test('every wrong variable has its line, and no line shows a value', () => {
   const lines = linesFor({ ADMIN_KEY: 'hush', DATABASE_URL: 'hush', PORT: 'hush', LOG_LEVEL: 'hush' })
   expect(lines.map((line) => line.split(' ')[0]).sort()).toEqual(['ADMIN_KEY', 'DATABASE_URL', 'LOG_LEVEL', 'PORT'])
   expect(lines.join('\n')).not.toContain('hush')
+})
+
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  PUBLIC_URL: 'https://scim.example.com',
+  SECRETS_KEY: 'x'.repeat(32),
+  TRUST_PROXY: DEFAULTS.TRUST_PROXY ?? '',
+}
+
+test('production starts with what it asks for, and a laptop with nothing', () => {
+  expect(linesFor(PRODUCTION, loadServingConfig)).toEqual([])
+  expect(linesFor({}, loadServingConfig)).toEqual([])
+  expect(linesFor({ NODE_ENV: 'development' }, loadServingConfig)).toEqual([])
+})
+
+test.each([
+  ['PUBLIC_URL', /^PUBLIC_URL is not set; set it to the URL that clients use, such as https:/],
+  ['SECRETS_KEY', /^SECRETS_KEY is not set; make one: openssl rand -base64 32$/],
+  ['TRUST_PROXY', /^TRUST_PROXY is not set; say /],
+])('production without %s is refused in one line that says how to mend it', (name, line) => {
+  expect(linesFor({ ...PRODUCTION, [name]: ' ' }, loadServingConfig)).toEqual([expect.stringMatching(line)])
+})
+
+test('production that leaves everything to chance has a line for each, and its commands need none of it', () => {
+  expect(linesFor({ NODE_ENV: 'production' }, loadServingConfig)).toHaveLength(3)
+  expect(linesFor({ NODE_ENV: 'production' })).toEqual([])
 })
 
 test('.env.example names every variable with its default, and no other', () => {

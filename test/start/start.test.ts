@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Child, runProgram } from '../support/children.ts'
+import { type Child, MAIN, runNode, runProgram } from '../support/children.ts'
 
 let parent: string
 beforeAll(() => {
@@ -111,6 +111,14 @@ test('a database that does not answer is one line', async () => {
     start({ DATABASE_URL: 'postgres://someone:hush@127.0.0.1:1/there' }),
     /^rollcall: PostgreSQL at 127\.0\.0\.1:1\/there cannot be used: (?!.*hush).*ECONNREFUSED.*\n$/,
   )
+})
+
+test('production that leaves things to chance is a line each', async () => {
+  const bare = runNode('gateway', ['--import', 'tsx', MAIN], {
+    NODE_ENV: 'production',
+    PUBLIC_URL: 'https://a.example',
+  })
+  await refuses(bare, /^rollcall: SECRETS_KEY is not set; make one: .*\nrollcall: TRUST_PROXY is not set; .*\n$/)
 })
 
 test('wrong variables are a line each', async () => {

@@ -63,11 +63,13 @@ export function runNode(name: string, args: readonly string[], env: NodeJS.Proce
   }
 }
 
+/** The gateway's program, from its sources. */
+export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
 /** Runs the gateway as `npm start` does, from its sources and on a free port; gives the address at which it answers. */
 export async function runMain(env: NodeJS.ProcessEnv): Promise<{ readonly gateway: Child; readonly origin: string }> {
   const port = await freePort()
-  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-  const gateway = runNode('gateway', ['--import', 'tsx', main], { NODE_ENV: '', PORT: String(port), ...env })
+  const gateway = runNode('gateway', ['--import', 'tsx', MAIN], { NODE_ENV: '', PORT: String(port), ...env })
   await gateway.says('Create a user:')
   return { gateway, origin: `http://127.0.0.1:${port}` }
 }
