@@ -96,7 +96,10 @@ const variables = z.object({
 const CHOSEN_IN_PRODUCTION: readonly (readonly [name: keyof typeof variables.shape, line: string])[] = [
   ['PUBLIC_URL', 'is not set; set it to the URL that clients use, such as https://scim.example.com'],
   ['SECRETS_KEY', 'is not set; make one: openssl rand -base64 32'],
-  ['TRUST_PROXY', "is not set; say whose word on the client's address counts, by .env.example"],
+  [
+    'TRUST_PROXY',
+    'is not set; set it to none, a header such as Fly-Client-IP, the number of proxies in front, or their networks',
+  ],
 ]
 
 /** How this instance runs. Sizes in bytes, times as named. */

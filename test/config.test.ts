@@ -151,7 +151,7 @@ const PRODUCTION = {
   NODE_ENV: 'production',
   PUBLIC_URL: 'https://scim.example.com',
   SECRETS_KEY: 'x'.repeat(32),
-  TRUST_PROXY: DEFAULTS.TRUST_PROXY ?? '',
+  TRUST_PROXY: 'none',
 }
 
 test('production starts with what it asks for, and a laptop with nothing', () => {
@@ -163,7 +163,7 @@ test('production starts with what it asks for, and a laptop with nothing', () =>
 test.each([
   ['PUBLIC_URL', /^PUBLIC_URL is not set; set it to the URL that clients use, such as https:/],
   ['SECRETS_KEY', /^SECRETS_KEY is not set; make one: openssl rand -base64 32$/],
-  ['TRUST_PROXY', /^TRUST_PROXY is not set; say /],
+  ['TRUST_PROXY', /^TRUST_PROXY is not set; set it to none, a header /],
 ])('production without %s is refused in one line that says how to mend it', (name, line) => {
   expect(linesFor({ ...PRODUCTION, [name]: ' ' }, loadServingConfig)).toEqual([expect.stringMatching(line)])
 })
