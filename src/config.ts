@@ -104,6 +104,8 @@ const CHOSEN_IN_PRODUCTION: readonly (readonly [name: keyof typeof variables.sha
 
 /** How this instance runs. Sizes in bytes, times as named. */
 export interface Config {
+  /** Whether this is production (`NODE_ENV`), which leaves nothing to chance. */
+  readonly production: boolean
   /** Address to listen on. */
   readonly host: string
   /** 0 takes any free port. */
@@ -210,6 +212,7 @@ export function loadConfig(env: Environment): Config {
     throw new ConfigError([...wrong].map(([name, message]) => `${name} ${message}`))
   }
   return {
+    production: isProduction(env),
     host: values.HOST,
     port: values.PORT,
     publicUrl: values.PUBLIC_URL?.[0],

@@ -35,7 +35,7 @@ export interface GatewayParts {
     keep: (keys: FirstKeys) => Promise<void>,
   ) => Promise<Bootstrap>
   readonly createApp: (deps: { database: Database; config: Config; logger: Logger }) => RunningApp
-  /** Where the banner goes, which `json` puts into JSON; only a terminal is shown keys. */
+  /** Where the banner goes, which `json` puts into JSON; only a terminal is shown the admin key. */
   readonly out: { write(text: string): unknown; readonly isTTY?: boolean }
   readonly json?: boolean | undefined
   /** Called when the embedded database is lost for good; the process had better end. */
@@ -71,12 +71,19 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     )
     const app = parts.createApp({ database, config, logger })
     answer = app.fetch
-    const shown = out.isTTY === true ? { apiKey, adminKey } : { apiKey: undefined, adminKey: undefined }
+    const terminal = out.isTTY === true
+    // Outside production the log is the developer's own: it may have the key of the first environment, and never the admin's.
+    const shown = {
+      apiKey: terminal || !config.production ? apiKey : undefined,
+      adminKey: terminal ? adminKey : undefined,
+    }
+    const made = apiKey !== undefined || adminKey !== undefined
+    const allShown = made && shown.apiKey === apiKey && shown.adminKey === adminKey
     const facts = {
       ...{ ...config, ...place, ...shown, adminKeyConfigured: config.adminKey !== undefined },
       origin: config.publicUrl ?? `http://localhost:${server.port}`,
-      keysExpireAt: apiKey === undefined && adminKey === undefined ? undefined : keysExpireAt,
-      keysFile: shown.apiKey === undefined && shown.adminKey === undefined ? await keys.path() : undefined,
+      keysExpireAt: made ? keysExpireAt : undefined,
+      keysFile: allShown ? undefined : await keys.path(),
     }
     out.write(parts.json ? bannerJson(facts) : banner(facts, { colour: out.isTTY === true }))
     if (facts.keysFile === undefined) await keys.delete()

@@ -14,6 +14,7 @@ function linesFor(env: Record<string, string>, load = loadConfig): readonly stri
 
 test('nothing set gives the embedded database, on this machine alone', () => {
   expect(loadConfig({})).toEqual({
+    production: false,
     host: '127.0.0.1',
     port: 8080,
     publicUrl: undefined,

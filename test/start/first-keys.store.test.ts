@@ -70,14 +70,28 @@ test('a first start on a taken port makes no keys, and the next one shows both',
   expect([await ask(told.apiKey), await ask(told.adminKey), told.keysFile]).toEqual(['environment', 'instance', null])
 })
 
-test('a first start that is not on a terminal puts its keys into a file for its owner alone, and shows none', async () => {
-  const told = await start()
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  PUBLIC_URL: 'https://scim.example.com',
+  SECRETS_KEY: 'a-secrets-key-for-the-first-start-in-tests',
+  TRUST_PROXY: 'none',
+}
+
+test('a first start in production that is not on a terminal puts its keys into a file for its owner alone, and shows none', async () => {
+  const told = await start({}, PRODUCTION)
   const { keysFile } = told
   expect(told).toMatchObject({ apiKey: null, adminKey: null, keysFile: expect.stringMatching(/\/rollcall-first-keys/) })
   expect((statSync(keysFile ?? '').mode & 0o777).toString(8)).toBe('600')
   const keys = inFile(keysFile)
   expect([await ask(keys.apiKey), await ask(keys.adminKey)]).toEqual(['environment', 'instance'])
   expect(dirname(keysFile ?? '')).toBe(folderOf())
+})
+
+test("outside production it shows the first environment's key, and the admin key is in the file alone", async () => {
+  const told = await start()
+  expect(told).toMatchObject({ adminKey: null, keysFile: expect.any(String) })
+  expect((statSync(told.keysFile ?? '').mode & 0o777).toString(8)).toBe('600')
+  expect([await ask(told.apiKey), await ask(inFile(told.keysFile).adminKey)]).toEqual(['environment', 'instance'])
 })
 
 test('a terminal is shown the keys, and no file keeps them', async () => {
