@@ -9,7 +9,7 @@ import { eventsOf, type Instance, idIn, openInstance, type Place, userBody } fro
 import { openReceiver, type Receiver } from '../support/receiver.ts'
 
 const ADMIN = 'an-admin-key-for-places-in-tests'
-const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8' }
+const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8', PUBLIC_URL: 'http://scim.test' }
 const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 }
 const NOBODYS = '0198c0de-0000-7000-8000-000000000000'
 const KINDS = ['webhooks', 'streams'] as const
