@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import {
   bigint,
   boolean,
+  check,
   customType,
   foreignKey,
   index,
@@ -63,7 +64,10 @@ export const environments = pgTable(
     paused: boolean().notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
-  (t) => [uniqueIndex('environments_key').on(t.projectId, t.keyFolded)],
+  (t) => [
+    uniqueIndex('environments_key').on(t.projectId, t.keyFolded),
+    unique('environments_place').on(t.projectId, t.id),
+  ],
 )
 
 export const tenants = pgTable(
@@ -85,7 +89,10 @@ export const tenants = pgTable(
     seatsRanOut: boolean('seats_ran_out').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
-  (t) => [uniqueIndex('tenants_key').on(t.environmentId, t.keyFolded)],
+  (t) => [
+    uniqueIndex('tenants_key').on(t.environmentId, t.keyFolded),
+    unique('tenants_place').on(t.environmentId, t.id),
+  ],
 )
 
 export const apiKeys = pgTable(
@@ -95,8 +102,8 @@ export const apiKeys = pgTable(
     id: text().primaryKey(),
     /** Null for a key of the whole instance. */
     projectId: projectIdColumn('project_id').references(() => projects.id),
-    environmentId: environmentIdColumn('environment_id').references(() => environments.id),
-    tenantId: tenantIdColumn('tenant_id').references(() => tenants.id),
+    environmentId: environmentIdColumn('environment_id'),
+    tenantId: tenantIdColumn('tenant_id'),
     /** The user of that tenant for whom the key stands; null for a provisioning client. It goes when the user goes. */
     userId: uuid('user_id'),
     name: text().notNull(),
@@ -109,6 +116,21 @@ export const apiKeys = pgTable(
   (t) => [
     index('api_keys_scope').on(t.projectId, t.environmentId, t.tenantId),
     index('api_keys_user').on(t.tenantId, t.userId),
+    // The ids name one place: references with a null in them are not looked at, so what is wider is not null.
+    check(
+      'api_keys_place',
+      sql`(project_id is not null or environment_id is null) and (environment_id is not null or tenant_id is null)`,
+    ),
+    foreignKey({
+      name: 'api_keys_environment',
+      columns: [t.projectId, t.environmentId],
+      foreignColumns: [environments.projectId, environments.id],
+    }),
+    foreignKey({
+      name: 'api_keys_tenant',
+      columns: [t.environmentId, t.tenantId],
+      foreignColumns: [tenants.environmentId, tenants.id],
+    }),
     foreignKey({ columns: [t.tenantId, t.userId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
       'cascade',
     ),
@@ -187,7 +209,7 @@ export const schemaDefinitions = pgTable(
       .notNull()
       .references(() => environments.id),
     /** Null for one that all tenants of the environment have. */
-    tenantId: tenantIdColumn('tenant_id').references(() => tenants.id),
+    tenantId: tenantIdColumn('tenant_id'),
     kind: text({ enum: ['extension', 'resourceType'] }).notNull(),
     /** URN of the extension's schema, or the resource type's name. */
     name: text().notNull(),
@@ -201,6 +223,11 @@ export const schemaDefinitions = pgTable(
   (t) => [
     unique('schema_definitions_name').on(t.environmentId, t.tenantId, t.kind, t.nameFolded).nullsNotDistinct(),
     index('schema_definitions_tenant').on(t.tenantId),
+    foreignKey({
+      name: 'schema_definitions_place',
+      columns: [t.environmentId, t.tenantId],
+      foreignColumns: [tenants.environmentId, tenants.id],
+    }),
   ],
 )
 
@@ -216,7 +243,7 @@ export const webhookEndpoints = pgTable(
       .notNull()
       .references(() => environments.id),
     /** Null for all tenants of the environment. */
-    tenantId: tenantIdColumn('tenant_id').references(() => tenants.id),
+    tenantId: tenantIdColumn('tenant_id'),
     /** Empty where the receiver comes for the events. */
     url: text().notNull(),
     description: text().notNull(),
@@ -240,7 +267,14 @@ export const webhookEndpoints = pgTable(
     resumeAt: moment('resume_at'),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
-  (t) => [index('webhook_endpoints_place').on(t.environmentId, t.tenantId)],
+  (t) => [
+    index('webhook_endpoints_place').on(t.environmentId, t.tenantId),
+    foreignKey({
+      name: 'webhook_endpoints_tenant',
+      columns: [t.environmentId, t.tenantId],
+      foreignColumns: [tenants.environmentId, tenants.id],
+    }),
+  ],
 )
 
 /** Secrets of the instance that its processes share, such as the key that seals cursors. Made at the first start. */
@@ -571,7 +605,8 @@ export const eventLogs = pgTable(
 
 /**
  * Events that an endpoint has not taken yet. A row is made with the event's position and goes when it is delivered; dead ones
- * stay until somebody replays them or the event's time is over.
+ * stay until somebody replays them or the event's time is over. A trigger refuses those of a tenant that the endpoint is not
+ * for, once for each statement: references to both places would be looked up for each row.
  */
 export const webhookDeliveries = pgTable(
   'webhook_deliveries',

@@ -11,7 +11,7 @@ import { placeOf, reader } from '../support/readers.ts'
 import { openReceiver, type Receiver } from '../support/receiver.ts'
 
 const ADMIN = 'an-admin-key-for-webhooks-in-tests'
-const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8' }
+const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8', PUBLIC_URL: 'http://scim.test' }
 const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 }
 
 // Two instances share the work where the engine allows it.

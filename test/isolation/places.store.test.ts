@@ -9,7 +9,7 @@ import { eventsOf, type Instance, idIn, openInstance, type Place, userBody } fro
 import { openReceiver, type Receiver } from '../support/receiver.ts'
 
 const ADMIN = 'an-admin-key-for-places-in-tests'
-const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8' }
+const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8', PUBLIC_URL: 'http://scim.test' }
 const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 }
 const NOBODYS = '0198c0de-0000-7000-8000-000000000000'
 const KINDS = ['webhooks', 'streams'] as const
@@ -141,7 +141,7 @@ describe('TEN-04 SEC-13 a tenant that a body names is looked up where the endpoi
 
         // Its own comes, and nothing else with it.
         expect(await one.replay({ since: EARLIEST, tenantId: mine.id })).toEqual({ status: 202, body: { queued: 1 } })
-        await expect.poll(one.got, { timeout: 10_000, interval: 20 }).toEqual([expect.stringContaining(mine.id)])
+        await expect.poll(one.got, { timeout: 60_000, interval: 20 }).toEqual([expect.stringContaining(mine.id)])
       })
 
   test('the statement asks the store for the place, too, whatever it was given', async () => {

@@ -4,13 +4,14 @@ import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { Refusal } from '../../administration/control.ts'
-import { type Challenge, missingPermission } from '../../context/authenticate.ts'
+import type { Challenge } from '../../context/authenticate.ts'
 import type { ExternalIssuers } from '../../context/external-issuers.ts'
 import type { Permission } from '../../context/principal.ts'
 import { addressOf } from '../address.ts'
 import { refusalFor } from '../errors.ts'
 import { guessed } from '../guesses.ts'
 import { invalid } from '../invalid.ts'
+import { needs } from '../permissions.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { serveText } from '../text.ts'
 import { administrationOf } from './administration.ts'
@@ -157,8 +158,8 @@ const DIRECTORY = ['users', 'groups', 'memberships', 'roles', 'events', 'changes
 const requires =
   (permission: Permission): MiddlewareHandler<AdminEnv> =>
   async (c, next) => {
-    const lacking = missingPermission(c.var.principal, permission)
-    return lacking === undefined ? next() : challengeResponse(lacking, c.var.requestId)
+    needs(c.var.principal, permission)
+    return next()
   }
 
 const challengeResponse = ({ status, detail, wwwAuthenticate }: Challenge, requestId: string | undefined): Response =>

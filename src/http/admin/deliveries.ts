@@ -1,10 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { replayEndpoint } from '../../administration/webhooks.ts'
+import type { Principal } from '../../context/principal.ts'
 import { isUuid } from '../../context/scim-path.ts'
 import type { Database } from '../../db/database.ts'
 import { RETRIES } from '../../delivery/webhook-worker.ts'
 import { type DeliveryPosition, type ReplayFrom, waitingDeliveries } from '../../repositories/webhook-backlog.ts'
 import type { EndpointPlace, EndpointRow } from '../../repositories/webhooks.ts'
+import { needs } from '../permissions.ts'
 import type { AdminApp } from './env.ts'
 import { endpointPlaceAt, type PlaceNames } from './places.ts'
 import { jsonAnswer, jsonBody, listAnswer, listOf, moment, pageQuery, problems, warnings } from './schemas.ts'
@@ -76,6 +78,29 @@ export interface Deliverable {
   find(database: Database, place: EndpointPlace, id: string): Promise<EndpointRow>
 }
 
+/** Members by whose change nobody gets more of people than before. */
+const HARMLESS: ReadonlySet<string> = new Set(['description', 'token'])
+
+/**
+ * Refuses whose key may not read people, unless the change of an endpoint sends nobody anything: who has the permission
+ * `admin` alone still ends what is sent.
+ *
+ * @throws {ChallengeError} 403
+ */
+export function needsPeopleToSend(by: Principal, input: { readonly enabled?: boolean | undefined }): void {
+  const harmless = ([name, value]: [string, unknown]) =>
+    value === undefined || HARMLESS.has(name) || (name === 'enabled' && value === false)
+  if (!Object.entries(input).every(harmless)) needs(by, 'directory:read')
+}
+
+/** For the descriptions of what sends people's data. */
+export const FOR_READERS =
+  'For keys with the permission `directory:read` beside `admin`, since it sends what people have.'
+
+/** For the description of a change. */
+export const CHANGES_FOR_READERS =
+  'A key without the permission `directory:read` changes nothing but the description, the token and `"enabled": false`.'
+
 /** What waits for an endpoint, a webhook or a stream, and sending it events again. */
 export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Deliverable): void {
   const again = createRoute({
@@ -83,12 +108,14 @@ export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Delive
     path: `${at}/replay`,
     tags,
     description:
+      `${FOR_READERS} ` +
       'Queues events again that are still kept: of a stretch of time, by position or id, or all that were given up. ' +
       '`tenantId` is one that the endpoint is for, else the answer is 400.',
     request: { params, body: jsonBody(replay) },
     responses: { 202: jsonAnswer(z.object({ queued: z.number().int() }), 'How many were queued'), ...problems },
   })
   app.openapi(again, async (c) => {
+    needs(c.var.principal, 'directory:read')
     const { id, ...names } = namesIn(c.req.param())
     const place = await endpointPlaceAt(c.var, names)
     const input = c.req.valid('json')

@@ -7,12 +7,16 @@ import type { Scope } from '../../context/principal.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
 import { pushVerification } from '../../delivery/stream-push.ts'
 import type { StreamRow } from '../../repositories/webhooks.ts'
+import { needs } from '../permissions.ts'
 import {
+  CHANGES_FOR_READERS,
   deliveryRoutes,
   endpointDescription,
   endpointEvents,
   endpointHealth,
+  FOR_READERS,
   failureWarnings,
+  needsPeopleToSend,
   sendingOutcome,
 } from './deliveries.ts'
 import type { AdminApp } from './env.ts'
@@ -113,7 +117,7 @@ function routesBelow(
     method: 'post',
     path: `${parent}/streams`,
     tags,
-    description: 'It gets what happens from now on; `replay` sends what was before.',
+    description: `It gets what happens from now on; \`replay\` sends what was before. ${FOR_READERS}`,
     request: {
       params,
       body: jsonBody(
@@ -134,6 +138,7 @@ function routesBelow(
     responses: { 201: jsonAnswer(stream, 'Made'), ...problems },
   })
   app.openapi(create, async (c) => {
+    needs(c.var.principal, 'directory:read')
     const place = await endpointPlaceAt(c.var, c.req.param())
     const input = { ...c.req.valid('json'), issuer: issuerOf(c, policy) }
     const made = await createStream(c.var.administration, tools, place, input)
@@ -157,7 +162,7 @@ function routesBelow(
     method: 'patch',
     path: `${parent}/streams/{s}`,
     tags,
-    description: 'While it is disabled, events are not queued for it: `replay` sends them once it is enabled again.',
+    description: `While it is disabled, events are not queued for it: \`replay\` sends them once it is enabled again. ${CHANGES_FOR_READERS}`,
     request: {
       params: one,
       body: jsonBody(z.strictObject({ url, token, ...settings, enabled: z.boolean() }).partial()),
@@ -167,7 +172,9 @@ function routesBelow(
   app.openapi(modify, async (c) => {
     const { s = '', ...names } = c.req.param() as Names
     const place = await endpointPlaceAt(c.var, names)
-    return c.json(present(await changeStream(c.var.administration, tools, place, s, c.req.valid('json')), place), 200)
+    const input = c.req.valid('json')
+    needsPeopleToSend(c.var.principal, input)
+    return c.json(present(await changeStream(c.var.administration, tools, place, s, input), place), 200)
   })
 
   const remove = createRoute({

@@ -7,7 +7,14 @@ import {
   listWebhooks,
 } from '../../administration/webhooks.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
-import { endpointDescription, endpointEvents } from './deliveries.ts'
+import { needs } from '../permissions.ts'
+import {
+  CHANGES_FOR_READERS,
+  endpointDescription,
+  endpointEvents,
+  FOR_READERS,
+  needsPeopleToSend,
+} from './deliveries.ts'
 import type { AdminApp } from './env.ts'
 import { endpointPlaceAt } from './places.ts'
 import {
@@ -59,7 +66,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     method: 'post',
     path: `${parent}/webhooks`,
     tags,
-    description: 'It gets what happens from now on; `replay` sends what was before.',
+    description: `It gets what happens from now on; \`replay\` sends what was before. ${FOR_READERS}`,
     request: {
       params,
       body: jsonBody(
@@ -74,6 +81,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     responses: { 201: jsonAnswer(withSecret, 'Made; the answer is the only place that shows the secret'), ...problems },
   })
   app.openapi(create, async (c) => {
+    needs(c.var.principal, 'directory:read')
     const place = await endpointPlaceAt(c.var, c.req.param())
     const made = await createWebhook(c.var.administration, tools, place, c.req.valid('json'))
     const headers = { Location: `${c.req.path}/${made.id}`, 'Cache-Control': 'no-store' }
@@ -97,7 +105,7 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
     method: 'patch',
     path: `${parent}/webhooks/{w}`,
     tags,
-    description: 'While it is disabled, events are not queued for it: `replay` sends them once it is enabled again.',
+    description: `While it is disabled, events are not queued for it: \`replay\` sends them once it is enabled again. ${CHANGES_FOR_READERS}`,
     request: {
       params: one,
       body: jsonBody(
@@ -115,7 +123,9 @@ function routesBelow(app: AdminApp, tools: Deliveries, parent: string, params: z
   app.openapi(modify, async (c) => {
     const { w = '', ...names } = c.req.param() as Names
     const place = await endpointPlaceAt(c.var, names)
-    return c.json(present(await changeWebhook(c.var.administration, tools, place, w, c.req.valid('json'))), 200)
+    const input = c.req.valid('json')
+    needsPeopleToSend(c.var.principal, input)
+    return c.json(present(await changeWebhook(c.var.administration, tools, place, w, input)), 200)
   })
 
   const remove = createRoute({

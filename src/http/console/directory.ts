@@ -1,8 +1,7 @@
-import { Refusal } from '../../administration/control.ts'
-import { missingPermission } from '../../context/authenticate.ts'
 import type { AdminDependencies } from '../admin/env.ts'
 import { type OpenTenant, openTenant } from '../admin/open-tenant.ts'
 import { type TenantPlace, tenantAt } from '../admin/places.ts'
+import { needs } from '../permissions.ts'
 import type { ConsoleContext } from './env.ts'
 
 export const TENANT = '/projects/:p/environments/:e/tenants/:t'
@@ -10,11 +9,8 @@ export const TENANT = '/projects/:p/environments/:e/tenants/:t'
 /** Whether the key may see people and what happens to them, as on the admin API. */
 export const seesPeople = (c: ConsoleContext): boolean => c.var.principal.permissions.has('directory:read')
 
-/** @throws {Refusal} 403 for keys that may not */
-export function needsPeople(c: ConsoleContext): void {
-  const lacking = missingPermission(c.var.principal, 'directory:read')
-  if (lacking !== undefined) throw new Refusal(403, lacking.detail)
-}
+/** @throws {ChallengeError} 403 for keys that may not */
+export const needsPeople = (c: ConsoleContext): void => needs(c.var.principal, 'directory:read')
 
 /** The tenant that an address names. @throws {Refusal} 403 or 404 */
 export function tenantHere(c: ConsoleContext): Promise<TenantPlace> {

@@ -156,6 +156,10 @@ test.each(['webhooks', 'streams'])('dead letters of %s are seen, and sent again'
   const seen = (await admin.get(page)).text
   expect(seen).toContain('503 &lt;b&gt;too busy&lt;/b&gt;')
   expect(seen).toContain('given up')
+  const reader = await opened.signIn((await opened.keyFor(ACME, ['admin'])).key)
+  expect((await reader.get(page)).text).not.toMatch(/Enable it again|Send the dead letters again/)
+  for (const action of ['enable', 'replay']) expect((await reader.post(`${page}/${action}`)).status).toBe(403)
+  expect((await admin.get(page)).text).toContain('Send the dead letters again')
   expect(locationOf(await admin.post(`${page}/enable`))).toBe(`${page}?done=enabled`)
   expect(locationOf(await admin.post(`${page}/replay`))).toBe(`${page}?done=replayed`)
   expect(await lastDeed()).toMatchObject({ action: `${kind.slice(0, -1)}.replayed`, actor: 'admin' })

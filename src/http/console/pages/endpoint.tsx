@@ -7,6 +7,7 @@ import { deadLetters, type WaitingDelivery, waitingDeliveries } from '../../../r
 import type { EndpointRow } from '../../../repositories/webhooks.ts'
 import { deliveryCursor, deliveryIn } from '../../admin/deliveries.ts'
 import type { ConsoleApp } from '../console.tsx'
+import { needsPeople, seesPeople } from '../directory.ts'
 import type { ConsoleContext } from '../env.ts'
 import { done, queryOf } from '../forms.ts'
 import { type Here, hereOf } from '../here.ts'
@@ -51,7 +52,7 @@ function pagesOf(app: ConsoleApp, tools: Deliveries, place: string, kind: Endpoi
           <Health endpoint={endpoint} dead={dead} />
           {endpoint.description !== '' && <p class="quiet">{endpoint.description}</p>}
         </div>
-        <State endpoint={endpoint} path={here} dead={dead} />
+        <State endpoint={endpoint} path={here} dead={dead} may={seesPeople(c)} />
         <Waiting rows={waiting} state={state} path={here} first={after !== undefined} />
       </>,
       { title, crumbs },
@@ -59,6 +60,7 @@ function pagesOf(app: ConsoleApp, tools: Deliveries, place: string, kind: Endpoi
   })
 
   app.post(`${address}/replay`, async (c) => {
+    needsPeople(c)
     const { scope, path } = await endpointPlace(c)
     const endpoint = await find(c.var.database, scope, c.req.param('endpoint') ?? '')
     await replayEndpoint(c.var.administration, scope, endpoint, { kind: 'dead' }, undefined)
@@ -66,6 +68,7 @@ function pagesOf(app: ConsoleApp, tools: Deliveries, place: string, kind: Endpoi
   })
 
   app.post(`${address}/enable`, async (c) => {
+    needsPeople(c)
     const { scope, path } = await endpointPlace(c)
     const id = c.req.param('endpoint') ?? ''
     await change(c.var.administration, tools, scope, id, { enabled: true })
@@ -76,7 +79,9 @@ function pagesOf(app: ConsoleApp, tools: Deliveries, place: string, kind: Endpoi
 /** Addresses of endpoints name an environment at least. */
 const endpointPlace = async (c: ConsoleContext) => (await hereOf(c)) as Here & { readonly scope: WebhookPlace }
 
-function State({ endpoint, path, dead }: { endpoint: EndpointRow; path: string; dead: number }) {
+/** @param may whether the key may have people's data sent */
+function State(props: { endpoint: EndpointRow; path: string; dead: number; may: boolean }) {
+  const { endpoint, path, dead, may } = props
   const { enabled, disabledReason, failingSince, failures, stream } = endpoint
   return (
     <Card title="State">
@@ -116,10 +121,16 @@ function State({ endpoint, path, dead }: { endpoint: EndpointRow; path: string; 
       {(!enabled || dead > 0) && (
         <>
           <br />
-          <div class="actions">
-            {!enabled && <Action action={`${path}/enable`} label="Enable it again" tone="main" />}
-            {dead > 0 && <Action action={`${path}/replay`} label="Send the dead letters again" />}
-          </div>
+          {may ? (
+            <div class="actions">
+              {!enabled && <Action action={`${path}/enable`} label="Enable it again" tone="main" />}
+              {dead > 0 && <Action action={`${path}/replay`} label="Send the dead letters again" />}
+            </div>
+          ) : (
+            <p class="quiet">
+              Only a key with the permission <code>directory:read</code> has anything sent to it.
+            </p>
+          )}
         </>
       )}
     </Card>

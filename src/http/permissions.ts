@@ -1,0 +1,9 @@
+import { missingPermission } from '../context/authenticate.ts'
+import type { Permission, Principal } from '../context/principal.ts'
+import { ChallengeError } from './errors.ts'
+
+/** Refuses whose key lacks `permission`. @throws {ChallengeError} 403 */
+export function needs(principal: Principal, permission: Permission): void {
+  const lacking = missingPermission(principal, permission)
+  if (lacking !== undefined) throw new ChallengeError(lacking)
+}

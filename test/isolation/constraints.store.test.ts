@@ -1,0 +1,204 @@
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createEnvironment } from '../../src/administration/environments.ts'
+import { createProject } from '../../src/administration/projects.ts'
+import { createTenant } from '../../src/administration/tenants.ts'
+import type { Bindable, Database } from '../../src/db/database.ts'
+import { sqlState } from '../../src/db/errors.ts'
+import { migrationsFolder } from '../../src/db/migrations-folder.ts'
+import { administrationOn } from '../support/administration.ts'
+import { openFreshDatabase } from '../support/engines.ts'
+
+/** Ids of a place, the tenant first. */
+type Ids = readonly [tenant: string, environment: string, project: string]
+
+let database: Database
+let mine: Ids
+/** Another tenant of the same environment, one of another environment, and one of another project. */
+let beside: Ids
+let foreign: readonly Ids[]
+
+beforeAll(async () => {
+  database = await openFreshDatabase()
+  const administration = administrationOn(database)
+  const project = async () => (await createProject(administration, { key: `p-${randomUUID().slice(0, 8)}` })).id
+  const [one, other] = [await project(), await project()]
+  const environment = async (projectId: typeof one, key: string) => ({
+    projectId,
+    environmentId: (await createEnvironment(administration, projectId, { key })).id,
+  })
+  const places = [await environment(one, 'prod'), await environment(one, 'dev'), await environment(other, 'prod')]
+  const [prod] = places
+  const tenants: Ids[] = []
+  for (const place of [prod, ...places]) {
+    if (place === undefined) continue
+    const { id } = await createTenant(administration, place, { key: `t-${tenants.length}` })
+    tenants.push([id, place.environmentId, place.projectId])
+  }
+  ;[mine, beside] = tenants as unknown as [Ids, Ids]
+  foreign = tenants.slice(2)
+})
+afterAll(() => database.close())
+
+/** The SQLSTATE with which the store refuses; undefined where it takes it. */
+async function refusal(statement: string, values: readonly Bindable[]): Promise<string | undefined> {
+  return database.run(statement, [...values], { prepare: false }).then(
+    () => undefined,
+    (error: unknown) => sqlState(error)?.code ?? String(error),
+  )
+}
+
+async function endpoint(environment: string, tenant: string | null): Promise<string> {
+  const id = randomUUID()
+  expect(await insertEndpoint(id, environment, tenant)).toBeUndefined()
+  return id
+}
+const insertEndpoint = (id: string, environment: string, tenant: string | null) =>
+  refusal(
+    `insert into webhook_endpoints (id, environment_id, tenant_id, url, description, event_types, secret)
+     values ($1::uuid, $2::uuid, $3::uuid, '', '', '{}', '')`,
+    [id, environment, tenant],
+  )
+const queue = (...rows: readonly (readonly [endpoint: string, tenant: string])[]) =>
+  refusal(
+    `insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
+     select t, e, row_number() over (), gen_random_uuid() from unnest($1::text::uuid[], $2::text::uuid[]) as x(e, t)`,
+    [`{${rows.map(([e]) => e)}}`, `{${rows.map(([, t]) => t)}}`],
+  )
+
+const REFERENCE = '23503'
+const CHECK = '23514'
+const RESTRICT = '23001'
+
+/** Takes back what the migration has brought. */
+const UNDO = [
+  'drop trigger webhook_deliveries_place on webhook_deliveries',
+  'drop trigger webhook_deliveries_stay on webhook_deliveries',
+  'drop trigger webhook_endpoints_stay on webhook_endpoints',
+  'drop trigger tenants_stay on tenants',
+  'drop trigger environments_stay on environments',
+  'drop function webhook_deliveries_place, stays_where_it_is',
+  'alter table api_keys drop constraint api_keys_environment, drop constraint api_keys_tenant, drop constraint api_keys_place',
+  'alter table schema_definitions drop constraint schema_definitions_place',
+  'alter table webhook_endpoints drop constraint webhook_endpoints_tenant',
+  'alter table environments drop constraint environments_place',
+  'alter table tenants drop constraint tenants_place',
+  `alter table api_keys add constraint api_keys_environment_id_environments_id_fk foreign key (environment_id) references environments,
+     add constraint api_keys_tenant_id_tenants_id_fk foreign key (tenant_id) references tenants`,
+  'alter table schema_definitions add constraint schema_definitions_tenant_id_tenants_id_fk foreign key (tenant_id) references tenants',
+  'alter table webhook_endpoints add constraint webhook_endpoints_tenant_id_tenants_id_fk foreign key (tenant_id) references tenants',
+]
+
+/** The statements of the migrations with this in their names. */
+const migration = (name: string): string[] =>
+  readdirSync(migrationsFolder)
+    .filter((file) => file.endsWith(`_${name}.sql`))
+    .flatMap((file) => readFileSync(join(migrationsFolder, file), 'utf8').split('--> statement-breakpoint'))
+
+describe('TEN-04 TEN-07 the database itself refuses what crosses places', () => {
+  test('a delivery is of a tenant that its endpoint is for, also among many that are right', async () => {
+    const [wide, narrow] = [await endpoint(mine[1], null), await endpoint(mine[1], mine[0])]
+    for (const [tenant] of [...foreign, [randomUUID()] as const]) {
+      for (const one of [wide, narrow]) expect(await queue([one, tenant])).toBe(REFERENCE)
+      expect(await queue([wide, mine[0]], [narrow, mine[0]], [wide, tenant])).toBe(REFERENCE)
+    }
+    expect(await queue([narrow, beside[0]])).toBe(REFERENCE)
+    expect(await queue([wide, mine[0]], [narrow, mine[0]], [wide, beside[0]])).toBeUndefined()
+  })
+
+  test('a store from before is brought here with its data, but for deliveries that crossed places', async () => {
+    const id = await endpoint(mine[1], null)
+    const queued = () =>
+      database.run<{ tenant: string }>(
+        'select tenant_id::text as tenant from webhook_deliveries where endpoint_id = $1::uuid order by position',
+        [id],
+      )
+    const statements = [...migration('places'), ...migration('places_stay')]
+    expect(statements.length).toBeGreaterThan(10)
+    await database.transaction(async (tx) => {
+      for (const statement of UNDO) await tx.run(statement, [], { prepare: false })
+      await tx.run(
+        `insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
+         select t, $2::uuid, row_number() over (), gen_random_uuid() from unnest($1::text::uuid[]) as x(t)`,
+        [`{${[mine, ...foreign, beside].map(([tenant]) => tenant)}}`, id],
+        { prepare: false },
+      )
+      for (const statement of statements) await tx.run(statement, [], { prepare: false })
+    })
+    expect(await queued()).toEqual([{ tenant: mine[0] }, { tenant: beside[0] }])
+    expect(await queue([id, foreign[0]?.[0] ?? ''])).toBe(REFERENCE)
+  })
+
+  test('nothing goes to another place later', async () => {
+    const [tenant, environment] = mine
+    const id = await endpoint(environment, tenant)
+    await queue([id, tenant])
+    const [[strange, elsewhere, project]] = foreign.slice(-1) as [Ids]
+    for (const [table, column, value, where] of [
+      ['webhook_deliveries', 'tenant_id', strange, ['endpoint_id', id]],
+      ['webhook_deliveries', 'endpoint_id', id, ['endpoint_id', id]],
+      ['webhook_endpoints', 'tenant_id', null, ['id', id]],
+      ['webhook_endpoints', 'environment_id', elsewhere, ['id', id]],
+      ['tenants', 'environment_id', elsewhere, ['id', tenant]],
+      ['environments', 'project_id', project, ['id', environment]],
+    ] as const) {
+      const statement = `update ${table} set ${column} = $1::uuid where ${where[0]} = $2::uuid`
+      expect(await refusal(statement, [value, where[1]]), statement).toBe(RESTRICT)
+    }
+    expect(await refusal('update tenants set name = name where id = $1::uuid', [tenant])).toBeUndefined()
+  })
+
+  test('an endpoint, and a schema, of one tenant is in the environment of the tenant', async () => {
+    const define = (environment: string, tenant: string) =>
+      refusal(
+        `insert into schema_definitions (id, environment_id, tenant_id, kind, name, name_folded, definition)
+         values ($1::uuid, $2::uuid, $3::uuid, 'extension', 'urn:x', 'urn:x', '{}')`,
+        [randomUUID(), environment, tenant],
+      )
+    for (const [tenant] of foreign) {
+      expect(await insertEndpoint(randomUUID(), mine[1], tenant)).toBe(REFERENCE)
+      expect(await define(mine[1], tenant)).toBe(REFERENCE)
+    }
+    expect(await define(mine[1], mine[0])).toBeUndefined()
+    await database.run('delete from schema_definitions where tenant_id = $1::uuid', [mine[0]])
+  })
+
+  test('the three ids of an API key name one place', async () => {
+    const key = (tenant: string | null, environment: string | null, project: string | null) =>
+      refusal(
+        `insert into api_keys (id, project_id, environment_id, tenant_id, name, permissions)
+         values ($1::text, $2::uuid, $3::uuid, $4::uuid, 'k', '{}')`,
+        [randomUUID().slice(0, 12), project, environment, tenant],
+      )
+    const [tenant, environment, project] = mine
+    for (const [strangeTenant, strangeEnvironment, strangeProject] of foreign) {
+      expect(await key(strangeTenant, environment, project)).toBe(REFERENCE)
+      expect(await key(null, strangeEnvironment, randomUUID())).toBe(REFERENCE)
+      if (strangeProject === project) continue
+      expect(await key(null, strangeEnvironment, project)).toBe(REFERENCE)
+      expect(await key(tenant, environment, strangeProject)).toBe(REFERENCE)
+    }
+    expect([await key(tenant, null, project), await key(null, environment, null)]).toEqual([CHECK, CHECK])
+    const wider = [await key(null, environment, project), await key(null, null, project), await key(null, null, null)]
+    expect([await key(tenant, environment, project), ...wider]).toEqual([undefined, undefined, undefined, undefined])
+  })
+
+  test('a group gives a role of its own tenant', async () => {
+    const group = randomUUID()
+    const role = randomUUID()
+    await database.run(
+      `insert into resources (tenant_id, id, resource_type, document, search, created_at, modified_at)
+       values ($1::uuid, $2::uuid, 'Group', '{}', '{}', now(), now())`,
+      [mine[0], group],
+    )
+    await database.run("insert into roles (tenant_id, id, key) values ($1::uuid, $2::uuid, 'r')", [beside[0], role])
+    const bind = (tenant: string) =>
+      refusal(
+        "insert into role_bindings (tenant_id, group_id, role_id, rule) values ($1::uuid, $2::uuid, $3::uuid, 'r')",
+        [tenant, group, role],
+      )
+    for (const [tenant] of [mine, beside, ...foreign]) expect(await bind(tenant)).toBe(REFERENCE)
+  })
+})
