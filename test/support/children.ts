@@ -70,8 +70,11 @@ export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 export async function runMain(env: NodeJS.ProcessEnv): Promise<{ readonly gateway: Child; readonly origin: string }> {
   const port = await freePort()
   const gateway = runNode('gateway', ['--import', 'tsx', MAIN], { NODE_ENV: '', PORT: String(port), ...env })
+  const origin = `http://127.0.0.1:${port}`
   await gateway.says('Create a user:')
-  return { gateway, origin: `http://127.0.0.1:${port}` }
+  // Once it answers after that it listens for signals too; one that came before would end it without its last words.
+  await fetch(`${origin}/livez`)
+  return { gateway, origin }
 }
 
 /** A port that nobody has at this moment. */
