@@ -103,6 +103,11 @@ export class ControlPlane {
     return this.#cache.known(label, find)
   }
 
+  /** The same, found anew, whatever was remembered under `label`. */
+  renewed<T extends object>(label: string, find: () => Promise<T>): Promise<T> {
+    return this.#cache.renewed(label, find)
+  }
+
   /** The key with this id, good or not. */
   async apiKey(id: string): Promise<StoredKey | undefined> {
     if (!isApiKeyId(id)) return undefined
