@@ -1,5 +1,6 @@
 import { currentSecret, rotationOf } from '../context/key-secrets.ts'
 import type { Scope } from '../context/principal.ts'
+import { issuerAt } from '../events/security-events.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import type { Deed } from '../repositories/audit.ts'
 import type { DefinitionRow } from '../repositories/schema-definitions.ts'
@@ -80,9 +81,11 @@ export function webhookDeed(
 /** A stream of Security Event Tokens was created, changed or deleted. */
 export function streamDeed(place: Scope, change: Change<StreamRow>): Deed {
   const { id, stream } = change.after ?? change.before
-  const shown = ({ url, description, events, enabled, stream }: StreamRow) => ({
-    ...{ ...stream, url, description, events, enabled },
-  })
+  const shown = (row: StreamRow) => {
+    const { url, description, events, enabled } = row
+    const { origin, ...stream } = row.stream
+    return { ...stream, issuer: issuerAt(origin, row), url, description, events, enabled }
+  }
   return { action: `stream.${verb(change)}`, place, target: { id, name: stream.audience }, ...both(change, shown) }
 }
 

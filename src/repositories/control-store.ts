@@ -63,6 +63,11 @@ export function controlStore(database: Database, secretsKey?: string | undefined
       return { ...row, definitions, eventUris: await deliveredUris(database, environmentId, row.id) }
     },
 
+    async isPlace(kind, id) {
+      const table = kind === 'environment' ? 'environments' : 'tenants'
+      return (await database.run(`select from ${table} where id = $1::uuid`, [id])).length > 0
+    },
+
     async createTenant({ projectId, environmentId }, key, actor) {
       // Asked before too: a client that spells an endpoint wrongly must not count as a change each time.
       if (await schemaDefinitionsOf(database, environmentId).hasEndpoint(key)) return undefined

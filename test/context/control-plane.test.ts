@@ -37,6 +37,7 @@ const store = (shared: boolean): ControlStore => ({
   },
   environment: async () => undefined,
   tenant: async () => undefined,
+  isPlace: async () => false,
   signingKeys: {
     list: async () => {
       queries.push('signing keys')
