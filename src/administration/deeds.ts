@@ -29,12 +29,13 @@ export function placeDeed(place: Scope, change: Change<PlaceRow>): Deed {
 }
 
 /**
- * An API key was created, or something was done to it: `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
+ * An API key was created, or something was done to it: `changed`, `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
  * key of it was added or removed.
  */
 export function apiKeyDeed(
   done:
     | 'created'
+    | 'changed'
     | 'rotated'
     | 'rotation_ended'
     | 'rotation_undone'
@@ -44,11 +45,13 @@ export function apiKeyDeed(
   change: Change<ApiKeyRow>,
 ): Deed {
   const { id, name, scope } = change.after ?? change.before
-  const shown = ({ name, permissions, userId, expiresAt, revokedAt, secrets, publicKeys }: ApiKeyRow) => {
+  const shown = (row: ApiKeyRow) => {
+    const { name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys } = row
     const rotation = rotationOf(secrets, new Date())
     const ends = rotation && (rotation.from.endsAt ?? 'on use of the new one')
     return {
-      ...{ name, permissions, userId, expiresAt, revokedAt, secretVersion: currentSecret(secrets).version },
+      ...{ name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt },
+      secretVersion: currentSecret(secrets).version,
       oldSecret: rotation ? { version: rotation.from.version, ends } : null,
       publicKeys: publicKeys.map(({ thumbprint }) => thumbprint),
     }

@@ -182,7 +182,7 @@ export class ControlPlane {
       if (!isDeepStrictEqual(idsOf(principal.scope), token.place)) return undefined
       const permissions = new Set(token.permissions.filter((permission) => principal.permissions.has(permission)))
       const endsAt = Math.min(token.expiresAt, found.endsAt ?? Number.POSITIVE_INFINITY)
-      return { ...found, principal: { ...principal, permissions }, endsAt, revoked: stored.revoked }
+      return { ...found, principal: { ...principal, permissions, via: 'token' }, endsAt, revoked: stored.revoked }
     })
   }
 

@@ -31,8 +31,11 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     async apiKey(id) {
       const row = await findApiKey(database, id)
       if (row === undefined) return undefined
-      const { scope, permissions, userId, secrets, publicKeys, revokedAt } = row
-      const key = { keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined }
+      const { scope, permissions, userId, tokensMayMintAdminKeys, secrets, publicKeys, revokedAt } = row
+      const key = {
+        ...{ keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined },
+        ...{ via: 'key' as const, tokensMayMintAdminKeys },
+      }
       return {
         revoked: revokedAt !== null,
         secrets: secrets.map(({ version, hash, expiresAt, endsAt }) => ({

@@ -74,6 +74,8 @@ function storeKey(revoked = false): { key: string; id: string; principal: Princi
     scope: { kind: 'instance' },
     permissions: new Set(),
     userId: undefined,
+    via: 'key',
+    tokensMayMintAdminKeys: false,
     expiresAt: undefined,
   }
   const secret = { principal, version: 1, hash, endsAt: undefined, endsOthers: false }

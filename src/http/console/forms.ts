@@ -55,6 +55,7 @@ export const NOTICES = {
   paused: 'Paused: its base URLs answer 403 and nothing changes until it is resumed.',
   resumed: 'Resumed: its base URLs answer again.',
   'tenant-made': 'The tenant is made. Make a key for its identity provider next.',
+  'key-changed': 'The key is changed; its tokens feel it within a second.',
   'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
   'shown-before':
     'This form was sent before, and the key shown then; it is kept nowhere. Who has not got it rotates it.',

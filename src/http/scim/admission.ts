@@ -104,7 +104,10 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
       const { projectId, environmentId, id: tenantId } = tenant
       const scope = { kind: 'tenant', projectId, environmentId, tenantId } as const
       const { name: keyId, permissions, goodUntil: endsAt } = identity
-      const principal = { keyId, scope, permissions, userId: undefined, expiresAt: undefined }
+      const principal = {
+        ...{ keyId, scope, permissions, userId: undefined, expiresAt: undefined },
+        ...{ via: 'token' as const, tokensMayMintAdminKeys: false },
+      }
       const secret = { principal, version: 0, hash: keyId, endsAt, endsOthers: false, revoked: false }
       return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
     }

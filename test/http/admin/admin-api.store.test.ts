@@ -265,7 +265,7 @@ describe('problems (RFC 9457)', () => {
   test.each([
     ['PUT', '/projects', 'GET, HEAD, POST'],
     ['OPTIONS', '/projects/acme', 'DELETE, GET, HEAD, PATCH'],
-    ['PATCH', '/projects/acme/environments/prod/tenants/globex/api-keys/x', 'DELETE, GET, HEAD'],
+    ['PUT', '/projects/acme/environments/prod/tenants/globex/api-keys/x', 'DELETE, GET, HEAD, PATCH'],
     ['POST', '/projects/acme/environments/prod/resource-types/Device', 'DELETE, GET, HEAD, PUT'],
     ['DELETE', '/openapi.json', 'GET, HEAD'],
   ])('%s %s names the methods that there are', async (method, path, allow) => {

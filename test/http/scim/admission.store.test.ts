@@ -22,7 +22,7 @@ test('SEC-03 a key that has expired is refused, also where the control plane is 
 
   let clock = 0
   const control = new ControlPlane({ ...controlStore(database), shared: true }, { clock: () => clock })
-  const admit = admissions(control, new ExternalIssuers([]), { trustProxy: false })
+  const admit = admissions(control, new ExternalIssuers([]), { trustProxy: { kind: 'none' } })
   const headers: Record<string, string> = { authorization: `Bearer ${key}`, host: 'scim.test' }
   const ask = async () => admit(locate('/scim/v2/admission/e/Users'), (name) => headers[name], undefined)
   expect((await ask()).principal?.scope).toEqual(scope)
