@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
 import { Refusal } from '../../administration/control.ts'
-import { invalid } from '../invalid.ts'
+import { invalid, unstorable } from '../invalid.ts'
 import type { ConsoleContext, ConsoleEnv } from './env.ts'
 
 /** Name of the field in which every form sends its session's token. */
@@ -38,6 +38,8 @@ export function fieldsOf<Shape extends z.ZodType>(fields: URLSearchParams, shape
     if (name === TOKEN_FIELD || all.length === 0) continue
     values[name] = all.length === 1 ? (all[0] as string) : all
   }
+  const refusal = unstorable(values)
+  if (refusal !== undefined) throw refusal
   const parsed = shape.safeParse(values)
   if (!parsed.success) throw invalid(parsed.error)
   return parsed.data

@@ -245,7 +245,7 @@ describe('problems (RFC 9457)', () => {
     ['a body that is too large', 'POST', '/projects', { key: 'x'.repeat(70_000) }, ADMIN, 413],
     ['NUL in a name', 'POST', '/projects', { key: 'nul', name: 'a\0b' }, ADMIN, 400],
     ['half a surrogate pair in a name', 'POST', '/projects', '{"key":"nul","name":"\\ud800"}', ADMIN, 400],
-    ['NUL in a path', 'GET', '/projects/a%00', undefined, ADMIN, 404],
+    ['NUL in a path', 'GET', '/projects/a%00', undefined, ADMIN, 400],
     ['a project with environments', 'DELETE', '/projects/acme', undefined, ADMIN, 409],
     ['an environment with tenants', 'DELETE', '/projects/acme/environments/prod', undefined, ADMIN, 409],
     ['the tenant default', 'DELETE', '/projects/acme/environments/prod/tenants/default', undefined, ADMIN, 409],

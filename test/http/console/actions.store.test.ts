@@ -118,6 +118,13 @@ test('SEC-07 the page of a new key says that the key of the session ends sooner,
   expect([refused.status, refused.text.includes(`must not be after ${soon}`)]).toEqual([403, true])
 })
 
+test('U+0000 in a form or in an address is refused in words', async () => {
+  const made = await admin.post(`${PROD}/tenants`, { key: 'nul', name: 'a\0' })
+  const rotated = await admin.post(`${ACME}/api-keys/000000000000/rotate`, { old: 'day\0' })
+  for (const answer of [made, rotated, await admin.get(`${ACME}/users?q=%00`)])
+    expect([answer.status, answer.text.includes('U+0000')]).toEqual([400, true])
+})
+
 test('whether the tokens of a key may make admin keys is shown and changed', async () => {
   const fields = { name: 'k', permissions: 'admin', tokensMayMintAdminKeys: 'true' }
   const made = await admin.post(`${ACME}/api-keys`, fields)

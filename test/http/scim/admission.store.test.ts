@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createApiKey } from '../../../src/administration/api-keys.ts'
 import { createEnvironment } from '../../../src/administration/environments.ts'
 import { createProject } from '../../../src/administration/projects.ts'
+import { loadConfig } from '../../../src/config.ts'
 import { ControlPlane } from '../../../src/context/control-plane.ts'
 import { ExternalIssuers } from '../../../src/context/external-issuers.ts'
 import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
@@ -22,7 +23,7 @@ test('SEC-03 a key that has expired is refused, also where the control plane is 
 
   let clock = 0
   const control = new ControlPlane({ ...controlStore(database), shared: true }, { clock: () => clock })
-  const admit = admissions(control, new ExternalIssuers([]), { trustProxy: { kind: 'none' } })
+  const admit = admissions(control, new ExternalIssuers([]), loadConfig({}))
   const headers: Record<string, string> = { authorization: `Bearer ${key}`, host: 'scim.test' }
   const ask = async () => admit(locate('/scim/v2/admission/e/Users'), (name) => headers[name], undefined)
   expect((await ask()).principal?.scope).toEqual(scope)
