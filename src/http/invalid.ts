@@ -5,6 +5,7 @@ const DETAIL = 'The request has members that cannot be taken; see errors.'
 /** As many mistakes of one kind are named, and paths are cut: an answer is no longer than it has to be. */
 const MOST_NAMED = 10
 const LONGEST_PATH = 500
+const NOT_TEXT = 'has a character that cannot be stored: U+0000 or half of a surrogate pair'
 // With the flag u, pairs that belong together are none of it.
 const UNSTORABLE = /[\0\p{Cs}]/u
 
@@ -36,12 +37,12 @@ export function unstorable(sent: unknown): Refusal | undefined {
   for (let part = parts.pop(); part !== undefined && mistakes.length < MOST_NAMED; part = parts.pop()) {
     const { value, name } = part
     const text = typeof value === 'string' ? value : ''
-    if (UNSTORABLE.test(name) || UNSTORABLE.test(text))
-      mistakes.push({ path: pathOf(part), message: 'must have neither U+0000 nor half of a surrogate pair' })
+    if (UNSTORABLE.test(name) || UNSTORABLE.test(text)) mistakes.push({ path: pathOf(part), message: NOT_TEXT })
     if (typeof value !== 'object' || value === null) continue
     for (const [name, member] of Object.entries(value)) parts.push({ value: member, name, within: part })
   }
-  return mistakes.length === 0 ? undefined : new Refusal(400, DETAIL, mistakes)
+  const [first] = mistakes
+  return first && new Refusal(400, `${first.path}: ${first.message}.`, mistakes)
 }
 
 function pathOf(part: Part): string {
