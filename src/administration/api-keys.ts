@@ -8,15 +8,17 @@ import { type Page, projectsIn } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, type Recorder, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
-import { endOfLife, refuseWiderThan } from './minting.ts'
+import { endOfLife, endWarnings, refuseOutliving, refuseWiderThan } from './minting.ts'
 
 /** What a new API key is made from. */
 export interface NewApiKey {
   readonly name: string
   /** Default: `scim:read` and `scim:write`, whatever it is for. */
   readonly permissions?: readonly Permission[] | undefined
-  /** At most a year from now; default: that, or when the asking key expires if it does before. */
+  /** At most a year from now, and not after the asking key; default: a year, or with `admin` the end of the asking key before. */
   readonly expiresAt?: Date | undefined
+  /** Whether access tokens of the key may make keys with `admin`; for keys that have it. Default: they may not. */
+  readonly tokensMayMintAdminKeys?: boolean | undefined
   /** Id of the user for whom the key is to stand; for a tenant's key alone. It reaches nothing but `/Me`. */
   readonly userId?: string | undefined
 }
@@ -25,10 +27,14 @@ export interface NewApiKey {
 export const LEAST: readonly Permission[] = ['scim:read', 'scim:write']
 
 /** A key as stored, and the key itself, which is shown this once. */
-export type CreatedApiKey = ApiKeyRow & { readonly key: string }
+export type MintedApiKey = ApiKeyRow & { readonly key: string }
+
+/** The same, with what whoever asked for it should know of its end. */
+export type CreatedApiKey = MintedApiKey & { readonly warnings: readonly string[] }
 
 /**
- * Mints an API key for `scope`. Nobody gets a key that can do more, in more places or for longer, than the key that asks for it.
+ * Mints an API key for `scope`. Nobody gets a key that can do more, or in more places, than the key that asks for it; and none
+ * with `admin` that lives longer.
  *
  * @throws {Refusal} 400 for a user that is not there and for more than a year, 403 for a key wider than the asking one, 404 when the place is gone
  */
@@ -38,13 +44,16 @@ export async function createApiKey(
   input: NewApiKey,
   by: Principal,
 ): Promise<CreatedApiKey> {
-  const expiresAt = endOfLife(input.expiresAt, by, new Date())
-  const key = { ...input, permissions: input.permissions ?? LEAST, expiresAt }
-  refuseWiderThan(by, { scope, permissions: key.permissions, expiresAt })
+  const permissions = input.permissions ?? LEAST
+  refuseWiderThan(by, { scope, permissions })
+  const expiresAt = endOfLife(input.expiresAt, { permissions }, by, new Date())
+  const key = { ...input, permissions, expiresAt }
+  if (input.tokensMayMintAdminKeys) refuseUnfitForTokens(permissions)
   if (input.userId !== undefined) refuseUnfitForUser(scope, key.permissions)
   return change(administration, async (tx, record) => {
     if (!(await exists(tx, scope))) throw new Refusal(404, `The ${scope.kind} that the key was for is gone.`)
-    return insertNewKey(tx, record, scope, key)
+    const warnings = endWarnings(input.expiresAt, expiresAt, by)
+    return { ...(await insertNewKey(tx, record, scope, key)), warnings }
   }).catch((error: unknown) => {
     // The reference decides whether the tenant has such a user.
     const unknown = sqlState(error)?.code === '23503' && input.userId !== undefined
@@ -60,6 +69,12 @@ function refuseUnfitForUser(scope: Scope, permissions: readonly Permission[]): v
     throw mistake('permissions', `A key that stands for a user cannot have the permission "${other}".`)
 }
 
+/** What the tokens of a key can do never is more than the key can. */
+function refuseUnfitForTokens(permissions: readonly Permission[]): void {
+  if (!permissions.includes('admin'))
+    throw mistake('tokensMayMintAdminKeys', 'This is for keys with the permission "admin" alone.')
+}
+
 const mistake = (path: string, message: string): Refusal => new Refusal(400, message, [{ path, message }])
 
 /** `createApiKey` inside a change that is under way, for the operator. */
@@ -68,10 +83,10 @@ export async function insertNewKey(
   record: Recorder,
   scope: Scope,
   input: NewApiKey & { readonly permissions: readonly Permission[]; readonly expiresAt: Date },
-): Promise<CreatedApiKey> {
+): Promise<MintedApiKey> {
   const { id, key, hash } = mintApiKey()
-  const { name, permissions, expiresAt, userId = null } = input
-  const row = { id, hash, scope, name, permissions, userId, expiresAt }
+  const { name, permissions, expiresAt, userId = null, tokensMayMintAdminKeys = false } = input
+  const row = { id, hash, scope, name, permissions, userId, tokensMayMintAdminKeys, expiresAt }
   const made = await insertApiKey(tx, row)
   record(apiKeyDeed('created', { before: null, after: made }))
   return { ...made, key }
@@ -92,6 +107,34 @@ export async function existingApiKey(database: Database, place: Scope, id: strin
 /** The keys, revoked ones too, whose scope is `place` or lies below it. */
 export const listApiKeys = (database: Database, place: Scope, page: Page): Promise<ApiKeyRow[]> =>
   apiKeysWithin(database, place).list(page)
+
+/**
+ * Says whether access tokens of a key may make keys with `admin`. To let them takes a key that could make this one; to take it
+ * back, any.
+ *
+ * @throws {Refusal} 400 for a key without `admin`, 403 for one wider than the asking one, 404, 409 for one that is revoked
+ */
+export async function changeApiKey(
+  administration: Administration,
+  place: Scope,
+  id: string,
+  { tokensMayMintAdminKeys }: Pick<ApiKeyRow, 'tokensMayMintAdminKeys'>,
+  by: Principal,
+): Promise<ApiKeyRow> {
+  return change(administration, async (tx, record) => {
+    const before = await existingApiKey(tx, place, id)
+    if (before.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
+    if (tokensMayMintAdminKeys) {
+      refuseUnfitForTokens(before.permissions)
+      refuseWiderThan(by, before)
+      refuseOutliving(by, before)
+    }
+    await apiKeysWithin(tx, place).change(id, { tokensMayMintAdminKeys })
+    const after = { ...before, tokensMayMintAdminKeys }
+    record(apiKeyDeed('changed', { before, after }))
+    return after
+  })
+}
 
 /**
  * Revokes a key for good; every instance refuses it within a second. Revoking it again changes nothing.

@@ -44,7 +44,7 @@ export function bootstrap(
 ): Promise<Bootstrap> {
   // Nothing is remembered of the control plane yet.
   const administration = { database, changed: () => undefined, author: THE_GATEWAY }
-  const expiresAt = endOfLife(undefined, CONFIGURED_ADMIN, new Date())
+  const expiresAt = endOfLife(undefined, { permissions: PERMISSIONS }, CONFIGURED_ADMIN, new Date())
   return change(administration, async (tx, record) => {
     const keys = {
       apiKey: await firstPlace(tx, record, expiresAt),

@@ -1,5 +1,6 @@
 import { currentSecret, rotationOf } from '../context/key-secrets.ts'
 import type { Scope } from '../context/principal.ts'
+import { issuerAt } from '../events/security-events.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import type { Deed } from '../repositories/audit.ts'
 import type { DefinitionRow } from '../repositories/schema-definitions.ts'
@@ -28,12 +29,13 @@ export function placeDeed(place: Scope, change: Change<PlaceRow>): Deed {
 }
 
 /**
- * An API key was created, or something was done to it: `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
+ * An API key was created, or something was done to it: `changed`, `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
  * key of it was added or removed.
  */
 export function apiKeyDeed(
   done:
     | 'created'
+    | 'changed'
     | 'rotated'
     | 'rotation_ended'
     | 'rotation_undone'
@@ -43,11 +45,13 @@ export function apiKeyDeed(
   change: Change<ApiKeyRow>,
 ): Deed {
   const { id, name, scope } = change.after ?? change.before
-  const shown = ({ name, permissions, userId, expiresAt, revokedAt, secrets, publicKeys }: ApiKeyRow) => {
+  const shown = (row: ApiKeyRow) => {
+    const { name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys } = row
     const rotation = rotationOf(secrets, new Date())
     const ends = rotation && (rotation.from.endsAt ?? 'on use of the new one')
     return {
-      ...{ name, permissions, userId, expiresAt, revokedAt, secretVersion: currentSecret(secrets).version },
+      ...{ name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt },
+      secretVersion: currentSecret(secrets).version,
       oldSecret: rotation ? { version: rotation.from.version, ends } : null,
       publicKeys: publicKeys.map(({ thumbprint }) => thumbprint),
     }
@@ -80,9 +84,11 @@ export function webhookDeed(
 /** A stream of Security Event Tokens was created, changed or deleted. */
 export function streamDeed(place: Scope, change: Change<StreamRow>): Deed {
   const { id, stream } = change.after ?? change.before
-  const shown = ({ url, description, events, enabled, stream }: StreamRow) => ({
-    ...{ ...stream, url, description, events, enabled },
-  })
+  const shown = (row: StreamRow) => {
+    const { url, description, events, enabled } = row
+    const { origin, ...stream } = row.stream
+    return { ...stream, issuer: issuerAt(origin, row), url, description, events, enabled }
+  }
   return { action: `stream.${verb(change)}`, place, target: { id, name: stream.audience }, ...both(change, shown) }
 }
 

@@ -6,7 +6,7 @@ import type { ApiKeyRow } from '../repositories/api-keys.ts'
 import { type CreatedApiKey, existingApiKey } from './api-keys.ts'
 import { type Administration, change, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
-import { endOfLife, LONGEST_LIFE_MS, refuseWiderThan } from './minting.ts'
+import { endOfLife, endWarnings, LONGEST_LIFE_MS, refuseWiderThan } from './minting.ts'
 
 /** How long the old secret stays good. */
 export interface RotationWish {
@@ -14,7 +14,7 @@ export interface RotationWish {
   readonly keepOldForSeconds?: number | undefined
   /** Ends the old secret as soon as the new one was seen in use. */
   readonly untilNewIsUsed?: boolean | undefined
-  /** When the key expires with its new secret, at most a year from now; default: it lives as long again. */
+  /** When the key expires with its new secret, as for a new key; default: it lives as long again, with `admin` not longer than who asks. */
   readonly expiresAt?: Date | undefined
 }
 
@@ -36,12 +36,12 @@ export function rotateApiKey(
 ): Promise<CreatedApiKey> {
   return change(administration, async (tx, record) => {
     const key = await existingApiKey(tx, place, id)
+    refuseWiderThan(by, key)
     if (key.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     if (rotationOf(key.secrets, now) !== undefined)
       throw new Refusal(409, 'The API key is being rotated: end its old secret or undo the rotation first.')
     const old = currentSecret(key.secrets)
-    const expiresAt = wish.expiresAt === undefined ? renewedEnd(old, by, now) : endOfLife(wish.expiresAt, by, now)
-    refuseWiderThan(by, { ...key, expiresAt })
+    const expiresAt = endOfLife(wish.expiresAt, key, by, now, lifeOf(old))
     if (wish.expiresAt === undefined && old.expiresAt !== null && old.expiresAt <= now)
       throw new Refusal(409, 'The API key has expired; rotate it with a new expiresAt.')
 
@@ -53,7 +53,7 @@ export function rotateApiKey(
     await secrets.deleteBefore(old.version)
     const after = await existingApiKey(tx, place, id)
     record(apiKeyDeed('rotated', { before: key, after }))
-    return { ...after, key: text }
+    return { ...after, key: text, warnings: endWarnings(wish.expiresAt, expiresAt, by) }
   })
 }
 
@@ -82,12 +82,9 @@ function settle(administration: Administration, place: Scope, id: string, now: D
   })
 }
 
-/** As long again as the old secret was to live; the key that asks may not give that much, and then the end stays as it is. */
-function renewedEnd(old: KeySecret, by: Principal, now: Date): Date {
-  const life = old.expiresAt === null ? LONGEST_LIFE_MS : old.expiresAt.getTime() - old.createdAt.getTime()
-  const renewed = endOfLife(undefined, by, now).getTime()
-  return new Date(Math.max(old.expiresAt?.getTime() ?? 0, Math.min(now.getTime() + life, renewed)))
-}
+/** How long a secret was to live: the next one lives as long again. */
+const lifeOf = ({ createdAt, expiresAt }: KeySecret): number =>
+  Math.min(LONGEST_LIFE_MS, (expiresAt?.getTime() ?? Number.POSITIVE_INFINITY) - createdAt.getTime())
 
 function endOf({ keepOldForSeconds, untilNewIsUsed }: RotationWish, now: Date): Date | null {
   const seconds = keepOldForSeconds ?? (untilNewIsUsed ? undefined : KEEP_OLD_FOR_SECONDS)

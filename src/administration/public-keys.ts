@@ -4,7 +4,7 @@ import { type PublicKeyRow, publicKeysOf } from '../repositories/api-key-public-
 import { existingApiKey } from './api-keys.ts'
 import { type Administration, change, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
-import { refuseWiderThan } from './minting.ts'
+import { refuseOutliving, refuseWiderThan } from './minting.ts'
 
 /** Two would do for a client that renews its own; more are for fleets. */
 const MOST = 5
@@ -30,6 +30,7 @@ export async function addPublicKey(
     const before = await existingApiKey(tx, place, id)
     if (before.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     refuseWiderThan(by, before)
+    refuseOutliving(by, before)
     if (before.publicKeys.some(({ thumbprint }) => thumbprint === key.thumbprint))
       throw new Refusal(409, 'The API key has this public key already.')
     if (before.publicKeys.length >= MOST)

@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { isUuid } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
-import type { StreamSettings } from '../events/security-events.ts'
+import { isOurs, type StreamSettings } from '../events/security-events.ts'
 import type { Page } from '../repositories/projects.ts'
 import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
@@ -9,7 +9,7 @@ import { streamDeed } from './deeds.ts'
 import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type WebhookTools } from './webhooks.ts'
 
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */
-export interface StreamInput extends Omit<StreamSettings, 'issuer' | 'method'> {
+export interface StreamInput extends Omit<StreamSettings, 'origin' | 'method'> {
   readonly url: string
   /** Proves to the receiver who sends; null for none. */
   readonly token: string | null
@@ -36,9 +36,9 @@ export async function createStream(
   administration: Administration,
   tools: WebhookTools,
   place: WebhookPlace,
-  { url, token, description, events, ...settings }: StreamInput & Pick<StreamSettings, 'issuer' | 'method'>,
+  { url, token, description, events, ...settings }: StreamInput & Pick<StreamSettings, 'origin' | 'method'>,
 ): Promise<StreamRow> {
-  refuse(mistakes(settings.method, { url, token, events }, tools))
+  refuse(mistakes(settings, { url, token, events, subjectIssuer: settings.subjectIssuer }, tools))
   const id = uuidv7()
   const row = { id, url, description, events: filterOf(events), stream: settings }
   const secret = await sealed(tools, id, token)
@@ -51,7 +51,7 @@ export async function createStream(
   })
 }
 
-/** Changes what is named; how it is delivered and its issuer stay. Enabling it forgets its failures. @throws {Refusal} 400, 404 */
+/** Changes what is named; how it is delivered and the gateway's origin stay. Enabling it forgets its failures. @throws {Refusal} 400, 404 */
 export async function changeStream(
   administration: Administration,
   tools: WebhookTools,
@@ -63,7 +63,7 @@ export async function changeStream(
   const secret = token === undefined ? undefined : await sealed(tools, id, token)
   return change(administration, async (tx, record) => {
     const before = await findStream(tx, place, id)
-    refuse(mistakes(before.stream.method, { url, token, events }, tools))
+    refuse(mistakes(before.stream, { url, token, events, subjectIssuer: input.subjectIssuer }, tools))
     const given = Object.entries(settings).filter(([, value]) => value !== undefined)
     const after = await streamsOf(tx, place).change(id, {
       url: url ?? before.url,
@@ -96,13 +96,16 @@ const sealed = async ({ box }: WebhookTools, id: string, token: string | null): 
   token === null ? '' : box.seal(token, id)
 
 function mistakes(
-  method: StreamSettings['method'],
-  { url, token, events }: Pick<StreamChange, 'url' | 'token' | 'events'>,
+  { method, origin }: Pick<StreamSettings, 'method' | 'origin'>,
+  { url, token, events, subjectIssuer }: Pick<StreamChange, 'url' | 'token' | 'events' | 'subjectIssuer'>,
   { networks }: WebhookTools,
 ): Mistake[] {
   const comes = 'is only for streams that are pushed: the receiver of this one comes itself'
-  if (method === 'push') return endpointMistakes({ url, events }, networks)
+  const ours = 'is an issuer of this gateway; null stands for that of the stream'
+  const named = subjectIssuer && isOurs(origin, subjectIssuer) ? [{ path: 'subjectIssuer', message: ours }] : []
+  if (method === 'push') return [...named, ...endpointMistakes({ url, events }, networks)]
   return [
+    ...named,
     ...(url ? [{ path: 'url', message: comes }] : []),
     ...(token ? [{ path: 'token', message: comes }] : []),
     ...endpointMistakes({ events }, networks),

@@ -12,9 +12,9 @@ interface KeyOptions extends GlobalOptions {
   readonly scope?: (typeof SCOPES)[number]
 }
 
-/** `rollcall key create|rotate|revoke|list`. A key is made for, and looked for in, the tenant or scope that is named. */
+/** `rollcall key create|rotate|change|revoke|list`. A key is made for, and looked for in, the tenant or scope that is named. */
 export function keyCommands(program: Command, io: Io): void {
-  const key = program.command('key').description('API keys: make, rotate, revoke, list')
+  const key = program.command('key').description('API keys: make, rotate, change, revoke, list')
   const scoped = (name: string, description: string) =>
     key
       .command(name)
@@ -27,12 +27,20 @@ export function keyCommands(program: Command, io: Io): void {
   scoped('create', 'make a key; it is shown this once')
     .argument('<name>', 'what the key is for')
     .addOption(new Option('--permission <permission...>', 'default: scim:read scim:write').choices(PERMISSIONS))
-    .option('--expires <time>', 'when it ends, such as 2027-01-31T00:00:00Z; default, and at most: in 365 days', moment)
+    .option(
+      '--expires <time>',
+      'when it ends, such as 2027-01-31T00:00:00Z; default, and at most: in 365 days; with admin, not after the key that asks',
+      moment,
+    )
+    .option('--tokens-may-mint-admin-keys', 'let access tokens of the key make keys with admin too')
     .action((name: string, _: unknown, command: Command) => {
-      const { permission, expires, ...options } = command.optsWithGlobals<
-        KeyOptions & { permission?: (typeof PERMISSIONS)[number][]; expires?: string }
+      const { permission, expires, tokensMayMintAdminKeys, ...options } = command.optsWithGlobals<
+        KeyOptions & { permission?: (typeof PERMISSIONS)[number][]; expires?: string; tokensMayMintAdminKeys?: true }
       >()
-      const body = { name, ...(permission && { permissions: permission }), ...(expires && { expiresAt: expires }) }
+      const body = {
+        ...{ name, ...(permission && { permissions: permission }), ...(expires && { expiresAt: expires }) },
+        ...(tokensMayMintAdminKeys && { tokensMayMintAdminKeys }),
+      }
       return connected(options, io, async (connection) => {
         const { path, params } = keysOf(options, connection)
         print(io, options.json, await answered(connection.client.POST(path, { params, body })), shownWithKey)
@@ -76,6 +84,22 @@ export function keyCommands(program: Command, io: Io): void {
         if (endOld) print(io, options.json, await answered(client.DELETE(`${path}/rotation/old`, { params })), shown)
         else if (undo) print(io, options.json, await answered(client.DELETE(`${path}/rotation`, { params })), shown)
         else print(io, options.json, await answered(client.POST(`${path}/rotation`, { params, body })), shownWithKey)
+      })
+    })
+
+  scoped('change', 'say whether access tokens of a key may make keys with admin')
+    .argument('<id>', 'id of the key')
+    .addOption(
+      new Option('--tokens-may-mint-admin-keys <answer>', 'yes or no').choices(['yes', 'no']).makeOptionMandatory(),
+    )
+    .action((id: string, _: unknown, command: Command) => {
+      const { tokensMayMintAdminKeys: answer, ...options } = command.optsWithGlobals<
+        KeyOptions & { tokensMayMintAdminKeys: 'yes' | 'no' }
+      >()
+      const body = { tokensMayMintAdminKeys: answer === 'yes' }
+      return connected(options, io, async (connection) => {
+        const { path, params } = oneKey(options, connection, id)
+        print(io, options.json, await answered(connection.client.PATCH(path, { params, body })), shown)
       })
     })
 
@@ -129,6 +153,10 @@ const row = ({ id, name, scope, permissions, expiresAt, revokedAt, lastUsedAt }:
 })
 
 const shown = (key: Schemas['ApiKey']): string =>
-  sheet({ ...row(key), ...(key.warnings.length > 0 && { warnings: key.warnings.join('; ') }) })
+  sheet({
+    ...row(key),
+    ...(key.tokensMayMintAdminKeys && { 'its tokens': 'may make keys with admin' }),
+    ...(key.warnings.length > 0 && { warnings: key.warnings.join('; ') }),
+  })
 
 const shownWithKey = (key: Schemas['CreatedApiKey']): string => `${shown(key)}\n${key.key}\n\nIt is not shown again.\n`

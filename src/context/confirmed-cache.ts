@@ -56,6 +56,12 @@ export class ConfirmedCache {
     return found
   }
 
+  /** What `find` gives now, for what is always there; whatever was known under `label` is forgotten. */
+  renewed<T extends object>(label: string, find: () => Promise<T>): Promise<T> {
+    this.#found.delete(label)
+    return this.remembered(label, find) as Promise<T>
+  }
+
   /** Forgets everything. */
   forget(): void {
     this.#generation++

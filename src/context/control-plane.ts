@@ -5,12 +5,12 @@ import { hashApiKey, isApiKeyId, parseApiKey, sameHash } from './api-key.ts'
 import type { Authentication, BadKey } from './authenticate.ts'
 import { authenticate } from './authenticate.ts'
 import { ConfirmedCache } from './confirmed-cache.ts'
-import type { ControlStore, KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
+import type { ControlStore, IssuingPlace, KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
 import { KeyUses } from './key-uses.ts'
 import { Keyring } from './keyring.ts'
 import type { EnvironmentPlace, Principal } from './principal.ts'
 import { CONFIGURED_ADMIN, idsOf } from './principal.ts'
-import { foldKey, isKeyOrId } from './scim-path.ts'
+import { foldKey, isKeyOrId, isUuid } from './scim-path.ts'
 import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from './stored-key.ts'
 
 type Refused = Extract<Authentication, { challenge: unknown }>
@@ -103,6 +103,11 @@ export class ControlPlane {
     return this.#cache.known(label, find)
   }
 
+  /** The same, found anew, whatever was remembered under `label`. */
+  renewed<T extends object>(label: string, find: () => Promise<T>): Promise<T> {
+    return this.#cache.renewed(label, find)
+  }
+
   /** The key with this id, good or not. */
   async apiKey(id: string): Promise<StoredKey | undefined> {
     if (!isApiKeyId(id)) return undefined
@@ -124,6 +129,14 @@ export class ControlPlane {
 
   async tenant(environmentId: EnvironmentId, name: string): Promise<KnownTenant | undefined> {
     return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
+  }
+
+  /** Whether there is an environment, or a tenant, with this id; which is all that anybody may know of it without a key. */
+  async isPlace(kind: IssuingPlace, id: string): Promise<boolean> {
+    // As it is written in the issuer, and in no other way.
+    if (!isUuid(id) || id !== id.toLowerCase()) return false
+    const find = async () => ((await this.#store.isPlace(kind, id)) ? { id } : undefined)
+    return (await this.#cache.remembered(`place ${kind} ${id}`, find)) !== undefined
   }
 
   async createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined> {
@@ -169,7 +182,7 @@ export class ControlPlane {
       if (!isDeepStrictEqual(idsOf(principal.scope), token.place)) return undefined
       const permissions = new Set(token.permissions.filter((permission) => principal.permissions.has(permission)))
       const endsAt = Math.min(token.expiresAt, found.endsAt ?? Number.POSITIVE_INFINITY)
-      return { ...found, principal: { ...principal, permissions }, endsAt, revoked: stored.revoked }
+      return { ...found, principal: { ...principal, permissions, via: 'token' }, endsAt, revoked: stored.revoked }
     })
   }
 

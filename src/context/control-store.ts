@@ -6,6 +6,9 @@ import type { SecretBox } from './secret-box.ts'
 import type { EnvironmentSettings, TenantSettings } from './settings.ts'
 import type { KeyUse, StoredKey } from './stored-key.ts'
 
+/** What Security Event Tokens are issued by. */
+export type IssuingPlace = 'environment' | 'tenant'
+
 export interface KnownProject {
   readonly id: ProjectId
   readonly key: string
@@ -44,6 +47,8 @@ export interface ControlStore {
   project(name: string): Promise<KnownProject | undefined>
   environment(projectId: ProjectId, name: string): Promise<KnownEnvironment | undefined>
   tenant(environmentId: EnvironmentId, name: string): Promise<KnownTenant | undefined>
+  /** Whether there is an environment, or a tenant, with this id, wherever it is: its name as an issuer is public. */
+  isPlace(kind: IssuingPlace, id: string): Promise<boolean>
   /**
    * Makes a tenant with `key`, or finds the one that another request has just made; undefined where the key is the endpoint
    * of a resource type. `actor` is the id of the API key that asked for it.

@@ -11,12 +11,20 @@ export interface ExternalIdentity {
   /** Who asks, for logs and the trail: `issuer:`, the name of the issuer in the settings, and the token's subject. */
   readonly name: string
   readonly permissions: ReadonlySet<Permission>
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number
+  /** Milliseconds since 1970: when the token expires, or the issuer is to be asked whether its key is still one of its own. */
+  readonly goodUntil: number
+}
+
+/** The keys of one address. */
+interface KnownKeys {
+  readonly set: ReturnType<typeof createRemoteJWKSet>
+  /** When they were asked for, in milliseconds since 1970. */
+  fetchedAt: number
 }
 
 const FETCH_MS = 5_000
 const MAX_JWKS_BYTES = 262_144
+// From the moment of asking: a key that its issuer has withdrawn is believed no longer than this.
 const JWKS_KEPT_MS = 600_000
 // Both for unknown key ids and for addresses that give no keys.
 const COOL_DOWN_MS = 30_000
@@ -29,14 +37,14 @@ const TELL_EVERY_MS = 600_000
 /**
  * Verifies the JWTs of issuers that a tenant trusts: issuer, audience, pinned algorithms, times with 30 seconds of tolerance,
  * and a signature by a key of the issuer's JWKS. That is fetched from public addresses alone, and from those in `networks`; kept
- * for ten minutes, and fetched again for an unknown key id or after a failure once in half a minute. Who asks is told nothing
- * of failures; the operator is.
+ * for ten minutes, as what it proves is, and fetched again for an unknown key id or after a failure once in half a minute. Who
+ * asks is told nothing of failures; the operator is.
  */
 export class ExternalIssuers {
   readonly #networks: Networks
   readonly #client: PublicClient
   readonly #now: () => number
-  readonly #keys = new LRUCache<string, JWTVerifyGetKey>({ max: MAX_ISSUERS })
+  readonly #keys = new LRUCache<string, KnownKeys>({ max: MAX_ISSUERS })
   readonly #askedAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
   readonly #toldAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
   readonly #unreachable: (jwksUri: string, reason: string) => void
@@ -49,7 +57,7 @@ export class ExternalIssuers {
   constructor(
     networks: Networks,
     unreachable: (jwksUri: string, reason: string) => void = () => {},
-    now: () => number = Date.now,
+    now: () => number = () => Date.now(),
   ) {
     this.#networks = networks
     this.#unreachable = unreachable
@@ -62,16 +70,21 @@ export class ExternalIssuers {
   async verify(token: string, issuer: ExternalIssuer): Promise<ExternalIdentity | undefined> {
     if (token.length > MAX_TOKEN_LENGTH) return undefined
     try {
-      const { payload } = await jwtVerify(token, this.#keysOf(issuer.jwksUri), {
+      const keys = this.#keysOf(issuer.jwksUri)
+      const find: JWTVerifyGetKey = async (header, signed) => {
+        if (this.#now() >= keys.fetchedAt + JWKS_KEPT_MS) await keys.set.reload()
+        return keys.set(header, signed)
+      }
+      const { payload } = await jwtVerify(token, find, {
         ...{ issuer: issuer.issuer, audience: issuer.audience, algorithms: [...issuer.algorithms] },
-        ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: ['exp', 'sub'] },
+        ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: ['exp', 'sub'], currentDate: new Date(this.#now()) },
       })
       const { exp = 0, sub = '' } = payload
       if (exp > this.#now() / 1000 + LONGEST_LIFE_S) return undefined
       return {
         name: describeClient(`issuer:${issuer.name}:${sub}`) ?? `issuer:${issuer.name}`,
         permissions: permissionsOf(payload, issuer.permissions),
-        expiresAt: (exp + CLOCK_TOLERANCE_S) * 1000,
+        goodUntil: Math.min((exp + CLOCK_TOLERANCE_S) * 1000, keys.fetchedAt + JWKS_KEPT_MS),
       }
     } catch (error) {
       if (error instanceof errors.JOSEError || error instanceof CannotFetch) return undefined
@@ -89,19 +102,25 @@ export class ExternalIssuers {
     }
   }
 
-  #keysOf(uri: string): JWTVerifyGetKey {
+  #keysOf(uri: string): KnownKeys {
     const known = this.#keys.get(uri)
     if (known !== undefined) return known
-    const keys = createRemoteJWKSet(new URL(uri), {
-      ...{ cacheMaxAge: JWKS_KEPT_MS, cooldownDuration: COOL_DOWN_MS, timeoutDuration: FETCH_MS },
-      [customFetch]: (_, { signal }) => this.#fetch(uri, signal),
+    // How old they may be, and when they may be asked for again, goes by our clock and not by the package's.
+    const set = createRemoteJWKSet(new URL(uri), {
+      ...{ cacheMaxAge: Number.POSITIVE_INFINITY, cooldownDuration: 0, timeoutDuration: FETCH_MS },
+      [customFetch]: async (_, { signal }) => {
+        const asked = this.#now()
+        const answer = await this.#fetch(uri, signal, asked)
+        keys.fetchedAt = asked
+        return answer
+      },
     })
+    const keys: KnownKeys = { set, fetchedAt: Number.NEGATIVE_INFINITY }
     this.#keys.set(uri, keys)
     return keys
   }
 
-  async #fetch(uri: string, signal: AbortSignal): Promise<Response> {
-    const now = this.#now()
+  async #fetch(uri: string, signal: AbortSignal, now: number): Promise<Response> {
     if (now - (this.#askedAt.get(uri) ?? Number.NEGATIVE_INFINITY) < COOL_DOWN_MS) throw new CannotFetch()
     this.#askedAt.set(uri, now)
     try {

@@ -36,6 +36,10 @@ export interface Principal {
   readonly userId: string | undefined
   /** Milliseconds since 1970; undefined for a key that does not expire. */
   readonly expiresAt: number | undefined
+  /** Whether the key itself was sent, or a token in its place: an access token of ours, or the JWT of an external issuer. */
+  readonly via: 'key' | 'token'
+  /** Whether the access tokens of the key may make keys with `admin`, as the key itself may. */
+  readonly tokensMayMintAdminKeys: boolean
 }
 
 /** The key that the configuration gives (`ADMIN_KEY`); it has no row in the store. */
@@ -45,6 +49,8 @@ export const CONFIGURED_ADMIN: Principal = {
   permissions: new Set(PERMISSIONS),
   userId: undefined,
   expiresAt: undefined,
+  via: 'key',
+  tokensMayMintAdminKeys: false,
 }
 
 /** True when `place` is what `scope` names or lies below it. A place has the form of a scope. */

@@ -108,6 +108,8 @@ export const apiKeys = pgTable(
     userId: uuid('user_id'),
     name: text().notNull(),
     permissions: text().array().notNull(),
+    /** Whether access tokens of the key may make keys with `admin`. */
+    tokensMayMintAdminKeys: boolean('tokens_may_mint_admin_keys').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
     revokedAt: moment('revoked_at'),
     /** When the log last said that the key expires soon. */

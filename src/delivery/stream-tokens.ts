@@ -5,13 +5,20 @@ import { isUuid } from '../context/scim-path.ts'
 import { type SetClaims, signSet } from '../context/security-event-token.ts'
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
-import { type SecurityEvent, type StreamSettings, securityEvents, VERIFICATION } from '../events/security-events.ts'
+import {
+  issuerAt,
+  type SecurityEvent,
+  type StreamPlace,
+  type StreamSettings,
+  securityEvents,
+  VERIFICATION,
+} from '../events/security-events.ts'
 import type { TenantId } from '../place-ids.ts'
 import { type EventSubject, endpointsOfTypes, subjectsOf } from '../repositories/event-subjects.ts'
 import { isObject, type JsonObject } from '../scim/resource.ts'
 
 /** A stream as far as its tokens go. */
-export interface Stream {
+export interface Stream extends StreamPlace {
   readonly id: string
   readonly stream: StreamSettings
 }
@@ -33,7 +40,7 @@ export interface TokenPlace {
 
 export type StreamTokens = ReturnType<typeof streamTokens>
 
-/** Makes Security Event Tokens of events, signed with the keys that are published at the issuer. */
+/** Makes Security Event Tokens of events, in the name of the stream's place, signed with the keys that its issuer names. */
 export function streamTokens(keyring: Keyring) {
   return {
     /** The tokens of each event by its position, in the order in which they are to be taken; none of what SETs have no word for. */
@@ -63,11 +70,12 @@ export function streamTokens(keyring: Keyring) {
     },
 
     /** A token that means nothing, so that an operator sees whether it arrives (SSF 1.0 §8.1.4). */
-    verification({ id, stream }: Stream, now: Date): Promise<string> {
+    verification(to: Stream, now: Date): Promise<string> {
+      const { origin, audience } = to.stream
       return signSet(keyring, {
-        ...{ iss: stream.issuer, aud: stream.audience, jti: uuidv7(), txn: uuidv7() },
+        ...{ iss: issuerAt(origin, to), aud: audience, jti: uuidv7(), txn: uuidv7() },
         toe: Math.floor(now.getTime() / 1000),
-        sub_id: { format: 'opaque', id },
+        sub_id: { format: 'opaque', id: to.id },
         events: { [VERIFICATION]: {} },
       })
     },
@@ -81,27 +89,32 @@ interface About {
 }
 
 function claims(
-  { id, stream }: Stream,
+  to: Stream,
   tenant: string,
   { event, uri, known }: About,
   { part, uri: eventUri, payload, about }: SecurityEvent,
 ): SetClaims {
   const { resourceId, requestId, version, occurredAt } = event
+  const { origin, audience } = to.stream
+  const iss = issuerAt(origin, to)
   const externalId = known.externalId === null ? {} : { externalId: known.externalId }
   return {
-    ...{ iss: stream.issuer, aud: stream.audience, tenant, toe: Math.floor(occurredAt / 1000) },
-    jti: jtiOf(id, tenant, event, part),
+    ...{ iss, aud: audience, tenant, toe: Math.floor(occurredAt / 1000) },
+    jti: jtiOf(to.id, tenant, event, part),
     // A bulk request is several changes.
     txn: `${requestId}:${resourceId}:${version}`,
     sub_id:
-      about === 'person' ? person(stream, resourceId, known) : { format: 'scim', uri, ...externalId, id: resourceId },
+      about === 'person'
+        ? person(to.stream, iss, resourceId, known)
+        : { format: 'scim', uri, ...externalId, id: resourceId },
     events: { [eventUri]: payload },
   }
 }
 
 /** Who a signal is about. Where we do not know what the receiver goes by, it is better told our id than nothing. */
 function person(
-  { issuer, subject, subjectIssuer }: StreamSettings,
+  { subject, subjectIssuer }: StreamSettings,
+  issuer: string,
   resourceId: string,
   { externalId, emails: [email] }: EventSubject,
 ): Readonly<Record<string, string>> {

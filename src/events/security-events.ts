@@ -1,3 +1,4 @@
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import type { JsonObject, JsonValue } from '../scim/resource.ts'
 import { isObject } from '../scim/resource.ts'
 import { PATCH_OP } from '../scim/urn.ts'
@@ -9,16 +10,38 @@ import type { LoggedEvent } from './event.ts'
 export interface StreamSettings {
   /** Whether we send each token (RFC 8935), or the receiver asks for them (RFC 8936). */
   readonly method: 'push' | 'poll'
-  /** Our name in the tokens. It stays what it was when the stream was made, since receivers go by it. */
-  readonly issuer: string
+  /** The gateway's when the stream was made, perhaps with a path. It stays, since receivers go by the issuer. */
+  readonly origin: string
   readonly audience: string
   readonly format: SetFormat
   /** Signals for those who know nothing of SCIM, to cut a leaver's sessions. */
   readonly signals: readonly Signal[]
   /** How signals name a person. */
   readonly subject: 'email' | 'iss_sub'
-  /** The identity provider, whose `sub` is then the externalId; null where we are the issuer and the SCIM id is the `sub`. */
+  /** The identity provider, whose `sub` is then the externalId; null for the token's own issuer, and the SCIM id as the `sub`. */
   readonly subjectIssuer: string | null
+}
+
+/** Where a stream is: in an environment for all of its tenants, or for one of them. */
+export interface StreamPlace {
+  readonly environmentId: EnvironmentId
+  readonly tenantId: TenantId | null
+}
+
+/** Paths of issuers, below the gateway's origin; an id follows. */
+export const ISSUER_PATHS = { environment: '/ssf/environments/', tenant: '/ssf/tenants/' } as const
+
+/**
+ * Who signs the tokens of a stream: its environment or its tenant, by an id that is used once. So a receiver that goes by its
+ * issuer takes nothing that anybody else had signed, whatever audience and subject they chose.
+ */
+export const issuerAt = (origin: string, { environmentId, tenantId }: StreamPlace): string =>
+  origin + (tenantId === null ? ISSUER_PATHS.environment + environmentId : ISSUER_PATHS.tenant + tenantId)
+
+/** Whether a URI names an issuer of the gateway at `origin`, or what all its streams were signed as before they had their own. */
+export function isOurs(origin: string, uri: string): boolean {
+  const { href } = new URL(uri)
+  return href === new URL(origin).href || href.startsWith(new URL(`${origin}/ssf/`).href)
 }
 
 /** `notice` names what has changed; `full` says it, and is for receivers of our own administrative domain (RFC 9967 §6). */

@@ -21,7 +21,7 @@ const EVENT_TYPES: Readonly<Record<string, string>> = {
   'tenant.seats_exhausted': '`maxActiveUsers`; once until somebody has got a seat again',
   'api_key.created': '`key`: id and name; `after`',
   'api_key.rotated':
-    '`key`, `changed`; as do `rotation_ended`, `rotation_undone`, `public_key_added` and `public_key_removed`',
+    '`key`, `changed`; as do `changed`, `rotation_ended`, `rotation_undone`, `public_key_added` and `public_key_removed`',
   'api_key.revoked': '`key`, `changed`',
   'brake.warned': '`leavers`, `users`, `limit`, `windowMinutes`',
   'brake.engaged': 'the same, and `heldUntil`',

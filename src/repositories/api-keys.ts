@@ -15,6 +15,8 @@ export interface ApiKeyRow {
   readonly permissions: readonly Permission[]
   /** The user for whom the key stands; null for a provisioning client. */
   readonly userId: string | null
+  /** Whether access tokens of the key may make keys with `admin`. */
+  readonly tokensMayMintAdminKeys: boolean
   readonly createdAt: Date
   readonly revokedAt: Date | null
   /** Of the secret that is to stay. */
@@ -77,6 +79,13 @@ export function apiKeysWithin(database: Database, place: Scope) {
       )
     },
 
+    async change(id: string, values: Pick<ApiKeyRow, 'tokensMayMintAdminKeys'>): Promise<void> {
+      await orm
+        .update(apiKeys)
+        .set(values)
+        .where(and(within, eq(apiKeys.id, id)))
+    },
+
     /** Keeps the row, so that it still shows who could do what. */
     async revoke(id: string, at: Date): Promise<void> {
       await orm
@@ -89,13 +98,15 @@ export function apiKeysWithin(database: Database, place: Scope) {
 
 export async function insertApiKey(
   database: Database,
-  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'permissions' | 'userId' | 'expiresAt'> & { readonly hash: string },
+  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'permissions' | 'userId' | 'tokensMayMintAdminKeys' | 'expiresAt'> & {
+    readonly hash: string
+  },
 ): Promise<ApiKeyRow> {
-  const { id, scope, name, permissions, userId, expiresAt, hash } = row
+  const { id, scope, name, permissions, userId, tokensMayMintAdminKeys, expiresAt, hash } = row
   const [inserted] = await database.orm
     .insert(apiKeys)
     .values({
-      ...{ id, name, userId },
+      ...{ id, name, userId, tokensMayMintAdminKeys },
       permissions: [...permissions],
       ...idsOf(scope),
     })
@@ -139,12 +150,13 @@ async function withSecrets(database: Database, rows: readonly Raw[]): Promise<Ap
 }
 
 function read(
-  { id, name, userId, createdAt, revokedAt, projectId, environmentId, tenantId, permissions }: Raw,
+  { projectId, environmentId, tenantId, permissions, ...row }: Raw,
   secrets: readonly KeySecret[],
   publicKeys: readonly PublicKeyRow[],
 ): ApiKeyRow {
+  const { id, name, userId, tokensMayMintAdminKeys, createdAt, revokedAt } = row
   return {
-    ...{ id, name, userId, createdAt, revokedAt, secrets, publicKeys },
+    ...{ id, name, userId, tokensMayMintAdminKeys, createdAt, revokedAt, secrets, publicKeys },
     expiresAt: currentSecret(secrets).expiresAt,
     scope: scopeOf({ projectId, environmentId, tenantId }),
     permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),

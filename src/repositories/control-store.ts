@@ -31,8 +31,11 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     async apiKey(id) {
       const row = await findApiKey(database, id)
       if (row === undefined) return undefined
-      const { scope, permissions, userId, secrets, publicKeys, revokedAt } = row
-      const key = { keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined }
+      const { scope, permissions, userId, tokensMayMintAdminKeys, secrets, publicKeys, revokedAt } = row
+      const key = {
+        ...{ keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined },
+        ...{ via: 'key' as const, tokensMayMintAdminKeys },
+      }
       return {
         revoked: revokedAt !== null,
         secrets: secrets.map(({ version, hash, expiresAt, endsAt }) => ({
@@ -61,6 +64,11 @@ export function controlStore(database: Database, secretsKey?: string | undefined
       if (row === undefined) return undefined
       const definitions = await schemaDefinitionsOf(database, environmentId).definitions(row.id)
       return { ...row, definitions, eventUris: await deliveredUris(database, environmentId, row.id) }
+    },
+
+    async isPlace(kind, id) {
+      const table = kind === 'environment' ? 'environments' : 'tenants'
+      return (await database.run(`select from ${table} where id = $1::uuid`, [id])).length > 0
     },
 
     async createTenant({ projectId, environmentId }, key, actor) {

@@ -1,12 +1,12 @@
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
-import type { StreamSettings } from '../events/security-events.ts'
+import type { StreamPlace, StreamSettings } from '../events/security-events.ts'
 import type { TenantId } from '../place-ids.ts'
 import { eventColumns } from './event-log.ts'
 import { Parameters } from './parameters.ts'
 
 /** An endpoint to which something can be sent now. */
-export interface DueEndpoint {
+export interface DueEndpoint extends StreamPlace {
   readonly id: string
   readonly url: string
   /** Sealed. */
@@ -83,6 +83,7 @@ export function dueEndpoints(
   const parameters = new Parameters()
   return db.run<DueEndpoint>(
     `select w.id::text, w.url, w.secret, w.failures, w.snapshot, w.stream,
+       w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId",
        case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
        d.tenants as tenants
      from webhook_endpoints w cross join lateral (

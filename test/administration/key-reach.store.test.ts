@@ -37,6 +37,7 @@ beforeAll(async () => {
 const place = (name: string): Scope => places.get(name) as Scope
 const principal = (name: string, permissions: readonly Permission[], expiresAt?: number): Principal => ({
   ...{ keyId: 'asking', scope: place(name), permissions: new Set(permissions), userId: undefined, expiresAt },
+  ...{ via: 'key', tokensMayMintAdminKeys: false },
 })
 const outcome = (work: Promise<unknown>): Promise<number> =>
   work.then(
@@ -94,27 +95,37 @@ describe('SEC-07 nobody gets hold of a key that lives longer than their own', ()
     ['a key that ends may give less', soon, before, 201, before],
     ['or as much', soon, at, 201, at],
     ['but not more', soon, after, 403, null],
-    ['and what it gives without a word ends with it', soon, undefined, 201, at],
+    ['and a key with "admin" that it gives without a word ends with it', soon, undefined, 201, at],
   ])('%s', async (_, askingEnds, expiresAt, status, ends) => {
     const by = principal('reach-p/e', PERMISSIONS, askingEnds)
-    const made = createApiKey(administration, place('reach-p/e/t'), { name: 'k', expiresAt }, by)
-    expect(await outcome(made)).toBe(status)
-    if (status === 201) expect((await made).expiresAt).toEqual(ends)
+    for (const permissions of [['admin'], ...(expiresAt ? [['scim:read']] : [])] as Permission[][]) {
+      const made = createApiKey(administration, place('reach-p/e/t'), { name: 'k', permissions, expiresAt }, by)
+      expect(await outcome(made)).toBe(status)
+      if (status === 201) expect((await made).expiresAt).toEqual(ends)
+    }
+  })
+
+  test('what is refused says until when the asking key lives, and what to do', async () => {
+    const by = principal('reach-p/e', PERMISSIONS, soon)
+    const made = createApiKey(administration, place('reach-p/e/t'), { name: 'k', expiresAt: after }, by)
+    const words = `expiresAt must not be after ${at.toISOString()}, when the key that asks ends: leave it out, or ask with a key that lives longer.`
+    await expect(made).rejects.toMatchObject({ status: 403, message: words, mistakes: [{ path: 'expiresAt' }] })
   })
 
   test.each([
-    ['a key that lives longer', after, undefined, 403],
-    ['a key for a year', undefined, undefined, 403],
+    ['a key that lives longer', after, undefined, 201],
+    ['a key for a year', undefined, undefined, 201],
     ['a key for a year, with an earlier end', undefined, before, 201],
     ['a key, for more than a year', before, tooLate, 400],
     ['a key that ends before, with a later end', before, after, 403],
     ['a key that ends before', before, undefined, 201],
-  ])('rotating %s', async (_, expiresAt, wish, status) => {
-    const input = { name: 'k', expiresAt }
+  ])('rotating %s: with "admin" the new secret ends with who asked for it', async (_, expiresAt, wish, status) => {
+    const input = { name: 'k', permissions: ['admin' as const], expiresAt }
     const { id } = await createApiKey(administration, place('reach-p/e/t'), input, CONFIGURED_ADMIN)
     const by = principal('reach-p/e', PERMISSIONS, soon)
     const rotated = rotateApiKey(administration, place('reach-p/e/t'), id, { expiresAt: wish }, by, new Date())
     expect(await outcome(rotated)).toBe(status)
+    if (status === 201) expect((await rotated).expiresAt?.getTime()).toBeLessThanOrEqual(soon)
   })
 })
 
@@ -133,6 +144,33 @@ test('SEC-07 without a word a key lives for a year, and when it is rotated as lo
     const rotated = await rotateApiKey(administration, place('reach-p/e/t'), id, {}, CONFIGURED_ADMIN, later)
     expect(days(rotated.expiresAt, later)).toBeCloseTo(life, 2)
   }
+})
+
+test("SEC-07 a customer's key that is made in its maker's eleventh month lives for a year all the same, and says so", async () => {
+  const DAY_MS = 86_400_000
+  const now = Date.now()
+  const makerEnds = new Date(now + 30 * DAY_MS)
+  const by = principal('reach-p/e', PERMISSIONS, makerEnds.getTime())
+  const days = (end: Date | null) => ((end?.getTime() ?? 0) - now) / DAY_MS
+  const target = place('reach-p/e/t')
+  const sooner = `The key that asked for it ends sooner, at ${makerEnds.toISOString()}; this one goes on.`
+  const cut = `It ends at ${makerEnds.toISOString()}, as the key that asked for it does: with "admin" it cannot live longer.`
+  for (const [permissions, life, warning] of [
+    [['scim:read', 'scim:write'], 365, sooner],
+    [['directory:read'], 365, sooner],
+    [['scim:read', 'admin'], 30, cut],
+  ] as [Permission[], number, string][]) {
+    const made = await createApiKey(administration, target, { name: 'k', permissions }, by)
+    expect([days(made.expiresAt), made.warnings]).toEqual([expect.closeTo(life, 2), [warning]])
+    const rotated = await rotateApiKey(administration, target, made.id, {}, by, new Date())
+    expect([days(rotated.expiresAt), rotated.warnings]).toEqual([expect.closeTo(life, 2), [warning]])
+  }
+  // Nothing is to be said where the maker lives as long, nor where the end was asked for.
+  const made = [
+    await createApiKey(administration, target, { name: 'k' }, CONFIGURED_ADMIN),
+    await createApiKey(administration, target, { name: 'k', expiresAt: new Date(now + DAY_MS) }, by),
+  ]
+  for (const { warnings } of made) expect(warnings).toEqual([])
 })
 
 test('SEC-07 a key that rotates itself lives no longer for it', async () => {

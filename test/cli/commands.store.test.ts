@@ -127,6 +127,28 @@ test('the trail tells of what the command line did', async () => {
   expect(items[0]?.action).toBe('api_key.revoked')
 })
 
+test('SEC-07 whether the tokens of a key may make keys with admin is said and changed; a key that ends sooner says so', async () => {
+  const env = overTheNetwork
+  const soon = new Date(Date.now() + 40 * 86_400_000).toISOString()
+  const admin = [env, 'key', 'create', 'ops', '--permission', 'admin', 'scim:read', 'scim:write'] as const
+  const ops = await rollcallJson<Schemas['CreatedApiKey']>(
+    ...[...admin, '--tokens-may-mint-admin-keys', '--expires', soon],
+  )
+  expect(ops).toMatchObject({ tokensMayMintAdminKeys: true, warnings: [] })
+  const change = ['key', 'change', ops.id, '--tokens-may-mint-admin-keys'] as const
+  expect(await rollcallJson(env, ...change, 'no')).toMatchObject({ tokensMayMintAdminKeys: false })
+  expect((await rollcall(env, ...change, 'yes')).out).toMatch(/ITS TOKENS|its tokens +may make keys with admin/)
+  expect((await rollcall(env, 'key', 'change', ops.id)).exitCode).toBe(EXIT.usage)
+  const asOps = { ...env, ROLLCALL_ADMIN_KEY: ops.key }
+  const customer = await rollcall(asOps, 'key', 'create', 'customer')
+  expect(customer.out).toContain(`ends sooner, at ${soon}; this one goes on`)
+  const successor = await rollcall(asOps, 'key', 'create', 'next', '--permission', 'admin')
+  expect(successor.out).toContain(`It ends at ${soon}`)
+  const later = new Date(Date.now() + 50 * 86_400_000).toISOString()
+  const refused = await rollcall(asOps, 'key', 'create', 'long', '--expires', later)
+  expect([refused.exitCode, refused.err]).toEqual([EXIT.refused, expect.stringContaining(`must not be after ${soon}`)])
+})
+
 test.each<[string, Env, number, RegExp]>([
   ['a gateway that is not there', { ROLLCALL_URL: 'http://127.0.0.1:1' }, EXIT.unreachable, /127\.0\.0\.1:1 cannot be/],
   ['a URL that is none', { ROLLCALL_URL: 'scim.example.com' }, EXIT.usage, /ROLLCALL_URL/],

@@ -7,6 +7,8 @@ const principal: Principal = {
   scope: { kind: 'instance' },
   permissions: new Set(['scim:read']),
   userId: undefined,
+  via: 'key',
+  tokensMayMintAdminKeys: false,
   expiresAt: 1000,
 }
 const lookup: KeyLookup = async (token) => (token === 'good' ? principal : token === 'old' ? 'revoked' : 'unknown')

@@ -37,6 +37,7 @@ const store = (shared: boolean): ControlStore => ({
   },
   environment: async () => undefined,
   tenant: async () => undefined,
+  isPlace: async () => false,
   signingKeys: {
     list: async () => {
       queries.push('signing keys')
@@ -73,6 +74,8 @@ function storeKey(revoked = false): { key: string; id: string; principal: Princi
     scope: { kind: 'instance' },
     permissions: new Set(),
     userId: undefined,
+    via: 'key',
+    tokensMayMintAdminKeys: false,
     expiresAt: undefined,
   }
   const secret = { principal, version: 1, hash, endsAt: undefined, endsOthers: false }

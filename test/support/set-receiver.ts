@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { createRemoteJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
+import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
 
 /** A Security Event Token as a receiver reads it, verified by what its issuer publishes. Nothing here is the gateway's code. */
 export interface ReceivedSet {
@@ -37,20 +37,39 @@ export interface SetReceiver {
   close(): Promise<void>
 }
 
-/** Verifies a token as any receiver would: signature by the published keys, type, issuer, and audience where it is given. */
-export function setVerifier(issuer: string) {
-  const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`))
+/** What the issuer says of itself, by the URL that SSF 1.0 §7.2 makes of its name. */
+export async function issuerMetadata(issuer: string): Promise<{ readonly issuer: string; readonly jwks_uri: string }> {
+  const { origin, pathname } = new URL(issuer)
+  const answer = await fetch(`${origin}/.well-known/ssf-configuration${pathname === '/' ? '' : pathname}`)
+  if (!answer.ok) throw new Error(`${issuer} says nothing of itself: ${answer.status}`)
+  return (await answer.json()) as Awaited<ReturnType<typeof issuerMetadata>>
+}
+
+/**
+ * Verifies a token as any receiver would: signature by the keys that its issuer publishes, type, issuer, and audience where it
+ * is given. Issuers are at `gateway`; which of them a token is from, the test has to ask.
+ */
+export function setVerifier(gateway: string) {
+  const known = new Map<string, ReturnType<typeof createRemoteJWKSet>>()
+  const keysOf = async (issuer: string) => {
+    const metadata = await issuerMetadata(issuer)
+    if (!issuer.startsWith(`${gateway}/`) || metadata.issuer !== issuer) throw new Error(`${issuer} is nobody's name`)
+    const keys = createRemoteJWKSet(new URL(metadata.jwks_uri))
+    known.set(issuer, keys)
+    return keys
+  }
   return async (text: string, audience?: string): Promise<Omit<ReceivedSet, 'path' | 'headers'>> => {
+    const { iss: issuer = '' } = decodeJwt(text)
     const options = { issuer, typ: 'secevent+jwt', ...(audience === undefined ? {} : { audience }) }
-    const { payload } = await jwtVerify<SetPayload>(text, keys, options)
+    const { payload } = await jwtVerify<SetPayload>(text, known.get(issuer) ?? (await keysOf(issuer)), options)
     const [[uri, event] = ['', {}], ...more] = Object.entries(payload.events)
     if (more.length > 0) throw new Error('more than one event')
     return { text, header: decodeProtectedHeader(text), claims: payload as SetPayload, uri, event }
   }
 }
 
-export async function openSetReceiver(issuer: string): Promise<SetReceiver> {
-  const verify = setVerifier(issuer)
+export async function openSetReceiver(gateway: string): Promise<SetReceiver> {
+  const verify = setVerifier(gateway)
   const got: ReceivedSet[] = []
   const taken: ReceivedSet[] = []
   const answers = new Map<string, SetAnswering>()

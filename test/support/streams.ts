@@ -30,7 +30,7 @@ export interface TestStream {
 /** A gateway that delivers, on a port of its own, and a receiver of Security Event Tokens. */
 export interface Streams {
   readonly here: Instance
-  /** The issuer of all tokens. */
+  /** Where all issuers of tokens are. */
   readonly origin: string
   readonly receiver: SetReceiver
   admin(method: string, path: string, body?: object): Promise<Asked>

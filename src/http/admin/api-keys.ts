@@ -1,5 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { createApiKey, existingApiKey, listApiKeys, revokeApiKey } from '../../administration/api-keys.ts'
+import {
+  type CreatedApiKey,
+  changeApiKey,
+  createApiKey,
+  existingApiKey,
+  listApiKeys,
+  revokeApiKey,
+} from '../../administration/api-keys.ts'
 import { Refusal } from '../../administration/control.ts'
 import { endRotation, rotateApiKey, undoRotation } from '../../administration/key-rotation.ts'
 import { apiKeyWarnings } from '../../administration/key-warnings.ts'
@@ -32,6 +39,9 @@ const shape = {
   scope: scopeShape,
   permissions: z.array(permission),
   userId: z.uuid().nullable().openapi({ description: 'The user for whom the key stands; it reaches nothing but /Me.' }),
+  tokensMayMintAdminKeys: z.boolean().openapi({
+    description: 'Whether access tokens of the key may make keys with `admin`, as the key itself may.',
+  }),
   createdAt: z.string(),
   expiresAt: z.string().nullable(),
   revokedAt: z.string().nullable(),
@@ -52,7 +62,10 @@ const shape = {
   publicKeys: z.array(publicKey).openapi({
     description: 'By which clients prove who they are at /oauth/token in place of a secret (private_key_jwt).',
   }),
-  warnings: z.array(z.string()).openapi({ description: 'That it expires within 30 days; how far its rotation is.' }),
+  warnings: z.array(z.string()).openapi({
+    description:
+      'That it expires within 30 days; how far its rotation is; when it is made, that the key that asked ends sooner or with it.',
+  }),
 }
 const apiKey = z.object(shape).openapi('ApiKey')
 const createdApiKey = z
@@ -65,7 +78,13 @@ const newApiKey = z.strictObject({
     description: 'At most those of the asking key. Default: `scim:read` and `scim:write`.',
   }),
   expiresAt: moment.optional().openapi({
-    description: 'At most 365 days from now. Default: that, or the end of the asking key if it ends before.',
+    description:
+      'At most 365 days from now, and not after the end of the asking key. Default: 365 days, also where the asking key ends ' +
+      'before; but a key with `admin`, and whatever is asked for with an access token, ends with the asking key.',
+  }),
+  tokensMayMintAdminKeys: z.boolean().optional().openapi({
+    description:
+      'Whether access tokens of the key may make keys with `admin`. For keys with `admin`; default: they may not.',
   }),
   user: z
     .uuid()
@@ -89,7 +108,7 @@ const wishes = z.strictObject({
     .openapi({ description: 'Ends the old secret once the new one was seen in use, within a second or two.' }),
   expiresAt: moment.optional().openapi({
     description:
-      'When the key expires with its new secret, at most 365 days from now. Default: it lives as long again.',
+      'When the key expires with its new secret, with the same bounds as that of a new key. Default: it lives as long again.',
   }),
 })
 const tags = ['API keys']
@@ -136,12 +155,12 @@ function routesBelow(
     const { principal } = c.var
     const input: z.infer<typeof newApiKeyInEnvironment> = c.req.valid('json')
     const place = await placeNamed(c.var, { ...c.req.param(), ...named(input.tenant) })
-    const { name, permissions, user: userId } = input
-    const key = { name, permissions, userId, expiresAt: expiry(input) }
+    const { name, permissions, user: userId, tokensMayMintAdminKeys } = input
+    const key = { name, permissions, userId, tokensMayMintAdminKeys, expiresAt: expiry(input) }
     const made = await createApiKey(c.var.administration, place, key, principal)
     const detail = `The API key "${made.id}" was made by the first request, whose answer alone showed it; rotate or revoke it.`
     c.set('toRepeats', { status: 409, detail })
-    return c.json({ ...present(made), key: made.key }, 201, {
+    return c.json(presentCreated(made), 201, {
       Location: `${c.req.path}/${made.id}`,
       'Cache-Control': 'no-store',
     })
@@ -158,6 +177,24 @@ function routesBelow(
     const { k = '', ...names } = c.req.param() as Names
     const place = await placeNamed(c.var, names)
     return c.json(present(await existingApiKey(c.var.database, place, k)), 200)
+  })
+
+  const modify = createRoute({
+    method: 'patch',
+    path: `${parent}/api-keys/{k}`,
+    tags,
+    description: 'All else of a key stays as it was made.',
+    request: {
+      params: params.extend({ k: apiKeyParam }),
+      body: jsonBody(z.strictObject({ tokensMayMintAdminKeys: z.boolean() })),
+    },
+    responses: { 200: jsonAnswer(apiKey, 'Changed'), ...problems },
+  })
+  app.openapi(modify, async (c) => {
+    const { k = '', ...names } = c.req.param() as Names
+    const place = await placeNamed(c.var, names)
+    const changed = await changeApiKey(c.var.administration, place, k, c.req.valid('json'), c.var.principal)
+    return c.json(present(changed), 200)
   })
 
   const revoke = createRoute({
@@ -193,7 +230,7 @@ function routesBelow(
     const made = await rotateApiKey(c.var.administration, place, k, wish, c.var.principal, new Date())
     const detail = `The API key "${k}" was rotated by the first request, whose answer alone showed it; undo that, and rotate again.`
     c.set('toRepeats', { status: 409, detail })
-    return c.json({ ...present(made), key: made.key }, 201, { 'Cache-Control': 'no-store' })
+    return c.json(presentCreated(made), 201, { 'Cache-Control': 'no-store' })
   })
 
   publicKeyRoutes(app, parent, params)
@@ -240,6 +277,7 @@ const present = (row: ApiKeyRow): z.infer<typeof apiKey> => {
     scope: row.scope,
     permissions: [...row.permissions],
     userId: row.userId,
+    tokensMayMintAdminKeys: row.tokensMayMintAdminKeys,
     createdAt: row.createdAt.toISOString(),
     expiresAt: text(row.expiresAt),
     revokedAt: text(row.revokedAt),
@@ -251,6 +289,11 @@ const present = (row: ApiKeyRow): z.infer<typeof apiKey> => {
     publicKeys: row.publicKeys.map(presentPublicKey),
     warnings: apiKeyWarnings(row, new Date()),
   }
+}
+
+const presentCreated = (made: CreatedApiKey): z.infer<typeof createdApiKey> => {
+  const shown = present(made)
+  return { ...shown, warnings: [...made.warnings, ...shown.warnings], key: made.key }
 }
 
 const text = (date: Date | null): string | null => date?.toISOString() ?? null

@@ -10,7 +10,7 @@ import type { Permission } from '../../context/principal.ts'
 import { addressOf } from '../address.ts'
 import { refusalFor } from '../errors.ts'
 import { guessed } from '../guesses.ts'
-import { invalid } from '../invalid.ts'
+import { invalid, unstorable } from '../invalid.ts'
 import { needs } from '../permissions.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { serveText } from '../text.ts'
@@ -37,6 +37,7 @@ import { tenantRoutes } from './tenants.ts'
 import { MAX_IMPORT_BYTES, transferRoutes } from './transfer.ts'
 import { webhookRoutes } from './webhooks.ts'
 
+const NO_BODY = 'The body is missing: this takes JSON, with the Content-Type application/json.'
 const MAX_BODY_BYTES = 65_536
 // What is PUT are resource types with all their schemas; and acknowledgements come by the thousand.
 const MAX_LARGE_BODY_BYTES = 1_048_576
@@ -58,7 +59,11 @@ export function adminApi({
   failures,
 }: AdminDependencies & { issuers: ExternalIssuers }): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
-    defaultHook: (result) => {
+    defaultHook: (result, c) => {
+      // Asked only of routes that need a body. One without a type would have been refused, had it anything in it.
+      if (result.target === 'json' && c.req.header('content-type') === undefined) throw new Refusal(400, NO_BODY)
+      const refusal = unstorable('data' in result ? result.data : undefined)
+      if (refusal !== undefined) throw refusal
       if (!result.success) throw invalid(result.error)
     },
   })

@@ -6,6 +6,7 @@ import type { OriginPolicy } from '../../context/base-url.ts'
 import type { Scope } from '../../context/principal.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
 import { pushVerification } from '../../delivery/stream-push.ts'
+import { issuerAt } from '../../events/security-events.ts'
 import type { StreamRow } from '../../repositories/webhooks.ts'
 import { needs } from '../permissions.ts'
 import {
@@ -48,11 +49,12 @@ const settings = {
         'When a user is deactivated or deleted, CAEP `session-revoked` and RISC `account-disabled` too, and when it is activated, `account-enabled`.',
     }),
   subject: z.enum(['email', 'iss_sub']).openapi({
-    description: 'How signals name a person. Without an e-mail address or externalId it is `iss_sub` with our issuer.',
+    description:
+      "How signals name a person. Without an e-mail address or externalId it is `iss_sub` with the stream's issuer.",
   }),
   subjectIssuer: z.url().max(2_000).nullable().openapi({
     description:
-      'Of `iss_sub`: the identity provider, whose `sub` is the externalId. Null: our issuer and the SCIM id.',
+      "Of `iss_sub`: the identity provider, whose `sub` is the externalId. Null: the stream's issuer and the SCIM id.",
   }),
   description: endpointDescription,
   events: endpointEvents,
@@ -64,7 +66,10 @@ const stream = z
     method: z.enum(['push', 'poll']),
     url: z.string().openapi({ description: 'Where tokens are pushed to (RFC 8935), or polled from (RFC 8936).' }),
     hasToken: z.boolean(),
-    issuer: z.string().openapi({ description: 'Stays what it was when the stream was made.' }),
+    issuer: z.string().openapi({
+      description:
+        'The `iss` of its tokens: of the environment, or of the tenant, and of nobody else. Receivers go by it and by the audience.',
+    }),
     jwksUri: z.string(),
     ...settings,
     ...endpointHealth,
@@ -140,7 +145,7 @@ function routesBelow(
   app.openapi(create, async (c) => {
     needs(c.var.principal, 'directory:read')
     const place = await endpointPlaceAt(c.var, c.req.param())
-    const input = { ...c.req.valid('json'), issuer: issuerOf(c, policy) }
+    const input = { ...c.req.valid('json'), origin: issuerOf(c, policy) }
     const made = await createStream(c.var.administration, tools, place, input)
     return c.json(present(made, place), 201, { Location: `${c.req.path}/${made.id}` })
   })
@@ -217,15 +222,15 @@ type Names = PlaceNames & { readonly s?: string }
 
 function present(row: StreamRow, place: Extract<Scope, { kind: 'environment' | 'tenant' }>): z.infer<typeof stream> {
   const { id, tenantId, description, events, enabled, disabledReason, failingSince } = row
-  const { signals, ...told } = row.stream
+  const { signals, origin, ...told } = row.stream
   // By ids, which never change, and where the narrowest key that may poll is good for.
   const parent = `/projects/${place.projectId}/environments/${place.environmentId}`
   const below = tenantId === null ? parent : `${parent}/tenants/${tenantId}`
   return {
-    ...{ id, tenantId, ...told, signals: [...signals] },
-    url: told.method === 'push' ? row.url : `${told.issuer}/api/v1${below}/streams/${id}/poll`,
+    ...{ id, tenantId, issuer: issuerAt(origin, row), ...told, signals: [...signals] },
+    url: told.method === 'push' ? row.url : `${origin}/api/v1${below}/streams/${id}/poll`,
     hasToken: row.secret !== '',
-    jwksUri: `${told.issuer}/.well-known/jwks.json`,
+    jwksUri: `${origin}/.well-known/jwks.json`,
     ...{ description, events, enabled, disabledReason },
     failingSince: failingSince?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
 import { Refusal } from '../../administration/control.ts'
-import { invalid } from '../invalid.ts'
+import { invalid, unstorable } from '../invalid.ts'
 import type { ConsoleContext, ConsoleEnv } from './env.ts'
 
 /** Name of the field in which every form sends its session's token. */
@@ -38,6 +38,8 @@ export function fieldsOf<Shape extends z.ZodType>(fields: URLSearchParams, shape
     if (name === TOKEN_FIELD || all.length === 0) continue
     values[name] = all.length === 1 ? (all[0] as string) : all
   }
+  const refusal = unstorable(values)
+  if (refusal !== undefined) throw refusal
   const parsed = shape.safeParse(values)
   if (!parsed.success) throw invalid(parsed.error)
   return parsed.data
@@ -55,6 +57,7 @@ export const NOTICES = {
   paused: 'Paused: its base URLs answer 403 and nothing changes until it is resumed.',
   resumed: 'Resumed: its base URLs answer again.',
   'tenant-made': 'The tenant is made. Make a key for its identity provider next.',
+  'key-changed': 'The key is changed; its tokens feel it within a second.',
   'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
   'shown-before':
     'This form was sent before, and the key shown then; it is kept nowhere. Who has not got it rotates it.',

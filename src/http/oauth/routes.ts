@@ -1,6 +1,6 @@
 import { type Context, Hono } from 'hono'
 import type { FailedAttempts } from '../../context/attempts.ts'
-import { hasOneIssuer, type OriginPolicy } from '../../context/base-url.ts'
+import type { OriginPolicy } from '../../context/base-url.ts'
 import { CLIENT_ALGORITHMS } from '../../context/client-key.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import { PERMISSIONS, type Permission } from '../../context/principal.ts'
@@ -12,13 +12,12 @@ import { problemResponse } from '../problem.ts'
 import { authenticateClient, claimedKey } from './client-authentication.ts'
 import { type Form, readForm } from './form.ts'
 import { tokenLimits } from './limits.ts'
+import { JWKS, keptAs, PUBLIC_FOR_AN_HOUR } from './published.ts'
 import { refusalResponse, TokenRefusal } from './refusal.ts'
+import { transmitterRoutes } from './transmitter.ts'
 
-/** Paths below the issuer. */
+/** Path below the issuer. */
 const TOKEN = '/oauth/token'
-const JWKS = '/.well-known/jwks.json'
-// A new key is published for a day before it signs.
-const PUBLIC_FOR_AN_HOUR = { 'Cache-Control': 'public, max-age=3600' }
 
 export interface OAuthDependencies {
   readonly control: ControlPlane
@@ -28,7 +27,7 @@ export interface OAuthDependencies {
 
 /**
  * The authorization server: access tokens for API keys by client credentials (RFC 6749 §4.4), its metadata (RFC 8414) and its
- * public keys (RFC 7517 §5), by which Security Event Tokens are verified too. The issuer is the public URL by which clients reach
+ * public keys (RFC 7517 §5), by which Security Event Tokens are verified too, with the metadata of their issuers. The issuer of access tokens is the public URL by which clients reach
  * us; whoever comes by another host is told so, and gets nothing that names an issuer.
  */
 export function oauthRoutes({ control, config, failures }: OAuthDependencies): Hono<GatewayEnv> {
@@ -37,9 +36,7 @@ export function oauthRoutes({ control, config, failures }: OAuthDependencies): H
 
   app.get('/.well-known/oauth-authorization-server', (c) => c.json(metadata(issuerOf(c, config)), 200, keptAs(config)))
 
-  app.get('/.well-known/ssf-configuration', (c) =>
-    c.json(transmitterMetadata(issuerOf(c, config)), 200, keptAs(config)),
-  )
+  transmitterRoutes(app, { control, config })
 
   app.get(JWKS, async (c) => c.json(await control.tokens.jwks(), 200, PUBLIC_FOR_AN_HOUR))
 
@@ -94,13 +91,6 @@ function tokenIssuer(c: Context<GatewayEnv>, config: OriginPolicy): string {
   }
 }
 
-/** What depends on the host of the request, nobody may keep for another. */
-const keptAs = (config: OriginPolicy): Readonly<Record<string, string>> => {
-  if (hasOneIssuer(config)) return PUBLIC_FOR_AN_HOUR
-  const forwarded = config.trustProxy.kind === 'none' ? '' : ', X-Forwarded-Host, X-Forwarded-Proto'
-  return { 'Cache-Control': 'no-store', Vary: `Host${forwarded}` }
-}
-
 /** What `scope` leaves of the key's permissions; all of them without it (RFC 6749 §3.3). @throws {TokenRefusal} invalid_scope */
 function narrowed(permissions: ReadonlySet<Permission>, scope: string | undefined): readonly Permission[] {
   const own = PERMISSIONS.filter((permission) => permissions.has(permission))
@@ -120,13 +110,4 @@ const metadata = (issuer: string) => ({
   grant_types_supported: ['client_credentials'],
   token_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
   token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
-})
-
-/** What we are to receivers of Security Event Tokens (SSF 1.0 §7.1). Streams are managed by the admin API alone. */
-const transmitterMetadata = (issuer: string) => ({
-  spec_version: '1_0',
-  issuer,
-  jwks_uri: issuer + JWKS,
-  delivery_methods_supported: ['urn:ietf:rfc:8935', 'urn:ietf:rfc:8936'],
-  default_subjects: 'ALL',
 })

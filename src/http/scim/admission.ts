@@ -55,11 +55,15 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     const admit = () => admitted(authorization, client, located, origin)
     const { scheme, host, forwardedHost, forwardedProto } = origin
     const asked = [authorization, scheme, host, forwardedHost, forwardedProto, located.basePath].join('\n')
-    const known = control.known(`admission ${hash('sha256', asked, 'base64')}`, admit)
-    if (known instanceof Promise) return known.then((found) => admissionOf(found, located))
-    // The key may have expired since, or its secret ended; then the reason is found the long way.
-    if (!control.noteUse(known.secret, client)) return admit().then((found) => admissionOf(found, located))
-    return admissionOf(known, located)
+    const label = `admission ${hash('sha256', asked, 'base64')}`
+    const checked = (found: Admitted): Admission | Promise<Admission> => {
+      if (control.noteUse(found.secret, client)) return admissionOf(found, located)
+      // The key may have expired since, its secret ended, or what an issuer's key proved be too old: it is found anew.
+      return control.renewed(label, admit).then((anew) => admissionOf(anew, located))
+    }
+    // Remembered it may be too, where first the control plane had to be asked whether it changed.
+    const known = control.known(label, admit)
+    return known instanceof Promise ? known.then(checked) : checked(known)
   }
 
   function baseUrlsFor(origin: RequestOrigin): (basePath: string) => string {
@@ -99,8 +103,11 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
       const { tenant, path } = resolved
       const { projectId, environmentId, id: tenantId } = tenant
       const scope = { kind: 'tenant', projectId, environmentId, tenantId } as const
-      const { name: keyId, permissions, expiresAt: endsAt } = identity
-      const principal = { keyId, scope, permissions, userId: undefined, expiresAt: undefined }
+      const { name: keyId, permissions, goodUntil: endsAt } = identity
+      const principal = {
+        ...{ keyId, scope, permissions, userId: undefined, expiresAt: undefined },
+        ...{ via: 'token' as const, tokensMayMintAdminKeys: false },
+      }
       const secret = { principal, version: 0, hash: keyId, endsAt, endsOthers: false, revoked: false }
       return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
     }

@@ -245,7 +245,7 @@ describe('problems (RFC 9457)', () => {
     ['a body that is too large', 'POST', '/projects', { key: 'x'.repeat(70_000) }, ADMIN, 413],
     ['NUL in a name', 'POST', '/projects', { key: 'nul', name: 'a\0b' }, ADMIN, 400],
     ['half a surrogate pair in a name', 'POST', '/projects', '{"key":"nul","name":"\\ud800"}', ADMIN, 400],
-    ['NUL in a path', 'GET', '/projects/a%00', undefined, ADMIN, 404],
+    ['NUL in a path', 'GET', '/projects/a%00', undefined, ADMIN, 400],
     ['a project with environments', 'DELETE', '/projects/acme', undefined, ADMIN, 409],
     ['an environment with tenants', 'DELETE', '/projects/acme/environments/prod', undefined, ADMIN, 409],
     ['the tenant default', 'DELETE', '/projects/acme/environments/prod/tenants/default', undefined, ADMIN, 409],
@@ -265,7 +265,7 @@ describe('problems (RFC 9457)', () => {
   test.each([
     ['PUT', '/projects', 'GET, HEAD, POST'],
     ['OPTIONS', '/projects/acme', 'DELETE, GET, HEAD, PATCH'],
-    ['PATCH', '/projects/acme/environments/prod/tenants/globex/api-keys/x', 'DELETE, GET, HEAD'],
+    ['PUT', '/projects/acme/environments/prod/tenants/globex/api-keys/x', 'DELETE, GET, HEAD, PATCH'],
     ['POST', '/projects/acme/environments/prod/resource-types/Device', 'DELETE, GET, HEAD, PUT'],
     ['DELETE', '/openapi.json', 'GET, HEAD'],
   ])('%s %s names the methods that there are', async (method, path, allow) => {

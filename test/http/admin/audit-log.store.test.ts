@@ -80,7 +80,14 @@ const STEPS: readonly Step[] = [
   ['POST', '/projects/{p}/environments/{e}/tenants', `${E}/tenants`, { key: 'globex' }, 'tenant.created'],
   ['PATCH', '/projects/{p}/environments/{e}/tenants/{t}', T, { paused: true }, 'tenant.changed'],
   ...KEYS.flatMap(([template, path]): Step[] => [
-    ['POST', `${template}/api-keys`, `${path}/api-keys`, { name: 'k' }, 'api_key.created'],
+    [
+      'POST',
+      `${template}/api-keys`,
+      `${path}/api-keys`,
+      { name: 'k', permissions: ['scim:read', 'scim:write', 'admin'] },
+      'api_key.created',
+    ],
+    ['PATCH', `${template}/api-keys/{k}`, `${path}/api-keys/{k}`, { tokensMayMintAdminKeys: true }, 'api_key.changed'],
     ['POST', `${template}/api-keys/{k}/rotation`, `${path}/api-keys/{k}/rotation`, {}, 'api_key.rotated'],
     [
       'DELETE',

@@ -106,6 +106,41 @@ test('no key wider than the one of the session is made', async () => {
   expect((await visitor.post(`${ACME}/api-keys`, { name: 'odd', permissions: 'root' })).status).toBe(400)
 })
 
+test('SEC-07 the page of a new key says that the key of the session ends sooner, or takes it along', async () => {
+  const soon = new Date(Date.now() + 40 * 86_400_000).toISOString()
+  const { key } = await opened.keyFor(ACME, ['admin', 'scim:read', 'scim:write'], { expiresAt: soon })
+  const visitor = await opened.signIn(key)
+  const make = (fields: Record<string, string>) => visitor.post(`${ACME}/api-keys`, { name: 'k', ...fields })
+  expect((await make({ permissions: 'scim:read' })).text).toContain(`ends sooner, at ${soon}; this one goes on.`)
+  expect((await make({ permissions: 'admin' })).text).toContain(`It ends at ${soon}`)
+  expect((await make({ permissions: 'admin', expiresInDays: '30' })).text).not.toContain(soon)
+  const refused = await make({ permissions: 'scim:read', expiresInDays: '90' })
+  expect([refused.status, refused.text.includes(`must not be after ${soon}`)]).toEqual([403, true])
+})
+
+test('U+0000 in a form or in an address is refused in words', async () => {
+  const made = await admin.post(`${PROD}/tenants`, { key: 'nul', name: 'a\0' })
+  const rotated = await admin.post(`${ACME}/api-keys/000000000000/rotate`, { old: 'day\0' })
+  for (const answer of [made, rotated, await admin.get(`${ACME}/users?q=%00`)])
+    expect([answer.status, answer.text.includes('U+0000')]).toEqual([400, true])
+})
+
+test('whether the tokens of a key may make admin keys is shown and changed', async () => {
+  const fields = { name: 'k', permissions: 'admin', tokensMayMintAdminKeys: 'true' }
+  const made = await admin.post(`${ACME}/api-keys`, fields)
+  const [, id = ''] = /rck_([0-9A-Za-z]{12})_/.exec(made.text) ?? []
+  const page = `${ACME}/api-keys/${id}`
+  const shown = async () => /may( not)? make keys with admin/.exec((await admin.get(page)).text)?.[0]
+  expect(await shown()).toBe('may make keys with admin')
+  for (const may of [false, true]) {
+    expect(locationOf(await admin.post(`${page}/token-rights`, { may: String(may) }))).toBe(`${page}?done=key-changed`)
+    expect(await shown()).toBe(may ? 'may make keys with admin' : 'may not make keys with admin')
+  }
+  expect(await lastDeed()).toMatchObject({ action: 'api_key.changed' })
+  const odd = await admin.post(`${ACME}/api-keys`, { ...fields, permissions: 'scim:read' })
+  expect([odd.status, odd.text.includes('rck_')]).toEqual([400, false])
+})
+
 test('a key is rotated, its rotation ended or undone, and revoked', async () => {
   const { id, key: first } = await opened.keyFor(ACME, ['admin'])
   const page = `${ACME}/api-keys/${id}`

@@ -214,6 +214,48 @@ test('a new key of the issuer is found half a minute after the last look, and th
   }
 })
 
+test('SEC-03 what an issuer no longer publishes is refused ten minutes later at the latest, by a clock that tests set', async () => {
+  published.set('/withdrawn', JSON.stringify({ keys: [pair.jwk] }))
+  let now = Date.now()
+  const issuers = new ExternalIssuers(['127.0.0.1/32'], undefined, () => now)
+  const issuer = trusted({ jwksUri: `${origin}/withdrawn` })
+  const long = await token({ exp: secondsFromNow(12 * 3600) })
+  const asked = now
+  const first = await issuers.verify(long, issuer)
+  published.set('/withdrawn', JSON.stringify({ keys: [(await newPair('one')).jwk] }))
+  now += 9 * 60_000
+  const late = await issuers.verify(await token({ jti: 'nine minutes later', exp: secondsFromNow(12 * 3600) }), issuer)
+  // Nine minutes after the keys were fetched, what they prove is to be asked again in one.
+  for (const found of [first, late]) expect(found?.goodUntil).toBe(asked + 600_000)
+  now += 60_001
+  expect(await issuers.verify(long, issuer)).toBeUndefined()
+})
+
+test('SEC-03 a key that its issuer has withdrawn opens the gateway no longer, whatever was verified by it before', async () => {
+  published.set('/leaked', JSON.stringify({ keys: [pair.jwk] }))
+  const own = await gateway.newTenant({ settings: { externalIssuers: [trusted({ jwksUri: `${origin}/leaked` })] } })
+  const long = await token({ exp: secondsFromNow(12 * 3600) })
+  vi.useFakeTimers({ toFake: ['Date'] })
+  try {
+    expect(await send(long, own)).toBe(200)
+    published.set('/leaked', JSON.stringify({ keys: [(await newPair('two')).jwk] }))
+    vi.setSystemTime(Date.now() + 9 * 60_000)
+    expect(await send(long, own)).toBe(200)
+    vi.setSystemTime(Date.now() + 61_000)
+    expect(await send(long, own)).toBe(401)
+    expect(asked).toEqual(['/leaked', '/leaked'])
+    // One that stays published is verified anew, and goes on.
+    published.set('/leaked', JSON.stringify({ keys: [pair.jwk] }))
+    for (const minutes of [1, 11, 11]) {
+      vi.setSystemTime(Date.now() + minutes * 60_000)
+      expect([await send(long, own), await send(long, own)]).toEqual([200, 200])
+    }
+    expect(asked).toHaveLength(5)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test.each([
   'http://127.0.0.1:1/jwks',
   'https://127.0.0.1/jwks',

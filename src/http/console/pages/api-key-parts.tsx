@@ -96,7 +96,17 @@ export function NewKey({ path, by }: { path: string; by: Principal }) {
             </label>
           ))}
         </fieldset>
-        <Expiry label={by.expiresAt === undefined ? 'in a year' : 'in a year, or with the key you signed in with'} />
+        {offered.includes('admin') && (
+          <label class="box">
+            <input type="checkbox" name="tokensMayMintAdminKeys" value="true" />
+            Its access tokens may make keys with <code>admin</code> <small>for keys with admin alone</small>
+          </label>
+        )}
+        <Expiry
+          label={
+            by.expiresAt === undefined ? 'in a year' : 'in a year; with admin, not after the key you signed in with'
+          }
+        />
         <button type="submit" class="main">
           Make the key
         </button>
@@ -137,6 +147,9 @@ export function ShownOnce({ made, path }: { made: CreatedApiKey; path: string })
       <br />
       <Copy text={made.key} />
       <br />
+      {made.warnings.map((warning) => (
+        <p class="warning">{warning}</p>
+      ))}
       <p>
         <a href={path}>I have it; show the key’s page</a>
       </p>
@@ -168,6 +181,12 @@ export function KeyPage({ row, path }: { row: ApiKeyRow; path: string }) {
           <dd>{row.userId === null ? `the ${row.scope.kind}` : `the user ${row.userId}`}</dd>
           <dt>May</dt>
           <dd>{row.permissions.join(', ')}</dd>
+          {row.permissions.includes('admin') && (
+            <>
+              <dt>Its tokens</dt>
+              <dd>may{row.tokensMayMintAdminKeys ? '' : ' not'} make keys with admin</dd>
+            </>
+          )}
           <dt>Made</dt>
           <dd>
             <Moment at={row.createdAt} />
@@ -249,11 +268,20 @@ function KeyActions({ row, path, now }: { row: ApiKeyRow; path: string; now: Dat
               </button>
             </Form>
           </details>
+          {row.permissions.includes('admin') && <TokenRights row={row} path={path} />}
           <Revoke path={path} />
         </div>
       )}
     </Card>
   )
+}
+
+function TokenRights({ row: { tokensMayMintAdminKeys: may }, path }: { row: ApiKeyRow; path: string }) {
+  const label = may ? 'Let its tokens make no admin keys' : 'Let its tokens make admin keys'
+  const ask = may
+    ? 'Who has an access token of it makes no keys with admin from then on.'
+    : 'Who gets hold of an access token, good for a quarter of an hour, can then make a key that lives as long as this one.'
+  return <Action action={`${path}/token-rights`} label={label} ask={ask} fields={{ may: String(!may) }} />
 }
 
 function Revoke({ path }: { path: string }) {

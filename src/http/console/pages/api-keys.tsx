@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import {
   type CreatedApiKey,
+  changeApiKey,
   createApiKey,
   existingApiKey,
   listApiKeys,
@@ -25,7 +26,9 @@ const newKey = z.object({
   name: nameText,
   permissions: z.union([permission, z.array(permission)]).transform((chosen) => [chosen].flat()),
   expiresInDays: days,
+  tokensMayMintAdminKeys: z.stringbool().optional(),
 })
+const tokenRights = z.object({ may: z.stringbool() })
 const rotation = z.object({ old: z.enum(['day', 'use', 'now']), expiresInDays: days })
 const WISHES = { day: {}, use: { untilNewIsUsed: true }, now: { keepOldForSeconds: 0 } } as const
 
@@ -98,6 +101,14 @@ function oneKey(app: ConsoleApp, address: string, shown: Shown): void {
     return shown(c, here, 'New secret', (administration) =>
       rotateApiKey(administration, here.scope, id, wish, c.var.principal, new Date()),
     )
+  })
+
+  app.post(`${address}/token-rights`, async (c) => {
+    const { scope, path } = await hereOf(c)
+    const id = c.req.param('k') ?? ''
+    const { may: tokensMayMintAdminKeys } = fieldsOf(c.var.form, tokenRights)
+    await changeApiKey(c.var.administration, scope, id, { tokensMayMintAdminKeys }, c.var.principal)
+    return done(c, `${path}/api-keys/${id}`, 'key-changed')
   })
 
   const settlements = [

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { changeStream, findStream } from '../../../administration/streams.ts'
 import { changeWebhook, findWebhook, replayEndpoint, type WebhookPlace } from '../../../administration/webhooks.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
-import type { StreamSettings } from '../../../events/security-events.ts'
+import { issuerAt } from '../../../events/security-events.ts'
 import { deadLetters, type WaitingDelivery, waitingDeliveries } from '../../../repositories/webhook-backlog.ts'
-import type { EndpointRow } from '../../../repositories/webhooks.ts'
+import type { EndpointRow, StreamRow } from '../../../repositories/webhooks.ts'
 import { deliveryCursor, deliveryIn } from '../../admin/deliveries.ts'
 import type { ConsoleApp } from '../console.tsx'
 import { needsPeople, seesPeople } from '../directory.ts'
@@ -90,7 +90,7 @@ function State(props: { endpoint: EndpointRow; path: string; dead: number; may: 
         <dd>{endpoint.tenantId === null ? 'all tenants of the environment' : 'one tenant'}</dd>
         <dt>Events</dt>
         <dd>{eventsOf(endpoint)}</dd>
-        {stream && <Tokens stream={stream} />}
+        {stream && <Tokens row={{ ...endpoint, stream }} />}
         {!enabled && (
           <>
             <dt>Disabled</dt>
@@ -138,8 +138,8 @@ function State(props: { endpoint: EndpointRow; path: string; dead: number; may: 
 }
 
 /** What a stream says, and how. */
-function Tokens({ stream }: { stream: StreamSettings }) {
-  const { method, audience, issuer, format, signals } = stream
+function Tokens({ row }: { row: StreamRow }) {
+  const { method, audience, origin, format, signals } = row.stream
   return (
     <>
       <dt>Tokens</dt>
@@ -147,7 +147,7 @@ function Tokens({ stream }: { stream: StreamSettings }) {
       <dt>Audience</dt>
       <dd>{audience}</dd>
       <dt>Issuer</dt>
-      <dd>{issuer}</dd>
+      <dd>{issuerAt(origin, row)}</dd>
       <dt>Says</dt>
       <dd>{[format === 'full' ? 'what has changed' : 'that something has changed', ...signals].join(', ')}</dd>
     </>

@@ -1,0 +1,1 @@
+ALTER TABLE "api_keys" ADD COLUMN "tokens_may_mint_admin_keys" boolean DEFAULT false NOT NULL;

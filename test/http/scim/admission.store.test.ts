@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest'
+import { createApiKey } from '../../../src/administration/api-keys.ts'
+import { createEnvironment } from '../../../src/administration/environments.ts'
+import { createProject } from '../../../src/administration/projects.ts'
+import { loadConfig } from '../../../src/config.ts'
+import { ControlPlane } from '../../../src/context/control-plane.ts'
+import { ExternalIssuers } from '../../../src/context/external-issuers.ts'
+import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
+import { locate } from '../../../src/context/scim-path.ts'
+import { admissions } from '../../../src/http/scim/admission.ts'
+import { controlStore } from '../../../src/repositories/control-store.ts'
+import { administrationOn } from '../../support/administration.ts'
+import { openTestDatabase } from '../../support/engines.ts'
+
+test('SEC-03 a key that has expired is refused, also where the control plane is asked first whether it changed', async () => {
+  const database = await openTestDatabase()
+  const administration = administrationOn(database)
+  const { id: projectId } = await createProject(administration, { key: 'admission' })
+  const { id: environmentId } = await createEnvironment(administration, projectId, { key: 'e' })
+  const expiresAt = new Date(Date.now() + 1_000)
+  const scope = { kind: 'environment', projectId, environmentId } as const
+  const { key } = await createApiKey(administration, scope, { name: 'k', expiresAt }, CONFIGURED_ADMIN)
+
+  let clock = 0
+  const control = new ControlPlane({ ...controlStore(database), shared: true }, { clock: () => clock })
+  const admit = admissions(control, new ExternalIssuers([]), loadConfig({}))
+  const headers: Record<string, string> = { authorization: `Bearer ${key}`, host: 'scim.test' }
+  const ask = async () => admit(locate('/scim/v2/admission/e/Users'), (name) => headers[name], undefined)
+  expect((await ask()).principal?.scope).toEqual(scope)
+  // What was found is remembered, and confirmed anew after half a second.
+  for (const pause of [0, 501]) {
+    clock += pause
+    expect((await ask()).principal?.scope).toEqual(scope)
+  }
+  await expect.poll(() => Date.now(), { timeout: 5_000 }).toBeGreaterThan(expiresAt.getTime())
+  for (const pause of [0, 501, 501]) {
+    clock += pause
+    await expect(ask()).rejects.toMatchObject({ status: 401 })
+  }
+  await control.stop()
+})
