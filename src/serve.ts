@@ -1,5 +1,6 @@
 import { bootstrap } from './administration/bootstrap.ts'
 import { watchExpiry } from './administration/key-warnings.ts'
+import { RoleWorker } from './administration/role-work.ts'
 import { hourly } from './administration/watch.ts'
 import { createApp } from './app.ts'
 import { loadServingConfig } from './config.ts'
@@ -37,11 +38,14 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
         disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
       })
       deliveries.start()
+      const roleWorker = new RoleWorker(deps.database, (error) => logFailure(logger, error, 'following role rules'))
+      roleWorker.start()
       return {
         fetch: createApp({ ...deps, control, deliveries }).fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
           for (const watch of watches) watch.stop()
+          await roleWorker.stop()
           await deliveries.stop()
           await control.stop()
         },

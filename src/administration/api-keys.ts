@@ -3,12 +3,11 @@ import type { Permission, Principal, Scope } from '../context/principal.ts'
 import type { Database } from '../db/database.ts'
 import { sqlState } from '../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../repositories/api-keys.ts'
-import { environmentsOf } from '../repositories/environments.ts'
-import { type Page, projectsIn } from '../repositories/projects.ts'
-import { tenantsOf } from '../repositories/tenants.ts'
+import type { Page } from '../repositories/projects.ts'
 import { type Administration, change, type Recorder, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
 import { endOfLife, endWarnings, refuseOutliving, refuseWiderThan } from './minting.ts'
+import { holdPlace } from './places-held.ts'
 
 /** What a new API key is made from. */
 export interface NewApiKey {
@@ -51,7 +50,7 @@ export async function createApiKey(
   if (input.tokensMayMintAdminKeys) refuseUnfitForTokens(permissions)
   if (input.userId !== undefined) refuseUnfitForUser(scope, key.permissions)
   return change(administration, async (tx, record) => {
-    if (!(await exists(tx, scope))) throw new Refusal(404, `The ${scope.kind} that the key was for is gone.`)
+    await holdPlace(tx, scope, 'key share')
     const warnings = endWarnings(input.expiresAt, expiresAt, by)
     return { ...(await insertNewKey(tx, record, scope, key)), warnings }
   }).catch((error: unknown) => {
@@ -97,11 +96,20 @@ export async function findApiKey(database: Database, place: Scope, id: string): 
   return isApiKeyId(id) ? apiKeysWithin(database, place).find(id) : undefined
 }
 
+/** The same, for a transaction that changes it alone until its end. @throws {Refusal} 404 */
+export async function holdApiKey(tx: Database, place: Scope, id: string): Promise<ApiKeyRow> {
+  const found = isApiKeyId(id) ? await apiKeysWithin(tx, place).find(id, 'no key update') : undefined
+  return found ?? missing(id)
+}
+
 /** The same. @throws {Refusal} 404 */
 export async function existingApiKey(database: Database, place: Scope, id: string): Promise<ApiKeyRow> {
   const found = await findApiKey(database, place, id)
-  if (found === undefined) throw Refusal.notFound('API key', id)
-  return found
+  return found ?? missing(id)
+}
+
+function missing(id: string): never {
+  throw Refusal.notFound('API key', id)
 }
 
 /** The keys, revoked ones too, whose scope is `place` or lies below it. */
@@ -122,7 +130,7 @@ export async function changeApiKey(
   by: Principal,
 ): Promise<ApiKeyRow> {
   return change(administration, async (tx, record) => {
-    const before = await existingApiKey(tx, place, id)
+    const before = await holdApiKey(tx, place, id)
     if (before.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     if (tokensMayMintAdminKeys) {
       refuseUnfitForTokens(before.permissions)
@@ -137,29 +145,16 @@ export async function changeApiKey(
 }
 
 /**
- * Revokes a key for good; every instance refuses it within a second. Revoking it again changes nothing.
+ * Revokes a key for good; every instance refuses it within a second. Revoking it again changes nothing. Nothing but the key's
+ * own row is held: whatever goes on around it, this waits for nobody.
  *
  * @throws {Refusal} 404 when there is no such key here
  */
 export async function revokeApiKey(administration: Administration, place: Scope, id: string, now: Date): Promise<void> {
   await change(administration, async (tx, record) => {
-    const before = await existingApiKey(tx, place, id)
+    const before = await holdApiKey(tx, place, id)
     if (before.revokedAt !== null) return
     await apiKeysWithin(tx, place).revoke(id, now)
     record(apiKeyDeed('revoked', { before, after: { ...before, revokedAt: now } }))
   })
-}
-
-/** Whether `scope` is still there, now that nothing of the control plane changes until the end of the transaction. */
-async function exists(tx: Database, scope: Scope): Promise<boolean> {
-  switch (scope.kind) {
-    case 'instance':
-      return true
-    case 'project':
-      return (await projectsIn(tx).find(scope.projectId)) !== undefined
-    case 'environment':
-      return (await environmentsOf(tx, scope.projectId).find(scope.environmentId)) !== undefined
-    case 'tenant':
-      return (await tenantsOf(tx, scope.environmentId).find(scope.tenantId)) !== undefined
-  }
 }

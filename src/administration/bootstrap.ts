@@ -3,6 +3,7 @@ import { DEFAULT_TENANT } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { instanceKeyExists } from '../repositories/api-keys.ts'
 import { THE_GATEWAY } from '../repositories/audit.ts'
+import { lockFirstStart } from '../repositories/control-revision.ts'
 import { projectsIn } from '../repositories/projects.ts'
 import { insertNewKey, LEAST } from './api-keys.ts'
 import { change, type Recorder } from './control.ts'
@@ -46,6 +47,7 @@ export function bootstrap(
   const administration = { database, changed: () => undefined, author: THE_GATEWAY }
   const expiresAt = endOfLife(undefined, { permissions: PERMISSIONS }, CONFIGURED_ADMIN, new Date())
   return change(administration, async (tx, record) => {
+    await lockFirstStart(tx)
     const keys = {
       apiKey: await firstPlace(tx, record, expiresAt),
       adminKey: config.adminKey === undefined ? await adminKey(tx, record, expiresAt) : undefined,

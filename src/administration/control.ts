@@ -1,20 +1,19 @@
 import type { Database } from '../db/database.ts'
-import { type Author, appendDeeds, type Deed } from '../repositories/audit.ts'
-import { changeControl, countChange } from '../repositories/control-revision.ts'
+import type { Author } from '../repositories/audit.ts'
+import { bounded, changeControl, type Recorder } from '../repositories/control-revision.ts'
+
+export type { Recorder }
 
 /** What the operator's verbs work on. */
 export interface Administration {
   readonly database: Database
-  /** True when `database` is a transaction: changes become a part of it, and who began it commits and tells. */
-  readonly inTransaction?: true
+  /** Given when `database` is a transaction: changes become a part of it, and who began it concludes, commits and tells. */
+  readonly record?: Recorder
   /** Called after each committed change, so that this process forgets what it knew: `ControlPlane.changed`. */
   readonly changed: () => void
   /** Who asks for the changes. */
   readonly author: Author
 }
-
-/** Puts into the trail what a change has done; of what differs in nothing, nothing is kept. */
-export type Recorder = (deed: Deed) => void
 
 /** One thing that is wrong, by the path of the member that has it (`settings.mode`). */
 export interface Mistake {
@@ -50,25 +49,19 @@ export class Refusal extends Error {
 }
 
 /**
- * Runs one change: alone, in one transaction with its entries in the audit trail (SEC-14), seen by every instance.
+ * Runs one change in one transaction with its entries in the audit trail (SEC-14), seen by every instance.
+ *
+ * Changes go on side by side: `work` holds the rows on which what it finds depends, from the outer place to the inner one. It
+ * may be done again from the beginning.
  *
  * @param work tells `record` what it does; nothing of the control plane changes without
  */
 export async function change<T>(
-  { database, inTransaction, changed, author }: Administration,
+  { database, record, changed, author }: Administration,
   work: (tx: Database, record: Recorder) => Promise<T>,
 ): Promise<T> {
-  const recorded = async (tx: Database): Promise<T> => {
-    const deeds: Deed[] = []
-    const result = await work(tx, (deed) => deeds.push(deed))
-    await appendDeeds(tx, author, deeds)
-    return result
-  }
-  if (inTransaction) {
-    await countChange(database)
-    return recorded(database)
-  }
-  const result = await changeControl(database, recorded)
+  if (record !== undefined) return work(await bounded(database), record)
+  const result = await changeControl(database, author, work)
   changed()
   return result
 }

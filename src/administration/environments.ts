@@ -8,7 +8,8 @@ import { type Page, projectsIn } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, type Recorder, Refusal } from './control.ts'
 import { placeDeed } from './deeds.ts'
-import { applyEnvironmentRules } from './role-rules.ts'
+import { beginEnvironmentRules, inheritingTenants, refuseSharedNamesWithin } from './role-rules.ts'
+import { followRules } from './role-work.ts'
 
 /** What a new environment is made from. */
 export interface NewEnvironment {
@@ -42,7 +43,7 @@ export function createEnvironment(
   input: NewEnvironment,
 ): Promise<EnvironmentRow> {
   return change(administration, async (tx, record) => {
-    if ((await projectsIn(tx).find(projectId)) === undefined) throw Refusal.notFound('project', projectId)
+    if ((await projectsIn(tx).find(projectId, 'key share')) === undefined) throw Refusal.notFound('project', projectId)
     return insertEnvironment(tx, record, projectId, input)
   })
 }
@@ -69,11 +70,12 @@ export async function insertEnvironment(
 }
 
 /**
- * Changes an environment's name, merges its settings, pauses or resumes it with its tenants; its key and id never change.
+ * Changes an environment's name, merges its settings, pauses or resumes it with its tenants; its key and id never change. Rules
+ * for roles are stored at once; groups that exist follow, of many tenants after the answer.
  *
  * @throws {Refusal} 404; 409 for rules by which two groups of a tenant would be one role
  */
-export function changeEnvironment(
+export async function changeEnvironment(
   administration: Administration,
   projectId: ProjectId,
   id: EnvironmentId,
@@ -83,9 +85,12 @@ export function changeEnvironment(
     readonly paused?: boolean | undefined
   },
 ): Promise<EnvironmentRow> {
-  return change(administration, async (tx, record) => {
+  const { database } = administration
+  const newRules = input.settings?.roleRules
+  await refuseSharedNamesWithin(database, id, newRules)
+  const changed = await change(administration, async (tx, record) => {
     const environments = environmentsOf(tx, projectId)
-    const environment = await environments.find(id)
+    const environment = await environments.find(id, 'no key update')
     const changed =
       environment &&
       (await environments.change(id, {
@@ -95,10 +100,12 @@ export function changeEnvironment(
       }))
     if (environment === undefined || changed === undefined) throw Refusal.notFound('environment', id)
     const rules = { before: environment.settings, after: changed.settings }
-    await applyEnvironmentRules(tx, administration.author, id, rules)
+    await beginEnvironmentRules(tx, administration.author, id, rules)
     record(placeDeed({ kind: 'environment', projectId, environmentId: id }, { before: environment, after: changed }))
     return changed
   })
+  if (newRules !== undefined && !database.inTransaction) await followRules(database, inheritingTenants(database, id))
+  return changed
 }
 
 /**
@@ -112,7 +119,7 @@ export function deleteEnvironment(
   id: EnvironmentId,
 ): Promise<void> {
   return change(administration, async (tx, record) => {
-    const environment = await environmentsOf(tx, projectId).find(id)
+    const environment = await environmentsOf(tx, projectId).find(id, 'update')
     if (environment === undefined) throw Refusal.notFound('environment', id)
     const place = { kind: 'environment' as const, projectId, environmentId: id }
     const tenants = tenantsOf(tx, id)
@@ -120,7 +127,10 @@ export function deleteEnvironment(
     const other = found.find((tenant) => tenant.key !== DEFAULT_TENANT)
     if (other !== undefined)
       throw new Refusal(409, `The environment still has tenants, such as "${other.key}"; delete them first.`)
-    for (const tenant of found) {
+    for (const { id: tenantId } of found) {
+      // Whoever is making something there is done then, and seen.
+      const tenant = await tenants.find(tenantId, 'update')
+      if (tenant === undefined) continue
       if (await tenants.hasResources(tenant.id))
         throw new Refusal(409, `The tenant "${tenant.key}" of the environment still has resources; delete them first.`)
       await tenants.delete(tenant.id)

@@ -1,3 +1,4 @@
+import { recorded } from '../repositories/control-revision.ts'
 import {
   findAnswer,
   keepAnswer,
@@ -51,17 +52,22 @@ function inOneTransaction(
   work: (inside: Administration) => Promise<Omit<StoredAnswer, 'fingerprint'> | undefined>,
 ): Promise<Outcome> {
   const { fingerprint } = request
-  return database.transaction(async (tx): Promise<Outcome> => {
-    if (!(await lockIdempotencyKey(tx, request))) throw stillUnderWay()
-    const answer = await findAnswer(tx, request)
-    if (answer !== undefined && answer.fingerprint !== fingerprint)
-      throw new Refusal(422, 'This Idempotency-Key was used for another request in the last 24 hours; take a new one.')
-    if (answer !== undefined) return { kind: 'repeated', answer }
-    const made = await work({ ...administration, database: tx, inTransaction: true })
-    if (made === undefined) throw new Undone()
-    await keepAnswer(tx, request, { ...made, fingerprint })
-    return { kind: 'done' }
-  })
+  return database.transaction((tx) =>
+    recorded(tx, administration.author, async (record): Promise<Outcome> => {
+      if (!(await lockIdempotencyKey(tx, request))) throw stillUnderWay()
+      const answer = await findAnswer(tx, request)
+      if (answer !== undefined && answer.fingerprint !== fingerprint)
+        throw new Refusal(
+          422,
+          'This Idempotency-Key was used for another request in the last 24 hours; take a new one.',
+        )
+      if (answer !== undefined) return { kind: 'repeated', answer }
+      const made = await work({ ...administration, database: tx, record })
+      if (made === undefined) throw new Undone()
+      await keepAnswer(tx, request, { ...made, fingerprint })
+      return { kind: 'done' }
+    }),
+  )
 }
 
 /** Ends a transaction whose work was refused; the refusal has been answered already. */

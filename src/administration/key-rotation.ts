@@ -3,7 +3,7 @@ import { currentSecret, type KeySecret, rotationOf } from '../context/key-secret
 import type { Principal, Scope } from '../context/principal.ts'
 import { secretsOf } from '../repositories/api-key-secrets.ts'
 import type { ApiKeyRow } from '../repositories/api-keys.ts'
-import { type CreatedApiKey, existingApiKey } from './api-keys.ts'
+import { type CreatedApiKey, existingApiKey, holdApiKey } from './api-keys.ts'
 import { type Administration, change, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
 import { endOfLife, endWarnings, LONGEST_LIFE_MS, refuseWiderThan } from './minting.ts'
@@ -35,7 +35,7 @@ export function rotateApiKey(
   now: Date,
 ): Promise<CreatedApiKey> {
   return change(administration, async (tx, record) => {
-    const key = await existingApiKey(tx, place, id)
+    const key = await holdApiKey(tx, place, id)
     refuseWiderThan(by, key)
     if (key.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     if (rotationOf(key.secrets, now) !== undefined)
@@ -69,7 +69,7 @@ export function undoRotation(administration: Administration, place: Scope, id: s
 
 function settle(administration: Administration, place: Scope, id: string, now: Date, ends: 'from' | 'to') {
   return change(administration, async (tx, record) => {
-    const key = await existingApiKey(tx, place, id)
+    const key = await holdApiKey(tx, place, id)
     const rotation = key.revokedAt === null ? rotationOf(key.secrets, now) : undefined
     if (rotation === undefined) throw new Refusal(409, 'The API key is not being rotated.')
     const stays = ends === 'from' ? rotation.to : rotation.from

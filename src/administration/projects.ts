@@ -53,7 +53,7 @@ export function changeProject(
   { name, paused }: { readonly name?: string | undefined; readonly paused?: boolean | undefined },
 ): Promise<ProjectRow> {
   return change(administration, async (tx, record) => {
-    const project = await projectsIn(tx).find(id)
+    const project = await projectsIn(tx).find(id, 'no key update')
     const values = project && { name: name ?? project.name, paused: paused ?? project.paused }
     const changed = values && (await projectsIn(tx).change(id, values))
     if (project === undefined || changed === undefined) throw Refusal.notFound('project', id)
@@ -69,7 +69,7 @@ export function changeProject(
  */
 export function deleteProject(administration: Administration, id: ProjectId): Promise<void> {
   return change(administration, async (tx, record) => {
-    const project = await projectsIn(tx).find(id)
+    const project = await projectsIn(tx).find(id, 'update')
     if (project === undefined) throw Refusal.notFound('project', id)
     const [environment] = await environmentsOf(tx, id).list({ after: undefined, limit: 1 })
     if (environment !== undefined)

@@ -1,7 +1,7 @@
 import { readClientKey } from '../context/client-key.ts'
 import type { Principal, Scope } from '../context/principal.ts'
 import { type PublicKeyRow, publicKeysOf } from '../repositories/api-key-public-keys.ts'
-import { existingApiKey } from './api-keys.ts'
+import { existingApiKey, holdApiKey } from './api-keys.ts'
 import { type Administration, change, Refusal } from './control.ts'
 import { apiKeyDeed } from './deeds.ts'
 import { refuseOutliving, refuseWiderThan } from './minting.ts'
@@ -27,7 +27,7 @@ export async function addPublicKey(
   const key = await readClientKey(given)
   if (typeof key === 'string') throw new Refusal(400, `The JWK ${key}.`, [{ path: 'jwk', message: key }])
   return change(administration, async (tx, record) => {
-    const before = await existingApiKey(tx, place, id)
+    const before = await holdApiKey(tx, place, id)
     if (before.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     refuseWiderThan(by, before)
     refuseOutliving(by, before)
@@ -52,7 +52,7 @@ export async function removePublicKey(
   thumbprint: string,
 ): Promise<void> {
   await change(administration, async (tx, record) => {
-    const before = await existingApiKey(tx, place, id)
+    const before = await holdApiKey(tx, place, id)
     if (!before.publicKeys.some((key) => key.thumbprint === thumbprint))
       throw Refusal.notFound('public key', thumbprint)
     await publicKeysOf(tx, id).delete(thumbprint)

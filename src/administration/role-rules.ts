@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { EVERY_GROUP, type RoleRule, rolesByRules, ruleNames } from '../context/role-rules.ts'
+import { EVERY_GROUP, type RoleRule, rolesByRules } from '../context/role-rules.ts'
 import { type EnvironmentSettings, effectiveSettings, type TenantSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import type { Author } from '../repositories/audit.ts'
-import { lockRolesWithin, type NewBinding, roleBindingsOf } from '../repositories/role-bindings.ts'
-import { heldBy, logMoves, movesBetween } from '../repositories/role-holders.ts'
-import { tenantsOf } from '../repositories/tenants.ts'
+import { type NewBinding, roleBindingsOf, type SharedKey } from '../repositories/role-bindings.ts'
+import { beginEnvironmentWork, beginTenantWork, type RulesChanged } from '../repositories/role-rule-work.ts'
+import { type TenantRow, tenantsOf } from '../repositories/tenants.ts'
 import { Refusal } from './control.ts'
 
 /** The settings that decide which rules a tenant has, before a change and after it. */
@@ -15,93 +15,97 @@ export interface SettingsChange<Settings> {
   readonly after: Settings
 }
 
-/** In the change of an environment's settings: brings the roles of its tenants in step. @throws {Refusal} 409 as below */
-export async function applyEnvironmentRules(
+const GROUPS_AT_ONCE = 1_000
+const TENANTS_AT_ONCE = 200
+
+/**
+ * In the change of an environment's settings, whose row it holds: has the roles of its tenants brought in step, which
+ * `administration/role-work` does afterwards.
+ */
+export async function beginEnvironmentRules(
   tx: Database,
   author: Author,
   environmentId: EnvironmentId,
   { before, after }: SettingsChange<EnvironmentSettings>,
 ): Promise<void> {
   const change = { before: effectiveSettings(before).roleRules, after: effectiveSettings(after).roleRules }
-  if (isSame(change)) return
-  await lockRolesWithin(tx, { environmentId, tenantId: null }, { begin: isBeginning(change) })
-  const tenants = tenantsOf(tx, environmentId)
-  for (let last: string | undefined; ; ) {
-    const page = await tenants.list({ after: last, limit: 200 })
-    for (const tenant of page)
-      if (tenant.settings.roleRules === undefined) await apply(tx, author, tenant, change.after)
-    last = page.at(-1)?.id
-    if (last === undefined) return
-  }
+  if (!isSame(change)) await beginEnvironmentWork(tx, environmentId, changed(author, change))
 }
 
 /**
- * In the change of a tenant's settings: has its groups give the roles that the rules say, with the events of what that gives
- * and takes. What a group gives by a rule that stays it goes on to give, whatever it is called by now.
- *
- * @throws {Refusal} 409 where every group is to be a role and the names of two make the same key
+ * In the change of a tenant's settings, whose row it holds, and its environment's so that it stays as it is: has the groups
+ * brought in step with the rules. What a group gives by a rule that stays it goes on to give, whatever it is called by now.
  */
-export async function applyTenantRules(
+export async function beginTenantRules(
   tx: Database,
   author: Author,
-  tenant: { readonly id: TenantId; readonly key: string; readonly environmentId: EnvironmentId },
+  tenantId: TenantId,
   environment: EnvironmentSettings,
   { before, after }: SettingsChange<TenantSettings>,
 ): Promise<void> {
   const inForce = (settings: TenantSettings) => effectiveSettings(environment, settings).roleRules
   const change = { before: inForce(before), after: inForce(after) }
-  if (isSame(change)) return
-  const place = { environmentId: tenant.environmentId, tenantId: tenant.id }
-  await lockRolesWithin(tx, place, { begin: isBeginning(change) })
-  await apply(tx, author, tenant, change.after)
+  if (!isSame(change)) await beginTenantWork(tx, tenantId, changed(author, change))
 }
 
 type RulesChange = SettingsChange<readonly RoleRule[]>
 const isSame = ({ before, after }: RulesChange): boolean => isDeepStrictEqual(before, after)
-const isBeginning = ({ before, after }: RulesChange): boolean => before.length === 0 && after.length > 0
+const changed = ({ actor, requestId }: Author, { before, after }: RulesChange): RulesChanged => ({
+  ...{ begins: before.length === 0, ends: after.length === 0 },
+  ...{ actor, requestId: requestId ?? actor },
+})
 
-async function apply(
-  tx: Database,
-  { actor, requestId }: Author,
-  { id: tenantId, key }: { readonly id: TenantId; readonly key: string },
-  rules: readonly RoleRule[],
+/**
+ * Refuses rules by which each group is a role in a tenant where the names of two make the same key. Nothing is held meanwhile:
+ * what comes between this and the change, the work that follows finds, and tells.
+ *
+ * @throws {Refusal} 409
+ */
+export async function refuseSharedNames(
+  db: Database,
+  tenant: { readonly id: TenantId; readonly key: string },
+  rules: readonly RoleRule[] | null | undefined,
 ): Promise<void> {
-  const bindings = roleBindingsOf(tx, tenantId)
-  const names = ruleNames(rules)
-  const ending = await bindings.beside(names)
-  const fresh = rules.length === 0 ? [] : await unboundMatches(tx, tenantId, rules)
-  const shared = await bindings.sharedKeys(fresh.filter(({ rule }) => rule === EVERY_GROUP))
-  if (shared.length > 0) {
-    const pairs = shared.slice(0, 20).map(({ role, group, holder }) => {
-      const message = `the groups "${holder}" and "${group.label ?? group.groupId}" would both be the role "${role}"`
-      return { path: 'settings.roleRules', message }
-    })
-    throw new Refusal(409, `In the tenant "${key}" the names of groups make the same role; see errors.`, pairs)
+  const every = rules?.filter((rule) => 'everyGroup' in rule) ?? []
+  if (every.length === 0) return
+  const rolesOf = rolesByRules(every)
+  const bindings = roleBindingsOf(db, tenant.id)
+  const fresh: NewBinding[] = []
+  for (let after: string | null = null; ; ) {
+    const groups = await bindings.groups(after, GROUPS_AT_ONCE)
+    for (const { id: groupId, label, bound, ...named } of groups) {
+      if (!bound.includes(EVERY_GROUP)) fresh.push(...rolesOf(named).map((match) => ({ ...match, groupId, label })))
+    }
+    if (groups.length < GROUPS_AT_ONCE) break
+    after = groups.at(-1)?.id ?? null
   }
-  if (ending.length === 0 && fresh.length === 0) return
-  const roleIds = await bindings.roleIds(fresh.map(({ role }) => role))
-  const roles = new Set([...ending.map(({ roleId }) => roleId), ...roleIds.values()])
-  const below = [...new Set([...ending, ...fresh].map(({ groupId }) => groupId))]
-  const before = await heldBy(tx, tenantId, { below }, roles)
-  await bindings.unbind(names)
-  await bindings.bind(fresh, roleIds)
-  const after = await heldBy(tx, tenantId, { users: before.people }, roles)
-  const scope = { tenantId, actor, requestId: requestId ?? actor }
-  await logMoves(tx, scope, movesBetween(before.holders, after.holders))
+  const shared = await bindings.sharedKeys(fresh)
+  if (shared.length === 0) return
+  const pairs = shared.slice(0, 20).map((each) => ({ path: 'settings.roleRules', message: sharedName(each) }))
+  throw new Refusal(409, `In the tenant "${tenant.key}" the names of groups make the same role; see errors.`, pairs)
 }
 
-/** The roles that rules give to groups of a tenant and that they do not give yet. */
-async function unboundMatches(tx: Database, tenantId: TenantId, rules: readonly RoleRule[]): Promise<NewBinding[]> {
-  const rolesOf = rolesByRules(rules)
-  const bindings = roleBindingsOf(tx, tenantId)
-  const found: NewBinding[] = []
+/** The same for all tenants of an environment that have no rules of their own. @throws {Refusal} 409 */
+export async function refuseSharedNamesWithin(
+  db: Database,
+  environmentId: EnvironmentId,
+  rules: readonly RoleRule[] | null | undefined,
+): Promise<void> {
+  if (rules?.some((rule) => 'everyGroup' in rule) !== true) return
+  for await (const tenant of inheritingTenants(db, environmentId)) await refuseSharedNames(db, tenant, rules)
+}
+
+/** The tenants of an environment that have no rules of their own. */
+export async function* inheritingTenants(db: Database, environmentId: EnvironmentId): AsyncGenerator<TenantRow> {
+  const tenants = tenantsOf(db, environmentId)
   for (let after: string | undefined; ; ) {
-    const groups = await bindings.groups(after)
-    for (const group of groups) {
-      const matches = rolesOf(group).filter(({ rule }) => !group.bound.includes(rule))
-      found.push(...matches.map((match) => ({ ...match, groupId: group.id, label: group.label })))
-    }
-    after = groups.at(-1)?.id
-    if (after === undefined) return found
+    const page = await tenants.list({ after, limit: TENANTS_AT_ONCE })
+    for (const tenant of page) if (tenant.settings.roleRules === undefined) yield tenant
+    if (page.length < TENANTS_AT_ONCE) return
+    after = page.at(-1)?.id
   }
 }
+
+/** Two groups that would be one role, in words. */
+export const sharedName = ({ role, group, holder }: SharedKey): string =>
+  `the groups "${holder}" and "${group.label ?? group.groupId}" would both be the role "${role}"`

@@ -73,7 +73,7 @@ export async function putDefinition(
     throw new Refusal(400, `The ${NAME[kind]} ${message}.`, [{ path: NAME[kind], message }])
   }
   return change(administration, async (tx, record) => {
-    await existing(tx, place)
+    await holdDefinitions(tx, place, kind)
     const { environmentId, tenantId } = place
     const definitions = schemaDefinitionsOf(tx, environmentId)
     const before = await definitions.find(tenantId, kind, name)
@@ -107,6 +107,7 @@ export function deleteDefinition(
   name: string,
 ): Promise<void> {
   return change(administration, async (tx, record) => {
+    await holdDefinitions(tx, place, kind)
     const definitions = schemaDefinitionsOf(tx, place.environmentId)
     const row = await definitions.find(place.tenantId, kind, name)
     if (row === undefined) throw Refusal.notFound(NOUN[kind], name)
@@ -120,10 +121,21 @@ export function deleteDefinition(
   })
 }
 
-async function existing(tx: Database, { projectId, environmentId, tenantId }: DefinitionPlace): Promise<void> {
-  if ((await environmentsOf(tx, projectId).find(environmentId)) === undefined)
+/**
+ * Holds all definitions with which those of the place have to fit together: of the environment for one of its own, else of the
+ * tenant. For a resource type also the keys of the environment's tenants, among which its endpoint must not be.
+ *
+ * @throws {Refusal} 404
+ */
+async function holdDefinitions(
+  tx: Database,
+  { projectId, environmentId, tenantId }: DefinitionPlace,
+  kind: DefinitionKind,
+): Promise<void> {
+  const hold = tenantId === null || kind === 'resourceType' ? 'no key update' : 'share'
+  if ((await environmentsOf(tx, projectId).find(environmentId, hold)) === undefined)
     throw Refusal.notFound('environment', environmentId)
-  if (tenantId !== null && (await tenantsOf(tx, environmentId).find(tenantId)) === undefined)
+  if (tenantId !== null && (await tenantsOf(tx, environmentId).find(tenantId, 'no key update')) === undefined)
     throw Refusal.notFound('tenant', tenantId)
 }
 

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { isUuid } from '../context/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { isOurs, type StreamSettings } from '../events/security-events.ts'
-import type { Page } from '../repositories/projects.ts'
+import type { Hold, Page } from '../repositories/projects.ts'
 import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
 import { streamDeed } from './deeds.ts'
@@ -26,8 +26,13 @@ export const listStreams = (database: Database, place: EndpointPlace, page: Page
   streamsOf(database, place).list(page)
 
 /** @throws {Refusal} 404 */
-export async function findStream(database: Database, place: EndpointPlace, id: string): Promise<StreamRow> {
-  const found = isUuid(id) ? await streamsOf(database, place).find(id) : undefined
+export async function findStream(
+  database: Database,
+  place: EndpointPlace,
+  id: string,
+  hold?: Hold,
+): Promise<StreamRow> {
+  const found = isUuid(id) ? await streamsOf(database, place).find(id, hold) : undefined
   return found ?? missing(id)
 }
 
@@ -62,7 +67,7 @@ export async function changeStream(
   const { url, token, description, events, enabled, ...settings } = input
   const secret = token === undefined ? undefined : await sealed(tools, id, token)
   return change(administration, async (tx, record) => {
-    const before = await findStream(tx, place, id)
+    const before = await findStream(tx, place, id, 'no key update')
     refuse(mistakes(before.stream, { url, token, events, subjectIssuer: input.subjectIssuer }, tools))
     const given = Object.entries(settings).filter(([, value]) => value !== undefined)
     const after = await streamsOf(tx, place).change(id, {
@@ -86,7 +91,7 @@ export async function changeStream(
 /** Deletes a stream with all that waits for it. @throws {Refusal} 404 */
 export function deleteStream(administration: Administration, place: WebhookPlace, id: string): Promise<void> {
   return change(administration, async (tx, record) => {
-    const before = await findStream(tx, place, id)
+    const before = await findStream(tx, place, id, 'update')
     await streamsOf(tx, place).delete(id)
     record(streamDeed(place, { before, after: null }))
   })

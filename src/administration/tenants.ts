@@ -9,7 +9,8 @@ import { schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
 import { type TenantRow, tenantsOf } from '../repositories/tenants.ts'
 import { type Administration, change, Refusal } from './control.ts'
 import { placeDeed } from './deeds.ts'
-import { applyTenantRules } from './role-rules.ts'
+import { beginTenantRules, refuseSharedNames } from './role-rules.ts'
+import { followRules } from './role-work.ts'
 
 /** The tenant of an environment with this key or id. */
 export async function findTenant(
@@ -44,7 +45,8 @@ export function createTenant(
   const problem = keyProblem(key)
   if (problem !== undefined) throw Refusal.badKey(problem)
   return change(administration, async (tx, record) => {
-    if ((await environmentsOf(tx, projectId).find(environmentId)) === undefined)
+    // So that no resource type takes the key for its endpoint meanwhile.
+    if ((await environmentsOf(tx, projectId).find(environmentId, 'share')) === undefined)
       throw Refusal.notFound('environment', environmentId)
     if (await schemaDefinitionsOf(tx, environmentId).hasEndpoint(key)) throw Refusal.keyIsEndpoint(key)
     const row = { key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
@@ -58,11 +60,12 @@ export function createTenant(
 }
 
 /**
- * Changes a tenant's name, merges its settings, pauses or resumes it; its key and id never change.
+ * Changes a tenant's name, merges its settings, pauses or resumes it; its key and id never change. Rules for roles are stored at
+ * once; groups that exist follow, in a tenant of some thousands after the answer.
  *
  * @throws {Refusal} 404; 409 for rules by which two groups would be one role
  */
-export function changeTenant(
+export async function changeTenant(
   administration: Administration,
   { projectId, environmentId }: EnvironmentPlace,
   id: TenantId,
@@ -72,9 +75,21 @@ export function changeTenant(
     readonly paused?: boolean | undefined
   },
 ): Promise<TenantRow> {
-  return change(administration, async (tx, record) => {
+  const { database } = administration
+  const newRules = input.settings?.roleRules
+  if (newRules !== undefined) {
+    const [tenant, environment] = [
+      await findTenant(database, environmentId, id),
+      await environmentsOf(database, projectId).find(environmentId),
+    ]
+    if (tenant !== undefined) await refuseSharedNames(database, tenant, newRules ?? environment?.settings.roleRules)
+  }
+  const changed = await change(administration, async (tx, record) => {
     const tenants = tenantsOf(tx, environmentId)
-    const tenant = await tenants.find(id)
+    // The environment first: what a tenant inherits stays as it is until the work for it has been noted.
+    const environment =
+      newRules === undefined ? undefined : await environmentsOf(tx, projectId).find(environmentId, 'share')
+    const tenant = await tenants.find(id, 'no key update')
     const changed =
       tenant &&
       (await tenants.change(id, {
@@ -83,14 +98,15 @@ export function changeTenant(
         paused: input.paused ?? tenant.paused,
       }))
     if (tenant === undefined || changed === undefined) throw Refusal.notFound('tenant', id)
-    if (input.settings?.roleRules !== undefined) {
-      const environment = await environmentsOf(tx, projectId).find(environmentId)
-      const rules = { before: tenant.settings, after: changed.settings }
-      await applyTenantRules(tx, administration.author, tenant, environment?.settings ?? {}, rules)
+    if (environment !== undefined) {
+      const settings = { before: tenant.settings, after: changed.settings }
+      await beginTenantRules(tx, administration.author, id, environment.settings, settings)
     }
     record(placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before: tenant, after: changed }))
     return changed
   })
+  if (newRules !== undefined && !database.inTransaction) await followRules(database, [changed])
+  return changed
 }
 
 /**
@@ -109,11 +125,11 @@ export async function deleteTenant(
   if (tenant === undefined) throw Refusal.notFound('tenant', id)
   if (tenant.key === DEFAULT_TENANT)
     throw new Refusal(409, 'The tenant "default" cannot be deleted; every environment has one.')
-  // Without new requests the deletion need not wait for a gap between them, with all other changes waiting behind it.
+  // Without new requests the deletion need not wait for a gap between them.
   await changeTenant(administration, within, id, { paused: true })
   await change(administration, async (tx, record) => {
     const tenants = tenantsOf(tx, environmentId)
-    const before = await tenants.find(id)
+    const before = await tenants.find(id, 'update')
     if (before === undefined) throw Refusal.notFound('tenant', id)
     await tenants.delete(id)
     record(placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before, after: null }))

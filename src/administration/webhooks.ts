@@ -7,7 +7,7 @@ import type { SecretBox } from '../context/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { parseEventTypes } from '../events/event.ts'
 import type { TenantId } from '../place-ids.ts'
-import type { Page } from '../repositories/projects.ts'
+import type { Hold, Page } from '../repositories/projects.ts'
 import { tenantsOf } from '../repositories/tenants.ts'
 import { type ReplayFrom, replayEvents } from '../repositories/webhook-backlog.ts'
 
@@ -20,6 +20,7 @@ import {
 } from '../repositories/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
 import { sendingDeed, webhookDeed } from './deeds.ts'
+import { holdPlace } from './places-held.ts'
 
 /** What the verbs below need beside the store. */
 export interface WebhookTools {
@@ -53,8 +54,13 @@ export const listWebhooks = (database: Database, place: EndpointPlace, page: Pag
   webhooksOf(database, place).list(page)
 
 /** @throws {Refusal} 404 */
-export async function findWebhook(database: Database, place: EndpointPlace, id: string): Promise<EndpointRow> {
-  const found = isUuid(id) ? await webhooksOf(database, place).find(id) : undefined
+export async function findWebhook(
+  database: Database,
+  place: EndpointPlace,
+  id: string,
+  hold?: Hold,
+): Promise<EndpointRow> {
+  const found = isUuid(id) ? await webhooksOf(database, place).find(id, hold) : undefined
   return found ?? missing(id)
 }
 
@@ -90,7 +96,7 @@ export function changeWebhook(
 ): Promise<EndpointRow> {
   refuse(endpointMistakes(input, networks))
   return change(administration, async (tx, record) => {
-    const before = await findWebhook(tx, place, id)
+    const before = await findWebhook(tx, place, id, 'no key update')
     const { url, description, events, snapshot, enabled } = input
     const after = await webhooksOf(tx, place).change(id, {
       url: url ?? before.url,
@@ -122,7 +128,7 @@ export function rotateWebhookSecret(
   now: Date,
 ): Promise<WithSecret> {
   return change(administration, async (tx, record) => {
-    const before = await findWebhook(tx, place, id)
+    const before = await findWebhook(tx, place, id, 'no key update')
     const newSecret = freshSecret()
     const after = await webhooksOf(tx, place).change(id, {
       secret: await box.seal(newSecret, id),
@@ -138,7 +144,7 @@ export function rotateWebhookSecret(
 /** Deletes an endpoint with all that waits for it. @throws {Refusal} 404 */
 export function deleteWebhook(administration: Administration, place: WebhookPlace, id: string): Promise<void> {
   return change(administration, async (tx, record) => {
-    const before = await findWebhook(tx, place, id)
+    const before = await findWebhook(tx, place, id, 'update')
     await webhooksOf(tx, place).delete(id)
     record(webhookDeed('deleted', place, { before, after: null }))
   })
@@ -218,6 +224,8 @@ async function replayOf(database: Database, tenantId: TenantId, id: string, from
  * @throws {Refusal} 409
  */
 export async function refuseFull(tx: Database, place: WebhookPlace, most: number): Promise<void> {
+  // So that two who count at the same time do not both find room, nor a place that goes.
+  await holdPlace(tx, place, 'no key update')
   if ((await countEndpoints(tx, place)) < most) return
   const one = most === 1 ? 'webhook or stream' : 'webhooks and streams'
   const detail = `This ${place.kind} has ${most} ${one} of its own, as many as the gateway allows (ENDPOINTS_PER_PLACE).`

@@ -41,6 +41,12 @@ export function isUnavailable(error: unknown): boolean {
   return code === 'NO_ANSWER' || CLIENT_CODES.has(code) || SYSTEM_CODES.has(code) || UNAVAILABLE_STATES.test(code)
 }
 
+// A lock that was waited for too long, a deadlock, a serialization failure.
+const BUSY_STATES = /^(?:55P03|40P01|40001)$/
+
+/** True when others were at work on the same rows for too long: nothing was done, and the same request may go through later (503). */
+export const isBusy = (error: unknown): boolean => BUSY_STATES.test(codeOf(error) ?? '')
+
 /** True when the connection on which the statement ran is gone with it. */
 export function isConnectionFailure(error: unknown): boolean {
   const code = codeOf(error)

@@ -62,11 +62,14 @@ export const environments = pgTable(
     /** Defaults for the tenants of this environment; validated by context/settings. */
     settings: jsonb().notNull().default({}),
     paused: boolean().notNull().default(false),
+    /** Groups of its tenants may still give roles by rules of the environment that have ended. */
+    endsRoles: boolean('ends_roles').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [
     uniqueIndex('environments_key').on(t.projectId, t.keyFolded),
     unique('environments_place').on(t.projectId, t.id),
+    index('environments_ends_roles').on(t.id).where(sql`ends_roles`),
   ],
 )
 
@@ -83,8 +86,8 @@ export const tenants = pgTable(
     /** What this tenant has different from its environment. */
     settings: jsonb().notNull().default({}),
     paused: boolean().notNull().default(false),
-    /** That of the last event about the tenant itself in its log. */
-    version: bigint({ mode: 'number' }).notNull().default(0),
+    /** Its groups may still give roles by rules that have ended. */
+    endsRoles: boolean('ends_roles').notNull().default(false),
     /** The log has told that no seat is left, and nobody has taken one since. */
     seatsRanOut: boolean('seats_ran_out').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
@@ -94,6 +97,15 @@ export const tenants = pgTable(
     unique('tenants_place').on(t.environmentId, t.id),
   ],
 )
+
+/**
+ * That of the last event about each tenant itself in its log. A row of its own that refers to nothing: to revoke a key of the
+ * tenant counts one up, and must not wait for whoever holds the tenant's row.
+ */
+export const tenantVersions = pgTable('tenant_versions', {
+  tenantId: tenantIdColumn('tenant_id').primaryKey(),
+  version: bigint({ mode: 'number' }).notNull(),
+})
 
 export const apiKeys = pgTable(
   'api_keys',
@@ -314,8 +326,9 @@ export const idempotencyKeys = pgTable(
 )
 
 /**
- * What was done to the control plane, appended in the transaction that did it and never changed. Changes wait for each other,
- * so `seq` is the order of the commits. It refers to nothing, since it tells of what is gone, too.
+ * What was done to the control plane, appended by the last statement of the transaction that did it and never changed. That
+ * statement holds the row of `control_revision`, so `seq` is the order of the commits. It refers to nothing, since it tells of
+ * what is gone, too.
  */
 export const auditEntries = pgTable(
   'audit_entries',
@@ -345,7 +358,7 @@ export const auditEntries = pgTable(
   ],
 )
 
-/** One row, counted up in the transaction of every control-plane change; caches ask for it instead of the data. */
+/** One row, counted up by the last statement of every control-plane change; caches ask for it instead of the data. */
 export const controlRevision = pgTable('control_revision', {
   id: integer().primaryKey().default(1),
   revision: bigint({ mode: 'number' }).notNull().default(0),
@@ -492,6 +505,44 @@ export const roleBindings = pgTable(
       'cascade',
     ),
     foreignKey({ columns: [t.tenantId, t.roleId], foreignColumns: [roles.tenantId, roles.id] }),
+  ],
+)
+
+/**
+ * How far the groups of a tenant are in step with rules that were changed: one row for each tenant whose rules ever were. It
+ * refers to nothing, so that a change of an environment's rules waits for none of its tenants.
+ */
+export const roleRuleWork = pgTable(
+  'role_rule_work',
+  {
+    tenantId: tenantIdColumn('tenant_id').primaryKey(),
+    environmentId: environmentIdColumn('environment_id').notNull(),
+    /** Counted up by each change of the rules, which begins the work anew. */
+    generation: integer().notNull().default(1),
+    /** There were no rules before: the work waits for the writers who may not have seen any. */
+    waits: boolean().notNull(),
+    /** All groups give what the rules say; what they give by other rules is being ended. */
+    ending: boolean().notNull().default(false),
+    /** The last group that was looked at, in this half of the work. */
+    after: uuid(),
+    /** Groups that there are, counted at the beginning, and how many of them were looked at. */
+    groups: integer(),
+    groupsDone: integer('groups_done').notNull().default(0),
+    /** Who has changed the rules, for the events. */
+    actor: text().notNull(),
+    requestId: text('request_id').notNull(),
+    startedAt: moment('started_at').notNull().defaultNow(),
+    /** When somebody may go on: at once, and a while after a failure. */
+    dueAt: moment('due_at').notNull().defaultNow(),
+    /** One binding at a time: more took too long. */
+    small: boolean().notNull().default(false),
+    /** Why a group does not give what the rules say; null where all do. */
+    problem: text(),
+    finishedAt: moment('finished_at'),
+  },
+  (t) => [
+    index('role_rule_work_due').on(t.dueAt).where(sql`finished_at is null`),
+    index('role_rule_work_environment').on(t.environmentId, t.finishedAt),
   ],
 )
 

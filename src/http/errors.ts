@@ -1,5 +1,5 @@
 import type { Challenge } from '../context/authenticate.ts'
-import { isUnavailable } from '../db/errors.ts'
+import { isBusy, isUnavailable } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
@@ -36,8 +36,8 @@ export class TooManyRequests extends ScimError {
 }
 
 /**
- * What a failed request is answered: the refusal itself; 503 while the database cannot be reached; for all else 500 with
- * nothing but the request id, by which the log has the cause.
+ * What a failed request is answered: the refusal itself; 503 while the database cannot be reached, or others are at work on the
+ * same rows; for all else 500 with nothing but the request id, by which the log has the cause.
  */
 export function refusalFor(error: unknown, requestId: string): { refusal: ScimError; headers: Record<string, string> } {
   if (error instanceof ChallengeError) return { refusal: error, headers: { 'WWW-Authenticate': error.wwwAuthenticate } }
@@ -55,6 +55,10 @@ export function refusalFor(error: unknown, requestId: string): { refusal: ScimEr
       `The service cannot reach its database; try again. Request ${requestId}.`,
     )
     return { refusal, headers: { 'Retry-After': '5' } }
+  }
+  if (isBusy(error)) {
+    const detail = `Others are changing the same at this moment, and nothing was done; try again. Request ${requestId}.`
+    return { refusal: new ScimError(503, undefined, detail), headers: { 'Retry-After': '2' } }
   }
   return {
     refusal: new ScimError(500, undefined, `Something went wrong on our side. Request ${requestId}.`),

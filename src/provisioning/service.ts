@@ -1,5 +1,6 @@
 import type { TenantContext } from '../context/tenant.ts'
 import { eventNoun } from '../events/changes.ts'
+import { ATTEMPTS, patiently } from '../repositories/patiently.ts'
 import type { ResourceRow, Wanted } from '../repositories/rows.ts'
 import { isReferenced, mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
@@ -25,9 +26,6 @@ export type Written =
 
 const EVERYTHING: Wanted = { groups: true, members: true }
 const NOTHING: Wanted = { groups: false, members: false }
-
-/** Writers that meet on one resource try again; this many times in a row means that something else is wrong. */
-const ATTEMPTS = 50
 
 /**
  * The provisioning service of one tenant, in the protocol's verbs (RFC 7644 §3.3–3.6). Resource types are arguments: users,
@@ -187,16 +185,5 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     const row = (await repositories.resources.retrieve(type, id, NOTHING)) ?? missing(type, id)
     if (!matches(precondition, row.version)) throw staleVersion()
     return precondition.kind === 'any' ? null : row.version
-  }
-}
-
-/** A deadlock or a serialization failure has changed nothing: the work is done again. */
-async function patiently<T>(work: () => Promise<T>, again: (error: unknown) => boolean = mayRetry): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (attempt >= ATTEMPTS || !again(error)) throw error
-    }
   }
 }

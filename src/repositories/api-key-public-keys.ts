@@ -30,7 +30,7 @@ export async function publicKeysOfKeys(
   return found
 }
 
-/** The public keys of one API key; to be changed in a transaction that has read them. */
+/** The public keys of one API key; to be changed in a transaction that holds the API key's row. */
 export function publicKeysOf({ orm }: Database, keyId: string) {
   return {
     async insert({ thumbprint, jwk }: ClientKey): Promise<void> {

@@ -41,7 +41,7 @@ export async function secretsOfKeys(
   return found
 }
 
-/** The secrets of one key; its rotations are told by them. To be changed in a transaction that has read them. */
+/** The secrets of one key; its rotations are told by them. To be changed in a transaction that holds the key's row. */
 export function secretsOf({ orm }: Database, keyId: string) {
   const one = (version: number) => and(eq(apiKeySecrets.keyId, keyId), eq(apiKeySecrets.version, version))
   return {
@@ -96,7 +96,8 @@ export async function recordSecretUse(database: Database, uses: readonly SecretU
 }
 
 /**
- * Ends the older secret of a rotation that waits for its newer one, `version`, to be used; false where none does.
+ * Ends the older secret of a rotation that waits for its newer one, `version`, to be used; false where none does. For a
+ * transaction that holds the key's row.
  */
 export async function endOnUse(tx: Database, id: string, version: number): Promise<boolean> {
   const ended = await tx.run(

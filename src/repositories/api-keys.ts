@@ -6,7 +6,7 @@ import type { Database } from '../db/database.ts'
 import { apiKeySecrets, apiKeys } from '../db/schema.ts'
 import { type PublicKeyRow, publicKeysOfKeys } from './api-key-public-keys.ts'
 import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
-import type { Page } from './projects.ts'
+import { type Hold, holding, type Page } from './projects.ts'
 
 export interface ApiKeyRow {
   readonly id: string
@@ -28,9 +28,9 @@ export interface ApiKeyRow {
 }
 
 /** API keys by their public id; the only look-up that runs before a tenant is known. */
-export async function findApiKey(database: Database, id: string): Promise<ApiKeyRow | undefined> {
-  const [row] = await withSecrets(database, await database.orm.select().from(apiKeys).where(eq(apiKeys.id, id)))
-  return row
+export async function findApiKey(database: Database, id: string, hold?: Hold): Promise<ApiKeyRow | undefined> {
+  const rows = holding(database.orm.select().from(apiKeys).where(eq(apiKeys.id, id)), hold)
+  return (await withSecrets(database, await rows))[0]
 }
 
 /** True when a key for the whole instance was ever made, be it revoked since. */
@@ -44,11 +44,9 @@ export function apiKeysWithin(database: Database, place: Scope) {
   const { orm } = database
   const within = conditionOf(place)
   return {
-    async find(id: string): Promise<ApiKeyRow | undefined> {
-      const rows = orm
-        .select()
-        .from(apiKeys)
-        .where(and(within, eq(apiKeys.id, id)))
+    async find(id: string, hold?: Hold): Promise<ApiKeyRow | undefined> {
+      const condition = and(within, eq(apiKeys.id, id))
+      const rows = holding(orm.select().from(apiKeys).where(condition), hold)
       return (await withSecrets(database, await rows))[0]
     },
 

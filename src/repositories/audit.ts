@@ -39,23 +39,37 @@ export interface AuditEntry extends Deed, Author {
 }
 
 /**
- * Appends what was done, in the transaction that does it. Of what is there before and after, only what differs is kept; a deed
- * that leaves everything as it was is none. What is done to a tenant or to a key of its own is told in the tenant's log too.
+ * Appends what was done, as the last thing that the transaction does, and counts the change. Of what is there before and
+ * after, only what differs is kept; a deed that leaves everything as it was is none. What is done to a tenant or to a key of
+ * its own is told in the tenant's log too.
  */
-export async function appendDeeds(database: Database, author: Author, deeds: readonly Deed[]): Promise<void> {
+export async function appendDeeds(tx: Database, author: Author, deeds: readonly Deed[]): Promise<void> {
   const done = deeds.filter((deed) => !isNothing(difference(deed)))
-  const rows = done.map(({ action, place, target, ...deed }) => {
-    const { before, after } = difference(deed)
-    const { actor, address, requestId } = author
-    const what = { action, targetId: target.id, targetName: target.name, before, after }
-    return { actor, address, requestId, ...idsOf(place), ...what }
-  })
-  if (rows.length > 0) await database.orm.insert(auditEntries).values(rows)
   for (const deed of done) {
     const events = deed.place.kind === 'tenant' ? controlEvents(deed) : []
     if (deed.place.kind === 'tenant' && events.length > 0)
-      await appendTenantEvents(database, deed.place.tenantId, author, events)
+      await appendTenantEvents(tx, deed.place.tenantId, author, events)
   }
+  const { actor, address, requestId } = author
+  const entries = done.map(({ action, place, target, ...deed }, ord) => {
+    const what = { action, targetId: target.id, targetName: target.name, ...difference(deed) }
+    return { ord, ...idsOf(place), ...what }
+  })
+  // A number is drawn for a row that is there once the counting row is held: the join makes it wait. Moments are of then, too.
+  await tx.run(
+    `with counted as (
+       insert into control_revision as c (id, revision) values (1, 1)
+       on conflict (id) do update set revision = c.revision + 1 returning c.id
+     )
+     insert into audit_entries
+       (at, actor, address, request_id, project_id, environment_id, tenant_id, action, target_id, target_name, before, after)
+     select clock_timestamp(), $1::text, $2::text, $3::text, e."projectId", e."environmentId", e."tenantId", e.action,
+       e."targetId", e."targetName", e.before, e.after
+     from counted cross join jsonb_to_recordset($4::text::jsonb) as e(ord int, "projectId" uuid, "environmentId" uuid,
+       "tenantId" uuid, action text, "targetId" text, "targetName" text, before jsonb, after jsonb)
+     order by e.ord`,
+    [actor, address, requestId, JSON.stringify(entries)],
+  )
 }
 
 /** What was done at a place and in all below it, the newest first. @param page `after` is the `id` of an entry */

@@ -5,7 +5,7 @@ import { eventUris } from '../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
-import { appendDeeds, THE_GATEWAY } from './audit.ts'
+import { THE_GATEWAY } from './audit.ts'
 import { changeControl, currentRevision } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
 import { instanceSecret } from './instance-secrets.ts'
@@ -74,8 +74,10 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     async createTenant({ projectId, environmentId }, key, actor) {
       // Asked before too: a client that spells an endpoint wrongly must not count as a change each time.
       if (await schemaDefinitionsOf(database, environmentId).hasEndpoint(key)) return undefined
-      return changeControl(database, async (tx) => {
+      return changeControl(database, { ...THE_GATEWAY, actor }, async (tx, record) => {
         const [tenants, own] = [tenantsOf(tx, environmentId), schemaDefinitionsOf(tx, environmentId)]
+        // So that no resource type takes the key for its endpoint meanwhile.
+        if ((await environmentsOf(tx, projectId).find(environmentId, 'share')) === undefined) return undefined
         if (await own.hasEndpoint(key)) return undefined
         const made = await tenants.insert({ key, name: key, settings: {} })
         const tenant = made ?? (await tenants.find(key))
@@ -84,8 +86,7 @@ export function controlStore(database: Database, secretsKey?: string | undefined
           const place = { kind: 'tenant' as const, projectId, environmentId, tenantId: made.id }
           const { key, name, settings, paused } = made
           const after = { key, name, settings, paused }
-          const deed = { action: 'tenant.created', place, target: { id: made.id, name: key }, before: null, after }
-          await appendDeeds(tx, { ...THE_GATEWAY, actor }, [deed])
+          record({ action: 'tenant.created', place, target: { id: made.id, name: key }, before: null, after })
         }
         return { ...tenant, definitions: await own.definitions(tenant.id) }
       })
@@ -96,12 +97,11 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     recordKeyUse: (uses) => recordSecretUse(database, uses),
 
     async endRotation(id, version) {
-      await changeControl(database, async (tx) => {
-        const key = (await endOnUse(tx, id, version)) ? await findApiKey(tx, id) : undefined
-        if (key === undefined) return
+      await changeControl(database, { ...THE_GATEWAY, actor: id }, async (tx, record) => {
+        const key = await findApiKey(tx, id, 'no key update')
+        if (key === undefined || !(await endOnUse(tx, id, version))) return
         const what = { before: { oldSecret: 'ends on use of the new one' }, after: { oldSecret: null } }
-        const deed = { action: 'api_key.rotation_ended', place: key.scope, target: { id, name: key.name }, ...what }
-        await appendDeeds(tx, { ...THE_GATEWAY, actor: id }, [deed])
+        record({ action: 'api_key.rotation_ended', place: key.scope, target: { id, name: key.name }, ...what })
       })
     },
   }

@@ -5,7 +5,7 @@ import type { Database } from '../db/database.ts'
 import { environments, schemaDefinitions, webhookEndpoints } from '../db/schema.ts'
 import type { EnvironmentId, ProjectId } from '../place-ids.ts'
 import { comesAfter, hasId, newPlaceId } from './place-ids.ts'
-import type { Page } from './projects.ts'
+import { type Hold, holding, type Page } from './projects.ts'
 
 export interface EnvironmentRow {
   readonly id: EnvironmentId
@@ -14,6 +14,8 @@ export interface EnvironmentRow {
   readonly name: string
   readonly settings: EnvironmentSettings
   readonly paused: boolean
+  /** Groups of its tenants may still give roles by rules of the environment that have ended. */
+  readonly endsRoles: boolean
   readonly createdAt: Date
 }
 
@@ -26,13 +28,14 @@ export function environmentsOf({ orm }: Database, projectId: ProjectId) {
     name: environments.name,
     settings: environments.settings,
     paused: environments.paused,
+    endsRoles: environments.endsRoles,
     createdAt: environments.createdAt,
   }
   const inProject = eq(environments.projectId, projectId)
   return {
-    async find(name: string): Promise<EnvironmentRow | undefined> {
+    async find(name: string, hold?: Hold): Promise<EnvironmentRow | undefined> {
       const named = isUuid(name) ? hasId(environments.id, name) : eq(environments.keyFolded, foldKey(name))
-      return first(await orm.select(columns).from(environments).where(and(inProject, named)))
+      return first(await holding(orm.select(columns).from(environments).where(and(inProject, named)), hold))
     },
 
     async list({ after, limit }: Page): Promise<EnvironmentRow[]> {

@@ -19,6 +19,17 @@ export interface Page {
   readonly limit: number
 }
 
+/**
+ * How a row that is found is held until the end of the transaction: so that it stays there (`key share`), that it also stays as
+ * it is (`share`), for whoever changes it (`no key update`), or for whoever deletes it (`update`), when nothing new can refer to
+ * it. Rows are held from the outer place to the inner one.
+ */
+export type Hold = 'key share' | 'share' | 'no key update' | 'update'
+
+/** The query, which holds the rows that it finds. */
+export const holding = <Query extends { for(strength: Hold): unknown }>(query: Query, hold: Hold | undefined): Query =>
+  (hold === undefined ? query : query.for(hold)) as Query
+
 /** The projects of the instance; their names are keys or ids. */
 export function projectsIn({ orm }: Database) {
   const columns = {
@@ -29,9 +40,9 @@ export function projectsIn({ orm }: Database) {
     createdAt: projects.createdAt,
   }
   return {
-    async find(name: string): Promise<ProjectRow | undefined> {
+    async find(name: string, hold?: Hold): Promise<ProjectRow | undefined> {
       const named = isUuid(name) ? hasId(projects.id, name) : eq(projects.keyFolded, foldKey(name))
-      const rows = await orm.select(columns).from(projects).where(named)
+      const rows = await holding(orm.select(columns).from(projects).where(named), hold)
       return rows[0]
     },
 

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { EVERY_GROUP, type NamedGroup, type RoleMatch, type RoleRule } from '../context/role-rules.ts'
 import { parseStoredSettings } from '../context/settings.ts'
 import type { Database } from '../db/database.ts'
-import type { EnvironmentId, TenantId } from '../place-ids.ts'
+import type { TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 import { RolesBegun } from './sql-errors.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
@@ -21,6 +21,13 @@ export interface NewBinding extends RoleMatch {
   readonly label: string | null
 }
 
+/** A role that a group gives by a rule. */
+export interface Binding {
+  readonly groupId: string
+  readonly roleId: string
+  readonly rule: string
+}
+
 /** Two groups whose names make the same key where every group is a role. */
 export interface SharedKey {
   readonly role: string
@@ -33,37 +40,22 @@ export interface SharedKey {
  * Holds all roles of a tenant as they are until the end of the transaction: whatever may give or take one waits here first, so
  * that what each change finds before and after it is its own doing. To be asked before anything is read for the change.
  *
- * The tenant's row is it: rules that change lock it too, and rows that refer to it do not wait.
+ * The tenant's row is it: rows that refer to it do not wait.
  */
 export async function lockRoles(tx: Database, tenantId: TenantId): Promise<void> {
   await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
 }
 
 /**
- * The same for all tenants of an environment; and for `begin` that nobody changes members anywhere meanwhile, since those who do
- * not know of rules yet wait for nothing else.
- */
-export async function lockRolesWithin(
-  tx: Database,
-  place: { readonly environmentId: EnvironmentId; readonly tenantId: TenantId | null },
-  { begin }: { readonly begin: boolean },
-): Promise<void> {
-  await tx.run(
-    `select id::text from tenants where environment_id = $1::uuid and ($2::uuid is null or id = $2::uuid)
-     order by id for no key update`,
-    [place.environmentId, place.tenantId],
-  )
-  // After the rows: whoever holds one of these may be about to change members.
-  if (begin) await tx.run('lock table memberships in share mode', [], { prepare: false })
-}
-
-/**
- * Condition that a tenant has no rules for roles. It stands in the statements that change members without looking for roles,
- * for the moment in which another instance has changed the rules and this one does not know yet.
+ * Condition that no group of a tenant gives a role: there are no rules, and none of those that have ended are still at work. It
+ * stands in the statements that change members without looking for roles, for the moment in which another instance has changed
+ * the rules and this one does not know yet.
  */
 export const withoutRoleRules = (tenant: string): string => `not exists (
-      select 1 from tenants t join environments e on e.id = t.environment_id where t.id = ${tenant}
-        and jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
+      select 1 from tenants t join environments e on e.id = t.environment_id where t.id = ${tenant} and (
+        jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
+        or t.ends_roles or e.ends_roles
+      )
     )`
 
 /** Refuses a write that has changed nothing, for which `withoutRoleRules` was not true; the same work goes another way next time. */
@@ -111,13 +103,13 @@ export function roleBindingsOf(tx: Database, tenantId: TenantId) {
       return { rules: roleRules, groups, roles: row?.roles?.split(' ') ?? [] }
     },
 
-    /** The groups that come after the one with the id `after`, by id; none at the end. */
-    async groups(after: string | undefined): Promise<RuledGroup[]> {
+    /** Up to `limit` groups that come after the one with the id `after`, by id. */
+    async groups(after: string | null, limit: number): Promise<RuledGroup[]> {
       const { parameters, tenant } = ofTenant()
       const rows = await tx.run<{ json: string }>(
         `select ${groupJson(tenant)}::text as json from resources g
          where g.tenant_id = ${tenant} and g.resource_type = 'Group'
-           and g.id > ${parameters.bind(after ?? NIL, 'uuid')} order by g.id limit ${GROUPS_AT_ONCE}`,
+           and g.id > ${parameters.bind(after ?? NIL, 'uuid')} order by g.id limit ${Math.trunc(limit)}`,
         parameters.values,
       )
       return rows.map(({ json }) => JSON.parse(json) as RuledGroup)
@@ -178,29 +170,32 @@ export function roleBindingsOf(tx: Database, tenantId: TenantId) {
       )
     },
 
-    /** The groups that give roles by other rules than these, and those roles. */
-    async beside(rules: readonly string[]): Promise<{ groupId: string; roleId: string }[]> {
+    /** Up to `limit` bindings by other rules than these, of the group with the id `from` and those after it, by group. */
+    async beside(rules: readonly string[], from: string | null, limit: number): Promise<Binding[]> {
       const { parameters, tenant } = ofTenant()
       return tx.run(
-        `select b.group_id::text as "groupId", b.role_id::text as "roleId" from role_bindings b
-         where b.tenant_id = ${tenant} and not b.rule = any(${parameters.array(rules, 'text')})`,
+        `select b.group_id::text as "groupId", b.role_id::text as "roleId", b.rule from role_bindings b
+         where b.tenant_id = ${tenant} and b.group_id >= ${parameters.bind(from ?? NIL, 'uuid')}
+           and (b.rule = any(${parameters.array(rules, 'text')})) is not true
+         order by b.group_id limit ${Math.trunc(limit)}`,
         parameters.values,
       )
     },
 
-    /** Has groups no longer give roles by other rules than these. */
-    async unbind(rules: readonly string[]): Promise<void> {
+    /** Has groups no longer give roles. */
+    async unbind(bindings: readonly Binding[]): Promise<void> {
+      if (bindings.length === 0) return
       const { parameters, tenant } = ofTenant()
       await tx.run(
         `delete from role_bindings b
-         where b.tenant_id = ${tenant} and not b.rule = any(${parameters.array(rules, 'text')})`,
+         using jsonb_to_recordset(${parameters.json(bindings)}) as i("groupId" uuid, "roleId" uuid, rule text)
+         where b.tenant_id = ${tenant} and b.group_id = i."groupId" and b.role_id = i."roleId" and b.rule = i.rule`,
         parameters.values,
       )
     },
   }
 }
 
-const GROUPS_AT_ONCE = 1_000
 const NIL = '00000000-0000-0000-0000-000000000000'
 
 /** A `RuledGroup` of the row `g`. */

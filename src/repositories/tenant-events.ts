@@ -12,8 +12,8 @@ interface Doer {
 const OWN_REQUEST = 'rollcall'
 
 /**
- * Appends events about a tenant itself to its log. Its row counts their versions, and stays locked until the commit, so that
- * the order in the log is theirs.
+ * Appends events about a tenant itself to its log. A row counts their versions and stays locked until the commit, so that the
+ * order in the log is theirs; so nothing that takes long may come after it.
  */
 export async function appendTenantEvents(
   db: Database,
@@ -23,7 +23,7 @@ export async function appendTenantEvents(
 ): Promise<void> {
   const rows = events.map(({ type, changes }) => ({ type, changes: JSON.stringify(changes) }))
   await db.run(
-    `with counted as (update tenants t set version = t.version + 1 where t.id = $1::uuid returning t.version)
+    `with ${counted('select $1::uuid')}
      ${append('jsonb_to_recordset($4::text::jsonb) as e(type text, changes text)')}`,
     [tenantId, requestId ?? OWN_REQUEST, actor, JSON.stringify(rows)],
   )
@@ -32,14 +32,19 @@ export async function appendTenantEvents(
 /** The same of a tenant that has no seat left for an active user: once, until there are free ones again. */
 export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: Doer, maximum: number): Promise<void> {
   await db.run(
-    `with counted as (
-       update tenants t set version = t.version + 1, seats_ran_out = true
-       where t.id = $1::uuid and not t.seats_ran_out returning t.version
-     )
+    `with told as (
+       update tenants t set seats_ran_out = true where t.id = $1::uuid and not t.seats_ran_out returning t.id
+     ),
+     ${counted('select id from told')}
      ${append(`(values ('tenant.seats_exhausted', json_build_object('maxActiveUsers', $4::int)::text)) as e(type, changes)`)}`,
     [tenantId, doer.requestId ?? OWN_REQUEST, doer.actor, maximum],
   )
 }
+
+const counted = (tenant: string): string => `counted as (
+       insert into tenant_versions as v (tenant_id, version) select id, 1 from (${tenant}) as t(id)
+       on conflict (tenant_id) do update set version = v.version + 1 returning v.version
+     )`
 
 const append = (events: string): string => `insert into events
      (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)

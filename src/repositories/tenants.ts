@@ -13,15 +13,17 @@ import {
   resourceKeys,
   resources,
   roleBindings,
+  roleRuleWork,
   roles,
   schemaDefinitions,
   tenants,
+  tenantVersions,
   webhookDeliveries,
   webhookEndpoints,
 } from '../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { comesAfter, hasId, newPlaceId } from './place-ids.ts'
-import type { Page } from './projects.ts'
+import { type Hold, holding, type Page } from './projects.ts'
 
 export interface TenantRow {
   readonly id: TenantId
@@ -30,6 +32,8 @@ export interface TenantRow {
   readonly name: string
   readonly settings: TenantSettings
   readonly paused: boolean
+  /** Its groups may still give roles by rules that have ended. */
+  readonly endsRoles: boolean
   readonly createdAt: Date
 }
 
@@ -43,13 +47,14 @@ export function tenantsOf(database: Database, environmentId: EnvironmentId) {
     name: tenants.name,
     settings: tenants.settings,
     paused: tenants.paused,
+    endsRoles: tenants.endsRoles,
     createdAt: tenants.createdAt,
   }
   const inEnvironment = eq(tenants.environmentId, environmentId)
   return {
-    async find(name: string): Promise<TenantRow | undefined> {
+    async find(name: string, hold?: Hold): Promise<TenantRow | undefined> {
       const named = isUuid(name) ? hasId(tenants.id, name) : eq(tenants.keyFolded, foldKey(name))
-      return first(await orm.select(columns).from(tenants).where(and(inEnvironment, named)))
+      return first(await holding(orm.select(columns).from(tenants).where(and(inEnvironment, named)), hold))
     },
 
     async list({ after, limit }: Page): Promise<TenantRow[]> {
@@ -97,12 +102,14 @@ export function tenantsOf(database: Database, environmentId: EnvironmentId) {
         memberships,
         roleBindings,
         roles,
+        roleRuleWork,
         resourceKeys,
         resources,
         keptUsers,
         resourceCounts,
         apiKeys,
         schemaDefinitions,
+        tenantVersions,
       ]
       for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))

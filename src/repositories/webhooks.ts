@@ -1,10 +1,10 @@
 import { and, asc, count, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
 import type { Database } from '../db/database.ts'
-import { environments, tenants, webhookEndpoints } from '../db/schema.ts'
+import { webhookEndpoints } from '../db/schema.ts'
 import type { SetFormat, StreamSettings } from '../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
-import type { Page } from './projects.ts'
+import { type Hold, holding, type Page } from './projects.ts'
 
 type StoredRow = typeof webhookEndpoints.$inferSelect
 
@@ -42,8 +42,8 @@ function endpointsOf<Row extends EndpointRow>(
   // The condition above says of which kind they are.
   const first = ([row]: StoredRow[]) => row as Row | undefined
   return {
-    find: async (id: string): Promise<Row | undefined> =>
-      first(await orm.select().from(webhookEndpoints).where(named(id))),
+    find: async (id: string, hold?: Hold): Promise<Row | undefined> =>
+      first(await holding(orm.select().from(webhookEndpoints).where(named(id)), hold)),
 
     list: async ({ after, limit }: Page): Promise<Row[]> =>
       (await orm
@@ -72,19 +72,8 @@ function endpointsOf<Row extends EndpointRow>(
   }
 }
 
-/**
- * How many endpoints a place has of its own, webhooks and streams. The place's row stays locked until the commit, so that two
- * who count at the same time do not both find room.
- */
+/** How many endpoints a place has of its own, webhooks and streams; for a transaction that holds the place. */
 export async function countEndpoints({ orm }: Database, { environmentId, tenantId }: EndpointPlace): Promise<number> {
-  // Not against what refers to the row: events and users of the tenant go on.
-  if (tenantId === undefined)
-    await orm
-      .select({ id: environments.id })
-      .from(environments)
-      .where(eq(environments.id, environmentId))
-      .for('no key update')
-  else await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, tenantId)).for('no key update')
   const own = tenantId === undefined ? isNull(webhookEndpoints.tenantId) : eq(webhookEndpoints.tenantId, tenantId)
   const here = and(eq(webhookEndpoints.environmentId, environmentId), own)
   const [row] = await orm.select({ found: count() }).from(webhookEndpoints).where(here)

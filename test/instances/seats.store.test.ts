@@ -52,7 +52,7 @@ const activeUsers = async (): Promise<number> => {
 }
 const versionOf = async (): Promise<number | undefined> => {
   const [row] = await (databases[0] as Database).run<{ version: number }>(
-    'select version::int from tenants where id = $1::uuid',
+    'select version::int from tenant_versions where tenant_id = $1::uuid',
     [tenant.id],
   )
   return row?.version

@@ -4,6 +4,8 @@ import { eventLogOf, keptLogs, logHeads, unnumberedTenants } from '../../src/rep
 import { subjectsOf } from '../../src/repositories/event-subjects.ts'
 import { heldEventsOf, holdingTenants } from '../../src/repositories/held-events.ts'
 import { latestEvents } from '../../src/repositories/latest-events.ts'
+import { roleBindingsOf } from '../../src/repositories/role-bindings.ts'
+import { dueRoleWork, roleProgressOf, waitingRoleWork } from '../../src/repositories/role-rule-work.ts'
 import { dueOnStream, streamQueueOf } from '../../src/repositories/stream-queue.ts'
 import { DEAD_COUNTED, deadLetters, replayEvents, waitingDeliveries } from '../../src/repositories/webhook-backlog.ts'
 import { dueEndpoints, webhookQueueOf } from '../../src/repositories/webhook-queue.ts'
@@ -99,7 +101,7 @@ const append = (tenantId: string, type: string, count: number) =>
     [tenantId, type, count],
   )
 
-const LARGE = ['events', 'webhook_deliveries', 'resources']
+const LARGE = ['events', 'webhook_deliveries', 'resources', 'role_rule_work', 'role_bindings']
 
 /** What the statements of `work` look at that is more than `most` rows, or all of a large table. */
 async function excess(most: number, work: (db: Database) => Promise<unknown>): Promise<string[]> {
@@ -206,6 +208,43 @@ describe('EV-15 so do the readers of the log, and who numbers it', () => {
   test('numbering and queueing', async () => {
     await append(busy.id, 'user.updated', 20)
     expect(await excess(FEW, (db) => eventLogOf(db, busy.id).number())).toEqual([])
+  })
+})
+
+describe('so does the work that follows role rules, however many tenants are done with it', () => {
+  const DONE = 5_000
+  beforeAll(async () => {
+    await database.run(
+      `insert into role_rule_work (tenant_id, environment_id, waits, actor, request_id, finished_at)
+       select gen_random_uuid(), gen_random_uuid(), false, 'a', 'r', now() from generate_series(1, ${DONE})`,
+      [],
+    )
+    await database.run(
+      `insert into role_rule_work (tenant_id, environment_id, waits, actor, request_id)
+       select t.id, t.environment_id, t.id <> $1::uuid, 'a', 'r' from tenants t where t.id in ($1::uuid, $2::uuid)`,
+      [busy.id, holding.id],
+    )
+    await database.run(
+      `with role as (insert into roles (tenant_id, id, key) values ($1::uuid, gen_random_uuid(), 'r') returning id)
+       insert into role_bindings (tenant_id, group_id, role_id, rule)
+       select $1::uuid, g.id, role.id, 'rule ' || n from role cross join resources g cross join generate_series(1, 1000) n
+       where g.tenant_id = $1::uuid and g.resource_type = 'Group'`,
+      [busy.id],
+    )
+    await analyze(database)
+    for (const table of ['role_rule_work', 'role_bindings'])
+      await database.run(`analyze ${table}`, [], { prepare: false })
+  }, 60_000)
+
+  test.each<[string, (db: Database) => Promise<unknown>]>([
+    ['what there is to do', (db) => dueRoleWork(db)],
+    ['what waits', (db) => waitingRoleWork(db, undefined)],
+    ['how far a tenant is', (db) => roleProgressOf(db, busy.id)],
+    ['bindings that end', (db) => roleBindingsOf(db, busy.id).beside(['rule 1'], null, 100)],
+    ['a page of groups', (db) => roleBindingsOf(db, busy.id).groups(null, 1)],
+  ])('%s', async (_, work) => {
+    // A group has a thousand bindings here.
+    expect(await excess(1_000, work)).toEqual([])
   })
 })
 

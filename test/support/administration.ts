@@ -5,6 +5,7 @@ import { CONFIGURED_ADMIN, type EnvironmentPlace, type Permission } from '../../
 import type { TenantSettings } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 import type { TenantId } from '../../src/place-ids.ts'
+import { recorded } from '../../src/repositories/control-revision.ts'
 
 /** The operator's verbs on a database, asked for by a test; `control` is told of changes. */
 export function administrationOn(database: Database, control?: { changed(): void }): Administration {
@@ -23,13 +24,16 @@ export async function tenantWithKey(
   { settings, permissions }: { settings?: TenantSettings | undefined; permissions?: readonly Permission[] },
 ): Promise<{ readonly id: TenantId; readonly key: string }> {
   const made = await administration.database.transaction(async (tx) => {
-    const inside = { ...administration, database: tx, inTransaction: true } as const
-    const { id } = await createTenant(inside, place, { key, settings })
-    const { projectId, environmentId } = place
-    const scope = { kind: 'tenant', projectId, environmentId, tenantId: id } as const
-    const { key: secret } = await createApiKey(inside, scope, { name: 'test', permissions }, CONFIGURED_ADMIN)
-    await tx.run('delete from events where tenant_id = $1::uuid', [id])
-    return { id, key: secret }
+    const made = await recorded(tx, administration.author, async (record) => {
+      const inside = { ...administration, database: tx, record }
+      const { id } = await createTenant(inside, place, { key, settings })
+      const { projectId, environmentId } = place
+      const scope = { kind: 'tenant', projectId, environmentId, tenantId: id } as const
+      const { key: secret } = await createApiKey(inside, scope, { name: 'test', permissions }, CONFIGURED_ADMIN)
+      return { id, key: secret }
+    })
+    await tx.run('delete from events where tenant_id = $1::uuid', [made.id])
+    return made
   })
   administration.changed()
   return made

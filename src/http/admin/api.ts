@@ -28,6 +28,7 @@ import { idempotent } from './idempotent.ts'
 import { describe } from './openapi.ts'
 import { authenticateRequest } from './origin.ts'
 import { projectRoutes } from './projects.ts'
+import { roleProgressRoutes } from './role-progress.ts'
 import { roleRoutes } from './roles.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { signInRoutes } from './sign-in-checks.ts'
@@ -143,6 +144,7 @@ export function adminApi({
   externalIssuerRoutes(app, issuers)
   auditRoutes(app)
   brakeRoutes(app)
+  roleProgressRoutes(app)
   webhookRoutes(app, deliveries)
   streamRoutes(app, deliveries, config)
 

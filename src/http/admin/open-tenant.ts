@@ -35,7 +35,7 @@ export async function openTenant(
   const repositories = forTenant(c.var.database, {
     ...{ tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId },
     defersReferences: settings.deferReferenceChecks,
-    hasRoles: settings.roleRules.length > 0,
+    hasRoles: settings.roleRules.length > 0 || tenant.endsRoles || environment.endsRoles,
   })
   return { tenant: context, repositories }
 }
@@ -46,8 +46,8 @@ async function definitionsOf(
   { projectId, environmentId, tenantId }: TenantPlace,
   control: ControlPlane,
 ): Promise<readonly (readonly Definition[] | undefined)[]> {
-  const { administration, database } = c.var
-  if (administration.inTransaction) {
+  const { database } = c.var
+  if (database.inTransaction) {
     // What is remembered may have to be confirmed, over a connection that waits for this transaction on the embedded engine.
     const stored = schemaDefinitionsOf(database, environmentId)
     return [await stored.definitions(null), await stored.definitions(tenantId)]

@@ -95,7 +95,7 @@ export function transferRoutes(app: AdminApp, control: ControlPlane, policy: Ori
     const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
     const records = c.req.valid('json').items.map(asRecord)
     // With an Idempotency-Key the request is a transaction already.
-    const { inTransaction } = c.var.administration
+    const { inTransaction } = c.var.database
     const taken = inTransaction
       ? await importRecords(repositories, tenant, records)
       : await repositories.transaction((inside) => importRecords(inside, tenant, records))

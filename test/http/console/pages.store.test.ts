@@ -107,6 +107,17 @@ test('every heading, field and table has a name, and ids are there once', async 
   }
 })
 
+test('the page of a tenant tells how far its groups follow changed rules, and is silent once they do', async () => {
+  const set = (values: string) => opened.database.run(`update role_rule_work set ${values}`, [])
+  expect((await admin.get(ACME)).text).not.toContain('Role rules')
+  await set('finished_at = null, groups = 100, groups_done = 40')
+  const { text } = await admin.get(ACME)
+  expect(text).toContain('Role rules')
+  expect(text).toContain('40 of 100 groups follow')
+  await set('finished_at = now()')
+  expect((await admin.get(ACME)).text).not.toContain('Role rules')
+})
+
 test('what clients sent is text and nothing else', async () => {
   for (const path of pages()) {
     const { text } = await admin.get(path)

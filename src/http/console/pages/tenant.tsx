@@ -5,6 +5,7 @@ import { listStreams } from '../../../administration/streams.ts'
 import { changeTenant } from '../../../administration/tenants.ts'
 import { listWebhooks } from '../../../administration/webhooks.ts'
 import { eventsByHour } from '../../../repositories/latest-events.ts'
+import { roleProgressOf } from '../../../repositories/role-rule-work.ts'
 import { tenantSummaries } from '../../../repositories/summaries.ts'
 import { deadLetters } from '../../../repositories/webhook-backlog.ts'
 import type { AdminDependencies } from '../../admin/env.ts'
@@ -21,6 +22,7 @@ import { eventsWithNames } from './events.tsx'
 import { Hours } from './hours.tsx'
 import { PauseAction } from './pause.tsx'
 import { FindUsers } from './people.tsx'
+import { RoleProgressCard } from './role-progress.tsx'
 import { SettingsCard } from './settings.tsx'
 import { Timeline } from './timeline.tsx'
 
@@ -35,7 +37,7 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
     const { project, environment, tenant, scope } = here
     const { path, crumbs } = await hereOf(c)
     const { database } = c.var
-    const [[summary], keys, webhooks, streams, expiring, hours, brake] = await Promise.all([
+    const [[summary], keys, webhooks, streams, expiring, hours, brake, roles] = await Promise.all([
       tenantSummaries(database, [environment.id], { only: tenant.id, limit: 1 }),
       listApiKeys(database, scope, { after: undefined, limit: ROWS + 1 }),
       listWebhooks(database, scope, { after: undefined, limit: ROWS + 1 }),
@@ -43,6 +45,7 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
       expiringKeys(database, scope, ROWS),
       eventsByHour(database, tenant.id, HOURS),
       brakeOf(c, here),
+      roleProgressOf(database, tenant.id),
     ])
     const dead = await deadLetters(
       database,
@@ -81,6 +84,7 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
             </p>
           )}
         </BrakeCard>
+        <RoleProgressCard progress={roles} />
         <Card title="Events by the hour">
           <Hours counts={hours} />
         </Card>
