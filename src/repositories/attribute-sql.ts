@@ -18,6 +18,8 @@ export interface FilterScope {
   /** The endpoint of each resource type by name, for `$ref`. */
   readonly endpoints: ReadonlyMap<string, string>
   readonly parameters: Parameters
+  /** Whether the filter leaves one resource at the most. */
+  readonly ofOne?: boolean
   /** Microseconds since 1970: the log surely names every resource that was changed after this. */
   readonly loggedSince: number
 }
@@ -83,7 +85,7 @@ export interface RelatedRows {
   readonly from: string
   /** A sub-attribute as an expression on one of them. */
   readonly sub: (name: string) => string
-  /** Of `groups`: a sub-attribute as an expression on the group's own row `o`, for those who are in it directly or not. */
+  /** Of many users' `groups`: a sub-attribute as an expression on the group's own row `o`, for those who are in it directly or not. */
   readonly above?: (how: 'direct' | 'indirect') => (name: string) => string
 }
 
@@ -107,7 +109,9 @@ export function rows(ref: AttributeRef, scope: FilterScope): RelatedRows | undef
         type: "case when m.direct then 'direct' else 'indirect' end",
         display: GROUP_DISPLAY,
       }),
-      above: (how) => relatedSub(scope, { id: 'o.id', type: `'${how}'`, display: GROUP_DISPLAY }),
+      ...(scope.ofOne
+        ? {}
+        : { above: (how) => relatedSub(scope, { id: 'o.id', type: `'${how}'`, display: GROUP_DISPLAY }) }),
     }
   }
   return undefined

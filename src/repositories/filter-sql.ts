@@ -21,7 +21,15 @@ import { isOurId, keyColumn } from './stored-form.ts'
  * condition can use an index.
  */
 export function filterSql(filter: BoundFilter, scope: FilterScope): string {
-  return condition(filter, scope, 'and')
+  return condition(filter, namesOne(filter, scope) ? { ...scope, ofOne: true } : scope, 'and')
+}
+
+/** Whether the filter leaves one resource at the most, by its id or its unique name; what else it says is asked of that alone. */
+export function namesOne(filter: BoundFilter, scope: Pick<FilterScope, 'type'>): boolean {
+  if (filter.kind === 'and') return filter.terms.some((term) => namesOne(term, scope))
+  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.ref.extension !== undefined) return false
+  const { name } = filter.ref.attribute
+  return name === 'id' || keyColumn(scope.type, name) === 'unique_key'
 }
 
 /**
