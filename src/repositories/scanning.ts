@@ -3,8 +3,11 @@ import { ReaderGone } from '../db/errors.ts'
 import { turns } from '../db/turns.ts'
 import { ScimError } from '../scim/errors.ts'
 
-/** Queries of one tenant that look through many resources at the same time, on one instance. */
-const AT_ONCE = 2
+/**
+ * Queries of one tenant that look through many resources at the same time, on one instance. The embedded engine does one
+ * statement at a time: with more of them waiting in it, others would wait for all of those.
+ */
+const AT_ONCE = { postgres: 2, pglite: 1 } as const
 /** How long others wait; who has waited in vain had better come again. */
 const PATIENCE_MS = 5_000
 
@@ -29,7 +32,7 @@ export async function scanning<T>(
 ): Promise<T> {
   const tenants = scanningNow.get(db) ?? new Map<string, Tenant>()
   scanningNow.set(db, tenants)
-  const tenant = tenants.get(tenantId) ?? { inTurn: turns(AT_ONCE, tooLate), queries: 0 }
+  const tenant = tenants.get(tenantId) ?? { inTurn: turns(AT_ONCE[db.engine], tooLate), queries: 0 }
   tenants.set(tenantId, tenant)
   tenant.queries++
   const begin = () => (reader.signal?.aborted ? Promise.reject(new ReaderGone('nobody waits any more')) : work())
@@ -45,5 +48,5 @@ const tooLate = () =>
   new ScimError(
     503,
     undefined,
-    `Queries that look through many resources take turns, ${AT_ONCE} of a tenant at once; this one waited ${PATIENCE_MS / 1000} s. Try again.`,
+    `Queries of a tenant that look through many resources take turns; this one waited ${PATIENCE_MS / 1000} s. Try again.`,
   )
