@@ -4,6 +4,7 @@ import { ExternalIssuers } from './context/external-issuers.ts'
 import { derivedKey } from './context/secret-box.ts'
 import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
+import { nothingUnderWay } from './http/in-flight.ts'
 import { type GatewayEnv, logged, requestLog } from './http/middleware.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRouter } from './http/scim/router.ts'
@@ -43,13 +44,17 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const failed = (error: unknown, requestId: string) => {
     if (refusalFor(error, requestId).refusal.status >= 500) logError(logger, error, requestId)
   }
+  const underWay = deps.underWay ?? nothingUnderWay(config)
+  const { requests } = underWay
   const gateway = scimGateway(
-    { database, control, issuers, origin: config, failures },
+    { database, control, issuers, requests, origin: config, failures, filterBudget: config.filterBudget },
     scimRouter(limits, cursors),
     failed,
   )
 
-  const rest = once(async () => (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures }, failed))
+  const rest = once(async () =>
+    (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures, underWay }, failed),
+  )
 
   // SCIM has one handler and nothing else that fits its addresses, so that Hono calls it without composing anything.
   const app = new Hono<GatewayEnv>()

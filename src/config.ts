@@ -90,6 +90,14 @@ const variables = z.object({
   PAGE_SIZE_MAX: integer(1, 10_000).default(200),
   CURSOR_TIMEOUT_SECONDS: integer(1, 86_400).default(3_600),
   ANONYMOUS_DISCOVERY: flag.default(false),
+  FILTER_BUDGET: integer(10, 1_000_000).default(300),
+  READ_TIMEOUT_MS: integer(100, 30_000).default(5_000),
+  MAX_IN_FLIGHT: integer(1, 100_000).default(512),
+  KEY_MAX_IN_FLIGHT: integer(1, 100_000).default(128),
+  TENANT_MAX_IN_FLIGHT: integer(1, 100_000).default(64),
+  MAX_STREAMS: integer(1, 100_000).default(4_000),
+  KEY_MAX_STREAMS: integer(1, 100_000).default(2_000),
+  TENANT_MAX_STREAMS: integer(1, 100_000).default(50),
 })
 
 /** What production does not leave to chance: the variable, and what is to be said where it is not set. */
@@ -148,6 +156,18 @@ export interface Config {
   readonly cursorTimeoutSeconds: number
   /** True to answer the discovery endpoints without a key (RFC 7644 §4). */
   readonly anonymousDiscovery: boolean
+  /** What one query may cost; see repositories/filter-cost. */
+  readonly filterBudget: number
+  /** Time for a statement that only reads; on PostgreSQL. */
+  readonly readTimeoutMs: number
+  /** Requests of this instance under way at the same time: in all, of one API key, and of one tenant. */
+  readonly maxInFlight: number
+  readonly keyMaxInFlight: number
+  readonly tenantMaxInFlight: number
+  /** The same for event streams, and requests that wait for events. */
+  readonly maxStreams: number
+  readonly keyMaxStreams: number
+  readonly tenantMaxStreams: number
 }
 
 /** The variables that `loadConfig` reads, with the default of each as it would be written; undefined where there is none. */
@@ -237,6 +257,14 @@ export function loadConfig(env: Environment): Config {
     pageSizeMax: values.PAGE_SIZE_MAX,
     cursorTimeoutSeconds: values.CURSOR_TIMEOUT_SECONDS,
     anonymousDiscovery: values.ANONYMOUS_DISCOVERY,
+    filterBudget: values.FILTER_BUDGET,
+    readTimeoutMs: values.READ_TIMEOUT_MS,
+    maxInFlight: values.MAX_IN_FLIGHT,
+    keyMaxInFlight: values.KEY_MAX_IN_FLIGHT,
+    tenantMaxInFlight: values.TENANT_MAX_IN_FLIGHT,
+    maxStreams: values.MAX_STREAMS,
+    keyMaxStreams: values.KEY_MAX_STREAMS,
+    tenantMaxStreams: values.TENANT_MAX_STREAMS,
   }
 }
 

@@ -10,7 +10,11 @@ import { describe } from './http/admin/openapi.ts'
 import { referencePage } from './http/admin/reference-page.tsx'
 import { consoleApp } from './http/console/console.tsx'
 import { refusalFor } from './http/errors.ts'
+
 import { causeOf } from './http/hung-up.ts'
+
+import type { UnderWay } from './http/in-flight.ts'
+
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
@@ -24,6 +28,8 @@ export interface AppDeps {
   readonly config: Config
   readonly logger: Logger
   readonly deliveries: Deliveries
+  /** Where it is counted what is under way; one of its own without it. */
+  readonly underWay?: UnderWay
 }
 
 /**
@@ -31,22 +37,19 @@ export interface AppDeps {
  * an answer, in this one place. `failed` is told of what fails.
  */
 export function otherSurfaces(
-  {
-    config,
-    control,
-    database,
-    logger,
-    deliveries,
-    issuers,
-    failures,
-  }: AppDeps & { readonly issuers: ExternalIssuers; readonly failures: FailedAttempts },
+  deps: AppDeps & {
+    readonly issuers: ExternalIssuers
+    readonly failures: FailedAttempts
+    readonly underWay: UnderWay
+  },
   failed: (error: unknown, requestId: string) => void,
 ): Hono<GatewayEnv> {
+  const { config, control, database, logger, deliveries, issuers, failures, underWay } = deps
   const others = new Hono<GatewayEnv>()
   others.use(requestLog(logger))
   others.route('/', modesPage())
-  others.route('/', oauthRoutes({ control, config, failures }))
-  const admin = adminApi({ database, config, control, deliveries, issuers, failures })
+  others.route('/', oauthRoutes({ control, config, failures, requests: underWay.requests }))
+  const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay })
   others.route('/api/v1', admin)
   others.route(
     '/',

@@ -39,6 +39,14 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     pageSizeMax: 200,
     cursorTimeoutSeconds: 3_600,
     anonymousDiscovery: false,
+    filterBudget: 300,
+    readTimeoutMs: 5_000,
+    maxInFlight: 512,
+    keyMaxInFlight: 128,
+    tenantMaxInFlight: 64,
+    maxStreams: 4_000,
+    keyMaxStreams: 2_000,
+    tenantMaxStreams: 50,
   })
 })
 

@@ -23,10 +23,10 @@ const databaseUrl = process.env.DATABASE_URL ?? ''
 const sql = connectPostgres({ databaseUrl, databasePrepare: true }, { max: CONNECTIONS, timeouts: true })
 
 // As the gateway does: with more statements than connections the driver's own queue slows everything down.
-const inTurn = turns(CONNECTIONS, 60_000, () => new Error('no turn within a minute'))
+const inTurn = turns(CONNECTIONS, () => new Error('no turn within a minute'))
 
 const run = (statement: string, values: readonly (string | null)[]) =>
-  inTurn(async () => await sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true }))
+  inTurn(async () => await sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true }), 60_000)
 
 const respond = (text: string, status = 200) =>
   new Response(text, { status, headers: { 'Content-Type': 'application/scim+json' } })

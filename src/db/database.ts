@@ -7,6 +7,15 @@ export type Orm = PgDatabase<PgQueryResultHKT, typeof schema>
 /** A value that may be bound: what is none of these is passed as JSON text and cast in the statement. */
 export type Bindable = string | number | boolean | null
 
+/** Who waits for what a statement reads; a `Request` is one. The signal is asked for where a statement takes long, and never else. */
+export interface Reader {
+  /** Aborted once nobody waits any more. */
+  readonly signal: AbortSignal | undefined
+}
+
+/** The reader of a statement that answers several at once: it goes on whoever of them leaves. */
+export const READERS: Reader = { signal: undefined }
+
 export interface RunOptions {
   /** False where the text differs from call to call. */
   readonly prepare?: boolean
@@ -16,6 +25,11 @@ export interface RunOptions {
    * tables are next analysed. Costs round trips.
    */
   readonly replan?: boolean
+  /**
+   * Given for a statement that only reads. It has the time for reads, which is shorter than that of others, and is cancelled on
+   * the server when its reader leaves. The embedded engine cannot stop a statement that has begun.
+   */
+  readonly reader?: Reader | undefined
 }
 
 /**

@@ -15,6 +15,24 @@ export class NoAnswer extends Error {
   readonly code = 'NO_ANSWER'
 }
 
+/** A read took longer than reads may; it was cancelled. */
+export class ReadTooLong extends Error {
+  override name = 'ReadTooLong'
+  readonly code = 'READ_TOO_LONG'
+  readonly limitMs: number
+
+  constructor(limitMs: number) {
+    super(`a read took longer than ${limitMs} ms`)
+    this.limitMs = limitMs
+  }
+}
+
+/** Nobody waits for the answer of a read any more; it was cancelled, or never begun. */
+export class ReaderGone extends Error {
+  override name = 'ReaderGone'
+  readonly code = 'READER_GONE'
+}
+
 const CLIENT_CODES = new Set(['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT'])
 const SYSTEM_CODES = new Set([
   'ECONNREFUSED',
@@ -28,17 +46,19 @@ const SYSTEM_CODES = new Set([
   'EAI_AGAIN',
   'ENOENT',
 ])
-// Connection exceptions, operator intervention but a cancelled statement, too many connections, a primary become standby.
-const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57P..|53300|25006)$/
+/** That we make ourselves. */
+const OWN_CODES = new Set(['NO_ANSWER', 'READ_TOO_LONG', 'READER_GONE'])
+// Connection exceptions, operator intervention, too many connections, a primary become standby, a lock that was not to be had.
+const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57...|53300|25006|55P03)$/
 
 /**
- * True when the statement failed because the database is away, starting or stopping: the same request may go through later
- * (503), and nothing is wrong with it.
+ * True when the statement failed because the database is away, starting or stopping, or because its time was over: the same
+ * request may go through later (503), and nothing is wrong with it.
  */
 export function isUnavailable(error: unknown): boolean {
   const code = codeOf(error)
   if (code === undefined) return false
-  return code === 'NO_ANSWER' || CLIENT_CODES.has(code) || SYSTEM_CODES.has(code) || UNAVAILABLE_STATES.test(code)
+  return OWN_CODES.has(code) || CLIENT_CODES.has(code) || SYSTEM_CODES.has(code) || UNAVAILABLE_STATES.test(code)
 }
 
 // A lock that was waited for too long, a deadlock, a serialization failure.
@@ -46,6 +66,15 @@ const BUSY_STATES = /^(?:55P03|40P01|40001)$/
 
 /** True when others were at work on the same rows for too long: nothing was done, and the same request may go through later (503). */
 export const isBusy = (error: unknown): boolean => BUSY_STATES.test(codeOf(error) ?? '')
+
+/** True when the statement's time was over, while the database itself is there. */
+export function isOutOfTime(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'READ_TOO_LONG' || code === CANCELLED
+}
+
+/** SQLSTATE of a statement that was cancelled, by a time limit or by a request; it has changed nothing. */
+export const CANCELLED = '57014'
 
 /** True when the connection on which the statement ran is gone with it. */
 export function isConnectionFailure(error: unknown): boolean {

@@ -1,12 +1,12 @@
 import { drizzle } from 'drizzle-orm/pg-proxy'
-import type { Bindable, Database, Orm, RunOptions } from './database.ts'
+import type { Bindable, Database, Orm, Reader, RunOptions } from './database.ts'
 import * as schema from './schema.ts'
 
 /** Runs one statement; rows are arrays of values in column order where `shape` says so, else objects by column name. */
 export type Execute = (
   statement: string,
   values: readonly Bindable[],
-  options: { readonly prepare: boolean; readonly shape: 'objects' | 'arrays' },
+  options: { readonly prepare: boolean; readonly shape: 'objects' | 'arrays'; readonly reader?: Reader | undefined },
 ) => Promise<unknown[]>
 
 /** What an engine provides; the rest of a `Database` is the same for both. */
@@ -35,9 +35,9 @@ export function databaseOver({ engine, execute: bindAndExecute, transaction, clo
       return orm
     },
     run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
-      const { prepare = true, replan = false } = options
+      const { prepare = true, replan = false, reader } = options
       // Nothing is awaited on the way to the driver: each time would cost every statement.
-      const run = () => execute(statement, values, { prepare, shape: 'objects' }) as Promise<Row[]>
+      const run = () => execute(statement, values, { prepare, shape: 'objects', reader }) as Promise<Row[]>
       if (!replan) return run()
       // Both statements need the same session, which only a transaction has.
       if (!inTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))

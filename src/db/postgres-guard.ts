@@ -1,8 +1,8 @@
 import type postgres from 'postgres'
-import type { Bindable, Database } from './database.ts'
-import { ConnectionLost, codeOf, isConnectionFailure, NoAnswer } from './errors.ts'
+import type { Bindable, Database, Reader } from './database.ts'
+import { CANCELLED, ConnectionLost, codeOf, isConnectionFailure, NoAnswer, ReaderGone, ReadTooLong } from './errors.ts'
 import { databaseOver, type Execute, insideTransaction } from './handle.ts'
-import { turns } from './turns.ts'
+import { type Hold, turns } from './turns.ts'
 
 // postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216): its ROLLBACK on the lost
 // connection throws where nobody can catch it, a transaction's next statement may land in another transaction, and a
@@ -11,29 +11,41 @@ import { turns } from './turns.ts'
 /** After a refused connection, statements are refused at once for so long instead of queueing for the next attempt. */
 const REFUSE_FOR_MS = 100
 const CLOSE_TIMEOUT_S = 10
+/** Reads that take longer are watched for whether somebody still waits for them. */
+const WATCHED_AFTER_MS = 100
+/** So long after we have cancelled something, a statement that nobody cancelled may have been hit in its place. */
+const STRAY_FOR_MS = 5_000
 
 /**
  * The `Database` over a pool of connections that survives the loss of any of them, and of the server.
  *
- * A statement that gets no answer within `answerDeadlineMs` is rejected with `NoAnswer`. `connect` is called again when no
+ * A statement that gets no answer within `answerDeadlineMs` is rejected with `NoAnswer`. One that only reads is cancelled after
+ * `readTimeoutMs`, and when its reader leaves. `connect` is called again when no
  * connection can be made or none answers: what is wrong with the old ones may be wrong for ever.
  */
 export function guardedDatabase(
   connect: () => postgres.Sql,
-  settings: { readonly prepare: boolean; readonly answerDeadlineMs: number; readonly connections: number },
+  settings: {
+    readonly prepare: boolean
+    readonly answerDeadlineMs: number
+    readonly readTimeoutMs: number
+    readonly connections: number
+  },
 ): Database {
   let client = connect()
   let closed = false
   let lastAnswerMs = performance.now()
   let refusal: { readonly error: unknown; readonly untilMs: number } | undefined
-  const noAnswer = () => new NoAnswer(`the database gave no answer within ${settings.answerDeadlineMs} ms`)
-  const inTurn = turns(settings.connections, settings.answerDeadlineMs, noAnswer)
+  let lastCancelMs = Number.NEGATIVE_INFINITY
+  const noAnswer = (ms: number) => new NoAnswer(`the database gave no answer within ${ms} ms`)
+  const inTurn = turns(settings.connections, noAnswer)
 
   const answerOf = (
     sql: postgres.Sql | postgres.TransactionSql,
     statement: string,
     values: readonly Bindable[],
     options: Parameters<Execute>[2],
+    hold: Hold = () => {},
   ): Promise<unknown[]> => {
     // `simple: false`: one statement only, as in the embedded engine; the types do not know the option.
     const how = { prepare: settings.prepare && options.prepare, simple: false } as { prepare: boolean }
@@ -44,12 +56,30 @@ export function guardedDatabase(
     const query = Object.assign(sql.unsafe(statement, [], how), { parameters: texts })
     // One promise for all of it: this is on the way of every statement.
     return new Promise((resolve, reject) => {
-      const stop = startDeadline((error) => {
+      let ended = () => {}
+      const giveUp = (error: Error) => {
+        lastCancelMs = performance.now()
         cancel(query)
         reject(error)
-      })
+      }
+      /** The connection is free when the server has ended the statement; until then nobody else takes its turn. */
+      const giveUpReading = (error: Error) => {
+        stop()
+        hold(
+          new Promise<void>((free) => {
+            const stopWaiting = startDeadline(() => free())
+            ended = () => {
+              stopWaiting()
+              free()
+            }
+          }),
+        )
+        giveUp(error)
+      }
+      const stop = options.reader === undefined ? startDeadline(giveUp) : startReading(options.reader, giveUpReading)
       const failed = (error: unknown) => {
         stop()
+        ended()
         if (isConnectionFailure(error)) void afterClose(error).then(() => reject(error))
         else {
           lastAnswerMs = performance.now()
@@ -62,6 +92,7 @@ export function guardedDatabase(
         if (rows.command === null)
           return failed(new ConnectionLost('the connection was lost before the statement was sent'))
         stop()
+        ended()
         lastAnswerMs = performance.now()
         resolve(rows)
       }, failed)
@@ -72,9 +103,29 @@ export function guardedDatabase(
   const startDeadline = (give: (error: NoAnswer) => void): (() => void) => {
     const timer = setTimeout(() => {
       if (performance.now() - lastAnswerMs >= settings.answerDeadlineMs) renew()
-      give(noAnswer())
+      give(noAnswer(settings.answerDeadlineMs))
     }, settings.answerDeadlineMs)
     return () => clearTimeout(timer)
+  }
+
+  /** Calls `give` when the time for reads is over or the reader leaves, unless it is stopped before. Nearly all reads are. */
+  const startReading = (reader: Reader, give: (error: Error) => void): (() => void) => {
+    let signal: AbortSignal | undefined
+    const gone = () => give(new ReaderGone('nobody waits for this read any more'))
+    let timer = setTimeout(
+      () => {
+        signal = reader.signal
+        if (signal?.aborted) return gone()
+        signal?.addEventListener('abort', gone)
+        const limitMs = settings.readTimeoutMs
+        timer = setTimeout(() => give(new ReadTooLong(limitMs)), limitMs - WATCHED_AFTER_MS)
+      },
+      Math.min(WATCHED_AFTER_MS, settings.readTimeoutMs),
+    )
+    return () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', gone)
+    }
   }
 
   const renew = () => {
@@ -94,13 +145,21 @@ export function guardedDatabase(
   }
 
   /** The farewell of a closing server is given to the first statement of the next connection, which has not been sent then. */
-  const onceMoreIfNotSent = <T>(send: () => Promise<T>): Promise<T> => {
+  const onceMoreIfNotDone = <T>(send: () => Promise<T>): Promise<T> => {
     if (refusal !== undefined && performance.now() < refusal.untilMs) return Promise.reject(refusal.error)
     return send().catch((error: unknown) => {
       if (FAREWELLS.has(codeOf(error) ?? '') && isConnectionFailure(error)) return send()
+      if (isStray(error)) return send()
       throw error
     })
   }
+
+  /**
+   * True for a statement that was cancelled in the place of another: the server is told a connection, not a statement, and by
+   * then the one that was meant may be over. It has changed nothing.
+   */
+  const isStray = (error: unknown): boolean =>
+    codeOf(error) === CANCELLED && performance.now() - lastCancelMs < STRAY_FOR_MS
 
   const begin = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
     const tx = new OpenTransaction()
@@ -134,8 +193,21 @@ export function guardedDatabase(
   return databaseOver({
     engine: 'postgres',
     inTransaction: false,
-    execute: (...statement) => onceMoreIfNotSent(() => inTurn(() => answerOf(client, ...statement))),
-    transaction: (work) => onceMoreIfNotSent(() => inTurn(() => begin(work))),
+    execute: (text, values, options) => {
+      const { reader } = options
+      const patienceMs = reader === undefined ? settings.answerDeadlineMs : settings.readTimeoutMs
+      return onceMoreIfNotDone(() => {
+        let waited = false
+        const answer = inTurn((hold) => {
+          if (waited && reader?.signal?.aborted)
+            return Promise.reject(new ReaderGone('nobody waits for this read any more'))
+          return answerOf(client, text, values, options, hold)
+        }, patienceMs)
+        waited = true
+        return answer
+      })
+    },
+    transaction: (work) => onceMoreIfNotDone(() => inTurn(() => begin(work), settings.answerDeadlineMs)),
     close: () => {
       closed = true
       return client.end({ timeout: CLOSE_TIMEOUT_S })

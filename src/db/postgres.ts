@@ -10,11 +10,14 @@ export interface PostgresSettings {
   readonly databasePool: number
   /** False behind a pooler that lends connections per transaction: then nothing may outlive a statement. */
   readonly databasePrepare: boolean
+  /** Time for a statement that only reads. */
+  readonly readTimeoutMs?: number
 }
 
 const CONNECT_TIMEOUT_S = 5
 const RECONNECT_AFTER_S = 0.05
 const STATEMENT_TIMEOUT_MS = 30_000
+const READ_TIMEOUT_MS = 5_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 /** The server's own time limit answers first; when not even that arrives, the network has swallowed the connection. */
 const ANSWER_DEADLINE_MS = STATEMENT_TIMEOUT_MS + 5_000
@@ -33,6 +36,7 @@ export async function openPostgres(
   const database = guardedDatabase(connect, {
     prepare: settings.databasePrepare,
     answerDeadlineMs,
+    readTimeoutMs: settings.readTimeoutMs ?? READ_TIMEOUT_MS,
     connections: settings.databasePool,
   })
   try {

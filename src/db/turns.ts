@@ -1,19 +1,26 @@
+/** Keeps a turn until the promise is settled, also where the outcome is there before. */
+export type Hold = (until: Promise<unknown>) => void
+
 /**
- * Lets `most` pieces of work be under way at once; the others wait in order, each for `patienceMs` at the most.
+ * Lets `most` pieces of work be under way at once; the others wait in order, each for its patience at the most.
  *
  * The driver has a queue of its own for statements beyond its connections, but postgres.js 3.4.9 slows down with every one that
  * has ever waited there: what it takes out leaves a hole that it looks through from then on, until the queue is empty once.
  *
- * @param tooLate makes the error for work whose turn did not come
+ * @param tooLate makes the error for work whose turn did not come within so many milliseconds
  */
-export function turns(most: number, patienceMs: number, tooLate: () => Error) {
+export function turns(most: number, tooLate: (patienceMs: number) => Error) {
   let free = most
   const waiting: (() => void)[] = []
 
-  const run = <T>(work: () => Promise<T>): Promise<T> => {
+  const run = <T>(work: (hold: Hold) => Promise<T>): Promise<T> => {
     free--
-    const outcome = work()
-    outcome.then(next, next)
+    let held: Promise<unknown> | undefined
+    const outcome = work((until) => {
+      held = until
+    })
+    const over = () => (held === undefined ? next() : void held.then(next, next))
+    outcome.then(over, over)
     return outcome
   }
   const next = () => {
@@ -22,7 +29,7 @@ export function turns(most: number, patienceMs: number, tooLate: () => Error) {
   }
 
   /** Does `work` when it is its turn, at once if it is. @throws what `tooLate` makes, and what `work` throws */
-  return <T>(work: () => Promise<T>): Promise<T> => {
+  return <T>(work: (hold: Hold) => Promise<T>, patienceMs: number): Promise<T> => {
     if (free > 0) return run(work)
     return new Promise((resolve, reject) => {
       const begin = () => {
@@ -31,7 +38,7 @@ export function turns(most: number, patienceMs: number, tooLate: () => Error) {
       }
       const timer = setTimeout(() => {
         waiting.splice(waiting.indexOf(begin), 1)
-        reject(tooLate())
+        reject(tooLate(patienceMs))
       }, patienceMs)
       waiting.push(begin)
     })

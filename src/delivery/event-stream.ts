@@ -52,13 +52,21 @@ export async function* streamLog(
       yield `id: ${page.next}\n\n`
     }
     if (signal.aborted || watch.drained || !(await allowed())) return
-    const waitMs = Math.min(CHECK_MS, beatMs)
-    const answer = await readLog(db, watch, tenantId, { after: page.next, limit: PAGE, types, waitMs, signal }).catch(
-      (error: unknown) => {
-        if (isUnavailable(error)) return undefined
-        throw error
-      },
-    )
+    // Nobody asks the database for one stream alone while nothing happens: there may be thousands.
+    if (page.next >= page.head && !(await watch.wait(tenantId, page.next, Math.min(CHECK_MS, beatMs), signal))) {
+      page = { ...page, events: [] }
+      continue
+    }
+    const answer = await readLog(db, watch, tenantId, {
+      after: page.next,
+      limit: PAGE,
+      types,
+      waitMs: 0,
+      signal,
+    }).catch((error: unknown) => {
+      if (isUnavailable(error)) return undefined
+      throw error
+    })
     if (answer?.outcome !== 'page') return
     page = answer.page
   }

@@ -71,18 +71,22 @@ export class LogWatch {
     await this.#pass
   }
 
-  /** Waits until the tenant's log goes beyond `after`, for up to `ms`, until `signal` or until the instance stops. */
-  wait(tenantId: TenantId, after: number, ms: number, signal?: AbortSignal): Promise<void> {
-    if (this.#drained || signal?.aborted) return Promise.resolve()
+  /**
+   * Waits until the tenant's log ends elsewhere than at `after`, for up to `ms`, until `signal` or until the instance stops.
+   * Gives whether it is worth reading: false where the time was over, and the log as it was when it was last looked at.
+   */
+  wait(tenantId: TenantId, after: number, ms: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.#drained || signal?.aborted) return Promise.resolve(true)
     return new Promise((resolve) => {
-      const wake = () => {
+      const end = (worthReading: boolean) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', wake)
         this.#waiting.delete(waiting)
-        resolve()
+        resolve(worthReading)
       }
+      const wake = () => end(true)
       const waiting = { tenantId, after, wake }
-      const timer = setTimeout(wake, ms)
+      const timer = setTimeout(() => end(false), ms)
       signal?.addEventListener('abort', wake)
       this.#waiting.add(waiting)
       if (this.#waiting.size === 1) this.#schedule(0)
@@ -99,6 +103,8 @@ export class LogWatch {
         (next) => this.#again(this.#waiting.size > 0 ? LIVELY_MS : next),
         (error: unknown) => {
           this.#failed(error)
+          // Whether they can read on, they find out for themselves.
+          for (const { wake } of this.#waiting) wake()
           this.#again(IDLE_MS)
         },
       )
@@ -121,7 +127,7 @@ export class LogWatch {
     await Promise.all(Array.from({ length: AT_ONCE }, work))
     if (this.#waiting.size > 0) {
       const heads = await logHeads(this.#db, [...new Set([...this.#waiting].map(({ tenantId }) => tenantId))])
-      for (const { tenantId, after, wake } of this.#waiting) if ((heads.get(tenantId) ?? 0) > after) wake()
+      for (const { tenantId, after, wake } of this.#waiting) if ((heads.get(tenantId) ?? 0) !== after) wake()
     }
     if (numbered > 0) this.#hooks.numbered()
     const lively = numbered > 0 || this.#waiting.size > 0 || this.#hooks.lively()

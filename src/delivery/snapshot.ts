@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import type { Database, Reader } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, NUMBERED_AT_ONCE } from '../repositories/event-log.ts'
 import { rolesOf } from '../repositories/roles.ts'
@@ -23,8 +23,9 @@ export async function* exportTenant(
   db: Database,
   tenantId: TenantId,
   registry: SchemaRegistry,
+  reader?: Reader,
 ): AsyncGenerator<string> {
-  const stored = snapshotOf(db, tenantId)
+  const stored = snapshotOf(db, tenantId, reader)
   yield line({ kind: 'start', tenant: tenantId, position: await position(db, tenantId), time: new Date() })
   for (let after: string | undefined; ; ) {
     const stretch = await stored.resources(after)

@@ -1,5 +1,5 @@
 import type { Challenge } from '../context/authenticate.ts'
-import { isBusy, isUnavailable } from '../db/errors.ts'
+import { isBusy, isOutOfTime, isUnavailable, ReaderGone, ReadTooLong } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
@@ -36,8 +36,8 @@ export class TooManyRequests extends ScimError {
 }
 
 /**
- * What a failed request is answered: the refusal itself; 503 while the database cannot be reached, or others are at work on the
- * same rows; for all else 500 with nothing but the request id, by which the log has the cause.
+ * What a failed request is answered: the refusal itself; 503 while the database cannot be reached or takes too long, or others
+ * are at work on the same rows; for all else 500 with nothing but the request id, by which the log has the cause.
  */
 export function refusalFor(error: unknown, requestId: string): { refusal: ScimError; headers: Record<string, string> } {
   if (error instanceof ChallengeError) return { refusal: error, headers: { 'WWW-Authenticate': error.wwwAuthenticate } }
@@ -48,22 +48,28 @@ export function refusalFor(error: unknown, requestId: string): { refusal: ScimEr
   if (error instanceof ScimError) {
     return { refusal: error, headers: error.status === 503 ? { 'Retry-After': '1' } : {} }
   }
-  if (isUnavailable(error)) {
-    const refusal = new ScimError(
-      503,
-      undefined,
-      `The service cannot reach its database; try again. Request ${requestId}.`,
-    )
-    return { refusal, headers: { 'Retry-After': '5' } }
-  }
+  // Nobody reads this answer; the log names it as other servers do.
+  if (error instanceof ReaderGone)
+    return { refusal: new ScimError(499, undefined, 'The client has gone.'), headers: {} }
   if (isBusy(error)) {
     const detail = `Others are changing the same at this moment, and nothing was done; try again. Request ${requestId}.`
     return { refusal: new ScimError(503, undefined, detail), headers: { 'Retry-After': '2' } }
+  }
+  if (isUnavailable(error)) {
+    const refusal = new ScimError(503, undefined, `${unavailable(error)} Request ${requestId}.`)
+    return { refusal, headers: { 'Retry-After': '5' } }
   }
   return {
     refusal: new ScimError(500, undefined, `Something went wrong on our side. Request ${requestId}.`),
     headers: {},
   }
+}
+
+function unavailable(error: unknown): string {
+  if (error instanceof ReadTooLong)
+    return `This took longer than the ${error.limitMs} ms that a read may take (READ_TIMEOUT_MS). Ask for less, best by an equality on one attribute, or try again.`
+  if (isOutOfTime(error)) return 'The database took too long; try again.'
+  return 'The service cannot reach its database; try again.'
 }
 
 /** The SCIM error response (RFC 7644 §3.12). */

@@ -18,6 +18,8 @@ export interface FilterScope {
   /** The endpoint of each resource type by name, for `$ref`. */
   readonly endpoints: ReadonlyMap<string, string>
   readonly parameters: Parameters
+  /** Whether the filter leaves one resource at the most. */
+  readonly ofOne?: boolean
   /** Microseconds since 1970: the log surely names every resource that was changed after this. */
   readonly loggedSince: number
 }
@@ -76,11 +78,19 @@ function locationOf(scope: FilterScope, alias: string): string {
   return `${base} || case ${alias}.resource_type ${endpoints.join(' ')} end || '/' || ${alias}.id`
 }
 
+const GROUP_DISPLAY = 'coalesce(o.display_key, o.unique_key)'
+
+/** Rows that are an attribute's values. */
+export interface RelatedRows {
+  readonly from: string
+  /** A sub-attribute as an expression on one of them. */
+  readonly sub: (name: string) => string
+  /** Of many users' `groups`: a sub-attribute as an expression on the group's own row `o`, for those who are in it directly or not. */
+  readonly above?: (how: 'direct' | 'indirect') => (name: string) => string
+}
+
 /** `members` of a group and `groups` of a user are rows; other attributes are not. */
-export function rows(
-  ref: AttributeRef,
-  scope: FilterScope,
-): { from: string; sub: (name: string) => string } | undefined {
+export function rows(ref: AttributeRef, scope: FilterScope): RelatedRows | undefined {
   if (ref.extension !== undefined) return undefined
   const tenant = scope.tenant
   if (ref.attribute.name === 'members' && scope.type.name === 'Group') {
@@ -97,8 +107,11 @@ export function rows(
       sub: relatedSub(scope, {
         id: 'm.group_id',
         type: "case when m.direct then 'direct' else 'indirect' end",
-        display: 'coalesce(o.display_key, o.unique_key)',
+        display: GROUP_DISPLAY,
       }),
+      ...(scope.ofOne
+        ? {}
+        : { above: (how) => relatedSub(scope, { id: 'o.id', type: `'${how}'`, display: GROUP_DISPLAY }) }),
     }
   }
   return undefined

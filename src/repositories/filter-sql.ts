@@ -1,6 +1,14 @@
 import type { BoundFilter, Comparable, CompareOperator } from '../scim/filter/ast.ts'
 import type { AttributeRef } from '../scim/schema/resource-type.ts'
-import { column, containment, type FilterScope, memberSub, rows, searchPath } from './attribute-sql.ts'
+import {
+  column,
+  containment,
+  type FilterScope,
+  memberSub,
+  type RelatedRows,
+  rows,
+  searchPath,
+} from './attribute-sql.ts'
 import { compareSql } from './compare-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
 import { Parameters } from './parameters.ts'
@@ -13,7 +21,15 @@ import { isOurId, keyColumn } from './stored-form.ts'
  * condition can use an index.
  */
 export function filterSql(filter: BoundFilter, scope: FilterScope): string {
-  return condition(filter, scope, 'and')
+  return condition(filter, namesOne(filter, scope) ? { ...scope, ofOne: true } : scope, 'and')
+}
+
+/** Whether the filter leaves one resource at the most, by its id or its unique name; what else it says is asked of that alone. */
+export function namesOne(filter: BoundFilter, scope: Pick<FilterScope, 'type'>): boolean {
+  if (filter.kind === 'and') return filter.terms.some((term) => namesOne(term, scope))
+  if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.ref.extension !== undefined) return false
+  const { name } = filter.ref.attribute
+  return name === 'id' || keyColumn(scope.type, name) === 'unique_key'
 }
 
 /**
@@ -79,6 +95,9 @@ const settled = (text: string, place: Place): string => (place === 'not' ? `((${
 function presence(ref: AttributeRef, scope: FilterScope): string {
   const related = rows(ref, scope)
   if (related) {
+    // A group has a type for everybody who is in it, and a value, and a name or none.
+    if (related.above && ref.sub?.name !== 'display') return isInAGroup(scope)
+    if (related.above) return inAGroup(related, (sub) => `${sub('display')} is not null`, false, scope)
     const sub = ref.sub && `and ${related.sub(ref.sub.name)} is not null`
     return `exists (select 1 from ${related.from} ${sub ?? ''})`
   }
@@ -145,7 +164,7 @@ function changedSince(
 
 function relatedComparison(
   ref: AttributeRef,
-  related: { from: string; sub: (name: string) => string },
+  related: RelatedRows,
   operator: CompareOperator,
   value: Comparable,
   scope: FilterScope,
@@ -160,12 +179,48 @@ function relatedComparison(
     return place === 'and' ? `r.id in (${groups})` : `exists (${groups} and m.group_id = r.id)`
   }
   const bind = (v: Comparable) => scope.parameters.bind(String(v), 'text')
+  if (related.above) {
+    const some = inAGroup(related, (sub) => compareSql(sub(name), operator, value, bind), name === 'type', scope)
+    return operator === 'ne' ? `not ${isInAGroup(scope)} or ${some}` : some
+  }
   const one = (op: CompareOperator) => compareSql(related.sub(name), op, value, bind)
   if (operator === 'ne') {
     return `not exists (select 1 from ${related.from}) or exists (select 1 from ${related.from} and not (${one('eq')}) is true)`
   }
   return `exists (select 1 from ${related.from} and ${one(operator)})`
 }
+
+/**
+ * Whether the user is in a group that fits, directly or through others. The groups are looked for once and then their members:
+ * to look for each user's groups would take a hundred times as long. So that is done for those alone who are in a fitting
+ * group through others, and only where it matters whether they are in it directly too.
+ *
+ * @param fits a condition on a group, by its sub-attributes
+ */
+function inAGroup(
+  { from, sub, above }: RelatedRows,
+  fits: (sub: (name: string) => string) => string,
+  typeMatters: boolean,
+  { tenant }: FilterScope,
+): string {
+  const groups = (how: 'direct' | 'indirect') =>
+    `select o.id from resources o where o.tenant_id = ${tenant} and o.resource_type = 'Group' and ${fits(above?.(how) ?? sub)}`
+  const membersOf = (group: string) =>
+    `select m.member_id as id from memberships m where m.tenant_id = ${tenant} and m.group_id = ${group} offset 0`
+  const members = (groups: string) =>
+    `select member.id from (${groups}) g cross join lateral (${membersOf('g.id')}) member`
+  const below = (first: string) => `with recursive below(id) as (
+      ${first} union select member.id from below cross join lateral (${membersOf('below.id')}) member
+    ) select id from below`
+  // As an array, of which the planner expects few: below "or" and "not" it hashes those, and would go through many one by one.
+  const among = (ids: string) => `r.id in (select id from unnest(array(${ids})) as ids(id))`
+  if (!typeMatters) return among(below(members(groups('direct'))))
+  const indirect = `(${among(below(members(members(groups('indirect')))))} and exists (select 1 from ${from} and ${fits(sub)}))`
+  return `(${among(members(groups('direct')))} or ${indirect})`
+}
+
+const isInAGroup = ({ tenant }: FilterScope): string =>
+  `exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id)`
 
 function byKey(attribute: string, operator: 'eq' | 'sw', value: string, scope: FilterScope): string {
   const bind = (v: Comparable) => scope.parameters.bind(String(v), 'text')
@@ -207,7 +262,9 @@ function elementCompare(
 function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterScope, place: Place): string {
   const related = rows(ref, scope)
   if (related) {
-    return `exists (select 1 from ${related.from} and ${withinElement(term, relatedLeaf(related.sub, scope))})`
+    const fits = (sub: (name: string) => string) => withinElement(term, relatedLeaf(sub, scope))
+    if (related.above) return inAGroup(related, fits, isAbout('type', term), scope)
+    return `exists (select 1 from ${related.from} and ${fits(related.sub)})`
   }
   // A single value is what the terms are about anyway, if it is there.
   if (!ref.attribute.multiValued) {
@@ -230,6 +287,22 @@ function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterSco
       : jsonCompare(json, operator, value, scope)
   })
   return [...indexed, anyElement(ref, scope, of)].join(' and ')
+}
+
+/** Whether some part of the term is about the sub-attribute. */
+function isAbout(sub: string, term: BoundFilter): boolean {
+  switch (term.kind) {
+    case 'and':
+    case 'or':
+      return term.terms.some((t) => isAbout(sub, t))
+    case 'not':
+    case 'element':
+      return isAbout(sub, term.term)
+    case 'nothing':
+      return false
+    default:
+      return term.ref.sub?.name === sub
+  }
 }
 
 type Leaf = (sub: string | undefined, operator: CompareOperator | 'pr', value: Comparable) => string

@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import { type Database, READERS } from '../db/database.ts'
 import { Parameters } from './parameters.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 
@@ -45,6 +45,7 @@ export function membershipPagesOf(db: Database, scope: RepositoryScope) {
          ) p
          order by p.group_id, p.member_id`,
         parameters.values,
+        { reader: scope.reader ?? READERS },
       )
     },
   }

@@ -1,8 +1,9 @@
-import type { Bindable, Database } from '../db/database.ts'
+import { type Bindable, type Database, READERS, type Reader } from '../db/database.ts'
 import type { BoundFilter } from '../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
 import type { FilterScope } from './attribute-sql.ts'
 import { countsOf, FOLD_AFTER } from './counts.ts'
+import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
 import { filterSql, isLedBySearch } from './filter-sql.ts'
 import { lookingUp, lookUpOf } from './look-ups.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
@@ -17,8 +18,8 @@ import {
   unpacked,
   type Wanted,
 } from './rows.ts'
+import { scanning } from './scanning.ts'
 import { type SortValue, sortSql } from './sort-sql.ts'
-import { queryError } from './sql-errors.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
 import { together } from './together.ts'
 
@@ -58,10 +59,11 @@ const PREPARED_SHAPES = 500
 
 /** Queries over the resources of one tenant (RFC 7644 §3.4.2): filtered, counted, sorted and cut by one statement. */
 export function queriesOf(db: Database, scope: RepositoryScope) {
-  const { tenantId, baseUrl, defersReferences: withDeferred } = scope
+  const { tenantId, baseUrl, defersReferences: withDeferred, filterBudget = Number.POSITIVE_INFINITY } = scope
   const base = () => baseInJson(baseUrl)
 
   return {
+    /** @throws {ScimError} tooMany for a query that costs more than the budget, before anything is asked of the database */
     async query(query: ResourceQuery): Promise<ResourcePage> {
       const [only, ...others] = query.types
       if (only !== undefined && others.length === 0 && !query.sorted) {
@@ -94,7 +96,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         'text',
       )
       return byPlace(
-        await ask<PackedRow>(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() })),
+        await ask<PackedRow>(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() }), READERS),
         asked.length,
       )
     })
@@ -126,6 +128,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const parameters = new Parameters()
     const tenant = parameters.bind(tenantId, 'uuid')
     const scopes = query.types.map(({ type }) => filterScope(type, tenant, parameters, query.endpoints))
+    const cost = costOf(query, scopes)
     const where = whereSql(query, scopes, tenant)
     const sort = query.sorted
       ? sortSql(
@@ -159,7 +162,9 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         where r.tenant_id = ${tenant} and r.id = p.id
       ) x on true
       order by ${order}`
-    const result = counted(await ask<CountedRow>(statement, parameters.values), only)
+    const find = () => ask<CountedRow>(statement, parameters.values)
+    const found = await (cost < SCANS_FROM || db.inTransaction ? find() : scanning(db, tenantId, find, scope.reader))
+    const result = counted(found, only)
     return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
   }
 
@@ -178,10 +183,21 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     return { total, rows: rows.map((row) => found(row, from)) }
   }
 
-  function ask<Row>(statement: string, values: readonly Bindable[]): Promise<Row[]> {
-    return db.run<Row>(statement, values, { prepare: mayPrepare(statement) }).catch((error: unknown) => {
-      throw queryError(error)
-    })
+  /** @throws {ScimError} tooMany for a query that costs too much */
+  function costOf({ types }: ResourceQuery, scopes: readonly FilterScope[]): number {
+    // A resource is of one type, and asked by the filter for that one.
+    const each = types.map(({ filter, sortBy }, i) => queryCost(filter, sortBy, scopes[i] as FilterScope))
+    const most = each.reduce((a, b) => (b.cost > a.cost ? b : a))
+    if (most.cost > filterBudget) throw tooDear(most, filterBudget)
+    return most.cost
+  }
+
+  function ask<Row>(
+    statement: string,
+    values: readonly Bindable[],
+    reader: Reader = scope.reader ?? READERS,
+  ): Promise<Row[]> {
+    return db.run<Row>(statement, values, { prepare: mayPrepare(statement), reader })
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import { type Database, READERS } from '../db/database.ts'
 import type { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { isActiveUser } from './counts.ts'
@@ -71,6 +71,8 @@ export interface Removed {
 }
 
 const now = `date_trunc('milliseconds', now())`
+/** Of reads by id: they may be several requests' together, and are short. */
+const READING = { reader: READERS }
 const keyRows = '(attribute text, key text, "unique" boolean)'
 
 /** One row of plain parameters is put where it is used, which spares the statement half of its parts. */
@@ -311,7 +313,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
   async function retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ResourceRow[]> {
     const shape = columnShape(type, wanted, scope.defersReferences)
     const { text, values } = ofShape(retrievals, shape, () => retrieval(type, wanted, scope.defersReferences))
-    const rows = await db.run<PackedRow>(text, values(named(type, arrayText(ids.filter(isOurId), 'uuid'))))
+    const rows = await db.run<PackedRow>(text, values(named(type, arrayText(ids.filter(isOurId), 'uuid'))), READING)
     return rows.map((row) => unpacked(row))
   }
 
@@ -321,7 +323,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     const { text, values } = ofShape(groupRetrievals, columnShape(type, WITH_MEMBERS, withDeferred), () =>
       groupRetrieval(type, withDeferred),
     )
-    const rows = await db.run<PackedRow & { text: string | null }>(text, values(named(type, id)))
+    const reader = scope.reader ?? READERS
+    const rows = await db.run<PackedRow & { text: string | null }>(text, values(named(type, id)), { reader })
     const [first] = rows
     if (first === undefined) return undefined
     const row = unpacked(first)

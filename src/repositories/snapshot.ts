@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import { type Database, READERS, type Reader } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import { Parameters } from './parameters.ts'
 
@@ -16,7 +16,7 @@ const RESOURCES_AT_ONCE = 200
 const MEMBERS_AT_ONCE = 1_000
 
 /** Reads all that a tenant has, stretch by stretch: no transaction is held open, and no stretch grows with the tenant. */
-export function snapshotOf(db: Database, tenantId: TenantId) {
+export function snapshotOf(db: Database, tenantId: TenantId, reader: Reader = READERS) {
   return {
     /** The resources of all types that come after the one with the id `after`, by id; none at the end. */
     resources: (after: string | undefined, limit = RESOURCES_AT_ONCE): Promise<StoredResource[]> =>
@@ -24,6 +24,7 @@ export function snapshotOf(db: Database, tenantId: TenantId) {
         `select r.id::text, r.resource_type as type, r.version::float8 as version, r.active, r.document from resources r
          where r.tenant_id = $1::uuid and r.id > $2::uuid order by r.id limit ${Math.trunc(limit)}`,
         [tenantId, after ?? NIL],
+        { reader },
       ),
 
     /** Those with these ids, in no order; missing ones are left out. */
@@ -34,6 +35,7 @@ export function snapshotOf(db: Database, tenantId: TenantId) {
         `select r.id::text, r.resource_type as type, r.version::float8 as version, r.active, r.document from resources r
          where r.tenant_id = ${tenant} and r.id = any(${parameters.array(ids, 'uuid')})`,
         parameters.values,
+        { reader },
       )
     },
 
@@ -44,6 +46,7 @@ export function snapshotOf(db: Database, tenantId: TenantId) {
          where m.tenant_id = $1::uuid and m.group_id = $2::uuid and m.member_id > $3::uuid
          order by m.member_id limit ${MEMBERS_AT_ONCE}`,
         [tenantId, groupId, after ?? NIL],
+        { reader },
       )
       return rows.map(({ id }) => id)
     },
@@ -55,6 +58,7 @@ export function snapshotOf(db: Database, tenantId: TenantId) {
          where d.tenant_id = $1::uuid and d.group_id = $2::uuid and d.value > $3::text
          order by d.value limit ${MEMBERS_AT_ONCE}`,
         [tenantId, groupId, after ?? ''],
+        { reader },
       )
       return rows.map(({ value }) => value)
     },

@@ -34,12 +34,6 @@ export function isTakenKey(error: unknown): boolean {
   return state?.code === '23505' && state.constraint === 'resource_keys_unique'
 }
 
-/** A query that was cut off for its length is refused (RFC 7644 §3.4.2.1, tooMany); any other error stays what it is. */
-export function queryError(error: unknown): unknown {
-  if (sqlState(error)?.code !== '57014') return error
-  return ScimError.tooMany('The query takes too long; narrow the filter, best by an equality on one attribute.')
-}
-
 /** True when a reference was made to what was being deleted: the statement could not see it, and will the next time. */
 export const isReferenced = (error: unknown): boolean => sqlState(error)?.code === '23503'
 

@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import { type Database, READERS } from '../db/database.ts'
 import { Parameters } from './parameters.ts'
 import { snapshotOf } from './snapshot.ts'
 import type { RepositoryScope } from './tenant-scope.ts'
@@ -15,13 +15,14 @@ const NIL = '00000000-0000-0000-0000-000000000000'
 
 /** All that one tenant has, stretch by stretch in the order of keys: no stretch grows with the tenant, and none is missed. */
 export function stretchesOf(db: Database, scope: RepositoryScope) {
+  const reading = { reader: scope.reader ?? READERS }
   const ofTenant = () => {
     const parameters = new Parameters()
     return { parameters, tenant: parameters.bind(scope.tenantId, 'uuid') }
   }
   return {
     /** Resources of every type, after the one with the id `after`, by id. */
-    resources: snapshotOf(db, scope.tenantId).resources,
+    resources: snapshotOf(db, scope.tenantId, scope.reader).resources,
 
     /** Memberships after `after`, by group and member. */
     members(after: Pick<StoredMember, 'group' | 'member'> | undefined, limit: number): Promise<StoredMember[]> {
@@ -33,6 +34,7 @@ export function stretchesOf(db: Database, scope: RepositoryScope) {
            and (m.group_id, m.member_id) > (${parameters.bind(group, 'uuid')}, ${parameters.bind(member, 'uuid')})
          order by m.group_id, m.member_id limit ${Math.trunc(limit)}`,
         parameters.values,
+        reading,
       )
     },
 
@@ -46,6 +48,7 @@ export function stretchesOf(db: Database, scope: RepositoryScope) {
            and (d.group_id, d.value) > (${parameters.bind(group, 'uuid')}, ${parameters.bind(member, 'text')})
          order by d.group_id, d.value limit ${Math.trunc(limit)}`,
         parameters.values,
+        reading,
       )
     },
 
@@ -57,6 +60,7 @@ export function stretchesOf(db: Database, scope: RepositoryScope) {
            + (select count(*) from memberships m where m.tenant_id = ${tenant})
            + (select count(*) from deferred_members d where d.tenant_id = ${tenant}))::float8 as count`,
         parameters.values,
+        reading,
       )
       return row?.count ?? 0
     },

@@ -1,4 +1,4 @@
-import type { Database } from '../db/database.ts'
+import type { Database, Reader } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import { activationOf } from './activation.ts'
 import { countsOf } from './counts.ts'
@@ -24,6 +24,10 @@ export interface RepositoryScope {
   readonly actor: string
   /** Whether members that are nobody here are kept, as they were sent, instead of refused (G-05). */
   readonly defersReferences: boolean
+  /** Who waits for what is read; without it nobody is known to, and reads go on to their end. */
+  readonly reader?: Reader
+  /** What a query may cost at the most (filter-cost); without it all may be asked. */
+  readonly filterBudget?: number
   /** Whether groups give roles here; put right by the write that finds out that they have begun to. */
   hasRoles: boolean
 }

@@ -13,6 +13,7 @@ import { type BaseForm, DEFAULT_TENANT } from '../../src/context/scim-path.ts'
 import type { TenantSettings, TenantSettingsChange } from '../../src/context/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
+import { nothingUnderWay, type UnderWay } from '../../src/http/in-flight.ts'
 import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import type { TenantId } from '../../src/place-ids.ts'
@@ -70,6 +71,8 @@ export interface Gateway {
   readonly scim: Scim
   /** What was logged as an error. */
   readonly errors: readonly string[]
+  /** What the app counts as under way. */
+  readonly underWay: UnderWay
   newTenant(options?: { readonly settings?: TenantSettings }): Promise<TestTenant>
   setSettings(tenant: TestTenant, settings: TenantSettingsChange): Promise<void>
   /** An API key for `tenant`, or for the environment. */
@@ -90,10 +93,13 @@ export interface Gateway {
 }
 
 /** Opens the worker's test database and starts the gateway on it, as `main.ts` does, with `env` for its configuration. */
-export async function openGateway(env: Readonly<Record<string, string>> = {}): Promise<Gateway> {
+export async function openGateway(
+  env: Readonly<Record<string, string>> = {},
+  around: (database: Database) => Database = (database) => database,
+): Promise<Gateway> {
   const adminKey = `admin-${randomBytes(16).toString('hex')}`
   const config = loadConfig({ PORT: '0', ADMIN_KEY: adminKey, ...env })
-  const database = await openTestDatabase()
+  const database = around(await openTestDatabase())
   const control = new ControlPlane(controlStore(database, config.secretsKey), { adminKey })
   const errors: string[] = []
   const logger = createLogger('error', { write: (line) => errors.push(line) })
@@ -101,7 +107,8 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
     failed: (error, task) => errors.push(`${task}: ${error}`),
     disabled: () => {},
   })
-  const { fetch } = createApp({ database, control, config, logger, deliveries })
+  const underWay = nothingUnderWay(config)
+  const { fetch } = createApp({ database, control, config, logger, deliveries, underWay })
   const server = await listen(fetch, config)
   const origin = `http://127.0.0.1:${server.port}`
 
@@ -128,7 +135,7 @@ export async function openGateway(env: Readonly<Record<string, string>> = {}): P
   const tenant = asTenant(found?.id ?? placeId(''), DEFAULT_TENANT, key)
 
   return {
-    ...{ database, config, origin, tenant, key, adminKey, errors },
+    ...{ database, config, origin, tenant, key, adminKey, errors, underWay },
     project: project.key,
     environment: environment.key,
     bases: { legacy, default: `${legacy}/v2`, tenant: tenant.base },

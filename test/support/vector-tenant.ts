@@ -1,8 +1,10 @@
+import { loadConfig } from '../../src/config.ts'
 import { DEFAULT_SETTINGS } from '../../src/context/settings.ts'
 import { tenantContext } from '../../src/context/tenant.ts'
 import type { Database } from '../../src/db/database.ts'
 import { scimErrorResponse } from '../../src/http/errors.ts'
 import { headerReader } from '../../src/http/headers.ts'
+import { nothingUnderWay } from '../../src/http/in-flight.ts'
 import { scimRouter } from '../../src/http/scim/router.ts'
 import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { cursorSealer } from '../../src/provisioning/cursor.ts'
@@ -49,6 +51,7 @@ const LIMITS = {
 }
 const cursors = { sealer: cursorSealer(async () => 'vectors'), timeoutMs: 60_000, now: Date.now }
 const router = scimRouter(LIMITS, cursors)
+const config = loadConfig({})
 
 /** The registry that the vectors of `file` are written for. */
 export const registryFor = (file: VectorFile): SchemaRegistry =>
@@ -79,6 +82,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
     actor: 'vectors',
     defersReferences: false,
     hasRoles: false,
+    filterBudget: config.filterBudget,
   }
   const repositories = forTenant(database, scope)
 
@@ -116,6 +120,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
           query: new URLSearchParams(query),
           header: headerReader(raw, undefined),
           answerType: 'application/scim+json',
+          passage: nothingUnderWay(config).requests.enter('vectors', tenant.id),
         }),
       )
       const text = await response.text()

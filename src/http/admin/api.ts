@@ -58,6 +58,7 @@ export function adminApi({
   deliveries,
   issuers,
   failures,
+  underWay,
 }: AdminDependencies & { issuers: ExternalIssuers }): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result, c) => {
@@ -95,6 +96,17 @@ export function adminApi({
     c.set('database', database)
     c.set('administration', administrationOf(c, { database, control, config }, result.principal.keyId))
     return next()
+  })
+  app.use('*', async (c, next) => {
+    const { keyId, scope } = c.var.principal
+    const passage = underWay?.requests.enter(keyId, scope.kind === 'tenant' ? scope.tenantId : undefined)
+    c.set('underWay', underWay)
+    c.set('passage', passage)
+    try {
+      await next()
+    } finally {
+      passage?.answered(c.req.method, c.env?.incoming)
+    }
   })
   app.use(
     '*',

@@ -1,5 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
 import type { Administration } from '../../administration/control.ts'
 import type { FailedAttempts } from '../../context/attempts.ts'
 import type { OriginPolicy } from '../../context/base-url.ts'
@@ -7,6 +8,7 @@ import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Principal } from '../../context/principal.ts'
 import type { Database } from '../../db/database.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
+import type { Passage, UnderWay } from '../in-flight.ts'
 import type { Problem } from '../problem.ts'
 
 /** What the admin API is made from. */
@@ -17,6 +19,8 @@ export interface AdminDependencies {
   readonly deliveries: Deliveries
   /** Counts keys that were none, on all surfaces together. */
   readonly failures: FailedAttempts
+  /** Where requests and streams are counted; nothing is counted without it. */
+  readonly underWay?: UnderWay
 }
 
 /**
@@ -34,9 +38,24 @@ export interface AdminEnv {
   Bindings: Partial<HttpBindings>
   Variables: Asking & {
     requestId?: string
+    readonly underWay?: UnderWay | undefined
+    /** Counts this request among those under way. */
+    readonly passage?: Passage | undefined
     /** What a repeat of this request is told, in place of an answer with a secret, which says `no-store`. */
     toRepeats?: Problem
   }
+}
+
+/**
+ * Counts a request among the streams, and among those under way no longer: it is to wait for events.
+ *
+ * @throws {ScimError} 429, 503
+ */
+export function asStream(c: Context<AdminEnv>, tenantId: string | undefined): Passage | undefined {
+  const { underWay, passage, principal } = c.var
+  const streaming = underWay?.streams.enter(principal.keyId, tenantId)
+  passage?.leave()
+  return streaming
 }
 
 export type AdminApp = OpenAPIHono<AdminEnv>

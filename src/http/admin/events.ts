@@ -13,7 +13,8 @@ import { exportTenant } from '../../delivery/snapshot.ts'
 import { type EventTypes, eventText, parseEventTypes } from '../../events/event.ts'
 import { EVENT_TYPE_LIST } from '../../events/types.ts'
 import { schemaDefinitionsOf } from '../../repositories/schema-definitions.ts'
-import type { AdminApp, AdminEnv } from './env.ts'
+import type { Passage } from '../in-flight.ts'
+import { type AdminApp, type AdminEnv, asStream } from './env.ts'
 import { authenticateRequest } from './origin.ts'
 import { tenantAt } from './places.ts'
 import { jsonAnswer, problems, tenantParams } from './schemas.ts'
@@ -129,9 +130,9 @@ export function eventRoutes(
     const { p, e, t } = c.req.valid('param')
     const { after, limit, wait, types, snapshot } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, p, e, t)
-    const answer = await readLog(c.var.database, watch, tenant.id, {
-      ...{ after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal },
-    })
+    const question = { after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal }
+    const waiting = wait > 0 ? asStream(c, tenant.id) : undefined
+    const answer = await readLog(c.var.database, watch, tenant.id, question).finally(() => waiting?.leave())
     if (wait > 0) await stillAllowed(c, control, config)
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const { events, next, head } = answer.page
@@ -149,15 +150,25 @@ export function eventRoutes(
     const { tenant } = await tenantAt(c.var, p, e, t)
     const types = wantedTypes(text)
     const from = c.req.valid('header')['last-event-id'] ?? after
-    const answer = await readLog(c.var.database, watch, tenant.id, { after: from, limit: 100, types, waitMs: 0 })
-    if (answer.outcome !== 'page') throw cannotFollow(answer)
+    const streaming = asStream(c, tenant.id)
+    const question = { after: from, limit: 100, types, waitMs: 0 }
+    const answer = await readLog(c.var.database, watch, tenant.id, question).catch((error: unknown) => {
+      streaming?.leave()
+      throw error
+    })
+    if (answer.outcome !== 'page') {
+      streaming?.leave()
+      throw cannotFollow(answer)
+    }
     const gone = new AbortController()
     c.req.raw.signal.addEventListener('abort', () => gone.abort())
     const events = streamLog(c.var.database, watch, tenant.id, answer.page, {
       ...{ types, snapshot: snapshot === 'true', signal: gone.signal },
       allowed: async () => 'principal' in (await authenticateRequest(control, c, config)),
     })
-    return c.body(streamOf(events, gone), 200, {
+    const body = streamOf(events, streaming, gone)
+    streaming?.answered(c.req.method, c.env?.incoming)
+    return c.body(body, 200, {
       // The proxy in front must not gather events either.
       ...{ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
     }) as never
@@ -172,7 +183,8 @@ export function eventRoutes(
       await definitions.definitions(null),
       await definitions.definitions(tenant.id),
     )
-    return c.body(streamOf(exportTenant(c.var.database, tenant.id, registry)), 200, {
+    const lines = exportTenant(c.var.database, tenant.id, registry, c.req.raw)
+    return c.body(streamOf(lines, c.var.passage), 200, {
       ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
     }) as never
   })
@@ -204,16 +216,33 @@ export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, 
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }
 
-/** As fast as it is read, and no further. @param gone told when nobody reads any more */
-function streamOf(lines: AsyncGenerator<string>, gone?: AbortController): ReadableStream<Uint8Array> {
+/**
+ * As fast as it is read, and no further.
+ *
+ * @param passage left when all is sent, or nobody reads any more
+ * @param gone told when nobody reads any more
+ */
+function streamOf(
+  lines: AsyncGenerator<string>,
+  passage: Passage | undefined,
+  gone?: AbortController,
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder()
+  if (passage) passage.streams = true
   return new ReadableStream({
     async pull(controller) {
-      const { value, done } = await lines.next()
-      if (done) controller.close()
-      else controller.enqueue(encoder.encode(value))
+      try {
+        const { value, done } = await lines.next()
+        if (!done) return controller.enqueue(encoder.encode(value))
+        passage?.leave()
+        controller.close()
+      } catch (error) {
+        passage?.leave()
+        throw error
+      }
     },
     async cancel() {
+      passage?.leave()
       gone?.abort()
       await lines.return(undefined)
     },

@@ -36,6 +36,7 @@ export async function openTenant(
     ...{ tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId },
     defersReferences: settings.deferReferenceChecks,
     hasRoles: settings.roleRules.length > 0 || tenant.endsRoles || environment.endsRoles,
+    reader: c.req.raw,
   })
   return { tenant: context, repositories }
 }

@@ -5,7 +5,7 @@ import type { OriginPolicy } from '../../context/base-url.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
 import { pollStream } from '../../delivery/stream-poll.ts'
-import type { AdminApp } from './env.ts'
+import { type AdminApp, asStream } from './env.ts'
 import { MAX_WAIT_SECONDS, stillAllowed } from './events.ts'
 import { endpointPlaceAt, type PlaceNames } from './places.ts'
 import { environmentParams, jsonAnswer, jsonBody, problems, tenantParams } from './schemas.ts'
@@ -60,10 +60,11 @@ export function pollRoutes(app: AdminApp, control: ControlPlane, policy: OriginP
       if (row.stream.method !== 'poll') throw new Refusal(409, 'Tokens of this stream are pushed.')
       if (!row.enabled) throw new Refusal(409, 'This stream is disabled.')
       const { maxEvents, returnImmediately, ack, setErrs } = c.req.valid('json')
+      const waiting = returnImmediately ? undefined : asStream(c, row.tenantId ?? undefined)
       const answered = await pollStream(c.var.database, tools, row, {
         ...{ maxEvents: Math.min(maxEvents, MAX_EVENTS), ack, setErrs, signal: c.req.raw.signal },
         waitMs: returnImmediately ? 0 : MAX_WAIT_SECONDS * 1_000,
-      })
+      }).finally(() => waiting?.leave())
       if (!returnImmediately) await stillAllowed(c, control, policy)
       return c.json(answered, 200, { 'Cache-Control': 'no-store' })
     })

@@ -7,6 +7,7 @@ import { PERMISSIONS, type Permission } from '../../context/principal.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { addressOf } from '../address.ts'
 import { issuerOf } from '../admin/origin.ts'
+import type { InFlight, Passage } from '../in-flight.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
 import { authenticateClient, claimedKey } from './client-authentication.ts'
@@ -23,6 +24,8 @@ export interface OAuthDependencies {
   readonly control: ControlPlane
   readonly config: OriginPolicy
   readonly failures: FailedAttempts
+  /** Requests under way; those for tokens are counted once they prove who sends them. */
+  readonly requests: InFlight
 }
 
 /**
@@ -30,7 +33,7 @@ export interface OAuthDependencies {
  * public keys (RFC 7517 §5), by which Security Event Tokens are verified too, with the metadata of their issuers. The issuer of access tokens is the public URL by which clients reach
  * us; whoever comes by another host is told so, and gets nothing that names an issuer.
  */
-export function oauthRoutes({ control, config, failures }: OAuthDependencies): Hono<GatewayEnv> {
+export function oauthRoutes({ control, config, failures, requests }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
   const limits = tokenLimits(failures)
 
@@ -41,6 +44,7 @@ export function oauthRoutes({ control, config, failures }: OAuthDependencies): H
   app.get(JWKS, async (c) => c.json(await control.tokens.jwks(), 200, PUBLIC_FOR_AN_HOUR))
 
   app.post(TOKEN, async (c) => {
+    let passage: Passage | undefined
     const [client, authorization] = [addressOf(c, config), c.req.header('authorization')]
     let form: Form | undefined
     try {
@@ -53,6 +57,7 @@ export function oauthRoutes({ control, config, failures }: OAuthDependencies): H
       })
       const { principal, version, publicKey, endsAt } = found
       c.set('keyId', principal.keyId)
+      passage = requests.enter(principal.keyId, undefined)
       limits.authenticated(principal.keyId, client)
       if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing.')
       if (form.get('grant_type') !== 'client_credentials')
@@ -73,6 +78,8 @@ export function oauthRoutes({ control, config, failures }: OAuthDependencies): H
       return refusalResponse(
         error.code === 'invalid_client' ? limits.failed(error, claimedKey(authorization, form), client) : error,
       )
+    } finally {
+      passage?.leave()
     }
   })
   app.all(TOKEN, (c) =>

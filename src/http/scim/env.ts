@@ -1,6 +1,7 @@
 import type { Principal } from '../../context/principal.ts'
 import type { TenantContext } from '../../context/tenant.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
+import type { Passage } from '../in-flight.ts'
 
 /** Limits that discovery announces and the routes enforce. */
 export interface ScimLimits {
@@ -29,6 +30,8 @@ export interface ScimRequest {
   /** The media type to answer with. */
   readonly answerType: string
   readonly requestId: string
+  /** Counts this request among those under way. */
+  readonly passage: Passage
   readonly repositories: Repositories
 }
 

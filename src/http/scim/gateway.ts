@@ -14,10 +14,13 @@ import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { addressOf } from '../address.ts'
 import { ChallengeError, scimErrorResponse } from '../errors.ts'
+
 import { guessed } from '../guesses.ts'
-import { headerReader } from '../headers.ts'
+import { type HeaderReader, headerReader } from '../headers.ts'
+import type { InFlight, Passage } from '../in-flight.ts'
+
 import { type GatewayEnv, REQUEST_ID, type Trace } from '../middleware.ts'
-import { admissions } from './admission.ts'
+import { type Admission, admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
 import { tenantLimits } from './limits.ts'
 import { answerType } from './respond.ts'
@@ -30,6 +33,10 @@ export interface GatewayDeps {
   readonly issuers: ExternalIssuers
   readonly origin: OriginPolicy
   readonly failures: FailedAttempts
+  /** Requests under way. */
+  readonly requests: InFlight
+  /** What one query may cost. */
+  readonly filterBudget: number
 }
 
 /**
@@ -38,7 +45,7 @@ export interface GatewayDeps {
  * What fails becomes an answer, and `failed` hears of it.
  */
 export function scimGateway(
-  { control, database, issuers, origin, failures }: GatewayDeps,
+  { control, database, issuers, origin, failures, requests, filterBudget }: GatewayDeps,
   router: ScimRouter,
   failed: (error: unknown, requestId: string) => void,
 ) {
@@ -73,6 +80,25 @@ export function scimGateway(
 
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
+    const passage = requests.enter(principal?.keyId, tenant.id)
+    try {
+      const answered = await pass(c, trace, { located, admission: { principal, tenant, rest }, header, passage })
+      passage.answered(c.req.method, incoming)
+      return answered
+    } catch (error) {
+      passage.leave()
+      throw error
+    }
+  }
+
+  /** The rest of the way, of a request that is counted. */
+  async function pass(
+    c: Context<GatewayEnv>,
+    { requestId }: Trace,
+    { located, admission: { principal, tenant, rest }, header, passage }: Counted,
+  ): Promise<Response> {
+    const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
+    const raw = c.req.raw
     const counted = limit(tenant, () => clientAddress(origin.trustProxy, incoming?.socket.remoteAddress, header))
     if (counted) await counted
     const type = answerType(header('accept'))
@@ -85,7 +111,6 @@ export function scimGateway(
     }
     const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
     if (principal) checkPermission(principal, method, rest)
-    const { requestId } = trace
     return router.answer({
       tenant,
       principal,
@@ -95,6 +120,7 @@ export function scimGateway(
       raw,
       answerType: type,
       requestId,
+      passage,
       query: 'query' in located && located.query !== '' ? new URLSearchParams(located.query) : NO_QUERY,
       repositories: forTenant(database, {
         tenantId: tenant.id,
@@ -103,9 +129,19 @@ export function scimGateway(
         actor: principal?.keyId ?? 'anonymous',
         defersReferences: tenant.settings.deferReferenceChecks && tenant.deviations.has('deferred-references'),
         hasRoles: tenant.settings.roleRules.length > 0,
+        reader: raw,
+        filterBudget,
       }),
     })
   }
+}
+
+/** What is known of a request once it is counted. */
+interface Counted {
+  readonly located: ReturnType<typeof locate>
+  readonly admission: Admission
+  readonly header: HeaderReader
+  readonly passage: Passage
 }
 
 const NO_QUERY = new URLSearchParams()

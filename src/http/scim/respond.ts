@@ -14,6 +14,7 @@ import { isObject, type JsonValue } from '../../scim/resource.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseAttributeNames } from '../../scim/search-request.ts'
 import { formatVersion } from '../../scim/version.ts'
+import type { Passage } from '../in-flight.ts'
 import { REQUEST_ID } from '../middleware.ts'
 import type { ScimRequest } from './env.ts'
 
@@ -150,21 +151,24 @@ export function resource(
   const { members } = row
   if (Array.isArray(members) && members.length > 1 && factsOf(projection).whole === 'all') {
     const parts = partsOf({ ...row, members }, type, tenant.baseUrl)
-    return reply(request, streamOf(parts), status, headers)
+    return reply(request, streamOf(parts, request.passage), status, headers)
   }
   return reply(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
 }
 
 /** Texts as a body that is encoded part by part, as fast as the client takes it. */
-function streamOf(texts: readonly string[]): ReadableStream<Uint8Array> {
+function streamOf(texts: readonly string[], passage: Passage): ReadableStream<Uint8Array> {
+  passage.streams = true
   const encoder = new TextEncoder()
   let next = 0
   return new ReadableStream({
     pull(controller) {
       const text = texts[next++]
-      if (text === undefined) controller.close()
-      else controller.enqueue(encoder.encode(text))
+      if (text !== undefined) return controller.enqueue(encoder.encode(text))
+      passage.leave()
+      controller.close()
     },
+    cancel: () => passage.leave(),
   })
 }
 

@@ -73,7 +73,7 @@ describe('errors (RFC 7644 §3.12)', () => {
   })
 
   test('E-09 a database that is away is 503 with Retry-After; what nobody foresaw is 500 with nothing but an id', async () => {
-    const failing = (error: Error) => {
+    const failing = (error: Error, path = '') => {
       const lines: string[] = []
       const database = { ...gateway.database, run: () => Promise.reject(error) }
       const control = new ControlPlane(controlStore(gateway.database), { adminKey: gateway.adminKey })
@@ -85,7 +85,7 @@ describe('errors (RFC 7644 §3.12)', () => {
         logger,
         deliveries: idleDeliveries(database),
       })
-      const url = `${gateway.bases.legacy}/Users`
+      const url = `${gateway.bases.legacy}/Users${path}`
       const answer = app.request(url, { headers: { authorization: `Bearer ${gateway.adminKey}` } })
       return { answer, lines }
     }
@@ -93,6 +93,15 @@ describe('errors (RFC 7644 §3.12)', () => {
     const unavailable = await away.answer
     expect(unavailable.status).toBe(503)
     expect(unavailable.headers.get('retry-after')).toMatch(/^\d+$/)
+
+    // The server's own limit, and one for waiting for a lock, on a page, a look-up and a read by id.
+    for (const code of ['57014', '55P03']) {
+      for (const path of ['', '?filter=userName%20eq%20%22x%22', '/0199b2a8-0000-7000-8000-000000000000']) {
+        const late = await failing(Object.assign(new Error('too late'), { code }), path).answer
+        expect([late.status, late.headers.get('retry-after')]).toEqual([503, '5'])
+        expect(await late.json()).toMatchObject({ status: '503', detail: expect.stringContaining('took too long') })
+      }
+    }
 
     const bug = failing(new Error('secret value ann@example.com in row'))
     const broken = await bug.answer

@@ -4,7 +4,8 @@ import { json } from '../../support/instances.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
-  gateway = await openGateway({ TRUST_PROXY: '1' })
+  // Room for ten seconds' worth under way at once.
+  gateway = await openGateway({ TRUST_PROXY: '1', TENANT_MAX_IN_FLIGHT: '300', KEY_MAX_IN_FLIGHT: '300' })
 })
 afterAll(() => gateway.close())
 
