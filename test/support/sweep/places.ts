@@ -1,0 +1,226 @@
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { PERMISSIONS, type Permission, type Scope } from '../../../src/context/principal.ts'
+import type { EnvironmentId, ProjectId, TenantId } from '../../../src/place-ids.ts'
+import { addMembers, groupBody, patchBody, userBody } from '../instances.ts'
+import type { Send, Sink } from './asking.ts'
+
+/** A project, an environment or a tenant with something of every kind in it. */
+export interface Place {
+  readonly scope: Scope
+  /** By which URLs name it, as keys and as ids. */
+  readonly keys: Names
+  readonly ids: Names
+  /** Stands in every text that was written here, and nowhere else. */
+  readonly mark: string
+  /** By the collection that URLs name, such as `api-keys`: by what each is named, two of most. */
+  readonly things: ReadonlyMap<string, readonly string[]>
+  /** A key for this place with every permission. */
+  readonly key: string
+  /** An `Idempotency-Key` that it has used. */
+  readonly idempotencyKey: string
+}
+
+export type Names = Readonly<Record<string, string>>
+
+/** Path of a place below `/api/v1`. */
+export const pathOf = ({ p, e, t }: Names): string =>
+  [
+    ['projects', p],
+    ['environments', e],
+    ['tenants', t],
+  ].reduce((path, [noun, name]) => (name === undefined ? path : `${path}/${noun}/${encodeURIComponent(name)}`), '')
+
+/** The first thing of a kind in a place. */
+export const thingIn = (place: Place, collection: string): string | undefined => place.things.get(collection)?.[0]
+
+const API = '/api/v1'
+
+/** What makes places, as the operator would. */
+export interface Builder {
+  readonly send: Send
+  readonly adminKey: string
+  readonly sink: Sink
+}
+
+export async function newProject(builder: Builder): Promise<Place> {
+  const mark = freshMark()
+  const made = await create(builder, `${API}/projects`, { key: mark, name: mark })
+  const id = String(made.id)
+  const project = {
+    scope: { kind: 'project', projectId: id as ProjectId } as const,
+    keys: { p: mark },
+    ids: { p: id },
+    mark,
+  }
+  return filled(builder, project, [['projects', [id, mark]]])
+}
+
+export async function newEnvironment(builder: Builder, project: Place): Promise<Place> {
+  const mark = freshMark()
+  const made = await create(builder, `${API}${pathOf(project.ids)}/environments`, { key: mark, name: mark })
+  const id = String(made.id)
+  const environment = {
+    scope: { kind: 'environment', projectId: project.ids.p as ProjectId, environmentId: id as EnvironmentId } as const,
+    keys: { ...project.keys, e: mark },
+    ids: { ...project.ids, e: id },
+    mark,
+  }
+  const at = API + pathOf(environment.ids)
+  const things = [
+    ['environments', [id, mark]],
+    ...(await endpoints(builder, at, mark)),
+    ...(await schemas(builder, at, mark)),
+  ] as const
+  return filled(builder, environment, things)
+}
+
+/** A tenant with people; without a key of its own it is the environment's `default`. */
+export async function newTenant(builder: Builder, environment: Place, key = 'default'): Promise<Place> {
+  const { send, adminKey } = builder
+  const mark = freshMark()
+  const tenants = `${API}${pathOf(environment.ids)}/tenants`
+  if (key !== 'default') await create(builder, tenants, { key, name: mark })
+  const id = String((await done(send(adminKey, { method: 'GET', url: `${tenants}/${key}` }))).id)
+  const { projectId, environmentId } = environment.scope as Extract<Scope, { kind: 'environment' }>
+  const tenant = {
+    scope: { kind: 'tenant', projectId, environmentId, tenantId: id as TenantId } as const,
+    keys: { ...environment.keys, t: key },
+    ids: { ...environment.ids, t: id },
+    mark,
+  }
+  const at = API + pathOf(tenant.ids)
+  const roles = ['a', 'b'].map((one) => ({ group: { pattern: `${mark} *` }, role: `${mark}-${one}` }))
+  const settings = { roleRules: roles, leaverBrake: { mode: 'hold', count: 1 } }
+  await done(send(adminKey, { method: 'PATCH', url: at, body: { name: mark, settings } }))
+  const own = await endpoints(builder, at, mark)
+  const defined = await schemas(builder, at, mark)
+
+  const scim = async (method: string, path: string, body: object) =>
+    String((await done(send(adminKey, { method, url: scimBase(tenant.ids) + path, body }))).id)
+  const [users, groups] = [[] as string[], [] as string[]]
+  // One after the other, so that lists begin with the first.
+  for (const name of ['a', 'b'])
+    users.push(
+      await scim('POST', '/Users', userBody(`${mark} ${name}`, { title: mark, externalId: `${mark} ${name}` })),
+    )
+  for (const [i, name] of ['a', 'b'].entries())
+    groups.push(await scim('POST', '/Groups', groupBody(`${mark} ${name}`, [users[i] ?? ''])))
+  await scim('PATCH', `/Groups/${groups[0]}`, addMembers(users[1] ?? ''))
+  await leave(builder, tenant)
+  const log = await done(send(adminKey, { method: 'GET', url: `${at}/events` }))
+  const events = (log.items as { id: string }[]).slice(0, 2).map((event) => event.id)
+
+  return filled(builder, tenant, [
+    ['tenants', key === 'default' ? [id] : [id, key]],
+    ...[...own, ...defined],
+    ['users', users],
+    ['groups', groups],
+    ['roles', roles.map(({ role }) => role)],
+    ['events', events],
+  ])
+}
+
+/** Makes more people of a tenant leave than its brake lets pass. */
+export async function leave({ send, adminKey }: Builder, { ids, mark }: Pick<Place, 'ids' | 'mark'>): Promise<void> {
+  const scim = (method: string, path: string, body: object) =>
+    done(send(adminKey, { method, url: scimBase(ids) + path, body }))
+  for (const _ of [1, 2, 3]) {
+    const { id } = await scim('POST', '/Users', userBody(`${mark} ${freshMark()}`))
+    await scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))
+  }
+}
+
+/** Base URL of a tenant's SCIM resources, as a path. */
+export const scimBase = ({ p, e, t }: Names): string => `/scim/v2/${p}/${e}${t === undefined ? '' : `/v2/${t}`}`
+
+async function filled(
+  builder: Builder,
+  place: Pick<Place, 'scope' | 'keys' | 'ids' | 'mark'>,
+  things: readonly (readonly [string, readonly string[]])[],
+): Promise<Place> {
+  const { mark } = place
+  const at = API + pathOf(place.ids)
+  const [keys, thumbprints] = [[] as string[], [] as string[]]
+  for (const name of ['a', 'b']) {
+    const id = String((await create(builder, `${at}/api-keys`, { name: `${mark} ${name}` })).id)
+    keys.push(id)
+    thumbprints.push(
+      String((await create(builder, `${at}/api-keys/${id}/public-keys`, { jwk: freshJwk() })).thumbprint),
+    )
+  }
+  const key = await keyFor(builder, place, PERMISSIONS)
+  const idempotencyKey = `idempotent ${mark}`
+  const asked = { method: 'POST', url: `${at}/api-keys`, body: { name: `${mark} once` } }
+  await done(builder.send(key, { ...asked, headers: { 'Idempotency-Key': idempotencyKey } }))
+  return {
+    ...place,
+    ...{ key, idempotencyKey },
+    things: new Map([...things, ['api-keys', keys], ['public-keys', thumbprints]]),
+  }
+}
+
+/** A key for a place, or for the whole instance. */
+export async function keyFor(
+  builder: Builder,
+  place: Pick<Place, 'ids'>,
+  permissions: readonly Permission[],
+  more: object = {},
+): Promise<string> {
+  const made = await create(builder, `${API}${pathOf(place.ids)}/api-keys`, { name: 'caller', permissions, ...more })
+  return String(made.key)
+}
+
+async function endpoints(builder: Builder, at: string, mark: string): Promise<[string, string[]][]> {
+  const { sink } = builder
+  const made: Record<string, string[]> = { webhooks: [], streams: [], pushed: [] }
+  for (const name of ['a', 'b']) {
+    const url = `${sink.origin}/${mark}/${name}`
+    const webhook = { url, description: mark, snapshot: true }
+    made.webhooks?.push(String((await create(builder, `${at}/webhooks`, webhook)).id))
+    const stream = { method: 'poll', audience: `urn:${mark}`, description: mark, format: 'full' }
+    made.streams?.push(String((await create(builder, `${at}/streams`, stream)).id))
+  }
+  const pushed = { method: 'push', url: `${sink.origin}/${mark}/sets`, audience: `urn:${mark}`, description: mark }
+  made.pushed?.push(String((await create(builder, `${at}/streams`, pushed)).id))
+  return Object.entries(made)
+}
+
+async function schemas(builder: Builder, at: string, mark: string): Promise<[string, string[]][]> {
+  const { send, adminKey } = builder
+  const [urns, names] = [['a', 'b'].map((one) => `urn:${mark}:${one}`), ['A', 'B'].map((one) => `Type${mark}${one}`)]
+  for (const urn of urns)
+    await done(send(adminKey, { method: 'PUT', url: `${at}/schema-extensions/${urn}`, body: extension(urn) }))
+  for (const name of names)
+    await done(send(adminKey, { method: 'PUT', url: `${at}/resource-types/${name}`, body: resourceType(name) }))
+  return [
+    ['schema-extensions', urns],
+    ['resource-types', names],
+  ]
+}
+
+export const extension = (id: string) => ({ schema: { id, attributes: [{ name: 'code' }] }, resourceType: 'User' })
+
+export function resourceType(name: string) {
+  const id = `urn:example:type:${name}`
+  return {
+    resourceType: { name, endpoint: `/${name}s`, schema: id },
+    schemas: [{ id, attributes: [{ name: 'code' }] }],
+  }
+}
+
+/** A public key that nobody has registered. */
+export const freshJwk = (): object =>
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+
+export const freshMark = (): string => `m${randomBytes(6).toString('hex')}`
+
+/** Asks as the operator for something to be made. */
+export const create = ({ send, adminKey }: Builder, url: string, body: object): Promise<Record<string, unknown>> =>
+  done(send(adminKey, { method: 'POST', url, body }))
+
+/** The answer's body. @throws {Error} where it is a refusal */
+export async function done(asked: ReturnType<Send>): Promise<Record<string, unknown>> {
+  const { status, text } = await asked
+  if (status >= 400) throw new Error(`${status}: ${text}`)
+  return text === '' ? {} : JSON.parse(text)
+}
