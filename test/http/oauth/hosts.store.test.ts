@@ -7,7 +7,12 @@ import { jsonIn, send, type WireAnswer } from '../../support/http-client.ts'
 import { openInstance } from '../../support/instances.ts'
 import { basic, idOf, tokenFor } from '../../support/oauth.ts'
 
-const METADATA = ['/.well-known/oauth-authorization-server', '/.well-known/ssf-configuration']
+const OAUTH_METADATA = '/.well-known/oauth-authorization-server'
+/** Where the metadata of the gateway and of its default tenant are, and the path of the issuer that each names. */
+const metadataOf = ({ tenant }: Gateway): readonly (readonly [path: string, issuer: string])[] => [
+  [OAUTH_METADATA, ''],
+  [`/.well-known/ssf-configuration/ssf/tenants/${tenant.id}`, `/ssf/tenants/${tenant.id}`],
+]
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' }
 const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 const open: Gateway[] = []
@@ -71,9 +76,9 @@ describe('without PUBLIC_URL, on the loopback address', () => {
 
   test('SEC-08 metadata names the host that is ours, and nobody may keep it', async () => {
     for (const host of ours()) {
-      for (const path of METADATA) {
+      for (const [path, issuer] of metadataOf(gateway)) {
         const answer = await get(gateway, path, { Host: host })
-        expect([answer.status, bodyOf(answer).issuer]).toEqual([200, `http://${host}`])
+        expect([answer.status, bodyOf(answer).issuer]).toEqual([200, `http://${host}${issuer}`])
         expect(answer.headers).toMatchObject({
           'cache-control': 'no-store',
           vary: 'Host, X-Forwarded-Host, X-Forwarded-Proto',
@@ -89,7 +94,7 @@ describe('without PUBLIC_URL, on the loopback address', () => {
     const streams = `/api/v1/projects/${gateway.project}/environments/${gateway.environment}/streams`
     const stream = JSON.stringify({ audience: 'urn:receiver', method: 'poll' })
     for (const forged of [{ Host: 'evil.example' }, { 'X-Forwarded-Host': 'evil.example' }]) {
-      for (const path of METADATA) {
+      for (const [path] of metadataOf(gateway)) {
         const answer = await get(gateway, path, forged)
         expect([answer.status, answer.headers['cache-control']], path).toEqual([421, 'no-store'])
         expect(bodyOf(answer).detail).toMatch(/evil\.example.*set PUBLIC_URL/)
@@ -125,7 +130,7 @@ test('SEC-08 without PUBLIC_URL, on any other address, no host is ours', async (
       400,
       { error: 'invalid_request', error_description: expect.stringContaining('set PUBLIC_URL') },
     ])
-    expect((await here.send(new Request(origin + METADATA[0]))).status).toBe(421)
+    expect((await here.send(new Request(origin + OAUTH_METADATA))).status).toBe(421)
   }
   await here.close()
 })
@@ -133,9 +138,9 @@ test('SEC-08 without PUBLIC_URL, on any other address, no host is ours', async (
 test('SEC-08 with one PUBLIC_URL that is the issuer by whatever host, and others may keep it', async () => {
   const gateway = await gatewayWith({ PUBLIC_URL: 'https://scim.example.com', TRUST_PROXY: '1' })
   for (const headers of [{ Host: 'evil.example' }, { 'X-Forwarded-Host': 'evil.example' }]) {
-    for (const path of METADATA) {
+    for (const [path, issuer] of metadataOf(gateway)) {
       const answer = await get(gateway, path, headers)
-      expect([answer.status, bodyOf(answer).issuer]).toEqual([200, 'https://scim.example.com'])
+      expect([answer.status, bodyOf(answer).issuer]).toEqual([200, `https://scim.example.com${issuer}`])
       expect([answer.headers['cache-control'], answer.headers.vary]).toEqual(['public, max-age=3600', undefined])
     }
     expect((await askToken(gateway, { ...headers, ...asClient(gateway) })).status).toBe(200)
@@ -146,7 +151,7 @@ test('SEC-08 with several, the issuer is the one by which the request came, and 
   const gateway = await gatewayWith({ PUBLIC_URL: 'https://a.example,https://b.example', TRUST_PROXY: 'none' })
   const users = new URL(`${gateway.tenant.base}/Users`).pathname
   for (const host of ['a.example', 'b.example']) {
-    const answer = await get(gateway, METADATA[0] as string, { Host: host })
+    const answer = await get(gateway, OAUTH_METADATA, { Host: host })
     expect([bodyOf(answer).issuer, answer.headers.vary]).toEqual([`https://${host}`, 'Host'])
     expect(answer.headers['cache-control']).toBe('no-store')
     const given = await askToken(gateway, { Host: host, ...asClient(gateway) })
@@ -156,7 +161,5 @@ test('SEC-08 with several, the issuer is the one by which the request came, and 
     expect((await get(gateway, users, { Host: others[host as keyof typeof others], ...bearer })).status).toBe(401)
     expect((await get(gateway, users, { Host: 'c.example', ...bearer })).status).toBe(421)
   }
-  expect(
-    (await get(gateway, METADATA[0] as string, { Host: 'c.example', 'X-Forwarded-Host': 'a.example' })).status,
-  ).toBe(421)
+  expect((await get(gateway, OAUTH_METADATA, { Host: 'c.example', 'X-Forwarded-Host': 'a.example' })).status).toBe(421)
 })

@@ -95,11 +95,14 @@ describe('errors (RFC 7644 §3.12)', () => {
     expect(unavailable.headers.get('retry-after')).toMatch(/^\d+$/)
 
     // The server's own limit, and one for waiting for a lock, on a page, a look-up and a read by id.
-    for (const code of ['57014', '55P03']) {
+    for (const [code, seconds, words] of [
+      ['57014', '5', 'took too long'],
+      ['55P03', '2', 'Others are changing the same'],
+    ] as const) {
       for (const path of ['', '?filter=userName%20eq%20%22x%22', '/0199b2a8-0000-7000-8000-000000000000']) {
         const late = await failing(Object.assign(new Error('too late'), { code }), path).answer
-        expect([late.status, late.headers.get('retry-after')]).toEqual([503, '5'])
-        expect(await late.json()).toMatchObject({ status: '503', detail: expect.stringContaining('took too long') })
+        expect([late.status, late.headers.get('retry-after')]).toEqual([503, seconds])
+        expect(await late.json()).toMatchObject({ status: '503', detail: expect.stringContaining(words) })
       }
     }
 
