@@ -8,6 +8,7 @@ import {
   index,
   integer,
   jsonb,
+  pgPolicy,
   pgTable,
   primaryKey,
   text,
@@ -30,6 +31,18 @@ const moment = (name: string) => timestamp(name, { withTimezone: true, precision
 const projectIdColumn = (name: string) => uuid(name).$type<ProjectId>()
 const environmentIdColumn = (name: string) => uuid(name).$type<EnvironmentId>()
 const tenantIdColumn = (name: string) => uuid(name).$type<TenantId>()
+
+// Row-level security: a role that does not own the tables sees the rows of the one tenant that its transaction names, and
+// writes no others. The owner is not bound. The setting is empty, not null, in a session that once had it.
+const tenant = sql.raw(`nullif(current_setting('rollcall.tenant', true), '')::uuid`)
+const environment = sql`(select t.environment_id from tenants t where t.id = ${tenant})`
+const tenantsOwn = () => pgPolicy('tenants_own', { using: sql`tenant_id = ${tenant}` })
+/** The same, and what the environment has for all of its tenants. */
+const tenantsOwnOrShared = () =>
+  pgPolicy('tenants_own', {
+    using: sql`tenant_id = ${tenant} or (tenant_id is null and environment_id = ${environment})`,
+    withCheck: sql`tenant_id = ${tenant}`,
+  })
 
 // All tables in one file: they refer to each other, and migrations are made of it.
 
@@ -70,6 +83,7 @@ export const environments = pgTable(
     uniqueIndex('environments_key').on(t.projectId, t.keyFolded),
     unique('environments_place').on(t.projectId, t.id),
     index('environments_ends_roles').on(t.id).where(sql`ends_roles`),
+    pgPolicy('tenants_own', { using: sql`id = ${environment}` }),
   ],
 )
 
@@ -95,6 +109,7 @@ export const tenants = pgTable(
   (t) => [
     uniqueIndex('tenants_key').on(t.environmentId, t.keyFolded),
     unique('tenants_place').on(t.environmentId, t.id),
+    pgPolicy('tenants_own', { using: sql`id = ${tenant}` }),
   ],
 )
 
@@ -102,10 +117,14 @@ export const tenants = pgTable(
  * That of the last event about each tenant itself in its log. A row of its own that refers to nothing: to revoke a key of the
  * tenant counts one up, and must not wait for whoever holds the tenant's row.
  */
-export const tenantVersions = pgTable('tenant_versions', {
-  tenantId: tenantIdColumn('tenant_id').primaryKey(),
-  version: bigint({ mode: 'number' }).notNull(),
-})
+export const tenantVersions = pgTable(
+  'tenant_versions',
+  {
+    tenantId: tenantIdColumn('tenant_id').primaryKey(),
+    version: bigint({ mode: 'number' }).notNull(),
+  },
+  () => [tenantsOwn()],
+)
 
 export const apiKeys = pgTable(
   'api_keys',
@@ -148,6 +167,7 @@ export const apiKeys = pgTable(
     foreignKey({ columns: [t.tenantId, t.userId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
       'cascade',
     ),
+    tenantsOwn(),
   ],
 )
 
@@ -242,6 +262,7 @@ export const schemaDefinitions = pgTable(
       columns: [t.environmentId, t.tenantId],
       foreignColumns: [tenants.environmentId, tenants.id],
     }),
+    tenantsOwnOrShared(),
   ],
 )
 
@@ -288,6 +309,7 @@ export const webhookEndpoints = pgTable(
       columns: [t.environmentId, t.tenantId],
       foreignColumns: [tenants.environmentId, tenants.id],
     }),
+    tenantsOwnOrShared(),
   ],
 )
 
@@ -355,6 +377,7 @@ export const auditEntries = pgTable(
     index('audit_entries_project').on(t.projectId, t.seq),
     index('audit_entries_environment').on(t.environmentId, t.seq),
     index('audit_entries_tenant').on(t.tenantId, t.seq),
+    tenantsOwn(),
   ],
 )
 
@@ -404,6 +427,7 @@ export const resources = pgTable(
     index('resources_external_id').on(t.tenantId, t.externalId),
     index('resources_display_key').on(t.tenantId, t.resourceType, t.displayKey),
     index('resources_search').using('gin', t.search.op('jsonb_path_ops')).with({ fastupdate: false }),
+    tenantsOwn(),
   ],
 )
 
@@ -430,6 +454,7 @@ export const resourceKeys = pgTable(
     foreignKey({ columns: [t.tenantId, t.resourceId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
       'cascade',
     ),
+    tenantsOwn(),
   ],
 )
 
@@ -449,6 +474,7 @@ export const memberships = pgTable(
     index('memberships_member').on(t.tenantId, t.memberId, t.groupId),
     foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }),
     foreignKey({ columns: [t.tenantId, t.memberId], foreignColumns: [resources.tenantId, resources.id] }),
+    tenantsOwn(),
   ],
 )
 
@@ -468,6 +494,7 @@ export const deferredMembers = pgTable(
     foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
       'cascade',
     ),
+    tenantsOwn(),
   ],
 )
 
@@ -483,7 +510,7 @@ export const roles = pgTable(
     /** Counted up with every change of who has it, for the order of its events. */
     version: bigint({ mode: 'number' }).notNull().default(0),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('roles_key').on(t.tenantId, t.key)],
+  (t) => [primaryKey({ columns: [t.tenantId, t.id] }), uniqueIndex('roles_key').on(t.tenantId, t.key), tenantsOwn()],
 )
 
 /** Which group gives which role, from when a rule first matched it until the group or the rule goes. */
@@ -505,6 +532,7 @@ export const roleBindings = pgTable(
       'cascade',
     ),
     foreignKey({ columns: [t.tenantId, t.roleId], foreignColumns: [roles.tenantId, roles.id] }),
+    tenantsOwn(),
   ],
 )
 
@@ -543,6 +571,7 @@ export const roleRuleWork = pgTable(
   (t) => [
     index('role_rule_work_due').on(t.dueAt).where(sql`finished_at is null`),
     index('role_rule_work_environment').on(t.environmentId, t.finishedAt),
+    tenantsOwn(),
   ],
 )
 
@@ -570,6 +599,7 @@ export const keptUsers = pgTable(
     index('kept_users_unique_key').on(t.tenantId, t.uniqueKey),
     index('kept_users_external_id').on(t.tenantId, t.externalId),
     index('kept_users_end').on(t.keptUntil),
+    tenantsOwn(),
   ],
 )
 
@@ -586,7 +616,7 @@ export const resourceCounts = pgTable(
     delta: integer().notNull(),
     activeDelta: integer('active_delta').notNull().default(0),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.resourceType, t.id] })],
+  (t) => [primaryKey({ columns: [t.tenantId, t.resourceType, t.id] }), tenantsOwn()],
 )
 
 /**
@@ -627,6 +657,7 @@ export const events = pgTable(
     index('events_leavers')
       .on(t.tenantId, t.occurredAt)
       .where(sql.raw(`type in ${LEAVER_TYPES}`)),
+    tenantsOwn(),
   ],
 )
 
@@ -653,7 +684,7 @@ export const eventLogs = pgTable(
     /** Leavers before this have been told of or let go, and do not count any more. */
     leaversFrom: moment('leavers_from'),
   },
-  (t) => [index('event_logs_held').on(t.tenantId).where(sql`hold_id is not null`)],
+  (t) => [index('event_logs_held').on(t.tenantId).where(sql`hold_id is not null`), tenantsOwn()],
 )
 
 /**
@@ -689,5 +720,6 @@ export const webhookDeliveries = pgTable(
     index('webhook_deliveries_due').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead`),
     index('webhook_deliveries_dead').on(t.endpointId, t.tenantId, t.position).where(sql`dead`),
     index('webhook_deliveries_resource').on(t.tenantId, t.endpointId, t.resourceId, t.position).where(sql`not dead`),
+    tenantsOwn(),
   ],
 )
