@@ -32,6 +32,13 @@ const postgresUrl = z
     'takes a URL such as postgres://user:password@host:5432/database',
   )
 
+const roleName = z
+  .string()
+  .regex(
+    /^(?!pg_|none$|public$)[a-z_][a-z0-9_]{0,62}$/,
+    'takes a role of PostgreSQL in small letters, such as rollcall_tenant',
+  )
+
 const publicUrls = z
   .string()
   .transform((text) => text.split(',').map((url) => url.trim()))
@@ -75,6 +82,7 @@ const variables = z.object({
   DIRECT_DATABASE_URL: postgresUrl.optional(),
   DATABASE_POOL: integer(1, 500).default(10),
   DATABASE_PREPARE: flag.default(true),
+  DATABASE_TENANT_ROLE: roleName.optional(),
   ADMIN_KEY: secret(20).optional(),
   CURSOR_KEY: secret(32).optional(),
   SECRETS_KEY: secret(32).optional(),
@@ -132,6 +140,8 @@ export interface Config {
   readonly databasePool: number
   /** False behind a pooler in transaction mode. */
   readonly databasePrepare: boolean
+  /** Role under which each tenant's statements run, bound by row-level security; undefined for none. */
+  readonly databaseTenantRole: string | undefined
   /** The operator's key; undefined to use the one made at the first start. */
   readonly adminKey: string | undefined
   /** Seals paging cursors; undefined to use a key made from `secretsKey`. */
@@ -224,6 +234,9 @@ export function loadConfig(env: Environment): Config {
     if (values.PAGE_SIZE_DEFAULT > values.PAGE_SIZE_MAX) {
       wrong.set('PAGE_SIZE_DEFAULT', `takes a number up to PAGE_SIZE_MAX, which is ${values.PAGE_SIZE_MAX}`)
     }
+    if (values.DATABASE_TENANT_ROLE !== undefined && values.DATABASE_URL === undefined) {
+      wrong.set('DATABASE_TENANT_ROLE', 'takes DATABASE_URL beside it: the embedded database has one user')
+    }
     if (values.BULK_MAX_PAYLOAD_BYTES > values.MAX_BODY_BYTES) {
       wrong.set('BULK_MAX_PAYLOAD_BYTES', `takes a number up to MAX_BODY_BYTES, which is ${values.MAX_BODY_BYTES}`)
     }
@@ -243,6 +256,7 @@ export function loadConfig(env: Environment): Config {
     directDatabaseUrl: values.DIRECT_DATABASE_URL,
     databasePool: values.DATABASE_POOL,
     databasePrepare: values.DATABASE_PREPARE,
+    databaseTenantRole: values.DATABASE_TENANT_ROLE,
     adminKey: values.ADMIN_KEY,
     cursorKey: values.CURSOR_KEY,
     secretsKey: values.SECRETS_KEY,

@@ -27,7 +27,7 @@ const HOMES: Record<string, readonly string[]> = {
   undici: ['context', 'delivery'],
   zod: ['config', 'context', 'http'],
   pino: ['observability'],
-  'lru-cache': ['context'],
+  'lru-cache': ['context', 'db'],
   dataloader: ['repositories'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],
   'openapi-fetch': ['client'],

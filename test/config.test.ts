@@ -25,6 +25,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     directDatabaseUrl: undefined,
     databasePool: 10,
     databasePrepare: true,
+    databaseTenantRole: undefined,
     adminKey: undefined,
     cursorKey: undefined,
     secretsKey: undefined,
@@ -117,6 +118,21 @@ test.each([
     'DATABASE_URL takes a URL such as postgres://user:password@host:5432/database',
   ],
   ['DATABASE_URL', 'postgres:// :x', 'DATABASE_URL takes a URL such as postgres://user:password@host:5432/database'],
+  [
+    'DATABASE_TENANT_ROLE',
+    'Tenants; drop',
+    'DATABASE_TENANT_ROLE takes a role of PostgreSQL in small letters, such as rollcall_tenant',
+  ],
+  [
+    'DATABASE_TENANT_ROLE',
+    'none',
+    'DATABASE_TENANT_ROLE takes a role of PostgreSQL in small letters, such as rollcall_tenant',
+  ],
+  [
+    'DATABASE_TENANT_ROLE',
+    'rollcall_tenant',
+    'DATABASE_TENANT_ROLE takes DATABASE_URL beside it: the embedded database has one user',
+  ],
   ['ADMIN_KEY', 'short', 'ADMIN_KEY takes at least 20 characters, random ones'],
   [
     'PUBLIC_URL',

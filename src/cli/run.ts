@@ -66,9 +66,9 @@ function programOn(io: Io): Command {
     .command('migrate')
     .description('bring the tables of PostgreSQL up to date: a step of a deployment')
     .action(async (_: unknown, command: Command) => {
-      const { databaseUrl, directDatabaseUrl } = loadConfig(io.env)
+      const { databaseUrl, ...config } = loadConfig(io.env)
       if (databaseUrl === undefined) throw new CliError(EXIT.usage, EMBEDDED)
-      await migratePostgres({ databaseUrl, directDatabaseUrl })
+      await migratePostgres({ ...config, databaseUrl })
       const { json } = command.optsWithGlobals<GlobalOptions>()
       print(io, json, { migrated: true }, () => 'the tables are up to date\n')
     })

@@ -1,4 +1,5 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
+import type { TenantId } from '../place-ids.ts'
 import type * as schema from './schema.ts'
 
 /** The query builder over our tables, the same for both drivers. */
@@ -51,6 +52,11 @@ export interface Database {
    * engine has one session, and the outer handle would wait for it for ever.
    */
   transaction<T>(work: (tx: Database) => Promise<T>): Promise<T>
+  /**
+   * The same database as one tenant sees it. Where row-level security is on, statements run under a role to which the policies
+   * show this tenant's rows alone; where it is off, this is the handle itself. Inside a transaction it stays in there.
+   */
+  asTenant(tenantId: TenantId): Database
   /** Ends the session; statements under way finish first. */
   close(): Promise<void>
 }

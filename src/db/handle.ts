@@ -1,4 +1,6 @@
 import { drizzle } from 'drizzle-orm/pg-proxy'
+import { LRUCache } from 'lru-cache'
+import type { TenantId } from '../place-ids.ts'
 import type { Bindable, Database, Orm, Reader, RunOptions } from './database.ts'
 import * as schema from './schema.ts'
 
@@ -10,23 +12,124 @@ export type Execute = (
 ) => Promise<unknown[]>
 
 /** What an engine provides; the rest of a `Database` is the same for both. */
-export type Engine = Pick<Database, 'engine' | 'transaction' | 'close'> & {
+export interface Engine extends Pick<Database, 'engine' | 'close'> {
   readonly execute: Execute
-  readonly inTransaction: boolean
+  /** Runs `work` in one transaction, in which it executes by what it is given; for `reader` where all of it is one read. */
+  begin<T>(work: (execute: Execute) => Promise<T>, reader?: Reader): Promise<T>
+}
+
+/** What is different between a database, one as a tenant sees it, and either inside a transaction. */
+type Handle = Pick<Database, 'engine' | 'inTransaction' | 'transaction' | 'close'> & {
+  readonly execute: Execute
+  asTenant(tenantId: TenantId, self: Database): Database
 }
 
 const BINDABLE = new Set(['string', 'number', 'boolean'])
 const MOST_VALUES = 65_534
+/** Views of tenants that are kept: they are small, and what is asked together is asked by the same one. */
+const MOST_VIEWS = 1_000
 
-/** The `Database` over an engine, to which only statements go that it can bind. */
-export function databaseOver({ engine, execute: bindAndExecute, transaction, close, inTransaction }: Engine): Database {
-  // postgres.js fails half-way through a message when it cannot write a value, and the connection hangs for ever.
-  const execute: Execute = (statement, values, options) => {
+/**
+ * The `Database` over an engine, to which only statements go that it can bind.
+ *
+ * @param tenantRole role under which the statements of `asTenant` run; undefined where row-level security is off
+ */
+export function databaseOver({ engine, execute: bindAndExecute, begin, close }: Engine, tenantRole?: string): Database {
+  const transaction: Database['transaction'] = (work) =>
+    begin((execute) => work(insideTransaction(engine, bindable(execute), tenantRole)))
+  const view = (tenantId: TenantId): Database => {
+    const enter = entering(tenantRole as string, tenantId)
+    return handle({
+      engine,
+      inTransaction: false,
+      // The second is sent before the first is answered; where the first fails, the transaction refuses the second.
+      execute: (...statement) =>
+        begin(async (execute) => {
+          const [, rows] = await Promise.all([execute(...enter), bindable(execute)(...statement)])
+          return rows
+        }, statement[2].reader),
+      transaction: (work) =>
+        begin(async (execute) => {
+          await execute(...enter)
+          return work(insideTransaction(engine, bindable(execute), tenantRole, tenantId))
+        }),
+      asTenant: onlyAs(tenantId),
+      close: refuse("close() was called on one tenant's view"),
+    })
+  }
+  const views = new LRUCache<TenantId, Database>({ max: MOST_VIEWS, memoMethod: view })
+  return handle({
+    engine,
+    inTransaction: false,
+    execute: bindable(bindAndExecute),
+    transaction,
+    asTenant: (tenantId, self) => (tenantRole === undefined ? self : views.memo(tenantId)),
+    close,
+  })
+}
+
+/** The `Database` inside a transaction: one more cannot begin there, and closing is not its business. */
+function insideTransaction(
+  engine: Database['engine'],
+  execute: Execute,
+  tenantRole: string | undefined,
+  tenantId?: TenantId,
+): Database {
+  const inside = { engine, inTransaction: true, transaction: refuse('a transaction was begun inside a transaction') }
+  const close = refuse('close() was called inside a transaction')
+  const asTenant: Handle['asTenant'] = (other, self) => {
+    if (tenantRole === undefined) return self
+    const enter = entering(tenantRole, other)
+    // The transaction may go on with what is not the tenant's, so each statement takes the role and gives it back; after one
+    // that failed there is no way on but back.
+    return handle({
+      ...inside,
+      execute: async (...statement) => {
+        const [, rows] = await Promise.all([execute(...enter), execute(...statement), execute(...LEAVE)])
+        return rows
+      },
+      asTenant: onlyAs(other),
+      close,
+    })
+  }
+  return handle({ ...inside, execute, asTenant: tenantId === undefined ? asTenant : onlyAs(tenantId), close })
+}
+
+const refuse = (what: string) => () => Promise.reject(new Error(what))
+
+/** What is one tenant's already is nobody else's. */
+function onlyAs(tenantId: TenantId): Handle['asTenant'] {
+  return (other, self) => {
+    if (other !== tenantId) throw new Error('a statement of one tenant was to be run as another')
+    return self
+  }
+}
+
+const HOW = { prepare: true, shape: 'objects' } as const
+
+/** Until the end of the transaction, whatever ends it: nothing is left behind on a connection that is lent to others. */
+const entering = (role: string, tenantId: TenantId): Parameters<Execute> => [
+  `select set_config('role', $1::text, true), set_config('rollcall.tenant', $2::text, true)`,
+  [role, tenantId],
+  HOW,
+]
+const LEAVE: Parameters<Execute> = [
+  `select set_config('role', 'none', true), set_config('rollcall.tenant', '', true)`,
+  [],
+  HOW,
+]
+
+/** postgres.js fails half-way through a message when it cannot write a value, and the connection hangs for ever. */
+function bindable(execute: Execute): Execute {
+  return (statement, values, options) => {
     if (values.length > MOST_VALUES) return Promise.reject(new RangeError(`${values.length} values in one statement`))
     const wrong = values.findIndex((value) => value !== null && !BINDABLE.has(typeof value))
     if (wrong !== -1) return Promise.reject(new TypeError(`a value of type ${typeof values[wrong]} cannot be bound`))
-    return bindAndExecute(statement, values, options)
+    return execute(statement, values, options)
   }
+}
+
+function handle({ engine, execute, transaction, asTenant, close, inTransaction }: Handle): Database {
   let orm: Orm | undefined
   return {
     ...{ engine, inTransaction },
@@ -44,20 +147,11 @@ export function databaseOver({ engine, execute: bindAndExecute, transaction, clo
       return execute('discard plans', [], { prepare: false, shape: 'objects' }).then(run)
     },
     transaction,
+    asTenant(tenantId) {
+      return asTenant(tenantId, this)
+    },
     close,
   }
-}
-
-/** The `Database` inside a transaction: one more cannot begin there, and closing is not its business. */
-export function insideTransaction(engine: Database['engine'], execute: Execute): Database {
-  const refuse = (what: string) => () => Promise.reject(new Error(`${what} inside a transaction`))
-  return databaseOver({
-    engine,
-    execute,
-    inTransaction: true,
-    transaction: refuse('a transaction was begun'),
-    close: refuse('close() was called'),
-  })
 }
 
 /**

@@ -7,7 +7,7 @@ import { DurableFs } from './durable-fs.ts'
 import { CannotOpen, ConnectionLost, sqlState } from './errors.ts'
 import { keepFromOthers, sync } from './files.ts'
 import { lockFolder } from './folder-lock.ts'
-import { databaseOver, type Execute, insideTransaction } from './handle.ts'
+import { databaseOver, type Execute } from './handle.ts'
 import { readImage } from './image.ts'
 import { migratePglite } from './pglite-migrate.ts'
 import { keepTidy } from './pglite-vacuum.ts'
@@ -93,9 +93,8 @@ function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close:
     }
   return databaseOver({
     engine: 'pglite',
-    inTransaction: false,
     execute: executeOn(client),
-    transaction: (work) => client.transaction((tx) => work(insideTransaction('pglite', executeOn(tx)))),
+    begin: (work) => client.transaction((tx) => work(executeOn(tx))),
     close,
   })
 }

@@ -1,7 +1,7 @@
 import type postgres from 'postgres'
 import type { Bindable, Database, Reader } from './database.ts'
 import { CANCELLED, ConnectionLost, codeOf, isConnectionFailure, NoAnswer, ReaderGone, ReadTooLong } from './errors.ts'
-import { databaseOver, type Execute, insideTransaction } from './handle.ts'
+import { databaseOver, type Execute } from './handle.ts'
 import { type Hold, turns } from './turns.ts'
 
 // postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216): its ROLLBACK on the lost
@@ -30,6 +30,7 @@ export function guardedDatabase(
     readonly answerDeadlineMs: number
     readonly readTimeoutMs: number
     readonly connections: number
+    readonly tenantRole: string | undefined
   },
 ): Database {
   let client = connect()
@@ -161,7 +162,7 @@ export function guardedDatabase(
   const isStray = (error: unknown): boolean =>
     codeOf(error) === CANCELLED && performance.now() - lastCancelMs < STRAY_FOR_MS
 
-  const begin = async <T>(work: (tx: Database) => Promise<T>): Promise<T> => {
+  const begin = async <T>(work: (execute: Execute) => Promise<T>): Promise<T> => {
     const tx = new OpenTransaction()
     let stopDeadline = startDeadline(tx.fail)
     const outcome = client.begin(async (sql) => {
@@ -170,7 +171,7 @@ export function guardedDatabase(
       if (tx.failed) throw new NoAnswer('the transaction began too late')
       tx.begun = true
       try {
-        return await work(insideTransaction('postgres', (...statement) => tx.guard(() => answerOf(sql, ...statement))))
+        return await work((...statement) => tx.guard(() => answerOf(sql, ...statement)))
       } finally {
         tx.over = true
         // begin() would write to the lost connection next, which brings the process down. So it never gets that far.
@@ -190,29 +191,34 @@ export function guardedDatabase(
     }
   }
 
-  return databaseOver({
-    engine: 'postgres',
-    inTransaction: false,
-    execute: (text, values, options) => {
-      const { reader } = options
-      const patienceMs = reader === undefined ? settings.answerDeadlineMs : settings.readTimeoutMs
-      return onceMoreIfNotDone(() => {
-        let waited = false
-        const answer = inTurn((hold) => {
-          if (waited && reader?.signal?.aborted)
-            return Promise.reject(new ReaderGone('nobody waits for this read any more'))
-          return answerOf(client, text, values, options, hold)
-        }, patienceMs)
-        waited = true
-        return answer
-      })
+  /** Does `work` when it is its turn. A read does not wait longer than it may take, nor begins for a reader who has left. */
+  const inTurnOf = <T>(reader: Reader | undefined, work: (hold: Hold) => Promise<T>): Promise<T> => {
+    const patienceMs = reader === undefined ? settings.answerDeadlineMs : settings.readTimeoutMs
+    return onceMoreIfNotDone(() => {
+      let waited = false
+      const answer = inTurn((hold) => {
+        if (waited && reader?.signal?.aborted)
+          return Promise.reject(new ReaderGone('nobody waits for this read any more'))
+        return work(hold)
+      }, patienceMs)
+      waited = true
+      return answer
+    })
+  }
+
+  return databaseOver(
+    {
+      engine: 'postgres',
+      execute: (text, values, options) =>
+        inTurnOf(options.reader, (hold) => answerOf(client, text, values, options, hold)),
+      begin: (work, reader) => inTurnOf(reader, () => begin(work)),
+      close: () => {
+        closed = true
+        return client.end({ timeout: CLOSE_TIMEOUT_S })
+      },
     },
-    transaction: (work) => onceMoreIfNotDone(() => inTurn(() => begin(work), settings.answerDeadlineMs)),
-    close: () => {
-      closed = true
-      return client.end({ timeout: CLOSE_TIMEOUT_S })
-    },
-  })
+    settings.tenantRole,
+  )
 }
 
 const CANNOT_CONNECT = new Set([

@@ -3,6 +3,7 @@ import postgres from 'postgres'
 import type { Database } from './database.ts'
 import { CannotOpen, codeOf } from './errors.ts'
 import { guardedDatabase } from './postgres-guard.ts'
+import { checkPolicies } from './tenant-role.ts'
 
 export interface PostgresSettings {
   readonly databaseUrl: string
@@ -12,6 +13,8 @@ export interface PostgresSettings {
   readonly databasePrepare: boolean
   /** Time for a statement that only reads. */
   readonly readTimeoutMs?: number
+  /** Role without ownership under which each tenant's statements run; undefined for no row-level security. */
+  readonly databaseTenantRole?: string | undefined
 }
 
 const CONNECT_TIMEOUT_S = 5
@@ -23,7 +26,7 @@ const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 const ANSWER_DEADLINE_MS = STATEMENT_TIMEOUT_MS + 5_000
 
 /**
- * Opens PostgreSQL and asks it one question.
+ * Opens PostgreSQL and asks it whom the policies bind.
  *
  * @throws {CannotOpen} when it does not answer, or refuses us
  */
@@ -38,12 +41,13 @@ export async function openPostgres(
     answerDeadlineMs,
     readTimeoutMs: settings.readTimeoutMs ?? READ_TIMEOUT_MS,
     connections: settings.databasePool,
+    tenantRole: settings.databaseTenantRole,
   })
   try {
-    await database.run('select 1', [])
+    await checkPolicies(database, settings.databaseTenantRole)
   } catch (error) {
     await database.close()
-    throw cannotOpen(settings.databaseUrl, error)
+    throw error instanceof CannotOpen ? error : cannotOpen(settings.databaseUrl, error)
   }
   return database
 }

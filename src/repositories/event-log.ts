@@ -47,7 +47,8 @@ export const eventColumns = `e.position::float8 as position, e.id::text as id, e
  * row of `event_logs` from before it looks until it has committed; so what is numbered later was not visible before, and a
  * reader that has seen a position has seen all below it.
  */
-export function eventLogOf(db: Database, tenantId: TenantId) {
+export function eventLogOf(database: Database, tenantId: TenantId) {
+  const db = database.asTenant(tenantId)
   return {
     /**
      * Numbers events that are committed and have no position yet, in the order of writing, which within one resource is that

@@ -17,7 +17,7 @@ export async function subjectsOf(
 ): Promise<Map<string, EventSubject>> {
   const parameters = new Parameters()
   const tenant = parameters.bind(tenantId, 'uuid')
-  const rows = await db.run<EventSubject & { id: string }>(
+  const rows = await db.asTenant(tenantId).run<EventSubject & { id: string }>(
     `select x.id::text as id, s.external_id as "externalId", s.emails from unnest(${parameters.array(ids, 'uuid')}) as x(id)
      cross join lateral (
        select r.external_id, case when r.resource_type = 'User' then (
@@ -41,7 +41,7 @@ export async function endpointsOfTypes(
   names: readonly string[],
 ): Promise<Map<string, string>> {
   const parameters = new Parameters()
-  const rows = await db.run<{ name: string; endpoint: string }>(
+  const rows = await db.asTenant(tenantId).run<{ name: string; endpoint: string }>(
     `select s.name, s.definition->'resourceType'->>'endpoint' as endpoint
      from tenants t join schema_definitions s on s.environment_id = t.environment_id
        and (s.tenant_id is null or s.tenant_id = t.id) and s.kind = 'resourceType'

@@ -47,7 +47,8 @@ interface Row {
 }
 
 /** What the leaver brake holds back of one tenant. */
-export function heldEventsOf(db: Database, tenantId: TenantId) {
+export function heldEventsOf(database: Database, tenantId: TenantId) {
+  const db = database.asTenant(tenantId)
   return {
     async hold(): Promise<Hold | null> {
       const [row] = await db.run<HoldRow>(

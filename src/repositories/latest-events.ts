@@ -36,8 +36,10 @@ export async function latestEvents(
   const from = parameters.bind(before ?? null, 'bigint')
   const ofResource =
     resourceId === undefined ? '' : `and (e.resource_id = ${parameters.bind(resourceId, 'uuid')}) is true`
-  const rows = await db.run<LoggedEvent & { from: number; trimmed: number; position: number | null }>(
-    `select s.before::float8 as from, s.trimmed::float8 as trimmed, x.* from (
+  const rows = await db
+    .asTenant(tenantId)
+    .run<LoggedEvent & { from: number; trimmed: number; position: number | null }>(
+      `select s.before::float8 as from, s.trimmed::float8 as trimmed, x.* from (
        select least(coalesce(${from}, l.head + 1), l.head + 1) as before, l.trimmed from event_logs l
        where l.tenant_id = ${tenant}
      ) s left join lateral (
@@ -45,9 +47,9 @@ export async function latestEvents(
        where e.tenant_id = ${tenant} and e.position < s.before and e.position >= s.before - ${LOOKED_BACK} ${ofResource}
        order by e.position desc limit ${Math.trunc(limit)}
      ) x on true order by x.position desc`,
-    parameters.values,
-    { prepare: false },
-  )
+      parameters.values,
+      { prepare: false },
+    )
   const events = rows.filter((row) => row.position !== null)
   const [{ from: start, trimmed } = { from: 1, trimmed: 0 }] = rows
   const next = events.length === limit ? (events.at(-1)?.position ?? start) : start - LOOKED_BACK
@@ -56,7 +58,7 @@ export async function latestEvents(
 
 /** How many events there were in each of the last `hours` hours, the oldest first; no more than the latest 50,000 are counted. */
 export async function eventsByHour(db: Database, tenantId: TenantId, hours: number): Promise<number[]> {
-  const rows = await db.run<{ ago: number; count: number }>(
+  const rows = await db.asTenant(tenantId).run<{ ago: number; count: number }>(
     `select floor(extract(epoch from now() - r.occurred_at) / 3600)::int as ago, count(*)::int as count from (
        select e.occurred_at from events e where e.tenant_id = $1::uuid and e.occurred_at > now() - make_interval(hours => $2::int)
        order by e.occurred_at desc limit ${COUNTED}

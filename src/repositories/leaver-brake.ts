@@ -134,10 +134,11 @@ export interface Leavers {
  * for as many as were in it, whoever they are.
  */
 export async function leaversOf(
-  db: Database,
+  database: Database,
   tenantId: TenantId,
   { windowMinutes }: Pick<LeaverBrake, 'windowMinutes'>,
 ): Promise<Leavers> {
+  const db = database.asTenant(tenantId)
   const [row] = await db.run<{ people: number; gone: number; in_groups: number }>(
     `with recent as materialized (
        select e.type, e.resource_id, e.changes from events e
@@ -198,7 +199,12 @@ export interface Ending {
  * Ends a hold: its events get their positions from now on, and leavers are counted anew. For a transaction that holds the
  * log's row, once for each hold. Gives how many events were held.
  */
-export async function endHold(tx: Database, tenantId: TenantId, { reason, note, ...doer }: Ending): Promise<number> {
+export async function endHold(
+  transaction: Database,
+  tenantId: TenantId,
+  { reason, note, ...doer }: Ending,
+): Promise<number> {
+  const tx = transaction.asTenant(tenantId)
   const [row] = await tx.run<{ id: string; held: number }>(
     `update event_logs l set released_at = now(), leavers_from = now() where l.tenant_id = $1::uuid
      returning l.hold_id::text as id,

@@ -65,7 +65,8 @@ export function rolesBegun(scope: Pick<RepositoryScope, 'hasRoles'>): never {
 }
 
 /** The groups of one tenant and the roles that they give; for the inside of a transaction that holds `lockRoles`. */
-export function roleBindingsOf(tx: Database, tenantId: TenantId) {
+export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
+  const tx = transaction.asTenant(tenantId)
   const ofTenant = () => {
     const parameters = new Parameters()
     return { parameters, tenant: parameters.bind(tenantId, 'uuid') }

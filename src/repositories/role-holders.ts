@@ -23,7 +23,7 @@ export async function heldBy(db: Database, tenantId: TenantId, whose: Whose, rol
   const tenant = parameters.bind(tenantId, 'uuid')
   const ids = 'users' in whose ? whose.users : whose.below
   const given = `select unnest(${parameters.array(ids, 'uuid')}) as id`
-  const rows = await db.run<{ id: string; roles: string | null }>(
+  const rows = await db.asTenant(tenantId).run<{ id: string; roles: string | null }>(
     `with recursive ${'users' in whose ? `people as materialized (${given}),` : peopleBelow(given, tenant)}
      up(user_id, id) as (
        select p.id, p.id from people p
@@ -107,7 +107,7 @@ export async function logMoves(tx: Database, scope: RoleScope, moves: readonly R
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
-  await tx.run(
+  await tx.asTenant(scope.tenantId).run(
     `with input as materialized (
        select i.*, row_number() over () as ord
        from jsonb_to_recordset(${parameters.json(moves)}) as i(role uuid, type text, users jsonb)

@@ -14,7 +14,8 @@ export interface Role {
 }
 
 /** The roles of one tenant and who has them, as memberships have it at this moment. */
-export function rolesOf(db: Database, scope: Pick<RepositoryScope, 'tenantId'>) {
+export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenantId'>) {
+  const db = database.asTenant(scope.tenantId)
   const ofTenant = () => {
     const parameters = new Parameters()
     return { parameters, tenant: parameters.bind(scope.tenantId, 'uuid') }

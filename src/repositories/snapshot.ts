@@ -16,7 +16,8 @@ const RESOURCES_AT_ONCE = 200
 const MEMBERS_AT_ONCE = 1_000
 
 /** Reads all that a tenant has, stretch by stretch: no transaction is held open, and no stretch grows with the tenant. */
-export function snapshotOf(db: Database, tenantId: TenantId, reader: Reader = READERS) {
+export function snapshotOf(database: Database, tenantId: TenantId, reader: Reader = READERS) {
+  const db = database.asTenant(tenantId)
   return {
     /** The resources of all types that come after the one with the id `after`, by id; none at the end. */
     resources: (after: string | undefined, limit = RESOURCES_AT_ONCE): Promise<StoredResource[]> =>

@@ -25,7 +25,8 @@ export async function dueOnStream(db: Database, endpointId: string): Promise<Ten
 const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 
 /** The queue of one tenant's events before a stream that is polled, as far as `webhookQueueOf` does not know it. */
-export function streamQueueOf(db: Database, tenantId: TenantId, endpointId: string) {
+export function streamQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
+  const db = database.asTenant(tenantId)
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /** Events at these positions that are still in the queue. */

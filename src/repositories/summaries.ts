@@ -56,7 +56,7 @@ export async function labelsOf(db: Database, tenantId: TenantId, ids: readonly s
   if (ids.length === 0) return new Map()
   const parameters = new Parameters()
   const tenant = parameters.bind(tenantId, 'uuid')
-  const rows = await db.run<{ id: string; label: string }>(
+  const rows = await db.asTenant(tenantId).run<{ id: string; label: string }>(
     `select i.id::text, r.label from unnest(${parameters.array([...new Set(ids)], 'uuid')}) i(id) cross join lateral (
        select r.label from resources r where r.tenant_id = ${tenant} and r.id = i.id offset 0
      ) r where r.label is not null`,

@@ -22,7 +22,7 @@ export async function appendTenantEvents(
   events: readonly ChangeEvent[],
 ): Promise<void> {
   const rows = events.map(({ type, changes }) => ({ type, changes: JSON.stringify(changes) }))
-  await db.run(
+  await db.asTenant(tenantId).run(
     `with ${counted('select $1::uuid')}
      ${append('jsonb_to_recordset($4::text::jsonb) as e(type text, changes text)')}`,
     [tenantId, requestId ?? OWN_REQUEST, actor, JSON.stringify(rows)],
@@ -31,7 +31,7 @@ export async function appendTenantEvents(
 
 /** The same of a tenant that has no seat left for an active user: once, until there are free ones again. */
 export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: Doer, maximum: number): Promise<void> {
-  await db.run(
+  await db.asTenant(tenantId).run(
     `with told as (
        update tenants t set seats_ran_out = true where t.id = $1::uuid and not t.seats_ran_out returning t.id
      ),

@@ -60,7 +60,7 @@ class TenantRepositories implements Repositories {
 
   /** @param scope shared with the transactions that are begun, so that what one of them finds out the next one knows */
   constructor(db: Database, scope: RepositoryScope) {
-    this.#db = db
+    this.#db = db.asTenant(scope.tenantId)
     this.#scope = scope
   }
 

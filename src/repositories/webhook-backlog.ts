@@ -22,7 +22,7 @@ export async function replayEvents(
   const tenant = parameters.bind(tenantId, 'uuid')
   const endpoint = parameters.bind(endpointId, 'uuid')
   const wanted = replayCondition(from, parameters)
-  const [row] = await db.run<{ queued: number; last: number | null }>(
+  const [row] = await db.asTenant(tenantId).run<{ queued: number; last: number | null }>(
     `with chosen as materialized (
        select e.position, e.resource_id, e.type from events e
        where e.tenant_id = ${tenant} and e.position > ${parameters.bind(after, 'bigint')} and ${wanted(tenant, endpoint)}

@@ -106,7 +106,8 @@ const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
  * and behind is asked for in the order of the one index that has the answer: the table fills within seconds, and then the
  * planner knows nothing of it.
  */
-export function webhookQueueOf(db: Database, tenantId: TenantId, endpointId: string) {
+export function webhookQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
+  const db = database.asTenant(tenantId)
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /**

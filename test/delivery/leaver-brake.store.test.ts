@@ -5,7 +5,7 @@ import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { eventLogOf, unnumberedTenants } from '../../src/repositories/event-log.ts'
-import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -31,7 +31,7 @@ let there: Instance
 beforeAll(async () => {
   if (engineName() === 'pglite') databases = [await openFreshDatabase()]
   else {
-    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 8, databasePrepare: true }
+    const settings = await freshPostgres(8)
     databases = [await openPostgres(settings), await openPostgres(settings)]
   }
   here = await openInstance(databases[0] as Database, { ADMIN_KEY: ADMIN })

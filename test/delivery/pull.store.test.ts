@@ -2,7 +2,7 @@ import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { addMembers, groupBody, type Instance, idIn, openInstance, patchBody, userBody } from '../support/instances.ts'
 import { type EventList, type ReadEvent, reader } from '../support/readers.ts'
@@ -15,7 +15,7 @@ let there: Instance
 beforeAll(async () => {
   if (engineName() === 'pglite') databases = [await openFreshDatabase()]
   else {
-    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 8, databasePrepare: true }
+    const settings = await freshPostgres(8)
     databases = [await openPostgres(settings), await openPostgres(settings)]
   }
   here = await openInstance(databases[0] as Database)

@@ -75,7 +75,8 @@ test.runIf(engineName() === 'postgres')('writers do not wait for trimming', asyn
   const log = eventLogOf(database, tenant.id)
   await log.number()
   await database.transaction(async (tx) => {
-    expect(await eventLogOf({ ...tx, transaction: (work) => work(tx) }, tenant.id).trim(90)).toBe(50)
+    const inside: Database = { ...tx.asTenant(tenant.id), transaction: (work) => work(inside) }
+    expect(await eventLogOf(inside, tenant.id).trim(90)).toBe(50)
     // The deletion is not committed yet.
     expect((await tenant.scim('POST', '/Users', userBody('meanwhile'))).status).toBe(201)
     expect(await log.number()).toBe(0)

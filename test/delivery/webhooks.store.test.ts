@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { webhookQueueOf } from '../../src/repositories/webhook-queue.ts'
-import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { type Instance, idIn, openInstance, type Place, patchBody, userBody } from '../support/instances.ts'
 import { placeOf, reader } from '../support/readers.ts'
@@ -24,7 +24,7 @@ let paths = 0
 beforeAll(async () => {
   if (engineName() === 'pglite') databases = [await openFreshDatabase()]
   else {
-    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 6, databasePrepare: true }
+    const settings = await freshPostgres(6)
     databases = [await openPostgres(settings), await openPostgres(settings)]
   }
   all = await Promise.all(databases.map((database) => openInstance(database, ENV, RETRIES)))

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { RoleRule } from '../../src/context/role-rules.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { Scim, TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -28,7 +28,7 @@ let each: Scim[]
 beforeAll(async () => {
   if (engineName() === 'pglite') databases = [await openFreshDatabase()]
   else {
-    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 10, databasePrepare: true }
+    const settings = await freshPostgres(10)
     databases = [await openPostgres(settings), await openPostgres(settings)]
   }
   instances = await Promise.all(databases.map((database) => openInstance(database)))

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
   bulkBody,
@@ -25,7 +25,7 @@ let scim: Scim
 beforeAll(async () => {
   if (engineName() === 'pglite') databases = [await openFreshDatabase()]
   else {
-    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 10, databasePrepare: true }
+    const settings = await freshPostgres(10)
     databases = [await openPostgres(settings), await openPostgres(settings)]
   }
   instances = await Promise.all(databases.map((database) => openInstance(database)))

@@ -21,6 +21,7 @@ import {
   userBody,
   valuesOf,
 } from '../support/instances.ts'
+import { withRun } from '../support/statements.ts'
 
 let database: Database
 let instance: Instance
@@ -320,19 +321,12 @@ describe('cost', () => {
     for (let failing = 0; failing < 8; failing++) {
       const other = await instance.newTenant()
       let left = failing
-      const breaking = (inner: Database): Database => ({
-        ...inner,
-        get orm() {
-          return inner.orm
-        },
-        run: (text, values, options) => {
-          if (left-- === 0)
-            return Promise.reject(Object.assign(new Error('the connection is lost'), { code: 'CONNECTION_CLOSED' }))
-          return inner.run(text, values, options)
-        },
-        transaction: (work) => inner.transaction((tx) => work(breaking(tx))),
+      const breaking = withRun(database, (handle, ...statement) => {
+        if (left-- === 0)
+          return Promise.reject(Object.assign(new Error('the connection is lost'), { code: 'CONNECTION_CLOSED' }))
+        return handle.run(...statement)
       })
-      const broken = await openInstance(breaking(database))
+      const broken = await openInstance(breaking)
       left = Number.POSITIVE_INFINITY
       const by = broken.reach(other)
       await by('GET', '/Users?count=1')

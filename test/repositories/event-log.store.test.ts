@@ -6,7 +6,7 @@ import { openPostgres } from '../../src/db/postgres.ts'
 import { eventText } from '../../src/events/event.ts'
 import type { TenantId } from '../../src/place-ids.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../../src/repositories/event-log.ts'
-import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { addMembers, groupBody, type Instance, idIn, openInstance, patchBody, userBody } from '../support/instances.ts'
 import { placeId } from '../support/place-ids.ts'
@@ -19,7 +19,7 @@ const ALL = { types: [], nouns: [] }
 beforeAll(async () => {
   if (engineName() === 'pglite') databases = [await openFreshDatabase()]
   else {
-    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 12, databasePrepare: true }
+    const settings = await freshPostgres(12)
     databases = [await openPostgres(settings), await openPostgres(settings)]
   }
   instance = await openInstance(database(0))

@@ -5,6 +5,7 @@ import { together } from '../../src/repositories/together.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { type Instance, idIn, json, listedIds, openInstance, userBody } from '../support/instances.ts'
+import { withRun } from '../support/statements.ts'
 
 const USERS = 12
 
@@ -16,11 +17,11 @@ let places: { tenant: TestTenant; ids: string[] }[]
 
 beforeAll(async () => {
   const database = await openTestDatabase()
-  const run: Database['run'] = (statement, ...rest) => {
+  const counting = withRun(database, (handle, statement, ...rest) => {
     if (statement.includes('resources r')) statements += 1
-    return database.run(statement, ...rest)
-  }
-  instance = await openInstance({ ...database, run })
+    return handle.run(statement, ...rest)
+  })
+  instance = await openInstance(counting)
   places = []
   for (const _ of ['one', 'another']) {
     const tenant = await instance.newTenant()

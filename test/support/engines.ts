@@ -6,13 +6,18 @@ import postgres from 'postgres'
 import { inject } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { openPgliteInMemory } from '../../src/db/pglite.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
+import { openPostgres, type PostgresSettings } from '../../src/db/postgres.ts'
 import { onDatabase } from './postgres-server.ts'
 import './provided.ts'
 
 /** The engine that this run of the test is for. */
 export function engineName(): 'pglite' | 'postgres' {
   return inject('engine')
+}
+
+/** The role under which this run's tenants are; undefined where it is without row-level security. */
+export function tenantRole(): string | undefined {
+  return engineName() === 'postgres' ? inject('postgres').tenantRole : undefined
 }
 
 // On the global object: a worker keeps it from one test file to the next, whatever becomes of the modules.
@@ -24,16 +29,22 @@ const opened = globalThis as { rollcallTestDatabases?: Map<string, Promise<Datab
  */
 export function openTestDatabase(): Promise<Database> {
   opened.rollcallTestDatabases ??= new Map()
-  const engine = engineName()
-  const database = opened.rollcallTestDatabases.get(engine) ?? openFreshDatabase()
-  opened.rollcallTestDatabases.set(engine, database)
+  const kind = tenantRole() ?? engineName()
+  const database = opened.rollcallTestDatabases.get(kind) ?? openFreshDatabase()
+  opened.rollcallTestDatabases.set(kind, database)
   return database
 }
 
 /** A database of one's own, migrated and empty; the test closes it. */
 export async function openFreshDatabase(): Promise<Database> {
   if (engineName() === 'pglite') return openPgliteInMemory()
-  return openPostgres({ databaseUrl: await freshPostgresUrl(), databasePool: 10, databasePrepare: true })
+  return openPostgres(await freshPostgres(10))
+}
+
+/** How to open a migrated, empty database on the run's PostgreSQL, as often as is wanted. */
+export async function freshPostgres(databasePool: number): Promise<PostgresSettings> {
+  const databaseUrl = await freshPostgresUrl()
+  return { databaseUrl, databasePool, databasePrepare: true, databaseTenantRole: tenantRole() }
 }
 
 /** URL of a migrated, empty database on the run's PostgreSQL; it goes when the run ends. */
@@ -51,7 +62,10 @@ export async function freshPostgresUrl(): Promise<string> {
 
 /** Environment variables for a store of one's own that no process has open, and what removes it. */
 export async function ownStore(): Promise<{ readonly env: Record<string, string>; remove(): void }> {
-  const url: Record<string, string> = engineName() === 'postgres' ? { DATABASE_URL: await freshPostgresUrl() } : {}
+  const url: Record<string, string> =
+    engineName() === 'postgres'
+      ? { DATABASE_URL: await freshPostgresUrl(), DATABASE_TENANT_ROLE: tenantRole() ?? '' }
+      : {}
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-store-'))
   return { env: { ...url, DATA_DIR: folder }, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }

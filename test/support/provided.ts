@@ -4,6 +4,6 @@ declare module 'vitest' {
   export interface ProvidedContext {
     engine: 'pglite' | 'postgres'
     /** Server on which a worker makes its database, from the template beside it. */
-    postgres: { readonly url: string; readonly template: string }
+    postgres: { readonly url: string; readonly template: string; readonly tenantRole: string | undefined }
   }
 }

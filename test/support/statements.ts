@@ -16,28 +16,58 @@ export interface Recorder {
   during<T>(work: () => Promise<T>): Promise<{ result: T; statements: readonly Statement[]; transactions: number }>
 }
 
-/** Notes every statement of `run`, inside transactions too, on its way to `inner`. */
-export function recordStatements(inner: Database): Recorder {
-  const statements: Statement[] = []
-  let transactions = 0
-  const recording = (database: Database, inTransaction: boolean): Database => ({
+/** A handle that `run` was called on, and what it was called with. */
+type Asked = [database: Database, ...statement: Parameters<Database['run']>]
+
+/**
+ * `inner` with another `run`, in transactions and as tenants see it too.
+ *
+ * @param run is given the handle of `inner` on which to run the statement
+ * @param begun is told of each transaction
+ */
+export function withRun(
+  inner: Database,
+  run: (...asked: Asked) => Promise<unknown[]>,
+  begun: () => void = () => {},
+): Database {
+  const views = new Map<Database, Database>()
+  const around = (database: Database): Database => ({
     engine: database.engine,
     inTransaction: database.inTransaction,
     get orm() {
       return database.orm
     },
-    run: (text, values, options) => {
-      statements.push({ text, values, inTransaction })
-      return database.run(text, values, options)
-    },
+    run: <Row>(...statement: Parameters<Database['run']>) => run(database, ...statement) as Promise<Row[]>,
     transaction: (work) => {
-      transactions++
-      return database.transaction((tx) => work(recording(tx, true)))
+      begun()
+      return database.transaction((tx) => work(around(tx)))
+    },
+    asTenant(tenantId) {
+      const view = database.asTenant(tenantId)
+      if (view === database) return this
+      const known = views.get(view) ?? around(view)
+      views.set(view, known)
+      return known
     },
     close: () => database.close(),
   })
+  return around(inner)
+}
+
+/** Notes every statement of `run`, inside transactions too, on its way to `inner`. */
+export function recordStatements(inner: Database): Recorder {
+  const statements: Statement[] = []
+  let transactions = 0
+  const database = withRun(
+    inner,
+    (handle, text, values, options) => {
+      statements.push({ text, values, inTransaction: handle.inTransaction })
+      return handle.run(text, values, options)
+    },
+    () => transactions++,
+  )
   return {
-    database: recording(inner, false),
+    database,
     statements,
     during: async (work) => {
       const [from, begun] = [statements.length, transactions]

@@ -7,6 +7,7 @@ import { controlStore } from '../../../src/repositories/control-store.ts'
 import { ERROR, GROUP_SCHEMA, USER_SCHEMA } from '../../../src/scim/urn.ts'
 import { idleDeliveries } from '../../support/deliveries.ts'
 import { type Gateway, openGateway } from '../../support/gateway.ts'
+import { withRun } from '../../support/statements.ts'
 
 /** RFC 7644 §3.12, Table 9, and RFC 9865 §2.1. */
 const SCIM_TYPES = [
@@ -75,7 +76,7 @@ describe('errors (RFC 7644 §3.12)', () => {
   test('E-09 a database that is away is 503 with Retry-After; what nobody foresaw is 500 with nothing but an id', async () => {
     const failing = (error: Error, path = '') => {
       const lines: string[] = []
-      const database = { ...gateway.database, run: () => Promise.reject(error) }
+      const database = withRun(gateway.database, () => Promise.reject(error))
       const control = new ControlPlane(controlStore(gateway.database), { adminKey: gateway.adminKey })
       const logger = createLogger('error', { write: (line) => lines.push(line) })
       const app = createApp({

@@ -1,0 +1,115 @@
+import type postgres from 'postgres'
+import type { TenantId } from '../place-ids.ts'
+import type { Database } from './database.ts'
+import { CannotOpen, codeOf } from './errors.ts'
+
+// Row-level security has two sides: the policies, which the migrations make and which bind everybody but the tables' owner, and
+// the role that they are to bind, which is here. Roles belong to the whole server, so the operator names it: installations that
+// share a server and a role would see each other's tenants.
+
+/** What a tenant's statements do with each table. To the others, keys and secrets among them, the role has no way at all. */
+const PRIVILEGES: Readonly<Record<string, string>> = {
+  // To lock a row takes the privilege to update a column of it.
+  tenants: 'select, update (seats_ran_out)',
+  environments: 'select',
+  schema_definitions: 'select',
+  webhook_endpoints: 'select, update (failures)',
+  ...Object.fromEntries(
+    [
+      'resources',
+      'resource_keys',
+      'memberships',
+      'deferred_members',
+      'roles',
+      'role_bindings',
+      'kept_users',
+      'resource_counts',
+      'events',
+      'event_logs',
+      'tenant_versions',
+      'webhook_deliveries',
+    ].map((table) => [table, 'select, insert, update, delete']),
+  ),
+}
+
+/**
+ * Makes the role where there is none, lets the session's user take it, and gives it what it needs. Safe to repeat; the tables
+ * have to be there.
+ *
+ * @throws {CannotOpen} where this takes rights that the session's user has not, with the statements for whoever has
+ */
+export async function prepareTenantRole(client: postgres.Sql, role: string): Promise<void> {
+  const [session] = await client.unsafe<{ user: string; there: boolean }[]>(
+    'select current_user as user, exists (select from pg_roles where rolname = $1) as there',
+    [role],
+  )
+  const make = `create role "${role}" nologin`
+  const lend = `grant "${role}" to "${session?.user}"`
+  try {
+    // Another database of the server may be prepared at this moment.
+    if (!session?.there) await client.unsafe(make).catch(unless('42710', '23505'))
+    if (!(await mayTake(client, role))) await client.unsafe(lend)
+  } catch (error) {
+    if (codeOf(error) !== '42501') throw error
+    throw new CannotOpen(
+      `DATABASE_TENANT_ROLE needs the role "${role}", which "${session?.user}" may not make or take; ` +
+        `have an administrator run: ${session?.there ? '' : `${make}; `}${lend};`,
+      { cause: error },
+    )
+  }
+  await client.unsafe(`grant usage on schema public to "${role}"`)
+  for (const [table, privileges] of Object.entries(PRIVILEGES))
+    await client.unsafe(`grant ${privileges} on ${table} to "${role}"`)
+}
+
+/** Whether the session's user may become the role; what is asked in the catalogues differs from version to version. */
+async function mayTake(client: postgres.Sql, role: string): Promise<boolean> {
+  try {
+    await client.unsafe(`set role "${role}"`)
+    await client.unsafe('reset role')
+    return true
+  } catch (error) {
+    unless('42501')(error)
+    return false
+  }
+}
+
+const unless =
+  (...codes: readonly string[]) =>
+  (error: unknown): void => {
+    if (!codes.includes(codeOf(error) ?? '')) throw error
+  }
+
+const NOBODY = '00000000-0000-0000-0000-000000000000' as TenantId
+
+/** How many tables with policies there are that bind, or that do not bind, whoever asks. */
+const BOUND = `select count(*) filter (where row_security_active(c.oid))::int as bound,
+    count(*) filter (where not row_security_active(c.oid))::int as free
+  from pg_class c where c.relrowsecurity and c.relnamespace = to_regnamespace('public')`
+
+/** Makes sure that the policies bind the role for tenants, where there is one, and nobody else. @throws {CannotOpen} where not */
+export async function checkPolicies(database: Database, tenantRole: string | undefined): Promise<void> {
+  const [gateway] = await database.run<{ bound: number }>(BOUND, [])
+  if (gateway === undefined || gateway.bound > 0)
+    throw new CannotOpen(
+      'the user in DATABASE_URL sees no rows: policies bind everybody but the owner of the tables; ' +
+        'connect as the owner or as a member of it, or let an administrator give the user BYPASSRLS',
+    )
+  if (tenantRole === undefined) return
+  const [tenant] = await database
+    .asTenant(NOBODY)
+    .run<{ free: number }>(BOUND, [])
+    .catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new CannotOpen(
+        `DATABASE_TENANT_ROLE cannot be used: ${reason}; run \`rollcall migrate\`, and where DIRECT_DATABASE_URL has another ` +
+          `user than DATABASE_URL, grant "${tenantRole}" to the latter`,
+        { cause: error },
+      )
+    })
+  if (tenant === undefined || tenant.free > 0)
+    throw new CannotOpen(
+      `DATABASE_TENANT_ROLE names "${tenantRole}", which no policy binds: name a role that is no superuser, has no BYPASSRLS ` +
+        'and is no member of the owner of the tables',
+    )
+}
