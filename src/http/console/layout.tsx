@@ -94,7 +94,7 @@ function Bar({ session: { principal }, path }: { session: Session; path: string 
               Sign out
             </button>
             <button type="submit" class="link" name="everywhere" value="true" title="Ends all sessions of this key">
-              Everywhere
+              Sign out everywhere
             </button>
           </Form>
         </div>

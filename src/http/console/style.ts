@@ -20,7 +20,7 @@ h1 { font-size: 1.55rem; line-height: 1.25 } h2 { font-size: 1.08rem; margin: 0 
 .brand svg { width: 1.15rem; height: 1.15rem; fill: var(--accent) }
 .bar nav { display: flex; gap: 1.1rem; margin-right: auto } .bar nav a { text-decoration: none }
 .bar nav a[aria-current] { color: inherit; font-weight: 600; border-bottom: 2px solid var(--accent) }
-.who { color: var(--quiet); font-size: .87rem } .who, .who form { display: flex; gap: .8rem; align-items: center }
+.who { color: var(--quiet); font-size: .87rem } .who, .who form { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center }
 main { max-width: 76rem; margin: 0 auto; padding: 1.2rem 1.2rem 4rem; display: grid; gap: 1.1rem; grid-template-columns: minmax(0, 1fr) }
 .crumbs { font-size: .87rem; color: var(--quiet) } .crumbs ol { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem .5rem }
 .crumbs li + li::before { content: "/"; margin-right: .5rem; color: var(--line) }
