@@ -13,7 +13,7 @@ import { placeId } from '../support/place-ids.ts'
 
 /** What somebody has written into a body. */
 const text: string = '0198c0de-0000-7000-8000-000000000000'
-const database = {} as Database
+const database = { asTenant: () => database } as unknown as Database
 const rest = { baseUrl: '', requestId: '', actor: '', defersReferences: false, hasRoles: false }
 
 test('TEN-01 a text does not compile as the id of a place', () => {
