@@ -74,7 +74,8 @@ describe('EV-14 Security Event Tokens that are polled', () => {
     const tenant = await streams.here.newTenant()
     const stream = await streams.stream(tenant, { method: 'poll', signals: ['caep'] })
     await deactivate(tenant, await make(tenant, 'bob'))
-    await due(stream)
+    // Both events have their positions by then.
+    await until(() => stream.waiting('pending')).toHaveLength(2)
     await ask(stream, { ...now, ack: (await ask(stream)).jtis }).then(async (first) => {
       expect(first.uris).toHaveLength(3)
       await database.run('update webhook_deliveries set due_at = now() where endpoint_id = $1::uuid', [stream.id])
