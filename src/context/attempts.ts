@@ -5,7 +5,10 @@ import { countedAs } from './proxies.ts'
 /** Counts kept of one kind: beyond, the ones that have rested longest go, so that no flood takes memory. */
 const MOST_COUNTED = 10_000
 
-/** How often something happened, by a name, in windows that begin with the first time. */
+/**
+ * How often something happened, by a name, in windows that begin with the first time. rate-limiter-flexible keeps each name until
+ * its window ends; here strangers choose the names, so the oldest have to go.
+ */
 export class Windows {
   readonly #counts = new LRUCache<string, { times: number; readonly endsAt: number }>({ max: MOST_COUNTED })
   readonly #most: number

@@ -34,6 +34,7 @@ const tenantIdColumn = (name: string) => uuid(name).$type<TenantId>()
 
 // Row-level security: a role that does not own the tables sees the rows of the one tenant that its transaction names, and
 // writes no others. The owner is not bound. The setting is empty, not null, in a session that once had it.
+// Raw, as the text of a policy takes no parameters; it is a constant of ours.
 const tenant = sql.raw(`nullif(current_setting('rollcall.tenant', true), '')::uuid`)
 const environment = sql`(select t.environment_id from tenants t where t.id = ${tenant})`
 const tenantsOwn = () => pgPolicy('tenants_own', { using: sql`tenant_id = ${tenant}` })

@@ -43,6 +43,11 @@ let place: Place
 let tenant: TestTenant
 const failures: unknown[] = []
 const worker = (of: Database = other) => new RoleWorker(of, (error) => failures.push(error))
+/** The scope of a writer who has not heard of any roles. */
+const unaware = () => ({
+  ...{ tenantId: tenant.id, baseUrl: '', requestId: 'r', actor: 'a' },
+  ...{ defersReferences: false, hasRoles: false },
+})
 
 beforeAll(async () => {
   if (engineName() === 'pglite') {
@@ -301,15 +306,7 @@ describe('rules that end', () => {
     await setRules(database, place, tenant, [{ group: { displayName: 'Sales' }, role: 'seller' }])
     await rulesOnly([])
     expect(await flags()).toEqual({ tenant: true, environment: false })
-    // This repository has not heard of any roles.
-    const at = {
-      tenantId: tenant.id,
-      baseUrl: '',
-      requestId: 'r',
-      actor: 'a',
-      defersReferences: false,
-      hasRoles: false,
-    }
+    const at = unaware()
     const change = { groupId: sales, expectedVersion: null, clear: false }
     const blind = () => forTenant(database, at)
     await expect(blind().memberships.change([{ ...change, add: [], remove: [a] }])).rejects.toThrow()
@@ -368,14 +365,7 @@ describe('the first rules of a tenant', () => {
       const others = await instance.newTenant({ place })
       const someone = idIn(await others.scim('POST', '/Users', userBody('x')))
       const elsewhere = idIn(await others.scim('POST', '/Groups', groupBody('G')))
-      const at = {
-        tenantId: tenant.id,
-        baseUrl: '',
-        requestId: 'r',
-        actor: 'a',
-        defersReferences: false,
-        hasRoles: false,
-      }
+      const at = unaware()
       const writer = await holdOpen(other, (tx) =>
         forTenant(tx, at).memberships.change([
           { groupId: sales, expectedVersion: null, clear: false, add: [b], remove: [] },

@@ -24,17 +24,17 @@ test('TEN-01 a text does not compile as the id of a place', () => {
   forTenant(database, { ...rest, tenantId: text })
   // @ts-expect-error an id of another kind
   forTenant(database, { ...rest, tenantId: environmentId })
-  // @ts-expect-error
+  // @ts-expect-error a text opens no log
   eventLogOf(database, text)
-  // @ts-expect-error
+  // @ts-expect-error a text opens no queue
   webhookQueueOf(database, text, text)
-  // @ts-expect-error
+  // @ts-expect-error a text is no environment
   webhooksOf(database, { environmentId: text })
-  // @ts-expect-error
+  // @ts-expect-error a text is no tenant of it
   webhooksOf(database, { environmentId, tenantId: text })
-  // @ts-expect-error
+  // @ts-expect-error a text names no tenant to replay
   const replay = () => replayEvents(database, { tenantId: text, endpointId: '' }, { kind: 'dead' }, 0, 1)
-  // @ts-expect-error
+  // @ts-expect-error a text makes no scope
   const scope: Scope = { kind: 'project', projectId: text }
 
   expect([forTenant(database, { ...rest, tenantId }), replay, scope]).toHaveLength(3)

@@ -46,8 +46,8 @@ export async function issuerMetadata(issuer: string): Promise<{ readonly issuer:
 }
 
 /**
- * Verifies a token as any receiver would: signature by the keys that its issuer publishes, type, issuer, and audience where it
- * is given. Issuers are at `gateway`; which of them a token is from, the test has to ask.
+ * Makes what verifies a token as a receiver does: the signature by the keys that its issuer publishes, the type, the issuer, and
+ * the audience where one is given. It takes any issuer of `gateway`; the test asks which one a token names.
  */
 export function setVerifier(gateway: string) {
   const known = new Map<string, ReturnType<typeof createRemoteJWKSet>>()

@@ -128,7 +128,7 @@ function State(props: { endpoint: EndpointRow; path: string; dead: number; may: 
             </div>
           ) : (
             <p class="quiet">
-              Only a key with the permission <code>directory:read</code> has anything sent to it.
+              To enable it or to send dead letters again takes a key with the permission <code>directory:read</code>.
             </p>
           )}
         </>
