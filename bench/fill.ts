@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
-import { effectiveSettings } from '../src/context/settings.ts'
-import { type TenantPlace, tenantContext } from '../src/context/tenant.ts'
+import { effectiveSettings } from '../src/tenancy/settings.ts'
+import { type TenantPlace, tenantContext } from '../src/tenancy/tenant.ts'
 import { prepareCreate } from '../src/provisioning/prepare.ts'
 import type { ResourceType } from '../src/scim/schema/resource-type.ts'
 import { GROUP_SCHEMA } from '../src/scim/urn.ts'

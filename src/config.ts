@@ -166,7 +166,7 @@ export interface Config {
   readonly cursorTimeoutSeconds: number
   /** True to answer the discovery endpoints without a key (RFC 7644 §4). */
   readonly anonymousDiscovery: boolean
-  /** What one query may cost; see repositories/filter-cost. */
+  /** What one query may cost; see repositories/query/filter-cost. */
   readonly filterBudget: number
   /** Time for a statement that only reads; on PostgreSQL. */
   readonly readTimeoutMs: number

@@ -1,5 +1,5 @@
 import { bootstrap } from './administration/bootstrap.ts'
-import { watchExpiry } from './administration/key-warnings.ts'
+import { watchExpiry } from './administration/keys/key-warnings.ts'
 import { RoleWorker } from './administration/role-work.ts'
 import { hourly } from './administration/watch.ts'
 import { createApp } from './app.ts'
@@ -7,8 +7,8 @@ import { loadServingConfig } from './config.ts'
 import { ControlPlane } from './context/control-plane.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
-import { controlStore } from './repositories/control-store.ts'
-import { removeExpiredUsers } from './repositories/kept-users.ts'
+import { controlStore } from './repositories/control/control-store.ts'
+import { removeExpiredUsers } from './repositories/resources/kept-users.ts'
 import { startGateway, stopOnSignals } from './start.ts'
 
 /**

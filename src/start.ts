@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import type { Bootstrap, FirstKeys } from './administration/bootstrap.ts'
-import { instanceKey } from './administration/instance-key.ts'
+import { instanceKey } from './administration/keys/instance-key.ts'
 import { banner, bannerJson } from './banner.ts'
 import type { Config } from './config.ts'
 import { ConfigError } from './config.ts'

@@ -1,12 +1,12 @@
-import type { Scope } from '../context/principal.ts'
-import type { LeaverBrake } from '../context/settings.ts'
+import type { Scope } from '../auth/principal.ts'
+import type { LeaverBrake } from '../tenancy/settings.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
-import { type HeldItem, heldEventsOf } from '../repositories/held-events.ts'
-import { endHold, leaversOf } from '../repositories/leaver-brake.ts'
-import type { Page } from '../repositories/projects.ts'
+import { type HeldItem, heldEventsOf } from '../repositories/log/held-events.ts'
+import { endHold, leaversOf } from '../repositories/log/leaver-brake.ts'
+import type { Page } from '../repositories/control/projects.ts'
 import { type Administration, change, Refusal } from './control.ts'
-import { brakeDeed } from './deeds.ts'
+import { brakeDeed } from './audit-records.ts'
 
 /** How a tenant's leaver brake stands. */
 export interface BrakeStatus {

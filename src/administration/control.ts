@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts'
-import type { Author } from '../repositories/audit.ts'
-import { bounded, changeControl, type Recorder } from '../repositories/control-revision.ts'
+import type { Author } from '../repositories/control/audit.ts'
+import { bounded, changeControl, type Recorder } from '../repositories/control/control-revision.ts'
 
 export type { Recorder }
 

@@ -1,11 +1,11 @@
-import { recorded } from '../repositories/control-revision.ts'
+import { recorded } from '../repositories/control/control-revision.ts'
 import {
   findAnswer,
   keepAnswer,
   lockIdempotencyKey,
   type RepeatableRequest,
   type StoredAnswer,
-} from '../repositories/idempotency-keys.ts'
+} from '../repositories/control/idempotency-keys.ts'
 import { type Administration, Refusal } from './control.ts'
 
 /** How work under an idempotency key came out. */

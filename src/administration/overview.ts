@@ -1,13 +1,13 @@
-import type { Scope } from '../context/principal.ts'
+import type { Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import type { ProjectId } from '../place-ids.ts'
-import type { ApiKeyRow } from '../repositories/api-keys.ts'
-import { type EnvironmentRow, environmentsOf } from '../repositories/environments.ts'
-import { type HoldingTenant, holdingTenants } from '../repositories/held-events.ts'
-import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
-import { type TenantSummary, tenantSummaries } from '../repositories/summaries.ts'
-import { type TroubledEndpoint, troubledEndpoints } from '../repositories/webhook-backlog.ts'
-import { expiringKeys } from './key-warnings.ts'
+import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
+import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
+import { type HoldingTenant, holdingTenants } from '../repositories/log/held-events.ts'
+import { type Page, type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
+import { type TenantSummary, tenantSummaries } from '../repositories/control/summaries.ts'
+import { type TroubledEndpoint, troubledEndpoints } from '../repositories/delivery/webhook-backlog.ts'
+import { expiringKeys } from './keys/key-warnings.ts'
 
 /** A project with what is in it, as far as the asking key reaches. */
 export interface ProjectOverview {

@@ -1,8 +1,8 @@
-import type { Scope } from '../context/principal.ts'
+import type { Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
-import { environmentsOf } from '../repositories/environments.ts'
-import { type Hold, projectsIn } from '../repositories/projects.ts'
-import { tenantsOf } from '../repositories/tenants.ts'
+import { environmentsOf } from '../repositories/control/environments.ts'
+import { type Hold, projectsIn } from '../repositories/control/projects.ts'
+import { tenantsOf } from '../repositories/control/tenants.ts'
 import { Refusal } from './control.ts'
 
 /**

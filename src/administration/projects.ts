@@ -1,12 +1,12 @@
-import type { Scope } from '../context/principal.ts'
-import { isKeyOrId, keyProblem } from '../context/scim-path.ts'
+import type { Scope } from '../auth/principal.ts'
+import { isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import type { ProjectId } from '../place-ids.ts'
-import { deleteApiKeysWithin } from '../repositories/api-keys.ts'
-import { environmentsOf } from '../repositories/environments.ts'
-import { type Page, type ProjectRow, projectsIn } from '../repositories/projects.ts'
+import { deleteApiKeysWithin } from '../repositories/control/api-keys.ts'
+import { environmentsOf } from '../repositories/control/environments.ts'
+import { type Page, type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
 import { type Administration, change, type Recorder, Refusal } from './control.ts'
-import { placeDeed } from './deeds.ts'
+import { placeDeed } from './audit-records.ts'
 
 /** What a new project is made from. */
 export interface NewProject {

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EVERY_GROUP, rolesByRules, ruleNames } from '../context/role-rules.ts'
+import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import type { Database } from '../db/database.ts'
 import { isBusy, sqlState } from '../db/errors.ts'
 import type { TenantId } from '../place-ids.ts'
-import { bounded } from '../repositories/control-revision.ts'
-import { patiently } from '../repositories/patiently.ts'
-import { type NewBinding, roleBindingsOf } from '../repositories/role-bindings.ts'
-import { heldBy, logMoves, movesBetween } from '../repositories/role-holders.ts'
+import { bounded } from '../repositories/control/control-revision.ts'
+import { patiently } from '../repositories/sql/retry-on-conflict.ts'
+import { type NewBinding, roleBindingsOf } from '../repositories/roles/role-bindings.ts'
+import { heldBy, logMoves, movesBetween } from '../repositories/roles/role-holders.ts'
 import {
   dropRoleWork,
   dueRoleWork,
@@ -20,7 +20,7 @@ import {
   type WaitingWork,
   waitingRoleWork,
   writersOfMembers,
-} from '../repositories/role-rule-work.ts'
+} from '../repositories/roles/role-rule-work.ts'
 import { sharedName } from './role-rules.ts'
 
 // After a change of rules the groups of a tenant are brought in step by small transactions, each under the tenant's roles: any

@@ -1,11 +1,11 @@
-import { scopeOf } from '../context/principal.ts'
+import { scopeOf } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import { isNounTaken } from '../events/types.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
-import { environmentsOf } from '../repositories/environments.ts'
-import type { Page } from '../repositories/projects.ts'
-import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/schema-definitions.ts'
-import { tenantsOf } from '../repositories/tenants.ts'
+import { environmentsOf } from '../repositories/control/environments.ts'
+import type { Page } from '../repositories/control/projects.ts'
+import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
+import { tenantsOf } from '../repositories/control/tenants.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { JsonValue } from '../scim/resource.ts'
 import {
@@ -20,7 +20,7 @@ import {
 import { buildRegistry } from '../scim/schema/registry.ts'
 import { sameValue } from '../scim/schema/values.ts'
 import { type Administration, change, Refusal } from './control.ts'
-import { definitionDeed } from './deeds.ts'
+import { definitionDeed } from './audit-records.ts'
 
 /** Where a definition is in force: in one tenant, or, with a `tenantId` of null, in all tenants of the environment. */
 export interface DefinitionPlace {

@@ -1,11 +1,11 @@
 import { v7 as uuidv7 } from 'uuid'
-import { isUuid } from '../context/scim-path.ts'
+import { isUuid } from '../tenancy/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { isOurs, type StreamSettings } from '../events/security-events.ts'
-import type { Hold, Page } from '../repositories/projects.ts'
-import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/webhooks.ts'
+import type { Hold, Page } from '../repositories/control/projects.ts'
+import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/delivery/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
-import { streamDeed } from './deeds.ts'
+import { streamDeed } from './audit-records.ts'
 import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type WebhookTools } from './webhooks.ts'
 
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */

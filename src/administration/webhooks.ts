@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import { addressProblem, type Networks } from '../context/delivery-address.ts'
-import type { Scope } from '../context/principal.ts'
-import { isUuid } from '../context/scim-path.ts'
-import type { SecretBox } from '../context/secret-box.ts'
+import { addressProblem, type Networks } from '../network/delivery-address.ts'
+import type { Scope } from '../auth/principal.ts'
+import { isUuid } from '../tenancy/scim-path.ts'
+import type { SecretBox } from '../signing/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { parseEventTypes } from '../events/event.ts'
 import type { TenantId } from '../place-ids.ts'
-import type { Hold, Page } from '../repositories/projects.ts'
-import { tenantsOf } from '../repositories/tenants.ts'
-import { type ReplayFrom, replayEvents } from '../repositories/webhook-backlog.ts'
+import type { Hold, Page } from '../repositories/control/projects.ts'
+import { tenantsOf } from '../repositories/control/tenants.ts'
+import { type ReplayFrom, replayEvents } from '../repositories/delivery/webhook-backlog.ts'
 
 import {
   countEndpoints,
@@ -17,9 +17,9 @@ import {
   type EndpointRow,
   tenantsFor,
   webhooksOf,
-} from '../repositories/webhooks.ts'
+} from '../repositories/delivery/webhooks.ts'
 import { type Administration, change, type Mistake, Refusal } from './control.ts'
-import { sendingDeed, webhookDeed } from './deeds.ts'
+import { sendingDeed, webhookDeed } from './audit-records.ts'
 import { holdPlace } from './places-held.ts'
 
 /** What the verbs below need beside the store. */

@@ -6,8 +6,8 @@ import type { Database } from '../db/database.ts'
 import { isOpenToOthers } from '../db/files.ts'
 import { keyFileOf, keyInFile } from '../db/key-file.ts'
 import { keysFile } from '../first-keys.ts'
-import { standingOf } from '../repositories/instance-secrets.ts'
-import { type Found, type Upkeep, upkeepOf } from '../repositories/upkeep.ts'
+import { standingOf } from '../repositories/control/instance-secrets.ts'
+import { type Found, type Upkeep, upkeepOf } from '../repositories/control/upkeep.ts'
 import type { Finding } from './checkup.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -5,7 +5,7 @@ import { CannotOpen } from '../db/errors.ts'
 import { type Inspection, inspectDatabase } from '../db/inspect.ts'
 import { openAsItIs } from '../db/open.ts'
 import { careOf, storedCare } from './care.ts'
-import { reach } from './reach.ts'
+import { reach } from './probe.ts'
 
 /** What one check found; `mend` says what to do about what is `wrong`. */
 export interface Finding {

@@ -6,7 +6,7 @@ import { ControlPlane } from '../context/control-plane.ts'
 import { openDatabase } from '../db/open.ts'
 import { openDeliveries } from '../delivery/deliveries.ts'
 import { createLogger, logFailure } from '../observability/logger.ts'
-import { controlStore } from '../repositories/control-store.ts'
+import { controlStore } from '../repositories/control/control-store.ts'
 import { CliError, EXIT } from './failure.ts'
 import type { Io } from './io.ts'
 

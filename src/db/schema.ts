@@ -73,7 +73,7 @@ export const environments = pgTable(
     key: text().notNull(),
     keyFolded: key('key_folded').notNull(),
     name: text().notNull(),
-    /** Defaults for the tenants of this environment; validated by context/settings. */
+    /** Defaults for the tenants of this environment; validated by tenancy/settings. */
     settings: jsonb().notNull().default({}),
     paused: boolean().notNull().default(false),
     /** Groups of its tenants may still give roles by rules of the environment that have ended. */
@@ -172,7 +172,7 @@ export const apiKeys = pgTable(
   ],
 )
 
-/** The last two secrets of each key; context/key-secrets tells which of them are good. */
+/** The last two secrets of each key; auth/key-secrets tells which of them are good. */
 export const apiKeySecrets = pgTable(
   'api_key_secrets',
   {
@@ -287,7 +287,7 @@ export const webhookEndpoints = pgTable(
     events: text('event_types').array().notNull(),
     /** Whether each event is sent with its resource as it is then. */
     snapshot: boolean().notNull().default(false),
-    /** Sealed by context/secret-box; empty for a stream whose receiver asks for none. */
+    /** Sealed by signing/secret-box; empty for a stream whose receiver asks for none. */
     secret: text().notNull(),
     /** Of a stream of Security Event Tokens, its `StreamSettings`; null for a webhook. */
     stream: jsonb(),
@@ -321,7 +321,7 @@ export const instanceSecrets = pgTable('instance_secrets', {
   createdAt: moment('created_at').notNull().defaultNow(),
 })
 
-/** Keys that sign access tokens: context/keyring tells which of them signs, and how long the others are still believed. */
+/** Keys that sign access tokens: signing/keyring tells which of them signs, and how long the others are still believed. */
 export const signingKeys = pgTable('signing_keys', {
   /** 1 for the first; that it is unique lets one instance alone make the next. */
   generation: integer().primaryKey(),
@@ -521,7 +521,7 @@ export const roleBindings = pgTable(
     tenantId: tenantIdColumn('tenant_id').notNull(),
     groupId: uuid('group_id').notNull(),
     roleId: uuid('role_id').notNull(),
-    /** The rule, as context/role-rules names it. */
+    /** The rule, as tenancy/role-rules names it. */
     rule: text().notNull(),
   },
   (t) => [

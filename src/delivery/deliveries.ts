@@ -1,9 +1,9 @@
-import type { Networks } from '../context/delivery-address.ts'
-import { Keyring } from '../context/keyring.ts'
-import { type SecretBox, secretBox } from '../context/secret-box.ts'
+import type { Networks } from '../network/delivery-address.ts'
+import { Keyring } from '../signing/keyring.ts'
+import { type SecretBox, secretBox } from '../signing/secret-box.ts'
 import type { Database } from '../db/database.ts'
-import { instanceSecret } from '../repositories/instance-secrets.ts'
-import { signingKeyStore } from '../repositories/signing-keys.ts'
+import { instanceSecret } from '../repositories/control/instance-secrets.ts'
+import { signingKeyStore } from '../repositories/control/signing-keys.ts'
 import { type HostBudget, HostBudgets } from './host-budgets.ts'
 import { LogWatch } from './log-watch.ts'
 import { Polling } from './polling.ts'
@@ -11,7 +11,7 @@ import { keepTrimmed } from './retention.ts'
 import { type SetSender, setSender } from './set-sender.ts'
 import { type StreamTokens, streamTokens } from './stream-tokens.ts'
 import { type WebhookSender, webhookSender } from './webhook-sender.ts'
-import { type RetrySchedule, WebhookWorker } from './webhook-worker.ts'
+import { type RetrySchedule, WebhookWorker } from './delivery-worker.ts'
 
 /** What decides how events are delivered. */
 export interface DeliverySettings {

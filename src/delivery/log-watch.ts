@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
-import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/event-log.ts'
+import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/log/event-log.ts'
 
 /** While somebody follows, events get their positions this often: short enough to be found within 100 ms. */
 const LIVELY_MS = 50

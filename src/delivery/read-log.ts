@@ -1,8 +1,8 @@
 import type { Database } from '../db/database.ts'
 import type { EventTypes } from '../events/event.ts'
 import type { TenantId } from '../place-ids.ts'
-import { eventLogOf, type LogPage } from '../repositories/event-log.ts'
-import { type BackwardPage, type LatestEvents, latestEvents } from '../repositories/latest-events.ts'
+import { eventLogOf, type LogPage } from '../repositories/log/event-log.ts'
+import { type BackwardPage, type LatestEvents, latestEvents } from '../repositories/log/latest-events.ts'
 import type { LogWatch } from './log-watch.ts'
 
 /** A reader's question. */

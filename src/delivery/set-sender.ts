@@ -1,6 +1,6 @@
 import type { lookup } from 'node:dns'
-import type { Networks } from '../context/delivery-address.ts'
-import { SET_TYPE } from '../context/security-event-token.ts'
+import type { Networks } from '../network/delivery-address.ts'
+import { SET_TYPE } from './security-event-token.ts'
 import { outgoing, type SendOutcome, unsuccessful } from './outgoing.ts'
 
 /** Pushes Security Event Tokens to their receivers (RFC 8935). */

@@ -1,4 +1,4 @@
-import type { Challenge } from '../context/authenticate.ts'
+import type { Challenge } from '../auth/authenticate.ts'
 import { isBusy, isOutOfTime, isUnavailable, ReaderGone, ReadTooLong } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 

@@ -1,8 +1,8 @@
-import { parseApiKey } from '../context/api-key.ts'
-import type { FailedAttempts } from '../context/attempts.ts'
-import type { Challenge } from '../context/authenticate.ts'
-import { basicUser } from '../context/basic-credentials.ts'
-import type { ClientAddress } from '../context/proxies.ts'
+import { parseApiKey } from '../auth/api-key.ts'
+import type { FailedAttempts } from '../auth/attempts.ts'
+import type { Challenge } from '../auth/authenticate.ts'
+import { basicUser } from '../auth/basic-credentials.ts'
+import type { ClientAddress } from '../network/proxies.ts'
 import { TooManyRequests } from './errors.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { missingPermission } from '../context/authenticate.ts'
-import type { Permission, Principal } from '../context/principal.ts'
+import { missingPermission } from '../auth/authenticate.ts'
+import type { Permission, Principal } from '../auth/principal.ts'
 import { ChallengeError } from './errors.ts'
 
 /** Refuses whose key lacks `permission`. @throws {ChallengeError} 403 */

@@ -1,4 +1,4 @@
-import { isTakenKey, mayRetry, uniquenessError, writeError } from '../repositories/sql-errors.ts'
+import { isTakenKey, mayRetry, uniquenessError, writeError } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, references, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'

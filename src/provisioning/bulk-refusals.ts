@@ -1,5 +1,5 @@
-import { uniquenessError } from '../repositories/sql-errors.ts'
-import type { ResourceKey } from '../repositories/stored-form.ts'
+import { uniquenessError } from '../repositories/sql/constraints.ts'
+import type { ResourceKey } from '../repositories/resources/stored-form.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'

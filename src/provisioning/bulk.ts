@@ -1,6 +1,6 @@
-import type { TenantContext } from '../context/tenant.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import { eventNoun } from '../events/changes.ts'
-import { mayRetry, writeError } from '../repositories/sql-errors.ts'
+import { mayRetry, writeError } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, type BulkPlan, isRefused, order, references, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'

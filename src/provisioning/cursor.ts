@@ -1,6 +1,6 @@
 import { createHash, webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
-import type { SortValue } from '../repositories/sort-sql.ts'
+import type { SortValue } from '../repositories/query/sort-sql.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** What a cursor holds: where the next page begins, and which query it belongs to (RFC 9865 §2, §5.2). */

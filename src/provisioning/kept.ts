@@ -1,5 +1,5 @@
-import type { TenantContext } from '../context/tenant.ts'
-import type { KeptUser } from '../repositories/kept-users.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
+import type { KeptUser } from '../repositories/resources/kept-users.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'

@@ -1,4 +1,4 @@
-import type { ResourceRow, Wanted } from '../repositories/rows.ts'
+import type { ResourceRow, Wanted } from '../repositories/resources/rows.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { Filter } from '../scim/filter/ast.ts'
 import { bindFilter } from '../scim/filter/bind.ts'

@@ -1,5 +1,5 @@
 import { randomBytes, scrypt } from 'node:crypto'
-import type { TenantContext } from '../context/tenant.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
 import { isObject, type JsonObject, type JsonValue } from '../scim/resource.ts'

@@ -1,5 +1,5 @@
-import type { TenantContext } from '../context/tenant.ts'
-import { isOurId } from '../repositories/stored-form.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
+import { isOurId } from '../repositories/resources/stored-form.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
 import { isObject, type JsonValue, member, type Resource } from '../scim/resource.ts'

@@ -1,4 +1,4 @@
-import type { TenantContext } from '../context/tenant.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 

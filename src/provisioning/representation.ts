@@ -1,4 +1,4 @@
-import type { ResourceRow } from '../repositories/rows.ts'
+import type { ResourceRow } from '../repositories/resources/rows.ts'
 import { dateTime } from '../scim/date-time.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'

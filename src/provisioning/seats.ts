@@ -1,4 +1,4 @@
-import type { TenantContext } from '../context/tenant.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { NoSeatLeft } from './refusals.ts'

@@ -1,5 +1,5 @@
-import type { Settings } from '../context/settings.ts'
-import type { ResourceRow } from '../repositories/rows.ts'
+import type { Settings } from '../tenancy/settings.ts'
+import type { ResourceRow } from '../repositories/resources/rows.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { fold } from '../scim/comparable.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createApiKey } from '../../src/administration/api-keys.ts'
+import { createApiKey } from '../../src/administration/keys/api-keys.ts'
 import type { Administration } from '../../src/administration/control.ts'
 import { createEnvironment } from '../../src/administration/environments.ts'
-import { rotateApiKey } from '../../src/administration/key-rotation.ts'
+import { rotateApiKey } from '../../src/administration/keys/key-rotation.ts'
 import { createProject } from '../../src/administration/projects.ts'
 import { createTenant } from '../../src/administration/tenants.ts'
 import {
@@ -11,7 +11,7 @@ import {
   type Permission,
   type Principal,
   type Scope,
-} from '../../src/context/principal.ts'
+} from '../../src/auth/principal.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 

@@ -4,7 +4,7 @@ import type { Administration } from '../../src/administration/control.ts'
 import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src/administration/environments.ts'
 import { createProject, deleteProject, findProject, listProjects } from '../../src/administration/projects.ts'
 import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'
-import type { EnvironmentPlace } from '../../src/context/principal.ts'
+import type { EnvironmentPlace } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import {
   events,

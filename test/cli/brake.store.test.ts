@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIT } from '../../src/cli/failure.ts'
-import { eventLogOf } from '../../src/repositories/event-log.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { rollcall, rollcallJson } from '../support/cli.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { idIn, patchBody, userBody } from '../support/instances.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { streamLog } from '../../src/delivery/event-stream.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
-import { eventLogOf } from '../../src/repositories/event-log.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { adminOf } from '../provisioning/registered.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { idIn, patchBody, userBody } from '../support/instances.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { mintApiKey } from '../../src/context/api-key.ts'
-import { FAILURES } from '../../src/context/attempts.ts'
+import { mintApiKey } from '../../src/auth/api-key.ts'
+import { FAILURES } from '../../src/auth/attempts.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { idOf } from '../support/oauth.ts'
 

@@ -7,7 +7,7 @@ import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import { type Listening, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
-import { controlStore } from '../../src/repositories/control-store.ts'
+import { controlStore } from '../../src/repositories/control/control-store.ts'
 import { openTestDatabase } from '../support/engines.ts'
 
 const ADMIN_KEY = 'an-admin-key-that-never-hangs-up'

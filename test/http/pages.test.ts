@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
-import { referencePage } from '../../src/http/admin/reference-page.tsx'
+import { referencePage } from '../../src/http/admin/reference/reference-page.tsx'
 import { modesPage } from '../../src/http/modes-page.tsx'
 import { apiDocument } from '../support/client-types.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { RoleRule } from '../../src/context/role-rules.ts'
+import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { isApiKeyId, parseApiKey } from '../../src/context/api-key.ts'
-import { covers, PERMISSIONS, type Permission, type Scope } from '../../src/context/principal.ts'
+import { isApiKeyId, parseApiKey } from '../../src/auth/api-key.ts'
+import { covers, PERMISSIONS, type Permission, type Scope } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { scimRouter } from '../../src/http/scim/router.ts'
 import { apiDocument } from '../support/client-types.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { removeExpiredUsers } from '../../src/repositories/kept-users.ts'
+import { removeExpiredUsers } from '../../src/repositories/resources/kept-users.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { Scim, TestTenant } from '../support/gateway.ts'
 import {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { changeEnvironment } from '../../src/administration/environments.ts'
-import type { RoleRule } from '../../src/context/role-rules.ts'
+import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { Scim, TestTenant } from '../support/gateway.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { builtIn } from '../../src/provisioning/look-up.ts'
-import type { MembershipQuery } from '../../src/repositories/membership-pages.ts'
+import type { MembershipQuery } from '../../src/repositories/memberships/membership-pages.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import { builtInRegistry } from '../../src/scim/schema/registry.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../src/scim/urn.ts'

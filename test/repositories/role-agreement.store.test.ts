@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { RoleRule } from '../../src/context/role-rules.ts'
+import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import {
   addMembers,

@@ -8,7 +8,7 @@ import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
 import { CannotListen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
-import { controlStore } from '../../src/repositories/control-store.ts'
+import { controlStore } from '../../src/repositories/control/control-store.ts'
 import { type Gateway, type GatewayParts, startGateway } from '../../src/start.ts'
 import { ownStore } from '../support/engines.ts'
 

@@ -4,14 +4,14 @@ import { createProject } from '../../src/administration/projects.ts'
 import { createApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
-import type { Permission } from '../../src/context/principal.ts'
-import type { TenantSettings } from '../../src/context/settings.ts'
+import type { Permission } from '../../src/auth/principal.ts'
+import type { TenantSettings } from '../../src/tenancy/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
-import type { RetrySchedule } from '../../src/delivery/webhook-worker.ts'
+import type { RetrySchedule } from '../../src/delivery/delivery-worker.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
-import { controlStore } from '../../src/repositories/control-store.ts'
+import { controlStore } from '../../src/repositories/control/control-store.ts'
 import {
   BULK_REQUEST,
   ENTERPRISE_USER_SCHEMA,

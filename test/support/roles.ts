@@ -1,5 +1,5 @@
 import { changeTenant } from '../../src/administration/tenants.ts'
-import type { RoleRule } from '../../src/context/role-rules.ts'
+import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import type { Database } from '../../src/db/database.ts'
 import { administrationOn } from './administration.ts'
 import type { TestTenant } from './gateway.ts'

@@ -1,4 +1,4 @@
-import type { SigningKeyStore, StoredSigningKey } from '../../src/context/keyring.ts'
+import type { SigningKeyStore, StoredSigningKey } from '../../src/signing/keyring.ts'
 
 /** Signing keys in memory; `asked` counts how often they were listed. */
 export function signingKeysInMemory(): SigningKeyStore & { readonly kept: StoredSigningKey[]; asked: number } {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { BaseForm } from '../../src/context/scim-path.ts'
+import type { BaseForm } from '../../src/tenancy/scim-path.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { play, type Scenario, titleOf } from '../support/traffic.ts'
 

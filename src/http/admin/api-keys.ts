@@ -6,14 +6,14 @@ import {
   existingApiKey,
   listApiKeys,
   revokeApiKey,
-} from '../../administration/api-keys.ts'
+} from '../../administration/keys/api-keys.ts'
 import { Refusal } from '../../administration/control.ts'
-import { endRotation, rotateApiKey, undoRotation } from '../../administration/key-rotation.ts'
-import { apiKeyWarnings } from '../../administration/key-warnings.ts'
-import { isApiKeyId } from '../../context/api-key.ts'
-import type { ApiKeyRow } from '../../repositories/api-keys.ts'
-import type { AdminApp } from './env.ts'
-import { type PlaceNames, placeNamed } from './places.ts'
+import { endRotation, rotateApiKey, undoRotation } from '../../administration/keys/key-rotation.ts'
+import { apiKeyWarnings } from '../../administration/keys/key-warnings.ts'
+import { isApiKeyId } from '../../auth/api-key.ts'
+import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
+import type { AdminApp } from '../control/env.ts'
+import { type PlaceNames, placeNamed } from '../control/places.ts'
 import { presentPublicKey, publicKey, publicKeyRoutes } from './public-keys.ts'
 import {
   apiKeyParam,
@@ -31,7 +31,7 @@ import {
   projectParams,
   scopeShape,
   tenantParams,
-} from './schemas.ts'
+} from '../control/schemas.ts'
 
 const shape = {
   id: z.string(),

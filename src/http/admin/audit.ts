@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { type AuditEntry, listDeeds } from '../../repositories/audit.ts'
-import type { AdminApp } from './env.ts'
-import { placeNamed } from './places.ts'
+import { type AuditEntry, listDeeds } from '../../repositories/control/audit.ts'
+import type { AdminApp } from '../control/env.ts'
+import { placeNamed } from '../control/places.ts'
 import {
   environmentParams,
   jsonAnswer,
@@ -12,7 +12,7 @@ import {
   projectParams,
   scopeShape,
   tenantParams,
-} from './schemas.ts'
+} from '../control/schemas.ts'
 
 const values = z.record(z.string(), z.unknown()).nullable()
 const entry = z

@@ -5,12 +5,12 @@ import {
   deleteEnvironment,
   listEnvironments,
 } from '../../administration/environments.ts'
-import { refuseWiderTrust } from '../../administration/minting.ts'
-import { keyWarnings } from '../../context/scim-path.ts'
-import { effectiveSettings, environmentSettingsChange } from '../../context/settings.ts'
-import type { EnvironmentRow } from '../../repositories/environments.ts'
-import type { AdminApp } from './env.ts'
-import { environmentAt, projectAt } from './places.ts'
+import { refuseWiderTrust } from '../../administration/keys/minting.ts'
+import { keyWarnings } from '../../tenancy/scim-path.ts'
+import { effectiveSettings, environmentSettingsChange } from '../../tenancy/settings.ts'
+import type { EnvironmentRow } from '../../repositories/control/environments.ts'
+import type { AdminApp } from '../control/env.ts'
+import { environmentAt, projectAt } from '../control/places.ts'
 import {
   environmentParams,
   environmentSettingsShape,
@@ -25,7 +25,7 @@ import {
   problems,
   projectParams,
   warnings,
-} from './schemas.ts'
+} from '../control/schemas.ts'
 
 const environment = z
   .object({

@@ -1,9 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { ExternalIssuers } from '../../context/external-issuers.ts'
-import { effectiveSettings } from '../../context/settings.ts'
-import type { AdminApp } from './env.ts'
-import { environmentAt, type PlaceNames, tenantAt } from './places.ts'
-import { environmentParams, jsonAnswer, problems, tenantParams } from './schemas.ts'
+import type { ExternalIssuers } from '../../auth/external-issuers.ts'
+import { effectiveSettings } from '../../tenancy/settings.ts'
+import type { AdminApp } from '../control/env.ts'
+import { environmentAt, type PlaceNames, tenantAt } from '../control/places.ts'
+import { environmentParams, jsonAnswer, problems, tenantParams } from '../control/schemas.ts'
 
 const looked = z
   .object({

@@ -1,9 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeProject, createProject, deleteProject, listProjects } from '../../administration/projects.ts'
-import { keyWarnings } from '../../context/scim-path.ts'
-import type { ProjectRow } from '../../repositories/projects.ts'
-import type { AdminApp } from './env.ts'
-import { instanceFor, projectAt } from './places.ts'
+import { keyWarnings } from '../../tenancy/scim-path.ts'
+import type { ProjectRow } from '../../repositories/control/projects.ts'
+import type { AdminApp } from '../control/env.ts'
+import { instanceFor, projectAt } from '../control/places.ts'
 import {
   jsonAnswer,
   jsonBody,
@@ -16,7 +16,7 @@ import {
   problems,
   projectParams,
   warnings,
-} from './schemas.ts'
+} from '../control/schemas.ts'
 
 const project = z
   .object({ id: z.uuid(), key: keyText, name: z.string(), paused: z.boolean(), createdAt: z.string(), warnings })

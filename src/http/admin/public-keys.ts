@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { addPublicKey, removePublicKey } from '../../administration/public-keys.ts'
-import { CLIENT_ALGORITHMS } from '../../context/client-key.ts'
-import type { PublicKeyRow } from '../../repositories/api-key-public-keys.ts'
-import type { AdminApp } from './env.ts'
-import { type PlaceNames, placeNamed } from './places.ts'
-import { apiKeyParam, jsonAnswer, jsonBody, noContent, problems } from './schemas.ts'
+import { addPublicKey, removePublicKey } from '../../administration/keys/public-keys.ts'
+import { CLIENT_ALGORITHMS } from '../../signing/client-key.ts'
+import type { PublicKeyRow } from '../../repositories/control/api-key-public-keys.ts'
+import type { AdminApp } from '../control/env.ts'
+import { type PlaceNames, placeNamed } from '../control/places.ts'
+import { apiKeyParam, jsonAnswer, jsonBody, noContent, problems } from '../control/schemas.ts'
 
 export const publicKey = z
   .object({

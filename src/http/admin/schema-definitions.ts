@@ -7,11 +7,11 @@ import {
   listDefinitions,
   putDefinition,
 } from '../../administration/schema-definitions.ts'
-import type { DefinitionRow } from '../../repositories/schema-definitions.ts'
+import type { DefinitionRow } from '../../repositories/control/schema-definitions.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import { type DefinitionKind, definitionJson } from '../../scim/schema/definitions.ts'
-import type { AdminApp, Asking } from './env.ts'
-import { environmentAt, tenantAt } from './places.ts'
+import type { AdminApp, Asking } from '../control/env.ts'
+import { environmentAt, tenantAt } from '../control/places.ts'
 import {
   environmentParams,
   jsonAnswer,
@@ -23,7 +23,7 @@ import {
   plainText,
   problems,
   tenantParams,
-} from './schemas.ts'
+} from '../control/schemas.ts'
 
 // Schemas are checked by scim/schema/define, which knows what a schema may be and says where one is not.
 const json = z.record(z.string(), z.unknown())

@@ -1,14 +1,14 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { refuseWiderTrust } from '../../administration/minting.ts'
+import { refuseWiderTrust } from '../../administration/keys/minting.ts'
 import { changeTenant, createTenant, deleteTenant, listTenants } from '../../administration/tenants.ts'
-import { baseUrlOf, type OriginPolicy } from '../../context/base-url.ts'
-import { DEFAULT_TENANT, keyWarnings } from '../../context/scim-path.ts'
-import { type EnvironmentSettings, effectiveSettings, tenantSettingsChange } from '../../context/settings.ts'
-import type { TenantRow } from '../../repositories/tenants.ts'
-import type { AdminApp, AdminEnv } from './env.ts'
-import { originOf } from './origin.ts'
-import { type EnvironmentPlace, environmentAt, tenantAt } from './places.ts'
+import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
+import { DEFAULT_TENANT, keyWarnings } from '../../tenancy/scim-path.ts'
+import { type EnvironmentSettings, effectiveSettings, tenantSettingsChange } from '../../tenancy/settings.ts'
+import type { TenantRow } from '../../repositories/control/tenants.ts'
+import type { AdminApp, AdminEnv } from '../control/env.ts'
+import { originOf } from '../control/origin.ts'
+import { type EnvironmentPlace, environmentAt, tenantAt } from '../control/places.ts'
 import {
   environmentParams,
   environmentSettingsShape,
@@ -24,7 +24,7 @@ import {
   tenantParams,
   tenantSettingsShape,
   warnings,
-} from './schemas.ts'
+} from '../control/schemas.ts'
 
 const tenant = z
   .object({

@@ -1,6 +1,6 @@
-import type { AdminDependencies } from '../admin/env.ts'
-import { type OpenTenant, openTenant } from '../admin/open-tenant.ts'
-import { type TenantPlace, tenantAt } from '../admin/places.ts'
+import type { AdminDependencies } from '../control/env.ts'
+import { type OpenTenant, openTenant } from '../control/open-tenant.ts'
+import { type TenantPlace, tenantAt } from '../control/places.ts'
 import { needs } from '../permissions.ts'
 import type { ConsoleContext } from './env.ts'
 

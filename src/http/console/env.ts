@@ -1,6 +1,6 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import type { Asking } from '../admin/env.ts'
+import type { Asking } from '../control/env.ts'
 import type { Session } from './sessions.ts'
 
 /** What requests to the console carry: what those to the admin API do, and the session. `requestId` comes from around it. */

@@ -1,5 +1,5 @@
-import { covers, type Scope } from '../../context/principal.ts'
-import { environmentAt, instanceFor, type PlaceNames, projectAt, tenantAt } from '../admin/places.ts'
+import { covers, type Scope } from '../../auth/principal.ts'
+import { environmentAt, instanceFor, type PlaceNames, projectAt, tenantAt } from '../control/places.ts'
 import type { ConsoleContext } from './env.ts'
 import type { Crumb } from './layout.tsx'
 import { CONSOLE, pathTo } from './paths.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { CreatedApiKey } from '../../administration/api-keys.ts'
+import type { CreatedApiKey } from '../../administration/keys/api-keys.ts'
 import type { Administration } from '../../administration/control.ts'
 import { idempotency } from '../../administration/idempotency.ts'
 import type { ConsoleContext } from './env.ts'

@@ -1,4 +1,4 @@
-import type { Scope } from '../../context/principal.ts'
+import type { Scope } from '../../auth/principal.ts'
 
 /** Where the console is. Below it, addresses are those of the admin API. */
 export const CONSOLE = '/console'

@@ -1,5 +1,5 @@
-import { type FailedAttempts, Windows } from '../../context/attempts.ts'
-import type { ClientAddress } from '../../context/proxies.ts'
+import { type FailedAttempts, Windows } from '../../auth/attempts.ts'
+import type { ClientAddress } from '../../network/proxies.ts'
 import { type TokenRefusal, TooManyTokens } from './refusal.ts'
 
 const WINDOW_SECONDS = 60

@@ -1,4 +1,4 @@
-import { hasOneIssuer, type OriginPolicy } from '../../context/base-url.ts'
+import { hasOneIssuer, type OriginPolicy } from '../../tenancy/base-url.ts'
 
 /** Path of the public keys, below the gateway's origin. */
 export const JWKS = '/.well-known/jwks.json'

@@ -1,6 +1,6 @@
 import type { Context, Hono } from 'hono'
 import { ISSUER_PATHS } from '../../events/security-events.ts'
-import { issuerOf } from '../admin/origin.ts'
+import { issuerOf } from '../control/origin.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
 import { JWKS, keptAs } from './published.ts'

@@ -1,4 +1,4 @@
-import type { TenantContext } from '../../context/tenant.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import { isSynchronised } from '../../provisioning/refusals.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponse } from '../../scim/list-response.ts'

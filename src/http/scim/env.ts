@@ -1,5 +1,5 @@
-import type { Principal } from '../../context/principal.ts'
-import type { TenantContext } from '../../context/tenant.ts'
+import type { Principal } from '../../auth/principal.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
 import type { Passage } from '../in-flight.ts'
 

@@ -1,7 +1,7 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
-import { isWithin } from '../../context/addresses.ts'
-import type { ClientAddress } from '../../context/proxies.ts'
-import type { TenantContext } from '../../context/tenant.ts'
+import { isWithin } from '../../network/addresses.ts'
+import type { ClientAddress } from '../../network/proxies.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { TooManyRequests } from '../errors.ts'
 

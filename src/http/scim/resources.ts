@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { TenantContext } from '../../context/tenant.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import { isSynchronised, notSynchronised } from '../../provisioning/refusals.ts'
 import { locationOf } from '../../provisioning/representation.ts'
 import { provisioningService } from '../../provisioning/service.ts'

@@ -1,5 +1,5 @@
 import { locationOf, partsOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
-import type { ResourceRow, Wanted } from '../../repositories/rows.ts'
+import type { ResourceRow, Wanted } from '../../repositories/resources/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
 import {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createApiKey } from '../../../src/administration/api-keys.ts'
-import type { Scope } from '../../../src/context/principal.ts'
-import { CONFIGURED_ADMIN } from '../../../src/context/principal.ts'
+import { createApiKey } from '../../../src/administration/keys/api-keys.ts'
+import type { Scope } from '../../../src/auth/principal.ts'
+import { CONFIGURED_ADMIN } from '../../../src/auth/principal.ts'
 import { openAdminApi, type TestAdminApi } from '../../support/admin-api.ts'
 import { administrationOn } from '../../support/administration.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { adminClient } from '../../../src/client/index.ts'
-import type { TenantSettings } from '../../../src/context/settings.ts'
+import type { TenantSettings } from '../../../src/tenancy/settings.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
 import { groupBody, idIn, userBody } from '../../support/instances.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { TenantId } from '../../../src/place-ids.ts'
-import { eventLogOf } from '../../../src/repositories/event-log.ts'
+import { eventLogOf } from '../../../src/repositories/log/event-log.ts'
 import { ACME, ADMIN_KEY, GLOBEX, openConsole, PROD, type TestConsole, type Visitor } from '../../support/console.ts'
 import type { Scim } from '../../support/gateway.ts'
 import { groupBody, idIn, ORIGIN, patchBody, removeMember, userBody } from '../../support/instances.ts'

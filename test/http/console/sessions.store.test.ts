@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
-import { FAILURES } from '../../../src/context/attempts.ts'
+import { FAILURES } from '../../../src/auth/attempts.ts'
 import { ACME, ADMIN_KEY, openConsole, PROD, type TestConsole } from '../../support/console.ts'
 import { ORIGIN } from '../../support/instances.ts'
 

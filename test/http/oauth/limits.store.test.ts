@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { FAILURES } from '../../../src/context/attempts.ts'
+import { FAILURES } from '../../../src/auth/attempts.ts'
 import { type Gateway, openGateway } from '../../support/gateway.ts'
 import { askToken, basic, idOf } from '../../support/oauth.ts'
 

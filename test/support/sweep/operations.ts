@@ -1,5 +1,5 @@
-import { PERMISSIONS } from '../../../src/context/principal.ts'
-import type { ApiDocument } from '../../../src/http/admin/openapi.ts'
+import { PERMISSIONS } from '../../../src/auth/principal.ts'
+import type { ApiDocument } from '../../../src/http/admin/reference/openapi.ts'
 import { USER_SCHEMA } from '../../../src/scim/urn.ts'
 import type { Ask } from './asking.ts'
 import { bodiesOf, LEFT_OUT, type Maker, type Schema, type TextMember, textMembers } from './bodies.ts'

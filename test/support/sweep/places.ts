@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { PERMISSIONS, type Permission, type Scope } from '../../../src/context/principal.ts'
+import { PERMISSIONS, type Permission, type Scope } from '../../../src/auth/principal.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../../src/place-ids.ts'
 import { addMembers, groupBody, patchBody, userBody } from '../instances.ts'
 import type { Send, Sink } from './asking.ts'

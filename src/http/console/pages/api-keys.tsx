@@ -6,11 +6,11 @@ import {
   existingApiKey,
   listApiKeys,
   revokeApiKey,
-} from '../../../administration/api-keys.ts'
+} from '../../../administration/keys/api-keys.ts'
 import type { Administration } from '../../../administration/control.ts'
-import { endRotation, rotateApiKey, undoRotation } from '../../../administration/key-rotation.ts'
-import { isApiKeyId } from '../../../context/api-key.ts'
-import { nameText, permission } from '../../admin/schemas.ts'
+import { endRotation, rotateApiKey, undoRotation } from '../../../administration/keys/key-rotation.ts'
+import { isApiKeyId } from '../../../auth/api-key.ts'
+import { nameText, permission } from '../../control/schemas.ts'
 import type { ConsoleApp } from '../console.tsx'
 import type { ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type AuditEntry, listDeeds } from '../../../repositories/audit.ts'
+import { type AuditEntry, listDeeds } from '../../../repositories/control/audit.ts'
 import type { ConsoleApp } from '../console.tsx'
 import { queryOf } from '../forms.ts'
 import { hereOf, PLACES } from '../here.ts'

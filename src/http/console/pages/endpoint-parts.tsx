@@ -1,5 +1,5 @@
-import { DEAD_COUNTED } from '../../../repositories/webhook-backlog.ts'
-import type { EndpointRow } from '../../../repositories/webhooks.ts'
+import { DEAD_COUNTED } from '../../../repositories/delivery/webhook-backlog.ts'
+import type { EndpointRow } from '../../../repositories/delivery/webhooks.ts'
 import { Badge, Card, cut, Table } from '../parts.tsx'
 
 /** What is sent to: webhooks, and streams of Security Event Tokens. Each has its pages under this name. */

@@ -1,4 +1,4 @@
-import type { RoleProgress } from '../../../repositories/role-rule-work.ts'
+import type { RoleProgress } from '../../../repositories/roles/role-rule-work.ts'
 import { Badge, Card, Moment } from '../parts.tsx'
 
 /** How far a tenant's groups are in step with rules for roles; nothing while there is nothing to tell. */

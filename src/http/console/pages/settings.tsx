@@ -3,7 +3,7 @@ import {
   effectiveSettings,
   type Settings,
   type TenantSettings,
-} from '../../../context/settings.ts'
+} from '../../../tenancy/settings.ts'
 import { Badge, Card, Table } from '../parts.tsx'
 
 type Name = keyof Settings

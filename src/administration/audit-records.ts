@@ -1,0 +1,132 @@
+import { currentSecret, rotationOf } from '../auth/key-secrets.ts'
+import type { Scope } from '../auth/principal.ts'
+import { issuerAt } from '../events/security-events.ts'
+import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
+import type { Deed } from '../repositories/control/audit.ts'
+import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
+import type { EndpointRow, StreamRow } from '../repositories/delivery/webhooks.ts'
+import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
+
+/** What there was before a deed, and what there is after it; one of them at least. */
+type Change<Row> =
+  | { readonly before: Row; readonly after: Row }
+  | { readonly before: null; readonly after: Row }
+  | { readonly before: Row; readonly after: null }
+
+interface PlaceRow {
+  readonly id: string
+  readonly key: string
+  readonly name: string
+  readonly paused: boolean
+  readonly settings?: object
+}
+
+/** A project, an environment or a tenant was created, changed or deleted. */
+export function placeDeed(place: Scope, change: Change<PlaceRow>): Deed {
+  const { id, key } = change.after ?? change.before
+  const shown = ({ key, name, paused, settings }: PlaceRow) => ({ key, name, paused, ...(settings && { settings }) })
+  return { action: `${place.kind}.${verb(change)}`, place, target: { id, name: key }, ...both(change, shown) }
+}
+
+/**
+ * An API key was created, or something was done to it: `changed`, `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
+ * key of it was added or removed.
+ */
+export function apiKeyDeed(
+  done:
+    | 'created'
+    | 'changed'
+    | 'rotated'
+    | 'rotation_ended'
+    | 'rotation_undone'
+    | 'revoked'
+    | 'public_key_added'
+    | 'public_key_removed',
+  change: Change<ApiKeyRow>,
+): Deed {
+  const { id, name, scope } = change.after ?? change.before
+  const shown = (row: ApiKeyRow) => {
+    const { name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys } = row
+    const rotation = rotationOf(secrets, new Date())
+    const ends = rotation && (rotation.from.endsAt ?? 'on use of the new one')
+    return {
+      ...{ name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt },
+      secretVersion: currentSecret(secrets).version,
+      oldSecret: rotation ? { version: rotation.from.version, ends } : null,
+      publicKeys: publicKeys.map(({ thumbprint }) => thumbprint),
+    }
+  }
+  return { action: `api_key.${done}`, place: scope, target: { id, name }, ...both(change, shown) }
+}
+
+/** A schema extension or a resource type was created, changed or deleted. */
+export function definitionDeed(place: Scope, change: Change<DefinitionRow>): Deed {
+  const { id, definition } = change.after ?? change.before
+  const noun = definition.kind === 'extension' ? 'schema_extension' : 'resource_type'
+  const shown = (row: DefinitionRow) => ({ version: row.version, ...definitionJson(row.definition) })
+  const target = { id, name: definitionName(definition) }
+  return { action: `${noun}.${verb(change)}`, place, target, ...both(change, shown) }
+}
+
+/** A webhook was created, changed or deleted, or got a new secret (`secret_rotated`). */
+export function webhookDeed(
+  done: 'created' | 'changed' | 'deleted' | 'secret_rotated',
+  place: Scope,
+  change: Change<EndpointRow>,
+): Deed {
+  const { id, url: name } = change.after ?? change.before
+  const shown = ({ url, description, events, snapshot, enabled, previousSecretUntil }: EndpointRow) => ({
+    ...{ url, description, events, snapshot, enabled, previousSecretUntil },
+  })
+  return { action: `webhook.${done}`, place, target: { id, name }, ...both(change, shown) }
+}
+
+/** A stream of Security Event Tokens was created, changed or deleted. */
+export function streamDeed(place: Scope, change: Change<StreamRow>): Deed {
+  const { id, stream } = change.after ?? change.before
+  const shown = (row: StreamRow) => {
+    const { url, description, events, enabled } = row
+    const { origin, ...stream } = row.stream
+    return { ...stream, issuer: issuerAt(origin, row), url, description, events, enabled }
+  }
+  return { action: `stream.${verb(change)}`, place, target: { id, name: stream.audience }, ...both(change, shown) }
+}
+
+/**
+ * A webhook or a stream was sent something on request: events again (`replayed`), or a message that says nothing (`tested`).
+ */
+export function sendingDeed(
+  done: 'replayed' | 'tested',
+  place: Scope,
+  { id, url, stream }: EndpointRow,
+  outcome: Readonly<Record<string, unknown>>,
+): Deed {
+  const [noun, name] = stream === null ? ['webhook', url] : ['stream', stream.audience]
+  return { action: `${noun}.${done}`, place, target: { id, name }, before: { sent: null }, after: { sent: outcome } }
+}
+
+/** The leaver brake of a tenant let go what it held. */
+export function brakeDeed(
+  place: Scope,
+  holdId: string,
+  released: { readonly events: number; readonly note: string | null },
+): Deed {
+  const target = { id: holdId, name: 'leaver brake' }
+  return {
+    action: 'brake.released',
+    place,
+    target,
+    before: { held: released.events },
+    after: { held: 0, note: released.note },
+  }
+}
+
+function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {
+  if (before === null) return 'created'
+  return after === null ? 'deleted' : 'changed'
+}
+
+const both = <Row>({ before, after }: Change<Row>, shown: (row: Row) => Readonly<Record<string, unknown>>) => ({
+  before: before && shown(before),
+  after: after && shown(after),
+})

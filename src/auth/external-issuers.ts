@@ -1,0 +1,196 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { describeClient } from '../network/user-agent.ts'
+import { addressProblem, type Networks } from '../network/delivery-address.ts'
+import type { Permission } from './principal.ts'
+import { type PublicClient, publicClient } from '../network/public-client.ts'
+import type { ExternalIssuer } from '../tenancy/settings.ts'
+
+/** What a token of an external issuer proves. */
+export interface ExternalIdentity {
+  /** Who asks, for logs and the trail: `issuer:`, the name of the issuer in the settings, and the token's subject. */
+  readonly name: string
+  readonly permissions: ReadonlySet<Permission>
+  /** Milliseconds since 1970: when the token expires, or the issuer is to be asked whether its key is still one of its own. */
+  readonly goodUntil: number
+}
+
+/** The keys of one address. */
+interface KnownKeys {
+  readonly set: ReturnType<typeof createRemoteJWKSet>
+  /** When they were asked for, in milliseconds since 1970. */
+  fetchedAt: number
+}
+
+const FETCH_MS = 5_000
+const MAX_JWKS_BYTES = 262_144
+// From the moment of asking: a key that its issuer has withdrawn is believed no longer than this.
+const JWKS_KEPT_MS = 600_000
+// Both for unknown key ids and for addresses that give no keys.
+const COOL_DOWN_MS = 30_000
+const CLOCK_TOLERANCE_S = 30
+const LONGEST_LIFE_S = 24 * 3600
+const MAX_TOKEN_LENGTH = 8192
+const MAX_ISSUERS = 500
+const TELL_EVERY_MS = 600_000
+
+/**
+ * Verifies the JWTs of issuers that a tenant trusts: issuer, audience, pinned algorithms, times with 30 seconds of tolerance,
+ * and a signature by a key of the issuer's JWKS. That is fetched from public addresses alone, and from those in `networks`; kept
+ * for ten minutes, as what it proves is, and fetched again for an unknown key id or after a failure once in half a minute. Who
+ * asks is told nothing of failures; the operator is.
+ */
+export class ExternalIssuers {
+  readonly #networks: Networks
+  readonly #client: PublicClient
+  readonly #now: () => number
+  readonly #keys = new LRUCache<string, KnownKeys>({ max: MAX_ISSUERS })
+  readonly #askedAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
+  readonly #toldAt = new LRUCache<string, number>({ max: MAX_ISSUERS })
+  readonly #unreachable: (jwksUri: string, reason: string) => void
+
+  /**
+   * @param unreachable told why the keys at an address are not to be had, once in ten minutes while that is so; the address
+   *   comes without its query
+   * @param now milliseconds since 1970; for tests
+   */
+  constructor(
+    networks: Networks,
+    unreachable: (jwksUri: string, reason: string) => void = () => {},
+    now: () => number = () => Date.now(),
+  ) {
+    this.#networks = networks
+    this.#unreachable = unreachable
+    // No connection is kept: this is a request in ten minutes.
+    this.#client = publicClient(networks, FETCH_MS, undefined, { pipelining: 0 })
+    this.#now = now
+  }
+
+  /** Who `token` is from, by an issuer whose name it bears; undefined where it proves nothing. */
+  async verify(token: string, issuer: ExternalIssuer): Promise<ExternalIdentity | undefined> {
+    if (token.length > MAX_TOKEN_LENGTH) return undefined
+    try {
+      const keys = this.#keysOf(issuer.jwksUri)
+      const find: JWTVerifyGetKey = async (header, signed) => {
+        if (this.#now() >= keys.fetchedAt + JWKS_KEPT_MS) await keys.set.reload()
+        return keys.set(header, signed)
+      }
+      const { payload } = await jwtVerify(token, find, {
+        ...{ issuer: issuer.issuer, audience: issuer.audience, algorithms: [...issuer.algorithms] },
+        ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: ['exp', 'sub'], currentDate: new Date(this.#now()) },
+      })
+      const { exp = 0, sub = '' } = payload
+      if (exp > this.#now() / 1000 + LONGEST_LIFE_S) return undefined
+      return {
+        name: describeClient(`issuer:${issuer.name}:${sub}`) ?? `issuer:${issuer.name}`,
+        permissions: permissionsOf(payload, issuer.permissions),
+        goodUntil: Math.min((exp + CLOCK_TOLERANCE_S) * 1000, keys.fetchedAt + JWKS_KEPT_MS),
+      }
+    } catch (error) {
+      if (error instanceof errors.JOSEError || error instanceof CannotFetch) return undefined
+      throw error
+    }
+  }
+
+  /** Asks an address for keys now, whatever is known of it: how many there are, or why they are not to be had. */
+  async look(uri: string): Promise<{ readonly keys: number } | { readonly problem: string }> {
+    const signal = AbortSignal.timeout(FETCH_MS)
+    try {
+      return { keys: keysIn(await this.#ask(uri, signal)) ?? 0 }
+    } catch (error) {
+      return { problem: reasonOf(error, signal) }
+    }
+  }
+
+  #keysOf(uri: string): KnownKeys {
+    const known = this.#keys.get(uri)
+    if (known !== undefined) return known
+    // How old they may be, and when they may be asked for again, goes by our clock and not by the package's.
+    const set = createRemoteJWKSet(new URL(uri), {
+      ...{ cacheMaxAge: Number.POSITIVE_INFINITY, cooldownDuration: 0, timeoutDuration: FETCH_MS },
+      [customFetch]: async (_, { signal }) => {
+        const asked = this.#now()
+        const answer = await this.#fetch(uri, signal, asked)
+        keys.fetchedAt = asked
+        return answer
+      },
+    })
+    const keys: KnownKeys = { set, fetchedAt: Number.NEGATIVE_INFINITY }
+    this.#keys.set(uri, keys)
+    return keys
+  }
+
+  async #fetch(uri: string, signal: AbortSignal, now: number): Promise<Response> {
+    if (now - (this.#askedAt.get(uri) ?? Number.NEGATIVE_INFINITY) < COOL_DOWN_MS) throw new CannotFetch()
+    this.#askedAt.set(uri, now)
+    try {
+      const text = await this.#ask(uri, signal)
+      this.#toldAt.delete(uri)
+      return new Response(text, { status: 200 })
+    } catch (error) {
+      this.#tell(uri, reasonOf(error, signal), now)
+      throw new CannotFetch()
+    }
+  }
+
+  async #ask(uri: string, signal: AbortSignal): Promise<string> {
+    const problem = addressProblem(uri, this.#networks)
+    if (problem !== undefined) throw new CannotFetch(problem)
+    // Redirects are answers like any other that is not a success.
+    const answer = await this.#client.request(uri, { method: 'GET', headers: { Accept: 'application/json' }, signal })
+    const text = await boundedText(answer.body)
+    if (answer.statusCode !== 200) throw new CannotFetch(`it answers ${answer.statusCode}`)
+    if (keysIn(text) === undefined) throw new CannotFetch('its answer is no JWKS')
+    return text
+  }
+
+  #tell(uri: string, reason: string, now: number): void {
+    if (now - (this.#toldAt.get(uri) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return
+    this.#toldAt.set(uri, now)
+    const { origin, pathname } = new URL(uri)
+    this.#unreachable(origin + pathname, reason)
+  }
+}
+
+/** The issuer's keys are not to be had, for whatever reason: it is nobody's business but the operator's. */
+class CannotFetch extends Error {}
+
+/** What may be told of a failed request: our own words, or the code of what the network said. */
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  if (signal.aborted) return `no answer in ${FETCH_MS / 1000} s`
+  if (error instanceof CannotFetch) return error.message
+  const { code, name } = error as { readonly code?: unknown; readonly name?: unknown }
+  return typeof code === 'string' ? code : String(name)
+}
+
+/** How many keys a JWKS has; undefined for what is none. */
+function keysIn(text: string): number | undefined {
+  try {
+    const { keys } = (JSON.parse(text) ?? {}) as { readonly keys?: unknown }
+    return Array.isArray(keys) ? keys.length : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function boundedText(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > MAX_JWKS_BYTES) throw new CannotFetch('its answer is too long')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** The claim's values, as a list or as text with spaces between, each with what it stands for; others stand for nothing. */
+function permissionsOf(payload: JWTPayload, { claim, values }: ExternalIssuer['permissions']): ReadonlySet<Permission> {
+  const claimed: unknown = Object.hasOwn(payload, claim) ? payload[claim] : undefined
+  const names = typeof claimed === 'string' ? claimed.split(' ') : Array.isArray(claimed) ? claimed : []
+  return new Set(
+    names.flatMap((name: unknown) =>
+      typeof name === 'string' && Object.hasOwn(values, name) ? (values[name] ?? []) : [],
+    ),
+  )
+}

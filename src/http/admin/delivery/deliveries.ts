@@ -1,0 +1,173 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { replayEndpoint } from '../../../administration/webhooks.ts'
+import type { Principal } from '../../../auth/principal.ts'
+import { isUuid } from '../../../tenancy/scim-path.ts'
+import type { Database } from '../../../db/database.ts'
+import { RETRIES } from '../../../delivery/delivery-worker.ts'
+import { type DeliveryPosition, type ReplayFrom, waitingDeliveries } from '../../../repositories/delivery/webhook-backlog.ts'
+import type { EndpointPlace, EndpointRow } from '../../../repositories/delivery/webhooks.ts'
+import { needs } from '../../permissions.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
+import { jsonAnswer, jsonBody, listAnswer, listOf, moment, pageQuery, problems, warnings } from '../../control/schemas.ts'
+
+export const endpointDescription = z.string().max(200)
+export const endpointEvents = z
+  .array(z.string())
+  .max(100)
+  .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
+/** How an endpoint is, whatever is sent there. */
+export const endpointHealth = {
+  enabled: z.boolean(),
+  disabledReason: z.string().nullable(),
+  failingSince: z.string().nullable().openapi({ description: 'Nothing has been taken since.' }),
+  createdAt: z.string(),
+  warnings,
+}
+/** What came of sending something on request. */
+export const sendingOutcome = z.object({
+  delivered: z.boolean(),
+  status: z.number().int().nullable(),
+  error: z.string().nullable(),
+})
+
+const delivery = z
+  .object({
+    id: z.string(),
+    tenantId: z.uuid(),
+    position: z.number().int(),
+    eventId: z.uuid(),
+    type: z.string(),
+    resourceId: z.uuid(),
+    state: z.enum(['pending', 'dead']),
+    attempts: z.number().int(),
+    lastStatus: z.number().int().nullable(),
+    lastError: z.string().nullable(),
+    dueAt: z.string().nullable().openapi({ description: 'Null behind another event of its resource.' }),
+  })
+  .openapi('WebhookDelivery')
+
+const replay = z.union(
+  [
+    z.strictObject({ since: moment, until: moment.optional(), tenantId: z.uuid().optional() }),
+    z.strictObject({ tenantId: z.uuid(), positions: z.array(z.number().int().min(1)).min(1).max(1_000) }),
+    z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
+    z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
+  ],
+  { error: 'must have `since`, `tenantId` with `positions` or `events`, or `dead`' },
+)
+
+/** Where a list of deliveries goes on: after the one with this id. */
+export const deliveryCursor = z
+  .string()
+  .refine((text) => deliveryIn(text) !== undefined, 'must be the "next" of a list')
+
+/** Where a delivery stands in the lists, by its id; undefined for what is none. */
+export function deliveryIn(id: string): DeliveryPosition | undefined {
+  const [, tenant = '', position] = /^([^.]+)\.(\d{1,15})$/.exec(id) ?? []
+  return isUuid(tenant) ? { tenant, position: Number(position) } : undefined
+}
+
+/** Where the routes below are, and how an endpoint there is found. */
+export interface Deliverable {
+  /** Path of one endpoint; its last parameter is the endpoint's id. */
+  readonly at: string
+  readonly params: z.ZodObject
+  readonly tags: string[]
+  /** @throws {Refusal} 404 */
+  find(database: Database, place: EndpointPlace, id: string): Promise<EndpointRow>
+}
+
+/** Members by whose change nobody gets more of people than before. */
+const HARMLESS: ReadonlySet<string> = new Set(['description', 'token'])
+
+/**
+ * Refuses whose key may not read people, unless the change of an endpoint sends nobody anything: who has the permission
+ * `admin` alone still ends what is sent.
+ *
+ * @throws {ChallengeError} 403
+ */
+export function needsPeopleToSend(by: Principal, input: { readonly enabled?: boolean | undefined }): void {
+  const harmless = ([name, value]: [string, unknown]) =>
+    value === undefined || HARMLESS.has(name) || (name === 'enabled' && value === false)
+  if (!Object.entries(input).every(harmless)) needs(by, 'directory:read')
+}
+
+/** For the descriptions of what sends people's data. */
+export const FOR_READERS =
+  'For keys with the permission `directory:read` beside `admin`, since it sends what people have.'
+
+/** For the description of a change. */
+export const CHANGES_FOR_READERS =
+  'A key without the permission `directory:read` changes nothing but the description, the token and `"enabled": false`.'
+
+/** What waits for an endpoint, a webhook or a stream, and sending it events again. */
+export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Deliverable): void {
+  const again = createRoute({
+    method: 'post',
+    path: `${at}/replay`,
+    tags,
+    description:
+      `${FOR_READERS} ` +
+      'Queues events again that are still kept: of a stretch of time, by position or id, or all that were given up. ' +
+      '`tenantId` is one that the endpoint is for, else the answer is 400.',
+    request: { params, body: jsonBody(replay) },
+    responses: { 202: jsonAnswer(z.object({ queued: z.number().int() }), 'How many were queued'), ...problems },
+  })
+  app.openapi(again, async (c) => {
+    needs(c.var.principal, 'directory:read')
+    const { id, ...names } = namesIn(c.req.param())
+    const place = await endpointPlaceAt(c.var, names)
+    const input = c.req.valid('json')
+    const endpoint = await find(c.var.database, place, id)
+    const queued = await replayEndpoint(c.var.administration, place, endpoint, replayFrom(input), input.tenantId)
+    return c.json({ queued }, 202)
+  })
+
+  const waiting = createRoute({
+    method: 'get',
+    path: `${at}/deliveries`,
+    tags,
+    description: 'Events that were not taken yet: `dead` ones were given up, `pending` ones are tried again.',
+    request: {
+      params,
+      query: pageQuery(deliveryCursor).extend({ state: z.enum(['pending', 'dead']).default('dead') }),
+    },
+    responses: { 200: jsonAnswer(listOf(delivery), 'By tenant and position'), ...problems },
+  })
+  app.openapi(waiting, async (c) => {
+    const { id: named, ...names } = namesIn(c.req.param())
+    const { id } = await find(c.var.database, await endpointPlaceAt(c.var, names), named)
+    const { after, limit, state } = c.req.valid('query')
+    const from = after === undefined ? undefined : deliveryIn(after)
+    const rows = await waitingDeliveries(c.var.database, id, state === 'dead', from, limit + 1)
+    const items = rows.map(({ tenant: tenantId, dueAt, ...row }) => ({
+      ...{ id: `${tenantId}.${row.position}`, tenantId, ...row },
+      dueAt: dueAt === null ? null : new Date(dueAt).toISOString(),
+    }))
+    return c.json(
+      listAnswer(items, limit, (item) => item),
+      200,
+    )
+  })
+}
+
+/** Tells the operator of an endpoint that takes nothing, and what comes of it. */
+export function failureWarnings({ enabled, failingSince }: EndpointRow): string[] {
+  if (!enabled || failingSince === null) return []
+  const end = new Date(failingSince.getTime() + RETRIES.disableAfterMs).toISOString()
+  return [`Nothing was taken since ${failingSince.toISOString()}; it will be disabled at ${end}.`]
+}
+
+function namesIn(parameters: Readonly<Record<string, string>>): PlaceNames & { readonly id: string } {
+  const { w, s, ...names } = parameters
+  return { ...names, id: w ?? s ?? '' }
+}
+
+function replayFrom(input: z.infer<typeof replay>): ReplayFrom {
+  if ('dead' in input) return { kind: 'dead' }
+  if ('events' in input) return { kind: 'events', events: input.events }
+  if ('positions' in input) return { kind: 'positions', positions: input.positions }
+  const until = input.until === undefined ? undefined : new Date(input.until)
+  return { kind: 'time', since: new Date(input.since), until }
+}

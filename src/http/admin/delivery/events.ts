@@ -1,0 +1,250 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { Refusal } from '../../../administration/control.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../../context/control-plane.ts'
+import { effectiveSettings } from '../../../tenancy/settings.ts'
+import { registryOf } from '../../../tenancy/tenant.ts'
+import type { Deliveries } from '../../../delivery/deliveries.ts'
+import { snapshotsFor } from '../../../delivery/event-snapshots.ts'
+import { streamLog } from '../../../delivery/event-stream.ts'
+import { readLog } from '../../../delivery/read-log.ts'
+import { exportTenant } from '../../../delivery/snapshot.ts'
+import { type EventTypes, eventText, parseEventTypes } from '../../../events/event.ts'
+import { EVENT_TYPE_LIST } from '../../../events/types.ts'
+import { schemaDefinitionsOf } from '../../../repositories/control/schema-definitions.ts'
+import type { Passage } from '../../in-flight.ts'
+import { type AdminApp, type AdminEnv, asStream } from '../../control/env.ts'
+import { authenticateRequest } from '../../control/origin.ts'
+import { tenantAt } from '../../control/places.ts'
+import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
+
+const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+
+/** Half of what load balancers let a request without an answer live. */
+export const MAX_WAIT_SECONDS = 30
+
+/** A position of a tenant's log. */
+export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
+const SNAPSHOT =
+  'Each event comes with `snapshot`, its resource as it is now: `version`, which may be newer than that of the event, `active` and `attributes`; groups without their members, null where it is gone.'
+
+const logQuery = z.object({
+  after: position.optional().openapi({
+    description: 'The position up to which the reader knows the log. Without it, from the oldest event that is kept.',
+  }),
+  types: z
+    .string()
+    .max(4_000)
+    .optional()
+    .openapi({ description: 'Types of events, with commas between: `user.deactivated,group.*`. Without it, all.' }),
+  snapshot: z.enum(['true', 'false']).default('false').openapi({ description: SNAPSHOT }),
+})
+
+const event = z
+  .object({
+    id: z.uuid(),
+    position: z.number().int().openapi({ description: "Dense, the tenant's own; never changes." }),
+    type: z.string().openapi({
+      description: `What happened, and what \`changes\` hold; resources of registered types have \`created\`, \`updated\` and \`deleted\`, named like them.\n\n${EVENT_TYPE_LIST}`,
+    }),
+    tenant: z.uuid(),
+    time: z.string(),
+    resource: z.object({ type: z.string(), id: z.uuid(), version: z.number().int() }).openapi({
+      description:
+        'Of events about the tenant and its keys the tenant, as `Tenant`; of roles the role, as `Role`; of the leaver brake its hold, as `Brake`.',
+    }),
+    requestId: z.string(),
+    actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
+    changes: z.looseObject({}).openapi({
+      description: 'By `type`. Never a secret.',
+    }),
+    snapshot: z
+      .object({ version: z.number().int(), active: z.boolean().optional(), attributes: z.looseObject({}) })
+      .nullable()
+      .optional()
+      .openapi({ description: 'With `snapshot=true`.' }),
+  })
+  .openapi('Event')
+
+const list = createRoute({
+  method: 'get',
+  path: `${OF_TENANT}/events`,
+  tags: ['Events'],
+  description: 'For keys with the permission "directory:read". Shows every event that was committed before.',
+  request: {
+    params: tenantParams,
+    query: logQuery.extend({
+      limit: z.coerce.number().int().min(1).max(500).default(100),
+      wait: z.coerce.number().min(0).max(MAX_WAIT_SECONDS).default(0).openapi({
+        description: 'Seconds to wait for an event where there is none yet.',
+      }),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z.array(event),
+        next: z.number().int().openapi({ description: 'The `after` of the next request, also where items is empty.' }),
+        more: z.boolean().openapi({ description: 'Whether there is more already.' }),
+      }),
+      'Events in the order of their positions',
+    ),
+    ...problems,
+  },
+})
+
+const snapshot = createRoute({
+  method: 'get',
+  path: `${OF_TENANT}/snapshot`,
+  tags: ['Events'],
+  description:
+    'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, `role` with users who have it, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
+  request: { params: tenantParams },
+  responses: {
+    200: { description: 'All resources and members', content: { 'application/x-ndjson': { schema: z.string() } } },
+    ...problems,
+  },
+})
+
+const stream = createRoute({
+  method: 'get',
+  path: `${OF_TENANT}/events/stream`,
+  tags: ['Events'],
+  description:
+    'For keys with the permission "directory:read". Server-sent events from the position in Last-Event-ID, or in `after`, on: `id` is the position, `data` the event.',
+  request: { params: tenantParams, query: logQuery, headers: z.object({ 'last-event-id': position.optional() }) },
+  responses: {
+    200: { description: 'Events as they happen', content: { 'text/event-stream': { schema: z.string() } } },
+    ...problems,
+  },
+})
+
+/** `…/tenants/{t}/events`, `…/events/stream` and `…/snapshot` of the admin API: what applications read. */
+export function eventRoutes(
+  app: AdminApp,
+  control: ControlPlane,
+  { watch, config }: Pick<Deliveries, 'watch'> & { readonly config: OriginPolicy },
+): void {
+  app.openapi(list, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const { after, limit, wait, types, snapshot } = c.req.valid('query')
+    const { tenant } = await tenantAt(c.var, p, e, t)
+    const question = { after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal }
+    const waiting = wait > 0 ? asStream(c, tenant.id) : undefined
+    const answer = await readLog(c.var.database, watch, tenant.id, question).finally(() => waiting?.leave())
+    if (wait > 0) await stillAllowed(c, control, config)
+    if (answer.outcome !== 'page') throw cannotFollow(answer)
+    const { events, next, head } = answer.page
+    const snapshots = snapshot === 'true' ? await snapshotsFor(c.var.database, tenant.id, events) : undefined
+    const items = events.map((one) => eventText(one, tenant.id, snapshots?.(one))).join(',')
+    // Written out: what changed is JSON text already.
+    return c.body(`{"items":[${items}],"next":${next},"more":${next < head}}`, 200, {
+      ...{ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
+    }) as never
+  })
+
+  app.openapi(stream, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const { after, types: text, snapshot } = c.req.valid('query')
+    const { tenant } = await tenantAt(c.var, p, e, t)
+    const types = wantedTypes(text)
+    const from = c.req.valid('header')['last-event-id'] ?? after
+    const streaming = asStream(c, tenant.id)
+    const question = { after: from, limit: 100, types, waitMs: 0 }
+    const answer = await readLog(c.var.database, watch, tenant.id, question).catch((error: unknown) => {
+      streaming?.leave()
+      throw error
+    })
+    if (answer.outcome !== 'page') {
+      streaming?.leave()
+      throw cannotFollow(answer)
+    }
+    const gone = new AbortController()
+    c.req.raw.signal.addEventListener('abort', () => gone.abort())
+    const events = streamLog(c.var.database, watch, tenant.id, answer.page, {
+      ...{ types, snapshot: snapshot === 'true', signal: gone.signal },
+      allowed: async () => 'principal' in (await authenticateRequest(control, c, config)),
+    })
+    const body = streamOf(events, streaming, gone)
+    streaming?.answered(c.req.method, c.env?.incoming)
+    return c.body(body, 200, {
+      // The proxy in front must not gather events either.
+      ...{ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
+    }) as never
+  })
+
+  app.openapi(snapshot, async (c) => {
+    const { p, e, t } = c.req.valid('param')
+    const { tenant, environment } = await tenantAt(c.var, p, e, t)
+    const definitions = schemaDefinitionsOf(c.var.database, environment.id)
+    const registry = registryOf(
+      effectiveSettings(environment.settings, tenant.settings),
+      await definitions.definitions(null),
+      await definitions.definitions(tenant.id),
+    )
+    const lines = exportTenant(c.var.database, tenant.id, registry, c.req.raw)
+    return c.body(streamOf(lines, c.var.passage), 200, {
+      ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
+    }) as never
+  })
+}
+
+/** @throws {Refusal} 400 where one is none */
+function wantedTypes(text: string | undefined): EventTypes {
+  const types = parseEventTypes(text === undefined || text === '' ? [] : text.split(','))
+  const message = 'must be types of events with commas between, such as user.deactivated,group.*'
+  if (types === undefined) throw new Refusal(400, `types ${message}.`, [{ path: 'types', message }])
+  return types
+}
+
+/** Why a log cannot be followed from a position, for the reader: what is lost to it has to be read anew. */
+export function cannotFollow(
+  answer:
+    | { readonly outcome: 'trimmed'; readonly trimmed: number }
+    | { readonly outcome: 'ahead'; readonly head: number },
+): Refusal {
+  const again = 'Read the snapshot and follow from the position that it names.'
+  if (answer.outcome === 'ahead')
+    return new Refusal(410, `The log ends at ${answer.head}: the store was put back to an earlier state. ${again}`)
+  return new Refusal(410, `Events up to ${answer.trimmed} were deleted for their age. ${again}`)
+}
+
+/** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
+export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
+  const result = await authenticateRequest(control, c, config)
+  if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
+}
+
+/**
+ * As fast as it is read, and no further.
+ *
+ * @param passage left when all is sent, or nobody reads any more
+ * @param gone told when nobody reads any more
+ */
+function streamOf(
+  lines: AsyncGenerator<string>,
+  passage: Passage | undefined,
+  gone?: AbortController,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  if (passage) passage.streams = true
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { value, done } = await lines.next()
+        if (!done) return controller.enqueue(encoder.encode(value))
+        passage?.leave()
+        controller.close()
+      } catch (error) {
+        passage?.leave()
+        throw error
+      }
+    },
+    async cancel() {
+      passage?.leave()
+      gone?.abort()
+      await lines.return(undefined)
+    },
+  })
+}

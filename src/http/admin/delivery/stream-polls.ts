@@ -1,0 +1,72 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { Refusal } from '../../../administration/control.ts'
+import { findStream } from '../../../administration/streams.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../../context/control-plane.ts'
+import type { Deliveries } from '../../../delivery/deliveries.ts'
+import { pollStream } from '../../../delivery/stream-poll.ts'
+import { type AdminApp, asStream } from '../../control/env.ts'
+import { MAX_WAIT_SECONDS, stillAllowed } from './events.ts'
+import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
+import { environmentParams, jsonAnswer, jsonBody, problems, tenantParams } from '../../control/schemas.ts'
+
+const MAX_EVENTS = 500
+const jti = z.string().max(200)
+
+const request = z.looseObject({
+  maxEvents: z
+    .number()
+    .int()
+    .min(0)
+    .default(100)
+    .openapi({
+      description: `The most tokens in the answer, up to ${MAX_EVENTS}; 0 to acknowledge alone.`,
+    }),
+  returnImmediately: z
+    .boolean()
+    .default(false)
+    .openapi({
+      description: `Without it the answer comes when there is something, or after ${MAX_WAIT_SECONDS} seconds.`,
+    }),
+  ack: z.array(jti).max(5_000).default([]).openapi({ description: 'The `jti` of tokens that need not come again.' }),
+  setErrs: z
+    .record(jti, z.looseObject({ err: z.string().max(100), description: z.string().optional() }))
+    .default({})
+    .openapi({ description: 'Of tokens that are refused, by `jti`; they are kept for the operator.' }),
+})
+const answer = z.object({
+  sets: z.record(z.string(), z.string()).openapi({ description: 'Signed tokens by their `jti`.' }),
+  moreAvailable: z.boolean(),
+})
+
+/** `…/streams/{s}/poll`: where receivers come for their Security Event Tokens (RFC 8936). */
+export function pollRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy, tools: Deliveries): void {
+  for (const [parent, params] of [
+    ['/projects/{p}/environments/{e}', environmentParams],
+    ['/projects/{p}/environments/{e}/tenants/{t}', tenantParams],
+  ] as const) {
+    const poll = createRoute({
+      method: 'post',
+      path: `${parent}/streams/{s}/poll`,
+      tags: ['Streams of Security Event Tokens'],
+      description:
+        'For keys with the permission "directory:read". Acknowledges tokens, and gives those that are due; what is not acknowledged comes again.',
+      request: { params: params.extend({ s: z.string() }), body: jsonBody(request) },
+      responses: { 200: jsonAnswer(answer, 'Tokens that are due'), ...problems },
+    })
+    app.openapi(poll, async (c) => {
+      const { s = '', ...names } = c.req.param() as PlaceNames & { s?: string }
+      const row = await findStream(c.var.database, await endpointPlaceAt(c.var, names), s)
+      if (row.stream.method !== 'poll') throw new Refusal(409, 'Tokens of this stream are pushed.')
+      if (!row.enabled) throw new Refusal(409, 'This stream is disabled.')
+      const { maxEvents, returnImmediately, ack, setErrs } = c.req.valid('json')
+      const waiting = returnImmediately ? undefined : asStream(c, row.tenantId ?? undefined)
+      const answered = await pollStream(c.var.database, tools, row, {
+        ...{ maxEvents: Math.min(maxEvents, MAX_EVENTS), ack, setErrs, signal: c.req.raw.signal },
+        waitMs: returnImmediately ? 0 : MAX_WAIT_SECONDS * 1_000,
+      }).finally(() => waiting?.leave())
+      if (!returnImmediately) await stillAllowed(c, control, policy)
+      return c.json(answered, 200, { 'Cache-Control': 'no-store' })
+    })
+  }
+}

@@ -1,0 +1,239 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { Refusal } from '../../../administration/control.ts'
+import { changeStream, createStream, deleteStream, findStream, listStreams } from '../../../administration/streams.ts'
+import { recordEndpointTest } from '../../../administration/webhooks.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { Scope } from '../../../auth/principal.ts'
+import type { Deliveries } from '../../../delivery/deliveries.ts'
+import { pushVerification } from '../../../delivery/stream-push.ts'
+import { issuerAt } from '../../../events/security-events.ts'
+import type { StreamRow } from '../../../repositories/delivery/webhooks.ts'
+import { needs } from '../../permissions.ts'
+import {
+  CHANGES_FOR_READERS,
+  deliveryRoutes,
+  endpointDescription,
+  endpointEvents,
+  endpointHealth,
+  FOR_READERS,
+  failureWarnings,
+  needsPeopleToSend,
+  sendingOutcome,
+} from './deliveries.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { issuerOf } from '../../control/origin.ts'
+import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
+import {
+  environmentParams,
+  jsonAnswer,
+  jsonBody,
+  listAnswer,
+  listOf,
+  noContent,
+  pageQuery,
+  problems,
+  tenantParams,
+} from '../../control/schemas.ts'
+
+const settings = {
+  audience: z.string().min(1).max(500).openapi({ description: 'What the receiver goes by: the `aud` of its tokens.' }),
+  format: z.enum(['notice', 'full']).openapi({
+    description:
+      '`notice` names the attributes that changed; `full` tells their values, for receivers of your own administrative domain.',
+  }),
+  signals: z
+    .array(z.enum(['caep', 'risc']))
+    .max(2)
+    .openapi({
+      description:
+        'When a user is deactivated or deleted, CAEP `session-revoked` and RISC `account-disabled` too, and when it is activated, `account-enabled`.',
+    }),
+  subject: z.enum(['email', 'iss_sub']).openapi({
+    description:
+      "How signals name a person. Without an e-mail address or externalId it is `iss_sub` with the stream's issuer.",
+  }),
+  subjectIssuer: z.url().max(2_000).nullable().openapi({
+    description:
+      "Of `iss_sub`: the identity provider, whose `sub` is the externalId. Null: the stream's issuer and the SCIM id.",
+  }),
+  description: endpointDescription,
+  events: endpointEvents,
+}
+const stream = z
+  .object({
+    id: z.uuid(),
+    tenantId: z.uuid().nullable().openapi({ description: 'Null for all tenants of the environment.' }),
+    method: z.enum(['push', 'poll']),
+    url: z.string().openapi({ description: 'Where tokens are pushed to (RFC 8935), or polled from (RFC 8936).' }),
+    hasToken: z.boolean(),
+    issuer: z.string().openapi({
+      description:
+        'The `iss` of its tokens: of the environment, or of the tenant, and of nobody else. Receivers go by it and by the audience.',
+    }),
+    jwksUri: z.string(),
+    ...settings,
+    ...endpointHealth,
+  })
+  .openapi('Stream')
+const url = z.string().openapi({ description: 'Of a stream that is pushed: where to.' })
+const token = z
+  .string()
+  .regex(/^[\w.~+/=-]{1,4000}$/, 'must be a bearer token')
+  .nullable()
+  .openapi({ description: 'Of a stream that is pushed: the bearer token by which the receiver knows us. Shown never.' })
+const tags = ['Streams of Security Event Tokens']
+
+/**
+ * `…/streams` of the admin API: Security Event Tokens (RFC 8417) in the profile of RFC 9967, under an environment for all of
+ * its tenants, and under a tenant. Those of an environment show what its tenants have too.
+ */
+export function streamRoutes(app: AdminApp, tools: Deliveries, policy: OriginPolicy): void {
+  routesBelow(app, tools, policy, '/projects/{p}/environments/{e}', environmentParams)
+  routesBelow(app, tools, policy, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams)
+}
+
+function routesBelow(
+  app: AdminApp,
+  tools: Deliveries,
+  policy: OriginPolicy,
+  parent: string,
+  params: z.ZodObject,
+): void {
+  const one = params.extend({ s: z.string().openapi({ description: 'Id of the stream.' }) })
+
+  const list = createRoute({
+    method: 'get',
+    path: `${parent}/streams`,
+    tags,
+    request: { params, query: pageQuery(z.uuid()) },
+    responses: { 200: jsonAnswer(listOf(stream), 'Streams in the order of creation'), ...problems },
+  })
+  app.openapi(list, async (c) => {
+    const place = await endpointPlaceAt(c.var, c.req.param())
+    const { after, limit } = c.req.valid('query')
+    const rows = await listStreams(c.var.database, place, { after, limit: limit + 1 })
+    return c.json(
+      listAnswer(rows, limit, (row) => present(row, place)),
+      200,
+    )
+  })
+
+  const create = createRoute({
+    method: 'post',
+    path: `${parent}/streams`,
+    tags,
+    description: `It gets what happens from now on; \`replay\` sends what was before. ${FOR_READERS}`,
+    request: {
+      params,
+      body: jsonBody(
+        z.strictObject({
+          method: z.enum(['push', 'poll']),
+          url: url.default(''),
+          token: token.default(null),
+          audience: settings.audience,
+          format: settings.format.default('notice'),
+          signals: settings.signals.default([]),
+          subject: settings.subject.default('iss_sub'),
+          subjectIssuer: settings.subjectIssuer.default(null),
+          description: endpointDescription.default(''),
+          events: endpointEvents.default([]),
+        }),
+      ),
+    },
+    responses: { 201: jsonAnswer(stream, 'Made'), ...problems },
+  })
+  app.openapi(create, async (c) => {
+    needs(c.var.principal, 'directory:read')
+    const place = await endpointPlaceAt(c.var, c.req.param())
+    const input = { ...c.req.valid('json'), origin: issuerOf(c, policy) }
+    const made = await createStream(c.var.administration, tools, place, input)
+    return c.json(present(made, place), 201, { Location: `${c.req.path}/${made.id}` })
+  })
+
+  const retrieve = createRoute({
+    method: 'get',
+    path: `${parent}/streams/{s}`,
+    tags,
+    request: { params: one },
+    responses: { 200: jsonAnswer(stream, 'The stream'), ...problems },
+  })
+  app.openapi(retrieve, async (c) => {
+    const { s = '', ...names } = c.req.param() as Names
+    const place = await endpointPlaceAt(c.var, names)
+    return c.json(present(await findStream(c.var.database, place, s), place), 200)
+  })
+
+  const modify = createRoute({
+    method: 'patch',
+    path: `${parent}/streams/{s}`,
+    tags,
+    description: `While it is disabled, events are not queued for it: \`replay\` sends them once it is enabled again. ${CHANGES_FOR_READERS}`,
+    request: {
+      params: one,
+      body: jsonBody(z.strictObject({ url, token, ...settings, enabled: z.boolean() }).partial()),
+    },
+    responses: { 200: jsonAnswer(stream, 'Changed'), ...problems },
+  })
+  app.openapi(modify, async (c) => {
+    const { s = '', ...names } = c.req.param() as Names
+    const place = await endpointPlaceAt(c.var, names)
+    const input = c.req.valid('json')
+    needsPeopleToSend(c.var.principal, input)
+    return c.json(present(await changeStream(c.var.administration, tools, place, s, input), place), 200)
+  })
+
+  const remove = createRoute({
+    method: 'delete',
+    path: `${parent}/streams/{s}`,
+    tags,
+    request: { params: one },
+    responses: { 204: noContent, ...problems },
+  })
+  app.openapi(remove, async (c) => {
+    const { s = '', ...names } = c.req.param() as Names
+    await deleteStream(c.var.administration, await endpointPlaceAt(c.var, names), s)
+    return c.body(null, 204)
+  })
+
+  const verify = createRoute({
+    method: 'post',
+    path: `${parent}/streams/{s}/test`,
+    tags,
+    description: 'Pushes a verification event of the Shared Signals Framework at once, and says what came of it.',
+    request: { params: one },
+    responses: { 200: jsonAnswer(sendingOutcome, 'What came of it'), ...problems },
+  })
+  app.openapi(verify, async (c) => {
+    const { s = '', ...names } = c.req.param() as Names
+    const place = await endpointPlaceAt(c.var, names)
+    const row = await findStream(c.var.database, place, s)
+    if (row.stream.method === 'poll') throw new Refusal(409, 'The receiver of this stream comes itself: let it poll.')
+    const outcome = await pushVerification(tools, row, new Date())
+    await recordEndpointTest(c.var.administration, place, row, outcome.ok)
+    const { ok: delivered, status } = outcome
+    return c.json({ delivered, status, error: outcome.ok ? null : outcome.error }, 200)
+  })
+
+  deliveryRoutes(app, { at: `${parent}/streams/{s}`, params: one, tags, find: findStream })
+}
+
+/** Path parameters; which of them there are decides what they name. */
+type Names = PlaceNames & { readonly s?: string }
+
+function present(row: StreamRow, place: Extract<Scope, { kind: 'environment' | 'tenant' }>): z.infer<typeof stream> {
+  const { id, tenantId, description, events, enabled, disabledReason, failingSince } = row
+  const { signals, origin, ...told } = row.stream
+  // By ids, which never change, and where the narrowest key that may poll is good for.
+  const parent = `/projects/${place.projectId}/environments/${place.environmentId}`
+  const below = tenantId === null ? parent : `${parent}/tenants/${tenantId}`
+  return {
+    ...{ id, tenantId, issuer: issuerAt(origin, row), ...told, signals: [...signals] },
+    url: told.method === 'push' ? row.url : `${origin}/api/v1${below}/streams/${id}/poll`,
+    hasToken: row.secret !== '',
+    jwksUri: `${origin}/.well-known/jwks.json`,
+    ...{ description, events, enabled, disabledReason },
+    failingSince: failingSince?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
+    warnings: failureWarnings(row),
+  }
+}

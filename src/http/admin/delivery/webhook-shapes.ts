@@ -1,0 +1,45 @@
+import { z } from '@hono/zod-openapi'
+import type { EndpointRow } from '../../../repositories/delivery/webhooks.ts'
+import { endpointDescription, endpointEvents, endpointHealth, failureWarnings } from './deliveries.ts'
+import type { PlaceNames } from '../../control/places.ts'
+
+export const webhookSnapshot = z
+  .boolean()
+  .openapi({ description: 'Whether each event is sent with its resource as it is then.' })
+const shape = {
+  id: z.uuid(),
+  tenantId: z.uuid().nullable().openapi({ description: 'Null for all tenants of the environment.' }),
+  url: z.string(),
+  description: endpointDescription,
+  events: endpointEvents,
+  snapshot: webhookSnapshot,
+  previousSecretUntil: z.string().nullable().openapi({ description: 'The secret before signs too until then.' }),
+  ...endpointHealth,
+}
+/** A webhook as the admin API shows it. */
+export const webhook = z.object(shape).openapi('Webhook')
+const secret = z.string().openapi({ description: 'In the form of Standard Webhooks; shown this once.' })
+/** The same with its secret, in the answer that makes one. */
+export const withSecret = z.object({ ...shape, secret }).openapi('WebhookWithSecret')
+/** The tag of their routes in the reference. */
+export const tags = ['Webhooks']
+
+/** Path parameters of one webhook, below those of its place. */
+export function oneBelow(params: z.ZodObject) {
+  return params.extend({ w: z.string().openapi({ description: 'Id of the webhook.' }) })
+}
+
+/** Path parameters; which of them there are decides what they name. */
+export type Names = PlaceNames & { readonly w?: string }
+
+/** `row` as the admin API shows it; a warning where it will be disabled. */
+export function present(row: EndpointRow): z.infer<typeof webhook> {
+  const { id, tenantId, url, events, snapshot, enabled, disabledReason, failingSince } = row
+  return {
+    ...{ id, tenantId, url, description: row.description, events, snapshot, enabled, disabledReason },
+    failingSince: failingSince?.toISOString() ?? null,
+    previousSecretUntil: row.previousSecretUntil?.toISOString() ?? null,
+    createdAt: row.createdAt.toISOString(),
+    warnings: failureWarnings(row),
+  }
+}

@@ -1,0 +1,101 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../../context/control-plane.ts'
+import type { TenantContext } from '../../../tenancy/tenant.ts'
+import type { Deliveries } from '../../../delivery/deliveries.ts'
+import { readLog } from '../../../delivery/read-log.ts'
+import { type Touched, touchedIn } from '../../../events/changed-resources.ts'
+import type { Repositories } from '../../../repositories/tenant-scope.ts'
+import type { Resource } from '../../../scim/resource.ts'
+import { shown } from './directory.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { cannotFollow, position } from '../delivery/events.ts'
+import { openTenant } from '../../control/open-tenant.ts'
+import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
+
+const changed = z
+  .object({
+    type: z.string().openapi({ description: 'Name of the resource type, such as User.' }),
+    id: z.uuid(),
+    deleted: z.boolean().openapi({ description: 'Whether it is gone for good.' }),
+    kept: z
+      .boolean()
+      .openapi({ description: 'Whether it is a deleted user that may come back (onDelete); not active.' }),
+    resource: z.looseObject({}).nullable().openapi({ description: 'As it is now, as SCIM has it, without members.' }),
+    members: z
+      .object({ added: z.array(z.string()), removed: z.array(z.string()) })
+      .optional()
+      .openapi({ description: 'Of a group whose members changed: ids of those to add and to take away.' }),
+  })
+  .openapi('ChangedResource')
+
+const list = createRoute({
+  method: 'get',
+  path: '/projects/{p}/environments/{e}/tenants/{t}/changes',
+  tags: ['Directory'],
+  description:
+    'For keys with the permission `directory:read`. The resources that changed after a position, each once in an answer, as ' +
+    'they are now; what changes again meanwhile comes again. Begin with the snapshot and the position in its first line. 410 ' +
+    'where the events after the position are kept no longer: begin again.',
+  request: {
+    params: tenantParams,
+    query: z.object({
+      after: position.openapi({ description: 'The `next` of the last answer, or the position of a snapshot.' }),
+      limit: z.coerce.number().int().min(1).max(500).default(100).openapi({ description: 'Of events looked at.' }),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(
+      z.object({
+        items: z.array(changed),
+        next: z.number().int().openapi({ description: 'The `after` of the next request, also where items is empty.' }),
+        more: z.boolean().openapi({ description: 'Whether there is more already.' }),
+      }),
+      'In the order of their last changes',
+    ),
+    ...problems,
+  },
+})
+
+/** `…/tenants/{t}/changes` of the admin API: what an application that keeps a copy has to change in it. */
+export function changeRoutes(
+  app: AdminApp,
+  control: ControlPlane,
+  { watch, config }: Pick<Deliveries, 'watch'> & { readonly config: OriginPolicy },
+): void {
+  app.openapi(list, async (c) => {
+    const { after, limit } = c.req.valid('query')
+    const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, config)
+    const types = { types: [], nouns: [] }
+    const answer = await readLog(c.var.database, watch, tenant.id, { after, limit, types, waitMs: 0 })
+    if (answer.outcome !== 'page') throw cannotFollow(answer)
+    const { events, next, head } = answer.page
+    // Read after the events, so a state is never older than what it is shown for.
+    const items = await presentStates(repositories, tenant, touchedIn(events))
+    return c.json({ items, next, more: next < head }, 200, { 'Cache-Control': 'no-store' })
+  })
+}
+
+async function presentStates(
+  { keptUsers, resources }: Repositories,
+  { registry, baseUrl }: TenantContext,
+  touched: readonly Touched[],
+): Promise<z.infer<typeof changed>[]> {
+  const states = new Map<string, Resource>()
+  for (const type of registry.resourceTypes) {
+    const ids = touched.flatMap((one) => (one.type === type.name ? [one.id] : []))
+    if (ids.length === 0) continue
+    const rows = await resources.retrieveAll(type, ids, { groups: false, members: false })
+    for (const row of rows) states.set(row.id, shown(row, type, baseUrl))
+  }
+  const missing = touched.flatMap(({ id }) => (states.has(id) ? [] : [id]))
+  const kept = missing.length === 0 ? new Set<string>() : await keptUsers.among(missing)
+  return touched.map(({ type, id, members }) => {
+    const resource = states.get(id) ?? null
+    const gone = resource === null
+    return {
+      ...{ type, id, deleted: gone && !kept.has(id), kept: gone && kept.has(id), resource },
+      ...(members && !gone && { members: { added: [...members.added], removed: [...members.removed] } }),
+    }
+  })
+}

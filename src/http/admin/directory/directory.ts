@@ -1,0 +1,156 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { Refusal } from '../../../administration/control.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../../context/control-plane.ts'
+import { builtIn, type Equalities, lookUp, lookUpByRole } from '../../../provisioning/look-up.ts'
+import { representation } from '../../../provisioning/representation.ts'
+import type { ResourceRow } from '../../../repositories/resources/rows.ts'
+import type { Resource } from '../../../scim/resource.ts'
+import type { ResourceType } from '../../../scim/schema/resource-type.ts'
+import { withoutSecrets } from '../../../scim/schema/secrets.ts'
+import type { AdminApp, AdminEnv } from '../../control/env.ts'
+import { openTenant } from '../../control/open-tenant.ts'
+import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from '../../control/schemas.ts'
+
+const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+
+const common = {
+  schemas: z.array(z.string()),
+  id: z.uuid(),
+  externalId: z.string().optional(),
+  displayName: z.string().optional(),
+  meta: z.looseObject({ resourceType: z.string(), created: z.string(), lastModified: z.string(), version: z.string() }),
+}
+export const user = z
+  .looseObject({ ...common, userName: z.string(), active: z.boolean().optional() })
+  .openapi('DirectoryUser', { description: 'A user as SCIM has it (RFC 7643 §4.1), with every attribute but secrets.' })
+const group = z
+  .looseObject(common)
+  .openapi('DirectoryGroup', { description: 'A group as SCIM has it (RFC 7643 §4.2), without its members.' })
+const membership = z
+  .object({ groupId: z.uuid(), memberId: z.uuid(), memberType: z.string() })
+  .openapi('Membership', { description: 'A direct member of a group.' })
+
+const tags = ['Directory']
+const NEEDS = 'For keys with the permission `directory:read`.'
+
+const listRoute = <Query extends z.ZodObject, Answer extends z.ZodType>(path: string, query: Query, answer: Answer) =>
+  createRoute({
+    method: 'get',
+    path: `${TENANT}/${path}`,
+    tags,
+    description: `${NEEDS} Each of the query's values must be met; letter case counts as in SCIM.`,
+    request: { params: tenantParams, query },
+    responses: { 200: jsonAnswer(listOf(answer), 'In the order of creation'), ...problems },
+  })
+const oneRoute = <Answer extends z.ZodType>(path: string, answer: Answer, description: string) =>
+  createRoute({
+    method: 'get',
+    path: `${TENANT}/${path}/{id}`,
+    tags,
+    description: NEEDS,
+    request: { params: tenantParams.extend({ id: z.string() }) },
+    responses: { 200: jsonAnswer(answer, description), ...problems },
+  })
+
+const query = pageQuery(z.uuid()).extend({ externalId: plainText.optional() })
+const userQuery = query.extend({
+  userName: plainText.optional(),
+  email: plainText.optional(),
+  role: plainText
+    .optional()
+    .openapi({ description: 'Key of a role that the user has, as `…/users/{id}/roles` shows.' }),
+})
+const users = listRoute('users', userQuery, user)
+const oneUser = oneRoute('users', user, 'The user, with the groups that it is in directly and through others')
+const groups = listRoute('groups', query.extend({ displayName: plainText.optional() }), group)
+const oneGroup = oneRoute('groups', group, 'The group')
+const memberships = createRoute({
+  method: 'get',
+  path: `${TENANT}/memberships`,
+  tags,
+  description: `${NEEDS} Groups in groups are members too; a user's own document tells of all its groups.`,
+  request: {
+    params: tenantParams,
+    query: pageQuery(z.string().refine((text) => pairIn(text) !== undefined, 'must be the "next" of a list')).extend({
+      group: z.uuid().optional().openapi({ description: 'Id of a group.' }),
+      member: z.uuid().optional().openapi({ description: 'Id of a user or a group in a group.' }),
+    }),
+  },
+  responses: { 200: jsonAnswer(listOf(membership), 'In the order of group and member'), ...problems },
+})
+
+type Wanted = Equalities & { role?: string | undefined; after?: string | undefined; limit: number }
+
+/**
+ * `…/tenants/{t}/users`, `/groups` and `/memberships` of the admin API: what the application itself reads of a tenant, paused
+ * ones included. For keys with the permission `directory:read`, which the mounting sees to.
+ */
+export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
+  const list = async (
+    c: Context<AdminEnv>,
+    names: Place,
+    name: 'User' | 'Group',
+    { after, limit, role, ...values }: Wanted,
+  ) => {
+    const { tenant, repositories } = await openTenant(c, names, control, policy)
+    const { registry, baseUrl } = tenant
+    const type = builtIn(registry, name)
+    const wanted = { groups: false, members: false }
+    const some = { equal: values, after, limit: limit + 1, wanted }
+    const rows = await (role === undefined
+      ? lookUp(repositories, registry, type, some)
+      : lookUpByRole(repositories, registry, role, some))
+    return listAnswer(rows, limit, (row) => shown(row, type, baseUrl))
+  }
+  const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: 'User' | 'Group') => {
+    const { tenant, repositories } = await openTenant(c, names, control, policy)
+    const { registry, baseUrl } = tenant
+    const type = builtIn(registry, name)
+    const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
+    if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
+    return shown(row, type, baseUrl)
+  }
+
+  app.openapi(users, async (c) => {
+    const found = await list(c, c.req.valid('param'), 'User', c.req.valid('query'))
+    return c.json(found as ListOf<typeof user>, 200)
+  })
+  app.openapi(oneUser, async (c) => {
+    return c.json((await retrieve(c, c.req.valid('param'), 'User')) as z.infer<typeof user>, 200)
+  })
+  app.openapi(groups, async (c) => {
+    const found = await list(c, c.req.valid('param'), 'Group', c.req.valid('query'))
+    return c.json(found as ListOf<typeof group>, 200)
+  })
+  app.openapi(oneGroup, async (c) => {
+    return c.json((await retrieve(c, c.req.valid('param'), 'Group')) as z.infer<typeof group>, 200)
+  })
+  app.openapi(memberships, async (c) => {
+    const { repositories } = await openTenant(c, c.req.valid('param'), control, policy)
+    const { after, limit, group: groupId, member: memberId } = c.req.valid('query')
+    const wanted = { groupId, memberId, after: after === undefined ? undefined : pairIn(after) }
+    const rows = await repositories.membershipPages.list({ ...wanted, limit: limit + 1 })
+    const named = rows.map((row) => ({ ...row, id: `${row.groupId}.${row.memberId}` }))
+    return c.json(
+      listAnswer(named, limit, ({ id, ...row }) => row),
+      200,
+    )
+  })
+}
+
+type Place = z.infer<typeof tenantParams>
+// What is stored has been checked against the tenant's schemas, which say more than these types.
+type ListOf<Item extends z.ZodType> = { items: z.infer<Item>[]; next: string | null }
+
+/** A resource as the application sees it: without what is never returned. */
+export const shown = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>
+  withoutSecrets(type, representation(row, type, baseUrl))
+
+/** The two ids in the `next` of a list of memberships. */
+function pairIn(text: string): { groupId: string; memberId: string } | undefined {
+  const [groupId, memberId, ...rest] = text.split('.')
+  const fit = z.tuple([z.uuid(), z.uuid()]).safeParse([groupId, memberId])
+  return fit.success && rest.length === 0 ? { groupId: fit.data[0], memberId: fit.data[1] } : undefined
+}

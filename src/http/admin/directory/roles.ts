@@ -1,0 +1,87 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { Refusal } from '../../../administration/control.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../../context/control-plane.ts'
+import { builtIn } from '../../../provisioning/look-up.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { openTenant } from '../../control/open-tenant.ts'
+import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from '../../control/schemas.ts'
+
+const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+const tags = ['Directory']
+const NEEDS = 'For keys with the permission `directory:read`.'
+
+const role = z
+  .object({ id: z.uuid(), key: z.string() })
+  .openapi('Role', { description: 'A role that groups give by the rules in `roleRules`; `id` is that of its events.' })
+const group = z.object({ id: z.uuid(), displayName: z.string().nullable() })
+
+const list = createRoute({
+  method: 'get',
+  path: `${TENANT}/roles`,
+  tags,
+  description: `${NEEDS} Who has one is what \`…/users?role=\` lists.`,
+  request: { params: tenantParams, query: pageQuery(plainText) },
+  responses: { 200: jsonAnswer(listOf(role), 'The roles that groups give, in the order of their keys'), ...problems },
+})
+const groups = createRoute({
+  method: 'get',
+  path: `${TENANT}/roles/{role}/groups`,
+  tags,
+  description: `${NEEDS} Groups in these give the role too.`,
+  request: {
+    params: tenantParams.extend({ role: plainText.openapi({ description: 'Key of the role.' }) }),
+    query: pageQuery(z.uuid()),
+  },
+  responses: {
+    200: jsonAnswer(listOf(group), 'The groups that a rule has matched, in the order of creation'),
+    ...problems,
+  },
+})
+const ofUser = createRoute({
+  method: 'get',
+  path: `${TENANT}/users/{id}/roles`,
+  tags,
+  description: `${NEEDS} Whether the user is active makes no difference.`,
+  request: { params: tenantParams.extend({ id: z.string() }) },
+  responses: {
+    200: jsonAnswer(
+      z.object({ items: z.array(role) }),
+      'The roles that the user has, directly and through groups in groups, in the order of their keys',
+    ),
+    ...problems,
+  },
+})
+
+/** `…/tenants/{t}/roles` and `…/users/{id}/roles` of the admin API; the mounting sees to the permission. */
+export function roleRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
+  app.openapi(list, async (c) => {
+    const { repositories } = await openTenant(c, c.req.valid('param'), control, policy)
+    const { after, limit } = c.req.valid('query')
+    const rows = await repositories.roles.list({ after, limit: limit + 1 })
+    const { items } = listAnswer(rows, limit, ({ id, key }) => ({ id, key }))
+    return c.json({ items, next: rows.length > limit ? (items.at(-1)?.key ?? null) : null }, 200)
+  })
+
+  app.openapi(groups, async (c) => {
+    const { role: key, ...names } = c.req.valid('param')
+    const { repositories } = await openTenant(c, names, control, policy)
+    const { after, limit } = c.req.valid('query')
+    const found = await repositories.roles.find(key)
+    if (found === undefined) throw Refusal.notFound('role', key)
+    const rows = await repositories.roles.groups(found.id, after, limit + 1)
+    return c.json(
+      listAnswer(rows, limit, (row) => row),
+      200,
+    )
+  })
+
+  app.openapi(ofUser, async (c) => {
+    const { id, ...names } = c.req.valid('param')
+    const { tenant, repositories } = await openTenant(c, names, control, policy)
+    const nothing = { groups: false, members: false }
+    if ((await repositories.resources.retrieve(builtIn(tenant.registry, 'User'), id, nothing)) === undefined)
+      throw Refusal.notFound('user', id)
+    return c.json({ items: await repositories.roles.ofUser(id) }, 200)
+  })
+}

@@ -1,0 +1,108 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../../context/control-plane.ts'
+import type { Resource } from '../../../scim/resource.ts'
+import { exportStretch } from '../../../transfer/export.ts'
+import { importRecords } from '../../../transfer/import.ts'
+import { parsePosition, type TransferRecord } from '../../../transfer/records.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { openTenant } from '../../control/open-tenant.ts'
+import { jsonAnswer, jsonBody, listOf, problems, tenantParams } from '../../control/schemas.ts'
+
+const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+/** Records in one request, and bytes; a resource has some kilobytes. */
+const MAX_RECORDS = 1_000
+export const MAX_IMPORT_BYTES = 16 * 1_048_576
+
+const record = z
+  .discriminatedUnion('kind', [
+    z.object({
+      kind: z.literal('resource'),
+      type: z.string().openapi({ description: 'Name of the resource type, such as User.' }),
+      resource: z.looseObject({ id: z.string() }),
+    }),
+    z.object({
+      kind: z.enum(['member', 'deferred']),
+      group: z.string().openapi({ description: 'Id of the group.' }),
+      member: z.string().openapi({ description: 'Id of the member; of a deferred one, what the client sent as one.' }),
+      display: z.string().optional().openapi({ description: 'What the client called the member.' }),
+    }),
+  ])
+  .openapi('TransferRecord', { description: "A piece of a tenant's directory: a resource, or who is in which group." })
+const tags = ['Export and import']
+
+const take = createRoute({
+  method: 'get',
+  path: `${TENANT}/export`,
+  tags,
+  description:
+    'The whole directory of a tenant, without passwords and what else is never returned: resources by id, then memberships. ' +
+    'For keys with the permission `directory:read`. Pause the tenant first for a state of one moment.',
+  request: {
+    params: tenantParams,
+    query: z.object({
+      after: z
+        .string()
+        .refine((text) => parsePosition(text) !== undefined, 'must be the "next" of a list')
+        .optional(),
+      limit: z.coerce.number().int().min(1).max(MAX_RECORDS).default(500),
+      total: z.enum(['true', 'false']).default('false').openapi({ description: 'Whether to count all records.' }),
+    }),
+  },
+  responses: {
+    200: jsonAnswer(listOf(record).extend({ total: z.number().int().optional() }), 'A stretch of the records'),
+    ...problems,
+  },
+})
+const give = createRoute({
+  method: 'post',
+  path: `${TENANT}/import`,
+  tags,
+  description:
+    'Takes records of an export in, all of a request or none, in the order of the export. Resources keep their ids, and ' +
+    'begin with version 1 and the time of the import. What is there already is brought to what the record says; nothing is ' +
+    'deleted, so the same records may be sent again. For keys with the permissions `admin` and `scim:write`.',
+  request: { params: tenantParams, body: jsonBody(z.strictObject({ items: z.array(record).max(MAX_RECORDS) })) },
+  responses: {
+    200: jsonAnswer(
+      z
+        .object({
+          created: z.number().int(),
+          changed: z.number().int(),
+          unchanged: z.number().int(),
+          members: z.number().int(),
+        })
+        .openapi('Imported', { description: 'Resources, and memberships that are there now.' }),
+      'Taken',
+    ),
+    ...problems,
+  },
+})
+
+/** `…/tenants/{t}/export` and `/import` of the admin API; the mounting sees to the permissions. */
+export function transferRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
+  app.openapi(take, async (c) => {
+    const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
+    const { after, limit, total } = c.req.valid('query')
+    const from = after === undefined ? undefined : parsePosition(after)
+    const stretch = await exportStretch(repositories, tenant, from, limit)
+    const answer = { ...stretch, ...(total === 'true' && { total: await repositories.stretches.count() }) }
+    // What is stored has been checked against the tenant's schemas, which say more than these types.
+    return c.json(answer as z.infer<(typeof take.responses)[200]['content']['application/json']['schema']>, 200)
+  })
+
+  app.openapi(give, async (c) => {
+    const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
+    const records = c.req.valid('json').items.map(asRecord)
+    // With an Idempotency-Key the request is a transaction already.
+    const { inTransaction } = c.var.database
+    const taken = inTransaction
+      ? await importRecords(repositories, tenant, records)
+      : await repositories.transaction((inside) => importRecords(inside, tenant, records))
+    return c.json(taken, 200)
+  })
+}
+
+/** JSON came in, so a resource's members are JSON. */
+const asRecord = (item: z.infer<typeof record>): TransferRecord =>
+  item.kind === 'resource' ? { ...item, resource: item.resource as Resource } : item

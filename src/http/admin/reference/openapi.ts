@@ -1,0 +1,45 @@
+import type { AdminApp } from '../../control/env.ts'
+import { idempotencyKeyParameter, takesIdempotencyKey } from '../../control/idempotent.ts'
+
+/** The OpenAPI 3.1 document of the admin API. */
+export type ApiDocument = ReturnType<AdminApp['getOpenAPI31Document']>
+
+/** In the order in which people read about them. */
+const TAGS = [
+  { name: 'Projects', description: 'What the instance is divided into, such as one for each product.' },
+  { name: 'Environments', description: 'Stages of a project, such as dev and prod, with defaults for their tenants.' },
+  { name: 'Tenants', description: 'Customers: each has base URLs for its identity provider, and settings of its own.' },
+  { name: 'API keys', description: 'Who may do what and where. A key is shown once; rotating it leaves no gap.' },
+  { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
+  { name: 'Directory', description: 'What the application itself reads of a tenant.' },
+  { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },
+  { name: 'Webhooks', description: 'Where events are sent, what was not taken, and how it is sent again.' },
+  {
+    name: 'Streams of Security Event Tokens',
+    description: 'Events as signed tokens, pushed or fetched: of SCIM, and of sessions that are to end.',
+  },
+  { name: 'Leaver brake', description: 'What is kept back when too many people leave at a time, and who lets it go.' },
+  { name: 'Export and import', description: "A tenant's directory on its way from one gateway to another." },
+  { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
+]
+
+const documents = new WeakMap<AdminApp, ApiDocument>()
+
+/** Describes the admin API from the definitions of its routes; made once, when it is first asked for. */
+export function describe(app: AdminApp): ApiDocument {
+  const known = documents.get(app)
+  if (known !== undefined) return known
+  const document = app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Rollcall admin API', version: '1' },
+    servers: [{ url: '/api/v1' }],
+    security: [{ apiKey: [] }],
+    tags: TAGS,
+  })
+  // POSTs take it, wherever they are defined.
+  for (const [path, { post }] of Object.entries(document.paths ?? {})) {
+    if (post && takesIdempotencyKey(path)) post.parameters = [...(post.parameters ?? []), idempotencyKeyParameter]
+  }
+  documents.set(app, document)
+  return document
+}

@@ -1,0 +1,226 @@
+import { z } from 'zod'
+import { Refusal } from '../../../administration/control.ts'
+import type { TenantId } from '../../../place-ids.ts'
+import { builtIn } from '../../../provisioning/look-up.ts'
+import { labelsOf } from '../../../repositories/control/summaries.ts'
+import { isObject, type JsonValue, type Resource } from '../../../scim/resource.ts'
+import { shown } from '../../admin/directory/directory.ts'
+import type { AdminDependencies } from '../../control/env.ts'
+import type { ConsoleApp } from '../console.tsx'
+import { directoryHere, TENANT } from '../directory.ts'
+import type { ConsoleContext } from '../env.ts'
+import { queryOf } from '../forms.ts'
+import { type Here, hereOf } from '../here.ts'
+import { Badge, Card, cut, Pager } from '../parts.tsx'
+import { beforeQuery, eventsWithNames } from './events.tsx'
+import { Timeline } from './timeline.tsx'
+
+type Dependencies = Pick<AdminDependencies, 'control' | 'config'>
+const EVENTS = 20
+const MEMBERS = 100
+
+/** The pages of a user and of a group: what is known of them, who belongs together, and what happened. */
+export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void {
+  app.get(`${TENANT}/users/:id`, async (c) => {
+    const { tenant, resource, here, repositories } = await found(c, dependencies, 'User')
+    // Nothing is said of roles where no group gives any.
+    const roles =
+      tenant.settings.roleRules.length > 0 ? await repositories.roles.ofUser(String(resource.id)) : undefined
+    const { groups = [], ...attributes } = resource
+    return c.render(
+      <>
+        <Head name={resource.displayName ?? resource.userName} id={resource.id}>
+          {resource.active === false ? <Badge tone="bad">shut out</Badge> : <Badge tone="good">active</Badge>}
+        </Head>
+        <div class="two">
+          <Attributes resource={attributes} />
+          <div class="rows">
+            <Card title="Groups">
+              <Belonging
+                none="In none."
+                links={(groups as readonly Resource[]).map((group) => ({
+                  href: `${here.path}/groups/${group.value}`,
+                  name: String(group.display ?? group.value),
+                  note: group.type === 'indirect' ? 'through another' : undefined,
+                }))}
+              />
+            </Card>
+            {roles && (
+              <Card title="Roles">{roles.length === 0 ? <p class="quiet">None.</p> : <Roles roles={roles} />}</Card>
+            )}
+          </div>
+        </div>
+        <Happened
+          {...(await happened(c, tenant.id, resource))}
+          tenant={here.path}
+          page={`${here.path}/users/${resource.id}`}
+        />
+      </>,
+      { title: String(resource.userName), crumbs: [...here.crumbs, { name: 'Users', path: `${here.path}/users` }] },
+    )
+  })
+
+  app.get(`${TENANT}/groups/:id`, async (c) => {
+    const { tenant, resource, here, repositories } = await found(c, dependencies, 'Group')
+    const groupId = String(resource.id)
+    const { after: memberId } = queryOf(c, z.object({ after: z.uuid().optional() }))
+    const after = memberId === undefined ? undefined : { groupId, memberId }
+    const members = await repositories.membershipPages.list({ groupId, memberId: undefined, after, limit: MEMBERS + 1 })
+    const { page, last } = cut(members, MEMBERS)
+    const names = await labelsOf(
+      c.var.database,
+      tenant.id,
+      page.map((member) => member.memberId),
+    )
+    const path = `${here.path}/groups/${groupId}`
+    return c.render(
+      <>
+        <Head name={resource.displayName} id={resource.id} />
+        <div class="two">
+          <Attributes resource={resource} />
+          <Card title="Members">
+            <Belonging
+              none="Nobody."
+              links={page.map((member) => ({
+                href: `${here.path}/${member.memberType === 'Group' ? 'groups' : 'users'}/${member.memberId}`,
+                name: names.get(member.memberId) ?? member.memberId,
+                note: member.memberType === 'Group' ? 'group' : undefined,
+              }))}
+            />
+            <Pager next={last && `${path}?after=${last.memberId}`} first={memberId && path} older="More members" />
+          </Card>
+        </div>
+        <Happened {...(await happened(c, tenant.id, resource))} tenant={here.path} page={path} />
+      </>,
+      {
+        title: String(resource.displayName),
+        crumbs: [...here.crumbs, { name: 'Groups', path: `${here.path}/groups` }],
+      },
+    )
+  })
+}
+
+async function found(c: ConsoleContext, dependencies: Dependencies, name: 'User' | 'Group') {
+  const { tenant, repositories } = await directoryHere(c, dependencies)
+  const type = builtIn(tenant.registry, name)
+  const id = c.req.param('id') ?? ''
+  const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
+  if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
+  const here: Here = await hereOf(c)
+  return { tenant, repositories, resource: shown(row, type, tenant.baseUrl), here }
+}
+
+const happened = (c: ConsoleContext, tenantId: TenantId, { id }: Resource) =>
+  eventsWithNames(c, tenantId, {
+    before: queryOf(c, beforeQuery.loose()).before,
+    resourceId: String(id),
+    limit: EVENTS,
+  })
+
+function Head({ name, id, children }: { name: JsonValue | undefined; id: JsonValue | undefined; children?: unknown }) {
+  return (
+    <div class="head">
+      <h1>{String(name ?? id)}</h1>
+      {children}
+      <p class="quiet">
+        <code>{String(id)}</code>
+      </p>
+    </div>
+  )
+}
+
+interface Link {
+  readonly href: string
+  readonly name: string
+  readonly note: string | undefined
+}
+
+function Belonging({ links, none }: { links: readonly Link[]; none: string }) {
+  if (links.length === 0) return <p class="quiet">{none}</p>
+  return (
+    <ul class="plain">
+      {links.map(({ href, name, note }) => (
+        <li>
+          <a href={href}>{name}</a> {note && <span class="quiet small">{note}</span>}
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function Roles({ roles }: { roles: readonly { readonly key: string }[] }) {
+  return (
+    <ul class="plain">
+      {roles.map(({ key }) => (
+        <li>
+          <code>{key}</code>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function Happened(props: Awaited<ReturnType<typeof happened>> & { readonly tenant: string; readonly page: string }) {
+  const { events, labels, next, tenant, page } = props
+  return (
+    <Card title="What happened">
+      {events.length === 0 && <p class="quiet">Nothing among the events looked at.</p>}
+      <Timeline events={events} labels={labels} path={tenant} />
+      <Pager next={next && `${page}?before=${next}`} older="Look further back" />
+    </Card>
+  )
+}
+
+/** How the names of standard schemas begin. */
+const STANDARD = /^urn:ietf:params:scim:schemas:(?:extension:)?/
+
+/** What everybody knows from elsewhere on the page, or nobody looks for. */
+const LEFT_OUT: ReadonlySet<string> = new Set(['id', 'schemas', 'meta', 'active'])
+
+function Attributes({ resource }: { resource: Resource }) {
+  return (
+    <Card title="Attributes">
+      <Facts values={Object.entries(resource).filter(([name]) => !LEFT_OUT.has(name))} />
+    </Card>
+  )
+}
+
+function Facts({ values }: { values: readonly (readonly [string, JsonValue | undefined])[] }) {
+  return (
+    <dl class="facts">
+      {values.map(([name, value]) => (
+        <>
+          <dt>{name.replace(STANDARD, '')}</dt>
+          <dd>
+            <Value value={value} />
+          </dd>
+        </>
+      ))}
+    </dl>
+  )
+}
+
+function Value({ value }: { value: JsonValue | undefined }) {
+  if (Array.isArray(value))
+    return (
+      <ul>
+        {value.map((one) => (
+          <li>
+            <Value value={one} />
+          </li>
+        ))}
+      </ul>
+    )
+  if (isObject(value)) {
+    const { value: main, ...rest } = value
+    const notes = Object.entries(rest).filter(([name]) => name !== '$ref')
+    if (main === undefined) return <Facts values={notes} />
+    const said = notes.map(([name, note]) => (name === 'primary' ? (note === true ? 'primary' : '') : String(note)))
+    return (
+      <>
+        {String(main)} <span class="quiet small">{said.filter(Boolean).join(', ')}</span>
+      </>
+    )
+  }
+  return <>{String(value ?? '')}</>
+}

@@ -1,0 +1,61 @@
+import type { HttpBindings } from '@hono/node-server'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { Administration } from '../../administration/control.ts'
+import type { FailedAttempts } from '../../auth/attempts.ts'
+import type { OriginPolicy } from '../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
+import type { Principal } from '../../auth/principal.ts'
+import type { Database } from '../../db/database.ts'
+import type { Deliveries } from '../../delivery/deliveries.ts'
+import type { Passage, UnderWay } from '../in-flight.ts'
+import type { Problem } from '../problem.ts'
+
+/** What the admin API is made from. */
+export interface AdminDependencies {
+  readonly database: Database
+  readonly config: OriginPolicy
+  readonly control: ControlPlane
+  readonly deliveries: Deliveries
+  /** Counts keys that were none, on all surfaces together. */
+  readonly failures: FailedAttempts
+  /** Where requests and streams are counted; nothing is counted without it. */
+  readonly underWay?: UnderWay
+}
+
+/**
+ * Who asks, and the store as this request sees it: the pool, or the transaction that holds all of a request with an
+ * `Idempotency-Key`. Routes have no other handle, since one more would wait for that transaction for ever.
+ */
+export interface Asking {
+  readonly principal: Principal
+  readonly database: Database
+  readonly administration: Administration
+}
+
+/** What requests to the admin API carry; `requestId` is set by the application around it. */
+export interface AdminEnv {
+  Bindings: Partial<HttpBindings>
+  Variables: Asking & {
+    requestId?: string
+    readonly underWay?: UnderWay | undefined
+    /** Counts this request among those under way. */
+    readonly passage?: Passage | undefined
+    /** What a repeat of this request is told, in place of an answer with a secret, which says `no-store`. */
+    toRepeats?: Problem
+  }
+}
+
+/**
+ * Counts a request among the streams, and among those under way no longer: it is to wait for events.
+ *
+ * @throws {ScimError} 429, 503
+ */
+export function asStream(c: Context<AdminEnv>, tenantId: string | undefined): Passage | undefined {
+  const { underWay, passage, principal } = c.var
+  const streaming = underWay?.streams.enter(principal.keyId, tenantId)
+  passage?.leave()
+  return streaming
+}
+
+export type AdminApp = OpenAPIHono<AdminEnv>

@@ -1,0 +1,58 @@
+import type { Context } from 'hono'
+import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
+import { effectiveSettings } from '../../tenancy/settings.ts'
+import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../tenancy/tenant.ts'
+import { schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
+import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
+import type { Definition } from '../../scim/schema/definitions.ts'
+import type { Asking } from './env.ts'
+import { originOf } from './origin.ts'
+import { tenantAt } from './places.ts'
+
+/** A tenant as its provisioning clients have it, paused or not. */
+export interface OpenTenant {
+  readonly tenant: TenantContext
+  readonly repositories: Repositories
+}
+
+/** A request to the admin API, or another that asks as one of them does. */
+type AskingRequest = Pick<Context, 'req' | 'env'> & { readonly var: Asking & { readonly requestId?: string } }
+
+/** Opens the resources of the tenant that a URL names, for the key that asks. @throws {Refusal} 403 or 404 */
+export async function openTenant(
+  c: AskingRequest,
+  { p, e, t }: { readonly p: string; readonly e: string; readonly t: string },
+  control: ControlPlane,
+  policy: OriginPolicy,
+): Promise<OpenTenant> {
+  const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
+  const settings = effectiveSettings(environment.settings, tenant.settings)
+  const place = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id, key: tenant.key, settings }
+  const baseUrl = baseUrlOf(originOf(c, policy), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
+  const [shared, own] = await definitionsOf(c, place, control)
+  const context = tenantContext(place, baseUrl, registryOf(settings, shared, own))
+  const repositories = forTenant(c.var.database, {
+    ...{ tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId },
+    defersReferences: settings.deferReferenceChecks,
+    hasRoles: settings.roleRules.length > 0 || tenant.endsRoles || environment.endsRoles,
+    reader: c.req.raw,
+  })
+  return { tenant: context, repositories }
+}
+
+/** The definitions of the environment and of the tenant. */
+async function definitionsOf(
+  c: AskingRequest,
+  { projectId, environmentId, tenantId }: TenantPlace,
+  control: ControlPlane,
+): Promise<readonly (readonly Definition[] | undefined)[]> {
+  const { database } = c.var
+  if (database.inTransaction) {
+    // What is remembered may have to be confirmed, over a connection that waits for this transaction on the embedded engine.
+    const stored = schemaDefinitionsOf(database, environmentId)
+    return [await stored.definitions(null), await stored.definitions(tenantId)]
+  }
+  const known = [control.environment(projectId, environmentId), control.tenant(environmentId, tenantId)]
+  return (await Promise.all(known)).map((one) => one?.definitions)
+}

@@ -1,0 +1,91 @@
+import { z } from '@hono/zod-openapi'
+import { PERMISSIONS } from '../../auth/principal.ts'
+import { environmentSettings, tenantSettings } from '../../tenancy/settings.ts'
+
+/** Shapes that several routes of the admin API share. */
+
+// Control characters and lone surrogates are nobody's name, and the store takes neither.
+const TEXT = /^[^\p{Cc}\p{Cs}]*$/u
+
+/** Text to look for. */
+export const plainText = z
+  .string()
+  .min(1)
+  .max(1_000)
+  .refine((text) => TEXT.test(text), 'must not have control characters')
+export const nameText = plainText.max(200)
+export const keyText = z
+  .string()
+  .openapi({ description: 'Unique in its parent without regard to case; never changes.' })
+export const permission = z.enum(PERMISSIONS)
+export const moment = z.iso.datetime({ offset: true })
+
+export const warnings = z.array(z.string()).openapi({ description: 'What an operator should know about this key.' })
+
+/** Query of a list whose items have ids of the form `id`: the stretch after the item `after`. */
+export const pageQuery = (id: z.ZodType<string, string>) =>
+  z.object({ after: id.optional(), limit: z.coerce.number().int().min(1).max(200).default(50) })
+
+/** A stretch of a list; `next` is the `after` of the next stretch, null at the end. */
+export const listOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().nullable() })
+
+/** Cuts `rows`, of which one more than `limit` was asked for, to an answer. */
+export function listAnswer<Row extends { readonly id: string }, Item>(
+  rows: readonly Row[],
+  limit: number,
+  toItem: (row: Row) => Item,
+): { items: Item[]; next: string | null } {
+  const page = rows.slice(0, limit)
+  return { items: page.map(toItem), next: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
+}
+
+export const projectParams = z.object({ p: z.string().openapi({ description: 'Key or id of the project.' }) })
+export const environmentParams = projectParams.extend({
+  e: z.string().openapi({ description: 'Key or id of the environment.' }),
+})
+export const tenantParams = environmentParams.extend({
+  t: z.string().openapi({ description: 'Key or id of the tenant.' }),
+})
+
+export const apiKeyParam = z.string().openapi({ description: 'Id of the API key.' })
+
+/** A place as keys and the audit log name it. */
+export const scopeShape = z.object({
+  kind: z.enum(['instance', 'project', 'environment', 'tenant']),
+  projectId: z.uuid().optional(),
+  environmentId: z.uuid().optional(),
+  tenantId: z.uuid().optional(),
+})
+
+// Built anew: `.openapi` exists only on what was made after this package was loaded, and tenancy/settings may come before.
+export const environmentSettingsShape = z.strictObject(environmentSettings.shape).openapi('EnvironmentSettings')
+export const tenantSettingsShape = z.strictObject(tenantSettings.shape).openapi('TenantSettings')
+
+const problem = z
+  .object({
+    status: z.number().int(),
+    title: z.string(),
+    detail: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    requestId: z.string().optional(),
+  })
+  .openapi('Problem')
+
+/** The refusals that every route may give, for the OpenAPI document. */
+export const problems = {
+  '4XX': { description: 'Refused', content: { 'application/problem+json': { schema: problem } } },
+} as const
+
+/** A JSON body that must be there. */
+export const jsonBody = <T extends z.ZodType>(schema: T) => ({
+  required: true as const,
+  content: { 'application/json': { schema } },
+})
+
+/** A JSON answer. */
+export const jsonAnswer = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+export const noContent = { description: 'Done' }

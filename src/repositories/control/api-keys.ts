@@ -1,0 +1,162 @@
+import { and, asc, between, eq, gt, isNull, type SQL } from 'drizzle-orm'
+import { currentSecret, type KeySecret } from '../../auth/key-secrets.ts'
+import type { Permission, Scope } from '../../auth/principal.ts'
+import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
+import type { Database } from '../../db/database.ts'
+import { apiKeySecrets, apiKeys } from '../../db/schema.ts'
+import { type PublicKeyRow, publicKeysOfKeys } from './api-key-public-keys.ts'
+import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
+import { type Hold, holding, type Page } from './projects.ts'
+
+export interface ApiKeyRow {
+  readonly id: string
+  readonly scope: Scope
+  readonly name: string
+  readonly permissions: readonly Permission[]
+  /** The user for whom the key stands; null for a provisioning client. */
+  readonly userId: string | null
+  /** Whether access tokens of the key may make keys with `admin`. */
+  readonly tokensMayMintAdminKeys: boolean
+  readonly createdAt: Date
+  readonly revokedAt: Date | null
+  /** Of the secret that is to stay. */
+  readonly expiresAt: Date | null
+  /** One, or the last two; oldest first. */
+  readonly secrets: readonly KeySecret[]
+  /** By which clients prove who they are without a secret; oldest first. */
+  readonly publicKeys: readonly PublicKeyRow[]
+}
+
+/** API keys by their public id; the only look-up that runs before a tenant is known. */
+export async function findApiKey(database: Database, id: string, hold?: Hold): Promise<ApiKeyRow | undefined> {
+  const rows = holding(database.orm.select().from(apiKeys).where(eq(apiKeys.id, id)), hold)
+  return (await withSecrets(database, await rows))[0]
+}
+
+/** True when a key for the whole instance was ever made, be it revoked since. */
+export async function instanceKeyExists({ orm }: Database): Promise<boolean> {
+  const rows = await orm.select({ id: apiKeys.id }).from(apiKeys).where(isNull(apiKeys.projectId)).limit(1)
+  return rows.length > 0
+}
+
+/** The keys whose scope is `place` or lies below it. */
+export function apiKeysWithin(database: Database, place: Scope) {
+  const { orm } = database
+  const within = conditionOf(place)
+  return {
+    async find(id: string, hold?: Hold): Promise<ApiKeyRow | undefined> {
+      const condition = and(within, eq(apiKeys.id, id))
+      const rows = holding(orm.select().from(apiKeys).where(condition), hold)
+      return (await withSecrets(database, await rows))[0]
+    },
+
+    async list({ after, limit }: Page): Promise<ApiKeyRow[]> {
+      const condition = after === undefined ? within : and(within, gt(apiKeys.id, after))
+      const rows = await orm.select().from(apiKeys).where(condition).orderBy(asc(apiKeys.id)).limit(limit)
+      return withSecrets(database, rows)
+    },
+
+    /** Those that expire in the next `days` days or have in the last ones, up to `limit`, the first to expire first. */
+    async expiring(days: number, limit: number): Promise<ApiKeyRow[]> {
+      const [from, until] = [-1, 1].map((sign) => new Date(Date.now() + sign * days * 86_400_000))
+      const rows = await orm
+        .select({ key: apiKeys })
+        .from(apiKeys)
+        .innerJoin(apiKeySecrets, eq(apiKeySecrets.keyId, apiKeys.id))
+        .where(
+          and(
+            ...[within, isNull(apiKeys.revokedAt), isNull(apiKeySecrets.endsAt), eq(apiKeySecrets.endsOnUse, false)],
+            between(apiKeySecrets.expiresAt, from as Date, until as Date),
+          ),
+        )
+        .orderBy(asc(apiKeySecrets.expiresAt))
+        .limit(limit)
+      return withSecrets(
+        database,
+        rows.map(({ key }) => key),
+      )
+    },
+
+    async change(id: string, values: Pick<ApiKeyRow, 'tokensMayMintAdminKeys'>): Promise<void> {
+      await orm
+        .update(apiKeys)
+        .set(values)
+        .where(and(within, eq(apiKeys.id, id)))
+    },
+
+    /** Keeps the row, so that it still shows who could do what. */
+    async revoke(id: string, at: Date): Promise<void> {
+      await orm
+        .update(apiKeys)
+        .set({ revokedAt: at })
+        .where(and(within, eq(apiKeys.id, id)))
+    },
+  }
+}
+
+export async function insertApiKey(
+  database: Database,
+  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'permissions' | 'userId' | 'tokensMayMintAdminKeys' | 'expiresAt'> & {
+    readonly hash: string
+  },
+): Promise<ApiKeyRow> {
+  const { id, scope, name, permissions, userId, tokensMayMintAdminKeys, expiresAt, hash } = row
+  const [inserted] = await database.orm
+    .insert(apiKeys)
+    .values({
+      ...{ id, name, userId, tokensMayMintAdminKeys },
+      permissions: [...permissions],
+      ...idsOf(scope),
+    })
+    .returning()
+  if (inserted === undefined) throw new Error('the inserted API key was not returned')
+  return read(inserted, [await secretsOf(database, id).insert({ version: 1, hash, expiresAt })], [])
+}
+
+/** Deletes the keys whose scope is `place` or lies below it, when `place` itself is deleted. */
+export async function deleteApiKeysWithin(
+  { orm }: Database,
+  place: Exclude<Scope, { kind: 'instance' }>,
+): Promise<void> {
+  await orm.delete(apiKeys).where(conditionOf(place))
+}
+
+function conditionOf(place: Scope): SQL | undefined {
+  switch (place.kind) {
+    case 'instance':
+      return undefined
+    case 'project':
+      return eq(apiKeys.projectId, place.projectId)
+    case 'environment':
+      return and(eq(apiKeys.projectId, place.projectId), eq(apiKeys.environmentId, place.environmentId))
+    case 'tenant':
+      return and(eq(apiKeys.projectId, place.projectId), eq(apiKeys.tenantId, place.tenantId))
+  }
+}
+
+type Raw = typeof apiKeys.$inferSelect
+
+async function withSecrets(database: Database, rows: readonly Raw[]): Promise<ApiKeyRow[]> {
+  const ids = rows.map(({ id }) => id)
+  const secrets = await secretsOfKeys(database, ids)
+  const publicKeys = await publicKeysOfKeys(database, ids)
+  return rows.flatMap((row) => {
+    const own = secrets.get(row.id) ?? []
+    // Without any it was deleted between the two look-ups.
+    return own.length === 0 ? [] : [read(row, own, publicKeys.get(row.id) ?? [])]
+  })
+}
+
+function read(
+  { projectId, environmentId, tenantId, permissions, ...row }: Raw,
+  secrets: readonly KeySecret[],
+  publicKeys: readonly PublicKeyRow[],
+): ApiKeyRow {
+  const { id, name, userId, tokensMayMintAdminKeys, createdAt, revokedAt } = row
+  return {
+    ...{ id, name, userId, tokensMayMintAdminKeys, createdAt, revokedAt, secrets, publicKeys },
+    expiresAt: currentSecret(secrets).expiresAt,
+    scope: scopeOf({ projectId, environmentId, tenantId }),
+    permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),
+  }
+}

@@ -1,0 +1,115 @@
+import type { ControlStore } from '../../context/control-store.ts'
+import { secretBox } from '../../signing/secret-box.ts'
+import type { Database } from '../../db/database.ts'
+import { eventUris } from '../../events/security-events.ts'
+import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
+import { findApiKey } from './api-keys.ts'
+import { THE_GATEWAY } from './audit.ts'
+import { changeControl, currentRevision } from './control-revision.ts'
+import { environmentsOf } from './environments.ts'
+import { instanceSecret } from './instance-secrets.ts'
+import { projectsIn } from './projects.ts'
+import { schemaDefinitionsOf } from './schema-definitions.ts'
+import { signingKeyStore } from './signing-keys.ts'
+import { tenantsOf } from './tenants.ts'
+import { takeAssertion } from './used-assertions.ts'
+import { streamFormats } from '../delivery/webhooks.ts'
+
+/**
+ * The look-ups that come before a tenant is known, for `ControlPlane` to remember.
+ *
+ * @param secretsKey what the configuration gives to seal signing keys with; without it, a secret kept in the store
+ */
+export function controlStore(database: Database, secretsKey?: string | undefined): ControlStore {
+  return {
+    signingKeys: signingKeyStore(database),
+    secretBox: secretBox(async () => secretsKey ?? instanceSecret(database, 'secrets')),
+    shared: database.engine === 'postgres',
+    revision: () => currentRevision(database),
+
+    async apiKey(id) {
+      const row = await findApiKey(database, id)
+      if (row === undefined) return undefined
+      const { scope, permissions, userId, tokensMayMintAdminKeys, secrets, publicKeys, revokedAt } = row
+      const key = {
+        ...{ keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined },
+        ...{ via: 'key' as const, tokensMayMintAdminKeys },
+      }
+      return {
+        revoked: revokedAt !== null,
+        secrets: secrets.map(({ version, hash, expiresAt, endsAt }) => ({
+          principal: { ...key, expiresAt: expiresAt?.getTime() },
+          ...{ version, hash, endsAt: endsAt?.getTime() },
+          endsOthers: secrets.some((other) => other.endsOnUse && other.version < version),
+        })),
+        publicKeys: publicKeys.map(({ thumbprint, jwk, algorithm }) => ({
+          principal: { ...key, expiresAt: row.expiresAt?.getTime() },
+          ...{ thumbprint, jwk, algorithm },
+        })),
+      }
+    },
+
+    project: (name) => projectsIn(database).find(name),
+
+    async environment(projectId, name) {
+      const row = await environmentsOf(database, projectId).find(name)
+      if (row === undefined) return undefined
+      const definitions = await schemaDefinitionsOf(database, row.id).definitions(null)
+      return { ...row, definitions, eventUris: await deliveredUris(database, row.id, null) }
+    },
+
+    async tenant(environmentId, name) {
+      const row = await tenantsOf(database, environmentId).find(name)
+      if (row === undefined) return undefined
+      const definitions = await schemaDefinitionsOf(database, environmentId).definitions(row.id)
+      return { ...row, definitions, eventUris: await deliveredUris(database, environmentId, row.id) }
+    },
+
+    async isPlace(kind, id) {
+      const table = kind === 'environment' ? 'environments' : 'tenants'
+      return (await database.run(`select from ${table} where id = $1::uuid`, [id])).length > 0
+    },
+
+    async createTenant({ projectId, environmentId }, key, actor) {
+      // Asked before too: a client that spells an endpoint wrongly must not count as a change each time.
+      if (await schemaDefinitionsOf(database, environmentId).hasEndpoint(key)) return undefined
+      return changeControl(database, { ...THE_GATEWAY, actor }, async (tx, record) => {
+        const [tenants, own] = [tenantsOf(tx, environmentId), schemaDefinitionsOf(tx, environmentId)]
+        // So that no resource type takes the key for its endpoint meanwhile.
+        if ((await environmentsOf(tx, projectId).find(environmentId, 'share')) === undefined) return undefined
+        if (await own.hasEndpoint(key)) return undefined
+        const made = await tenants.insert({ key, name: key, settings: {} })
+        const tenant = made ?? (await tenants.find(key))
+        if (tenant === undefined) throw new Error('a tenant that could not be made is not there either')
+        if (made) {
+          const place = { kind: 'tenant' as const, projectId, environmentId, tenantId: made.id }
+          const { key, name, settings, paused } = made
+          const after = { key, name, settings, paused }
+          record({ action: 'tenant.created', place, target: { id: made.id, name: key }, before: null, after })
+        }
+        return { ...tenant, definitions: await own.definitions(tenant.id) }
+      })
+    },
+
+    takeAssertion: (keyId, jti, expiresAt) => takeAssertion(database, keyId, jti, expiresAt),
+
+    recordKeyUse: (uses) => recordSecretUse(database, uses),
+
+    async endRotation(id, version) {
+      await changeControl(database, { ...THE_GATEWAY, actor: id }, async (tx, record) => {
+        const key = await findApiKey(tx, id, 'no key update')
+        if (key === undefined || !(await endOnUse(tx, id, version))) return
+        const what = { before: { oldSecret: 'ends on use of the new one' }, after: { oldSecret: null } }
+        record({ action: 'api_key.rotation_ended', place: key.scope, target: { id, name: key.name }, ...what })
+      })
+    },
+  }
+}
+
+/** What the streams of an environment, or of one of its tenants, can bring (RFC 9967 §4). */
+const deliveredUris = async (
+  database: Database,
+  environmentId: EnvironmentId,
+  tenantId: TenantId | null,
+): Promise<string[]> => [...new Set((await streamFormats(database, environmentId, tenantId)).flatMap(eventUris))]

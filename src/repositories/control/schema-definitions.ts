@@ -1,0 +1,143 @@
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { v7 as uuidv7 } from 'uuid'
+import { foldKey } from '../../tenancy/scim-path.ts'
+import type { Bindable, Database } from '../../db/database.ts'
+import { schemaDefinitions } from '../../db/schema.ts'
+import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import type { JsonValue } from '../../scim/resource.ts'
+import {
+  type Definition,
+  type DefinitionKind,
+  definitionJson,
+  definitionName,
+  NO_DEFINITIONS,
+  readDefinition,
+} from '../../scim/schema/definitions.ts'
+import type { Page } from './projects.ts'
+
+export interface DefinitionRow {
+  readonly id: string
+  /** Null for a definition that all tenants of the environment have. */
+  readonly tenantId: TenantId | null
+  readonly definition: Definition
+  /** 1 when made, and one more for each change. */
+  readonly version: number
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/**
+ * The schemas and resource types that one environment and its tenants have of their own. A `tenantId` of null means those of
+ * the environment itself.
+ */
+export function schemaDefinitionsOf(database: Database, environmentId: EnvironmentId) {
+  const { orm } = database
+  const columns = {
+    id: schemaDefinitions.id,
+    tenantId: schemaDefinitions.tenantId,
+    kind: schemaDefinitions.kind,
+    definition: schemaDefinitions.definition,
+    version: schemaDefinitions.version,
+    createdAt: schemaDefinitions.createdAt,
+    updatedAt: schemaDefinitions.updatedAt,
+  }
+  const inEnvironment = eq(schemaDefinitions.environmentId, environmentId)
+  const at = (tenantId: TenantId | null) =>
+    and(
+      inEnvironment,
+      tenantId === null ? isNull(schemaDefinitions.tenantId) : eq(schemaDefinitions.tenantId, tenantId),
+    )
+  const select = () => orm.select(columns).from(schemaDefinitions)
+
+  return {
+    /** Those of the environment and of every tenant in it, in the order of creation. */
+    async all(): Promise<DefinitionRow[]> {
+      return (await select().where(inEnvironment).orderBy(asc(schemaDefinitions.id))).map(read)
+    },
+
+    /** Those of one place, for its registry. */
+    async definitions(tenantId: TenantId | null): Promise<readonly Definition[]> {
+      const rows = await select().where(at(tenantId)).orderBy(asc(schemaDefinitions.id))
+      return rows.length === 0 ? NO_DEFINITIONS : rows.map((row) => read(row).definition)
+    },
+
+    async list(tenantId: TenantId | null, kind: DefinitionKind, { after, limit }: Page): Promise<DefinitionRow[]> {
+      const beyond = after === undefined ? undefined : gt(schemaDefinitions.id, after)
+      const condition = and(at(tenantId), eq(schemaDefinitions.kind, kind), beyond)
+      return (await select().where(condition).orderBy(asc(schemaDefinitions.id)).limit(limit)).map(read)
+    },
+
+    async find(tenantId: TenantId | null, kind: DefinitionKind, name: string): Promise<DefinitionRow | undefined> {
+      const named = eq(schemaDefinitions.nameFolded, foldKey(name))
+      const [row] = await select().where(and(at(tenantId), eq(schemaDefinitions.kind, kind), named))
+      return row && read(row)
+    },
+
+    async insert(tenantId: TenantId | null, definition: Definition): Promise<DefinitionRow> {
+      const name = definitionName(definition)
+      const values = { id: uuidv7(), environmentId, tenantId, kind: definition.kind, name, nameFolded: foldKey(name) }
+      const made = orm.insert(schemaDefinitions).values({ ...values, definition: definitionJson(definition) })
+      return one(await made.returning(columns))
+    },
+
+    async change(id: string, definition: Definition): Promise<DefinitionRow> {
+      const version = sql`${schemaDefinitions.version} + 1`
+      const changed = orm
+        .update(schemaDefinitions)
+        .set({ definition: definitionJson(definition), version, updatedAt: sql`now()` })
+        .where(and(inEnvironment, eq(schemaDefinitions.id, id)))
+      return one(await changed.returning(columns))
+    },
+
+    async delete(id: string): Promise<void> {
+      await orm.delete(schemaDefinitions).where(and(inEnvironment, eq(schemaDefinitions.id, id)))
+    },
+
+    /** Whether a resource type of the environment, or of any tenant in it, has the endpoint `/key`, in any case. */
+    async hasEndpoint(key: string): Promise<boolean> {
+      const endpoint = sql`lower(${schemaDefinitions.definition} #>> '{resourceType,endpoint}') = ${`/${foldKey(key)}`}`
+      const condition = and(inEnvironment, eq(schemaDefinitions.kind, 'resourceType'), endpoint)
+      return (
+        (await orm.select({ id: schemaDefinitions.id }).from(schemaDefinitions).where(condition).limit(1)).length > 0
+      )
+    },
+
+    /** Whether there are resources of a resource type, or with data of an extension, where the definition is in force. */
+    async isInUse({ tenantId, definition }: DefinitionRow): Promise<boolean> {
+      const isExtension = definition.kind === 'extension'
+      const values: Bindable[] = [environmentId, isExtension ? definition.resourceType : definition.type.name]
+      const bind = (value: string) => `$${values.push(value)}`
+      const where = [
+        't.environment_id = $1::uuid',
+        'r.resource_type = $2::text',
+        ...(tenantId === null ? [] : [`t.id = ${bind(tenantId)}::uuid`]),
+        ...(isExtension
+          ? [
+              `r.search @> jsonb_build_object(t.id, jsonb_build_object('schemas', array[${bind(definition.schema.id)}::text]))`,
+            ]
+          : []),
+      ]
+      const [row] = await database.run<{ found: boolean }>(
+        `select exists (select 1 from tenants t join resources r on r.tenant_id = t.id where ${where.join(' and ')}) as found`,
+        values,
+      )
+      return row?.found === true
+    },
+  }
+}
+
+type Raw = Omit<DefinitionRow, 'definition'> & { readonly kind: DefinitionKind; readonly definition: unknown }
+
+function read({ kind, definition, ...row }: Raw): DefinitionRow {
+  try {
+    return { ...row, definition: readDefinition(kind, definition as JsonValue) }
+  } catch (cause) {
+    // What was stored has been checked; the client of a request that needs it could do nothing about it.
+    throw new Error(`the schema definition ${row.id} cannot be read`, { cause })
+  }
+}
+
+function one([row]: Raw[]): DefinitionRow {
+  if (row === undefined) throw new Error('a schema definition was not stored')
+  return read(row)
+}

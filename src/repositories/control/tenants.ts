@@ -1,0 +1,142 @@
+import { and, asc, eq } from 'drizzle-orm'
+import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
+import { type EnvironmentSettings, parseStoredSettings, type TenantSettings } from '../../tenancy/settings.ts'
+import type { Database } from '../../db/database.ts'
+import {
+  apiKeys,
+  environments,
+  eventLogs,
+  events,
+  keptUsers,
+  memberships,
+  resourceCounts,
+  resourceKeys,
+  resources,
+  roleBindings,
+  roleRuleWork,
+  roles,
+  schemaDefinitions,
+  tenants,
+  tenantVersions,
+  webhookDeliveries,
+  webhookEndpoints,
+} from '../../db/schema.ts'
+import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { comesAfter, hasId, newPlaceId } from '../sql/place-ids.ts'
+import { type Hold, holding, type Page } from './projects.ts'
+
+export interface TenantRow {
+  readonly id: TenantId
+  readonly environmentId: EnvironmentId
+  readonly key: string
+  readonly name: string
+  readonly settings: TenantSettings
+  readonly paused: boolean
+  /** Its groups may still give roles by rules that have ended. */
+  readonly endsRoles: boolean
+  readonly createdAt: Date
+}
+
+/** The tenants of one environment; their names are keys or ids. */
+export function tenantsOf(database: Database, environmentId: EnvironmentId) {
+  const { orm } = database
+  const columns = {
+    id: tenants.id,
+    environmentId: tenants.environmentId,
+    key: tenants.key,
+    name: tenants.name,
+    settings: tenants.settings,
+    paused: tenants.paused,
+    endsRoles: tenants.endsRoles,
+    createdAt: tenants.createdAt,
+  }
+  const inEnvironment = eq(tenants.environmentId, environmentId)
+  return {
+    async find(name: string, hold?: Hold): Promise<TenantRow | undefined> {
+      const named = isUuid(name) ? hasId(tenants.id, name) : eq(tenants.keyFolded, foldKey(name))
+      return first(await holding(orm.select(columns).from(tenants).where(and(inEnvironment, named)), hold))
+    },
+
+    async list({ after, limit }: Page): Promise<TenantRow[]> {
+      const condition = after === undefined ? inEnvironment : and(inEnvironment, comesAfter(tenants.id, after))
+      const rows = await orm.select(columns).from(tenants).where(condition).orderBy(asc(tenants.id)).limit(limit)
+      return rows.map(read)
+    },
+
+    /** Undefined when the key is taken. */
+    async insert(row: {
+      key: string
+      name: string
+      settings: TenantSettings
+      paused?: boolean
+    }): Promise<TenantRow | undefined> {
+      const values = { ...row, id: newPlaceId<TenantId>(), environmentId, keyFolded: foldKey(row.key) }
+      return first(await orm.insert(tenants).values(values).onConflictDoNothing().returning(columns))
+    },
+
+    async change(
+      id: TenantId,
+      values: { name: string; settings: TenantSettings; paused: boolean },
+    ): Promise<TenantRow | undefined> {
+      const condition = and(inEnvironment, eq(tenants.id, id))
+      return first(await orm.update(tenants).set(values).where(condition).returning(columns))
+    },
+
+    async hasResources(id: TenantId): Promise<boolean> {
+      const rows = await orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).limit(1)
+      return rows.length > 0
+    },
+
+    /** Deletes a tenant and everything that is its own (TEN-11). To be run in a transaction. */
+    async delete(id: TenantId): Promise<void> {
+      // The locks hold off writers on other instances: new resources wait for the tenant's row, new memberships for those
+      // of the resources, and events come with either. What was under way is committed and seen by the deletes below.
+      await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('update')
+      await database.run(
+        'select count(*)::int as locked from (select 1 from resources where tenant_id = $1::uuid for update) as locks',
+        [id],
+      )
+      // The log first: whoever numbers events holds its row, and then waits for nobody.
+      const logged = [eventLogs, webhookDeliveries, webhookEndpoints, events]
+      const rest = [
+        memberships,
+        roleBindings,
+        roles,
+        roleRuleWork,
+        resourceKeys,
+        resources,
+        keptUsers,
+        resourceCounts,
+        apiKeys,
+        schemaDefinitions,
+        tenantVersions,
+      ]
+      for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
+      await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
+    },
+  }
+}
+
+/** Where a tenant is, with the settings of its environment and its own; undefined where there is none. */
+export async function settingsOf(
+  { orm }: Database,
+  tenantId: TenantId,
+): Promise<{ environmentId: EnvironmentId; environment: EnvironmentSettings; tenant: TenantSettings } | undefined> {
+  const [row] = await orm
+    .select({ environmentId: environments.id, environment: environments.settings, tenant: tenants.settings })
+    .from(tenants)
+    .innerJoin(environments, eq(environments.id, tenants.environmentId))
+    .where(eq(tenants.id, tenantId))
+  return (
+    row && {
+      environmentId: row.environmentId,
+      environment: parseStoredSettings(row.environment),
+      tenant: parseStoredSettings(row.tenant),
+    }
+  )
+}
+
+type Raw = Omit<TenantRow, 'settings'> & { settings: unknown }
+
+const read = (row: Raw): TenantRow => ({ ...row, settings: parseStoredSettings(row.settings) })
+const first = ([row]: Raw[]): TenantRow | undefined => row && read(row)

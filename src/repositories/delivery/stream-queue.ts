@@ -1,0 +1,72 @@
+import type { Database } from '../../db/database.ts'
+import type { LoggedEvent } from '../../events/event.ts'
+import type { TenantId } from '../../place-ids.ts'
+import { eventColumns } from '../log/event-log.ts'
+import { dueTenants } from './webhook-queue.ts'
+
+/** An event that the receiver of a stream has been handed, and has not acknowledged in whole. */
+export interface HandedOut {
+  readonly event: LoggedEvent
+  readonly attempts: number
+  /** Tokens of it that were settled, one bit each. */
+  readonly taken: number
+  /** Why the receiver will not take one of those. */
+  readonly lastError: string | null
+}
+
+/** Tenants for which something is due on one stream; some of them where there are many. */
+export async function dueOnStream(db: Database, endpointId: string): Promise<TenantId[]> {
+  const rows = await db.run<{ id: TenantId }>(`select t.id::text from (${dueTenants('$1::uuid')}) t`, [endpointId], {
+    prepare: false,
+  })
+  return rows.map(({ id }) => id)
+}
+
+const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
+
+/** The queue of one tenant's events before a stream that is polled, as far as `webhookQueueOf` does not know it. */
+export function streamQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
+  const db = database.asTenant(tenantId)
+  const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
+  return {
+    /** Events at these positions that are still in the queue. */
+    async handedOut(positions: readonly number[]): Promise<HandedOut[]> {
+      const rows = await db.run<LoggedEvent & Omit<HandedOut, 'event'>>(
+        `select e.*, d.attempts, d.taken, d.last_error as "lastError"
+         from unnest($3::text::bigint[]) as x(position)
+         cross join lateral (
+           select d.attempts, d.taken, d.last_error from webhook_deliveries d
+           where ${mine} and d.position = x.position and not d.dead limit 1
+         ) d
+         cross join lateral (
+           select ${eventColumns} from events e where e.tenant_id = $1::uuid and e.position = x.position limit 1
+         ) e order by e.position`,
+        [tenantId, endpointId, literal(positions)],
+        { prepare: false },
+      )
+      return rows.map(({ attempts, taken, lastError, ...event }) => ({ event, attempts, taken, lastError }))
+    },
+
+    /** Notes what was settled of an event, and hands out the rest at once. */
+    async settledInPart(position: number, taken: number, error: string | null): Promise<void> {
+      await db.run(
+        `update webhook_deliveries d set taken = d.taken | $4::int, last_error = coalesce($5::text, d.last_error),
+           due_at = now() where ${mine} and d.position = $3::bigint and not d.dead`,
+        [tenantId, endpointId, position, taken, error],
+      )
+    },
+
+    /** Gives back what was claimed and not handed out. */
+    async putBack(positions: readonly number[]): Promise<void> {
+      await db.run(
+        `update webhook_deliveries d set due_at = now() where (${mine}) is true and d.ctid = any(array(
+           select n.ctid from unnest($3::text::bigint[]) as x(position) cross join lateral (
+             select n.ctid from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+               and n.position = x.position and not n.dead limit 1
+           ) n))`,
+        [tenantId, endpointId, literal(positions)],
+        { prepare: false },
+      )
+    },
+  }
+}

@@ -1,0 +1,236 @@
+import { v7 as uuidv7 } from 'uuid'
+import { type LeaverBrake, leaverBrake } from '../../tenancy/settings.ts'
+import type { Database } from '../../db/database.ts'
+import { LEAVER_TYPES } from '../../db/schema.ts'
+import type { TenantId } from '../../place-ids.ts'
+import { countsOf } from '../resources/counts.ts'
+
+/** Events looked at in one transaction. */
+const AT_ONCE = 1_000
+
+/** What the gateway does by itself: to say that a kept user's time is over shuts nobody out. */
+const BY_ITSELF = 'rollcall'
+
+/** Events that a brake keeps back. */
+export interface Hold {
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+  readonly until: number
+  /** Its time has come. */
+  readonly due: boolean
+  /** It is over, and its events are getting their positions. */
+  readonly released: boolean
+}
+
+/** What of a log's row, which is held, decides about its next events. */
+export interface LogState {
+  /** As stored; null where neither the tenant nor its environment has the setting. */
+  readonly brake: unknown
+  readonly hold: Hold | null
+}
+
+/** The columns of `event_logs l` that make a `Hold`. */
+export const holdColumns = `l.hold_id::text as id, (extract(epoch from l.held_since) * 1000)::float8 as since,
+  (extract(epoch from l.held_until) * 1000)::float8 as until, coalesce(l.held_until <= now(), false) as due,
+  l.released_at is not null as released`
+export type HoldRow = Omit<Hold, 'id'> & { readonly id: string | null }
+export const holdIn = ({ id, since, until, due, released }: HoldRow): Hold | null =>
+  id === null ? null : { id, since, until, due, released }
+
+/** True of `event_logs l` with a hold that is over. */
+export const holdIsOver = '(l.hold_id is not null and (l.released_at is not null or l.held_until <= now()))'
+/** The mode in force, of `tenants t` and `environments s`. */
+export const brakeMode = `coalesce(t.settings->'leaverBrake'->>'mode', s.settings->'leaverBrake'->>'mode', 'off')`
+
+interface Candidate {
+  readonly seq: number
+  readonly resource: string
+  /** Somebody leaves by it. */
+  readonly leaves: boolean
+  /** An event of the same resource is held. */
+  readonly behind: boolean
+}
+
+/**
+ * The events, by `seq`, that get their positions now in a tenant that has a brake. For the transaction that holds the log's
+ * row: nobody else decides about this tenant's events meanwhile, and what is committed later is looked at later.
+ *
+ * Once there are more leavers than usual, the events by which people leave are held, and so is whatever comes after a held one
+ * of its resource, until the hold is over; then those that were held come first, in the order of writing.
+ */
+export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, hold }: LogState): Promise<number[]> {
+  const settings = brake === null ? undefined : leaverBrake.parse(brake)
+  const mode = settings?.mode ?? 'off'
+  const isOver = hold !== null && (hold.released || hold.due || mode !== 'hold')
+  if (isOver && !hold.released) await endHold(tx, tenantId, { reason: hold.due ? 'time_limit' : 'switched_off' })
+  const released = isOver ? await releasedEvents(tx, tenantId) : []
+  // What was written later comes after all that was held.
+  if (released.length === AT_ONCE) return released
+  let holds = hold !== null && !isOver
+  const candidates = await freshEvents(tx, tenantId, holds)
+  const all = [...released, ...candidates.map(({ seq }) => seq)]
+  if (settings === undefined || mode === 'off') return all
+  const told: number[] = []
+  if (!holds && candidates.some(({ leaves }) => leaves)) {
+    const found = await leaversOf(tx, tenantId, settings)
+    if (isTooMany(found, settings)) {
+      holds = mode === 'hold'
+      told.push(await (holds ? beginHold : warn)(tx, tenantId, settings, found))
+    }
+  }
+  if (!holds) return [...all, ...told]
+  const resources = new Set<string>()
+  const kept = candidates.filter(({ leaves, behind, resource }) => {
+    if (leaves || behind) resources.add(resource)
+    return resources.has(resource)
+  })
+  const held = new Set(kept.map(({ seq }) => seq))
+  if (held.size > 0)
+    await tx.run('update events e set held = true where e.tenant_id = $1::uuid and e.seq = any($2::text::bigint[])', [
+      tenantId,
+      `{${[...held].join(',')}}`,
+    ])
+  return [...all.filter((seq) => !held.has(seq)), ...told]
+}
+
+function freshEvents(tx: Database, tenantId: TenantId, holds: boolean): Promise<Candidate[]> {
+  const behind = `exists (select 1 from events h where h.tenant_id = $1::uuid and h.held and h.resource_id = e.resource_id)`
+  return tx.run<Candidate>(
+    `select e.seq::float8 as seq, e.resource_id::text as resource, ${holds ? behind : 'false'} as behind,
+       e.type in ${LEAVER_TYPES} and e.actor <> '${BY_ITSELF}' as leaves
+     from events e where e.tenant_id = $1::uuid and e.position is null and not e.held order by e.seq limit ${AT_ONCE}`,
+    [tenantId],
+    { prepare: false },
+  )
+}
+
+/** The next of what was held; with the last of it the hold is gone. */
+async function releasedEvents(tx: Database, tenantId: TenantId): Promise<number[]> {
+  const rows = await tx.run<{ seq: number }>(
+    `select e.seq::float8 as seq from events e where e.tenant_id = $1::uuid and e.held order by e.seq limit ${AT_ONCE}`,
+    [tenantId],
+    { prepare: false },
+  )
+  if (rows.length < AT_ONCE)
+    await tx.run(
+      `update event_logs l set hold_id = null, held_since = null, held_until = null, released_at = null
+       where l.tenant_id = $1::uuid`,
+      [tenantId],
+    )
+  return rows.map(({ seq }) => seq)
+}
+
+/** How many people have left, and how many users there were. */
+export interface Leavers {
+  /** People who were deactivated, deleted, taken out of a group, lost a role, or were in a deleted group; each counts once. */
+  readonly leavers: number
+  /** Active users, with those who have left since. */
+  readonly users: number
+}
+
+/**
+ * Counts who has left within the brake's window, since it last told of leavers or let some go. A group that was deleted counts
+ * for as many as were in it, whoever they are.
+ */
+export async function leaversOf(
+  database: Database,
+  tenantId: TenantId,
+  { windowMinutes }: Pick<LeaverBrake, 'windowMinutes'>,
+): Promise<Leavers> {
+  const db = database.asTenant(tenantId)
+  const [row] = await db.run<{ people: number; gone: number; in_groups: number }>(
+    `with recent as materialized (
+       select e.type, e.resource_id, e.changes from events e
+       where e.tenant_id = $1::uuid and e.type in ${LEAVER_TYPES} and e.actor <> '${BY_ITSELF}'
+         and e.occurred_at > now() - make_interval(mins => $2::int) and e.occurred_at > coalesce(
+           (select l.leavers_from from event_logs l where l.tenant_id = $1::uuid), '-infinity')
+     ),
+     people as (
+       select coalesce(m.value, r.resource_id::text) as id, r.type like 'user.%' as gone from recent r
+       left join lateral json_array_elements_text(
+         case when r.type not like 'user.%' then coalesce(r.changes::json->'members', r.changes::json->'users') end) m on true
+       where r.type <> 'group.deleted'
+     )
+     select count(distinct p.id)::int as people, count(distinct p.id) filter (where p.gone)::int as gone,
+       (select coalesce(sum((r.changes::json->>'memberCount')::int), 0)::int from recent r where r.type = 'group.deleted')
+         as in_groups
+     from people p`,
+    [tenantId, windowMinutes],
+    { prepare: false },
+  )
+  const { people, gone, in_groups } = row ?? { people: 0, gone: 0, in_groups: 0 }
+  return { leavers: people + in_groups, users: gone + (await countsOf(db, { tenantId }).activeUsers()) }
+}
+
+function isTooMany({ leavers, users }: Leavers, { count, percent }: LeaverBrake): boolean {
+  return (count !== undefined && leavers > count) || (percent !== undefined && leavers * 100 > percent * users)
+}
+
+/** Says that many people leave, and counts anew from now on; gives the event's `seq`. */
+async function warn(tx: Database, tenantId: TenantId, settings: LeaverBrake, found: Leavers): Promise<number> {
+  await tx.run('update event_logs l set leavers_from = now() where l.tenant_id = $1::uuid', [tenantId])
+  return appendBrakeEvent(tx, tenantId, uuidv7(), 'brake.warned', { ...found, ...limitsOf(settings) })
+}
+
+async function beginHold(tx: Database, tenantId: TenantId, settings: LeaverBrake, found: Leavers): Promise<number> {
+  const id = uuidv7()
+  const [row] = await tx.run<{ until: number }>(
+    `update event_logs l set hold_id = $2::uuid, held_since = now(), released_at = null,
+       held_until = now() + $3::float8 * interval '1 hour'
+     where l.tenant_id = $1::uuid returning (extract(epoch from l.held_until) * 1000)::float8 as until`,
+    [tenantId, id, settings.releaseAfterHours],
+  )
+  const heldUntil = new Date(row?.until ?? 0).toISOString()
+  return appendBrakeEvent(tx, tenantId, id, 'brake.engaged', { ...found, ...limitsOf(settings), heldUntil })
+}
+
+const limitsOf = ({ count, percent, windowMinutes }: LeaverBrake) => ({ limit: { count, percent }, windowMinutes })
+
+/** Why a hold is over, and whose doing that was; nobody's by default. */
+export interface Ending {
+  readonly reason: 'approved' | 'time_limit' | 'switched_off'
+  readonly note?: string | undefined
+  readonly actor?: string
+  readonly requestId?: string | null
+}
+
+/**
+ * Ends a hold: its events get their positions from now on, and leavers are counted anew. For a transaction that holds the
+ * log's row, once for each hold. Gives how many events were held.
+ */
+export async function endHold(
+  transaction: Database,
+  tenantId: TenantId,
+  { reason, note, ...doer }: Ending,
+): Promise<number> {
+  const tx = transaction.asTenant(tenantId)
+  const [row] = await tx.run<{ id: string; held: number }>(
+    `update event_logs l set released_at = now(), leavers_from = now() where l.tenant_id = $1::uuid
+     returning l.hold_id::text as id,
+       (select count(*)::int from events e where e.tenant_id = $1::uuid and e.held) as held`,
+    [tenantId],
+  )
+  if (row === undefined) throw new Error('the log that was held is not there')
+  await appendBrakeEvent(tx, tenantId, row.id, 'brake.released', { reason, note, events: row.held }, doer)
+  return row.held
+}
+
+/** The first event of a hold or a warning, or the second of a hold. */
+async function appendBrakeEvent(
+  tx: Database,
+  tenantId: TenantId,
+  id: string,
+  type: 'brake.warned' | 'brake.engaged' | 'brake.released',
+  changes: object,
+  { actor = BY_ITSELF, requestId = null }: Pick<Ending, 'actor' | 'requestId'> = {},
+): Promise<number> {
+  const [row] = await tx.run<{ seq: number }>(
+    `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+     values ($1::uuid, $2::text, 'Brake', $3::uuid, $4::int, $5::text, $6::text, date_trunc('milliseconds', now()), $7::text)
+     returning seq::float8 as seq`,
+    [tenantId, type, id, type === 'brake.released' ? 2 : 1, requestId ?? BY_ITSELF, actor, JSON.stringify(changes)],
+  )
+  if (row === undefined) throw new Error('an event that was appended is not there')
+  return row.seq
+}

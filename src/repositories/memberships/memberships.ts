@@ -1,0 +1,90 @@
+import type { Database } from '../../db/database.ts'
+import type { BoundFilter } from '../../scim/filter/ast.ts'
+import type { FilterScope } from '../query/attribute-sql.ts'
+import { memberConditionSql } from '../query/filter-sql.ts'
+import { membershipChange, strangeIds } from './membership-sql.ts'
+import { Parameters } from '../sql/parameters.ts'
+import { rolesBegun } from '../roles/role-bindings.ts'
+import { isOurId } from '../resources/stored-form.ts'
+import type { RepositoryScope } from '../tenant-scope.ts'
+
+/** A change of one group's members. With `clear` everybody goes who is not in `add`; otherwise only those in `remove`. */
+export interface MembershipChange {
+  readonly groupId: string
+  /** Null takes any version. */
+  readonly expectedVersion: number | null
+  readonly clear: boolean
+  readonly add: readonly string[]
+  readonly remove: readonly string[]
+  /** By id, the `display` that the client sent with an added member. */
+  readonly displays?: ReadonlyMap<string, string>
+  /** True when the same transaction has given the group a new version already, of which this change is a part. */
+  readonly counted?: boolean
+}
+
+/** What became of a change; only `done` left anything behind. */
+export type MembershipOutcome =
+  /** `small` when the group was small enough before to be shown in the answer. */
+  | { readonly outcome: 'done'; readonly version: number; readonly changed: boolean; readonly small: boolean }
+  | { readonly outcome: 'missing' }
+  | { readonly outcome: 'version'; readonly version: number }
+  | { readonly outcome: 'unknown-members'; readonly ids: readonly string[] }
+
+/** Changes of more members than this are planned anew. */
+const MANY_MEMBERS = 500
+
+interface OutcomeRow {
+  readonly before: number | null
+  readonly after: number | null
+  readonly fits: boolean | null
+  readonly small: boolean | null
+  readonly unknown: string | null
+  readonly ruled: boolean
+}
+
+/** Who is in which group of one tenant. A change costs what it changes: nothing here reads a group's members to change them. */
+export function membershipsOf(db: Database, scope: RepositoryScope) {
+  const make = (changes: readonly MembershipChange[]) => {
+    const { text, values } = membershipChange(changes, scope)
+    const replan = changes.reduce((sum, change) => sum + change.add.length + change.remove.length, 0) > MANY_MEMBERS
+    return db.run<OutcomeRow>(text, values, { replan })
+  }
+  return {
+    /**
+     * Makes changes of one or many groups in one statement, each whole or not at all. Changes of the same group in one call
+     * must not touch the same member. Additions merge with those of other writers; the group's row is locked first, so
+     * versions count up one by one, and an expected version holds until the commit.
+     */
+    async change(changes: readonly MembershipChange[]): Promise<MembershipOutcome[]> {
+      // An id that is not of our making is no group's, and must not reach a uuid column.
+      const known = changes.filter((change) => isOurId(change.groupId))
+      const rows = known.length === 0 ? [] : await make(known)
+      if (rows.some(({ ruled }) => ruled)) rolesBegun(scope)
+      return changes.map((change): MembershipOutcome => {
+        const row = rows[known.indexOf(change)]
+        if (row === undefined || row.before === null) return { outcome: 'missing' }
+        if (!row.fits) return { outcome: 'version', version: row.before }
+        const unknown = scope.defersReferences ? [] : [...strangeIds(change), ...(row.unknown?.split(' ') ?? [])]
+        if (unknown.length > 0) return { outcome: 'unknown-members', ids: unknown }
+        const { before, after, small } = row
+        return { outcome: 'done', version: after ?? before, changed: after !== null, small: small === true }
+      })
+    },
+
+    /** Ids of a group's members that fit the filter of a value path such as `members[type eq "Group"]`. */
+    async matching(groupId: string, filter: BoundFilter, filterScope: Omit<FilterScope, 'parameters' | 'tenant'>) {
+      if (!isOurId(groupId)) return []
+      const parameters = new Parameters()
+      const tenant = parameters.bind(scope.tenantId, 'uuid')
+      const rows = await db.run<{ id: string }>(
+        `select m.member_id::text as id from memberships m
+         join resources o on o.tenant_id = m.tenant_id and o.id = m.member_id
+         where m.tenant_id = ${tenant} and m.group_id = ${parameters.bind(groupId, 'uuid')}
+           and ${memberConditionSql(filter, { ...filterScope, parameters, tenant })}`,
+        parameters.values,
+        { prepare: false },
+      )
+      return rows.map((row) => row.id)
+    },
+  }
+}

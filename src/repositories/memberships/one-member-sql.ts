@@ -1,0 +1,68 @@
+import { fold } from '../../scim/comparable.ts'
+import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
+import type { MembershipChange } from './memberships.ts'
+import { ofShape, type Template, template } from '../sql/parameters.ts'
+import { isOurId } from '../resources/stored-form.ts'
+import type { RepositoryScope } from '../tenant-scope.ts'
+
+/** The statement that makes a change, where all there is to it is one member who comes or goes; else undefined. */
+export function oneMemberChange(change: MembershipChange, scope: RepositoryScope): Statement | undefined {
+  const member = onlyMember(change)
+  if (member === undefined) return undefined
+  const { tenantId: tenant, requestId, actor, hasRoles } = scope
+  const { text, values } = ofShape(statements, `${member.op} ${hasRoles}`, () => statement(member.op, hasRoles))
+  const { groupId: group, expectedVersion: expected } = change
+  return { text, values: values({ tenant, requestId, actor, group, expected, ...member }) }
+}
+
+const statements = new Map<string, Template<Value>>()
+
+function onlyMember({ add, remove, clear, counted, displays }: MembershipChange) {
+  const [id] = add.length === 1 ? add : remove
+  if (clear || counted || add.length + remove.length !== 1 || id === undefined || !isOurId(id)) return undefined
+  const display = displays?.get(id) ?? null
+  return {
+    op: add.length === 1 ? 'add' : 'remove',
+    member: id,
+    display,
+    displayKey: display === null ? null : fold(display),
+  } as const
+}
+
+type Value = Common | 'group' | 'member' | 'expected' | 'display' | 'displayKey'
+
+/**
+ * The statement for the most frequent change, one member who comes or goes. It does as the one for all changes does, with as few
+ * parts as can be: to get a part ready takes longer than to insert a row, and is done again for each writer of the same group
+ * for which the statement had to wait.
+ */
+const statement = (op: 'add' | 'remove', hasRoles: boolean) =>
+  template<Value>((place) => {
+    const [tenant, group, member] = [place('tenant', 'uuid'), place('group', 'uuid'), place('member', 'uuid')]
+    const expected = place('expected', 'bigint')
+    const known = op === 'add' ? `exists (${memberSql(tenant, member)})` : 'true'
+    const going = 'select c.id from checked c where c.fits and c.known and not c.ruled'
+    const moved =
+      op === 'add'
+        ? `insert into memberships (tenant_id, group_id, member_id, display, display_key)
+      select ${tenant}, g.id, ${member}, ${place('display', 'text')}, ${place('displayKey', 'text')} from (${going}) g
+      on conflict do nothing returning group_id`
+        : `delete from memberships m
+      where m.tenant_id = ${tenant} and m.group_id = (${going}) and m.member_id = ${member} returning m.group_id`
+    return `with checked as materialized (
+      select r.id, r.version, ${expected} is null or ${expected} = r.version as fits, ${known} as known,
+        ${ruledSql(tenant, hasRoles)} as ruled
+      from resources r where r.tenant_id = ${tenant} and r.id = ${group} and (r.resource_type = 'Group') is true
+      for no key update
+    ),
+    moved as (${moved}),
+    ${bumped(tenant, '= (select group_id from moved)')},
+    ${logged(place, `'group.member_${op === 'add' ? 'added' : 'removed'}'`, `json_build_object('members', json_build_array(${member}))::text from bumped b`)}
+    select c.version::int as before, (select version from bumped)::int as after, c.fits, c.ruled,
+      case when c.known then null else ${member}::text end as unknown,
+      not exists (
+        select 1 from memberships m where m.tenant_id = ${tenant} and m.group_id = ${group}
+        order by m.member_id offset ${op === 'add' ? SMALL_GROUP - 1 : SMALL_GROUP} limit 1
+      ) as small
+    from checked c`
+  })

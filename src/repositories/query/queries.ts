@@ -1,0 +1,279 @@
+import { type Bindable, type Database, READERS, type Reader } from '../../db/database.ts'
+import type { BoundFilter } from '../../scim/filter/ast.ts'
+import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
+import type { FilterScope } from './attribute-sql.ts'
+import { countsOf, FOLD_AFTER } from '../resources/counts.ts'
+import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
+import { filterSql, isLedBySearch } from './filter-sql.ts'
+import { lookingUp, lookUpOf } from './index-lookup.ts'
+import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
+import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
+import {
+  baseInJson,
+  columnShape,
+  namesApart,
+  type PackedRow,
+  type ResourceRow,
+  resourceColumns,
+  unpacked,
+  type Wanted,
+} from '../resources/rows.ts'
+import { scanning } from './scanning.ts'
+import { type SortValue, sortSql } from './sort-sql.ts'
+import type { RepositoryScope } from '../tenant-scope.ts'
+import { together } from '../sql/batched.ts'
+
+/** A query over one resource type, or over several at the server root, each with its own binding of filter and sort. */
+export interface ResourceQuery {
+  readonly types: readonly {
+    readonly type: ResourceType
+    readonly filter: BoundFilter | undefined
+    readonly sortBy: AttributeRef | undefined
+  }[]
+  /** The endpoint of every resource type by its name. */
+  readonly endpoints: ReadonlyMap<string, string>
+  readonly sorted: boolean
+  readonly descending: boolean
+  readonly page: Page
+  readonly wanted: Wanted
+}
+
+export interface FoundRow extends ResourceRow {
+  /** Where the row stands by `sortBy`; only where the query was sorted. */
+  readonly sort?: SortValue
+  /** Name of the resource type; only where several were asked for. */
+  readonly type?: string
+}
+
+export interface ResourcePage {
+  /** How many resources match, of which `rows` is a part. */
+  readonly total: number
+  readonly rows: readonly FoundRow[]
+}
+
+/** How far back the log is complete, with room to spare below the shortest retention. */
+const LOGGED_FOR_MS = 7 * 24 * 3_600_000
+
+/** Statements of this many shapes are prepared; later ones are planned each time, so that nobody can fill the cache. */
+const PREPARED_SHAPES = 500
+
+/** Queries over the resources of one tenant (RFC 7644 §3.4.2): filtered, counted, sorted and cut by one statement. */
+export function queriesOf(db: Database, scope: RepositoryScope) {
+  const { tenantId, baseUrl, defersReferences: withDeferred, filterBudget = Number.POSITIVE_INFINITY } = scope
+  const base = () => baseInJson(baseUrl)
+
+  return {
+    /** @throws {ScimError} tooMany for a query that costs more than the budget, before anything is asked of the database */
+    async query(query: ResourceQuery): Promise<ResourcePage> {
+      const [only, ...others] = query.types
+      if (only !== undefined && others.length === 0 && !query.sorted) {
+        const page = (await lookedUp(only, query)) ?? (await beginning(only, query))
+        if (page !== undefined) return page
+      }
+      return general(query)
+    },
+  }
+
+  /** All that an equality asks for, where they fit on a first page: then they are the total. Undefined where they do not. */
+  async function lookedUp(
+    { type, filter }: ResourceQuery['types'][number],
+    { page, wanted, endpoints }: ResourceQuery,
+  ) {
+    if (!isFirst(page)) return undefined
+    const lookUp = lookUpOf(filter, filterScope(type, '', new Parameters(), endpoints))
+    if (lookUp === undefined) return undefined
+    const { by } = lookUp
+    const limit = page.limit + 1
+    const name = `${tenantId} ${type.name} ${by} ${limit} ${columnShape(type, wanted, withDeferred)} ${baseUrl}`
+    const rows = await together(db, name, lookUp, async (asked) => {
+      const { text, values } = lookingUp(by, type, wanted, withDeferred, limit)
+      const keys = arrayText(
+        asked.map(({ key }) => key),
+        'text',
+      )
+      const parts = arrayText(
+        asked.map(({ part }) => part),
+        'text',
+      )
+      return byPlace(
+        await ask<PackedRow>(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() }), READERS),
+        asked.length,
+      )
+    })
+    return rows.length > page.limit ? undefined : { total: rows.length, rows }
+  }
+
+  /** A page of all resources of a type: the first one, or one after a row. Undefined for others, and where there is a filter. */
+  async function beginning({ type, filter }: ResourceQuery['types'][number], { page, wanted }: ResourceQuery) {
+    if (filter !== undefined || !(isFirst(page) || (page.kind === 'keyset' && !page.backward))) return undefined
+    const from = page.kind === 'keyset' ? page.from : undefined
+    const shape = `${from !== undefined} ${page.limit} ${columnShape(type, wanted, withDeferred)}`
+    const make = () => stretch(type, wanted, withDeferred, from !== undefined, page.limit)
+    const { text, values } = ofShape(stretches, shape, make)
+    const named = { tenant: tenantId, type: type.name, base: base(), after: from?.id ?? null }
+    return counted(await ask<CountedRow>(text, values(named)), type)
+  }
+
+  function filterScope(
+    type: ResourceType,
+    tenant: string,
+    parameters: Parameters,
+    endpoints: FilterScope['endpoints'],
+  ): FilterScope {
+    const loggedSince = (Date.now() - LOGGED_FOR_MS) * 1000
+    return { type, tenantId, tenant, baseUrl, endpoints, parameters, loggedSince }
+  }
+
+  async function general(query: ResourceQuery): Promise<ResourcePage> {
+    const parameters = new Parameters()
+    const tenant = parameters.bind(tenantId, 'uuid')
+    const scopes = query.types.map(({ type }) => filterScope(type, tenant, parameters, query.endpoints))
+    const cost = costOf(query, scopes)
+    const where = whereSql(query, scopes, tenant)
+    const sort = query.sorted
+      ? sortSql(
+          query.types.map((t) => t.sortBy),
+          scopes,
+        )
+      : undefined
+    const matches = `select r.id, ${sort ? `(${sort.sql})` : 'null::text'} as sort from resources r where ${where}`
+    const filtered = query.types.some(({ filter }) => filter !== undefined)
+    const only = query.types.length === 1 ? query.types[0]?.type : undefined
+    const deep = filtered || sort || !only ? undefined : deepPage(query.page)
+    const { page, order } = deep
+      ? { page: deepPageSql(matches, deep, parameters), order: 'p.id' }
+      : pageSql(query.page, sort, query.descending, filtered ? 'hits' : `(${matches})`, parameters)
+    const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred }
+    const names = query.types.map(({ type }) => type.name)
+    const columns = [...namesApart(only, query.wanted), ...(only ? [] : ['type'])].map((name) => `, x.${name}`)
+    // With a filter the hits are found once, for their number and for the page; without, the number is kept in deltas.
+    const statement = `with ${filtered ? `hits as materialized (${matches}),` : ''}
+      counted as (${
+        filtered
+          ? 'select count(*)::int as total, 0 as deltas from hits'
+          : totalSql(tenant, `any(${parameters.array(names, 'text')})`)
+      }),
+      page as (${page})
+      select ${countedColumn}${sort ? ', p.sort::text as sort' : ''}${columns.join('')}
+      from counted t left join page p on true
+      left join lateral (
+        select ${resourceColumns(only, query.wanted, places)} ${only ? '' : ', r.resource_type as type'}
+        from resources r
+        where r.tenant_id = ${tenant} and r.id = p.id
+      ) x on true
+      order by ${order}`
+    const find = () => ask<CountedRow>(statement, parameters.values)
+    const found = await (cost < SCANS_FROM || db.inTransaction ? find() : scanning(db, tenantId, find, scope.reader))
+    const result = counted(found, only)
+    return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
+  }
+
+  /** Takes the numbers off the rows, and sees to it that they are folded now and then. */
+  function counted(rows: readonly CountedRow[], only: ResourceType | undefined): ResourcePage {
+    const numbers = rows[0]?.packed ?? ''
+    const deltasAt = numbers.indexOf(' ') + 1
+    const from = numbers.indexOf(' ', deltasAt) + 1
+    // Nobody waits for it, and what fails is done by the next reader.
+    if (only && Number(numbers.slice(deltasAt, from)) > FOLD_AFTER)
+      void countsOf(db, scope)
+        .fold(only.name)
+        .catch(() => undefined)
+    const total = Number(numbers.slice(0, deltasAt))
+    if (numbers.length === from) return { total, rows: [] }
+    return { total, rows: rows.map((row) => found(row, from)) }
+  }
+
+  /** @throws {ScimError} tooMany for a query that costs too much */
+  function costOf({ types }: ResourceQuery, scopes: readonly FilterScope[]): number {
+    // A resource is of one type, and asked by the filter for that one.
+    const each = types.map(({ filter, sortBy }, i) => queryCost(filter, sortBy, scopes[i] as FilterScope))
+    const most = each.reduce((a, b) => (b.cost > a.cost ? b : a))
+    if (most.cost > filterBudget) throw tooDear(most, filterBudget)
+    return most.cost
+  }
+
+  function ask<Row>(
+    statement: string,
+    values: readonly Bindable[],
+    reader: Reader = scope.reader ?? READERS,
+  ): Promise<Row[]> {
+    return db.run<Row>(statement, values, { prepare: mayPrepare(statement), reader })
+  }
+}
+
+/** A row of a page, or the only one where the page is empty; before what was packed stand the total and the number of deltas. */
+type CountedRow = PackedRow & { readonly sort?: SortValue; readonly type?: string }
+
+/** Of the totals `t` and a row `x`, if there is one: the numbers have no columns of their own, since all rows would have them. */
+const countedColumn = `t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed`
+
+function found(row: CountedRow, from = 0): FoundRow {
+  const { sort, type } = row
+  const plain = unpacked(row, from)
+  if (sort === undefined && type === undefined) return plain
+  return { ...plain, ...(sort === undefined ? {} : { sort }), ...(type === undefined ? {} : { type }) }
+}
+
+/** The rows by the place, counted from 1, that stands before what is packed. */
+function byPlace(rows: readonly PackedRow[], places: number): FoundRow[][] {
+  const all: FoundRow[][] = Array.from({ length: places }, () => [])
+  for (const row of rows) {
+    const end = row.packed.indexOf(' ')
+    all[Number(row.packed.slice(0, end)) - 1]?.push(found(row, end + 1))
+  }
+  return all
+}
+
+/** Values of the statement for a stretch of all resources of a type. */
+type StretchValue = 'tenant' | 'type' | 'base' | 'after'
+
+const stretches = new Map<string, Template<StretchValue>>()
+
+/**
+ * The resources that come first, or after one of them, which need no look for what is skipped before they are read. Cut before
+ * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first. They stay
+ * in the order in which they were cut, since a join on `true` to one row can only go through them; to sort them would move
+ * whole documents about.
+ */
+const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
+  template<StretchValue>((place) => {
+    const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
+    const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
+    return `with counted as (${totalSql(tenant, name)})
+      select ${countedColumn}${columns.join('')} from counted t left join (
+        select ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
+        from (
+          select r.* from resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
+            ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
+          order by r.id limit ${Math.trunc(limit)}
+        ) r
+      ) x on true`
+  })
+
+function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {
+  const [only, ...others] = query.types
+  const ledBySearch = others.length === 0 && only?.filter && isLedBySearch(only.filter, scopes[0] as FilterScope)
+  // The search document names the tenant itself. The planner believes that one row in a hundred contains anything, and would
+  // read the tenant's whole index besides, unless the tenant is a condition that no index can take.
+  const settled = (condition: string) => (ledBySearch ? `(${condition}) is true` : condition)
+  const each = query.types.map(({ type, filter }, i) => {
+    const scope = scopes[i] as FilterScope
+    const ofType = settled(`r.resource_type = ${scope.parameters.bind(type.name, 'text')}`)
+    return filter === undefined ? ofType : `${ofType} and ${filterSql(filter, scope)}`
+  })
+  return `${settled(`r.tenant_id = ${tenant}`)} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
+}
+
+/** @param types what follows `resource_type =` */
+const totalSql = (tenant: string, types: string): string =>
+  `select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
+    where c.tenant_id = ${tenant} and c.resource_type = ${types}`
+
+const preparedShapes = new Set<string>()
+
+function mayPrepare(statement: string): boolean {
+  if (preparedShapes.has(statement)) return true
+  if (preparedShapes.size >= PREPARED_SHAPES) return false
+  preparedShapes.add(statement)
+  return true
+}

@@ -1,0 +1,145 @@
+import type { Database } from '../../db/database.ts'
+import { Parameters } from '../sql/parameters.ts'
+import type { RepositoryScope } from '../tenant-scope.ts'
+
+/** By what a user that comes back is told, as `StoredForm` has it. */
+export interface ComingBack {
+  readonly uniqueKey: string | null
+  readonly externalId: string | null
+}
+
+/** What goes on of a user that comes back. */
+export interface KeptUser {
+  /** That of its deletion; the next one is greater. */
+  readonly version: number
+  /** As the database writes it. */
+  readonly createdAt: string
+}
+
+/** The deleted users that a tenant keeps. */
+export function keptUsersOf(db: Database, scope: RepositoryScope) {
+  return {
+    /**
+     * The id of the kept user that each of these is, by their place in the list. The same externalId tells, or the same
+     * userName where one of the two has no externalId: with another externalId it is somebody else, who has got the name of
+     * one who left. Of several the one deleted last.
+     */
+    async find(users: readonly ComingBack[]): Promise<Map<number, string>> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(scope.tenantId, 'uuid')
+      const wanted = users.map(({ uniqueKey, externalId }, ord) => ({
+        ord,
+        unique_key: uniqueKey,
+        external_id: externalId,
+      }))
+      const rows = await db.run<{ ord: number; id: string }>(
+        `select i.ord, k.id::text
+         from jsonb_to_recordset(${parameters.json(wanted)}) as i(ord int, unique_key text, external_id text)
+         cross join lateral (
+           select k.id from kept_users k where k.tenant_id = ${tenant} and k.kept_until > now()
+             and (k.external_id = i.external_id
+               or (k.unique_key = i.unique_key and (k.external_id is null or i.external_id is null)))
+           order by k.external_id is not distinct from i.external_id desc, k.kept_until desc, k.id desc limit 1
+         ) k`,
+        parameters.values,
+      )
+      return new Map(rows.map(({ ord, id }) => [ord, id]))
+    },
+
+    /** Whether one is kept who has this value, folded where letter case does not count. */
+    async has(attribute: 'externalId' | 'userName' | 'email', value: string): Promise<boolean> {
+      const meets = {
+        externalId: 'k.external_id = $2::text',
+        userName: 'k.unique_key = $2::text',
+        email: '$2::text = any(k.emails)',
+      }
+      const rows = await db.run<{ id: string }>(
+        `select k.id::text from kept_users k
+         where k.tenant_id = $1::uuid and k.kept_until > now() and ${meets[attribute]} limit 1`,
+        [scope.tenantId, value],
+      )
+      return rows.length > 0
+    },
+
+    /** Those of these ids that are kept. */
+    async among(ids: readonly string[]): Promise<Set<string>> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(scope.tenantId, 'uuid')
+      const rows = await db.run<{ id: string }>(
+        `select k.id::text from kept_users k
+         where k.tenant_id = ${tenant} and k.id = any(${parameters.array(ids, 'uuid')}) and k.kept_until > now()`,
+        parameters.values,
+      )
+      return new Set(rows.map(({ id }) => id))
+    },
+
+    /** Takes users out, to be made anew in the same transaction; who is not given was taken by another, or has expired. */
+    async take(ids: readonly string[]): Promise<Map<string, KeptUser>> {
+      const parameters = new Parameters()
+      const tenant = parameters.bind(scope.tenantId, 'uuid')
+      const rows = await db.run<KeptUser & { id: string }>(
+        `delete from kept_users k where k.tenant_id = ${tenant} and k.id = any(${parameters.array(ids, 'uuid')})
+         returning k.id::text, k.version::int, k.created_at::text as "createdAt"`,
+        parameters.values,
+      )
+      return new Map(rows.map(({ id, ...kept }) => [id, kept]))
+    },
+  }
+}
+
+/** How many are removed by one statement. */
+const BATCH = 1_000
+
+/**
+ * Removes users of any tenant that were kept for as long as they should be, with the event that they are gone; a batch at a
+ * time, and safe on several instances at once. Gives how many there were.
+ */
+export async function removeExpiredUsers(database: Database): Promise<number> {
+  for (let total = 0; ; ) {
+    const [row] = await database.run<{ n: number }>(
+      `with gone as (
+         delete from kept_users k using (
+           select tenant_id, id from kept_users where kept_until <= now() order by kept_until limit ${BATCH}
+           for update skip locked
+         ) due
+         where k.tenant_id = due.tenant_id and k.id = due.id returning k.tenant_id, k.id, k.version, k.kept_until
+       ),
+       logged as (
+         insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+         select g.tenant_id, 'user.deleted', 'User', g.id, g.version + 1, 'rollcall', 'rollcall',
+           date_trunc('milliseconds', now()), json_build_object('keptUntil', ${isoMoment('g.kept_until')})::text
+         from gone g
+       )
+       select count(*)::int as n from gone`,
+      [],
+    )
+    total += row?.n ?? 0
+    if ((row?.n ?? 0) < BATCH) return total
+  }
+}
+
+/**
+ * The parts of a deletion that keep the users in `removed x` for `days` days: the one that writes them down, and the event's
+ * type and changes, since to the application they are deactivated until their time has come.
+ */
+export function keeping(days: number, tenant: string, parameters: Parameters) {
+  const until = `date_trunc('milliseconds', now()) + make_interval(days => ${parameters.bind(days, 'int')})`
+  return {
+    kept: `kept as (
+          insert into kept_users (tenant_id, id, unique_key, external_id, emails, version, created_at, kept_until)
+          select ${tenant}, x.id, x.unique_key, x.external_id, array(
+            select k.key from resource_keys k
+            where k.tenant_id = ${tenant} and k.resource_id = x.id and k.attribute = 'emails.value'
+            order by k.key = (
+              select lower(m->>'value') from jsonb_array_elements(x.document::jsonb->'emails') m
+              where m->>'primary' = 'true' limit 1
+            ) desc nulls last
+          ), x.version + 1, x.created_at, ${until} from removed x
+        ),`,
+    event: `'user.deactivated'`,
+    changes: `json_build_object('changed', json_build_array(
+          json_build_object('path', 'active', 'before', x.active, 'after', false)), 'keptUntil', ${isoMoment(until)})::text`,
+  }
+}
+
+const isoMoment = (moment: string): string => `to_char((${moment}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`

@@ -1,0 +1,93 @@
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import type { Parameters } from '../sql/parameters.ts'
+import type { ChangedResource, NewResource } from './resources.ts'
+import type { StoredForm } from './stored-form.ts'
+
+/**
+ * The rows that a create works on, as the select of its `input`: one resource comes as plain parameters, many come as one
+ * JSON document, and the rest of the statement is the same.
+ */
+export function createInput(
+  resources: readonly NewResource[],
+  parameters: Parameters,
+  { withKeys, withRevived }: { readonly withKeys: boolean; readonly withRevived: boolean },
+): string {
+  const [first] = resources
+  if (first && resources.length === 1) {
+    const { stored, revived } = first
+    return `select 0 as ord, ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.event, 'text')} as event,
+      ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, stored, parameters)}
+      ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
+      ${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
+  }
+  const rows = resources.map((resource, ord) => ({
+    ...storedRow(resource.type, resource.stored),
+    ord,
+    id: resource.id,
+    event: resource.event,
+    password_hash: resource.passwordHash,
+    keys: resource.stored.keys,
+    version: resource.revived?.version,
+    created_at: resource.revived?.createdAt,
+  }))
+  return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(ord int, id uuid, event text, password_hash text,
+    keys jsonb, version bigint, created_at timestamptz, ${storedTypes})`
+}
+
+/** The same for an update; each part that most of them do without is there only on demand. */
+export function updateInput(
+  changes: readonly ChangedResource[],
+  parameters: Parameters,
+  { withKeys, withActive }: { readonly withKeys: boolean; readonly withActive: boolean },
+): string {
+  const [first] = changes
+  if (first && changes.length === 1) {
+    return `select ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.expectedVersion, 'bigint')} as expected,
+      ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, first.stored, parameters)},
+      ${parameters.json(first.events)} as events
+      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}
+      ${withActive ? `, ${parameters.bind(first.activeDelta, 'int')} as active_delta` : ''}`
+  }
+  const rows = changes.map((change) => ({
+    ...storedRow(change.type, change.stored),
+    id: change.id,
+    expected: change.expectedVersion,
+    password_hash: change.passwordHash,
+    events: change.events,
+    keys_removed: change.keysRemoved,
+    keys_added: change.keysAdded,
+    active_delta: change.activeDelta,
+  }))
+  return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(id uuid, expected bigint, password_hash text,
+    events jsonb, keys_removed jsonb, keys_added jsonb, active_delta int, ${storedTypes})`
+}
+
+function storedColumns(type: ResourceType, stored: StoredForm, parameters: Parameters): string {
+  const text = (value: string | null, name: string) => `${parameters.bind(value, 'text')} as ${name}`
+  return [
+    text(type.name, 'resource_type'),
+    text(stored.externalId, 'external_id'),
+    text(stored.uniqueKey, 'unique_key'),
+    text(stored.displayKey, 'display_key'),
+    text(stored.label, 'label'),
+    `${parameters.bind(stored.active, 'boolean')} as active`,
+    `${parameters.bind(stored.managerId, 'uuid')} as manager_id`,
+    text(stored.document, 'document'),
+    `${parameters.bind(stored.search, 'text')}::jsonb as search`,
+  ].join(', ')
+}
+
+const storedTypes = `resource_type text, external_id text, unique_key text, display_key text, label text, active boolean,
+  manager_id uuid, document text, search jsonb`
+
+const storedRow = (type: ResourceType, stored: StoredForm) => ({
+  resource_type: type.name,
+  external_id: stored.externalId,
+  unique_key: stored.uniqueKey,
+  display_key: stored.displayKey,
+  label: stored.label,
+  active: stored.active,
+  manager_id: stored.managerId,
+  document: stored.document,
+  search: JSON.parse(stored.search) as unknown,
+})

@@ -1,0 +1,191 @@
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import { ENTERPRISE_USER_SCHEMA } from '../../scim/urn.ts'
+import { groupsAbove } from '../sql/groups-above.ts'
+
+/** Which computed attributes a reader wants; each costs look-ups of its own. */
+export interface Wanted {
+  /** A user's groups, direct and indirect (RFC 7643 §4.1.2). */
+  readonly groups: boolean
+  /** A group's members. */
+  readonly members: boolean
+}
+
+/** A resource as read: the stored document as text, and beside it what is computed, also as JSON text. */
+export interface ResourceRow {
+  readonly id: string
+  readonly version: number
+  readonly document: string
+  readonly active: boolean | null
+  readonly hasPassword: boolean
+  /** Milliseconds since 1970, to be rounded. */
+  readonly created: number
+  readonly modified: number
+  /** The manager's displayName, empty if there is none; null where `manager.value` is nobody of this tenant. */
+  readonly manager: string | null
+  /** Null when there are none or nobody wanted them. */
+  readonly groups: string | null
+  /** The same; a large group's in several texts that follow each other. */
+  readonly members: string | readonly string[] | null
+}
+
+/**
+ * A `ResourceRow` as it is read. What every row has comes in one text: the driver's work is by the column, and that of ten
+ * columns was twice what all else in a read takes together. What is null in most rows stays apart.
+ */
+export interface PackedRow {
+  readonly packed: string
+  readonly manager?: string | null
+  readonly groups?: string | null
+  readonly members?: string | null
+}
+
+// Not `extract`, which counts in decimals and takes several times as long.
+const milliseconds = (column: string) => `date_part('epoch', ${column}) * 1000`
+
+/** Timestamps of `resources r` as both drivers read them. */
+export const momentColumns = `${milliseconds('r.created_at')} as created, ${milliseconds('r.modified_at')} as modified`
+
+/** The manager's name, of `resources r`; see `ResourceRow.manager`. */
+export const managerColumn = ({
+  tenant,
+}: Pick<RowPlaces, 'tenant'>): string => `case when r.manager_id is not null then (
+      select case when m.display_key is null then '' else m.label end
+      from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end`
+
+/** The base URL for `$ref`, as it is bound: JSON text without its quotes. */
+export function baseInJson(baseUrl: string): string {
+  if (baseUrl !== lastBase) {
+    lastBase = baseUrl
+    lastInJson = JSON.stringify(baseUrl).slice(1, -1)
+  }
+  return lastInJson
+}
+// Those who ask much ask for one tenant.
+let lastBase = ''
+let lastInJson = ''
+
+/** What the statement around a row's columns has to give them. */
+export interface RowPlaces {
+  /** Placeholder of the tenant's id. */
+  readonly tenant: string
+  /** Gives the placeholder of `baseInJson`. */
+  readonly base: () => string
+  /** As `RepositoryScope.defersReferences`. */
+  readonly withDeferred: boolean
+}
+
+// An id has 36 letters, and two flags follow it; numbers end with a space, but for the last, which the document ends.
+const packedColumn = `r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+      || case when r.password_hash is null then '-' else 'p' end
+      || (${milliseconds('r.created_at')})::bigint::text || ' ' || (${milliseconds('r.modified_at')})::bigint::text || ' '
+      || r.version::text || r.document`
+
+/** The select list that makes a `PackedRow` of `resources r`. */
+export function resourceColumns(type: ResourceType | undefined, wanted: Wanted, places: RowPlaces): string {
+  const apart = Object.entries(apartColumns(type, wanted)).map(([name, sql]) => `, ${sql(places)} as ${name}`)
+  return `${packedColumn} as packed${apart.join('')}`
+}
+
+/** Names of its columns beside `packed`. */
+export const namesApart = (type: ResourceType | undefined, wanted: Wanted): readonly string[] =>
+  Object.keys(apartColumns(type, wanted))
+
+function apartColumns(type: ResourceType | undefined, { groups, members }: Wanted) {
+  const columns: Partial<Record<keyof PackedRow, (places: RowPlaces) => string>> = {}
+  if (type === undefined || hasManagers(type)) columns.manager = managerColumn
+  if (groups && (type === undefined || type.name === 'User')) columns.groups = groupsColumn
+  if (members && (type === undefined || type.name === 'Group')) columns.members = membersColumn
+  return columns
+}
+
+/** The row that was packed; it begins at `from` in the text. */
+export function unpacked(row: PackedRow, from = 0): ResourceRow {
+  const { packed, manager = null, groups = null, members = null } = row
+  const flags = from + ID_LENGTH
+  const created = flags + 2
+  const modified = packed.indexOf(' ', created) + 1
+  const version = packed.indexOf(' ', modified) + 1
+  const document = packed.indexOf('{', version)
+  const active = packed[flags]
+  return {
+    id: packed.slice(from, flags),
+    version: Number(packed.slice(version, document)),
+    document: packed.slice(document),
+    active: active === '-' ? null : active === 't',
+    hasPassword: packed[flags + 1] === 'p',
+    created: Number(packed.slice(created, modified - 1)),
+    modified: Number(packed.slice(modified, version - 1)),
+    manager,
+    groups,
+    members,
+  }
+}
+const ID_LENGTH = 36
+
+const hasManagers = ({ extensionsByUrn }: ResourceType) => extensionsByUrn.has(ENTERPRISE_USER_SCHEMA.toLowerCase())
+
+/** All of a type and a scope on which `resourceColumns` depends, as a text that tells shapes of statements apart. */
+export function columnShape(type: ResourceType, { groups, members }: Wanted, withDeferred: boolean): string {
+  const kind = type.name === 'User' || type.name === 'Group' ? type.name : ''
+  return `${kind} ${hasManagers(type)} ${groups} ${members} ${withDeferred}`
+}
+
+// A user in no group pays one look at the index, to which `offset 0` holds: for many rows a plan may hash all memberships.
+const groupsColumn = ({ tenant, base }: RowPlaces) => `
+  case when r.resource_type = 'User'
+    and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id offset 0)
+  then (
+    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || ${base()} || '/Groups/' || g.id || '"'
+      || coalesce(',"display":' || to_json(g.label)::text, '')
+      || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
+    from ${groupsAbove(tenant, 'r.id')} u
+    cross join lateral (
+      select g.id, g.label from resources g where g.tenant_id = ${tenant} and g.id = u.group_id offset 0
+    ) g
+  ) end`
+
+const membersColumn = (places: RowPlaces) => `
+  case when r.resource_type = 'Group' then (
+    select '[' || string_agg(x.json, ',') || ']' from (${memberElements(places)}) x
+  ) end`
+
+/** How many members' texts come together: some 50 kB, which the collector frees soon after. */
+const MEMBERS_IN_A_TEXT = 250
+
+/**
+ * Joins `c` to `resources r`: a group's members as the texts of which `ResourceRow.members` consists, in rows of their own,
+ * so that no part of the way holds the whole of a large group twice. A group without members has one row without a text.
+ */
+export function joinedMembers(places: RowPlaces): string {
+  const elements = memberElements(places)
+  return `left join lateral (
+      select n.place, string_agg(n.json, ',') as text
+      from (select x.json, (row_number() over () - 1) / ${MEMBERS_IN_A_TEXT} as place from (${elements}) x) n
+      group by n.place
+    ) c on true`
+}
+
+// `offset 0` holds the plan to a look into the index for each member: planned for groups of average size, it may read all rows.
+const memberElements = ({ tenant, base, withDeferred }: RowPlaces) => `
+      (select ${memberJson('o', 'm.display', base())} as json
+      from memberships m cross join lateral (
+        select o.id, o.resource_type, o.label, o.display_key from resources o
+        where o.tenant_id = ${tenant} and o.id = m.member_id offset 0
+      ) o
+      where m.tenant_id = ${tenant} and m.group_id = r.id order by m.member_id)
+      ${
+        withDeferred
+          ? `union all select '{"value":' || to_json(d.value)::text || coalesce(',"display":' || to_json(d.display)::text, '') || '}'
+      from deferred_members d where d.tenant_id = ${tenant} and d.group_id = r.id`
+          : ''
+      }`
+
+/**
+ * One element of `members` as JSON text, of the member's row `o`. Its name is the member's own displayName, else the one
+ * that the client sent, else what else the member is called.
+ */
+const memberJson = (o: string, sentDisplay: string, base: string): string =>
+  `'{"value":"' || ${o}.id || '","$ref":"' || ${base}
+  || case ${o}.resource_type when 'Group' then '/Groups/' else '/Users/' end || ${o}.id
+  || '","type":"' || ${o}.resource_type || '"'
+  || coalesce(',"display":' || to_json(coalesce(case when ${o}.display_key is not null then ${o}.label end, ${sentDisplay}, ${o}.label))::text, '') || '}'`

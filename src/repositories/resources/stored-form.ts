@@ -1,0 +1,171 @@
+import type { TenantContext } from '../../tenancy/tenant.ts'
+import { fold } from '../../scim/comparable.ts'
+import { ScimError } from '../../scim/errors.ts'
+import type { JsonObject, JsonValue, Resource } from '../../scim/resource.ts'
+import { isObject, member } from '../../scim/resource.ts'
+import type { Attribute } from '../../scim/schema/attribute.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import { searchDocument } from '../../scim/search-document.ts'
+import { ENTERPRISE_USER_SCHEMA } from '../../scim/urn.ts'
+
+/** A resource as its row carries it; see the columns of `resources` in db/schema. */
+export interface StoredForm {
+  readonly externalId: string | null
+  readonly uniqueKey: string | null
+  readonly displayKey: string | null
+  readonly label: string | null
+  readonly active: boolean | null
+  readonly managerId: string | null
+  readonly document: string
+  readonly search: string
+  readonly keys: readonly ResourceKey[]
+}
+
+/** A row of `resource_keys`. */
+export interface ResourceKey {
+  readonly attribute: string
+  readonly key: string
+  readonly unique: boolean
+}
+
+/** Ids that this service issues: lower-case UUIDs. Anything else is nobody's id, and never reaches a uuid column. */
+export const isOurId = (text: string): boolean =>
+  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text)
+
+/** Attributes that have a column or rows of their own, so neither document nor search document holds them. */
+const apartFromDocument: Record<string, readonly string[]> = {
+  User: ['id', 'meta', 'active', 'password', 'groups'],
+  Group: ['id', 'meta', 'members'],
+}
+const apartFromOthers = ['id', 'meta']
+const columnsOfSearch = ['userName', 'displayName', 'externalId']
+
+/** True when `name` of this type stands in a column that holds it folded. */
+export function keyColumn(type: ResourceType, name: string): 'unique_key' | 'display_key' | 'external_id' | undefined {
+  if (name === 'externalId') return 'external_id'
+  if (name === 'userName' && type.name === 'User') return 'unique_key'
+  const attribute = name === 'displayName' ? type.core.get('displayname') : undefined
+  const foldable = attribute?.type === 'string' && !attribute.multiValued && !attribute.caseExact
+  return foldable ? 'display_key' : undefined
+}
+
+/** Longer values do not fit a btree index entry (at most 2,704 bytes, which the tenant and the type share). */
+const MAX_KEY_BYTES = 2_000
+
+function indexable(path: string, value: string): string {
+  if (Buffer.byteLength(value) <= MAX_KEY_BYTES) return value
+  throw ScimError.invalidValue(`${path} is longer than the ${MAX_KEY_BYTES} bytes by which a resource can be found.`)
+}
+
+/**
+ * Splits a resource into what its row carries. `password` and `members` are the caller's business.
+ *
+ * @throws {ScimError} invalidValue for an indexed value that is too long
+ */
+export function storedForm(type: ResourceType, resource: Resource, tenant: TenantContext): StoredForm {
+  const apart = apartFromDocument[type.name] ?? apartFromOthers
+  const document = without(resource, apart)
+  const searched = without(
+    document,
+    columnsOfSearch.filter((name) => keyColumn(type, name)),
+  )
+  const externalId = text(resource, 'externalId')
+  return {
+    externalId: externalId ? indexable('externalId', externalId) : null,
+    uniqueKey: uniqueKey(type, resource, tenant),
+    displayKey: displayKey(type, resource),
+    label: text(resource, 'displayName') || text(resource, 'userName'),
+    active: type.name === 'User' ? (typeof resource.active === 'boolean' ? resource.active : null) : null,
+    managerId: managerId(resource),
+    document: JSON.stringify(document),
+    search: JSON.stringify({ [tenant.id]: searchDocument(type, searched) }),
+    keys: resourceKeys(type, resource),
+  }
+}
+
+/** The resource that a stored row stands for, without what is computed (`meta`, `groups`, `members`). */
+export function resourceFrom(row: { id: string; active: boolean | null; document: string }): Resource {
+  const resource = JSON.parse(row.document) as Resource
+  return { ...resource, id: row.id, ...(row.active === null ? {} : { active: row.active }) }
+}
+
+function without(object: JsonObject, names: readonly string[]): JsonObject {
+  const result: JsonObject = {}
+  for (const name of Object.keys(object)) if (!names.includes(name)) result[name] = object[name] as JsonValue
+  return result
+}
+
+function text(object: JsonValue | undefined, name: string): string | null {
+  const value = isObject(object) ? member(object, name) : undefined
+  return typeof value === 'string' ? value : null
+}
+
+/** An empty text is no value (RFC 7643 §2.5, ours for strings): it cannot be found, nor does it sort as one. */
+function displayKey(type: ResourceType, resource: Resource): string | null {
+  const displayName = text(resource, 'displayName')
+  return displayName && keyColumn(type, 'displayName') ? indexable('displayName', fold(displayName)) : null
+}
+
+/** The folded name that no other resource of the type and tenant may have; null where there is none. */
+export function uniqueKey(type: ResourceType, resource: Resource, tenant: TenantContext): string | null {
+  if (type.name === 'User') return indexable('userName', fold(text(resource, 'userName') ?? ''))
+  if (type.name === 'Group' && tenant.settings.uniqueGroupNames) return displayKey(type, resource)
+  return null
+}
+
+function managerId(resource: Resource): string | null {
+  const enterprise = member(resource, ENTERPRISE_USER_SCHEMA)
+  const value = isObject(enterprise) ? text(member(enterprise, 'manager'), 'value') : null
+  return value !== null && isOurId(value) ? value : null
+}
+
+/** The rows of `resource_keys` that a resource has. @throws {ScimError} invalidValue for a value that is too long */
+export function resourceKeys(type: ResourceType, resource: Resource): ResourceKey[] {
+  const keys = new Map<string, ResourceKey>()
+  const put = (attribute: string, value: JsonValue | undefined, caseExact: boolean, unique: boolean) => {
+    if (typeof value !== 'string' && typeof value !== 'number') return
+    const key = indexable(attribute, caseExact ? String(value) : fold(String(value)))
+    keys.set(`${attribute}\n${key}`, { attribute, key, unique })
+  }
+  const emails = type.name === 'User' ? member(resource, 'emails') : undefined
+  if (Array.isArray(emails))
+    for (const email of emails) put('emails.value', text(email, 'value') ?? undefined, false, false)
+  for (const { path, names, caseExact } of uniqueAttributes(type))
+    for (const value of valuesAt(resource, names)) put(path, value, caseExact, true)
+  return [...keys.values()]
+}
+
+/** The values to which `names` lead; a multi-valued attribute on the way means each of its values. */
+function valuesAt(value: JsonValue | undefined, [name, ...rest]: readonly string[]): (JsonValue | undefined)[] {
+  const each = Array.isArray(value) ? value : [value]
+  if (name === undefined) return each
+  return each.flatMap((one) => (isObject(one) ? valuesAt(member(one, name), rest) : []))
+}
+
+/** An attribute declared unique: its path in standard notation, and the names that lead to it in a resource. */
+export interface UniqueAttribute {
+  readonly path: string
+  readonly names: readonly string[]
+  readonly caseExact: boolean
+}
+
+/** What the schemas declare unique (RFC 7643 §7), apart from `id` and from userName, which has a column. */
+export function uniqueAttributes(type: ResourceType): readonly UniqueAttribute[] {
+  const known = uniqueByType.get(type)
+  if (known) return known
+  const found = [
+    ...uniqueIn(type.schema.attributes, '', []).filter(({ path }) => keyColumn(type, path) !== 'unique_key'),
+    ...type.extensions.flatMap(({ schema }) => uniqueIn(schema.attributes, `${schema.id}:`, [schema.id])),
+  ]
+  uniqueByType.set(type, found)
+  return found
+}
+const uniqueByType = new WeakMap<ResourceType, readonly UniqueAttribute[]>()
+
+function uniqueIn(attributes: readonly Attribute[], prefix: string, holder: readonly string[]): UniqueAttribute[] {
+  return attributes.flatMap(({ name, type, uniqueness, caseExact, subAttributes }) => {
+    const [path, names] = [prefix + name, [...holder, name]]
+    if (type === 'complex') return uniqueIn(subAttributes, `${path}.`, names)
+    return uniqueness === 'none' ? [] : [{ path, names, caseExact }]
+  })
+}

@@ -1,0 +1,205 @@
+import { v7 as uuidv7 } from 'uuid'
+import { EVERY_GROUP, type NamedGroup, type RoleMatch, type RoleRule } from '../../tenancy/role-rules.ts'
+import { parseStoredSettings } from '../../tenancy/settings.ts'
+import type { Database } from '../../db/database.ts'
+import type { TenantId } from '../../place-ids.ts'
+import { Parameters } from '../sql/parameters.ts'
+import { RolesBegun } from '../sql/constraints.ts'
+import type { RepositoryScope } from '../tenant-scope.ts'
+
+/** A group as rules see it, and the rules by which it gives roles already. */
+export interface RuledGroup extends NamedGroup {
+  readonly id: string
+  /** Its displayName, for refusals. */
+  readonly label: string | null
+  readonly bound: readonly string[]
+}
+
+/** A role that a group is to give. */
+export interface NewBinding extends RoleMatch {
+  readonly groupId: string
+  readonly label: string | null
+}
+
+/** A role that a group gives by a rule. */
+export interface Binding {
+  readonly groupId: string
+  readonly roleId: string
+  readonly rule: string
+}
+
+/** Two groups whose names make the same key where every group is a role. */
+export interface SharedKey {
+  readonly role: string
+  readonly group: NewBinding
+  /** The displayName of the one that has the key. */
+  readonly holder: string
+}
+
+/**
+ * Holds all roles of a tenant as they are until the end of the transaction: whatever may give or take one waits here first, so
+ * that what each change finds before and after it is its own doing. To be asked before anything is read for the change.
+ *
+ * The tenant's row is it: rows that refer to it do not wait.
+ */
+export async function lockRoles(tx: Database, tenantId: TenantId): Promise<void> {
+  await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
+}
+
+/**
+ * Condition that no group of a tenant gives a role: there are no rules, and none of those that have ended are still at work. It
+ * stands in the statements that change members without looking for roles, for the moment in which another instance has changed
+ * the rules and this one does not know yet.
+ */
+export const withoutRoleRules = (tenant: string): string => `not exists (
+      select 1 from tenants t join environments e on e.id = t.environment_id where t.id = ${tenant} and (
+        jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
+        or t.ends_roles or e.ends_roles
+      )
+    )`
+
+/** Refuses a write that has changed nothing, for which `withoutRoleRules` was not true; the same work goes another way next time. */
+export function rolesBegun(scope: Pick<RepositoryScope, 'hasRoles'>): never {
+  scope.hasRoles = true
+  throw new RolesBegun()
+}
+
+/** The groups of one tenant and the roles that they give; for the inside of a transaction that holds `lockRoles`. */
+export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
+  const tx = transaction.asTenant(tenantId)
+  const ofTenant = () => {
+    const parameters = new Parameters()
+    return { parameters, tenant: parameters.bind(tenantId, 'uuid') }
+  }
+  return {
+    /** The rules in force, and of these resources the groups among them and all roles that these or groups above give. */
+    async around(
+      ids: readonly string[],
+    ): Promise<{ rules: readonly RoleRule[]; groups: RuledGroup[]; roles: string[] }> {
+      const { parameters, tenant } = ofTenant()
+      const wanted = parameters.array(ids, 'uuid')
+      const [row] = await tx.run<{ rules: string | null; groups: string | null; roles: string | null }>(
+        `with recursive up(id) as (
+           select unnest(${wanted})
+           union
+           select above.group_id from up cross join lateral (
+             select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = up.id offset 0
+           ) above
+         )
+         select (
+           select coalesce(t.settings->'roleRules', e.settings->'roleRules')::text
+           from tenants t join environments e on e.id = t.environment_id where t.id = ${tenant}
+         ) as rules, (
+           select json_agg(${groupJson(tenant)})::text from resources g
+           where g.tenant_id = ${tenant} and g.resource_type = 'Group' and g.id = any(${wanted})
+         ) as groups, (
+           select string_agg(distinct b.role_id::text, ' ') from up cross join lateral (
+             select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.id offset 0
+           ) b
+         ) as roles`,
+        parameters.values,
+      )
+      const { roleRules = [] } = parseStoredSettings({ roleRules: JSON.parse(row?.rules ?? '[]') })
+      const groups = JSON.parse(row?.groups ?? '[]') as RuledGroup[]
+      return { rules: roleRules, groups, roles: row?.roles?.split(' ') ?? [] }
+    },
+
+    /** Up to `limit` groups that come after the one with the id `after`, by id. */
+    async groups(after: string | null, limit: number): Promise<RuledGroup[]> {
+      const { parameters, tenant } = ofTenant()
+      const rows = await tx.run<{ json: string }>(
+        `select ${groupJson(tenant)}::text as json from resources g
+         where g.tenant_id = ${tenant} and g.resource_type = 'Group'
+           and g.id > ${parameters.bind(after ?? NIL, 'uuid')} order by g.id limit ${Math.trunc(limit)}`,
+        parameters.values,
+      )
+      return rows.map(({ json }) => JSON.parse(json) as RuledGroup)
+    },
+
+    /** Of `wanted`, which are of `everyGroup`, those whose key another group has, be it one of them that stands before. */
+    async sharedKeys(wanted: readonly NewBinding[]): Promise<SharedKey[]> {
+      if (wanted.length === 0) return []
+      const { parameters, tenant } = ofTenant()
+      const keys = parameters.array([...new Set(wanted.map(({ role }) => role))], 'text')
+      const rows = await tx.run<{ key: string; id: string; label: string | null }>(
+        `select r.key, g.id::text, g.label from roles r
+         join role_bindings b on b.tenant_id = ${tenant} and b.role_id = r.id and b.rule = '${EVERY_GROUP}'
+         join resources g on g.tenant_id = ${tenant} and g.id = b.group_id
+         where r.tenant_id = ${tenant} and r.key = any(${keys})`,
+        parameters.values,
+      )
+      const holders = new Map(rows.map((row) => [row.key, row]))
+      return wanted.flatMap((group): SharedKey[] => {
+        const { role, groupId: id, label } = group
+        const holder = holders.get(role)
+        if (holder === undefined) holders.set(role, { key: role, id, label })
+        return holder === undefined || holder.id === id ? [] : [{ role, group, holder: holder.label ?? holder.id }]
+      })
+    },
+
+    /** The ids of the roles with these keys, which are made where there are none. */
+    async roleIds(keys: Iterable<string>): Promise<Map<string, string>> {
+      const wanted = [...new Set(keys)].map((key) => ({ key, id: uuidv7() }))
+      if (wanted.length === 0) return new Map()
+      const { parameters, tenant } = ofTenant()
+      const rows = await tx.run<{ key: string; id: string }>(
+        `with input as materialized (select * from jsonb_to_recordset(${parameters.json(wanted)}) as i(key text, id uuid)),
+         made as (
+           insert into roles (tenant_id, id, key) select ${tenant}, i.id, i.key from input i
+           on conflict do nothing returning key, id
+         )
+         select key, id::text from made
+         union all select r.key, r.id::text from roles r
+         where r.tenant_id = ${tenant} and r.key = any(array(select key from input))`,
+        parameters.values,
+      )
+      return new Map(rows.map(({ key, id }) => [key, id]))
+    },
+
+    /** Has groups give roles; `roleIds` by key. */
+    async bind(bindings: readonly NewBinding[], roleIds: ReadonlyMap<string, string>): Promise<void> {
+      if (bindings.length === 0) return
+      const { parameters, tenant } = ofTenant()
+      const rows = bindings.map(({ groupId, role, rule }) => ({ group_id: groupId, role_id: roleIds.get(role), rule }))
+      await tx.run(
+        `insert into role_bindings (tenant_id, group_id, role_id, rule)
+         select ${tenant}, i.group_id, i.role_id, i.rule
+         from jsonb_to_recordset(${parameters.json(rows)}) as i(group_id uuid, role_id uuid, rule text)
+         where exists (select 1 from resources g where g.tenant_id = ${tenant} and g.id = i.group_id)
+         on conflict (tenant_id, group_id, role_id, rule) do nothing`,
+        parameters.values,
+      )
+    },
+
+    /** Up to `limit` bindings by other rules than these, of the group with the id `from` and those after it, by group. */
+    async beside(rules: readonly string[], from: string | null, limit: number): Promise<Binding[]> {
+      const { parameters, tenant } = ofTenant()
+      return tx.run(
+        `select b.group_id::text as "groupId", b.role_id::text as "roleId", b.rule from role_bindings b
+         where b.tenant_id = ${tenant} and b.group_id >= ${parameters.bind(from ?? NIL, 'uuid')}
+           and (b.rule = any(${parameters.array(rules, 'text')})) is not true
+         order by b.group_id limit ${Math.trunc(limit)}`,
+        parameters.values,
+      )
+    },
+
+    /** Has groups no longer give roles. */
+    async unbind(bindings: readonly Binding[]): Promise<void> {
+      if (bindings.length === 0) return
+      const { parameters, tenant } = ofTenant()
+      await tx.run(
+        `delete from role_bindings b
+         using jsonb_to_recordset(${parameters.json(bindings)}) as i("groupId" uuid, "roleId" uuid, rule text)
+         where b.tenant_id = ${tenant} and b.group_id = i."groupId" and b.role_id = i."roleId" and b.rule = i.rule`,
+        parameters.values,
+      )
+    },
+  }
+}
+
+const NIL = '00000000-0000-0000-0000-000000000000'
+
+/** A `RuledGroup` of the row `g`. */
+const groupJson = (tenant: string): string => `json_build_object(
+       'id', g.id, 'displayKey', g.display_key, 'externalId', g.external_id, 'label', g.label,
+       'bound', array(select b.rule from role_bindings b where b.tenant_id = ${tenant} and b.group_id = g.id))`

@@ -1,0 +1,126 @@
+import type { Database } from '../../db/database.ts'
+import type { TenantId } from '../../place-ids.ts'
+import { Parameters } from '../sql/parameters.ts'
+
+/** Who has which of some roles: by role, the ids of users. */
+export type Holders = ReadonlyMap<string, ReadonlySet<string>>
+
+/** Some people and which of some roles they have. */
+export interface Held {
+  readonly people: readonly string[]
+  readonly holders: Holders
+}
+
+/** Whose roles: those of the users, or of all users among these ids and in the groups among them, however deep. */
+export type Whose = { readonly users: readonly string[] } | { readonly below: readonly string[] }
+
+/**
+ * Who of these people has which of `roles`, directly and through groups in groups. Cycles end by themselves, as `union` adds no
+ * row twice. Each step is a look into the index, which `offset 0` holds to.
+ */
+export async function heldBy(db: Database, tenantId: TenantId, whose: Whose, roles: Iterable<string>): Promise<Held> {
+  const parameters = new Parameters()
+  const tenant = parameters.bind(tenantId, 'uuid')
+  const ids = 'users' in whose ? whose.users : whose.below
+  const given = `select unnest(${parameters.array(ids, 'uuid')}) as id`
+  const rows = await db.asTenant(tenantId).run<{ id: string; roles: string | null }>(
+    `with recursive ${'users' in whose ? `people as materialized (${given}),` : peopleBelow(given, tenant)}
+     up(user_id, id) as (
+       select p.id, p.id from people p
+       union
+       select up.user_id, above.group_id from up cross join lateral (
+         select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = up.id offset 0
+       ) above
+     )
+     select p.id::text as id, null as roles from people p
+     union all
+     select up.user_id::text, string_agg(b.role_id::text, ' ') from up cross join lateral (
+       select b.role_id from role_bindings b
+       where b.tenant_id = ${tenant} and b.group_id = up.id
+         and b.role_id = any(${parameters.array([...roles], 'uuid')}) offset 0
+     ) b group by up.user_id`,
+    parameters.values,
+    // Planned each time: a plan from when the tables were nearly empty may read all of them for each of many people.
+    { prepare: false },
+  )
+  const people: string[] = []
+  const holders = new Map<string, Set<string>>()
+  for (const row of rows) {
+    if (row.roles === null) people.push(row.id)
+    else
+      for (const role of new Set(row.roles.split(' '))) holders.set(role, (holders.get(role) ?? new Set()).add(row.id))
+  }
+  return { people, holders }
+}
+
+const peopleBelow = (given: string, tenant: string): string => `down(id) as (
+       ${given}
+       union
+       select below.member_id from down cross join lateral (
+         select m.member_id from memberships m where m.tenant_id = ${tenant} and m.group_id = down.id offset 0
+       ) below
+     ),
+     people as materialized (
+       select d.id from down d cross join lateral (
+         select r.resource_type from resources r where r.tenant_id = ${tenant} and r.id = d.id offset 0
+       ) r where r.resource_type = 'User'
+     ),`
+
+/** What a change gave somebody or took away. */
+export interface RoleMoves {
+  readonly role: string
+  readonly type: 'role.assigned' | 'role.unassigned'
+  readonly users: readonly string[]
+}
+
+/** Users named in one event at the most, as members are. */
+const USERS_PER_EVENT = 1_000
+
+/** What lies between two states of the same people, in batches of which each becomes one event. */
+export function movesBetween(before: Holders, after: Holders): RoleMoves[] {
+  return [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((role) => {
+    const [had, has] = [before.get(role) ?? NOBODY, after.get(role) ?? NOBODY]
+    const lost = [...had].filter((user) => !has.has(user))
+    const won = [...has].filter((user) => !had.has(user))
+    return [...batches(role, 'role.unassigned', lost), ...batches(role, 'role.assigned', won)]
+  })
+}
+
+const NOBODY: ReadonlySet<string> = new Set()
+
+function batches(role: string, type: RoleMoves['type'], users: string[]): RoleMoves[] {
+  users.sort()
+  const starts = Array.from({ length: Math.ceil(users.length / USERS_PER_EVENT) }, (_, i) => i * USERS_PER_EVENT)
+  return starts.map((start) => ({ role, type, users: users.slice(start, start + USERS_PER_EVENT) }))
+}
+
+/** Who asks for a change, for its events. */
+export interface RoleScope {
+  readonly tenantId: TenantId
+  readonly requestId: string
+  readonly actor: string
+}
+
+/** Appends the events of these moves, under a new version of each role. */
+export async function logMoves(tx: Database, scope: RoleScope, moves: readonly RoleMoves[]): Promise<void> {
+  if (moves.length === 0) return
+  const parameters = new Parameters()
+  const tenant = parameters.bind(scope.tenantId, 'uuid')
+  const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
+  await tx.asTenant(scope.tenantId).run(
+    `with input as materialized (
+       select i.*, row_number() over () as ord
+       from jsonb_to_recordset(${parameters.json(moves)}) as i(role uuid, type text, users jsonb)
+     ),
+     counted as (
+       update roles r set version = r.version + 1
+       where r.tenant_id = ${tenant} and r.id = any(array(select distinct role from input))
+       returning r.id, r.key, r.version
+     )
+     insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+     select ${tenant}, i.type, 'Role', c.id, c.version, ${request}, ${actor}, date_trunc('milliseconds', now()),
+       json_build_object('role', c.key, 'users', i.users)::text
+     from input i join counted c on c.id = i.role order by i.ord`,
+    parameters.values,
+  )
+}

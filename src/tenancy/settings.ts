@@ -1,0 +1,219 @@
+import { z } from 'zod'
+import { UNKNOWN_ATTRIBUTES, type UnknownAttributes } from '../scim/deviations/index.ts'
+import type { Mode } from '../scim/deviations/mode.ts'
+import { MODES } from '../scim/deviations/mode.ts'
+import { ADDRESS_RANGE, isAddressRange } from '../network/addresses.ts'
+import { CLIENT_ALGORITHMS } from '../signing/client-key.ts'
+import { type RoleRule, roleRule } from './role-rules.ts'
+
+const printable = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[ -~]+$/, 'must be printable ASCII')
+
+/** An issuer whose JWTs SCIM takes in the place of keys: what they must be, and what they may do. */
+const externalIssuer = z.strictObject({
+  /** Names it in logs and in the audit trail. */
+  name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'must be 1 to 40 letters, digits and hyphens'),
+  issuer: printable(500),
+  audience: printable(500),
+  jwksUri: printable(2_000).refine((text) => URL.canParse(text), 'must be a URL'),
+  algorithms: z.array(z.enum(CLIENT_ALGORITHMS)).min(1).max(CLIENT_ALGORITHMS.length),
+  /** A claim, and what each of its values stands for. */
+  permissions: z.strictObject({
+    claim: printable(100),
+    values: z.record(printable(200), z.array(z.enum(['scim:read', 'scim:write'])).min(1)),
+  }),
+})
+export type ExternalIssuer = z.infer<typeof externalIssuer>
+
+/** When more people leave at a time than is usual, and what is done then. */
+export const leaverBrake = z
+  .strictObject({
+    /** `warn` says so in the log, `hold` keeps back the events by which they leave until somebody lets them go. */
+    mode: z.enum(['off', 'warn', 'hold']),
+    /** More leavers than these are too many, in number or of a hundred active users; one of the two, or both. */
+    count: z.int().min(1).max(1_000_000).optional(),
+    percent: z.number().min(0.1).max(100).optional(),
+    /** Over how long they are counted. */
+    windowMinutes: z.int().min(1).max(1_440).default(60),
+    /** What is held goes by itself after so long. A week at most, so that nothing is too old to be kept then. */
+    releaseAfterHours: z.number().min(0.01).max(168).default(24),
+  })
+  .refine(({ mode, count, percent }) => mode === 'off' || count !== undefined || percent !== undefined, {
+    message: 'must have a count or a percent of leavers that is too many',
+  })
+export type LeaverBrake = z.infer<typeof leaverBrake>
+
+/** Everything that varies from tenant to tenant, with the defaults filled in. */
+export interface Settings {
+  /** Whether users, or groups, are provisioned at all; where not, their endpoint refuses reads and writes alike. */
+  readonly userSync: boolean
+  readonly groupSync: boolean
+  /** How far to depart from the letter of the RFCs for clients' sake. */
+  readonly mode: Mode
+  /** What becomes of attributes that no schema of the tenant has. */
+  readonly unknownAttributes: UnknownAttributes
+  /** Whether two groups of a tenant may not share a displayName. */
+  readonly uniqueGroupNames: boolean
+  /** What becomes of a password that a client sends. */
+  readonly password: 'hash' | 'drop' | 'refuse'
+  /** Whether queries over all resource types at the base URL are answered (RFC 7644 §3.4.2.1). */
+  readonly rootQueries: boolean
+  /** Whether members and managers that do not exist yet are taken. */
+  readonly deferReferenceChecks: boolean
+  /** Whether the discovery endpoints answer without a key (RFC 7644 §4). */
+  readonly anonymousDiscovery: boolean
+  /** Whether SCIM takes API keys by HTTP Basic too, for clients that can do nothing else. */
+  readonly basicAuthentication: boolean
+  /** Whose JWTs SCIM takes in the place of keys. */
+  readonly externalIssuers: ExternalIssuer[]
+  /** What a DELETE of a user does: all of it goes, or its id is kept for a while, so that it is the same user if it comes back. */
+  readonly onDelete: 'remove' | 'deactivate'
+  /** How many days deleted users are kept, where they are. */
+  readonly keepDeletedDays: number
+  /** How many users may be active at a time, as the customer's plan has it; all but those whose `active` is false are. */
+  readonly maxActiveUsers: number | 'unlimited'
+  /** Addresses and networks (CIDR) from which SCIM requests are taken; from everywhere where there are none. */
+  readonly allowedAddresses: readonly string[]
+  /** How many SCIM requests a second are taken from all clients together, sustained, on each instance. */
+  readonly requestsPerSecond: number | 'unlimited'
+  /** The attribute by which a person who signs in is found: its value is what SSO asserts. */
+  readonly signInAttribute: 'externalId' | 'userName' | 'email'
+  /** Whether people may sign in of whom the directory knows nothing. */
+  readonly allowNotProvisioned: boolean
+  /** What is done when too many people leave at a time. */
+  readonly leaverBrake: LeaverBrake
+  /** Which groups give which roles. */
+  readonly roleRules: readonly RoleRule[]
+  /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
+  readonly createUnknownTenants: boolean
+  /** For how many days events are kept; a setting of the environment alone. */
+  readonly eventRetentionDays: number
+}
+
+export const DEFAULT_SETTINGS: Settings = Object.freeze({
+  userSync: true,
+  groupSync: true,
+  mode: 'lenient',
+  unknownAttributes: 'by-mode',
+  uniqueGroupNames: true,
+  password: 'hash',
+  rootQueries: true,
+  deferReferenceChecks: false,
+  anonymousDiscovery: false,
+  basicAuthentication: false,
+  externalIssuers: [],
+  onDelete: 'remove',
+  keepDeletedDays: 30,
+  maxActiveUsers: 'unlimited',
+  allowedAddresses: Object.freeze([]),
+  requestsPerSecond: 'unlimited',
+  signInAttribute: 'userName',
+  allowNotProvisioned: false,
+  leaverBrake: Object.freeze({ mode: 'off', windowMinutes: 60, releaseAfterHours: 24 }),
+  roleRules: Object.freeze([]),
+  createUnknownTenants: false,
+  eventRetentionDays: 90,
+})
+
+const ofTenant = {
+  userSync: z.boolean(),
+  groupSync: z.boolean(),
+  mode: z.enum(MODES),
+  unknownAttributes: z.enum(UNKNOWN_ATTRIBUTES),
+  uniqueGroupNames: z.boolean(),
+  password: z.enum(['hash', 'drop', 'refuse']),
+  rootQueries: z.boolean(),
+  deferReferenceChecks: z.boolean(),
+  anonymousDiscovery: z.boolean(),
+  basicAuthentication: z.boolean(),
+  externalIssuers: z.array(externalIssuer).max(5),
+  onDelete: z.enum(['remove', 'deactivate']),
+  keepDeletedDays: z.int().min(1).max(3_650),
+  maxActiveUsers: z.literal('unlimited').or(z.int().min(0).max(1_000_000_000)),
+  allowedAddresses: z.array(z.string().max(64).refine(isAddressRange, ADDRESS_RANGE)).max(1_000).readonly(),
+  // Entra asks for 25 and IPSIE makes it the least: a client that keeps to the rules is never held up.
+  requestsPerSecond: z.literal('unlimited').or(z.int().min(25).max(1_000_000)),
+  signInAttribute: z.enum(['externalId', 'userName', 'email']),
+  allowNotProvisioned: z.boolean(),
+  leaverBrake,
+  roleRules: z.array(roleRule).max(200).readonly(),
+}
+const ofEnvironment = {
+  ...ofTenant,
+  createUnknownTenants: z.boolean(),
+  // Twice as long as queries by lastModified rely on the log, and far longer than deliveries are tried.
+  eventRetentionDays: z.number().int().min(14).max(3_650),
+}
+
+/** What a tenant sets for itself; unknown names are refused. */
+export const tenantSettings = z.strictObject(ofTenant).partial()
+export type TenantSettings = z.infer<typeof tenantSettings>
+
+/** What an environment sets for its tenants; unknown names are refused. */
+export const environmentSettings = z.strictObject(ofEnvironment).partial()
+export type EnvironmentSettings = z.infer<typeof environmentSettings>
+
+/** A change of settings: what is named is set, and `null` takes a setting back to what is inherited. */
+export const tenantSettingsChange = z.strictObject(nullable(ofTenant)).partial()
+export const environmentSettingsChange = z.strictObject(nullable(ofEnvironment)).partial()
+export type TenantSettingsChange = z.infer<typeof tenantSettingsChange>
+export type EnvironmentSettingsChange = z.infer<typeof environmentSettingsChange>
+
+// Names that a newer version stored are passed over, so that going back a version does not stop every request.
+const storedSettings = z.object(ofEnvironment).partial()
+
+/**
+ * Reads settings as stored with an environment or a tenant.
+ *
+ * @throws {z.ZodError} when a value is none that was ever allowed
+ */
+export const parseStoredSettings = (stored: unknown): EnvironmentSettings => storedSettings.parse(stored)
+
+/** The settings in force: defaults, then the environment's, then the tenant's own. */
+export function effectiveSettings(environment: EnvironmentSettings, tenant: TenantSettings = {}): Settings {
+  const inForce = <Name extends keyof TenantSettings>(name: Name): NonNullable<TenantSettings[Name]> =>
+    tenant[name] ?? environment[name] ?? DEFAULT_SETTINGS[name]
+  return Object.freeze({
+    userSync: inForce('userSync'),
+    groupSync: inForce('groupSync'),
+    mode: inForce('mode'),
+    unknownAttributes: inForce('unknownAttributes'),
+    uniqueGroupNames: inForce('uniqueGroupNames'),
+    password: inForce('password'),
+    rootQueries: inForce('rootQueries'),
+    deferReferenceChecks: inForce('deferReferenceChecks'),
+    anonymousDiscovery: inForce('anonymousDiscovery'),
+    basicAuthentication: inForce('basicAuthentication'),
+    externalIssuers: inForce('externalIssuers'),
+    onDelete: inForce('onDelete'),
+    keepDeletedDays: inForce('keepDeletedDays'),
+    maxActiveUsers: inForce('maxActiveUsers'),
+    allowedAddresses: inForce('allowedAddresses'),
+    requestsPerSecond: inForce('requestsPerSecond'),
+    signInAttribute: inForce('signInAttribute'),
+    allowNotProvisioned: inForce('allowNotProvisioned'),
+    leaverBrake: inForce('leaverBrake'),
+    roleRules: inForce('roleRules'),
+    createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
+    eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
+  })
+}
+
+/** `stored` with `change` merged into it. */
+export function changeSettings(
+  stored: EnvironmentSettings,
+  change: TenantSettingsChange | EnvironmentSettingsChange,
+): EnvironmentSettings {
+  const merged = Object.entries({ ...stored, ...change }).filter(([, value]) => value !== null && value !== undefined)
+  return parseStoredSettings(Object.fromEntries(merged))
+}
+
+function nullable<Shape extends Record<string, z.ZodType>>(shape: Shape) {
+  return Object.fromEntries(Object.entries(shape).map(([name, type]) => [name, type.nullable()])) as {
+    [Name in keyof Shape]: z.ZodNullable<Shape[Name]>
+  }
+}

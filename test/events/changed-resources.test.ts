@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import type { LoggedEvent } from '../../src/events/event.ts'
+import { touchedIn } from '../../src/events/changed-resources.ts'
+
+let position = 0
+const event = (type: string, resourceId: string, members?: string[]): LoggedEvent => ({
+  ...{
+    position: ++position,
+    id: `e${position}`,
+    type,
+    resourceId,
+    version: 1,
+    requestId: 'r',
+    actor: 'k',
+    occurredAt: 0,
+  },
+  resourceType: type.startsWith('group') ? 'Group' : 'User',
+  changes: JSON.stringify(members ? { members } : {}),
+})
+
+test('a resource comes once, where its last event stands', () => {
+  const events = [event('user.created', 'a'), event('user.created', 'b'), event('user.updated', 'a')]
+  expect(touchedIn(events)).toEqual([
+    { type: 'User', id: 'b', members: undefined },
+    { type: 'User', id: 'a', members: undefined },
+  ])
+})
+
+test('of who came and went the last word counts', () => {
+  const events = [
+    event('group.member_added', 'g', ['a', 'b', 'c']),
+    event('group.member_removed', 'g', ['b', 'd']),
+    event('group.updated', 'g'),
+    event('group.member_added', 'g', ['d']),
+    event('group.member_removed', 'other', ['a']),
+  ]
+  expect(touchedIn(events)).toEqual([
+    { type: 'Group', id: 'g', members: { added: ['a', 'c', 'd'], removed: ['b'] } },
+    { type: 'Group', id: 'other', members: { added: [], removed: ['a'] } },
+  ])
+})
+
+test('what is no resource is not among them', () => {
+  const others = ['tenant.paused', 'api_key.created', 'role.assigned', 'brake.engaged']
+  expect(touchedIn([...others.map((type) => event(type, type)), event('device.created', 'd')])).toMatchObject([
+    { id: 'd' },
+  ])
+})
