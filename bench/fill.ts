@@ -1,9 +1,9 @@
 import type postgres from 'postgres'
-import { effectiveSettings } from '../src/tenancy/settings.ts'
-import { type TenantPlace, tenantContext } from '../src/tenancy/tenant.ts'
 import { prepareCreate } from '../src/provisioning/prepare.ts'
 import type { ResourceType } from '../src/scim/schema/resource-type.ts'
 import { GROUP_SCHEMA } from '../src/scim/urn.ts'
+import { effectiveSettings } from '../src/tenancy/settings.ts'
+import { type TenantPlace, tenantContext } from '../src/tenancy/tenant.ts'
 import { idOf, idSql, KINDS, PER_DEPARTMENT, PER_TITLE, PLACES, person, personAt } from './population.ts'
 import type { BenchGroup, BenchTenant } from './world.ts'
 

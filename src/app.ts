@@ -1,7 +1,6 @@
 import { Hono } from 'hono'
 import { FailedAttempts } from './auth/attempts.ts'
 import { ExternalIssuers } from './auth/external-issuers.ts'
-import { derivedKey } from './signing/secret-box.ts'
 import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
@@ -11,6 +10,7 @@ import { scimRouter } from './http/scim/router.ts'
 import { logError, unreachableIssuerLine } from './observability/logger.ts'
 import { cursorSealer } from './provisioning/cursor.ts'
 import { instanceSecret } from './repositories/control/instance-secrets.ts'
+import { derivedKey } from './signing/secret-box.ts'
 import type { AppDeps } from './surfaces.ts'
 
 /**

@@ -2,7 +2,7 @@ import { currentSecret, rotationOf } from '../auth/key-secrets.ts'
 import type { Scope } from '../auth/principal.ts'
 import { issuerAt } from '../events/security-events.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
-import type { Deed } from '../repositories/control/audit.ts'
+import type { AuditRecord } from '../repositories/control/audit.ts'
 import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
 import type { EndpointRow, StreamRow } from '../repositories/delivery/webhooks.ts'
 import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
@@ -22,7 +22,7 @@ interface PlaceRow {
 }
 
 /** A project, an environment or a tenant was created, changed or deleted. */
-export function placeDeed(place: Scope, change: Change<PlaceRow>): Deed {
+export function placeRecord(place: Scope, change: Change<PlaceRow>): AuditRecord {
   const { id, key } = change.after ?? change.before
   const shown = ({ key, name, paused, settings }: PlaceRow) => ({ key, name, paused, ...(settings && { settings }) })
   return { action: `${place.kind}.${verb(change)}`, place, target: { id, name: key }, ...both(change, shown) }
@@ -32,7 +32,7 @@ export function placeDeed(place: Scope, change: Change<PlaceRow>): Deed {
  * An API key was created, or something was done to it: `changed`, `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
  * key of it was added or removed.
  */
-export function apiKeyDeed(
+export function apiKeyRecord(
   done:
     | 'created'
     | 'changed'
@@ -43,7 +43,7 @@ export function apiKeyDeed(
     | 'public_key_added'
     | 'public_key_removed',
   change: Change<ApiKeyRow>,
-): Deed {
+): AuditRecord {
   const { id, name, scope } = change.after ?? change.before
   const shown = (row: ApiKeyRow) => {
     const { name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys } = row
@@ -60,7 +60,7 @@ export function apiKeyDeed(
 }
 
 /** A schema extension or a resource type was created, changed or deleted. */
-export function definitionDeed(place: Scope, change: Change<DefinitionRow>): Deed {
+export function definitionRecord(place: Scope, change: Change<DefinitionRow>): AuditRecord {
   const { id, definition } = change.after ?? change.before
   const noun = definition.kind === 'extension' ? 'schema_extension' : 'resource_type'
   const shown = (row: DefinitionRow) => ({ version: row.version, ...definitionJson(row.definition) })
@@ -69,11 +69,11 @@ export function definitionDeed(place: Scope, change: Change<DefinitionRow>): Dee
 }
 
 /** A webhook was created, changed or deleted, or got a new secret (`secret_rotated`). */
-export function webhookDeed(
+export function webhookRecord(
   done: 'created' | 'changed' | 'deleted' | 'secret_rotated',
   place: Scope,
   change: Change<EndpointRow>,
-): Deed {
+): AuditRecord {
   const { id, url: name } = change.after ?? change.before
   const shown = ({ url, description, events, snapshot, enabled, previousSecretUntil }: EndpointRow) => ({
     ...{ url, description, events, snapshot, enabled, previousSecretUntil },
@@ -82,7 +82,7 @@ export function webhookDeed(
 }
 
 /** A stream of Security Event Tokens was created, changed or deleted. */
-export function streamDeed(place: Scope, change: Change<StreamRow>): Deed {
+export function streamRecord(place: Scope, change: Change<StreamRow>): AuditRecord {
   const { id, stream } = change.after ?? change.before
   const shown = (row: StreamRow) => {
     const { url, description, events, enabled } = row
@@ -95,22 +95,22 @@ export function streamDeed(place: Scope, change: Change<StreamRow>): Deed {
 /**
  * A webhook or a stream was sent something on request: events again (`replayed`), or a message that says nothing (`tested`).
  */
-export function sendingDeed(
+export function sendingRecord(
   done: 'replayed' | 'tested',
   place: Scope,
   { id, url, stream }: EndpointRow,
   outcome: Readonly<Record<string, unknown>>,
-): Deed {
+): AuditRecord {
   const [noun, name] = stream === null ? ['webhook', url] : ['stream', stream.audience]
   return { action: `${noun}.${done}`, place, target: { id, name }, before: { sent: null }, after: { sent: outcome } }
 }
 
 /** The leaver brake of a tenant let go what it held. */
-export function brakeDeed(
+export function brakeRecord(
   place: Scope,
   holdId: string,
   released: { readonly events: number; readonly note: string | null },
-): Deed {
+): AuditRecord {
   const target = { id: holdId, name: 'leaver brake' }
   return {
     action: 'brake.released',

@@ -1,12 +1,13 @@
 import type { Scope } from '../auth/principal.ts'
-import type { LeaverBrake } from '../tenancy/settings.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import { type HeldItem, heldEventsOf } from '../repositories/log/held-events.ts'
 import { endHold, leaversOf } from '../repositories/log/leaver-brake.ts'
-import type { Page } from '../repositories/control/projects.ts'
-import { type Administration, change, Refusal } from './control.ts'
-import { brakeDeed } from './audit-records.ts'
+import type { ListPage } from '../repositories/sql/lists.ts'
+import type { LeaverBrake } from '../tenancy/settings.ts'
+import { brakeRecord } from './audit-records.ts'
+import { type Administration, change } from './change.ts'
+import { Refusal } from './refusal.ts'
 
 /** How a tenant's leaver brake stands. */
 export interface BrakeStatus {
@@ -39,7 +40,7 @@ export async function brakeStatus(
 }
 
 /** Who would leave by what is held, by name and in the order of writing; `page.after` is the `id` of an item. */
-export const listHeld = (database: Database, tenantId: TenantId, { after, limit }: Page): Promise<HeldItem[]> =>
+export const listHeld = (database: Database, tenantId: TenantId, { after, limit }: ListPage): Promise<HeldItem[]> =>
   heldEventsOf(database, tenantId).list(after, limit)
 
 /**
@@ -58,7 +59,7 @@ export function releaseBrake(
     if (hold === null || hold.released) throw new Refusal(409, 'The leaver brake of this tenant holds nothing.')
     const { actor, requestId } = administration.author
     const events = await endHold(tx, place.tenantId, { reason: 'approved', note, actor, requestId })
-    record(brakeDeed(place, hold.id, { events, note: note ?? null }))
+    record(brakeRecord(place, hold.id, { events, note: note ?? null }))
     return events
   })
 }

@@ -1,13 +1,15 @@
-import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
-import { changeSettings, type EnvironmentSettings, type EnvironmentSettingsChange } from '../tenancy/settings.ts'
 import type { Database } from '../db/database.ts'
 import type { EnvironmentId, ProjectId } from '../place-ids.ts'
 import { deleteApiKeysWithin } from '../repositories/control/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
-import { type Page, projectsIn } from '../repositories/control/projects.ts'
+import { projectsIn } from '../repositories/control/projects.ts'
 import { tenantsOf } from '../repositories/control/tenants.ts'
-import { type Administration, change, type Recorder, Refusal } from './control.ts'
-import { placeDeed } from './audit-records.ts'
+import type { ListPage } from '../repositories/sql/lists.ts'
+import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
+import { changeSettings, type EnvironmentSettings, type EnvironmentSettingsChange } from '../tenancy/settings.ts'
+import { placeRecord } from './audit-records.ts'
+import { type Administration, change, type Recorder } from './change.ts'
+import { Refusal } from './refusal.ts'
 import { beginEnvironmentRules, inheritingTenants, refuseSharedNamesWithin } from './role-rules.ts'
 import { followRules } from './role-work.ts'
 
@@ -29,7 +31,7 @@ export async function findEnvironment(
 }
 
 /** A project's environments in the order of creation. */
-export const listEnvironments = (database: Database, projectId: ProjectId, page: Page): Promise<EnvironmentRow[]> =>
+export const listEnvironments = (database: Database, projectId: ProjectId, page: ListPage): Promise<EnvironmentRow[]> =>
   environmentsOf(database, projectId).list(page)
 
 /**
@@ -61,11 +63,11 @@ export async function insertEnvironment(
   const environment = await environmentsOf(tx, projectId).insert(row)
   if (environment === undefined) throw Refusal.keyTaken('environment', key)
   const place = { kind: 'environment' as const, projectId, environmentId: environment.id }
-  record(placeDeed(place, { before: null, after: environment }))
+  record(placeRecord(place, { before: null, after: environment }))
   const first = { key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {}, paused: false }
   const tenant = await tenantsOf(tx, environment.id).insert(first)
   if (tenant === undefined) throw new Error('a new environment has a tenant already')
-  record(placeDeed({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: null, after: tenant }))
+  record(placeRecord({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: null, after: tenant }))
   return environment
 }
 
@@ -101,7 +103,7 @@ export async function changeEnvironment(
     if (environment === undefined || changed === undefined) throw Refusal.notFound('environment', id)
     const rules = { before: environment.settings, after: changed.settings }
     await beginEnvironmentRules(tx, administration.author, id, rules)
-    record(placeDeed({ kind: 'environment', projectId, environmentId: id }, { before: environment, after: changed }))
+    record(placeRecord({ kind: 'environment', projectId, environmentId: id }, { before: environment, after: changed }))
     return changed
   })
   if (newRules !== undefined && !database.inTransaction) await followRules(database, inheritingTenants(database, id))
@@ -134,10 +136,10 @@ export function deleteEnvironment(
       if (await tenants.hasResources(tenant.id))
         throw new Refusal(409, `The tenant "${tenant.key}" of the environment still has resources; delete them first.`)
       await tenants.delete(tenant.id)
-      record(placeDeed({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: tenant, after: null }))
+      record(placeRecord({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: tenant, after: null }))
     }
     await deleteApiKeysWithin(tx, place)
     await environmentsOf(tx, projectId).delete(id)
-    record(placeDeed(place, { before: environment, after: null }))
+    record(placeRecord(place, { before: environment, after: null }))
   })
 }

@@ -6,7 +6,8 @@ import {
   type RepeatableRequest,
   type StoredAnswer,
 } from '../repositories/control/idempotency-keys.ts'
-import { type Administration, Refusal } from './control.ts'
+import type { Administration } from './change.ts'
+import { Refusal } from './refusal.ts'
 
 /** How work under an idempotency key came out. */
 export type Outcome = { readonly kind: 'done' } | { readonly kind: 'repeated'; readonly answer: StoredAnswer }

@@ -3,10 +3,11 @@ import type { Database } from '../db/database.ts'
 import type { ProjectId } from '../place-ids.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
-import { type HoldingTenant, holdingTenants } from '../repositories/log/held-events.ts'
-import { type Page, type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
+import { type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
 import { type TenantSummary, tenantSummaries } from '../repositories/control/summaries.ts'
 import { type TroubledEndpoint, troubledEndpoints } from '../repositories/delivery/webhook-backlog.ts'
+import { type HoldingTenant, holdingTenants } from '../repositories/log/held-events.ts'
+import type { ListPage } from '../repositories/sql/lists.ts'
 import { expiringKeys } from './keys/key-warnings.ts'
 
 /** A project with what is in it, as far as the asking key reaches. */
@@ -37,7 +38,7 @@ const TENANTS_AT_ONCE = 12
 const TROUBLES_AT_ONCE = 20
 
 /** Projects within `scope` with what is in them; `page` is one of projects. */
-export async function overviewOf(database: Database, scope: Scope, page: Page): Promise<Overview> {
+export async function overviewOf(database: Database, scope: Scope, page: ListPage): Promise<Overview> {
   const projects = await projectsWithin(database, scope, page)
   const found = await Promise.all(
     projects.map(async (project) => ({ project, environments: await environmentsWithin(database, scope, project.id) })),
@@ -60,7 +61,7 @@ export async function overviewOf(database: Database, scope: Scope, page: Page): 
   }
 }
 
-async function projectsWithin(database: Database, scope: Scope, page: Page): Promise<ProjectRow[]> {
+async function projectsWithin(database: Database, scope: Scope, page: ListPage): Promise<ProjectRow[]> {
   if (scope.kind === 'instance') return projectsIn(database).list(page)
   const project = await projectsIn(database).find(scope.projectId)
   return project === undefined ? [] : [project]

@@ -1,9 +1,10 @@
 import type { Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
-import { type Hold, projectsIn } from '../repositories/control/projects.ts'
+import { projectsIn } from '../repositories/control/projects.ts'
 import { tenantsOf } from '../repositories/control/tenants.ts'
-import { Refusal } from './control.ts'
+import type { Hold } from '../repositories/sql/lists.ts'
+import { Refusal } from './refusal.ts'
 
 /**
  * Holds a place until the end of the transaction, and those around it so that they stay there: from the outside in, so that no

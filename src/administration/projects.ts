@@ -1,12 +1,14 @@
 import type { Scope } from '../auth/principal.ts'
-import { isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import type { ProjectId } from '../place-ids.ts'
 import { deleteApiKeysWithin } from '../repositories/control/api-keys.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
-import { type Page, type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
-import { type Administration, change, type Recorder, Refusal } from './control.ts'
-import { placeDeed } from './audit-records.ts'
+import { type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
+import type { ListPage } from '../repositories/sql/lists.ts'
+import { isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
+import { placeRecord } from './audit-records.ts'
+import { type Administration, change, type Recorder } from './change.ts'
+import { Refusal } from './refusal.ts'
 
 /** What a new project is made from. */
 export interface NewProject {
@@ -21,7 +23,8 @@ export async function findProject(database: Database, name: string): Promise<Pro
 }
 
 /** Projects in the order of creation. */
-export const listProjects = (database: Database, page: Page): Promise<ProjectRow[]> => projectsIn(database).list(page)
+export const listProjects = (database: Database, page: ListPage): Promise<ProjectRow[]> =>
+  projectsIn(database).list(page)
 
 /**
  * Makes a project, still without environments.
@@ -42,7 +45,7 @@ export async function insertProject(
   if (problem !== undefined) throw Refusal.badKey(problem)
   const project = await projectsIn(tx).insert({ key, name: name ?? key, paused: paused ?? false })
   if (project === undefined) throw Refusal.keyTaken('project', key)
-  record(placeDeed(placeOf(project.id), { before: null, after: project }))
+  record(placeRecord(placeOf(project.id), { before: null, after: project }))
   return project
 }
 
@@ -57,7 +60,7 @@ export function changeProject(
     const values = project && { name: name ?? project.name, paused: paused ?? project.paused }
     const changed = values && (await projectsIn(tx).change(id, values))
     if (project === undefined || changed === undefined) throw Refusal.notFound('project', id)
-    record(placeDeed(placeOf(id), { before: project, after: changed }))
+    record(placeRecord(placeOf(id), { before: project, after: changed }))
     return changed
   })
 }
@@ -76,7 +79,7 @@ export function deleteProject(administration: Administration, id: ProjectId): Pr
       throw new Refusal(409, `The project still has environments, such as "${environment.key}"; delete them first.`)
     await deleteApiKeysWithin(tx, { kind: 'project', projectId: id })
     await projectsIn(tx).delete(id)
-    record(placeDeed(placeOf(id), { before: project, after: null }))
+    record(placeRecord(placeOf(id), { before: project, after: null }))
   })
 }
 

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import { EVERY_GROUP, type RoleRule, rolesByRules } from '../tenancy/role-rules.ts'
-import { type EnvironmentSettings, effectiveSettings, type TenantSettings } from '../tenancy/settings.ts'
 import type { Database } from '../db/database.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import type { Author } from '../repositories/control/audit.ts'
+import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
 import { type NewBinding, roleBindingsOf, type SharedKey } from '../repositories/roles/role-bindings.ts'
 import { beginEnvironmentWork, beginTenantWork, type RulesChanged } from '../repositories/roles/role-rule-work.ts'
-import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
-import { Refusal } from './control.ts'
+import { EVERY_GROUP, type RoleRule, rolesByRules } from '../tenancy/role-rules.ts'
+import { type EnvironmentSettings, effectiveSettings, type TenantSettings } from '../tenancy/settings.ts'
+import { Refusal } from './refusal.ts'
 
 /** The settings that decide which rules a tenant has, before a change and after it. */
 export interface SettingsChange<Settings> {

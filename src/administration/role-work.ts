@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import type { Database } from '../db/database.ts'
 import { isBusy, sqlState } from '../db/errors.ts'
 import type { TenantId } from '../place-ids.ts'
 import { bounded } from '../repositories/control/control-revision.ts'
-import { patiently } from '../repositories/sql/retry-on-conflict.ts'
 import { type NewBinding, roleBindingsOf } from '../repositories/roles/role-bindings.ts'
 import { heldBy, logMoves, movesBetween } from '../repositories/roles/role-holders.ts'
 import {
@@ -21,6 +19,8 @@ import {
   waitingRoleWork,
   writersOfMembers,
 } from '../repositories/roles/role-rule-work.ts'
+import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
+import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import { sharedName } from './role-rules.ts'
 
 // After a change of rules the groups of a tenant are brought in step by small transactions, each under the tenant's roles: any
@@ -47,7 +47,7 @@ export function roleStep(db: Database, tenantId: TenantId): Promise<boolean> {
     if (work !== undefined) await workOn(tx, tenantId, work)
     return work !== undefined
   }
-  return patiently(() => db.transaction(step), undefined, ATTEMPTS)
+  return retryOnConflict(() => db.transaction(step), undefined, ATTEMPTS)
 }
 
 async function workOn(tx: Database, tenantId: TenantId, { actor, requestId, small, ...work }: RoleWork): Promise<void> {

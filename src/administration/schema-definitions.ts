@@ -3,9 +3,9 @@ import type { Database } from '../db/database.ts'
 import { isNounTaken } from '../events/types.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
-import type { Page } from '../repositories/control/projects.ts'
 import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
 import { tenantsOf } from '../repositories/control/tenants.ts'
+import type { ListPage } from '../repositories/sql/lists.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { JsonValue } from '../scim/resource.ts'
 import {
@@ -19,8 +19,9 @@ import {
 } from '../scim/schema/definitions.ts'
 import { buildRegistry } from '../scim/schema/registry.ts'
 import { sameValue } from '../scim/schema/values.ts'
-import { type Administration, change, Refusal } from './control.ts'
-import { definitionDeed } from './audit-records.ts'
+import { definitionRecord } from './audit-records.ts'
+import { type Administration, change } from './change.ts'
+import { Refusal } from './refusal.ts'
 
 /** Where a definition is in force: in one tenant, or, with a `tenantId` of null, in all tenants of the environment. */
 export interface DefinitionPlace {
@@ -48,7 +49,7 @@ export const listDefinitions = (
   database: Database,
   { environmentId, tenantId }: DefinitionPlace,
   kind: DefinitionKind,
-  page: Page,
+  page: ListPage,
 ): Promise<DefinitionRow[]> => schemaDefinitionsOf(database, environmentId).list(tenantId, kind, page)
 
 /**
@@ -90,7 +91,7 @@ export async function putDefinition(
       ? await definitions.change(before.id, definition)
       : await definitions.insert(tenantId, definition)
     await refuseMisfit(tx, place)
-    record(definitionDeed(scopeOf(place), { before: before ?? null, after: row }))
+    record(definitionRecord(scopeOf(place), { before: before ?? null, after: row }))
     return { row, made: before === undefined }
   })
 }
@@ -117,7 +118,7 @@ export function deleteDefinition(
     }
     await definitions.delete(row.id)
     await refuseMisfit(tx, place)
-    record(definitionDeed(scopeOf(place), { before: row, after: null }))
+    record(definitionRecord(scopeOf(place), { before: row, after: null }))
   })
 }
 

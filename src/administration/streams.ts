@@ -1,11 +1,12 @@
 import { v7 as uuidv7 } from 'uuid'
-import { isUuid } from '../tenancy/scim-path.ts'
 import type { Database } from '../db/database.ts'
 import { isOurs, type StreamSettings } from '../events/security-events.ts'
-import type { Hold, Page } from '../repositories/control/projects.ts'
 import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/delivery/webhooks.ts'
-import { type Administration, change, type Mistake, Refusal } from './control.ts'
-import { streamDeed } from './audit-records.ts'
+import type { Hold, ListPage } from '../repositories/sql/lists.ts'
+import { isUuid } from '../tenancy/scim-path.ts'
+import { streamRecord } from './audit-records.ts'
+import { type Administration, change } from './change.ts'
+import { type Mistake, Refusal } from './refusal.ts'
 import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type WebhookTools } from './webhooks.ts'
 
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */
@@ -22,7 +23,7 @@ type StreamChange = { readonly [Name in keyof StreamInput]?: StreamInput[Name] |
 }
 
 /** Streams in the order of creation. */
-export const listStreams = (database: Database, place: EndpointPlace, page: Page): Promise<StreamRow[]> =>
+export const listStreams = (database: Database, place: EndpointPlace, page: ListPage): Promise<StreamRow[]> =>
   streamsOf(database, place).list(page)
 
 /** @throws {Refusal} 404 */
@@ -51,7 +52,7 @@ export async function createStream(
     await refuseFull(tx, place, tools.endpointsPerPlace)
     const made = await streamsOf(tx, place).insert({ ...row, secret })
     if (made === undefined) throw new Error('a stream that was made is not there')
-    record(streamDeed(place, { before: null, after: made }))
+    record(streamRecord(place, { before: null, after: made }))
     return made
   })
 }
@@ -83,7 +84,7 @@ export async function changeStream(
         : {}),
     })
     if (after === undefined) return missing(id)
-    record(streamDeed(place, { before, after }))
+    record(streamRecord(place, { before, after }))
     return after
   })
 }
@@ -93,7 +94,7 @@ export function deleteStream(administration: Administration, place: WebhookPlace
   return change(administration, async (tx, record) => {
     const before = await findStream(tx, place, id, 'update')
     await streamsOf(tx, place).delete(id)
-    record(streamDeed(place, { before, after: null }))
+    record(streamRecord(place, { before, after: null }))
   })
 }
 

@@ -1,14 +1,15 @@
 import type { EnvironmentPlace } from '../auth/principal.ts'
-import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
-import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../tenancy/settings.ts'
 import type { Database } from '../db/database.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
-import type { Page } from '../repositories/control/projects.ts'
 import { schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
-import { type Administration, change, Refusal } from './control.ts'
-import { placeDeed } from './audit-records.ts'
+import type { ListPage } from '../repositories/sql/lists.ts'
+import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
+import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../tenancy/settings.ts'
+import { placeRecord } from './audit-records.ts'
+import { type Administration, change } from './change.ts'
+import { Refusal } from './refusal.ts'
 import { beginTenantRules, refuseSharedNames } from './role-rules.ts'
 import { followRules } from './role-work.ts'
 
@@ -22,7 +23,7 @@ export async function findTenant(
 }
 
 /** An environment's tenants in the order of creation. */
-export const listTenants = (database: Database, environmentId: EnvironmentId, page: Page): Promise<TenantRow[]> =>
+export const listTenants = (database: Database, environmentId: EnvironmentId, page: ListPage): Promise<TenantRow[]> =>
   tenantsOf(database, environmentId).list(page)
 
 /**
@@ -53,7 +54,7 @@ export function createTenant(
     const tenant = await tenantsOf(tx, environmentId).insert(row)
     if (tenant === undefined) throw Refusal.keyTaken('tenant', key)
     record(
-      placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: tenant.id }, { before: null, after: tenant }),
+      placeRecord({ kind: 'tenant', projectId, environmentId, tenantId: tenant.id }, { before: null, after: tenant }),
     )
     return tenant
   })
@@ -102,7 +103,7 @@ export async function changeTenant(
       const settings = { before: tenant.settings, after: changed.settings }
       await beginTenantRules(tx, administration.author, id, environment.settings, settings)
     }
-    record(placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before: tenant, after: changed }))
+    record(placeRecord({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before: tenant, after: changed }))
     return changed
   })
   if (newRules !== undefined && !database.inTransaction) await followRules(database, [changed])
@@ -132,6 +133,6 @@ export async function deleteTenant(
     const before = await tenants.find(id, 'update')
     if (before === undefined) throw Refusal.notFound('tenant', id)
     await tenants.delete(id)
-    record(placeDeed({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before, after: null }))
+    record(placeRecord({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before, after: null }))
   })
 }

@@ -1,16 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import { addressProblem, type Networks } from '../network/delivery-address.ts'
 import type { Scope } from '../auth/principal.ts'
-import { isUuid } from '../tenancy/scim-path.ts'
-import type { SecretBox } from '../signing/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { parseEventTypes } from '../events/event.ts'
+import { addressProblem, type Networks } from '../network/delivery-address.ts'
 import type { TenantId } from '../place-ids.ts'
-import type { Hold, Page } from '../repositories/control/projects.ts'
 import { tenantsOf } from '../repositories/control/tenants.ts'
 import { type ReplayFrom, replayEvents } from '../repositories/delivery/webhook-backlog.ts'
-
 import {
   countEndpoints,
   type EndpointPlace,
@@ -18,9 +14,13 @@ import {
   tenantsFor,
   webhooksOf,
 } from '../repositories/delivery/webhooks.ts'
-import { type Administration, change, type Mistake, Refusal } from './control.ts'
-import { sendingDeed, webhookDeed } from './audit-records.ts'
+import type { Hold, ListPage } from '../repositories/sql/lists.ts'
+import type { SecretBox } from '../signing/secret-box.ts'
+import { isUuid } from '../tenancy/scim-path.ts'
+import { sendingRecord, webhookRecord } from './audit-records.ts'
+import { type Administration, change } from './change.ts'
 import { holdPlace } from './places-held.ts'
+import { type Mistake, Refusal } from './refusal.ts'
 
 /** What the verbs below need beside the store. */
 export interface WebhookTools {
@@ -50,7 +50,7 @@ const REPLAYED_AT_ONCE = 1_000
 const TENANTS_AT_ONCE = 200
 
 /** Endpoints in the order of creation. */
-export const listWebhooks = (database: Database, place: EndpointPlace, page: Page): Promise<EndpointRow[]> =>
+export const listWebhooks = (database: Database, place: EndpointPlace, page: ListPage): Promise<EndpointRow[]> =>
   webhooksOf(database, place).list(page)
 
 /** @throws {Refusal} 404 */
@@ -79,7 +79,7 @@ export async function createWebhook(
     await refuseFull(tx, place, endpointsPerPlace)
     const made = await webhooksOf(tx, place).insert(row)
     if (made === undefined) throw new Error('an endpoint that was made is not there')
-    record(webhookDeed('created', place, { before: null, after: made }))
+    record(webhookRecord('created', place, { before: null, after: made }))
     return { ...made, newSecret }
   })
 }
@@ -108,7 +108,7 @@ export function changeWebhook(
       ...(enabled || url !== undefined ? { failures: 0, failingSince: null, resumeAt: null } : {}),
     })
     if (after === undefined) return missing(id)
-    record(webhookDeed('changed', place, { before, after }))
+    record(webhookRecord('changed', place, { before, after }))
     return after
   })
 }
@@ -136,7 +136,7 @@ export function rotateWebhookSecret(
       previousSecretUntil: keepHours > 0 ? new Date(now.getTime() + keepHours * 3_600_000) : null,
     })
     if (after === undefined) return missing(id)
-    record(webhookDeed('secret_rotated', place, { before, after }))
+    record(webhookRecord('secret_rotated', place, { before, after }))
     return { ...after, newSecret }
   })
 }
@@ -146,7 +146,7 @@ export function deleteWebhook(administration: Administration, place: WebhookPlac
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id, 'update')
     await webhooksOf(tx, place).delete(id)
-    record(webhookDeed('deleted', place, { before, after: null }))
+    record(webhookRecord('deleted', place, { before, after: null }))
   })
 }
 
@@ -168,7 +168,7 @@ export async function replayEndpoint(
   const queued = await replayAll(database, endpoint, from, only)
   const { kind, ...which } = from
   const outcome = { kind, ...which, tenant: only, queued }
-  await change(administration, async (_, record) => record(sendingDeed('replayed', place, endpoint, outcome)))
+  await change(administration, async (_, record) => record(sendingRecord('replayed', place, endpoint, outcome)))
   return queued
 }
 
@@ -179,7 +179,7 @@ export function recordEndpointTest(
   endpoint: EndpointRow,
   delivered: boolean,
 ): Promise<void> {
-  return change(administration, async (_, record) => record(sendingDeed('tested', place, endpoint, { delivered })))
+  return change(administration, async (_, record) => record(sendingRecord('tested', place, endpoint, { delivered })))
 }
 
 /** The tenant with the id that the caller has written. @throws {Refusal} 400 unless the endpoint is for it */

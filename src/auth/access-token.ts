@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { decodeJwt, decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { isApiKeyId } from './api-key.ts'
 import { type Keyring, SIGNED_FOR_MS, SIGNING_ALGORITHM } from '../signing/keyring.ts'
+import { isApiKeyId } from './api-key.ts'
 import { idsOf, PERMISSIONS, type Permission, type Scope } from './principal.ts'
 
 /** What an access token says: on which key it rests, and what it leaves of that key's permissions. */

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import { isApiKeyId } from './api-key.ts'
 import { countedAs } from '../network/proxies.ts'
+import { isApiKeyId } from './api-key.ts'
 
 /** Counts kept of one kind: beyond, the ones that have rested longest go, so that no flood takes memory. */
 const MOST_COUNTED = 10_000

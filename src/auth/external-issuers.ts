@@ -1,10 +1,10 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { describeClient } from '../network/user-agent.ts'
 import { addressProblem, type Networks } from '../network/delivery-address.ts'
-import type { Permission } from './principal.ts'
 import { type PublicClient, publicClient } from '../network/public-client.ts'
+import { describeClient } from '../network/user-agent.ts'
 import type { ExternalIssuer } from '../tenancy/settings.ts'
+import type { Permission } from './principal.ts'
 
 /** What a token of an external issuer proves. */
 export interface ExternalIdentity {

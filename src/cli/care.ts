@@ -8,7 +8,7 @@ import { keyFileOf, keyInFile } from '../db/key-file.ts'
 import { keysFile } from '../first-keys.ts'
 import { standingOf } from '../repositories/control/instance-secrets.ts'
 import { type Found, type Upkeep, upkeepOf } from '../repositories/control/upkeep.ts'
-import type { Finding } from './checkup.ts'
+import type { Finding } from './finding.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 type Care = Promise<Finding[]>
@@ -23,11 +23,11 @@ const isLoopback = (host: string): boolean => {
 }
 
 const ok = (check: Finding['check'], found: string): Finding => ({ check, state: 'ok', found })
-const wrong = (check: Finding['check'], found: string, mend: string): Finding => ({
+const wrong = (check: Finding['check'], found: string, fix: string): Finding => ({
   check,
   state: 'wrong',
   found,
-  mend,
+  fix,
 })
 
 /** What a configuration, and the files beside an embedded database, leave open to others. */
@@ -45,8 +45,8 @@ function production(env: Environment): Finding[] {
   }
   if (missing.length === 0) return [ok(check, 'all that production asks for is set')]
   return missing.map((line) => {
-    const [found = '', mend = ''] = line.split('; ')
-    return wrong(check, `${found}: the start is refused`, mend)
+    const [found = '', fix = ''] = line.split('; ')
+    return wrong(check, `${found}: the start is refused`, fix)
   })
 }
 
@@ -54,8 +54,8 @@ function address({ host }: Config, env: Environment): Finding {
   const check = 'address'
   if (isLoopback(host)) return ok(check, `${host} is for this machine alone`)
   if (env.TRUST_PROXY?.trim()) return ok(check, `${host} is open to others, and TRUST_PROXY says what is in front`)
-  const mend = 'set TRUST_PROXY, or HOST=127.0.0.1: allow-lists and throttles go by the address that it tells'
-  return wrong(check, `${host} is open to others, and TRUST_PROXY does not say what is in front`, mend)
+  const fix = 'set TRUST_PROXY, or HOST=127.0.0.1: allow-lists and throttles go by the address that it tells'
+  return wrong(check, `${host} is open to others, and TRUST_PROXY does not say what is in front`, fix)
 }
 
 function cookies({ host, publicUrl }: Config): Finding {
@@ -63,14 +63,14 @@ function cookies({ host, publicUrl }: Config): Finding {
   const url = publicUrl === undefined ? undefined : new URL(publicUrl)
   if (url?.protocol === 'https:') return ok(check, "the console's cookie goes over TLS alone")
   if (isLoopback(url?.hostname ?? host)) return ok(check, "the console's cookie stays on this machine")
-  const mend = 'terminate TLS in front, and set PUBLIC_URL to the https address that clients use'
-  return wrong(check, "the console's cookie goes without Secure: PUBLIC_URL is not https", mend)
+  const fix = 'terminate TLS in front, and set PUBLIC_URL to the https address that clients use'
+  return wrong(check, "the console's cookie goes without Secure: PUBLIC_URL is not https", fix)
 }
 
 async function files(config: Config): Care {
   const left = await keysFile(config).path()
-  const mend = 'put the keys where you keep secrets, and delete the file'
-  const keys = left === undefined ? [] : [wrong('first keys', `the keys of the first start lie in ${left}`, mend)]
+  const fix = 'put the keys where you keep secrets, and delete the file'
+  const keys = left === undefined ? [] : [wrong('first keys', `the keys of the first start lie in ${left}`, fix)]
   if (config.databaseUrl !== undefined) return keys
   const database = join(config.dataDir, 'database')
   const open: string[] = []
@@ -140,7 +140,7 @@ function upkept({ expiring, rotating, unused, silent, unowned }: Upkeep): Findin
       'webhooks',
       silent,
       'webhooks and streams are disabled or have failed for a day',
-      'mend or enable each receiver, or delete the webhook',
+      'fix or enable each receiver, or delete the webhook',
       'no webhook or stream is disabled or failing',
     ),
     one(
@@ -153,8 +153,8 @@ function upkept({ expiring, rotating, unused, silent, unowned }: Upkeep): Findin
   ]
 }
 
-function one(check: Finding['check'], { count, ids }: Found, found: string, mend: string, none: string): Finding {
+function one(check: Finding['check'], { count, ids }: Found, found: string, fix: string, none: string): Finding {
   if (count === 0) return ok(check, none)
   const more = count > ids.length ? ', …' : ''
-  return wrong(check, `${count === 1_000 ? 'at least ' : ''}${count} ${found}: ${ids.join(', ')}${more}`, mend)
+  return wrong(check, `${count === 1_000 ? 'at least ' : ''}${count} ${found}: ${ids.join(', ')}${more}`, fix)
 }

@@ -5,22 +5,11 @@ import { CannotOpen } from '../db/errors.ts'
 import { type Inspection, inspectDatabase } from '../db/inspect.ts'
 import { openAsItIs } from '../db/open.ts'
 import { careOf, storedCare } from './care.ts'
-import { reach } from './probe.ts'
-
-/** What one check found; `mend` says what to do about what is `wrong`. */
-export interface Finding {
-  readonly check:
-    | ('config' | 'production' | 'address' | 'cookies' | 'first keys' | 'files')
-    | ('database' | 'migrations' | 'clock' | 'secrets key')
-    | ('key age' | 'old secrets' | 'unused keys' | 'webhooks' | 'webhook keys')
-    | ('reachability' | 'admin key')
-  readonly state: 'ok' | 'wrong' | 'skipped'
-  readonly found: string
-  readonly mend?: string
-}
+import type { Finding } from './finding.ts'
+import { probe } from './probe.ts'
 
 /** Where to look; a gateway's URL and key where they are known. */
-export interface Patient {
+export interface Target {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly url: string | undefined
   readonly key: string | undefined
@@ -34,9 +23,9 @@ const OLDEST_POSTGRES = 15
  * Looks at configuration, files, database, migrations, clock, keys, webhooks and the running gateway; changes nothing on
  * PostgreSQL.
  */
-export async function checkUp({ env, url, key }: Patient): Promise<Finding[]> {
+export async function checkUp({ env, url, key }: Target): Promise<Finding[]> {
   const { config, findings } = configuration(env)
-  const reached = await reach({ url: url ?? config?.publicUrl ?? localUrl(config), key })
+  const reached = await probe({ url: url ?? config?.publicUrl ?? localUrl(config), key })
   const expected = url !== undefined || config?.publicUrl !== undefined
   const answers = reached.some(({ check, state }) => check === 'reachability' && state === 'ok')
   const care = config === undefined ? [] : await careOf(config, env)
@@ -50,16 +39,16 @@ const localUrl = (config: Config | undefined) => `http://127.0.0.1:${config?.por
 /** Nobody said that a gateway should be running. */
 const notStarted = ({ check, found }: Finding): Finding => ({ check, state: 'skipped', found })
 
-function configuration(env: Patient['env']): { config: Config | undefined; findings: Finding[] } {
+function configuration(env: Target['env']): { config: Config | undefined; findings: Finding[] } {
   try {
     const config = loadConfig(env)
     return { config, findings: [{ check: 'config', state: 'ok', found: 'every variable can be used' }] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    const mend = 'change the variable or take it away; .env.example lists them all'
+    const fix = 'change the variable or take it away; .env.example lists them all'
     return {
       config: undefined,
-      findings: error.lines.map((found) => ({ check: 'config', state: 'wrong', found, mend })),
+      findings: error.lines.map((found) => ({ check: 'config', state: 'wrong', found, fix })),
     }
   }
 }
@@ -92,8 +81,8 @@ function notThere(dataDir: string): Finding {
     // What is no folder has nothing of this name in it.
     accessSync(`${nearest}/.`, constants.W_OK | constants.X_OK)
   } catch (error) {
-    const mend = 'set DATA_DIR to a folder in which this account may write'
-    return { check, state: 'wrong', found: `there can be none in ${dataDir}: ${(error as Error).message}`, mend }
+    const fix = 'set DATA_DIR to a folder in which this account may write'
+    return { check, state: 'wrong', found: `there can be none in ${dataDir}: ${(error as Error).message}`, fix }
   }
   return { check, state: 'skipped', found: `there is none in ${dataDir} yet; the first start makes it` }
 }
@@ -101,10 +90,10 @@ function notThere(dataDir: string): Finding {
 function unopened(found: string, isPostgres: boolean, gatewayAnswers: boolean): Finding {
   if (!isPostgres && gatewayAnswers && found.includes('in use'))
     return { check: 'database', state: 'ok', found: 'the running gateway has it open' }
-  const mend = isPostgres
+  const fix = isPostgres
     ? 'see that PostgreSQL runs and takes connections from here, and that DATABASE_URL has the right host, name and password'
     : 'stop the other process, or see that this account may write to DATA_DIR'
-  return { check: 'database', state: 'wrong', found, mend }
+  return { check: 'database', state: 'wrong', found, fix }
 }
 
 /** What a look at a database says about it. */
@@ -116,17 +105,17 @@ export function inspected(
   const found = `${isPostgres ? 'PostgreSQL' : 'embedded PostgreSQL'} ${version}`
   if (majorVersion >= OLDEST_POSTGRES) findings.push({ check: 'database', state: 'ok', found })
   else
-    findings.push({ check: 'database', state: 'wrong', found, mend: `move to PostgreSQL ${OLDEST_POSTGRES} or later` })
+    findings.push({ check: 'database', state: 'wrong', found, fix: `move to PostgreSQL ${OLDEST_POSTGRES} or later` })
 
   if (missing > 0)
     findings.push({
       ...{ check: 'migrations', state: 'wrong', found: `${missing} of this version are missing` },
-      mend: 'run `rollcall migrate`, or start the gateway, which does it too',
+      fix: 'run `rollcall migrate`, or start the gateway, which does it too',
     })
   else if (newer)
     findings.push({
       ...{ check: 'migrations', state: 'wrong', found: 'the tables are of a newer version of Rollcall than this one' },
-      mend: 'run the newer version here too',
+      fix: 'run the newer version here too',
     })
   else findings.push({ check: 'migrations', state: 'ok', found: 'the tables are up to date' })
 
@@ -135,7 +124,7 @@ export function inspected(
   else
     findings.push({
       ...{ check: 'clock', state: 'wrong', found: drift },
-      mend: 'let both machines take their time from NTP (`timedatectl set-ntp true`): keys and tokens expire by it',
+      fix: 'let both machines take their time from NTP (`timedatectl set-ntp true`): keys and tokens expire by it',
     })
   return findings
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import { checkUp, type Finding } from './checkup.ts'
+import { checkUp } from './checkup.ts'
 import { type GlobalOptions, gatewayUrl } from './connection.ts'
 import { CliError, EXIT } from './failure.ts'
+import type { Finding } from './finding.ts'
 import { type Io, print } from './io.ts'
 
 /** `rollcall doctor`. */
@@ -9,7 +10,7 @@ export function doctorCommand(program: Command, io: Io): void {
   program
     .command('doctor')
     .description(
-      'check configuration, files, database, clock, keys, webhooks and the running gateway, and say how to mend each',
+      'check configuration, files, database, clock, keys, webhooks and the running gateway, and say how to fix each',
     )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
@@ -17,11 +18,11 @@ export function doctorCommand(program: Command, io: Io): void {
       const findings = await checkUp({ env: io.env, url: gatewayUrl(options, io), key })
       print(io, options.json, findings, (all) => all.map(line).join(''))
       const wrong = findings.filter(({ state }) => state === 'wrong').length
-      if (wrong > 0) throw new CliError(EXIT.unwell, wrong === 1 ? 'one thing to mend' : `${wrong} things to mend`)
+      if (wrong > 0) throw new CliError(EXIT.unwell, wrong === 1 ? 'one thing to fix' : `${wrong} things to fix`)
     })
 }
 
 const SIGNS = { ok: '✓', wrong: '✗', skipped: '-' } as const
 
-const line = ({ check, state, found, mend }: Finding): string =>
-  `${SIGNS[state]} ${check.padEnd(12)}  ${found}\n${mend === undefined ? '' : `${' '.repeat(16)}→ ${mend}\n`}`
+const line = ({ check, state, found, fix }: Finding): string =>
+  `${SIGNS[state]} ${check.padEnd(12)}  ${found}\n${fix === undefined ? '' : `${' '.repeat(16)}→ ${fix}\n`}`

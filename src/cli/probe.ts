@@ -1,24 +1,24 @@
 import { adminClient } from '../client/index.ts'
-import type { Finding } from './checkup.ts'
+import type { Finding } from './finding.ts'
 
 const ANSWER_WITHIN_MS = 5_000
 
 /** Asks a gateway whether it lives, whether its database answers, and whether it takes the key, where there is one. */
-export async function reach({ url, key }: { url: string; key: string | undefined }): Promise<Finding[]> {
+export async function probe({ url, key }: { url: string; key: string | undefined }): Promise<Finding[]> {
   const base = url.replace(/\/$/, '')
   const live = await ask(`${base}/livez`)
   if (typeof live === 'string') {
-    const mend = 'start it with `rollcall serve`, or see that PUBLIC_URL or ROLLCALL_URL, DNS and the proxy lead to it'
-    return [{ check: 'reachability', state: 'wrong', found: `no gateway answers at ${base}: ${live}`, mend }]
+    const fix = 'start it with `rollcall serve`, or see that PUBLIC_URL or ROLLCALL_URL, DNS and the proxy lead to it'
+    return [{ check: 'reachability', state: 'wrong', found: `no gateway answers at ${base}: ${live}`, fix }]
   }
   if (!live.ok) {
-    const mend = 'see that the URL is that of the gateway, and that the proxy passes every path on'
-    return [{ check: 'reachability', state: 'wrong', found: `${base}/livez answers ${live.status}`, mend }]
+    const fix = 'see that the URL is that of the gateway, and that the proxy passes every path on'
+    return [{ check: 'reachability', state: 'wrong', found: `${base}/livez answers ${live.status}`, fix }]
   }
   const ready = await ask(`${base}/readyz`)
   if (typeof ready === 'string' || !ready.ok) {
-    const mend = "look at the gateway's log, and see that it reaches its database"
-    return [{ check: 'reachability', state: 'wrong', found: `the gateway at ${base} has no database`, mend }]
+    const fix = "look at the gateway's log, and see that it reaches its database"
+    return [{ check: 'reachability', state: 'wrong', found: `the gateway at ${base} has no database`, fix }]
   }
   return [{ check: 'reachability', state: 'ok', found: `a gateway answers at ${base}` }, await takes(base, key)]
 }
@@ -30,9 +30,9 @@ async function takes(origin: string, key: string | undefined): Promise<Finding> 
   // A key for less than the instance may not list projects, and is a good key.
   if (response.ok || (response.status === 403 && !response.headers.has('www-authenticate')))
     return { check, state: 'ok', found: 'the gateway takes it' }
-  const mend =
+  const fix =
     'set ROLLCALL_ADMIN_KEY to a key with the permission admin; `rollcall key create` on the database makes one'
-  return { check, state: 'wrong', found: error?.detail ?? `the gateway answers ${response.status}`, mend }
+  return { check, state: 'wrong', found: error?.detail ?? `the gateway answers ${response.status}`, fix }
 }
 
 /** The answer, or why there is none. */

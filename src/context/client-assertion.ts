@@ -1,6 +1,6 @@
 import { decodeJwt, decodeProtectedHeader, errors, importJWK, type JWTPayload, jwtVerify } from 'jose'
-import type { ControlPlane } from './control-plane.ts'
 import { credentialOf, type KnownSecret, type StoredPublicKey } from '../auth/stored-key.ts'
+import type { ControlPlane } from './control-plane.ts'
 
 /** Value of `client_assertion_type` (RFC 7523 §2.2). */
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'

@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { EnvironmentId, ProjectId } from '../place-ids.ts'
 import { type AccessToken, AccessTokens, isJwt } from '../auth/access-token.ts'
 import { hashApiKey, isApiKeyId, parseApiKey, sameHash } from '../auth/api-key.ts'
 import type { Authentication, BadKey } from '../auth/authenticate.ts'
 import { authenticate } from '../auth/authenticate.ts'
+import type { EnvironmentPlace, Principal } from '../auth/principal.ts'
+import { CONFIGURED_ADMIN, idsOf } from '../auth/principal.ts'
+import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from '../auth/stored-key.ts'
+import type { EnvironmentId, ProjectId } from '../place-ids.ts'
+import { Keyring } from '../signing/keyring.ts'
+import { foldKey, isKeyOrId, isUuid } from '../tenancy/scim-path.ts'
 import { ConfirmedCache } from './confirmed-cache.ts'
 import type { ControlStore, IssuingPlace, KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
 import { KeyUses } from './key-uses.ts'
-import { Keyring } from '../signing/keyring.ts'
-import type { EnvironmentPlace, Principal } from '../auth/principal.ts'
-import { CONFIGURED_ADMIN, idsOf } from '../auth/principal.ts'
-import { foldKey, isKeyOrId, isUuid } from '../tenancy/scim-path.ts'
-import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from '../auth/stored-key.ts'
 
 type Refused = Extract<Authentication, { challenge: unknown }>
 type AuthenticatedKey = Exclude<Authentication, Refused> & {

@@ -1,10 +1,10 @@
+import type { EnvironmentPlace } from '../auth/principal.ts'
+import type { KeyUse, StoredKey } from '../auth/stored-key.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
 import type { SigningKeyStore } from '../signing/keyring.ts'
-import type { EnvironmentPlace } from '../auth/principal.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
 import type { EnvironmentSettings, TenantSettings } from '../tenancy/settings.ts'
-import type { KeyUse, StoredKey } from '../auth/stored-key.ts'
 
 /** What Security Event Tokens are issued by. */
 export type IssuingPlace = 'environment' | 'tenant'

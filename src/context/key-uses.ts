@@ -1,6 +1,6 @@
+import type { KeyUse, KnownSecret } from '../auth/stored-key.ts'
 import { describeClient } from '../network/user-agent.ts'
 import type { ControlStore } from './control-store.ts'
-import type { KeyUse, KnownSecret } from '../auth/stored-key.ts'
 
 type Noted = Omit<KeyUse, 'client'> & {
   /** `User-Agent` as it was sent. */

@@ -1,13 +1,13 @@
-import { ScimError } from '../scim/errors.ts'
-import type { ControlPlane } from './control-plane.ts'
-import type { KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
 import type { EnvironmentPlace, Principal, Scope } from '../auth/principal.ts'
 import { covers } from '../auth/principal.ts'
+import { ScimError } from '../scim/errors.ts'
 import type { ScimPath } from '../tenancy/scim-path.ts'
 import { DEFAULT_TENANT, keyProblem, withoutTenant } from '../tenancy/scim-path.ts'
 import { effectiveSettings } from '../tenancy/settings.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { registryOf, tenantContext } from '../tenancy/tenant.ts'
+import type { ControlPlane } from './control-plane.ts'
+import type { KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
 
 /** A request's tenant, and its path as it is to be read from here on. */
 export interface Resolved {

@@ -1,9 +1,10 @@
-import type { Networks } from '../network/delivery-address.ts'
-import { Keyring } from '../signing/keyring.ts'
-import { type SecretBox, secretBox } from '../signing/secret-box.ts'
 import type { Database } from '../db/database.ts'
+import type { Networks } from '../network/delivery-address.ts'
 import { instanceSecret } from '../repositories/control/instance-secrets.ts'
 import { signingKeyStore } from '../repositories/control/signing-keys.ts'
+import { Keyring } from '../signing/keyring.ts'
+import { type SecretBox, secretBox } from '../signing/secret-box.ts'
+import { DeliveryWorker, type RetrySchedule } from './delivery-worker.ts'
 import { type HostBudget, HostBudgets } from './host-budgets.ts'
 import { LogWatch } from './log-watch.ts'
 import { Polling } from './polling.ts'
@@ -11,7 +12,6 @@ import { keepTrimmed } from './retention.ts'
 import { type SetSender, setSender } from './set-sender.ts'
 import { type StreamTokens, streamTokens } from './stream-tokens.ts'
 import { type WebhookSender, webhookSender } from './webhook-sender.ts'
-import { type RetrySchedule, WebhookWorker } from './delivery-worker.ts'
 
 /** What decides how events are delivered. */
 export interface DeliverySettings {
@@ -64,7 +64,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     ...{ setSender: setSender(networks), polling: new Polling() },
     tokens: streamTokens(new Keyring(signingKeyStore(db), box)),
   }
-  const worker = new WebhookWorker({
+  const worker = new DeliveryWorker({
     ...{ db, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
     hosts: new HostBudgets(deliveriesPerHost),
     ...(retries === undefined ? {} : { retries }),

@@ -1,4 +1,3 @@
-import type { SecretBox } from '../signing/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import { eventText, type LoggedEvent } from '../events/event.ts'
 import type { TenantId } from '../place-ids.ts'
@@ -12,6 +11,7 @@ import {
   webhookQueueOf,
 } from '../repositories/delivery/webhook-queue.ts'
 import { anyEndpoint } from '../repositories/delivery/webhooks.ts'
+import type { SecretBox } from '../signing/secret-box.ts'
 import { snapshotsFor } from './event-snapshots.ts'
 import type { HostBudgets } from './host-budgets.ts'
 import { failure, type SendOutcome } from './outgoing.ts'
@@ -76,7 +76,7 @@ const GATHER_MS = 20
  * Sends queued events to webhooks, and to streams that are pushed. Any number of instances share the work: each claims what it sends, and what one has
  * claimed and not settled falls due again. Nothing is known here that is not in the store.
  */
-export class WebhookWorker {
+export class DeliveryWorker {
   readonly #parts: WorkerParts
   readonly #retries: RetrySchedule
   readonly #underWay = new Map<string, number>()

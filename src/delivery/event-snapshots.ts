@@ -1,12 +1,12 @@
-import { effectiveSettings } from '../tenancy/settings.ts'
-import { registryOf } from '../tenancy/tenant.ts'
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
 import type { TenantId } from '../place-ids.ts'
 import { schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
-import { snapshotOf } from '../repositories/resources/snapshot.ts'
 import { settingsOf } from '../repositories/control/tenants.ts'
+import { snapshotOf } from '../repositories/resources/snapshot.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
+import { effectiveSettings } from '../tenancy/settings.ts'
+import { registryOf } from '../tenancy/tenant.ts'
 import { shown } from './snapshot.ts'
 
 /**

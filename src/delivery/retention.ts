@@ -1,6 +1,6 @@
-import { DEFAULT_SETTINGS } from '../tenancy/settings.ts'
 import type { Database } from '../db/database.ts'
 import { eventLogOf, keptLogs, TRIMMED_AT_ONCE } from '../repositories/log/event-log.ts'
+import { DEFAULT_SETTINGS } from '../tenancy/settings.ts'
 
 const EVERY_MS = 3_600_000
 /** Others get in between two batches. */

@@ -1,7 +1,7 @@
 import type { lookup } from 'node:dns'
 import type { Networks } from '../network/delivery-address.ts'
-import { SET_TYPE } from './security-event-token.ts'
 import { outgoing, type SendOutcome, unsuccessful } from './outgoing.ts'
+import { SET_TYPE } from './security-event-token.ts'
 
 /** Pushes Security Event Tokens to their receivers (RFC 8935). */
 export interface SetSender {

@@ -1,7 +1,7 @@
-import type { SecretBox } from '../signing/secret-box.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import type { ClaimedDelivery } from '../repositories/delivery/webhook-queue.ts'
+import type { SecretBox } from '../signing/secret-box.ts'
 import { failure, type SendFailure, type SendOutcome } from './outgoing.ts'
 import type { SetSender } from './set-sender.ts'
 import type { Stream, StreamTokens } from './stream-tokens.ts'

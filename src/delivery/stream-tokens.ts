@@ -1,8 +1,5 @@
 import { createHash } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
-import type { Keyring } from '../signing/keyring.ts'
-import { isUuid } from '../tenancy/scim-path.ts'
-import { type SetClaims, signSet } from './security-event-token.ts'
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
 import {
@@ -16,6 +13,9 @@ import {
 import type { TenantId } from '../place-ids.ts'
 import { type EventSubject, endpointsOfTypes, subjectsOf } from '../repositories/log/event-subjects.ts'
 import { isObject, type JsonObject } from '../scim/resource.ts'
+import type { Keyring } from '../signing/keyring.ts'
+import { isUuid } from '../tenancy/scim-path.ts'
+import { type SetClaims, signSet } from './security-event-token.ts'
 
 /** A stream as far as its tokens go. */
 export interface Stream extends StreamPlace {

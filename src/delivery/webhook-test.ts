@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { SecretBox } from '../signing/secret-box.ts'
 import type { EndpointRow } from '../repositories/delivery/webhooks.ts'
+import type { SecretBox } from '../signing/secret-box.ts'
 import { failure, type SendOutcome } from './outgoing.ts'
 import type { WebhookSender } from './webhook-sender.ts'
 

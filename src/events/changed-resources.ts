@@ -2,7 +2,7 @@ import type { LoggedEvent } from './event.ts'
 import { isOfResource } from './types.ts'
 
 /** What a stretch of a log says of one resource. */
-export interface Touched {
+export interface ChangedResource {
   readonly type: string
   readonly id: string
   /** Ids of those who came into a group, and of those who left it; undefined where nobody did. */
@@ -10,7 +10,7 @@ export interface Touched {
 }
 
 /** The resources of a stretch, each once, in the order of their last events. Who came and went is what was last. */
-export function touchedIn(events: readonly LoggedEvent[]): Touched[] {
+export function changedResources(events: readonly LoggedEvent[]): ChangedResource[] {
   const last = new Map<string, LoggedEvent>()
   const moves = new Map<string, Map<string, boolean>>()
   for (const event of events) {

@@ -28,6 +28,15 @@ const EVENT_TYPES: Readonly<Record<string, string>> = {
   'brake.released': '`reason`: `approved`, `time_limit` or `switched_off`; `events`: how many were held; `note`',
 }
 
+/** Events by which people leave the tenant, or lose what they had. The leaver brake counts and holds them. */
+export const LEAVER_TYPES: readonly string[] = [
+  'user.deactivated',
+  'user.deleted',
+  'group.deleted',
+  'group.member_removed',
+  'role.unassigned',
+]
+
 /** The types of events as a list in Markdown, for documents. */
 export const EVENT_TYPE_LIST = Object.entries(EVENT_TYPES)
   .map(([type, changes]) => `- \`${type}\` — ${changes}`)

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Mistake, Refusal } from '../administration/control.ts'
+import { type Mistake, Refusal } from '../administration/refusal.ts'
 
 const DETAIL = 'The request has members that cannot be taken; see errors.'
 /** As many mistakes of one kind are named, and paths are cut: an answer is no longer than it has to be. */

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { HTTPException } from 'hono/http-exception'
-import { type Mistake, Refusal } from '../administration/control.ts'
+import { type Mistake, Refusal } from '../administration/refusal.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** Problem details (RFC 9457) as this service sends them; `type` is left at its default, `about:blank`. */

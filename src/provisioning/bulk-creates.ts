@@ -1,4 +1,4 @@
-import { isTakenKey, mayRetry, uniquenessError, writeError } from '../repositories/sql/constraints.ts'
+import { isTakenKey, mayRetry } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, references, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'
@@ -8,7 +8,7 @@ import { takenValues, wrongReferences } from './bulk-refusals.ts'
 import { keptIds, revivedMeanwhile, takeKept } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
-import { NoSeatLeft } from './refusals.ts'
+import { NoSeatLeft, uniquenessError, writeError } from './refusals.ts'
 import { seatsLeft, takesSeat, tellOfSeats } from './seats.ts'
 
 /** Who of a batch has the unique value that a failed operation wanted: the holder's index by that of the failed one. */

@@ -1,10 +1,10 @@
-import { uniquenessError } from '../repositories/sql/constraints.ts'
 import type { ResourceKey } from '../repositories/resources/stored-form.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { PreparedChange, PreparedCreate } from './prepare.ts'
 import { referenceErrors } from './references.ts'
+import { uniquenessError } from './refusals.ts'
 
 /**
  * What a statement for many creates could not tell: the refusals of those whose unique values (RFC 7643 §7) are taken.

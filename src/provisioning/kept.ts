@@ -1,8 +1,8 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
 import type { KeptUser } from '../repositories/resources/kept-users.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import type { PreparedCreate } from './prepare.ts'
 
 /** For how many days a deleted resource of this type is kept; undefined where it is removed at once. */

@@ -1,10 +1,11 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
-import type { MembershipChange, MembershipOutcome } from '../repositories/memberships/memberships.ts'
-import { mayRetry, writeError } from '../repositories/sql/constraints.ts'
+import type { MembershipChange } from '../repositories/memberships/membership-change.ts'
+import type { MembershipOutcome } from '../repositories/memberships/memberships.ts'
+import { mayRetry } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { MembershipStep } from '../scim/patch/members.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
-import { missing, staleVersion, unknownMembers } from './refusals.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
+import { missing, staleVersion, unknownMembers, writeError } from './refusals.ts'
 
 /** A group after a change of its members; `small` when it can be shown whole at little cost. */
 export interface ChangedGroup {

@@ -1,9 +1,9 @@
 import { randomBytes, scrypt } from 'node:crypto'
-import type { TenantContext } from '../tenancy/tenant.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
 import { isObject, type JsonObject, type JsonValue } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 
 // Memory-hard (RFC 7914): 16 MiB for each guess, a few tens of milliseconds off the main thread.
 const COST = { N: 16_384, r: 8, p: 1 }

@@ -1,14 +1,20 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
 import { changeEvents, eventNoun } from '../events/changes.ts'
-import type { MembershipChange } from '../repositories/memberships/memberships.ts'
-import type { ChangedResource, NewResource } from '../repositories/resources/resources.ts'
+import type { MembershipChange } from '../repositories/memberships/membership-change.ts'
+import type { ChangedResource, NewResource } from '../repositories/resources/resource-changes.ts'
 import type { ResourceRow } from '../repositories/resources/rows.ts'
-import { type ResourceKey, resourceFrom, resourceKeys, storedForm, uniqueKey } from '../repositories/resources/stored-form.ts'
+import {
+  type ResourceKey,
+  resourceFrom,
+  resourceKeys,
+  storedForm,
+  uniqueKey,
+} from '../repositories/resources/stored-form.ts'
 import { applyPatch } from '../scim/patch/apply.ts'
 import type { PatchOperation } from '../scim/patch/parse.ts'
 import { isObject, type JsonValue, type Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { validateResource } from '../scim/schema/validate.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import { bodyUnderPasswordPolicy, hashPassword, hasPassword, removesPassword } from './password.ts'
 import { newReferences, type Reference } from './references.ts'
 import { takesSeat } from './seats.ts'

@@ -1,4 +1,3 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
 import type { KeysetPosition, Page } from '../repositories/query/page-sql.ts'
 import type { FoundRow, ResourcePage, ResourceQuery } from '../repositories/query/queries.ts'
 import type { Wanted } from '../repositories/resources/rows.ts'
@@ -9,6 +8,7 @@ import { parseAttributePath, parseFilter } from '../scim/filter/parse.ts'
 import { subAttribute } from '../scim/schema/attribute.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import { type CursorSealer, openCursor, queryFingerprint } from './cursor.ts'
 
 /** A page of resources with what is needed to go on from it. */

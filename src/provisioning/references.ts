@@ -1,5 +1,4 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
-import { isOurId } from '../repositories/resources/stored-form.ts'
+import { isOurId } from '../repositories/sql/ids.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
 import { isObject, type JsonValue, member, type Resource } from '../scim/resource.ts'
@@ -7,6 +6,7 @@ import { type Attribute, subAttribute } from '../scim/schema/attribute.ts'
 import { builtInSchemas } from '../scim/schema/builtin.ts'
 import { targetTypes } from '../scim/schema/define.ts'
 import type { ResourceType, SchemaRegistry } from '../scim/schema/resource-type.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 
 /** A reference that a write adds, and the resource types to one of which it has to lead (RFC 7643 §2.3.7, TEN-07). */
 export interface Reference {

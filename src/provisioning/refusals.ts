@@ -1,6 +1,8 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
+import { uniqueAttributes } from '../repositories/resources/stored-form.ts'
+import { brokenConstraint } from '../repositories/sql/constraints.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 
 /** 404; the same words for an unknown id, one of another type and one of another tenant (E-07). */
 export function missing(type: ResourceType, id: string): never {
@@ -45,4 +47,35 @@ export class NoSeatLeft extends ScimError {
     )
     this.maximum = maximum
   }
+}
+
+/**
+ * The refusal of a write of a resource whose constraint the database reports; any other `error` as it is. The client never
+ * sees the driver's message, which shows values.
+ */
+export function writeError(error: unknown, type: ResourceType, name: string | null): unknown {
+  switch (brokenConstraint(error)) {
+    case 'unique name':
+      return uniquenessError(type, name)
+    case 'unique value':
+      return uniquenessError(type, null)
+    case 'reference':
+      // The write found the member or group, and another request deleted it at the same moment.
+      return ScimError.invalidValue('members: a member was deleted at the same moment.')
+    case undefined:
+      return error
+  }
+}
+
+/** 409 uniqueness with words for the person who reads the identity provider's log (RFC 7644 §3.12). */
+export function uniquenessError(type: ResourceType, name: string | null): ScimError {
+  if (name === null) {
+    const paths = uniqueAttributes(type).map(({ path }) => path)
+    const where = paths.length > 0 ? `: ${paths.join(', ')}` : ''
+    return ScimError.uniqueness(`Another ${type.name} has the same value in an attribute that must be unique${where}.`)
+  }
+  const attribute = type.name === 'User' ? 'userName' : 'displayName'
+  return ScimError.uniqueness(
+    `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do).`,
+  )
 }

@@ -1,6 +1,6 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import { NoSeatLeft } from './refusals.ts'
 
 /** True of an active user; only `active` false leaves a seat free (RFC 7643 §4.1.1). */

@@ -1,8 +1,7 @@
-import type { TenantContext } from '../tenancy/tenant.ts'
 import { eventNoun } from '../events/changes.ts'
-import { ATTEMPTS, patiently } from '../repositories/sql/retry-on-conflict.ts'
 import type { ResourceRow, Wanted } from '../repositories/resources/rows.ts'
-import { isReferenced, mayRetry, uniquenessError, writeError } from '../repositories/sql/constraints.ts'
+import { isReferenced, mayRetry } from '../repositories/sql/constraints.ts'
+import { ATTEMPTS, retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
 import { activeAlone } from '../scim/patch/active.ts'
@@ -11,12 +10,13 @@ import type { PatchOperation } from '../scim/patch/parse.ts'
 import type { JsonValue, Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches, type Precondition } from '../scim/version.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 import { keepDays, keptIds, takeKept } from './kept.ts'
 import { type ChangedGroup, changeMembers } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
 import { checkReferences } from './references.ts'
-import { missing, staleVersion } from './refusals.ts'
+import { missing, staleVersion, uniquenessError, writeError } from './refusals.ts'
 import { hasMaximum, takeSeat, takesSeat, tellOfSeats } from './seats.ts'
 
 /** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
@@ -51,8 +51,8 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       }
       try {
         const alone = members.add.length === 0
-        if (alone && !seated && keptId === undefined) return await patiently(() => make(repositories))
-        return await patiently(() =>
+        if (alone && !seated && keptId === undefined) return await retryOnConflict(() => make(repositories))
+        return await retryOnConflict(() =>
           repositories.transaction(async (inside) => {
             const row = await make(inside)
             if (alone) return row
@@ -78,7 +78,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         const next = (stored: Resource) => replaced(tenant, type, stored, body)
         return (await change(repositories, type, id, precondition, next)).row
       }
-      return patiently(() =>
+      return retryOnConflict(() =>
         repositories.transaction(async (inside) => {
           let members: ReturnType<typeof membersOf> = { add: [] }
           const next = (stored: Resource) => {
@@ -121,10 +121,10 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       }
       if (rest.length === 0 && membership.length === 1) {
         const expected = await expectedVersion(type, id, precondition)
-        const group = await patiently(() => changeMembers(repositories, tenant, membership, id, expected))
+        const group = await retryOnConflict(() => changeMembers(repositories, tenant, membership, id, expected))
         return { kind: 'group', id, ...group }
       }
-      return patiently(() =>
+      return retryOnConflict(() =>
         repositories.transaction(async (inside) => {
           const { row, changed } = await change(inside, type, id, precondition, next, NOTHING)
           const expected = precondition ? row.version : null
@@ -136,7 +136,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     /** @throws {ScimError} 404, 412 */
     async delete(type: ResourceType, id: string, precondition?: Precondition): Promise<void> {
       const target = { id, expectedVersion: await expectedVersion(type, id, precondition) }
-      const removed = await patiently(
+      const removed = await retryOnConflict(
         () => repositories.resources.remove(type, [target], eventNoun(type.name), keepDays(tenant, type)),
         (error) => mayRetry(error) || isReferenced(error),
       )

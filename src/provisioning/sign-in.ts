@@ -1,8 +1,8 @@
-import type { Settings } from '../tenancy/settings.ts'
 import type { ResourceRow } from '../repositories/resources/rows.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { fold } from '../scim/comparable.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
+import type { Settings } from '../tenancy/settings.ts'
 import { builtIn, lookUp } from './look-up.ts'
 
 /** What the directory has to say of a person who signs in other than that all is well. */

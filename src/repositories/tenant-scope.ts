@@ -1,36 +1,17 @@
-import type { Database, Reader } from '../db/database.ts'
-import type { TenantId } from '../place-ids.ts'
-import { activationOf } from './resources/activation.ts'
-import { countsOf } from './resources/counts.ts'
-import { keptUsersOf } from './resources/kept-users.ts'
+import type { Database } from '../db/database.ts'
+import { appendSeatsRanOut } from './log/tenant-events.ts'
 import { membershipPagesOf } from './memberships/membership-pages.ts'
 import { membershipsOf } from './memberships/memberships.ts'
 import { queriesOf } from './query/queries.ts'
+import { activationOf } from './resources/activation.ts'
+import { countsOf } from './resources/counts.ts'
+import { exportPagesOf } from './resources/export-pages.ts'
+import { keptUsersOf } from './resources/kept-users.ts'
 import { resourcesOf } from './resources/resources.ts'
 import { lockRoles } from './roles/role-bindings.ts'
 import { membershipsWithRoles, resourcesWithRoles } from './roles/role-changes.ts'
 import { rolesOf } from './roles/roles.ts'
-import { stretchesOf } from './resources/export-pages.ts'
-import { appendSeatsRanOut } from './log/tenant-events.ts'
-
-/** Everything a repository knows of the request it works for. */
-export interface RepositoryScope {
-  readonly tenantId: TenantId
-  /** For `$ref` in what is read. */
-  readonly baseUrl: string
-  /** For the events that writes append. */
-  readonly requestId: string
-  /** Id of the API key that asks. */
-  readonly actor: string
-  /** Whether members that are nobody here are kept, as they were sent, instead of refused (G-05). */
-  readonly defersReferences: boolean
-  /** Who waits for what is read; without it nobody is known to, and reads go on to their end. */
-  readonly reader?: Reader
-  /** What a query may cost at the most (filter-cost); without it all may be asked. */
-  readonly filterBudget?: number
-  /** Whether groups give roles here; put right by the write that finds out that they have begun to. */
-  hasRoles: boolean
-}
+import type { RepositoryScope } from './scope.ts'
 
 /** The repositories of one tenant; there are no others. */
 export interface Repositories {
@@ -44,7 +25,7 @@ export interface Repositories {
   readonly membershipPages: ReturnType<typeof membershipPagesOf>
   readonly queries: ReturnType<typeof queriesOf>
   readonly roles: ReturnType<typeof rolesOf>
-  readonly stretches: ReturnType<typeof stretchesOf>
+  readonly exportPages: ReturnType<typeof exportPagesOf>
   /** The same repositories in one transaction. */
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
 }
@@ -96,8 +77,8 @@ class TenantRepositories implements Repositories {
     return rolesOf(this.#db, this.#scope)
   }
 
-  get stretches() {
-    return stretchesOf(this.#db, this.#scope)
+  get exportPages() {
+    return exportPagesOf(this.#db, this.#scope)
   }
 
   seatsRanOut(maximum: number): Promise<void> {

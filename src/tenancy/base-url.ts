@@ -1,5 +1,5 @@
-import { ScimError } from '../scim/errors.ts'
 import type { ProxyTrust } from '../network/proxies.ts'
+import { ScimError } from '../scim/errors.ts'
 
 /** What a request says about the address under which it was sent. */
 export interface RequestOrigin {

@@ -1,8 +1,8 @@
 import { z } from 'zod'
+import { ADDRESS_RANGE, isAddressRange } from '../network/addresses.ts'
 import { UNKNOWN_ATTRIBUTES, type UnknownAttributes } from '../scim/deviations/index.ts'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
-import { ADDRESS_RANGE, isAddressRange } from '../network/addresses.ts'
 import { CLIENT_ALGORITHMS } from '../signing/client-key.ts'
 import { type RoleRule, roleRule } from './role-rules.ts'
 

@@ -1,4 +1,4 @@
-import { isOurId } from '../repositories/resources/stored-form.ts'
+import { isOurId } from '../repositories/sql/ids.ts'
 import type { Resource } from '../scim/resource.ts'
 
 /** A resource of any type, with its id; without what is computed and what is never returned. */

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { revokeApiKey } from '../../src/administration/keys/api-keys.ts'
 import { bootstrap } from '../../src/administration/bootstrap.ts'
 import { deleteEnvironment, listEnvironments } from '../../src/administration/environments.ts'
+import { revokeApiKey } from '../../src/administration/keys/api-keys.ts'
 import { createProject, deleteProject, listProjects } from '../../src/administration/projects.ts'
 import { listTenants } from '../../src/administration/tenants.ts'
 import { parseApiKey } from '../../src/auth/api-key.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
-import { listDeeds } from '../../src/repositories/control/audit.ts'
+import { listAuditEntries } from '../../src/repositories/control/audit.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -43,7 +43,7 @@ test('a first start makes a place and two keys that work', async () => {
 
 test('SEC-14 what a first start makes stands in the audit log as made by the gateway itself', async () => {
   await bootstrap(database, {})
-  const deeds = await listDeeds(database, { kind: 'instance' }, all)
+  const deeds = await listAuditEntries(database, { kind: 'instance' }, all)
   expect(deeds.map(({ action, actor }) => `${actor} ${action}`)).toEqual([
     'rollcall api_key.created',
     'rollcall api_key.created',

@@ -1,17 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createApiKey } from '../../src/administration/keys/api-keys.ts'
-import type { Administration } from '../../src/administration/control.ts'
+import type { Administration } from '../../src/administration/change.ts'
 import { createEnvironment } from '../../src/administration/environments.ts'
+import { createApiKey } from '../../src/administration/keys/api-keys.ts'
 import { rotateApiKey } from '../../src/administration/keys/key-rotation.ts'
 import { createProject } from '../../src/administration/projects.ts'
 import { createTenant } from '../../src/administration/tenants.ts'
-import {
-  CONFIGURED_ADMIN,
-  PERMISSIONS,
-  type Permission,
-  type Principal,
-  type Scope,
-} from '../../src/auth/principal.ts'
+import { CONFIGURED_ADMIN, PERMISSIONS, type Permission, type Principal, type Scope } from '../../src/auth/principal.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 

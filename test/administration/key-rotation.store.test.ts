@@ -1,14 +1,19 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { Administration } from '../../src/administration/change.ts'
 import { createApiKey, findApiKey, revokeApiKey } from '../../src/administration/keys/api-keys.ts'
-import type { Administration } from '../../src/administration/control.ts'
-import { endRotation, type RotationWish, rotateApiKey, undoRotation } from '../../src/administration/keys/key-rotation.ts'
+import {
+  endRotation,
+  type RotationWish,
+  rotateApiKey,
+  undoRotation,
+} from '../../src/administration/keys/key-rotation.ts'
 import { apiKeyWarnings, watchExpiry } from '../../src/administration/keys/key-warnings.ts'
-import { ControlPlane } from '../../src/context/control-plane.ts'
 import { CONFIGURED_ADMIN, type Scope } from '../../src/auth/principal.ts'
+import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
 import { takeExpiringKeys } from '../../src/repositories/control/api-key-secrets.ts'
 import type { ApiKeyRow } from '../../src/repositories/control/api-keys.ts'
-import { listDeeds } from '../../src/repositories/control/audit.ts'
+import { listAuditEntries } from '../../src/repositories/control/audit.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -66,7 +71,7 @@ describe('a rotation', () => {
     await expect.poll(() => good(old.key), { timeout: 3000, interval: 20 }).toBe(false)
     expect([await isGood(next.key), await good(next.key)]).toEqual([true, true])
     expect((await find(old.id)).secrets).toMatchObject([{ endsOnUse: false }, { lastUsedBy: 'okta' }])
-    const [deed] = await listDeeds(database, instance, { after: undefined, limit: 1 })
+    const [deed] = await listAuditEntries(database, instance, { after: undefined, limit: 1 })
     expect(deed).toMatchObject({ action: 'api_key.rotation_ended', actor: old.id, target: { id: old.id } })
     await elsewhere.stop()
   })

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Administration } from '../../src/administration/control.ts'
+import type { Administration } from '../../src/administration/change.ts'
 import { createEnvironment, deleteEnvironment } from '../../src/administration/environments.ts'
 import { createProject } from '../../src/administration/projects.ts'
 import { putDefinition } from '../../src/administration/schema-definitions.ts'

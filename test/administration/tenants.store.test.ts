@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
-import type { Administration } from '../../src/administration/control.ts'
+import type { Administration } from '../../src/administration/change.ts'
 import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src/administration/environments.ts'
 import { createProject, deleteProject, findProject, listProjects } from '../../src/administration/projects.ts'
 import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'

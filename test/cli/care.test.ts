@@ -30,7 +30,7 @@ test('production that its start would refuse has a line for each, with what to d
     'wrong SECRETS_KEY is not set: the start is refused',
     'wrong TRUST_PROXY is not set: the start is refused',
   ])
-  expect(findings[1]?.mend).toBe('make one: openssl rand -base64 32')
+  expect(findings[1]?.fix).toBe('make one: openssl rand -base64 32')
 })
 
 test.each<[what: string, env: Record<string, string>, wrong: string[]]>([

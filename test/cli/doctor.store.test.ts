@@ -2,18 +2,18 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createApiKey, revokeApiKey } from '../../src/administration/keys/api-keys.ts'
 import { createEnvironment } from '../../src/administration/environments.ts'
+import { createApiKey, revokeApiKey } from '../../src/administration/keys/api-keys.ts'
 import { rotateApiKey } from '../../src/administration/keys/key-rotation.ts'
 import { createProject } from '../../src/administration/projects.ts'
 import { createWebhook } from '../../src/administration/webhooks.ts'
-import type { Finding } from '../../src/cli/checkup.ts'
-import { EXIT } from '../../src/cli/failure.ts'
-import { loadConfig } from '../../src/config.ts'
 import { CONFIGURED_ADMIN } from '../../src/auth/principal.ts'
-import { secretBox } from '../../src/signing/secret-box.ts'
+import { EXIT } from '../../src/cli/failure.ts'
+import type { Finding } from '../../src/cli/finding.ts'
+import { loadConfig } from '../../src/config.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { sealUnder } from '../../src/repositories/control/instance-secrets.ts'
+import { secretBox } from '../../src/signing/secret-box.ts'
 import { administrationOn } from '../support/administration.ts'
 import { rollcall } from '../support/cli.ts'
 import { engineName, ownStore } from '../support/engines.ts'
@@ -34,8 +34,8 @@ afterAll(async () => {
 async function examine(env: Record<string, string>) {
   const { exitCode, out, err } = await rollcall({ PORT: '1', ...env }, 'doctor', '--json')
   const findings: Finding[] = JSON.parse(out)
-  for (const { state, mend } of findings)
-    expect(mend === undefined, 'what is wrong, and only that, can be mended').toBe(state !== 'wrong')
+  for (const { state, fix } of findings)
+    expect(fix === undefined, 'what is wrong, and only that, can be mended').toBe(state !== 'wrong')
   return { exitCode, err, states: findings.map(({ check, state }) => `${check}: ${state}`), findings }
 }
 const SECRETS_KEY = 'a-key-of-more-than-thirty-two-letters'
@@ -128,7 +128,7 @@ test('keys and webhooks that somebody should see to are named, and so is a key t
 test('PostgreSQL without a key of its own is a finding, with what makes one', async ({ skip }) => {
   if (engineName() !== 'postgres') return skip()
   const { exitCode, findings } = await examine(store.env)
-  expect([exitCode, found(findings, 'secrets key')?.mend]).toEqual([
+  expect([exitCode, found(findings, 'secrets key')?.fix]).toEqual([
     EXIT.unwell,
     expect.stringContaining('openssl rand -base64 32'),
   ])
@@ -136,7 +136,7 @@ test('PostgreSQL without a key of its own is a finding, with what makes one', as
 
 test('wrong variables are a finding each', async () => {
   const { exitCode, err, findings } = await examine({ PORT: 'x', ADMIN_KEY: 'x' })
-  expect([exitCode, err]).toEqual([EXIT.unwell, 'rollcall: 2 things to mend\n'])
+  expect([exitCode, err]).toEqual([EXIT.unwell, 'rollcall: 2 things to fix\n'])
   expect(findings.filter(({ check }) => check === 'config').map((finding) => finding.found.split(' ')[0])).toEqual([
     'PORT',
     'ADMIN_KEY',
@@ -189,7 +189,7 @@ test('an embedded database that another process has, or that is not there yet', 
   const never = await examine({ DATA_DIR: `${import.meta.filename}/none` })
   expect([never.exitCode, found(never.findings, 'database')]).toEqual([
     EXIT.unwell,
-    expect.objectContaining({ state: 'wrong', mend: expect.stringContaining('DATA_DIR') }),
+    expect.objectContaining({ state: 'wrong', fix: expect.stringContaining('DATA_DIR') }),
   ])
 })
 
@@ -202,7 +202,7 @@ test('tables that are behind, or ahead of this version', async ({ skip }) => {
     expect(found(ahead.findings, 'migrations')?.found).toContain('newer version')
     await sql`delete from drizzle.__drizzle_migrations`
     const behind = await examine(store.env)
-    expect([behind.exitCode, found(behind.findings, 'migrations')?.mend]).toEqual([
+    expect([behind.exitCode, found(behind.findings, 'migrations')?.fix]).toEqual([
       EXIT.unwell,
       expect.stringContaining('rollcall migrate'),
     ])
@@ -214,5 +214,5 @@ test('tables that are behind, or ahead of this version', async ({ skip }) => {
 test('people read a line for each, with what to do', async () => {
   const { out, err } = await rollcall({ PORT: 'x' }, 'doctor')
   expect(out).toMatch(/^✗ config {8}PORT takes .*\n {16}→ change the variable/)
-  expect(err).toBe('rollcall: one thing to mend\n')
+  expect(err).toBe('rollcall: one thing to fix\n')
 })

@@ -1,11 +1,11 @@
 import { beforeEach, expect, test } from 'vitest'
 import { mintApiKey } from '../../src/auth/api-key.ts'
+import type { Principal, Scope } from '../../src/auth/principal.ts'
+import type { KeyUse, StoredKey } from '../../src/auth/stored-key.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { ControlStore } from '../../src/context/control-store.ts'
 import type { StoredSigningKey } from '../../src/signing/keyring.ts'
-import type { Principal, Scope } from '../../src/auth/principal.ts'
 import { secretBox } from '../../src/signing/secret-box.ts'
-import type { KeyUse, StoredKey } from '../../src/auth/stored-key.ts'
 import { placeId } from '../support/place-ids.ts'
 
 let now = 0

@@ -1,10 +1,10 @@
 import type { lookup } from 'node:dns'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { addressProblem, mayConnect, type Networks } from '../../src/network/delivery-address.ts'
-import { secretBox } from '../../src/signing/secret-box.ts'
 import { setSender } from '../../src/delivery/set-sender.ts'
 import { webhookSender } from '../../src/delivery/webhook-sender.ts'
+import { addressProblem, mayConnect, type Networks } from '../../src/network/delivery-address.ts'
+import { secretBox } from '../../src/signing/secret-box.ts'
 import { openReceiver } from '../support/receiver.ts'
 
 const { addresses } = JSON.parse(

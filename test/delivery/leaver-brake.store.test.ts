@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { LeaverBrake } from '../../src/tenancy/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { eventLogOf, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
+import type { LeaverBrake } from '../../src/tenancy/settings.ts'
 import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { changedResources } from '../../src/events/changed-resources.ts'
 import type { LoggedEvent } from '../../src/events/event.ts'
-import { touchedIn } from '../../src/events/changed-resources.ts'
 
 let position = 0
 const event = (type: string, resourceId: string, members?: string[]): LoggedEvent => ({
@@ -20,7 +20,7 @@ const event = (type: string, resourceId: string, members?: string[]): LoggedEven
 
 test('a resource comes once, where its last event stands', () => {
   const events = [event('user.created', 'a'), event('user.created', 'b'), event('user.updated', 'a')]
-  expect(touchedIn(events)).toEqual([
+  expect(changedResources(events)).toEqual([
     { type: 'User', id: 'b', members: undefined },
     { type: 'User', id: 'a', members: undefined },
   ])
@@ -34,7 +34,7 @@ test('of who came and went the last word counts', () => {
     event('group.member_added', 'g', ['d']),
     event('group.member_removed', 'other', ['a']),
   ]
-  expect(touchedIn(events)).toEqual([
+  expect(changedResources(events)).toEqual([
     { type: 'Group', id: 'g', members: { added: ['a', 'c', 'd'], removed: ['b'] } },
     { type: 'Group', id: 'other', members: { added: [], removed: ['a'] } },
   ])
@@ -42,7 +42,7 @@ test('of who came and went the last word counts', () => {
 
 test('what is no resource is not among them', () => {
   const others = ['tenant.paused', 'api_key.created', 'role.assigned', 'brake.engaged']
-  expect(touchedIn([...others.map((type) => event(type, type)), event('device.created', 'd')])).toMatchObject([
+  expect(changedResources([...others.map((type) => event(type, type)), event('device.created', 'd')])).toMatchObject([
     { id: 'd' },
   ])
 })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { adminClient } from '../../src/client/index.ts'
 import { PERMISSIONS, type Permission } from '../../src/auth/principal.ts'
+import { adminClient } from '../../src/client/index.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 
 let gateway: Gateway

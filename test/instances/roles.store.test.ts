@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
+import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { Scim, TestTenant } from '../support/gateway.ts'
 import {

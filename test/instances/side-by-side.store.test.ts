@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createApiKey } from '../../src/administration/keys/api-keys.ts'
 import { changeEnvironment } from '../../src/administration/environments.ts'
+import { createApiKey } from '../../src/administration/keys/api-keys.ts'
 import { changeProject } from '../../src/administration/projects.ts'
 import { changeTenant } from '../../src/administration/tenants.ts'
 import { CONFIGURED_ADMIN, type Scope } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { type AuditEntry, listDeeds } from '../../src/repositories/control/audit.ts'
+import { type AuditEntry, listAuditEntries } from '../../src/repositories/control/audit.ts'
 import { administrationOn } from '../support/administration.ts'
 import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
@@ -188,7 +188,7 @@ describe('SEC-14 the audit trail has the order of the commits', () => {
     await api('PATCH', at(elsewhere), { name: 'ended first' })
     await row.release()
     await held
-    const [last, before] = await listDeeds(database, { kind: 'instance' }, { after: undefined, limit: 2 })
+    const [last, before] = await listAuditEntries(database, { kind: 'instance' }, { after: undefined, limit: 2 })
     expect([last, before].map((entry) => entry?.after?.name)).toEqual(['began first', 'ended first'])
     expect(last?.at.getTime()).toBeGreaterThanOrEqual(before?.at.getTime() ?? Number.NaN)
   })
@@ -198,7 +198,7 @@ describe('SEC-14 the audit trail has the order of the commits', () => {
     const seen = new Map<number, AuditEntry>()
     const missed: number[] = []
     const read = async () => {
-      const entries = await listDeeds(other, { kind: 'instance' }, { after: undefined, limit: 1_000 })
+      const entries = await listAuditEntries(other, { kind: 'instance' }, { after: undefined, limit: 1_000 })
       const newest = Math.max(0, ...seen.keys())
       for (const entry of entries) {
         const seq = Number(entry.id)

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { ConnectionLost } from '../../src/db/errors.ts'
-import { together } from '../../src/repositories/sql/batched.ts'
+import { batched } from '../../src/repositories/sql/batched.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { type Instance, idIn, json, listedIds, openInstance, userBody } from '../support/instances.ts'
@@ -99,7 +99,7 @@ describe('questions asked together', () => {
       if (questions.includes(2)) throw Object.assign(new Error('invalid byte sequence'), { code: '22021' })
       return questions.map((n) => n * 10)
     }
-    const answers = await Promise.allSettled(numbers.map((n) => together(db, 'one is wrong', n, ask)))
+    const answers = await Promise.allSettled(numbers.map((n) => batched(db, 'one is wrong', n, ask)))
     expect(answers).toMatchObject([{ value: 10 }, { reason: { code: '22021' } }, { value: 30 }])
     expect(asked).toEqual([[1, 2, 3], [1], [2], [3]])
   })
@@ -110,7 +110,7 @@ describe('questions asked together', () => {
       times += 1
       return Promise.reject(new ConnectionLost('gone'))
     }
-    const answers = await Promise.allSettled(numbers.map((n) => together(db, 'no database', n, ask)))
+    const answers = await Promise.allSettled(numbers.map((n) => batched(db, 'no database', n, ask)))
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
     expect(times).toBe(1)
   })
@@ -127,7 +127,7 @@ describe('questions asked together', () => {
       [{} as Database, 'a'],
       [db, 'a'],
     ]
-    const answers = await Promise.all(names.map(([at, name], n) => together(at, name, n, ask)))
+    const answers = await Promise.all(names.map(([at, name], n) => batched(at, name, n, ask)))
     expect(answers).toEqual([0, 1, 2, 3])
     expect(sizes).toEqual([2, 1, 1])
   })

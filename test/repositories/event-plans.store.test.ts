@@ -1,14 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
+import {
+  DEAD_COUNTED,
+  deadLetters,
+  replayEvents,
+  waitingDeliveries,
+} from '../../src/repositories/delivery/webhook-backlog.ts'
+import { dueEndpoints, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { eventLogOf, keptLogs, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { subjectsOf } from '../../src/repositories/log/event-subjects.ts'
 import { heldEventsOf, holdingTenants } from '../../src/repositories/log/held-events.ts'
 import { latestEvents } from '../../src/repositories/log/latest-events.ts'
 import { roleBindingsOf } from '../../src/repositories/roles/role-bindings.ts'
 import { dueRoleWork, roleProgressOf, waitingRoleWork } from '../../src/repositories/roles/role-rule-work.ts'
-import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
-import { DEAD_COUNTED, deadLetters, replayEvents, waitingDeliveries } from '../../src/repositories/delivery/webhook-backlog.ts'
-import { dueEndpoints, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { analyze, type Filled, fillDirectly, type Instance, openInstance } from '../support/instances.ts'

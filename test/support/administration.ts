@@ -1,11 +1,11 @@
+import type { Administration } from '../../src/administration/change.ts'
 import { createApiKey } from '../../src/administration/keys/api-keys.ts'
-import type { Administration } from '../../src/administration/control.ts'
 import { createTenant } from '../../src/administration/tenants.ts'
 import { CONFIGURED_ADMIN, type EnvironmentPlace, type Permission } from '../../src/auth/principal.ts'
-import type { TenantSettings } from '../../src/tenancy/settings.ts'
 import type { Database } from '../../src/db/database.ts'
 import type { TenantId } from '../../src/place-ids.ts'
 import { recorded } from '../../src/repositories/control/control-revision.ts'
+import type { TenantSettings } from '../../src/tenancy/settings.ts'
 
 /** The operator's verbs on a database, asked for by a test; `control` is told of changes. */
 export function administrationOn(database: Database, control?: { changed(): void }): Administration {

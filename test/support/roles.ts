@@ -1,6 +1,6 @@
 import { changeTenant } from '../../src/administration/tenants.ts'
-import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import type { Database } from '../../src/db/database.ts'
+import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import { administrationOn } from './administration.ts'
 import type { TestTenant } from './gateway.ts'
 import { eventsOf, type Place } from './instances.ts'

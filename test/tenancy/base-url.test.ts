@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { baseUrlOf, hasOneIssuer, issuerFor, requireIssuer } from '../../src/tenancy/base-url.ts'
 import { ScimError } from '../../src/scim/errors.ts'
+import { baseUrlOf, hasOneIssuer, issuerFor, requireIssuer } from '../../src/tenancy/base-url.ts'
 
 const request = {
   scheme: 'http',

@@ -2,11 +2,11 @@ import { expect, test } from 'vitest'
 import type { Scope } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
-import { eventLogOf } from '../../src/repositories/log/event-log.ts'
-import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import { replayEvents } from '../../src/repositories/delivery/webhook-backlog.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { webhooksOf } from '../../src/repositories/delivery/webhooks.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import { placeId } from '../support/place-ids.ts'
 
 // The type checker is what tests here: a line below an expectation of an error that has none fails the check.

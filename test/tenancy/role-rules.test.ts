@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type RoleRule, roleKeyOf, roleRule, rolesByRules, ruleNames } from '../../src/tenancy/role-rules.ts'
 import { fold } from '../../src/scim/comparable.ts'
+import { type RoleRule, roleKeyOf, roleRule, rolesByRules, ruleNames } from '../../src/tenancy/role-rules.ts'
 
 const roles = (rules: RoleRule[], displayName: string | null, externalId: string | null = null) =>
   rolesByRules(rules)({ displayKey: displayName === null ? null : fold(displayName), externalId }).map(

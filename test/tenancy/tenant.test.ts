@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { NO_DEFINITIONS, readDefinition } from '../../src/scim/schema/definitions.ts'
 import { DEFAULT_SETTINGS } from '../../src/tenancy/settings.ts'
 import { registryOf } from '../../src/tenancy/tenant.ts'
-import { NO_DEFINITIONS, readDefinition } from '../../src/scim/schema/definitions.ts'
 
 const extension = (id: string) =>
   readDefinition('extension', { schema: { id, attributes: [{ name: 'code' }] }, resourceType: 'User' })

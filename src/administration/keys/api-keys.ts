@@ -3,11 +3,12 @@ import type { Permission, Principal, Scope } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
 import { sqlState } from '../../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../../repositories/control/api-keys.ts'
-import type { Page } from '../../repositories/control/projects.ts'
-import { type Administration, change, type Recorder, Refusal } from '../control.ts'
-import { apiKeyDeed } from '../audit-records.ts'
-import { endOfLife, endWarnings, refuseOutliving, refuseWiderThan } from './minting.ts'
+import type { ListPage } from '../../repositories/sql/lists.ts'
+import { apiKeyRecord } from '../audit-records.ts'
+import { type Administration, change, type Recorder } from '../change.ts'
 import { holdPlace } from '../places-held.ts'
+import { Refusal } from '../refusal.ts'
+import { endOfLife, endWarnings, refuseOutliving, refuseWiderThan } from './minting.ts'
 
 /** What a new API key is made from. */
 export interface NewApiKey {
@@ -87,7 +88,7 @@ export async function insertNewKey(
   const { name, permissions, expiresAt, userId = null, tokensMayMintAdminKeys = false } = input
   const row = { id, hash, scope, name, permissions, userId, tokensMayMintAdminKeys, expiresAt }
   const made = await insertApiKey(tx, row)
-  record(apiKeyDeed('created', { before: null, after: made }))
+  record(apiKeyRecord('created', { before: null, after: made }))
   return { ...made, key }
 }
 
@@ -113,7 +114,7 @@ function missing(id: string): never {
 }
 
 /** The keys, revoked ones too, whose scope is `place` or lies below it. */
-export const listApiKeys = (database: Database, place: Scope, page: Page): Promise<ApiKeyRow[]> =>
+export const listApiKeys = (database: Database, place: Scope, page: ListPage): Promise<ApiKeyRow[]> =>
   apiKeysWithin(database, place).list(page)
 
 /**
@@ -139,7 +140,7 @@ export async function changeApiKey(
     }
     await apiKeysWithin(tx, place).change(id, { tokensMayMintAdminKeys })
     const after = { ...before, tokensMayMintAdminKeys }
-    record(apiKeyDeed('changed', { before, after }))
+    record(apiKeyRecord('changed', { before, after }))
     return after
   })
 }
@@ -155,6 +156,6 @@ export async function revokeApiKey(administration: Administration, place: Scope,
     const before = await holdApiKey(tx, place, id)
     if (before.revokedAt !== null) return
     await apiKeysWithin(tx, place).revoke(id, now)
-    record(apiKeyDeed('revoked', { before, after: { ...before, revokedAt: now } }))
+    record(apiKeyRecord('revoked', { before, after: { ...before, revokedAt: now } }))
   })
 }

@@ -3,9 +3,10 @@ import { currentSecret, type KeySecret, rotationOf } from '../../auth/key-secret
 import type { Principal, Scope } from '../../auth/principal.ts'
 import { secretsOf } from '../../repositories/control/api-key-secrets.ts'
 import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
+import { apiKeyRecord } from '../audit-records.ts'
+import { type Administration, change } from '../change.ts'
+import { Refusal } from '../refusal.ts'
 import { type CreatedApiKey, existingApiKey, holdApiKey } from './api-keys.ts'
-import { type Administration, change, Refusal } from '../control.ts'
-import { apiKeyDeed } from '../audit-records.ts'
 import { endOfLife, endWarnings, LONGEST_LIFE_MS, refuseWiderThan } from './minting.ts'
 
 /** How long the old secret stays good. */
@@ -52,7 +53,7 @@ export function rotateApiKey(
     await secrets.change(old.version, { endsAt: endOf(wish, now), endsOnUse: wish.untilNewIsUsed === true })
     await secrets.deleteBefore(old.version)
     const after = await existingApiKey(tx, place, id)
-    record(apiKeyDeed('rotated', { before: key, after }))
+    record(apiKeyRecord('rotated', { before: key, after }))
     return { ...after, key: text, warnings: endWarnings(wish.expiresAt, expiresAt, by) }
   })
 }
@@ -77,7 +78,7 @@ function settle(administration: Administration, place: Scope, id: string, now: D
     await secrets.change(rotation[ends].version, { endsAt: now, endsOnUse: false })
     await secrets.change(stays.version, { endsAt: null, endsOnUse: false })
     const after = await existingApiKey(tx, place, id)
-    record(apiKeyDeed(ends === 'from' ? 'rotation_ended' : 'rotation_undone', { before: key, after }))
+    record(apiKeyRecord(ends === 'from' ? 'rotation_ended' : 'rotation_undone', { before: key, after }))
     return after
   })
 }

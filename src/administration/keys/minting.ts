@@ -1,7 +1,7 @@
 import type { Permission, Principal, Scope } from '../../auth/principal.ts'
 import { covers } from '../../auth/principal.ts'
 import type { ExternalIssuer } from '../../tenancy/settings.ts'
-import { Refusal } from '../control.ts'
+import { Refusal } from '../refusal.ts'
 
 const DAY_MS = 86_400_000
 /** How long the secret of a key is good at the most, and unless it is said otherwise (SEC-07). */

@@ -1,9 +1,10 @@
-import { readClientKey } from '../../signing/client-key.ts'
 import type { Principal, Scope } from '../../auth/principal.ts'
 import { type PublicKeyRow, publicKeysOf } from '../../repositories/control/api-key-public-keys.ts'
+import { readClientKey } from '../../signing/client-key.ts'
+import { apiKeyRecord } from '../audit-records.ts'
+import { type Administration, change } from '../change.ts'
+import { Refusal } from '../refusal.ts'
 import { existingApiKey, holdApiKey } from './api-keys.ts'
-import { type Administration, change, Refusal } from '../control.ts'
-import { apiKeyDeed } from '../audit-records.ts'
 import { refuseOutliving, refuseWiderThan } from './minting.ts'
 
 /** Two would do for a client that renews its own; more are for fleets. */
@@ -37,7 +38,7 @@ export async function addPublicKey(
       throw new Refusal(409, `An API key has ${MOST} public keys at most; remove one first.`)
     await publicKeysOf(tx, id).insert(key)
     const after = await existingApiKey(tx, place, id)
-    record(apiKeyDeed('public_key_added', { before, after }))
+    record(apiKeyRecord('public_key_added', { before, after }))
     const added = after.publicKeys.find(({ thumbprint }) => thumbprint === key.thumbprint)
     if (added === undefined) throw new Error('the inserted public key is not there')
     return added
@@ -57,6 +58,6 @@ export async function removePublicKey(
       throw Refusal.notFound('public key', thumbprint)
     await publicKeysOf(tx, id).delete(thumbprint)
     const after = await existingApiKey(tx, place, id)
-    record(apiKeyDeed('public_key_removed', { before, after }))
+    record(apiKeyRecord('public_key_removed', { before, after }))
   })
 }

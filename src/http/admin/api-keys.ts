@@ -7,14 +7,13 @@ import {
   listApiKeys,
   revokeApiKey,
 } from '../../administration/keys/api-keys.ts'
-import { Refusal } from '../../administration/control.ts'
 import { endRotation, rotateApiKey, undoRotation } from '../../administration/keys/key-rotation.ts'
 import { apiKeyWarnings } from '../../administration/keys/key-warnings.ts'
+import { Refusal } from '../../administration/refusal.ts'
 import { isApiKeyId } from '../../auth/api-key.ts'
 import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
 import type { AdminApp } from '../control/env.ts'
 import { type PlaceNames, placeNamed } from '../control/places.ts'
-import { presentPublicKey, publicKey, publicKeyRoutes } from './public-keys.ts'
 import {
   apiKeyParam,
   environmentParams,
@@ -32,6 +31,7 @@ import {
   scopeShape,
   tenantParams,
 } from '../control/schemas.ts'
+import { presentPublicKey, publicKey, publicKeyRoutes } from './public-keys.ts'
 
 const shape = {
   id: z.string(),

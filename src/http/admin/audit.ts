@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { type AuditEntry, listDeeds } from '../../repositories/control/audit.ts'
+import { type AuditEntry, listAuditEntries } from '../../repositories/control/audit.ts'
 import type { AdminApp } from '../control/env.ts'
 import { placeNamed } from '../control/places.ts'
 import {
@@ -58,7 +58,7 @@ function routeBelow(app: AdminApp, parent: string, params: z.ZodObject): void {
   app.openapi(list, async (c) => {
     const at = await placeNamed(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listDeeds(c.var.database, at, { after, limit: limit + 1 })
+    const rows = await listAuditEntries(c.var.database, at, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 }

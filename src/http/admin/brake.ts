@@ -1,10 +1,19 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { brakeStatus, listHeld, releaseBrake } from '../../administration/brake.ts'
-import { effectiveSettings } from '../../tenancy/settings.ts'
 import type { HeldItem } from '../../repositories/log/held-events.ts'
+import { effectiveSettings } from '../../tenancy/settings.ts'
 import type { AdminApp } from '../control/env.ts'
 import { tenantAt } from '../control/places.ts'
-import { jsonAnswer, jsonBody, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from '../control/schemas.ts'
+import {
+  jsonAnswer,
+  jsonBody,
+  listAnswer,
+  listOf,
+  pageQuery,
+  plainText,
+  problems,
+  tenantParams,
+} from '../control/schemas.ts'
 
 /** Where the list of what is held goes on. */
 export const heldCursor = z.string().regex(/^\d{1,15}\.\d{1,6}$/, 'must be the "next" of a list')

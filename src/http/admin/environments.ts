@@ -6,9 +6,9 @@ import {
   listEnvironments,
 } from '../../administration/environments.ts'
 import { refuseWiderTrust } from '../../administration/keys/minting.ts'
+import type { EnvironmentRow } from '../../repositories/control/environments.ts'
 import { keyWarnings } from '../../tenancy/scim-path.ts'
 import { effectiveSettings, environmentSettingsChange } from '../../tenancy/settings.ts'
-import type { EnvironmentRow } from '../../repositories/control/environments.ts'
 import type { AdminApp } from '../control/env.ts'
 import { environmentAt, projectAt } from '../control/places.ts'
 import {

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeProject, createProject, deleteProject, listProjects } from '../../administration/projects.ts'
-import { keyWarnings } from '../../tenancy/scim-path.ts'
 import type { ProjectRow } from '../../repositories/control/projects.ts'
+import { keyWarnings } from '../../tenancy/scim-path.ts'
 import type { AdminApp } from '../control/env.ts'
 import { instanceFor, projectAt } from '../control/places.ts'
 import {

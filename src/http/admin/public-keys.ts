@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { addPublicKey, removePublicKey } from '../../administration/keys/public-keys.ts'
-import { CLIENT_ALGORITHMS } from '../../signing/client-key.ts'
 import type { PublicKeyRow } from '../../repositories/control/api-key-public-keys.ts'
+import { CLIENT_ALGORITHMS } from '../../signing/client-key.ts'
 import type { AdminApp } from '../control/env.ts'
 import { type PlaceNames, placeNamed } from '../control/places.ts'
 import { apiKeyParam, jsonAnswer, jsonBody, noContent, problems } from '../control/schemas.ts'

@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { Refusal } from '../../administration/control.ts'
+import { Refusal } from '../../administration/refusal.ts'
 import {
   type DefinitionPlace,
   deleteDefinition,
@@ -10,7 +10,7 @@ import {
 import type { DefinitionRow } from '../../repositories/control/schema-definitions.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import { type DefinitionKind, definitionJson } from '../../scim/schema/definitions.ts'
-import type { AdminApp, Asking } from '../control/env.ts'
+import type { AdminApp, AdminRequest } from '../control/env.ts'
 import { environmentAt, tenantAt } from '../control/places.ts'
 import {
   environmentParams,
@@ -161,7 +161,7 @@ function routesBelow(
 /** Path parameters; whether there is a tenant decides what they name. */
 type Names = Readonly<Record<string, string>>
 
-async function placeNamed(by: Asking, { p = '', e = '', t }: Names): Promise<DefinitionPlace> {
+async function placeNamed(by: AdminRequest, { p = '', e = '', t }: Names): Promise<DefinitionPlace> {
   if (t === undefined) return { ...(await environmentAt(by, p, e)).scope, tenantId: null }
   return (await tenantAt(by, p, e, t)).scope
 }

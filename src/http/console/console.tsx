@@ -7,7 +7,7 @@ import { consoleSessionsOf } from '../../repositories/control/console-sessions.t
 import { administrationOf } from '../control/administration.ts'
 import type { AdminDependencies } from '../control/env.ts'
 import { siteOf } from '../control/origin.ts'
-import type { ConsoleEnv } from './env.ts'
+import type { ConsoleApp, ConsoleEnv } from './env.ts'
 import { errorPage } from './error-page.tsx'
 import { checkToken, readForm } from './forms.ts'
 import { layout } from './layout.tsx'
@@ -25,8 +25,6 @@ import { CONSOLE } from './paths.ts'
 import { consoleSessions, type Session } from './sessions.ts'
 import { sessionCookie, signInPages } from './sign-in.tsx'
 import { STYLE_SOURCE } from './style.ts'
-
-export type ConsoleApp = Hono<ConsoleEnv>
 
 export interface ConsoleDependencies extends AdminDependencies {
   readonly config: AdminDependencies['config'] & { readonly adminKey?: string | undefined }

@@ -1,12 +1,12 @@
 import type { HttpBindings } from '@hono/node-server'
-import type { Context } from 'hono'
-import type { Asking } from '../control/env.ts'
+import type { Context, Hono } from 'hono'
+import type { AdminRequest } from '../control/env.ts'
 import type { Session } from './sessions.ts'
 
 /** What requests to the console carry: what those to the admin API do, and the session. `requestId` comes from around it. */
 export interface ConsoleEnv {
   Bindings: Partial<HttpBindings>
-  Variables: Asking & {
+  Variables: AdminRequest & {
     requestId?: string
     /** For the line in the log. */
     keyId?: string
@@ -18,3 +18,5 @@ export interface ConsoleEnv {
 }
 
 export type ConsoleContext = Context<ConsoleEnv>
+
+export type ConsoleApp = Hono<ConsoleEnv>

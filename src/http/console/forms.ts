@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
-import { Refusal } from '../../administration/control.ts'
+import { Refusal } from '../../administration/refusal.ts'
 import { invalid, unstorable } from '../invalid.ts'
 import type { ConsoleContext, ConsoleEnv } from './env.ts'
 

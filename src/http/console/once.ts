@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { CreatedApiKey } from '../../administration/keys/api-keys.ts'
-import type { Administration } from '../../administration/control.ts'
+import type { Administration } from '../../administration/change.ts'
 import { idempotency } from '../../administration/idempotency.ts'
+import type { CreatedApiKey } from '../../administration/keys/api-keys.ts'
 import type { ConsoleContext } from './env.ts'
 import { done } from './forms.ts'
 

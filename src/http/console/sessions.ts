@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { hashApiKey } from '../../auth/api-key.ts'
 import { missingPermission } from '../../auth/authenticate.ts'
-import type { ControlPlane } from '../../context/control-plane.ts'
 import { CONFIGURED_ADMIN, type Principal } from '../../auth/principal.ts'
-import type { SecretBox } from '../../signing/secret-box.ts'
 import { credentialOf } from '../../auth/stored-key.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import type { ConsoleSessionStore } from '../../repositories/control/console-sessions.ts'
+import type { SecretBox } from '../../signing/secret-box.ts'
 
 /** How long a session lasts, whatever is done in it. */
 export const SESSION_SECONDS = 8 * 3600

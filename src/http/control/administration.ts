@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { Administration } from '../../administration/control.ts'
+import type { Administration } from '../../administration/change.ts'
 import { addressOf } from '../address.ts'
 import type { AdminDependencies } from './env.ts'
 

@@ -1,13 +1,13 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { Administration } from '../../administration/control.ts'
+import type { Administration } from '../../administration/change.ts'
 import type { FailedAttempts } from '../../auth/attempts.ts'
-import type { OriginPolicy } from '../../tenancy/base-url.ts'
-import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Principal } from '../../auth/principal.ts'
+import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Database } from '../../db/database.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
+import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import type { Passage, UnderWay } from '../in-flight.ts'
 import type { Problem } from '../problem.ts'
 
@@ -27,7 +27,7 @@ export interface AdminDependencies {
  * Who asks, and the store as this request sees it: the pool, or the transaction that holds all of a request with an
  * `Idempotency-Key`. Routes have no other handle, since one more would wait for that transaction for ever.
  */
-export interface Asking {
+export interface AdminRequest {
   readonly principal: Principal
   readonly database: Database
   readonly administration: Administration
@@ -36,7 +36,7 @@ export interface Asking {
 /** What requests to the admin API carry; `requestId` is set by the application around it. */
 export interface AdminEnv {
   Bindings: Partial<HttpBindings>
-  Variables: Asking & {
+  Variables: AdminRequest & {
     requestId?: string
     readonly underWay?: UnderWay | undefined
     /** Counts this request among those under way. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { MiddlewareHandler } from 'hono'
-import { Refusal } from '../../administration/control.ts'
 import { idempotency } from '../../administration/idempotency.ts'
+import { Refusal } from '../../administration/refusal.ts'
 import type { StoredAnswer } from '../../repositories/control/idempotency-keys.ts'
 import { type Problem, problemResponse } from '../problem.ts'
 import type { AdminEnv } from './env.ts'

@@ -1,12 +1,12 @@
 import type { Context } from 'hono'
-import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
-import { effectiveSettings } from '../../tenancy/settings.ts'
-import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../tenancy/tenant.ts'
 import { schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
 import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
 import type { Definition } from '../../scim/schema/definitions.ts'
-import type { Asking } from './env.ts'
+import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
+import { effectiveSettings } from '../../tenancy/settings.ts'
+import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../tenancy/tenant.ts'
+import type { AdminRequest } from './env.ts'
 import { originOf } from './origin.ts'
 import { tenantAt } from './places.ts'
 
@@ -17,11 +17,11 @@ export interface OpenTenant {
 }
 
 /** A request to the admin API, or another that asks as one of them does. */
-type AskingRequest = Pick<Context, 'req' | 'env'> & { readonly var: Asking & { readonly requestId?: string } }
+type OpeningRequest = Pick<Context, 'req' | 'env'> & { readonly var: AdminRequest & { readonly requestId?: string } }
 
 /** Opens the resources of the tenant that a URL names, for the key that asks. @throws {Refusal} 403 or 404 */
 export async function openTenant(
-  c: AskingRequest,
+  c: OpeningRequest,
   { p, e, t }: { readonly p: string; readonly e: string; readonly t: string },
   control: ControlPlane,
   policy: OriginPolicy,
@@ -43,7 +43,7 @@ export async function openTenant(
 
 /** The definitions of the environment and of the tenant. */
 async function definitionsOf(
-  c: AskingRequest,
+  c: OpeningRequest,
   { projectId, environmentId, tenantId }: TenantPlace,
   control: ControlPlane,
 ): Promise<readonly (readonly Definition[] | undefined)[]> {

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
-import { baseUrlOf, type OriginPolicy, type RequestOrigin, requireIssuer } from '../../tenancy/base-url.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import { believesForwarded } from '../../network/proxies.ts'
+import { baseUrlOf, type OriginPolicy, type RequestOrigin, requireIssuer } from '../../tenancy/base-url.ts'
 import { socketOf } from '../address.ts'
 
 /** A request, and where it came from. */

@@ -1,6 +1,6 @@
-import { Refusal } from '../../administration/control.ts'
 import { findEnvironment } from '../../administration/environments.ts'
 import { findProject } from '../../administration/projects.ts'
+import { Refusal } from '../../administration/refusal.ts'
 import { findTenant } from '../../administration/tenants.ts'
 import type { Scope } from '../../auth/principal.ts'
 import { covers } from '../../auth/principal.ts'
@@ -8,7 +8,7 @@ import type { Database } from '../../db/database.ts'
 import type { EnvironmentRow } from '../../repositories/control/environments.ts'
 import type { ProjectRow } from '../../repositories/control/projects.ts'
 import type { TenantRow } from '../../repositories/control/tenants.ts'
-import type { Asking } from './env.ts'
+import type { AdminRequest } from './env.ts'
 
 /** The place that a URL names, with what lies around it; `scope` is the same in the words of keys. */
 export interface ProjectPlace {
@@ -33,15 +33,24 @@ export interface TenantPlace {
  *
  * @throws {Refusal} 403 or 404
  */
-export async function projectAt({ database, principal }: Asking, p: string): Promise<ProjectPlace> {
+export async function projectAt({ database, principal }: AdminRequest, p: string): Promise<ProjectPlace> {
   return within(principal.scope, await lookUpProject(database, principal.scope, p))
 }
 
-export async function environmentAt({ database, principal }: Asking, p: string, e: string): Promise<EnvironmentPlace> {
+export async function environmentAt(
+  { database, principal }: AdminRequest,
+  p: string,
+  e: string,
+): Promise<EnvironmentPlace> {
   return within(principal.scope, await lookUpEnvironment(database, principal.scope, p, e))
 }
 
-export async function tenantAt({ database, principal }: Asking, p: string, e: string, t: string): Promise<TenantPlace> {
+export async function tenantAt(
+  { database, principal }: AdminRequest,
+  p: string,
+  e: string,
+  t: string,
+): Promise<TenantPlace> {
   const by = principal.scope
   const outer = await lookUpEnvironment(database, by, p, e)
   const tenant = await findTenant(database, outer.environment.id, t)
@@ -63,7 +72,7 @@ export interface PlaceNames {
 }
 
 /** The place that a URL names at any level. @throws {Refusal} 403 or 404 */
-export async function placeNamed(by: Asking, { p, e, t }: PlaceNames): Promise<Scope> {
+export async function placeNamed(by: AdminRequest, { p, e, t }: PlaceNames): Promise<Scope> {
   if (p === undefined) return instanceFor(by.principal.scope)
   if (e === undefined) return (await projectAt(by, p)).scope
   if (t === undefined) return (await environmentAt(by, p, e)).scope
@@ -71,7 +80,7 @@ export async function placeNamed(by: Asking, { p, e, t }: PlaceNames): Promise<S
 }
 
 /** Where the endpoints are that a URL names: an environment with all of its tenants, or one tenant. @throws {Refusal} 403 or 404 */
-export async function endpointPlaceAt(by: Asking, { p = '', e = '', t }: PlaceNames) {
+export async function endpointPlaceAt(by: AdminRequest, { p = '', e = '', t }: PlaceNames) {
   return t === undefined ? (await environmentAt(by, p, e)).scope : (await tenantAt(by, p, e, t)).scope
 }
 

@@ -1,8 +1,8 @@
 import { claimedIssuer } from '../../auth/access-token.ts'
 import { basicCredentials, basicUser, isBasic } from '../../auth/basic-credentials.ts'
+import type { KnownSecret } from '../../auth/stored-key.ts'
 import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
-import type { KnownSecret } from '../../auth/stored-key.ts'
 import type { Form } from './form.ts'
 import { TokenRefusal } from './refusal.ts'
 

@@ -1,16 +1,15 @@
 import { type Context, Hono } from 'hono'
-import type { FailedAttempts } from '../../auth/attempts.ts'
-import type { OriginPolicy } from '../../tenancy/base-url.ts'
-import { CLIENT_ALGORITHMS } from '../../signing/client-key.ts'
-import type { ControlPlane } from '../../context/control-plane.ts'
 import { PERMISSIONS, type Permission } from '../../auth/principal.ts'
 import { ScimError } from '../../scim/errors.ts'
+import { CLIENT_ALGORITHMS } from '../../signing/client-key.ts'
+import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import { addressOf } from '../address.ts'
 import { issuerOf } from '../control/origin.ts'
-import type { InFlight, Passage } from '../in-flight.ts'
+import type { Passage } from '../in-flight.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
 import { authenticateClient, claimedKey } from './client-authentication.ts'
+import type { OAuthDependencies } from './dependencies.ts'
 import { type Form, readForm } from './form.ts'
 import { tokenLimits } from './limits.ts'
 import { JWKS, keptAs, PUBLIC_FOR_AN_HOUR } from './published.ts'
@@ -19,14 +18,6 @@ import { transmitterRoutes } from './transmitter.ts'
 
 /** Path below the issuer. */
 const TOKEN = '/oauth/token'
-
-export interface OAuthDependencies {
-  readonly control: ControlPlane
-  readonly config: OriginPolicy
-  readonly failures: FailedAttempts
-  /** Requests under way; those for tokens are counted once they prove who sends them. */
-  readonly requests: InFlight
-}
 
 /**
  * The authorization server: access tokens for API keys by client credentials (RFC 6749 §4.4), its metadata (RFC 8414) and its

@@ -3,8 +3,8 @@ import { ISSUER_PATHS } from '../../events/security-events.ts'
 import { issuerOf } from '../control/origin.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
+import type { OAuthDependencies } from './dependencies.ts'
 import { JWKS, keptAs } from './published.ts'
-import type { OAuthDependencies } from './routes.ts'
 
 const METADATA = '/.well-known/ssf-configuration'
 const EACH = [

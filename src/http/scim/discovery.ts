@@ -1,4 +1,3 @@
-import type { TenantContext } from '../../tenancy/tenant.ts'
 import { isSynchronised } from '../../provisioning/refusals.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponse } from '../../scim/list-response.ts'
@@ -7,6 +6,7 @@ import type { Schema } from '../../scim/schema/attribute.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parameterReader } from '../../scim/search-request.ts'
 import { resourceTypeDocument, schemaDocument, serviceProviderConfig } from '../../scim/service-provider.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import type { ScimLimits, ScimRequest } from './env.ts'
 import { json } from './respond.ts'
 

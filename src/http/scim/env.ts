@@ -1,6 +1,6 @@
 import type { Principal } from '../../auth/principal.ts'
-import type { TenantContext } from '../../tenancy/tenant.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import type { Passage } from '../in-flight.ts'
 
 /** Limits that discovery announces and the routes enforce. */

@@ -1,8 +1,8 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { isWithin } from '../../network/addresses.ts'
 import type { ClientAddress } from '../../network/proxies.ts'
-import type { TenantContext } from '../../tenancy/tenant.ts'
 import { ScimError } from '../../scim/errors.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import { TooManyRequests } from '../errors.ts'
 
 // Long enough for what an identity provider sends at once, short enough for it to wait.

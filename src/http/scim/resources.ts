@@ -1,5 +1,4 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { TenantContext } from '../../tenancy/tenant.ts'
 import { isSynchronised, notSynchronised } from '../../provisioning/refusals.ts'
 import { locationOf } from '../../provisioning/representation.ts'
 import { provisioningService } from '../../provisioning/service.ts'
@@ -7,6 +6,7 @@ import { ScimError } from '../../scim/errors.ts'
 import { parsePatch } from '../../scim/patch/parse.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { formatVersion, matches, parseIfMatch, parseIfNoneMatch, parsePreconditions } from '../../scim/version.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
 import { readJson } from './body.ts'
 import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
 import {

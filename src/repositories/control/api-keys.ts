@@ -4,9 +4,9 @@ import type { Permission, Scope } from '../../auth/principal.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
 import { apiKeySecrets, apiKeys } from '../../db/schema.ts'
+import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { type PublicKeyRow, publicKeysOfKeys } from './api-key-public-keys.ts'
 import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
-import { type Hold, holding, type Page } from './projects.ts'
 
 export interface ApiKeyRow {
   readonly id: string
@@ -50,7 +50,7 @@ export function apiKeysWithin(database: Database, place: Scope) {
       return (await withSecrets(database, await rows))[0]
     },
 
-    async list({ after, limit }: Page): Promise<ApiKeyRow[]> {
+    async list({ after, limit }: ListPage): Promise<ApiKeyRow[]> {
       const condition = after === undefined ? within : and(within, gt(apiKeys.id, after))
       const rows = await orm.select().from(apiKeys).where(condition).orderBy(asc(apiKeys.id)).limit(limit)
       return withSecrets(database, rows)

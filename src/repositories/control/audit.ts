@@ -3,8 +3,8 @@ import { idsOf, type Scope, scopeOf } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
 import { auditEntries } from '../../db/schema.ts'
 import { controlEvents } from '../../events/control-events.ts'
-import type { Page } from './projects.ts'
 import { appendTenantEvents } from '../log/tenant-events.ts'
+import type { ListPage } from '../sql/lists.ts'
 
 /** Who changes the control plane, and how they reached it. */
 export interface Author {
@@ -21,7 +21,7 @@ export const THE_GATEWAY: Author = { actor: 'rollcall', address: null, requestId
 type Json = Readonly<Record<string, unknown>>
 
 /** One thing that was done. Nothing in it is secret. */
-export interface Deed {
+export interface AuditRecord {
   /** A noun and what became of it: `tenant.created`. */
   readonly action: string
   /** The place that it was done to or in. */
@@ -33,7 +33,7 @@ export interface Deed {
 }
 
 /** A deed as it stands in the trail; `id` is its number in the order in which things were done. */
-export interface AuditEntry extends Deed, Author {
+export interface AuditEntry extends AuditRecord, Author {
   readonly id: string
   readonly at: Date
 }
@@ -43,7 +43,7 @@ export interface AuditEntry extends Deed, Author {
  * after, only what differs is kept; a deed that leaves everything as it was is none. What is done to a tenant or to a key of
  * its own is told in the tenant's log too.
  */
-export async function appendDeeds(tx: Database, author: Author, deeds: readonly Deed[]): Promise<void> {
+export async function appendAuditRecords(tx: Database, author: Author, deeds: readonly AuditRecord[]): Promise<void> {
   const done = deeds.filter((deed) => !isNothing(difference(deed)))
   for (const deed of done) {
     const events = deed.place.kind === 'tenant' ? controlEvents(deed) : []
@@ -73,7 +73,11 @@ export async function appendDeeds(tx: Database, author: Author, deeds: readonly 
 }
 
 /** What was done at a place and in all below it, the newest first. @param page `after` is the `id` of an entry */
-export async function listDeeds({ orm }: Database, place: Scope, { after, limit }: Page): Promise<AuditEntry[]> {
+export async function listAuditEntries(
+  { orm }: Database,
+  place: Scope,
+  { after, limit }: ListPage,
+): Promise<AuditEntry[]> {
   const older = after === undefined ? undefined : lt(auditEntries.seq, Number(after))
   const rows = await orm
     .select()
@@ -90,14 +94,14 @@ export async function listDeeds({ orm }: Database, place: Scope, { after, limit 
   }))
 }
 
-function difference({ before, after }: Pick<Deed, 'before' | 'after'>): Pick<Deed, 'before' | 'after'> {
+function difference({ before, after }: Pick<AuditRecord, 'before' | 'after'>): Pick<AuditRecord, 'before' | 'after'> {
   if (before === null || after === null) return { before, after }
   const differs = (name: string) => JSON.stringify(before[name]) !== JSON.stringify(after[name])
   const only = (all: Json) => Object.fromEntries(Object.entries(all).filter(([name]) => differs(name)))
   return { before: only(before), after: only(after) }
 }
 
-const isNothing = ({ before, after }: Pick<Deed, 'before' | 'after'>): boolean =>
+const isNothing = ({ before, after }: Pick<AuditRecord, 'before' | 'after'>): boolean =>
   before !== null && after !== null && Object.keys({ ...before, ...after }).length === 0
 
 function within(place: Scope): SQL | undefined {

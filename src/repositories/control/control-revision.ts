@@ -1,8 +1,8 @@
 import type { Database } from '../../db/database.ts'
 import { controlRevision } from '../../db/schema.ts'
-import { type Author, appendDeeds, type Deed } from './audit.ts'
-import { patiently } from '../sql/retry-on-conflict.ts'
 import { mayRetry } from '../sql/constraints.ts'
+import { retryOnConflict } from '../sql/retry-on-conflict.ts'
+import { type AuditRecord, type Author, appendAuditRecords } from './audit.ts'
 
 /** How many changes of the control plane there have been; 0 before the first. */
 export async function currentRevision(database: Database): Promise<number> {
@@ -11,7 +11,7 @@ export async function currentRevision(database: Database): Promise<number> {
 }
 
 /** Puts into the trail what a change has done; of what differs in nothing, nothing is kept. */
-export type Recorder = (deed: Deed) => void
+export type Recorder = (deed: AuditRecord) => void
 
 /** Longer than any change that does not wait itself; who gets no answer within a request's patience sends it again. */
 const MOST_WAIT = '5s'
@@ -30,7 +30,7 @@ export function changeControl<T>(
   work: (tx: Database, record: Recorder) => Promise<T>,
 ): Promise<T> {
   const once = (tx: Database) => recorded(tx, author, async (record) => work(await bounded(tx), record))
-  return patiently(() => database.transaction(once), mayRetry, ATTEMPTS)
+  return retryOnConflict(() => database.transaction(once), mayRetry, ATTEMPTS)
 }
 
 /**
@@ -40,9 +40,9 @@ export function changeControl<T>(
  * the trail has the order of the commits.
  */
 export async function recorded<T>(tx: Database, author: Author, work: (record: Recorder) => Promise<T>): Promise<T> {
-  const deeds: Deed[] = []
+  const deeds: AuditRecord[] = []
   const result = await work((deed) => deeds.push(deed))
-  if (deeds.length > 0) await appendDeeds(tx, author, deeds)
+  if (deeds.length > 0) await appendAuditRecords(tx, author, deeds)
   return result
 }
 

@@ -1,8 +1,9 @@
 import type { ControlStore } from '../../context/control-store.ts'
-import { secretBox } from '../../signing/secret-box.ts'
 import type { Database } from '../../db/database.ts'
 import { eventUris } from '../../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { secretBox } from '../../signing/secret-box.ts'
+import { streamFormats } from '../delivery/webhooks.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
 import { THE_GATEWAY } from './audit.ts'
@@ -14,7 +15,6 @@ import { schemaDefinitionsOf } from './schema-definitions.ts'
 import { signingKeyStore } from './signing-keys.ts'
 import { tenantsOf } from './tenants.ts'
 import { takeAssertion } from './used-assertions.ts'
-import { streamFormats } from '../delivery/webhooks.ts'
 
 /**
  * The look-ups that come before a tenant is known, for `ControlPlane` to remember.

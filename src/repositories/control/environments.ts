@@ -1,11 +1,11 @@
 import { and, asc, eq } from 'drizzle-orm'
-import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
-import { type EnvironmentSettings, parseStoredSettings } from '../../tenancy/settings.ts'
 import type { Database } from '../../db/database.ts'
 import { environments, schemaDefinitions, webhookEndpoints } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId } from '../../place-ids.ts'
+import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
+import { type EnvironmentSettings, parseStoredSettings } from '../../tenancy/settings.ts'
+import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { comesAfter, hasId, newPlaceId } from '../sql/place-ids.ts'
-import { type Hold, holding, type Page } from './projects.ts'
 
 export interface EnvironmentRow {
   readonly id: EnvironmentId
@@ -38,7 +38,7 @@ export function environmentsOf({ orm }: Database, projectId: ProjectId) {
       return first(await holding(orm.select(columns).from(environments).where(and(inProject, named)), hold))
     },
 
-    async list({ after, limit }: Page): Promise<EnvironmentRow[]> {
+    async list({ after, limit }: ListPage): Promise<EnvironmentRow[]> {
       const condition = after === undefined ? inProject : and(inProject, comesAfter(environments.id, after))
       const rows = await orm
         .select(columns)

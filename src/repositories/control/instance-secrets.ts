@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { Database } from '../../db/database.ts'
 import { ownerOf } from '../../signing/keyring.ts'
 import { secretBox } from '../../signing/secret-box.ts'
-import type { Database } from '../../db/database.ts'
 import { signingKeyStore } from './signing-keys.ts'
 
 /**

@@ -1,8 +1,9 @@
 import { asc, eq } from 'drizzle-orm'
-import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
 import type { Database } from '../../db/database.ts'
 import { projects } from '../../db/schema.ts'
 import type { ProjectId } from '../../place-ids.ts'
+import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
+import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { comesAfter, hasId, newPlaceId } from '../sql/place-ids.ts'
 
 export interface ProjectRow {
@@ -12,23 +13,6 @@ export interface ProjectRow {
   readonly paused: boolean
   readonly createdAt: Date
 }
-
-/** A stretch of a list in the order of creation: up to `limit` rows after the one with the id `after`. */
-export interface Page {
-  readonly after: string | undefined
-  readonly limit: number
-}
-
-/**
- * How a row that is found is held until the end of the transaction: so that it stays there (`key share`), that it also stays as
- * it is (`share`), for whoever changes it (`no key update`), or for whoever deletes it (`update`), when nothing new can refer to
- * it. Rows are held from the outer place to the inner one.
- */
-export type Hold = 'key share' | 'share' | 'no key update' | 'update'
-
-/** The query, which holds the rows that it finds. */
-export const holding = <Query extends { for(strength: Hold): unknown }>(query: Query, hold: Hold | undefined): Query =>
-  (hold === undefined ? query : query.for(hold)) as Query
 
 /** The projects of the instance; their names are keys or ids. */
 export function projectsIn({ orm }: Database) {
@@ -46,7 +30,7 @@ export function projectsIn({ orm }: Database) {
       return rows[0]
     },
 
-    list({ after, limit }: Page): Promise<ProjectRow[]> {
+    list({ after, limit }: ListPage): Promise<ProjectRow[]> {
       const condition = after === undefined ? undefined : comesAfter(projects.id, after)
       return orm.select(columns).from(projects).where(condition).orderBy(asc(projects.id)).limit(limit)
     },

@@ -1,6 +1,5 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
-import { foldKey } from '../../tenancy/scim-path.ts'
 import type { Bindable, Database } from '../../db/database.ts'
 import { schemaDefinitions } from '../../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
@@ -13,7 +12,8 @@ import {
   NO_DEFINITIONS,
   readDefinition,
 } from '../../scim/schema/definitions.ts'
-import type { Page } from './projects.ts'
+import { foldKey } from '../../tenancy/scim-path.ts'
+import type { ListPage } from '../sql/lists.ts'
 
 export interface DefinitionRow {
   readonly id: string
@@ -61,7 +61,7 @@ export function schemaDefinitionsOf(database: Database, environmentId: Environme
       return rows.length === 0 ? NO_DEFINITIONS : rows.map((row) => read(row).definition)
     },
 
-    async list(tenantId: TenantId | null, kind: DefinitionKind, { after, limit }: Page): Promise<DefinitionRow[]> {
+    async list(tenantId: TenantId | null, kind: DefinitionKind, { after, limit }: ListPage): Promise<DefinitionRow[]> {
       const beyond = after === undefined ? undefined : gt(schemaDefinitions.id, after)
       const condition = and(at(tenantId), eq(schemaDefinitions.kind, kind), beyond)
       return (await select().where(condition).orderBy(asc(schemaDefinitions.id)).limit(limit)).map(read)

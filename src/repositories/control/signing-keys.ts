@@ -1,7 +1,7 @@
 import { desc, eq, lt } from 'drizzle-orm'
-import type { PublicJwk, SigningKeyStore } from '../../signing/keyring.ts'
 import type { Database } from '../../db/database.ts'
 import { signingKeys } from '../../db/schema.ts'
+import type { PublicJwk, SigningKeyStore } from '../../signing/keyring.ts'
 
 /** The keys that sign access tokens, for `Keyring`; a few rows, which all instances share. */
 export function signingKeyStore({ orm }: Database): SigningKeyStore & { delete(kid: string): Promise<void> } {

@@ -1,6 +1,4 @@
 import { and, asc, eq } from 'drizzle-orm'
-import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
-import { type EnvironmentSettings, parseStoredSettings, type TenantSettings } from '../../tenancy/settings.ts'
 import type { Database } from '../../db/database.ts'
 import {
   apiKeys,
@@ -22,8 +20,10 @@ import {
   webhookEndpoints,
 } from '../../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
+import { type EnvironmentSettings, parseStoredSettings, type TenantSettings } from '../../tenancy/settings.ts'
+import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { comesAfter, hasId, newPlaceId } from '../sql/place-ids.ts'
-import { type Hold, holding, type Page } from './projects.ts'
 
 export interface TenantRow {
   readonly id: TenantId
@@ -57,7 +57,7 @@ export function tenantsOf(database: Database, environmentId: EnvironmentId) {
       return first(await holding(orm.select(columns).from(tenants).where(and(inEnvironment, named)), hold))
     },
 
-    async list({ after, limit }: Page): Promise<TenantRow[]> {
+    async list({ after, limit }: ListPage): Promise<TenantRow[]> {
       const condition = after === undefined ? inEnvironment : and(inEnvironment, comesAfter(tenants.id, after))
       const rows = await orm.select(columns).from(tenants).where(condition).orderBy(asc(tenants.id)).limit(limit)
       return rows.map(read)

@@ -3,8 +3,8 @@ import type { Database } from '../../db/database.ts'
 import { webhookEndpoints } from '../../db/schema.ts'
 import type { SetFormat, StreamSettings } from '../../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { Parameters } from '../sql/parameters.ts'
-import { type Hold, holding, type Page } from '../control/projects.ts'
 
 type StoredRow = typeof webhookEndpoints.$inferSelect
 
@@ -45,7 +45,7 @@ function endpointsOf<Row extends EndpointRow>(
     find: async (id: string, hold?: Hold): Promise<Row | undefined> =>
       first(await holding(orm.select().from(webhookEndpoints).where(named(id)), hold)),
 
-    list: async ({ after, limit }: Page): Promise<Row[]> =>
+    list: async ({ after, limit }: ListPage): Promise<Row[]> =>
       (await orm
         .select()
         .from(webhookEndpoints)

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { EventTypes, LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { Parameters } from '../sql/parameters.ts'
 import {
   brakeMode,
   eventsThatPass,
@@ -10,7 +11,6 @@ import {
   holdIsOver,
   type LogState,
 } from './leaver-brake.ts'
-import { Parameters } from '../sql/parameters.ts'
 
 /** Events numbered in one transaction: some ten milliseconds of work. */
 export const NUMBERED_AT_ONCE = 1_000

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
-import { type Hold, type HoldRow, holdColumns, holdIn } from './leaver-brake.ts'
 import { Parameters } from '../sql/parameters.ts'
+import { type Hold, type HoldRow, holdColumns, holdIn } from './leaver-brake.ts'
 
 /** A user or group that an event is about, by name as far as it is known; deleted ones by what they were called. */
 export interface Named {

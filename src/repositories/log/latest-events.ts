@@ -1,8 +1,8 @@
 import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
-import { eventColumns } from './event-log.ts'
 import { Parameters } from '../sql/parameters.ts'
+import { eventColumns } from './event-log.ts'
 
 /** Positions looked at for one page of a resource's events: the log has no index by resource, which every write would pay for. */
 const LOOKED_BACK = 10_000

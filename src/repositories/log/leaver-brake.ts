@@ -1,8 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
-import { type LeaverBrake, leaverBrake } from '../../tenancy/settings.ts'
 import type { Database } from '../../db/database.ts'
-import { LEAVER_TYPES } from '../../db/schema.ts'
+import { LEAVER_TYPES_SQL } from '../../db/schema.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { type LeaverBrake, leaverBrake } from '../../tenancy/settings.ts'
 import { countsOf } from '../resources/counts.ts'
 
 /** Events looked at in one transaction. */
@@ -98,7 +98,7 @@ function freshEvents(tx: Database, tenantId: TenantId, holds: boolean): Promise<
   const behind = `exists (select 1 from events h where h.tenant_id = $1::uuid and h.held and h.resource_id = e.resource_id)`
   return tx.run<Candidate>(
     `select e.seq::float8 as seq, e.resource_id::text as resource, ${holds ? behind : 'false'} as behind,
-       e.type in ${LEAVER_TYPES} and e.actor <> '${BY_ITSELF}' as leaves
+       e.type in ${LEAVER_TYPES_SQL} and e.actor <> '${BY_ITSELF}' as leaves
      from events e where e.tenant_id = $1::uuid and e.position is null and not e.held order by e.seq limit ${AT_ONCE}`,
     [tenantId],
     { prepare: false },
@@ -142,7 +142,7 @@ export async function leaversOf(
   const [row] = await db.run<{ people: number; gone: number; in_groups: number }>(
     `with recent as materialized (
        select e.type, e.resource_id, e.changes from events e
-       where e.tenant_id = $1::uuid and e.type in ${LEAVER_TYPES} and e.actor <> '${BY_ITSELF}'
+       where e.tenant_id = $1::uuid and e.type in ${LEAVER_TYPES_SQL} and e.actor <> '${BY_ITSELF}'
          and e.occurred_at > now() - make_interval(mins => $2::int) and e.occurred_at > coalesce(
            (select l.leavers_from from event_logs l where l.tenant_id = $1::uuid), '-infinity')
      ),

@@ -1,6 +1,6 @@
 import { type Database, READERS } from '../../db/database.ts'
+import type { RepositoryScope } from '../scope.ts'
 import { Parameters } from '../sql/parameters.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
 
 /** A direct member of a group. */
 export interface Membership {

@@ -1,6 +1,6 @@
 import type { Bindable } from '../../db/database.ts'
 import type { Place } from '../sql/parameters.ts'
-import { withoutRoleRules } from '../roles/role-bindings.ts'
+import { withoutRoleRules } from '../sql/role-rules.ts'
 
 // What the statements that change members have in common.
 

@@ -1,12 +1,12 @@
 import type { Bindable } from '../../db/database.ts'
 import { fold } from '../../scim/comparable.ts'
+import type { RepositoryScope } from '../scope.ts'
+import { isOurId } from '../sql/ids.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
-import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
-import type { MembershipChange } from './memberships.ts'
-import { oneMemberChange } from './one-member-sql.ts'
 import { arrayText, ofShape, type Place, type Template, template } from '../sql/parameters.ts'
-import { isOurId } from '../resources/stored-form.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
+import type { MembershipChange } from './membership-change.ts'
+import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
+import { oneMemberChange } from './one-member-sql.ts'
 
 /** What changes need of the statement; parts for what none of them does are left out. */
 interface Shape {

@@ -2,25 +2,12 @@ import type { Database } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { FilterScope } from '../query/attribute-sql.ts'
 import { memberConditionSql } from '../query/filter-sql.ts'
-import { membershipChange, strangeIds } from './membership-sql.ts'
+import type { RepositoryScope } from '../scope.ts'
+import { isOurId } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
-import { rolesBegun } from '../roles/role-bindings.ts'
-import { isOurId } from '../resources/stored-form.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
-
-/** A change of one group's members. With `clear` everybody goes who is not in `add`; otherwise only those in `remove`. */
-export interface MembershipChange {
-  readonly groupId: string
-  /** Null takes any version. */
-  readonly expectedVersion: number | null
-  readonly clear: boolean
-  readonly add: readonly string[]
-  readonly remove: readonly string[]
-  /** By id, the `display` that the client sent with an added member. */
-  readonly displays?: ReadonlyMap<string, string>
-  /** True when the same transaction has given the group a new version already, of which this change is a part. */
-  readonly counted?: boolean
-}
+import { rolesBegun } from '../sql/role-rules.ts'
+import type { MembershipChange } from './membership-change.ts'
+import { membershipChange, strangeIds } from './membership-sql.ts'
 
 /** What became of a change; only `done` left anything behind. */
 export type MembershipOutcome =

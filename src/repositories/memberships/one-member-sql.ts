@@ -1,9 +1,9 @@
 import { fold } from '../../scim/comparable.ts'
-import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
-import type { MembershipChange } from './memberships.ts'
+import type { RepositoryScope } from '../scope.ts'
+import { isOurId } from '../sql/ids.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
-import { isOurId } from '../resources/stored-form.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
+import type { MembershipChange } from './membership-change.ts'
+import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
 
 /** The statement that makes a change, where all there is to it is one member who comes or goes; else undefined. */
 export function oneMemberChange(change: MembershipChange, scope: RepositoryScope): Statement | undefined {

@@ -3,9 +3,9 @@ import type { Comparable } from '../../scim/filter/ast.ts'
 import type { JsonObject } from '../../scim/resource.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA, sameUrn } from '../../scim/urn.ts'
+import { keyColumn } from '../resources/stored-form.ts'
 import { groupsAbove } from '../sql/groups-above.ts'
 import type { Parameters } from '../sql/parameters.ts'
-import { keyColumn } from '../resources/stored-form.ts'
 
 /** What the compiler needs beside the filter; `r` is the alias of `resources` in the statement it writes for. */
 export interface FilterScope {

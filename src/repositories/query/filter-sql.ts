@@ -1,5 +1,8 @@
 import type { BoundFilter, Comparable, CompareOperator } from '../../scim/filter/ast.ts'
 import type { AttributeRef } from '../../scim/schema/resource-type.ts'
+import { keyColumn } from '../resources/stored-form.ts'
+import { isOurId } from '../sql/ids.ts'
+import { Parameters } from '../sql/parameters.ts'
 import {
   column,
   containment,
@@ -11,8 +14,6 @@ import {
 } from './attribute-sql.ts'
 import { compareSql } from './compare-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
-import { Parameters } from '../sql/parameters.ts'
-import { isOurId, keyColumn } from '../resources/stored-form.ts'
 
 /**
  * Compiles a bound filter to a condition on `resources r` (RFC 7644 §3.4.2.2) that chooses the same resources as

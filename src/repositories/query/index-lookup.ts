@@ -1,22 +1,22 @@
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { JsonObject } from '../../scim/resource.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import { columnShape, namesApart, type RowPlaces, resourceColumns, type Wanted } from '../resources/rows.ts'
+import { keyColumn } from '../resources/stored-form.ts'
+import { ofShape, type Template, template } from '../sql/parameters.ts'
 import { type FilterScope, rows, searchPart } from './attribute-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
 import { hasColumn, isEmailKey } from './filter-sql.ts'
-import { ofShape, type Template, template } from '../sql/parameters.ts'
-import { columnShape, namesApart, type RowPlaces, resourceColumns, type Wanted } from '../resources/rows.ts'
-import { keyColumn } from '../resources/stored-form.ts'
 
 /** Values of a look-up's statement; `keys` and `parts` are the texts of arrays that go together. */
-export type LookUpValue = 'tenant' | 'type' | 'keys' | 'parts' | 'base'
+export type IndexLookupValue = 'tenant' | 'type' | 'keys' | 'parts' | 'base'
 
 /** By what an equality finds what it asks for: a column, the keys of e-mails, or the index on search documents. */
-type LookUpWay = 'unique_key' | 'display_key' | 'external_id' | 'email' | 'email-element' | 'search'
+type IndexLookupWay = 'unique_key' | 'display_key' | 'external_id' | 'email' | 'email-element' | 'search'
 
 /** What an equality asks for. */
-export interface LookUp {
-  readonly by: LookUpWay
+export interface IndexLookup {
+  readonly by: IndexLookupWay
   /** The value as keys hold it; empty where the part is all there is. */
   readonly key: string
   /** What search documents have to contain, as JSON text; empty where the key is all there is. */
@@ -24,7 +24,7 @@ export interface LookUp {
 }
 
 /** What the filter looks up, if it is an equality of one attribute or of one element, as identity providers ask. */
-export function lookUpOf(filter: BoundFilter | undefined, scope: FilterScope): LookUp | undefined {
+export function indexLookupOf(filter: BoundFilter | undefined, scope: FilterScope): IndexLookup | undefined {
   if (filter?.kind === 'compare' && filter.operator === 'eq') {
     const { ref, value } = filter
     const column = ref.extension === undefined ? keyColumn(scope.type, ref.attribute.name) : undefined
@@ -44,25 +44,25 @@ export function lookUpOf(filter: BoundFilter | undefined, scope: FilterScope): L
 
 const partOf = (part: JsonObject, scope: FilterScope): string => JSON.stringify(searchPart(part, scope))
 
-const lookUps = new Map<string, Template<LookUpValue>>()
+const lookUps = new Map<string, Template<IndexLookupValue>>()
 
 /**
  * The statement for resources that fit one of the look-ups of one way. Before what is packed stands the place of the look-up,
  * counted from 1. Those of one come in the order of ids; of more than `limit` it gives any `limit`.
  */
 export function lookingUp(
-  by: LookUpWay,
+  by: IndexLookupWay,
   type: ResourceType,
   wanted: Wanted,
   withDeferred: boolean,
   limit: number,
-): Template<LookUpValue> {
+): Template<IndexLookupValue> {
   const shape = `${by} ${limit} ${columnShape(type, wanted, withDeferred)}`
   return ofShape(lookUps, shape, () => lookUp(by, type, wanted, withDeferred, limit))
 }
 
-const lookUp = (by: LookUpWay, type: ResourceType, wanted: Wanted, withDeferred: boolean, limit: number) =>
-  template<LookUpValue>((place) => {
+const lookUp = (by: IndexLookupWay, type: ResourceType, wanted: Wanted, withDeferred: boolean, limit: number) =>
+  template<IndexLookupValue>((place) => {
     const places: RowPlaces = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), withDeferred }
     const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
     const [ofType, keys, parts] = [place('type', 'text'), place('keys', 'text'), place('parts', 'text')]
@@ -77,7 +77,7 @@ const lookUp = (by: LookUpWay, type: ResourceType, wanted: Wanted, withDeferred:
   })
 
 /** Whether `resources r` fits the look-up `w`; `is true` keeps other indexes from what only one is to lead. */
-function fits(by: LookUpWay, tenant: string, type: string): string {
+function fits(by: IndexLookupWay, tenant: string, type: string): string {
   const contains = 'r.search @> w.part::jsonb'
   if (by === 'search')
     return `(r.tenant_id = ${tenant}) is true and (r.resource_type = ${type}) is true and ${contains}`

@@ -1,13 +1,7 @@
 import { type Bindable, type Database, READERS, type Reader } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
-import type { FilterScope } from './attribute-sql.ts'
 import { countsOf, FOLD_AFTER } from '../resources/counts.ts'
-import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
-import { filterSql, isLedBySearch } from './filter-sql.ts'
-import { lookingUp, lookUpOf } from './index-lookup.ts'
-import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
-import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
 import {
   baseInJson,
   columnShape,
@@ -18,10 +12,16 @@ import {
   unpacked,
   type Wanted,
 } from '../resources/rows.ts'
+import type { RepositoryScope } from '../scope.ts'
+import { batched } from '../sql/batched.ts'
+import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
+import type { FilterScope } from './attribute-sql.ts'
+import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
+import { filterSql, isLedBySearch } from './filter-sql.ts'
+import { indexLookupOf, lookingUp } from './index-lookup.ts'
+import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
 import { scanning } from './scanning.ts'
 import { type SortValue, sortSql } from './sort-sql.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
-import { together } from '../sql/batched.ts'
 
 /** A query over one resource type, or over several at the server root, each with its own binding of filter and sort. */
 export interface ResourceQuery {
@@ -80,12 +80,12 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     { page, wanted, endpoints }: ResourceQuery,
   ) {
     if (!isFirst(page)) return undefined
-    const lookUp = lookUpOf(filter, filterScope(type, '', new Parameters(), endpoints))
+    const lookUp = indexLookupOf(filter, filterScope(type, '', new Parameters(), endpoints))
     if (lookUp === undefined) return undefined
     const { by } = lookUp
     const limit = page.limit + 1
     const name = `${tenantId} ${type.name} ${by} ${limit} ${columnShape(type, wanted, withDeferred)} ${baseUrl}`
-    const rows = await together(db, name, lookUp, async (asked) => {
+    const rows = await batched(db, name, lookUp, async (asked) => {
       const { text, values } = lookingUp(by, type, wanted, withDeferred, limit)
       const keys = arrayText(
         asked.map(({ key }) => key),
@@ -225,9 +225,9 @@ function byPlace(rows: readonly PackedRow[], places: number): FoundRow[][] {
 }
 
 /** Values of the statement for a stretch of all resources of a type. */
-type StretchValue = 'tenant' | 'type' | 'base' | 'after'
+type PageValue = 'tenant' | 'type' | 'base' | 'after'
 
-const stretches = new Map<string, Template<StretchValue>>()
+const stretches = new Map<string, Template<PageValue>>()
 
 /**
  * The resources that come first, or after one of them, which need no look for what is skipped before they are read. Cut before
@@ -236,7 +236,7 @@ const stretches = new Map<string, Template<StretchValue>>()
  * whole documents about.
  */
 const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
-  template<StretchValue>((place) => {
+  template<PageValue>((place) => {
     const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
     const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
     return `with counted as (${totalSql(tenant, name)})

@@ -1,5 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import type { RepositoryScope } from '../scope.ts'
+import { isOurId } from '../sql/ids.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
 import {
   baseInJson,
@@ -10,8 +12,6 @@ import {
   unpacked,
   type Wanted,
 } from './rows.ts'
-import { isOurId } from './stored-form.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
 
 /** Letting a user in and shutting one out, without reading the user first: the one change that has to be quick. */
 export function activationOf(db: Database, scope: RepositoryScope) {

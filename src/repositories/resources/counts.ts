@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
+import type { RepositoryScope } from '../scope.ts'
 
 /** Past this many rows of deltas the count of a type is folded. */
 export const FOLD_AFTER = 100

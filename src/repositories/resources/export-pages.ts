@@ -1,7 +1,7 @@
 import { type Database, READERS } from '../../db/database.ts'
+import type { RepositoryScope } from '../scope.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { snapshotOf } from './snapshot.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
 
 /** Who is in a group; `member` is an id, or for deferred members what the client sent as one. */
 export interface StoredMember {
@@ -14,7 +14,7 @@ export interface StoredMember {
 const NIL = '00000000-0000-0000-0000-000000000000'
 
 /** All that one tenant has, stretch by stretch in the order of keys: no stretch grows with the tenant, and none is missed. */
-export function stretchesOf(db: Database, scope: RepositoryScope) {
+export function exportPagesOf(db: Database, scope: RepositoryScope) {
   const reading = { reader: scope.reader ?? READERS }
   const ofTenant = () => {
     const parameters = new Parameters()

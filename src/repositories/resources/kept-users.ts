@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts'
+import type { RepositoryScope } from '../scope.ts'
 import { Parameters } from '../sql/parameters.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
 
 /** By what a user that comes back is told, as `StoredForm` has it. */
 export interface ComingBack {

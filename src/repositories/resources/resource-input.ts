@@ -1,6 +1,6 @@
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { Parameters } from '../sql/parameters.ts'
-import type { ChangedResource, NewResource } from './resources.ts'
+import type { ChangedResource, NewResource } from './resource-changes.ts'
 import type { StoredForm } from './stored-form.ts'
 
 /**

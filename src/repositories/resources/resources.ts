@@ -1,13 +1,16 @@
 import { type Database, READERS } from '../../db/database.ts'
-import type { ScimError } from '../../scim/errors.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
-import { isActiveUser } from './counts.ts'
-import { eventDocument } from './event-document.ts'
-import { type KeptUser, keeping } from './kept-users.ts'
+import type { RepositoryScope } from '../scope.ts'
+import { batched } from '../sql/batched.ts'
+import { isOurId } from '../sql/ids.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
 import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
+import { rolesBegun, withoutRoleRules } from '../sql/role-rules.ts'
+import { isActiveUser } from './counts.ts'
+import { eventDocument } from './event-document.ts'
+import { keeping } from './kept-users.ts'
+import type { ChangedResource, Created, NewResource, Removed, UpdatedRow } from './resource-changes.ts'
 import { createInput, updateInput } from './resource-input.ts'
-import { rolesBegun, withoutRoleRules } from '../roles/role-bindings.ts'
 import {
   baseInJson,
   columnShape,
@@ -20,55 +23,7 @@ import {
   unpacked,
   type Wanted,
 } from './rows.ts'
-import type { ResourceKey, StoredForm } from './stored-form.ts'
-import { isOurId } from './stored-form.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
-import { together } from '../sql/batched.ts'
-
-/** A resource to be made. */
-export interface NewResource {
-  readonly id: string
-  readonly type: ResourceType
-  readonly stored: StoredForm
-  readonly passwordHash: string | null
-  /** Type of the event that its making appends. */
-  readonly event: string
-  /** Set for a kept user who comes back under the same id: version and time of creation go on. */
-  readonly revived?: KeptUser | undefined
-}
-
-/** What became of one new resource. */
-export type Created =
-  | { readonly outcome: 'created'; readonly row: ResourceRow }
-  /** Another resource has the unique name. */
-  | { readonly outcome: 'taken' }
-  /** Of a group, for the role that it would give. */
-  | { readonly outcome: 'refused'; readonly error: ScimError }
-
-/** A resource's next state; applied only where the row still has `expectedVersion`. */
-export interface ChangedResource {
-  readonly id: string
-  readonly type: ResourceType
-  readonly expectedVersion: number
-  readonly stored: StoredForm
-  /** Null keeps the stored one, an empty text takes it away. */
-  readonly passwordHash: string | null
-  readonly keysRemoved: readonly ResourceKey[]
-  readonly keysAdded: readonly ResourceKey[]
-  readonly events: readonly { readonly type: string; readonly changes: unknown }[]
-  /** How many active users it makes more of, by `expectedVersion`. */
-  readonly activeDelta: -1 | 0 | 1
-}
-
-/** What an update makes new in a row, beside what was put there. */
-export type UpdatedRow = Pick<ResourceRow, 'version' | 'created' | 'modified' | 'manager'>
-
-export interface Removed {
-  /** Undefined: there is no such resource. */
-  readonly version: number | undefined
-  /** False: it is there, but not in the expected version. */
-  readonly removed: boolean
-}
+import type { ResourceKey } from './stored-form.ts'
 
 const now = `date_trunc('milliseconds', now())`
 /** Of reads by id: they may be several requests' together, and are short. */
@@ -94,7 +49,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       if (!isOurId(id)) return undefined
       if (wanted.members && type.name === 'Group') return groupWithMembers(type, id)
       const shape = columnShape(type, wanted, scope.defersReferences)
-      return together(db, `${scope.tenantId} ${type.name} id ${shape} ${scope.baseUrl}`, id, async (ids) => {
+      return batched(db, `${scope.tenantId} ${type.name} id ${shape} ${scope.baseUrl}`, id, async (ids) => {
         const rows = new Map((await retrieveAll(type, ids, wanted)).map((row) => [row.id, row]))
         return ids.map((id) => rows.get(id))
       })

@@ -1,4 +1,3 @@
-import type { TenantContext } from '../../tenancy/tenant.ts'
 import { fold } from '../../scim/comparable.ts'
 import { ScimError } from '../../scim/errors.ts'
 import type { JsonObject, JsonValue, Resource } from '../../scim/resource.ts'
@@ -7,6 +6,8 @@ import type { Attribute } from '../../scim/schema/attribute.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { searchDocument } from '../../scim/search-document.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../scim/urn.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
+import { isOurId } from '../sql/ids.ts'
 
 /** A resource as its row carries it; see the columns of `resources` in db/schema. */
 export interface StoredForm {
@@ -27,10 +28,6 @@ export interface ResourceKey {
   readonly key: string
   readonly unique: boolean
 }
-
-/** Ids that this service issues: lower-case UUIDs. Anything else is nobody's id, and never reaches a uuid column. */
-export const isOurId = (text: string): boolean =>
-  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text)
 
 /** Attributes that have a column or rows of their own, so neither document nor search document holds them. */
 const apartFromDocument: Record<string, readonly string[]> = {

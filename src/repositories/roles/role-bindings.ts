@@ -1,11 +1,9 @@
 import { v7 as uuidv7 } from 'uuid'
-import { EVERY_GROUP, type NamedGroup, type RoleMatch, type RoleRule } from '../../tenancy/role-rules.ts'
-import { parseStoredSettings } from '../../tenancy/settings.ts'
 import type { Database } from '../../db/database.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { EVERY_GROUP, type NamedGroup, type RoleMatch, type RoleRule } from '../../tenancy/role-rules.ts'
+import { parseStoredSettings } from '../../tenancy/settings.ts'
 import { Parameters } from '../sql/parameters.ts'
-import { RolesBegun } from '../sql/constraints.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
 
 /** A group as rules see it, and the rules by which it gives roles already. */
 export interface RuledGroup extends NamedGroup {
@@ -44,24 +42,6 @@ export interface SharedKey {
  */
 export async function lockRoles(tx: Database, tenantId: TenantId): Promise<void> {
   await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
-}
-
-/**
- * Condition that no group of a tenant gives a role: there are no rules, and none of those that have ended are still at work. It
- * stands in the statements that change members without looking for roles, for the moment in which another instance has changed
- * the rules and this one does not know yet.
- */
-export const withoutRoleRules = (tenant: string): string => `not exists (
-      select 1 from tenants t join environments e on e.id = t.environment_id where t.id = ${tenant} and (
-        jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
-        or t.ends_roles or e.ends_roles
-      )
-    )`
-
-/** Refuses a write that has changed nothing, for which `withoutRoleRules` was not true; the same work goes another way next time. */
-export function rolesBegun(scope: Pick<RepositoryScope, 'hasRoles'>): never {
-  scope.hasRoles = true
-  throw new RolesBegun()
 }
 
 /** The groups of one tenant and the roles that they give; for the inside of a transaction that holds `lockRoles`. */

@@ -1,12 +1,13 @@
-import { EVERY_GROUP, type NamedGroup, type RoleRule, rolesByRules } from '../../tenancy/role-rules.ts'
 import type { Database } from '../../db/database.ts'
 import { ScimError } from '../../scim/errors.ts'
+import { EVERY_GROUP, type NamedGroup, type RoleRule, rolesByRules } from '../../tenancy/role-rules.ts'
 import { membershipsOf } from '../memberships/memberships.ts'
-import { type ChangedResource, type Created, type NewResource, resourcesOf } from '../resources/resources.ts'
+import type { ChangedResource, Created, NewResource } from '../resources/resource-changes.ts'
+import { resourcesOf } from '../resources/resources.ts'
+import type { RepositoryScope } from '../scope.ts'
+import { isOurId } from '../sql/ids.ts'
 import { lockRoles, type NewBinding, type RuledGroup, roleBindingsOf, type SharedKey } from './role-bindings.ts'
 import { heldBy, logMoves, movesBetween } from './role-holders.ts'
-import { isOurId } from '../resources/stored-form.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
 
 // In a tenant whose groups give roles, what may change who has one is done in a transaction that holds `lockRoles`: it looks
 // who has which of the roles concerned, does what the plain repository does, looks again, and appends the difference as events.

@@ -1,9 +1,9 @@
 import type { Database } from '../../db/database.ts'
+import type { RepositoryScope } from '../scope.ts'
 import { groupsAbove } from '../sql/groups-above.ts'
+import { isOurId } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { heldBy } from './role-holders.ts'
-import { isOurId } from '../resources/stored-form.ts'
-import type { RepositoryScope } from '../tenant-scope.ts'
 
 /** A role that a group gives. */
 export interface Role {

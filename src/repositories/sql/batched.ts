@@ -6,7 +6,7 @@ import { isUnavailable } from '../../db/errors.ts'
 const gathering = new WeakMap<Database, Map<string, DataLoader<unknown, unknown>>>()
 
 /** More questions than this are asked by several statements. */
-const MOST_TOGETHER = 64
+const MOST_BATCHED = 64
 
 /**
  * Asks one question together with all others that are asked under the same name before the event loop turns. Under load
@@ -16,7 +16,7 @@ const MOST_TOGETHER = 64
  * @param name tells all that the questions have in common, the tenant first of all
  * @param ask gives an answer to each question, in their order; where the database is not to be had, nobody gets one
  */
-export function together<Question, Answer>(
+export function batched<Question, Answer>(
   db: Database,
   name: string,
   question: Question,
@@ -35,7 +35,7 @@ type Ask = (questions: readonly unknown[]) => Promise<unknown[]>
 function loaderOf(ask: Ask, asked: () => void) {
   return new DataLoader<unknown, unknown>((questions) => answers(ask, questions), {
     cache: false,
-    maxBatchSize: MOST_TOGETHER,
+    maxBatchSize: MOST_BATCHED,
     batchScheduleFn: (send) =>
       setImmediate(() => {
         asked()

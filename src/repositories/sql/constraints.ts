@@ -1,31 +1,10 @@
 import { sqlState } from '../../db/errors.ts'
-import { ScimError } from '../../scim/errors.ts'
-import type { ResourceType } from '../../scim/schema/resource-type.ts'
-import { uniqueAttributes } from '../resources/stored-form.ts'
 
-/**
- * Reads a failed write of a resource: a refusal for the client where a constraint decided, else the error itself. Never the
- * driver's message, which shows values.
- */
-export function writeError(error: unknown, type: ResourceType, name: string | null): unknown {
+/** Which constraint of `resources` and its rows a failed write has broken; undefined when it failed for another reason. */
+export function brokenConstraint(error: unknown): 'unique name' | 'unique value' | 'reference' | undefined {
   const state = sqlState(error)
-  if (state?.code === '23505') return uniquenessError(type, state.constraint === 'resources_unique_key' ? name : null)
-  // A member or group that was there a moment ago has gone: the references hold what the look-up could not.
-  if (state?.code === '23503') return ScimError.invalidValue('members: a member was deleted at the same moment.')
-  return error
-}
-
-/** 409 uniqueness with words for the person who reads the identity provider's log (RFC 7644 §3.12). */
-export function uniquenessError(type: ResourceType, name: string | null): ScimError {
-  if (name === null) {
-    const paths = uniqueAttributes(type).map(({ path }) => path)
-    const where = paths.length > 0 ? `: ${paths.join(', ')}` : ''
-    return ScimError.uniqueness(`Another ${type.name} has the same value in an attribute that must be unique${where}.`)
-  }
-  const attribute = type.name === 'User' ? 'userName' : 'displayName'
-  return ScimError.uniqueness(
-    `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do).`,
-  )
+  if (state?.code === '23505') return state.constraint === 'resources_unique_key' ? 'unique name' : 'unique value'
+  return state?.code === '23503' ? 'reference' : undefined
 }
 
 /** True when a unique value of a registered schema is taken; which one, only a look at the keys tells. */

@@ -4,7 +4,7 @@ import { mayRetry } from './constraints.ts'
 export const ATTEMPTS = 50
 
 /** Does work again that a deadlock or a serialization failure has undone, or what else `again` says; nothing is done twice. */
-export async function patiently<T>(
+export async function retryOnConflict<T>(
   work: () => Promise<T>,
   again: (error: unknown) => boolean = mayRetry,
   attempts: number = ATTEMPTS,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { adminClient, type Schemas } from '../../../src/client/index.ts'
 import type { Permission } from '../../../src/auth/principal.ts'
 import { PERMISSIONS } from '../../../src/auth/principal.ts'
+import { adminClient, type Schemas } from '../../../src/client/index.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
 
 let gateway: Gateway

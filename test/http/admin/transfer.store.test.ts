@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type AdminClient, adminClient, type Schemas } from '../../../src/client/index.ts'
 import type { Permission } from '../../../src/auth/principal.ts'
+import { type AdminClient, adminClient, type Schemas } from '../../../src/client/index.ts'
 import { parsePosition } from '../../../src/transfer/records.ts'
 import { idOf } from '../../support/directories.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'

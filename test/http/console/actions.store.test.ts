@@ -10,13 +10,13 @@ beforeAll(async () => {
 })
 afterAll(() => opened.close())
 
-interface Deed {
+interface AuditRecord {
   readonly action: string
   readonly actor: string
   readonly target: { name: string }
 }
-const lastDeed = async (): Promise<Deed | undefined> =>
-  (await opened.admin<{ items: Deed[] }>('GET', '/audit-log?limit=1')).items[0]
+const lastEntry = async (): Promise<AuditRecord | undefined> =>
+  (await opened.admin<{ items: AuditRecord[] }>('GET', '/audit-log?limit=1')).items[0]
 const FORM_ID = /name="form-id" value="([^"]+)"/
 const locationOf = (answer: { headers: Headers }) => answer.headers.get('Location')?.replace('/console', '') ?? ''
 
@@ -31,7 +31,7 @@ test.each([
     expect(answer.status).toBe(303)
     expect((await visitor.get(locationOf(answer))).text).toContain(paused ? 'Paused:' : 'Resumed:')
     expect((await opened.admin('GET', path)).paused).toBe(paused)
-    expect(await lastDeed()).toMatchObject({ action, actor: id })
+    expect(await lastEntry()).toMatchObject({ action, actor: id })
   }
 })
 
@@ -59,7 +59,7 @@ test('a key is made and shown once', async () => {
     ...{ name: 'acme Okta', permissions: ['scim:read', 'scim:write'] },
     expiresAt: expect.stringMatching(new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10)),
   })
-  expect(await lastDeed()).toMatchObject({ action: 'api_key.created', actor: 'admin' })
+  expect(await lastEntry()).toMatchObject({ action: 'api_key.created', actor: 'admin' })
   const secret = key.slice(-38)
   for (const path of [ACME, `${ACME}/api-keys`, `${ACME}/api-keys/${id}`, `${ACME}/audit-log`])
     expect((await admin.get(path)).text, path).not.toContain(secret)
@@ -136,7 +136,7 @@ test('whether the tokens of a key may make admin keys is shown and changed', asy
     expect(locationOf(await admin.post(`${page}/token-rights`, { may: String(may) }))).toBe(`${page}?done=key-changed`)
     expect(await shown()).toBe(may ? 'may make keys with admin' : 'may not make keys with admin')
   }
-  expect(await lastDeed()).toMatchObject({ action: 'api_key.changed' })
+  expect(await lastEntry()).toMatchObject({ action: 'api_key.changed' })
   const odd = await admin.post(`${ACME}/api-keys`, { ...fields, permissions: 'scim:read' })
   expect([odd.status, odd.text.includes('rck_')]).toEqual([400, false])
 })
@@ -158,7 +158,7 @@ test('a key is rotated, its rotation ended or undone, and revoked', async () => 
   expect((await admin.post(`${page}/end-rotation`)).status).toBe(409)
   expect(locationOf(await admin.post(`${page}/revoke`))).toBe(`${page}?done=key-revoked`)
   expect((await admin.get(page)).text).not.toContain('>Revoke<')
-  expect(await lastDeed()).toMatchObject({ action: 'api_key.revoked', target: { name: 'test' } })
+  expect(await lastEntry()).toMatchObject({ action: 'api_key.revoked', target: { name: 'test' } })
 })
 
 test.each(['webhooks', 'streams'])('dead letters of %s are seen, and sent again', async (kind) => {
@@ -197,7 +197,7 @@ test.each(['webhooks', 'streams'])('dead letters of %s are seen, and sent again'
   expect((await admin.get(page)).text).toContain('Send the dead letters again')
   expect(locationOf(await admin.post(`${page}/enable`))).toBe(`${page}?done=enabled`)
   expect(locationOf(await admin.post(`${page}/replay`))).toBe(`${page}?done=replayed`)
-  expect(await lastDeed()).toMatchObject({ action: `${kind.slice(0, -1)}.replayed`, actor: 'admin' })
+  expect(await lastEntry()).toMatchObject({ action: `${kind.slice(0, -1)}.replayed`, actor: 'admin' })
   expect((await admin.get(page)).text).toContain('Nothing was given up.')
   expect((await admin.get(`${page}?state=pending`)).text).toContain('user.created')
   const { items } = await opened.admin<{ items: unknown[] }>('GET', `${page}/deliveries?state=pending`)

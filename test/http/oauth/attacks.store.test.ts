@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto'
 import { exportSPKI, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { secretBox } from '../../../src/signing/secret-box.ts'
 import { instanceSecret } from '../../../src/repositories/control/instance-secrets.ts'
 import { signingKeyStore } from '../../../src/repositories/control/signing-keys.ts'
+import { secretBox } from '../../../src/signing/secret-box.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
 import { idOf, tokenFor } from '../../support/oauth.ts'
 

@@ -1,15 +1,28 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { replayEndpoint } from '../../../administration/webhooks.ts'
 import type { Principal } from '../../../auth/principal.ts'
-import { isUuid } from '../../../tenancy/scim-path.ts'
 import type { Database } from '../../../db/database.ts'
 import { RETRIES } from '../../../delivery/delivery-worker.ts'
-import { type DeliveryPosition, type ReplayFrom, waitingDeliveries } from '../../../repositories/delivery/webhook-backlog.ts'
+import {
+  type DeliveryPosition,
+  type ReplayFrom,
+  waitingDeliveries,
+} from '../../../repositories/delivery/webhook-backlog.ts'
 import type { EndpointPlace, EndpointRow } from '../../../repositories/delivery/webhooks.ts'
-import { needs } from '../../permissions.ts'
+import { isUuid } from '../../../tenancy/scim-path.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
-import { jsonAnswer, jsonBody, listAnswer, listOf, moment, pageQuery, problems, warnings } from '../../control/schemas.ts'
+import {
+  jsonAnswer,
+  jsonBody,
+  listAnswer,
+  listOf,
+  moment,
+  pageQuery,
+  problems,
+  warnings,
+} from '../../control/schemas.ts'
+import { needs } from '../../permissions.ts'
 
 export const endpointDescription = z.string().max(200)
 export const endpointEvents = z

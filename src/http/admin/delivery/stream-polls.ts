@@ -1,14 +1,14 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { Refusal } from '../../../administration/control.ts'
+import { Refusal } from '../../../administration/refusal.ts'
 import { findStream } from '../../../administration/streams.ts'
-import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { pollStream } from '../../../delivery/stream-poll.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import { type AdminApp, asStream } from '../../control/env.ts'
-import { MAX_WAIT_SECONDS, stillAllowed } from './events.ts'
 import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
 import { environmentParams, jsonAnswer, jsonBody, problems, tenantParams } from '../../control/schemas.ts'
+import { MAX_WAIT_SECONDS, stillAllowed } from './events.ts'
 
 const MAX_EVENTS = 500
 const jti = z.string().max(200)

@@ -1,25 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { Refusal } from '../../../administration/control.ts'
+import { Refusal } from '../../../administration/refusal.ts'
 import { changeStream, createStream, deleteStream, findStream, listStreams } from '../../../administration/streams.ts'
 import { recordEndpointTest } from '../../../administration/webhooks.ts'
-import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { Scope } from '../../../auth/principal.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { pushVerification } from '../../../delivery/stream-push.ts'
 import { issuerAt } from '../../../events/security-events.ts'
 import type { StreamRow } from '../../../repositories/delivery/webhooks.ts'
-import { needs } from '../../permissions.ts'
-import {
-  CHANGES_FOR_READERS,
-  deliveryRoutes,
-  endpointDescription,
-  endpointEvents,
-  endpointHealth,
-  FOR_READERS,
-  failureWarnings,
-  needsPeopleToSend,
-  sendingOutcome,
-} from './deliveries.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { issuerOf } from '../../control/origin.ts'
 import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
@@ -34,6 +22,18 @@ import {
   problems,
   tenantParams,
 } from '../../control/schemas.ts'
+import { needs } from '../../permissions.ts'
+import {
+  CHANGES_FOR_READERS,
+  deliveryRoutes,
+  endpointDescription,
+  endpointEvents,
+  endpointHealth,
+  FOR_READERS,
+  failureWarnings,
+  needsPeopleToSend,
+  sendingOutcome,
+} from './deliveries.ts'
 
 const settings = {
   audience: z.string().min(1).max(500).openapi({ description: 'What the receiver goes by: the `aud` of its tokens.' }),

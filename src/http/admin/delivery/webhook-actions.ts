@@ -2,10 +2,10 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { findWebhook, recordEndpointTest, rotateWebhookSecret } from '../../../administration/webhooks.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { sendTest } from '../../../delivery/webhook-test.ts'
-import { deliveryRoutes, sendingOutcome } from './deliveries.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { endpointPlaceAt } from '../../control/places.ts'
 import { jsonAnswer, jsonBody, problems } from '../../control/schemas.ts'
+import { deliveryRoutes, sendingOutcome } from './deliveries.ts'
 import { type Names, oneBelow, present, tags, withSecret } from './webhook-shapes.ts'
 
 /** What is done with a webhook below `parent`: its secret is rotated, a message sent on trial, its backlog shown and sent again. */

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { EndpointRow } from '../../../repositories/delivery/webhooks.ts'
-import { endpointDescription, endpointEvents, endpointHealth, failureWarnings } from './deliveries.ts'
 import type { PlaceNames } from '../../control/places.ts'
+import { endpointDescription, endpointEvents, endpointHealth, failureWarnings } from './deliveries.ts'
 
 export const webhookSnapshot = z
   .boolean()

@@ -7,14 +7,6 @@ import {
   listWebhooks,
 } from '../../../administration/webhooks.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
-import { needs } from '../../permissions.ts'
-import {
-  CHANGES_FOR_READERS,
-  endpointDescription,
-  endpointEvents,
-  FOR_READERS,
-  needsPeopleToSend,
-} from './deliveries.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { endpointPlaceAt } from '../../control/places.ts'
 import {
@@ -28,6 +20,14 @@ import {
   problems,
   tenantParams,
 } from '../../control/schemas.ts'
+import { needs } from '../../permissions.ts'
+import {
+  CHANGES_FOR_READERS,
+  endpointDescription,
+  endpointEvents,
+  FOR_READERS,
+  needsPeopleToSend,
+} from './deliveries.ts'
 import { webhookActions } from './webhook-actions.ts'
 import { type Names, oneBelow, present, tags, webhook, webhookSnapshot, withSecret } from './webhook-shapes.ts'
 

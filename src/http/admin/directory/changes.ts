@@ -1,17 +1,17 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
-import type { TenantContext } from '../../../tenancy/tenant.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { readLog } from '../../../delivery/read-log.ts'
-import { type Touched, touchedIn } from '../../../events/changed-resources.ts'
+import { type ChangedResource, changedResources } from '../../../events/changed-resources.ts'
 import type { Repositories } from '../../../repositories/tenant-scope.ts'
 import type { Resource } from '../../../scim/resource.ts'
-import { shown } from './directory.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import type { TenantContext } from '../../../tenancy/tenant.ts'
 import type { AdminApp } from '../../control/env.ts'
-import { cannotFollow, position } from '../delivery/events.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
+import { cannotFollow, position } from '../delivery/events.ts'
+import { shown } from './directory.ts'
 
 const changed = z
   .object({
@@ -71,7 +71,7 @@ export function changeRoutes(
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const { events, next, head } = answer.page
     // Read after the events, so a state is never older than what it is shown for.
-    const items = await presentStates(repositories, tenant, touchedIn(events))
+    const items = await presentStates(repositories, tenant, changedResources(events))
     return c.json({ items, next, more: next < head }, 200, { 'Cache-Control': 'no-store' })
   })
 }
@@ -79,18 +79,18 @@ export function changeRoutes(
 async function presentStates(
   { keptUsers, resources }: Repositories,
   { registry, baseUrl }: TenantContext,
-  touched: readonly Touched[],
+  seen: readonly ChangedResource[],
 ): Promise<z.infer<typeof changed>[]> {
   const states = new Map<string, Resource>()
   for (const type of registry.resourceTypes) {
-    const ids = touched.flatMap((one) => (one.type === type.name ? [one.id] : []))
+    const ids = seen.flatMap((one) => (one.type === type.name ? [one.id] : []))
     if (ids.length === 0) continue
     const rows = await resources.retrieveAll(type, ids, { groups: false, members: false })
     for (const row of rows) states.set(row.id, shown(row, type, baseUrl))
   }
-  const missing = touched.flatMap(({ id }) => (states.has(id) ? [] : [id]))
+  const missing = seen.flatMap(({ id }) => (states.has(id) ? [] : [id]))
   const kept = missing.length === 0 ? new Set<string>() : await keptUsers.among(missing)
-  return touched.map(({ type, id, members }) => {
+  return seen.map(({ type, id, members }) => {
     const resource = states.get(id) ?? null
     const gone = resource === null
     return {

@@ -1,12 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import { builtIn } from '../../../provisioning/look-up.ts'
 import { checkSignIn, SIGN_IN_REASONS } from '../../../provisioning/sign-in.ts'
-import { shown, user } from './directory.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, jsonBody, plainText, problems, tenantParams } from '../../control/schemas.ts'
+import { shown, user } from './directory.ts'
 
 const membershipType = z
   .enum(['direct', 'indirect'])

@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import type { Resource } from '../../../scim/resource.ts'
-import { exportStretch } from '../../../transfer/export.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import { exportPage } from '../../../transfer/export.ts'
 import { importRecords } from '../../../transfer/import.ts'
 import { parsePosition, type TransferRecord } from '../../../transfer/records.ts'
 import type { AdminApp } from '../../control/env.ts'
@@ -85,8 +85,8 @@ export function transferRoutes(app: AdminApp, control: ControlPlane, policy: Ori
     const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
     const { after, limit, total } = c.req.valid('query')
     const from = after === undefined ? undefined : parsePosition(after)
-    const stretch = await exportStretch(repositories, tenant, from, limit)
-    const answer = { ...stretch, ...(total === 'true' && { total: await repositories.stretches.count() }) }
+    const stretch = await exportPage(repositories, tenant, from, limit)
+    const answer = { ...stretch, ...(total === 'true' && { total: await repositories.exportPages.count() }) }
     // What is stored has been checked against the tenant's schemas, which say more than these types.
     return c.json(answer as z.infer<(typeof take.responses)[200]['content']['application/json']['schema']>, 200)
   })

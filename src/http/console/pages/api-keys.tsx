@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Administration } from '../../../administration/change.ts'
 import {
   type CreatedApiKey,
   changeApiKey,
@@ -7,12 +8,10 @@ import {
   listApiKeys,
   revokeApiKey,
 } from '../../../administration/keys/api-keys.ts'
-import type { Administration } from '../../../administration/control.ts'
 import { endRotation, rotateApiKey, undoRotation } from '../../../administration/keys/key-rotation.ts'
 import { isApiKeyId } from '../../../auth/api-key.ts'
 import { nameText, permission } from '../../control/schemas.ts'
-import type { ConsoleApp } from '../console.tsx'
-import type { ConsoleContext } from '../env.ts'
+import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
 import { type Here, hereOf, PLACES } from '../here.ts'
 import { oncePerForm } from '../once.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type AuditEntry, listDeeds } from '../../../repositories/control/audit.ts'
-import type { ConsoleApp } from '../console.tsx'
+import { type AuditEntry, listAuditEntries } from '../../../repositories/control/audit.ts'
+import type { ConsoleApp } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { hereOf, PLACES } from '../here.ts'
 import { Card, cut, Moment, Pager, Table } from '../parts.tsx'
@@ -14,14 +14,14 @@ export function auditPages(app: ConsoleApp): void {
       const { scope, path, crumbs } = await hereOf(c)
       const number = z.string().regex(/^[0-9]{1,15}$/, 'must be the id of an entry')
       const { after } = queryOf(c, z.object({ after: number.optional() }))
-      const deeds = await listDeeds(c.var.database, scope, { after, limit: ROWS + 1 })
+      const deeds = await listAuditEntries(c.var.database, scope, { after, limit: ROWS + 1 })
       const { page, last } = cut(deeds, ROWS)
       const here = `${path}/audit-log`
       return c.render(
         <>
           <h1>Audit log</h1>
           <Card title="What was done">
-            {page.length === 0 ? <p class="quiet">Nothing yet.</p> : <Deeds deeds={page} />}
+            {page.length === 0 ? <p class="quiet">Nothing yet.</p> : <Entries deeds={page} />}
             <Pager next={last && `${here}?after=${last.id}`} first={after && here} older="Older" />
           </Card>
         </>,
@@ -30,7 +30,7 @@ export function auditPages(app: ConsoleApp): void {
     })
 }
 
-function Deeds({ deeds }: { deeds: readonly AuditEntry[] }) {
+function Entries({ deeds }: { deeds: readonly AuditEntry[] }) {
   return (
     <Table head={['When', 'What', 'Of', 'By', 'From']} label="What was done">
       {deeds.map((deed) => (

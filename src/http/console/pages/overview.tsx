@@ -3,7 +3,7 @@ import { type EnvironmentOverview, type Overview, overviewOf } from '../../../ad
 import type { ApiKeyRow } from '../../../repositories/control/api-keys.ts'
 import type { TenantSummary } from '../../../repositories/control/summaries.ts'
 import type { TroubledEndpoint } from '../../../repositories/delivery/webhook-backlog.ts'
-import type { ConsoleApp } from '../console.tsx'
+import type { ConsoleApp } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { Badge, Card, cut, Moment, Pager } from '../parts.tsx'
 import { CONSOLE, pathOf, pathTo } from '../paths.ts'

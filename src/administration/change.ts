@@ -1,0 +1,34 @@
+import type { Database } from '../db/database.ts'
+import type { Author } from '../repositories/control/audit.ts'
+import { bounded, changeControl, type Recorder } from '../repositories/control/control-revision.ts'
+
+export type { Recorder }
+
+/** What the operator's verbs work on. */
+export interface Administration {
+  readonly database: Database
+  /** Given when `database` is a transaction: changes become a part of it, and who began it concludes, commits and tells. */
+  readonly record?: Recorder
+  /** Called after each committed change, so that this process forgets what it knew: `ControlPlane.changed`. */
+  readonly changed: () => void
+  /** Who asks for the changes. */
+  readonly author: Author
+}
+
+/**
+ * Runs one change in one transaction with its entries in the audit trail (SEC-14), seen by every instance.
+ *
+ * Changes go on side by side: `work` holds the rows on which what it finds depends, from the outer place to the inner one. It
+ * may be done again from the beginning.
+ *
+ * @param work tells `record` what it does; nothing of the control plane changes without
+ */
+export async function change<T>(
+  { database, record, changed, author }: Administration,
+  work: (tx: Database, record: Recorder) => Promise<T>,
+): Promise<T> {
+  if (record !== undefined) return work(await bounded(database), record)
+  const result = await changeControl(database, author, work)
+  changed()
+  return result
+}

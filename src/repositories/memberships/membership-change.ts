@@ -1,0 +1,13 @@
+/** A change of one group's members. With `clear` everybody goes who is not in `add`; otherwise only those in `remove`. */
+export interface MembershipChange {
+  readonly groupId: string
+  /** Null takes any version. */
+  readonly expectedVersion: number | null
+  readonly clear: boolean
+  readonly add: readonly string[]
+  readonly remove: readonly string[]
+  /** By id, the `display` that the client sent with an added member. */
+  readonly displays?: ReadonlyMap<string, string>
+  /** True when the same transaction has given the group a new version already, of which this change is a part. */
+  readonly counted?: boolean
+}
