@@ -134,7 +134,7 @@ function keyIdOf(token: string): string | undefined {
   }
 }
 
-/** What we have signed is read as strictly as what anybody might have. */
+/** Reads a payload that we have signed, as strictly as one that we have not. */
 function contentOf(payload: JWTPayload): AccessToken | undefined {
   const { client_id: keyId, sub, scope, credential, place, exp } = payload
   if (typeof keyId !== 'string' || keyId !== sub || !isApiKeyId(keyId) || typeof scope !== 'string') return undefined

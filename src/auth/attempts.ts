@@ -36,11 +36,11 @@ export class Windows {
 export const FAILURES = { seconds: 900, ofKeyFromAddress: 30, ofKey: 300, fromAddress: 300 } as const
 
 /**
- * Attempts that failed to prove who asks: by the key that was named and the address, by the key wherever they came from, and by
- * the address whatever was named. Each instance counts for itself.
+ * Attempts that failed to prove who asks: by the named key and the address together, by the key, and by the address. Each
+ * instance counts for itself.
  *
- * Only what has failed is counted, and only what fails is refused for it. So nobody who has a good key is ever locked out: not by
- * others behind the same address, and not by who knows the id of the key.
+ * Only failures are counted, and only failures are refused for it. So a client with a good key is never locked out: neither by
+ * others behind the same address, nor by an attacker who knows the key's id.
  */
 export class FailedAttempts {
   readonly #pairs = new Windows(FAILURES.ofKeyFromAddress, FAILURES.seconds)

@@ -5,7 +5,7 @@ export interface Challenge {
   readonly status: 400 | 401 | 403
   readonly wwwAuthenticate: string
   readonly detail: string
-  /** True where what was sent is no key of ours: somebody may be guessing. */
+  /** True where what was sent is no key of ours: the client may be guessing. */
   readonly mayBeGuess?: true | undefined
 }
 

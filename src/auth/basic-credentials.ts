@@ -8,7 +8,7 @@ export interface BasicCredentials {
 
 const BASIC = /^ *basic +([A-Za-z0-9+/]+={0,2}) *$/i
 
-/** True for a header that is meant to be HTTP Basic, whatever is in it. */
+/** True for a header of the scheme Basic, good or bad. */
 export const isBasic = (authorization: string): boolean => /^ *basic(?: |$)/i.test(authorization)
 
 /**

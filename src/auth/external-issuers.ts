@@ -92,7 +92,7 @@ export class ExternalIssuers {
     }
   }
 
-  /** Asks an address for keys now, whatever is known of it: how many there are, or why they are not to be had. */
+  /** Asks an address for keys now, even if it answered before: how many there are, or why the gateway cannot fetch them. */
   async look(uri: string): Promise<{ readonly keys: number } | { readonly problem: string }> {
     const signal = AbortSignal.timeout(FETCH_MS)
     try {
@@ -105,7 +105,7 @@ export class ExternalIssuers {
   #keysOf(uri: string): KnownKeys {
     const known = this.#keys.get(uri)
     if (known !== undefined) return known
-    // How old they may be, and when they may be asked for again, goes by our clock and not by the package's.
+    // Our clock decides how old keys may be, and when to ask for them again; the package's does not.
     const set = createRemoteJWKSet(new URL(uri), {
       ...{ cacheMaxAge: Number.POSITIVE_INFINITY, cooldownDuration: 0, timeoutDuration: FETCH_MS },
       [customFetch]: async (_, { signal }) => {
@@ -152,7 +152,7 @@ export class ExternalIssuers {
   }
 }
 
-/** The issuer's keys are not to be had, for whatever reason: it is nobody's business but the operator's. */
+/** The gateway cannot fetch the issuer's keys. The reason is told to the operator alone. */
 class CannotFetch extends Error {}
 
 /** What may be told of a failed request: our own words, or the code of what the network said. */

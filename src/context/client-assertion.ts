@@ -25,7 +25,7 @@ export async function verifyAssertion(
 ): Promise<KnownSecret | string> {
   const claimed = assertion.length > MAX_LENGTH ? undefined : unverified(assertion)
   const stored = claimed && (await control.apiKey(claimed.keyId))
-  if (claimed === undefined || stored === undefined || stored.revoked) return NOBODY
+  if (claimed === undefined || stored === undefined || stored.revoked) return NO_SIGNER
   let payload: JWTPayload | undefined
   let signedBy: StoredPublicKey | undefined
   for (const candidate of stored.publicKeys) {
@@ -36,7 +36,7 @@ export async function verifyAssertion(
     signedBy = candidate
     break
   }
-  if (payload === undefined || signedBy === undefined) return NOBODY
+  if (payload === undefined || signedBy === undefined) return NO_SIGNER
 
   const { exp = 0, jti = '', aud } = payload
   const [audience, ...others] = [aud].flat()
@@ -46,15 +46,15 @@ export async function verifyAssertion(
     return 'The assertion must end within five minutes of being sent.'
   if (jti === '' || jti.length > MAX_JTI_LENGTH) return `jti must have from 1 to ${MAX_JTI_LENGTH} characters.`
   const { principal, thumbprint } = signedBy
-  if (principal.expiresAt !== undefined && principal.expiresAt <= now) return NOBODY
+  if (principal.expiresAt !== undefined && principal.expiresAt <= now) return NO_SIGNER
   const endsAt = new Date((exp + CLOCK_TOLERANCE_S) * 1000)
   if (!(await control.takeAssertion(claimed.keyId, jti, endsAt)))
     return 'The assertion was used before; jti is good once.'
   const credential = credentialOf(stored, thumbprint)
-  return credential === undefined ? NOBODY : { ...credential, revoked: false }
+  return credential === undefined ? NO_SIGNER : { ...credential, revoked: false }
 }
 
-const NOBODY = 'The assertion is not signed by a public key of an API key, has expired, or is not yet good.'
+const NO_SIGNER = 'The assertion is not signed by a public key of an API key, has expired, or is not yet good.'
 
 /** What it says of itself, to find the keys with which to verify it. */
 function unverified(

@@ -56,7 +56,7 @@ export class ConfirmedCache {
     return found
   }
 
-  /** What `find` gives now, for what is always there; whatever was known under `label` is forgotten. */
+  /** What `find` gives now, for what is always there; what was known under `label` is forgotten. */
   renewed<T extends object>(label: string, find: () => Promise<T>): Promise<T> {
     this.#found.delete(label)
     return this.remembered(label, find) as Promise<T>

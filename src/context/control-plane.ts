@@ -50,7 +50,7 @@ export class ControlPlane {
   /**
    * Who a request comes from, by its `Authorization` header; notes the use of the key, and by which `User-Agent`.
    *
-   * @param issuer gives the origin that access tokens must be for; without it, they are not taken
+   * @param issuer gives the origin that access tokens must be for; without it, access tokens are refused
    */
   async authenticate(
     header: string | undefined,
@@ -96,14 +96,14 @@ export class ControlPlane {
   }
 
   /**
-   * What `find` gives for `label`, remembered as what the store gave is: while it is certain that nothing has changed. What
-   * is known is given at once and not as a promise.
+   * What `find` gives for `label`. It is remembered while it is certain that nothing has changed, and then given at once, not as
+   * a promise.
    */
   known<T extends object>(label: string, find: () => Promise<T>): T | Promise<T> {
     return this.#cache.known(label, find)
   }
 
-  /** The same, found anew, whatever was remembered under `label`. */
+  /** The same, found anew; what was remembered under `label` is forgotten. */
   renewed<T extends object>(label: string, find: () => Promise<T>): Promise<T> {
     return this.#cache.renewed(label, find)
   }
@@ -131,7 +131,7 @@ export class ControlPlane {
     return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
   }
 
-  /** Whether there is an environment, or a tenant, with this id; which is all that anybody may know of it without a key. */
+  /** Whether there is an environment, or a tenant, with this id. Without a key, a client may know no more of it. */
   async isPlace(kind: IssuingPlace, id: string): Promise<boolean> {
     // As it is written in the issuer, and in no other way.
     if (!isUuid(id) || id !== id.toLowerCase()) return false

@@ -21,8 +21,8 @@ export type BaseUrlFor = (basePath: string) => string
 /**
  * Finds the tenant that `path` names, for a caller whose key is good (TEN-01, TEN-02).
  *
- * The key is judged before existence is: under a name outside its scope it gets the same 403 whatever is there, and only a
- * key that reaches the parent learns with a 404 that something does not exist.
+ * The key's scope is judged before existence. Under a name outside its scope a key gets the same 403, whether or not anything is
+ * there. Only a key that reaches the parent learns with a 404 that something does not exist.
  *
  * @throws {ScimError} 403 outside the key's scope, and where project, environment or tenant is paused; 404 for what does not exist
  */
@@ -62,8 +62,8 @@ export async function resolveTenant(
 }
 
 /**
- * The tenant for a request without a key, which only the discovery endpoints may serve; undefined unless there is a tenant
- * that allows it, so that all else gets one answer whatever exists.
+ * The tenant for a request without a key, which only the discovery endpoints may serve. Undefined unless there is a tenant that
+ * allows it, so that all other requests get the same answer whether or not anything exists.
  */
 export async function resolveForDiscovery(
   path: ScimPath,
@@ -74,7 +74,7 @@ export async function resolveForDiscovery(
   return resolved?.tenant.settings.anonymousDiscovery ? resolved : undefined
 }
 
-/** The tenant that `path` names, unless it is paused or not there; whoever asks has to make one answer of all refusals. */
+/** The tenant that `path` names, unless it is paused or not there. The caller must give one answer for all refusals. */
 export async function resolveWithoutKey(
   path: ScimPath,
   control: ControlPlane,

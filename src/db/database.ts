@@ -8,13 +8,13 @@ export type Orm = PgDatabase<PgQueryResultHKT, typeof schema>
 /** A value that may be bound: what is none of these is passed as JSON text and cast in the statement. */
 export type Bindable = string | number | boolean | null
 
-/** Who waits for what a statement reads; a `Request` is one. The signal is asked for where a statement takes long, and never else. */
+/** Who waits for what a statement reads, such as a `Request`. Only a statement that takes long looks at the signal. */
 export interface Reader {
-  /** Aborted once nobody waits any more. */
+  /** Aborted once the reader waits no longer. */
   readonly signal: AbortSignal | undefined
 }
 
-/** The reader of a statement that answers several at once: it goes on whoever of them leaves. */
+/** The reader of a statement that answers several requests at once: it goes on when one of them leaves. */
 export const READERS: Reader = { signal: undefined }
 
 export interface RunOptions {

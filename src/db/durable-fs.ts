@@ -16,9 +16,9 @@ interface NodeOperations {
 const NOBODY_ELSE = ~0o077
 
 /**
- * PGlite's folder on disk, with fsync and for this account alone. Its own has no fsync, so that a commit is answered while it
- * is still only in the operating system's memory; and whatever it makes, everybody may read and write. Folders are synced as
- * well: PostgreSQL does so after a rename.
+ * PGlite's folder on disk, with fsync and for this account alone. PGlite's own file system has no fsync: it answers a commit that
+ * is still only in the operating system's memory. It also lets every account read and write its files. This one syncs folders as
+ * well, as PostgreSQL does after a rename.
  */
 export class DurableFs extends NodeFS {
   override async init(pg: PGlite, options: Options): Promise<{ emscriptenOpts: Options }> {

@@ -27,7 +27,7 @@ export class ReadTooLong extends Error {
   }
 }
 
-/** Nobody waits for the answer of a read any more; it was cancelled, or never begun. */
+/** The reader of a statement has gone; the statement was cancelled, or never begun. */
 export class ReaderGone extends Error {
   override name = 'ReaderGone'
   readonly code = 'READER_GONE'

@@ -3,12 +3,12 @@ import { join } from 'node:path'
 
 const OTHERS = 0o077
 
-/** Whether anybody but its owner may read or write this file or folder. */
+/** Whether accounts beside its owner may read or write this file or folder. */
 export const isOpenToOthers = async (path: string): Promise<boolean> => ((await stat(path)).mode & OTHERS) !== 0
 
 /**
- * Takes a database's files from everybody but their owner: an earlier version let the whole machine have them. The file that
- * tells whether it is done goes last.
+ * Keeps a database's files to their owner: an earlier version let every account of the machine read them. The file that
+ * tells whether this is done comes last.
  */
 export async function keepFromOthers(folder: string): Promise<void> {
   const last = join(folder, 'PG_VERSION')

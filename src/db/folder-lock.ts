@@ -22,15 +22,15 @@ const TIMES: Times = { heartbeat: 2_000, watch: 10_000, stale: 30_000 }
 const ATTEMPTS = 8
 
 /**
- * Takes `folder` for this process, or refuses at once when another has it: in whatever container, with whatever pid. The
+ * Locks `folder` for this process, or refuses at once when another process has it, in any container and with any pid. The
  * lock ends with the process, also by `kill -9`.
  *
  * Every contender listens on a socket of its own in `folder`/lock before it looks at the others', and has the lock when
  * none of them answers. Of two contenders the later one sees the earlier, so never both have it; a socket whose process is
- * gone refuses connections, and its name is used once, so removing it cannot hit anybody else. Processes on other machines
+ * gone refuses connections, and its name is used once, so removing it cannot hit another process. Processes on other machines
  * cannot be asked; they are told by the time on their file, which its owner renews.
  *
- * `onLost` is called when the lock's file is taken away while it is held.
+ * `onLost` is called when the lock's file disappears while this process holds it.
  *
  * @throws {CannotOpen} when another process has the folder
  */

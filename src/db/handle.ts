@@ -97,7 +97,7 @@ function insideTransaction(
 
 const refuse = (what: string) => () => Promise.reject(new Error(what))
 
-/** What is one tenant's already is nobody else's. */
+/** A handle that works for one tenant works for no other. */
 function onlyAs(tenantId: TenantId): Handle['asTenant'] {
   return (other, self) => {
     if (other !== tenantId) throw new Error('a statement of one tenant was to be run as another')
@@ -107,7 +107,7 @@ function onlyAs(tenantId: TenantId): Handle['asTenant'] {
 
 const HOW = { prepare: true, shape: 'objects' } as const
 
-/** Until the end of the transaction, whatever ends it: nothing is left behind on a connection that is lent to others. */
+/** Until the end of the transaction, in every way that it may end: nothing stays on a connection that others use next. */
 const entering = (role: string, tenantId: TenantId): Parameters<Execute> => [
   `select set_config('role', $1::text, true), set_config('rollcall.tenant', $2::text, true)`,
   [role, tenantId],

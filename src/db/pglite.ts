@@ -99,10 +99,10 @@ function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close:
   })
 }
 
-/** Milliseconds of statements after which everybody else has a turn. */
+/** Milliseconds of statements after which other work has a turn. */
 const MOST_AT_A_TIME = 10
 
-/** The engine answers without the event loop turning: whoever asks on and on would keep requests, timers and signals waiting. */
+/** The engine answers without a turn of the event loop. A caller that asks on and on would keep requests, timers and signals waiting. */
 function turnsOfTheLoop(): () => Promise<void> {
   let last = performance.now()
   return async () => {
@@ -117,8 +117,8 @@ function openFolder(folder: string, options: Pick<PGliteOptions, 'loadDataDir'> 
 }
 
 /**
- * Makes the database from the image. A file beside it says for so long that it is not whole: of a start that is killed half-way,
- * or loses its power, nothing may be taken for a database. Its second start would cost as much as its first.
+ * Makes the database from the image. Until it is whole, a file beside it says so: a start that is killed half-way must not leave
+ * what looks like a database. The next start then begins anew.
  */
 async function makeDatabase(folder: string, image: Blob): Promise<PGlite> {
   const parent = dirname(folder)

@@ -5,15 +5,15 @@ import { databaseOver, type Execute } from './handle.ts'
 import { type Hold, turns } from './turns.ts'
 
 // postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216): its ROLLBACK on the lost
-// connection throws where nobody can catch it, a transaction's next statement may land in another transaction, and a
+// connection throws where no caller can catch it, a transaction's next statement may land in another transaction, and a
 // statement that was never sent may be answered with no rows. What is done about each of these says so below.
 
 /** After a refused connection, statements are refused at once for so long instead of queueing for the next attempt. */
 const REFUSE_FOR_MS = 100
 const CLOSE_TIMEOUT_S = 10
-/** Reads that take longer are watched for whether somebody still waits for them. */
+/** From then on it is watched whether the reader of a statement is still there. */
 const WATCHED_AFTER_MS = 100
-/** So long after we have cancelled something, a statement that nobody cancelled may have been hit in its place. */
+/** So long after a cancellation, it may have hit another statement than the one that was meant. */
 const STRAY_FOR_MS = 5_000
 
 /**
@@ -63,7 +63,7 @@ export function guardedDatabase(
         cancel(query)
         reject(error)
       }
-      /** The connection is free when the server has ended the statement; until then nobody else takes its turn. */
+      /** The connection is free when the server has ended the statement; until then no other statement gets its turn. */
       const giveUpReading = (error: Error) => {
         stop()
         hold(
@@ -112,7 +112,7 @@ export function guardedDatabase(
   /** Calls `give` when the time for reads is over or the reader leaves, unless it is stopped before. Nearly all reads are. */
   const startReading = (reader: Reader, give: (error: Error) => void): (() => void) => {
     let signal: AbortSignal | undefined
-    const gone = () => give(new ReaderGone('nobody waits for this read any more'))
+    const gone = () => give(new ReaderGone('the reader of this statement has gone'))
     let timer = setTimeout(
       () => {
         signal = reader.signal
@@ -198,7 +198,7 @@ export function guardedDatabase(
       let waited = false
       const answer = inTurn((hold) => {
         if (waited && reader?.signal?.aborted)
-          return Promise.reject(new ReaderGone('nobody waits for this read any more'))
+          return Promise.reject(new ReaderGone('the reader of this statement has gone'))
         return work(hold)
       }, patienceMs)
       waited = true

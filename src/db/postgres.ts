@@ -63,7 +63,7 @@ export function connectPostgres(
     connect_timeout: CONNECT_TIMEOUT_S,
     backoff: () => RECONNECT_AFTER_S,
     onnotice: () => {},
-    // The driver would ask each new connection for them, and nobody catches what happens when it is lost just then.
+    // The driver would ask each new connection for them. An error then, when the connection is lost, is caught nowhere.
     fetch_types: false,
     types: {
       // The driver's own writes every text as false, 'true' among them.

@@ -103,7 +103,7 @@ export const tenants = pgTable(
     paused: boolean().notNull().default(false),
     /** Its groups may still give roles by rules that have ended. */
     endsRoles: boolean('ends_roles').notNull().default(false),
-    /** The log has told that no seat is left, and nobody has taken one since. */
+    /** The log has told that no seat is left, and no user has got one since. */
     seatsRanOut: boolean('seats_ran_out').notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
@@ -115,8 +115,8 @@ export const tenants = pgTable(
 )
 
 /**
- * That of the last event about each tenant itself in its log. A row of its own that refers to nothing: to revoke a key of the
- * tenant counts one up, and must not wait for whoever holds the tenant's row.
+ * The version of the last event about each tenant itself. It is a row of its own that refers to nothing: revoking a key of the
+ * tenant counts the version up, and must not wait for another change that holds the tenant's row.
  */
 export const tenantVersions = pgTable(
   'tenant_versions',
@@ -211,7 +211,7 @@ export const apiKeyPublicKeys = pgTable(
   (t) => [primaryKey({ columns: [t.keyId, t.thumbprint] })],
 )
 
-/** Client assertions that were used, until they expire: none is taken twice. */
+/** Client assertions that were used, until they expire: none is accepted twice. */
 export const usedAssertions = pgTable(
   'used_assertions',
   {
@@ -480,7 +480,7 @@ export const memberships = pgTable(
 )
 
 /**
- * Members that are nobody here (yet): kept only where a tenant defers the check of references, and shown as they were sent.
+ * Members that are no resource of the tenant (yet). Only a tenant that defers the check of references keeps them, as sent.
  */
 export const deferredMembers = pgTable(
   'deferred_members',
@@ -561,7 +561,7 @@ export const roleRuleWork = pgTable(
     actor: text().notNull(),
     requestId: text('request_id').notNull(),
     startedAt: moment('started_at').notNull().defaultNow(),
-    /** When somebody may go on: at once, and a while after a failure. */
+    /** When an instance may go on: at once, and a while after a failure. */
     dueAt: moment('due_at').notNull().defaultNow(),
     /** One binding at a time: more took too long. */
     small: boolean().notNull().default(false),
@@ -577,8 +577,8 @@ export const roleRuleWork = pgTable(
 )
 
 /**
- * Users that were deleted where a tenant keeps those for a while: nothing but what tells them when they come back, and what
- * of them goes on then. To everybody else they are not there.
+ * Deleted users of a tenant that keeps them for a while. A row has only what recognises a user who comes back, and what goes on
+ * then. No query shows these users.
  */
 export const keptUsers = pgTable(
   'kept_users',
@@ -623,8 +623,8 @@ export const resourceCounts = pgTable(
 /**
  * What happened to a tenant's resources, appended by the statement that makes the change.
  *
- * `seq` is taken before the commit, so readers must not page by it; `position` is the tenant's own dense number, given after
- * the commit by one stamper at a time, and is what readers follow. Null until then.
+ * `seq` is drawn before the commit, so readers must not page by it. `position` is the tenant's own dense number. One instance at
+ * a time gives it after the commit, and readers follow it. It is null until then.
  */
 export const events = pgTable(
   'events',
@@ -663,8 +663,8 @@ export const events = pgTable(
 )
 
 /**
- * How far a tenant's log goes. Whoever numbers events holds the row until the commit, so that one does at a time; writers of
- * events never touch it. Made with the first numbered event.
+ * How far a tenant's log goes. The instance that numbers events holds the row until its commit, so that one does at a time.
+ * Writers of events never touch it. The first numbered event makes it.
  */
 export const eventLogs = pgTable(
   'event_logs',
@@ -689,8 +689,8 @@ export const eventLogs = pgTable(
 )
 
 /**
- * Events that an endpoint has not taken yet. A row is made with the event's position and goes when it is delivered; dead ones
- * stay until somebody replays them or the event's time is over. A trigger refuses those of a tenant that the endpoint is not
+ * Events that an endpoint has not accepted yet. A row is made with the event's position and goes when it is delivered. Dead ones
+ * stay until a replay, or until the event's time is over. A trigger refuses those of a tenant that the endpoint is not
  * for, once for each statement: references to both places would be looked up for each row.
  */
 export const webhookDeliveries = pgTable(
@@ -711,7 +711,7 @@ export const webhookDeliveries = pgTable(
     firstTriedAt: moment('first_tried_at'),
     /** Given up. */
     dead: boolean().notNull().default(false),
-    /** Of a stream: which of the event's tokens were taken, one bit each. */
+    /** Of a stream: which of the event's tokens were accepted, one bit each. */
     taken: integer().notNull().default(0),
     lastStatus: integer('last_status'),
     lastError: text('last_error'),

@@ -3,7 +3,7 @@ import type { TenantId } from '../place-ids.ts'
 import type { Database } from './database.ts'
 import { CannotOpen, codeOf } from './errors.ts'
 
-// Row-level security has two sides: the policies, which the migrations make and which bind everybody but the tables' owner, and
+// Row-level security has two sides: the policies, which the migrations make and which bind every user but the tables' owner, and
 // the role that they are to bind, which is here. Roles belong to the whole server, so the operator names it: installations that
 // share a server and a role would see each other's tenants.
 
@@ -36,7 +36,7 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
  * Makes the role where there is none, lets the session's user take it, and gives it what it needs. Safe to repeat; the tables
  * have to be there.
  *
- * @throws {CannotOpen} where this takes rights that the session's user has not, with the statements for whoever has
+ * @throws {CannotOpen} where the session's user lacks the rights for it, with the statements for a user who has them
  */
 export async function prepareTenantRole(client: postgres.Sql, role: string): Promise<void> {
   const [session] = await client.unsafe<{ user: string; there: boolean }[]>(
@@ -80,24 +80,24 @@ const unless =
     if (!codes.includes(codeOf(error) ?? '')) throw error
   }
 
-const NOBODY = '00000000-0000-0000-0000-000000000000' as TenantId
+const NO_TENANT = '00000000-0000-0000-0000-000000000000' as TenantId
 
-/** How many tables with policies there are that bind, or that do not bind, whoever asks. */
+/** How many tables have policies that bind the current role, and how many have policies that do not. */
 const BOUND = `select count(*) filter (where row_security_active(c.oid))::int as bound,
     count(*) filter (where not row_security_active(c.oid))::int as free
   from pg_class c where c.relrowsecurity and c.relnamespace = to_regnamespace('public')`
 
-/** Makes sure that the policies bind the role for tenants, where there is one, and nobody else. @throws {CannotOpen} where not */
+/** Makes sure that the policies bind the role for tenants, if there is one, and no other. @throws {CannotOpen} where they do not */
 export async function checkPolicies(database: Database, tenantRole: string | undefined): Promise<void> {
   const [gateway] = await database.run<{ bound: number }>(BOUND, [])
   if (gateway === undefined || gateway.bound > 0)
     throw new CannotOpen(
-      'the user in DATABASE_URL sees no rows: policies bind everybody but the owner of the tables; ' +
+      'the user in DATABASE_URL sees no rows: policies bind every user but the owner of the tables; ' +
         'connect as the owner or as a member of it, or let an administrator give the user BYPASSRLS',
     )
   if (tenantRole === undefined) return
   const [tenant] = await database
-    .asTenant(NOBODY)
+    .asTenant(NO_TENANT)
     .run<{ free: number }>(BOUND, [])
     .catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error)

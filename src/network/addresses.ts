@@ -12,7 +12,7 @@ export function isAddressRange(text: string): boolean {
   return /^(?:0|[1-9]\d{0,2})$/.test(prefix) && Number(prefix) <= (version === 4 ? 32 : 128)
 }
 
-/** True when `address` is in one of `ranges`, each of which `isAddressRange`. Nobody is when there is no address. */
+/** True when `address` is in one of `ranges`, each of which `isAddressRange`; false without an address. */
 export function isWithin(ranges: readonly string[], address: string | undefined): boolean {
   if (address === undefined || isIP(address) === 0) return false
   return (lists.get(ranges) ?? listOf(ranges)).check(address, familyOf(address))

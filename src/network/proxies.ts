@@ -5,25 +5,25 @@ import { isWithin } from './addresses.ts'
 /** Whom to believe about the client's address, and about the address under which a request was sent. */
 export type ProxyTrust =
   | { readonly kind: 'none' }
-  /** The proxy in front puts the client's address into this header, by its name in lower case, and lets nobody else set it. */
+  /** The proxy in front puts the client's address into this header (its name in lower case), and removes what clients put there. */
   | { readonly kind: 'header'; readonly name: string }
   /** So many proxies stand in front, and each appends to `X-Forwarded-For`. */
   | { readonly kind: 'hops'; readonly count: number }
-  /** Proxies have addresses in these networks, and append to `X-Forwarded-For`; whoever has another is a client. */
+  /** Proxies have addresses in these networks, and append to `X-Forwarded-For`; every other address is a client's. */
   | { readonly kind: 'networks'; readonly networks: readonly string[] }
 
 /** Where a request comes from; without an address, `why` says in words what is wrong. */
 export type ClientAddress = { readonly address: string } | { readonly address: undefined; readonly why: string }
 
-/** True where `X-Forwarded-Proto` and `X-Forwarded-Host` are to be believed of whoever is at the other end of the socket. */
+/** True where the peer at the other end of the socket is believed about `X-Forwarded-Proto` and `X-Forwarded-Host`. */
 export function believesForwarded(trust: ProxyTrust, peer: string | undefined): boolean {
   if (trust.kind !== 'networks') return trust.kind !== 'none'
   return isWithin(trust.networks, peer === undefined ? undefined : plainAddress(peer))
 }
 
 /**
- * The client's address. Where a proxy has to say it and does not, or says what is no address, none is taken in its place: lists
- * of addresses then admit nobody.
+ * The client's address. Where a proxy has to say it and does not, or says what is no address, nothing else stands in for it. Lists
+ * of addresses then admit no client.
  *
  * @param peer address at the other end of the socket; undefined where there is none
  * @param header reads a header by its name in lower case; several of one name come joined with commas

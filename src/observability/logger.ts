@@ -35,8 +35,8 @@ export interface RequestFields {
 }
 
 /**
- * Writes the one line of a request: as a warning from 500 on. There is one for each request, so it is put together here and
- * not by pino, which takes nine times as long; whatever else the object holds stays out of the log.
+ * Writes the one line of a request: as a warning from 500 on. This function builds the line, since pino takes nine times as
+ * long. Other members of the object stay out of the log.
  */
 export function requestLine(logger: Logger, fields: RequestFields): void {
   const level = fields.status >= 500 ? 'warn' : 'info'
@@ -61,12 +61,12 @@ export function unreachableIssuerLine(logger: Logger, jwksUri: string, reason: s
   logger.warn({ jwksUri, reason }, 'the keys of an external issuer cannot be fetched: its tokens are refused')
 }
 
-/** Writes why something failed on our side: a request, or work that nobody asked for. */
+/** Writes why a request failed on our side. */
 export function logError(logger: Logger, error: unknown, requestId?: string): void {
   logger.error({ requestId, err: error }, 'failed')
 }
 
-/** Writes why work that nobody asked for failed; `task` names it. */
+/** Writes why work behind the requests failed; `task` names it. */
 export function logFailure(logger: Logger, error: unknown, task: string): void {
   logger.error({ task, err: error }, 'failed')
 }

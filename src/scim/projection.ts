@@ -59,7 +59,7 @@ export function afterWrite(projection: Projection, written: readonly string[]): 
 }
 
 /**
- * Whether the stored text holds exactly what is to be sent, so that nobody need parse it: nothing is left out, and nothing
+ * Whether the stored text holds exactly what is to be sent, so that it need not be parsed: nothing is left out, and nothing
  * is kept in the document that is sent only on request or never. A user's password has a column of its own.
  *
  * @param computed an attribute that is not in the text, so that it may be left out

@@ -15,7 +15,7 @@ export type Resource = JsonObject
 export const isObject = (value: JsonValue | undefined): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** The own member of `object` with exactly this name; inherited ones such as `constructor` are nobody's attributes. */
+/** The own member of `object` with exactly this name; inherited ones such as `constructor` are no attributes. */
 export const member = (object: JsonObject, name: string): JsonValue | undefined =>
   Object.hasOwn(object, name) ? object[name] : undefined
 

@@ -85,7 +85,7 @@ export function parseAttributeNames(params: URLSearchParams): Pick<SearchRequest
 /** Gives a parameter's value, or null; refuses one that is there twice. */
 export function parameterReader(params: URLSearchParams): (name: string) => string | null {
   const values = new Map<string, string[]>()
-  // Names in any case: a misspelled `Filter` that is ignored would answer with everybody.
+  // Names in any case: a misspelled `Filter` that is ignored would answer with every resource.
   for (const [name, value] of params) {
     const folded = name.toLowerCase()
     const before = values.get(folded)

@@ -18,7 +18,7 @@ export interface ServiceProviderOptions {
     readonly etag: boolean
     readonly cursor: boolean
   }
-  /** Whether API keys are taken by HTTP Basic beside bearer tokens. */
+  /** Whether API keys are accepted by HTTP Basic beside bearer tokens. */
   readonly basicAuthentication: boolean
   readonly limits: {
     readonly maxOperations: number

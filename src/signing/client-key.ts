@@ -26,7 +26,7 @@ export function algorithmOf({ crv, alg }: JWK): ClientAlgorithm {
   return (crv === undefined ? undefined : BY_CURVE[crv]) ?? (alg === 'PS256' ? 'PS256' : 'RS256')
 }
 
-/** Reads a JWK as a client's public key; gives what is wrong with it where it is none that can be taken. */
+/** Reads a JWK as a client's public key; gives what is wrong with it where the gateway cannot accept it. */
 export async function readClientKey(given: Readonly<Record<string, unknown>>): Promise<ClientKey | string> {
   if (PRIVATE_MEMBERS.some((name) => name in given))
     return 'is not public: keep the private half to the client, and make a new pair, since this one has travelled'

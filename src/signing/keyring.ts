@@ -52,17 +52,17 @@ interface Loaded {
 
 const DAY_MS = 86_400_000
 const SIGNS_FOR_MS = 30 * DAY_MS
-// A new key is published before it signs, so that whoever keeps the list for a while has it in time.
+// A new key is published before it signs, so that a verifier that keeps the list for a while has it in time.
 const PUBLISHED_AHEAD_MS = DAY_MS
-// For clocks that differ, and for instances that still go by what they loaded a while ago.
+// For clocks that differ, and for instances that still use what they loaded a while ago.
 const MARGIN_MS = 3_600_000
 const LOADED_FOR_MS = 60_000
 // However many unknown keys are named, the store is asked no more often than this.
 const COOL_DOWN_MS = 5_000
 
 /**
- * The keys that sign access tokens and Security Event Tokens, the same for all instances. A new one is made every 30 days by whoever comes first; it is
- * published for a day before it signs, and its predecessor until the last token of it has expired.
+ * The keys that sign access tokens and Security Event Tokens, the same for all instances. Every 30 days the first instance to
+ * notice makes a new one. It is published for a day before it signs, and its predecessor until its last token has expired.
  */
 export class Keyring {
   readonly #store: SigningKeyStore
@@ -129,8 +129,8 @@ export class Keyring {
   }
 
   /**
-   * All keys that open here, but those whose successor has been signing for longer than what they signed can live. A key that
-   * does not open was made by somebody who has not our secret, or had another. And the last generation of all.
+   * The keys that open here, and the last generation of all. Keys are left out once their successor has signed for longer than
+   * their tokens live. A key that does not open was made without our secret, or under an earlier one.
    */
   async #believed(now: number): Promise<{ readonly keys: readonly OpenedSigningKey[]; readonly generation: number }> {
     const stored = await this.#store.list()
@@ -145,7 +145,7 @@ export class Keyring {
     return { keys: keys.slice(0, successor + 1), generation }
   }
 
-  /** The public half is taken from what was sealed: what stands beside it, whoever writes to the database may have changed. */
+  /** Opens a key. The public half comes from what was sealed too: a writer of the database may have changed what stands beside it. */
   async #open(key: StoredSigningKey): Promise<OpenedSigningKey | undefined> {
     const text = await this.#box.open(key.sealed, ownerOf(key.kid))
     if (text === undefined) return undefined

@@ -1,11 +1,11 @@
 import { createHash, hkdfSync } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 
-/** Keeps secrets that are needed again, unlike those of API keys, from whoever reads the store or a copy of it. */
+/** Seals secrets that are needed again, unlike those of API keys. A reader of the store, or of a copy of it, does not see them. */
 export interface SecretBox {
   /** Once it is done, nothing below asks for the key any more. */
   ready(): Promise<void>
-  /** @param owner whose secret it is; opened for anybody else it is not there */
+  /** @param owner whose secret it is; for another owner it does not open */
   seal(secret: string, owner: string): Promise<string>
   /** Undefined for what was sealed under another key or for another owner. */
   open(sealed: string, owner: string): Promise<string | undefined>

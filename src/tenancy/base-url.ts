@@ -6,7 +6,7 @@ export interface RequestOrigin {
   /** Scheme of the connection that reached us. */
   readonly scheme: 'http' | 'https'
   readonly host: string | undefined
-  /** `X-Forwarded-Host` and `X-Forwarded-Proto`; undefined where whoever sent them is not believed. */
+  /** `X-Forwarded-Host` and `X-Forwarded-Proto`; undefined where the gateway does not believe their sender. */
   readonly forwardedHost: string | undefined
   readonly forwardedProto: string | undefined
   /** The port of ours that it reached; undefined where it came without a connection. */
@@ -35,7 +35,7 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:
  * client spelled it (RFC 7644 §1.3).
  *
  * @param basePath starts with a slash, has none at the end; empty for the origin alone
- * @throws {ScimError} 400 when the host would have to be taken from a header that is no host
+ * @throws {ScimError} 400 when the host would have to come from a header that is no host
  */
 export function baseUrlOf(request: RequestOrigin, policy: OriginPolicy, basePath: string): string {
   const { publicUrl, otherPublicUrls = [] } = policy
@@ -52,9 +52,9 @@ export function baseUrlOf(request: RequestOrigin, policy: OriginPolicy, basePath
 }
 
 /**
- * Who we are to whoever sent a request: issuer and audience of tokens. That is never taken from the request alone: it is the one
- * public URL, or that of the listed origins by which the request came. Without any, a gateway that listens on the loopback
- * address goes by that. Undefined for all else.
+ * Issuer and audience of tokens for the sender of a request. The request alone never decides it: it is the one public URL, or the
+ * listed origin by which the request came. Without any, a gateway that listens on the loopback address uses that. Undefined
+ * otherwise.
  */
 export function issuerFor(request: RequestOrigin, policy: OriginPolicy): string | undefined {
   const { publicUrl, otherPublicUrls = [] } = policy
@@ -74,11 +74,11 @@ export function requireIssuer(request: RequestOrigin, policy: OriginPolicy): str
   throw new ScimError(421, undefined, `${came}, ${words}`)
 }
 
-/** True where the issuer is the same whatever a request says, so that everybody may keep what depends on it. */
+/** True where the issuer is the same for every request, so that caches may keep what depends on it. */
 export const hasOneIssuer = ({ publicUrl, otherPublicUrls = [] }: OriginPolicy): boolean =>
   publicUrl !== undefined && otherPublicUrls.length === 0
 
-/** Of a gateway on somebody's own machine: by the port that it listens on, nobody else can come. */
+/** The origins of a gateway that listens on the loopback address: no other machine reaches its port. */
 function loopbackOrigins({ localPort }: RequestOrigin, { host, port }: OriginPolicy): readonly string[] {
   if (!LOOPBACK.test(host)) return []
   return ['localhost', '127.0.0.1', '[::1]'].map((name) => `http://${name}:${localPort ?? port}`)

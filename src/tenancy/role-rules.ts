@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { fold } from '../scim/comparable.ts'
 
-// Neither control characters nor lone surrogates: nobody is called so, and the store takes neither.
+// Neither control characters nor lone surrogates: no group has such a name, and the store refuses both.
 const text = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,300}$/u, 'must be 1 to 300 characters, none of them for control')
 const ofGroup = z.union([
   z.strictObject({ displayName: text }),
@@ -49,8 +49,8 @@ export function rolesByRules(rules: readonly RoleRule[]): (group: NamedGroup) =>
 export const ruleNames = (rules: readonly RoleRule[]): string[] => rules.map(ruleName)
 
 /**
- * A group's name as the key of a role: lower case, whatever is neither letter nor digit as one hyphen, and of a long one the
- * first 200 characters; empty where nothing is left.
+ * A group's name as the key of a role: lower case, with one hyphen for each run of other characters than letters and digits. A
+ * long key is cut to 200 characters; it is empty where nothing is left.
  */
 export const roleKeyOf = (displayName: string): string => {
   const hyphenated = fold(displayName.normalize('NFKC')).replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, '-')

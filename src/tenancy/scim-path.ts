@@ -19,7 +19,7 @@ export interface ScimPath {
   readonly query: string
 }
 
-/** Why an address is nothing of ours, whoever asks. */
+/** Why an address is none of ours, for every caller. */
 export interface PathRefusal {
   readonly refused: 400 | 404
   readonly scimType: ScimType | undefined
@@ -74,7 +74,7 @@ export const keyWarnings = (key: string): string[] =>
  * backslashes and control characters are refused, so no later reader can see another path in it. One slash at the end is
  * tolerated. Letter case counts in `scim`, in versions and in `rest`.
  *
- * Below `/v2`, a segment that is no reserved word is taken for a tenant; `withoutTenant` reads it the other way.
+ * Below `/v2`, a segment that is no reserved word is read as a tenant; `withoutTenant` reads it the other way.
  */
 export function locate(rawUrlPath: string): ScimPath | PathRefusal {
   const mark = rawUrlPath.indexOf('?')

@@ -32,14 +32,14 @@ export type ExternalIssuer = z.infer<typeof externalIssuer>
 /** When more people leave at a time than is usual, and what is done then. */
 export const leaverBrake = z
   .strictObject({
-    /** `warn` says so in the log, `hold` keeps back the events by which they leave until somebody lets them go. */
+    /** `warn` says so in the log; `hold` keeps their events back until an administrator approves them. */
     mode: z.enum(['off', 'warn', 'hold']),
     /** More leavers than these are too many, in number or of a hundred active users; one of the two, or both. */
     count: z.int().min(1).max(1_000_000).optional(),
     percent: z.number().min(0.1).max(100).optional(),
     /** Over how long they are counted. */
     windowMinutes: z.int().min(1).max(1_440).default(60),
-    /** What is held goes by itself after so long. A week at most, so that nothing is too old to be kept then. */
+    /** After so many hours held events go out without approval. A week at most, so that none is too old to be kept by then. */
     releaseAfterHours: z.number().min(0.01).max(168).default(24),
   })
   .refine(({ mode, count, percent }) => mode === 'off' || count !== undefined || percent !== undefined, {
@@ -62,7 +62,7 @@ export interface Settings {
   readonly password: 'hash' | 'drop' | 'refuse'
   /** Whether queries over all resource types at the base URL are answered (RFC 7644 §3.4.2.1). */
   readonly rootQueries: boolean
-  /** Whether members and managers that do not exist yet are taken. */
+  /** Whether members and managers that do not exist yet are accepted. */
   readonly deferReferenceChecks: boolean
   /** Whether the discovery endpoints answer without a key (RFC 7644 §4). */
   readonly anonymousDiscovery: boolean
@@ -76,9 +76,9 @@ export interface Settings {
   readonly keepDeletedDays: number
   /** How many users may be active at a time, as the customer's plan has it; all but those whose `active` is false are. */
   readonly maxActiveUsers: number | 'unlimited'
-  /** Addresses and networks (CIDR) from which SCIM requests are taken; from everywhere where there are none. */
+  /** Addresses and networks (CIDR) from which SCIM requests are accepted; an empty list accepts all. */
   readonly allowedAddresses: readonly string[]
-  /** How many SCIM requests a second are taken from all clients together, sustained, on each instance. */
+  /** How many SCIM requests a second each instance accepts from all clients of the tenant, sustained. */
   readonly requestsPerSecond: number | 'unlimited'
   /** The attribute by which a person who signs in is found: its value is what SSO asserts. */
   readonly signInAttribute: 'externalId' | 'userName' | 'email'

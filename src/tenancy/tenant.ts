@@ -16,7 +16,7 @@ export interface TenantContext {
   readonly settings: Settings
   readonly deviations: Deviations
   readonly registry: SchemaRegistry
-  /** Event URIs of the Security Event Tokens that are delivered of it; none where nobody receives any. */
+  /** Event URIs of the Security Event Tokens that are delivered of it; none where there is no receiver. */
   readonly eventUris: readonly string[]
   /** Where the client sees this tenant, without a slash at the end; all that differs between the three base URLs. */
   readonly baseUrl: string

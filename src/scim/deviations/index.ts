@@ -151,7 +151,7 @@ export const DEVIATIONS = {
     modes: ['lenient'],
   },
   'deferred-references': {
-    sent: 'a member who is nobody here, to a tenant with `deferReferenceChecks`',
+    sent: 'a member that is no resource of the tenant, where it has `deferReferenceChecks`',
     readAs: 'itself, kept as it was sent (G-05)',
     sentBy: 'clients that push groups before users',
     modes: ['lenient', 'standard'],
@@ -175,8 +175,8 @@ export type DeviationName = keyof typeof DEVIATIONS
 export type Deviations = ReadonlySet<DeviationName>
 
 /**
- * What becomes of attributes that no schema has: what the mode says, or one thing whatever it says. They are never kept: a
- * resource has the attributes of its schemas (RFC 7643 §3), so nobody could tell from discovery what they are, nor filter by
+ * What becomes of attributes that no schema has: what the mode says, or always the same. They are never kept: a
+ * resource has the attributes of its schemas (RFC 7643 §3), so no client could tell from discovery what they are, nor filter by
  * them; an extension that the tenant registers makes them known ones.
  */
 export const UNKNOWN_ATTRIBUTES = ['by-mode', 'ignore', 'refuse'] as const

@@ -18,7 +18,7 @@ export function activeAlone(
   deviations: Deviations,
 ): boolean | undefined {
   if (operations.length === 0 || !operations.every((operation) => isAboutActive(type, operation))) return undefined
-  const { resource } = applyPatch(type, { schemas: [type.schema.id], userName: 'anybody' }, operations, deviations)
+  const { resource } = applyPatch(type, { schemas: [type.schema.id], userName: 'any' }, operations, deviations)
   return typeof resource.active === 'boolean' ? resource.active : undefined
 }
 

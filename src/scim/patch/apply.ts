@@ -20,7 +20,7 @@ export interface Patched {
  * Applies `operations` in order and gives the next resource (RFC 7644 §3.5.2).
  *
  * `resource` is the stored one with its `id`, and is left untouched, so that a failure half-way changes nothing. The result
- * has `password` when an operation sets it. Members that are stored apart are taken out first, by `splitMembership`.
+ * has `password` when an operation sets it. `splitMembership` removes members first, since they are stored apart.
  *
  * @throws {ScimError} invalidPath, invalidFilter, noTarget, mutability, invalidValue, invalidSyntax, tooMany
  */

@@ -77,7 +77,7 @@ export function givenValues(
   { op, where, rules }: Pick<Change, 'op' | 'where' | 'rules'>,
 ): JsonValue[] {
   if (op === 'remove' && !rules.deviations.has('remove-by-value')) {
-    throw ScimError.invalidValue(`remove takes no value; choose what goes by a filter: ${where}[value eq "…"]`)
+    throw ScimError.invalidValue(`remove has no value; choose what to remove by a filter: ${where}[value eq "…"]`)
   }
   // An add is of "a new value" (RFC 7644 §3.5.2.1), which needs no list around it.
   const list = op === 'add' && !Array.isArray(value) ? [value] : value

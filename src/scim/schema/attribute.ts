@@ -21,7 +21,7 @@ export interface Attribute {
   readonly multiValued: boolean
   readonly description: string
   readonly required: boolean
-  /** Decides equality, uniqueness and order alike; true for binary and reference whatever was declared (§2.3.6, §2.3.7). */
+  /** Decides equality, uniqueness and order alike; always true for binary and reference (§2.3.6, §2.3.7). */
   readonly caseExact: boolean
   readonly mutability: Mutability
   readonly returned: Returned

@@ -77,7 +77,7 @@ export function defineSchema(definition: JsonValue): Schema {
   const id = text(object, 'id', '')
   if (!URN.test(id) || id.length > MAX_NAME)
     throw refusal('id', 'must be a URN of letters, digits, ".", "_", "-" and ":", such as urn:example:scim:Device:1.0')
-  // Core URNs of other RFCs, such as the devices of RFC 9944, are welcome: nobody else can bring them.
+  // Core URNs of other RFCs, such as the devices of RFC 9944, are welcome: only a registration can bring them.
   if (/^urn:ietf:params:scim:api:/i.test(id) || BUILT_IN.has(id.toLowerCase()))
     throw refusal('id', `"${id}" belongs to SCIM itself; choose a URN of your own`)
   const attributes = readAttributes(memberIgnoringCase(object, 'attributes') ?? null, 'attributes')
@@ -268,7 +268,7 @@ function readSubAttributes(
 
 function refuseUnwritable(attribute: Attribute, path: string): void {
   if (attribute.required && attribute.mutability === 'readOnly')
-    throw refusal(`${path}.required`, 'nobody could give a value: the attribute is readOnly')
+    throw refusal(`${path}.required`, 'no client could give a value: the attribute is readOnly')
   for (const [index, sub] of attribute.subAttributes.entries()) refuseUnwritable(sub, `${path}.subAttributes[${index}]`)
 }
 

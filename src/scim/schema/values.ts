@@ -6,7 +6,7 @@ import { isObject, isUnassigned, type JsonObject, type JsonValue, member } from 
 import type { Attribute } from './attribute.ts'
 import { groupSchema } from './builtin.ts'
 
-/** What is taken in a value, made once per request by `bodyRules` or `patchRules`. */
+/** What a value may be, made once per request by `bodyRules` or `patchRules`. */
 export interface ValueRules {
   readonly deviations: Deviations
   readonly unknownNames: 'ignored' | 'refused'
@@ -81,7 +81,7 @@ function checkList(attribute: Attribute, value: JsonValue, where: string, rules:
     if (each === null) throw ScimError.invalidValue(`${place} must not be null`)
     const element = checkOne(attribute, each, place, rules)
     if (element !== undefined) elements.push(element)
-    // An empty member names nobody; dropped, a remove of it would look like a remove without value.
+    // An empty member names no resource. If it were dropped, a remove of it would look like a remove without value.
     else if (holdsReferences(attribute)) throw ScimError.invalidValue(`${place}.value is required`)
   }
   const distinct = withoutRepeats(attribute, elements)
@@ -241,7 +241,7 @@ export function valueKey(attribute: Attribute, element: JsonValue): string | und
   return key === undefined ? undefined : String(key)
 }
 
-/** True when two values are the same JSON, whatever the order of object members. */
+/** True when two values are the same JSON, in any order of object members. */
 export function sameValue(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
   if (a === b) return true
   if (Array.isArray(a)) {
