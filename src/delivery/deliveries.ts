@@ -22,10 +22,10 @@ export interface DeliverySettings {
   readonly retries?: RetrySchedule
 }
 
-/** Told of what nobody is waiting for. */
+/** Told of what happens behind the requests. */
 export interface DeliveryReports {
   failed(error: unknown, task: string): void
-  /** An endpoint was disabled because it takes nothing any more. */
+  /** The gateway disabled an endpoint because it accepts nothing any more. */
   disabled(endpointId: string, reason: string): void
 }
 
@@ -47,13 +47,13 @@ export interface Deliveries {
 export interface RunningDeliveries extends Deliveries {
   /** Begins to number, send and trim. */
   start(): void
-  /** Ends what only waits, and takes no more work on. */
+  /** Ends what only waits, and begins no more work. */
   drain(): void
-  /** Ends all, once what is under way is settled; then the database may close. */
+  /** Ends everything once the work under way is settled; then the database may close. */
   stop(): Promise<void>
 }
 
-/** Puts together what an instance does for readers and receivers of events. Other instances take over what it leaves. */
+/** Makes what an instance does for readers and receivers of events. Other instances take over what it leaves. */
 export function openDeliveries(db: Database, settings: DeliverySettings, reports: DeliveryReports): RunningDeliveries {
   const { secretsKey, deliveryNetworks: networks, deliveriesPerHost, endpointsPerPlace, retries } = settings
   const report = (task: string) => (error: unknown) => reports.failed(error, task)

@@ -21,7 +21,7 @@ import { type PushOutcome, pushTokens } from './stream-push.ts'
 import type { StreamTokens } from './stream-tokens.ts'
 import type { WebhookSender } from './webhook-sender.ts'
 
-/** When what was not taken is tried again, given up, and endpoints with it. Milliseconds. */
+/** When a failed delivery is tried again, when it is given up, and when its endpoint is. Milliseconds. */
 export interface RetrySchedule {
   readonly firstMs: number
   readonly growth: number
@@ -47,34 +47,34 @@ export interface WorkerParts {
   readonly sender: WebhookSender
   readonly setSender: SetSender
   readonly tokens: StreamTokens
-  /** Who waits for what is due on the streams that are polled. */
+  /** Receivers that wait for what is due on polled streams. */
   readonly polling: Polling
   /** What each receiving host may be asked, all endpoints together. */
   readonly hosts: HostBudgets
   /** Told of what went wrong on our side. */
   readonly failed: (error: unknown) => void
-  /** Told when an endpoint was disabled because it takes nothing any more. */
+  /** Told when an endpoint was disabled because it accepts nothing any more. */
   readonly disabled: (endpointId: string, reason: string) => void
   readonly retries?: RetrySchedule
 }
 
-/** Requests under way to one endpoint; one alone while it fails, to see whether it is back. */
+/** Requests under way to one endpoint. While it fails there is only one, to see whether it is back. */
 const AT_ONCE = 32
-/** What one instance has under way in all, so that requests find it awake; and claims, so that they find connections. */
+/** Requests that one instance has under way, so that it stays awake for clients; and claims, so that clients find connections. */
 const IN_ALL = 96
-/** An endpoint may always have so many, however busy others keep the instance. */
+/** An endpoint may always have so many, even if others keep the instance busy. */
 const AT_LEAST = 2
 const CLAIMING_AT_ONCE = 2
 const ASK_FOR_ENDPOINTS_MS = 500
 const BUSY_MS = 200
 const IDLE_MS = 1_000
 const MEND_MS = 60_000
-/** Successes are written down together. */
+/** One statement records the successes of so many milliseconds. */
 const GATHER_MS = 20
 
 /**
- * Sends queued events to webhooks, and to streams that are pushed. Any number of instances share the work: each claims what it sends, and what one has
- * claimed and not settled falls due again. Nothing is known here that is not in the store.
+ * Sends queued events to webhooks, and to streams that are pushed. Any number of instances share the work. Each claims what it
+ * sends; what an instance claims and does not settle falls due again. The store knows everything that the worker knows.
  */
 export class DeliveryWorker {
   readonly #parts: WorkerParts
@@ -96,7 +96,7 @@ export class DeliveryWorker {
     this.#retries = parts.retries ?? RETRIES
   }
 
-  /** True while there is anybody to send to. */
+  /** True while there is an endpoint to send to. */
   get lively(): boolean {
     return this.#hasEndpoints
   }
@@ -113,7 +113,7 @@ export class DeliveryWorker {
     })
   }
 
-  /** Takes no more work, and waits until what is under way is settled. */
+  /** Begins no more work, and waits until the work under way is settled. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -151,7 +151,7 @@ export class DeliveryWorker {
     }
     const full = [...this.#underWay].filter(([, count]) => count >= AT_ONCE).map(([id]) => id)
     const due = await dueEndpoints(db, full, polling.streams)
-    // Each pass begins elsewhere: those that share what is left, of their host or of the instance, get turns alike.
+    // Each pass begins at another endpoint, so that endpoints with the same host, or of a busy instance, get equal turns.
     const first = Math.floor(Math.random() * due.length)
     const queue = [...due.slice(first), ...due.slice(0, first)].values()
     const claim = async () => {
@@ -184,7 +184,7 @@ export class DeliveryWorker {
     }
   }
 
-  /** Sends what was claimed; room for it was taken of its host. */
+  /** Sends what was claimed; the host's budget has room for it. */
   #begin(endpoint: DueEndpoint, tenantId: TenantId, claimed: ClaimedDelivery): void {
     const { id, url } = endpoint
     this.#underWay.set(id, (this.#underWay.get(id) ?? 0) + 1)
@@ -215,7 +215,7 @@ export class DeliveryWorker {
       taken: outcome.taken,
     })
     if (outcome.receiverIsWell) return
-    // 410 says that nobody will take anything here again (Standard Webhooks).
+    // 410 says that the receiver will accept nothing again (Standard Webhooks).
     const gone = outcome.status === 410
     const reason = gone ? 'The receiver answered 410.' : `Nothing was taken for too long: ${outcome.error}.`
     const after = { disableAfterMs: gone ? 0 : disableAfterMs, reason }
@@ -243,7 +243,7 @@ export class DeliveryWorker {
     })
   }
 
-  /** Gathers successes for a moment: one statement for many. */
+  /** Gathers successes for a moment, so that one statement records many. */
   #settle({ id: endpointId, failures }: DueEndpoint, tenantId: TenantId, done: Settled): Promise<void> | undefined {
     const key = `${tenantId} ${endpointId}`
     const gathered = this.#done.get(key)

@@ -9,7 +9,7 @@ import { readLog } from './read-log.ts'
 
 /** More often than proxies cut silent connections. */
 const BEAT_MS = 15_000
-/** A key that was revoked is felt within so long. */
+/** A stream ends within so long after its key was revoked. */
 const CHECK_MS = 1_000
 const PAGE = 100
 
@@ -25,11 +25,11 @@ export interface StreamReader {
 }
 
 /**
- * The log from `first` on as server-sent events: `id` is the position, `data` the event. What is sent while nothing happens
- * carries the position too, so that a reader of rare types comes back to where the log is by then.
+ * The log from `first` on as server-sent events: `id` is the position, `data` the event. Comments that are sent while nothing
+ * happens carry the position too, so that a reader of rare types comes back to the log's end.
  *
- * Ends when the reader may or will not read on, when the instance stops, and when the log cannot be followed any more or not
- * be reached; a reader that comes back with its last id misses nothing, or is told.
+ * Ends when the reader leaves or may read no longer, when the instance stops, and when the log cannot be followed or reached. A
+ * reader that comes back with its last id misses nothing, or is told so.
  */
 export async function* streamLog(
   db: Database,
@@ -52,7 +52,7 @@ export async function* streamLog(
       yield `id: ${page.next}\n\n`
     }
     if (signal.aborted || watch.drained || !(await allowed())) return
-    // Nobody asks the database for one stream alone while nothing happens: there may be thousands.
+    // An idle stream sends no statement of its own: there may be thousands.
     if (page.next >= page.head && !(await watch.wait(tenantId, page.next, Math.min(CHECK_MS, beatMs), signal))) {
       page = { ...page, events: [] }
       continue

@@ -1,4 +1,4 @@
-/** What one instance may ask of one receiving host, however many endpoints, of whichever tenants, name it. */
+/** What one instance may send to one receiving host, over all endpoints of all tenants. */
 export interface HostBudget {
   /** Requests under way at the same time. */
   readonly atOnce: number
@@ -19,8 +19,8 @@ interface Spent {
 const FORGET_FROM = 1_000
 
 /**
- * Budgets of receiving hosts: anybody who may register an address could otherwise turn every change of his directory into
- * hundreds of requests to somebody else's server. A host is a name with its port, as `URL.host` gives it.
+ * Budgets of receiving hosts. Without them a customer could register many endpoints with the address of a stranger's server. Each
+ * change would then be hundreds of requests to it. A host is a name with its port, as `URL.host` gives it.
  */
 export class HostBudgets {
   readonly #budget: HostBudget
@@ -38,7 +38,7 @@ export class HostBudgets {
     return this.#hosts.size
   }
 
-  /** Takes room for up to `wanted` requests to the host of `url`, and gives for how many there is. */
+  /** Reserves room for up to `wanted` requests to the host of `url`; gives for how many there is room. */
   take(url: string, wanted: number): number {
     const host = hostOf(url)
     if (this.#hosts.size >= FORGET_FROM) this.#forgetIdle()

@@ -2,14 +2,14 @@ import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/log/event-log.ts'
 
-/** While somebody follows, events get their positions this often: short enough to be found within 100 ms. */
+/** While a reader follows, events get their positions this often: short enough to be found within 100 ms. */
 const LIVELY_MS = 50
 const IDLE_MS = 1_000
 /** Tenants whose events are numbered in one pass, and how many at once. */
 const TENANTS_AT_ONCE = 500
 const AT_ONCE = 4
 
-/** Who else wants events. */
+/** Another consumer of events beside the readers. */
 export interface WatchHooks {
   /** True while it wants them soon. */
   lively(): boolean
@@ -24,7 +24,7 @@ interface Waiting {
 }
 
 /**
- * Numbers the events of all tenants, and wakes who waits for them. Every instance has one; they take turns at each log.
+ * Numbers the events of all tenants, and wakes the readers that wait for them. Every instance has one; they take turns at each log.
  *
  * The database is asked, not listened to: notifications are lost behind a pooler, and one at each commit would make all
  * writers wait for each other. One question for all waiting readers of the instance costs less than a millisecond.
@@ -45,14 +45,14 @@ export class LogWatch {
     this.#failed = failed
   }
 
-  /** Begins to number events also while nobody waits. */
+  /** Begins to number events also while no reader waits. */
   start(hooks: WatchHooks = this.#hooks): void {
     this.#started = true
     this.#hooks = hooks
     this.#schedule(0)
   }
 
-  /** Wakes everybody for good: from now on nobody waits. */
+  /** Wakes all readers for good: from now on none waits. */
   drain(): void {
     this.#drained = true
     for (const { wake } of this.#waiting) wake()
@@ -99,11 +99,11 @@ export class LogWatch {
     if (this.#pass !== undefined) return
     this.#timer = setTimeout(() => {
       this.#pass = this.#work().then(
-        // Somebody may have come to wait since.
+        // Another reader may have begun to wait since.
         (next) => this.#again(this.#waiting.size > 0 ? LIVELY_MS : next),
         (error: unknown) => {
           this.#failed(error)
-          // Whether they can read on, they find out for themselves.
+          // Each reader finds out for itself whether it can read on.
           for (const { wake } of this.#waiting) wake()
           this.#again(IDLE_MS)
         },

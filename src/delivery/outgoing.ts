@@ -10,13 +10,13 @@ export interface SendFailure {
   readonly status: number | null
   readonly error: string
   readonly retryAfterMs: number
-  /** The receiver has looked at it and will not have it: nothing is gained by sending it again. */
+  /** The receiver has refused the message itself: sending it again is of no use. */
   readonly refused?: boolean
-  /** It says nothing against the receiver, which takes other things. */
+  /** The failure says nothing about the receiver, which accepts other messages. */
   readonly receiverIsWell?: boolean
 }
 
-/** An answer, whatever it says. */
+/** An answer, of any status. */
 export interface Answered {
   readonly status: number
   readonly body: string
@@ -71,7 +71,7 @@ export function unsuccessful({ status, retryAfterMs }: Answered): SendFailure {
   return failure(status, `the receiver answered ${status}${redirects}`, retryAfterMs)
 }
 
-/** The answer's text as far as anybody looks at it; its status counts also where the rest does not come. */
+/** The beginning of the answer's text. Its status counts also where the rest does not come. */
 async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = []
   let size = 0
@@ -82,7 +82,7 @@ async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
       if (size >= MAX_ANSWER_BYTES) break
     }
   } catch {
-    // Cut off: what has come will do.
+    // Cut off: what has come is enough.
   }
   return Buffer.concat(chunks).toString('utf8')
 }

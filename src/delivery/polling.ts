@@ -1,14 +1,14 @@
-/** Receivers that wait for something to be due on their stream. Whoever looks through the queues for all of them wakes them. */
+/** Receivers that wait for something to be due on their stream. The worker that looks through all queues wakes them. */
 export class Polling {
   readonly #waiting = new Map<string, Set<() => void>>()
   #drained = false
 
-  /** Streams for which somebody waits. */
+  /** Streams for which a receiver waits. */
   get streams(): string[] {
     return [...this.#waiting.keys()]
   }
 
-  /** True once nobody can wait any more. */
+  /** True once no receiver can wait any more. */
   get drained(): boolean {
     return this.#drained
   }
@@ -35,7 +35,7 @@ export class Polling {
     for (const wake of [...(this.#waiting.get(streamId) ?? [])]) wake()
   }
 
-  /** Wakes everybody for good. */
+  /** Wakes all receivers for good. */
   drain(): void {
     this.#drained = true
     for (const id of this.streams) this.wake(id)

@@ -3,7 +3,7 @@ import { eventLogOf, keptLogs, TRIMMED_AT_ONCE } from '../repositories/log/event
 import { DEFAULT_SETTINGS } from '../tenancy/settings.ts'
 
 const EVERY_MS = 3_600_000
-/** Others get in between two batches. */
+/** The pause between two batches, in which other statements have their turn. */
 const BREATH_MS = 20
 const LOGS_AT_ONCE = 200
 

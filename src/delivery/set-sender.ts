@@ -5,7 +5,7 @@ import { SET_TYPE } from './security-event-token.ts'
 
 /** Pushes Security Event Tokens to their receivers (RFC 8935). */
 export interface SetSender {
-  /** @param token proves to the receiver who sends; undefined where the signature is enough for it */
+  /** @param token proves to the receiver who sends; undefined where the signature is enough */
   send(url: string, set: string, token: string | undefined): Promise<SendOutcome>
   close(): Promise<void>
 }
@@ -42,7 +42,7 @@ export function setSender(networks: Networks, resolve?: typeof lookup): SetSende
   }
 }
 
-/** What the operator is told when a receiver will not have a token. */
+/** What the operator is told when a receiver refuses a token. */
 export const refusalOf = (err: string): string =>
   SET_ERRORS.includes(err) ? `the receiver refuses it: ${err}` : 'the receiver refuses it'
 

@@ -16,8 +16,8 @@ import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
  * - `role` are some of the users who have a role, with the role's version;
  * - `end` comes last; without it the export is not whole. Its position is how far the log went by then.
  *
- * Nothing is locked meanwhile, so a line may be ahead of `start`. Whoever passes over events whose version is not above the
- * one it has of the resource, and takes members and users as sets, is exact once it has followed up to the position of `end`.
+ * Nothing is locked meanwhile, so a line may be ahead of `start`. A reader passes over events whose version is not above
+ * the one it has of the resource, and reads members and users as sets. Its copy is exact at the position of `end`.
  */
 export async function* exportTenant(
   db: Database,
@@ -57,7 +57,7 @@ function resourceLine({ id, type, version, active, document }: StoredResource, r
 /** A stored document without what is never returned, as JSON text. */
 export function shown(document: string, typeName: string, registry: SchemaRegistry): string {
   const type = registry.byName.get(typeName)
-  // What a type that is no longer registered must not show is not known any more.
+  // Which attributes of an unregistered type are secret is not known any more.
   if (type === undefined) return '{}'
   return secretPaths(type).length === 0
     ? document
@@ -81,7 +81,7 @@ const AT_ONCE = 1_000
 async function* roleLines(db: Database, tenantId: TenantId): AsyncGenerator<string> {
   const stored = rolesOf(db, { tenantId })
   for (let after: string | undefined; ; ) {
-    // The versions come before the users, who may be ahead of them.
+    // The versions are read before the users, so the users may be newer.
     const roles = await stored.list({ after, limit: AT_ONCE })
     for (const { id, key, version } of roles) {
       for (let last: string | undefined; ; ) {

@@ -9,9 +9,9 @@ import { placeOfToken, type Stream, type StreamTokens } from './stream-tokens.ts
 /** What a receiver says when it polls (RFC 8936 §2.2). */
 export interface PollRequest {
   readonly maxEvents: number
-  /** Names of tokens that it has taken care of. */
+  /** Names of tokens that it has accepted. */
   readonly ack: readonly string[]
-  /** And of those that it will not have, with a code of RFC 8935 §2.4. */
+  /** Names of tokens that it refuses, with a code of RFC 8935 §2.4. */
   readonly setErrs: Readonly<Record<string, { readonly err: string }>>
   /** How long it would wait for something. */
   readonly waitMs: number
@@ -84,7 +84,7 @@ async function handOut(
   return sets
 }
 
-/** Names that are none of this stream's, or of what is settled already, are passed over. */
+/** Ignores names that are none of this stream's, or of what is settled already. */
 async function settle(
   db: Database,
   { tokens }: PollTools,

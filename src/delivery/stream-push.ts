@@ -6,10 +6,10 @@ import { failure, type SendFailure, type SendOutcome } from './outgoing.ts'
 import type { SetSender } from './set-sender.ts'
 import type { Stream, StreamTokens } from './stream-tokens.ts'
 
-/** What came of pushing an event's tokens. Of a failure, `taken` has those that the receiver has all the same. */
+/** What came of pushing an event's tokens. After a failure, `taken` has those that the receiver accepted all the same. */
 export type PushOutcome = SendOutcome & { readonly taken?: number }
 
-/** What it takes to push. */
+/** What the push is made from. */
 export interface PushTools {
   readonly db: Database
   readonly box: SecretBox
@@ -27,8 +27,8 @@ export interface PushStream extends Stream {
 const BEGUN_WITHIN_MS = 10_000
 
 /**
- * Pushes the tokens of an event that its receiver has not got yet, one after the other. One that is refused does not keep the
- * rest from it; any other failure does, so that they come in their order.
+ * Pushes the tokens of an event that its receiver has not got yet, one after the other. After a refused token the next one goes
+ * on; after any other failure none does, so that tokens keep their order.
  */
 export async function pushTokens(
   { db, box, setSender, tokens }: PushTools,

@@ -43,7 +43,7 @@ export type StreamTokens = ReturnType<typeof streamTokens>
 /** Makes Security Event Tokens of events, in the name of the stream's place, signed with the keys that its issuer names. */
 export function streamTokens(keyring: Keyring) {
   return {
-    /** The tokens of each event by its position, in the order in which they are to be taken; none of what SETs have no word for. */
+    /** The tokens of each event by its position, in the order in which they are to be accepted; none for events that SETs have no word for. */
     async of(
       db: Database,
       to: Stream,
@@ -111,7 +111,7 @@ function claims(
   }
 }
 
-/** Who a signal is about. Where we do not know what the receiver goes by, it is better told our id than nothing. */
+/** Who a signal is about. Where we do not know by what the receiver knows a subject, we send our id. */
 function person(
   { subject, subjectIssuer }: StreamSettings,
   issuer: string,
@@ -154,8 +154,8 @@ async function endpointsOf(
 }
 
 /**
- * The token's name: nothing else is ever called so, on no stream and in no restored store. It says where the event stands, so
- * that an acknowledgement need not be looked for.
+ * The token's name, unique over all streams and restored stores. It says where the event stands, so that an acknowledgement needs
+ * no search.
  */
 function jtiOf(streamId: string, tenant: string, event: LoggedEvent, part: number): string {
   const mark = createHash('sha256').update(`${streamId} ${event.id} ${part}`).digest('base64url').slice(0, 22)
