@@ -25,8 +25,8 @@ export interface StreamReader {
 }
 
 /**
- * The log from `first` on as server-sent events: `id` is the position, `data` the event. Comments that are sent while nothing
- * happens carry the position too, so that a reader of rare types comes back to the log's end.
+ * The log from `first` on as server-sent events: `id` is the position, `data` the event. While nothing happens an
+ * `id` comes alone now and then, so that a reader of rare types comes back to the log's end.
  *
  * Ends when the reader leaves or may read no longer, when the instance stops, and when the log cannot be followed or reached. A
  * reader that comes back with its last id misses nothing, or is told so.
