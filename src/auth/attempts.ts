@@ -50,7 +50,7 @@ export class FailedAttempts {
   /**
    * Counts one. Gives the seconds to wait where there were too many.
    *
-   * @param keyId what was named; all that is no id of an API key may be a guess of the configuration's key
+   * @param keyId what was named; a text that is no id of an API key may be a guess of the configured key
    * @param address undefined where it is not known
    */
   count(keyId: string | undefined, address: string | undefined): number | undefined {

@@ -12,8 +12,8 @@ export interface Challenge {
 export type Authentication = { readonly principal: Principal } | { readonly challenge: Challenge }
 
 /**
- * Why a key or an access token is not good. A revoked or rotated key is told from an unknown one, since only its owner can
- * show it; a token that has expired, from one that is none.
+ * Why a key or an access token is not good. The words tell a revoked or rotated key from an unknown one, since only its owner can
+ * show it. They tell a token that has expired from a text that is none.
  */
 export type BadKey = 'unknown' | 'revoked' | 'rotated' | 'no token of ours' | 'token expired' | 'token ended'
 

@@ -12,7 +12,7 @@ const BASIC = /^ *basic +([A-Za-z0-9+/]+={0,2}) *$/i
 export const isBasic = (authorization: string): boolean => /^ *basic(?: |$)/i.test(authorization)
 
 /**
- * The API key in an `Authorization` header of HTTP Basic (RFC 7617); undefined where there is none, or where id and key do not
+ * The API key in an `Authorization` header of HTTP Basic (RFC 7617). Undefined where there is none, or where id and key do not
  * belong together.
  *
  * @param decode what is done to both halves: OAuth has them form-encoded (RFC 6749 §2.3.1)

@@ -36,9 +36,9 @@ const TELL_EVERY_MS = 600_000
 
 /**
  * Verifies the JWTs of issuers that a tenant trusts: issuer, audience, pinned algorithms, times with 30 seconds of tolerance,
- * and a signature by a key of the issuer's JWKS. That is fetched from public addresses alone, and from those in `networks`; kept
- * for ten minutes, as what it proves is, and fetched again for an unknown key id or after a failure once in half a minute. Who
- * asks is told nothing of failures; the operator is.
+ * and a signature by a key of the issuer's JWKS. The JWKS is fetched from public addresses and from those in `networks` alone. It
+ * is kept for ten minutes, as is what it proves. An unknown key id, or a failure, has it fetched again once in half a minute.
+ * The operator is told of failures; the client is not.
  */
 export class ExternalIssuers {
   readonly #networks: Networks

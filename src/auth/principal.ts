@@ -2,7 +2,7 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 
 /**
  * What a key may do where its scope reaches. `scim:read` and `scim:write` are for provisioning clients, `directory:read` for
- * applications that read resources and events, `admin` for the admin API; to have people's data sent takes both.
+ * applications that read resources and events, `admin` for the admin API. To have people's data sent takes both.
  */
 export type Permission = 'scim:read' | 'scim:write' | 'directory:read' | 'admin'
 

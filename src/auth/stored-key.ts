@@ -43,8 +43,8 @@ export interface KeyUse {
 export type KnownSecret = StoredSecret & Pick<StoredKey, 'revoked'>
 
 /**
- * The secret of this version, or what stands in its place for the public key with this thumbprint; undefined where the key has
- * it no longer.
+ * The secret of this version, or what stands in its place for the public key with this thumbprint.
+ * Undefined where the key has it no longer.
  */
 export function credentialOf(
   { secrets, publicKeys }: StoredKey,

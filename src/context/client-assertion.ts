@@ -15,7 +15,7 @@ const LONGEST_LIFE_S = 300
  * subject are the key's id, the audience is one of `audiences` alone, it ends within five minutes, and its `jti` is good once.
  *
  * @param now milliseconds since 1970
- * @returns the reason in words where it proves nothing; nothing is said of keys to those who cannot sign for them
+ * @returns the reason in words where it proves nothing; nothing is said of keys to clients that cannot sign for them
  */
 export async function verifyAssertion(
   control: ControlPlane,

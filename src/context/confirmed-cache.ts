@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { ScimError } from '../scim/errors.ts'
 
 // A revocation must be felt within a second. An answer may rest on a confirmation half a second old, and one that took
-// long to arrive may be a whole second old; beyond that it is asked for again, and at last given up.
+// long to arrive may be a whole second old. Beyond that the cache asks again, and gives up in the end.
 const CONFIRMED_FOR_MS = 500
 const CONFIRMATION_MAY_TAKE_MS = 1000
 const ATTEMPTS = 3

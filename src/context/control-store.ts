@@ -50,7 +50,7 @@ export interface ControlStore {
   /** Whether there is an environment, or a tenant, with this id, wherever it is: its name as an issuer is public. */
   isPlace(kind: IssuingPlace, id: string): Promise<boolean>
   /**
-   * Makes a tenant with `key`, or finds the one that another request has just made; undefined where the key is the endpoint
+   * Makes a tenant with `key`, or finds the one that another request has just made. Undefined where the key is the endpoint
    * of a resource type. `actor` is the id of the API key that asked for it.
    */
   createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined>

@@ -54,7 +54,7 @@ export interface Database {
   transaction<T>(work: (tx: Database) => Promise<T>): Promise<T>
   /**
    * The same database as one tenant sees it. Where row-level security is on, statements run under a role to which the policies
-   * show this tenant's rows alone; where it is off, this is the handle itself. Inside a transaction it stays in there.
+   * show this tenant's rows alone. Where it is off, this is the handle itself. Inside a transaction it stays in there.
    */
   asTenant(tenantId: TenantId): Database
   /** Ends the session; statements under way finish first. */

@@ -52,8 +52,8 @@ const OWN_CODES = new Set(['NO_ANSWER', 'READ_TOO_LONG', 'READER_GONE'])
 const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57...|53300|25006|55P03)$/
 
 /**
- * True when the statement failed because the database is away, starting or stopping, or because its time was over: the same
- * request may go through later (503), and nothing is wrong with it.
+ * True when the statement failed because the database is away, starting or stopping, or because its time was over. Nothing is
+ * wrong with the request, and it may go through later (503).
  */
 export function isUnavailable(error: unknown): boolean {
   const code = codeOf(error)

@@ -26,7 +26,7 @@ const ATTEMPTS = 8
  * lock ends with the process, also by `kill -9`.
  *
  * Every contender listens on a socket of its own in `folder`/lock before it looks at the others', and has the lock when
- * none of them answers. Of two contenders the later one sees the earlier, so never both have it; a socket whose process is
+ * none of them answers. Of two contenders the later one sees the earlier, so never both have it. A socket whose process is
  * gone refuses connections, and its name is used once, so removing it cannot hit another process. Processes on other machines
  * cannot be asked; they are told by the time on their file, which its owner renews.
  *

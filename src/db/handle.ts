@@ -80,7 +80,7 @@ function insideTransaction(
   const asTenant: Handle['asTenant'] = (other, self) => {
     if (tenantRole === undefined) return self
     const enter = entering(tenantRole, other)
-    // The transaction may go on with what is not the tenant's, so each statement takes the role and gives it back; after one
+    // The transaction may go on with what is not the tenant's, so each statement takes the role and gives it back. After one
     // that failed there is no way on but back.
     return handle({
       ...inside,

@@ -9,7 +9,8 @@ import { prepareTenantRole } from './tenant-role.ts'
 const LOCK = '8245929752839219308'
 
 /**
- * Applies what is missing to PostgreSQL, and prepares the role for tenants where there is to be one; of several instances that start together, one does it and the others wait.
+ * Applies the missing migrations to PostgreSQL, and prepares the role for tenants where there is to be one. Of several instances
+ * that start together, one does it and the others wait.
  *
  * The lock belongs to the session, so behind a pooler `directDatabaseUrl` has to go past it.
  *

@@ -4,9 +4,9 @@ import { CANCELLED, ConnectionLost, codeOf, isConnectionFailure, NoAnswer, Reade
 import { databaseOver, type Execute } from './handle.ts'
 import { type Hold, turns } from './turns.ts'
 
-// postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216): its ROLLBACK on the lost
-// connection throws where no caller can catch it, a transaction's next statement may land in another transaction, and a
-// statement that was never sent may be answered with no rows. What is done about each of these says so below.
+// postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216). Its ROLLBACK on the lost
+// connection throws where no caller can catch it. A transaction's next statement may land in another transaction. A statement
+// that was never sent may be answered with no rows. Comments below say what is done about each of these.
 
 /** After a refused connection, statements are refused at once for so long instead of queueing for the next attempt. */
 const REFUSE_FOR_MS = 100
@@ -52,8 +52,8 @@ export function guardedDatabase(
     const how = { prepare: settings.prepare && options.prepare, simple: false } as { prepare: boolean }
     // As text: a serialiser that is given anything else may fail half-way through the message.
     const texts = values.map((value) => (value === null ? null : String(value)))
-    // Values that a query has already are sent as they are. Given as arguments they would be asked for their types, and the
-    // statement would be looked up by these and its text put together: a new text of thousands of letters for each call.
+    // Values that a query has already are sent as they are. As arguments, the driver would look at their types and
+    // build a text of thousands of letters to look the statement up, for each call.
     const query = Object.assign(sql.unsafe(statement, [], how), { parameters: texts })
     // One promise for all of it: this is on the way of every statement.
     return new Promise((resolve, reject) => {
@@ -156,8 +156,8 @@ export function guardedDatabase(
   }
 
   /**
-   * True for a statement that was cancelled in the place of another: the server is told a connection, not a statement, and by
-   * then the one that was meant may be over. It has changed nothing.
+   * True for a statement that was cancelled in the place of another. A cancellation names a connection, and the statement that was
+   * meant may be over by then. The statement has changed nothing.
    */
   const isStray = (error: unknown): boolean =>
     codeOf(error) === CANCELLED && performance.now() - lastCancelMs < STRAY_FOR_MS

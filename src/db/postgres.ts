@@ -80,8 +80,8 @@ export function connectPostgres(
       application_name: 'rollcall',
       TimeZone: 'UTC',
       ...(timeouts && {
-        // Statements are prepared once and run by the million: planning each of them anew for its values costs several times
-        // what running it does, and they are written so that the one plan is right for all values.
+        // Statements are prepared once and run by the million. Planning one for its values costs several times what running
+        // it does. They are written so that the one plan is right for all values.
         plan_cache_mode: 'force_generic_plan',
         // Compiling a statement takes longer than running any of ours.
         jit: 'off',

@@ -23,8 +23,8 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 /** `LEAVER_TYPES` as SQL text: the index on leavers serves only statements with the same text. */
 export const LEAVER_TYPES_SQL = `(${LEAVER_TYPES.map((type) => `'${type}'`).join(', ')})`
 
-// Key columns hold text that the application has already folded; the "C" collation compares bytes, which is Unicode code
-// point order in UTF-8, and lets a btree index serve equality, ranges and prefixes alike.
+// Key columns hold text that the application has already folded. The "C" collation compares bytes, which is Unicode code
+// point order in UTF-8. So one btree index serves equality, ranges and prefixes.
 const key = customType<{ data: string }>({ dataType: () => 'text collate "C"' })
 const moment = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
 // What is read from these columns names a place, and what is written to them has to.

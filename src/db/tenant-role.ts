@@ -3,8 +3,8 @@ import type { TenantId } from '../place-ids.ts'
 import type { Database } from './database.ts'
 import { CannotOpen, codeOf } from './errors.ts'
 
-// Row-level security has two sides: the policies, which the migrations make and which bind every user but the tables' owner, and
-// the role that they are to bind, which is here. Roles belong to the whole server, so the operator names it: installations that
+// Row-level security has two sides. The migrations make the policies, which bind every user but the tables' owner. This file
+// makes the role that they are to bind. Roles belong to the whole server, so the operator names it: installations that
 // share a server and a role would see each other's tenants.
 
 /** What a tenant's statements do with each table. To the others, keys and secrets among them, the role has no way at all. */

@@ -4,8 +4,8 @@ export type Hold = (until: Promise<unknown>) => void
 /**
  * Lets `most` pieces of work be under way at once; the others wait in order, each for its patience at the most.
  *
- * The driver has a queue of its own for statements beyond its connections, but postgres.js 3.4.9 slows down with every one that
- * has ever waited there: what it takes out leaves a hole that it looks through from then on, until the queue is empty once.
+ * The driver has a queue of its own for statements beyond its connections. But postgres.js 3.4.9 slows down with every one that
+ * has ever waited there: each leaves a hole, and the driver looks through all holes until the queue is empty once.
  *
  * @param tooLate makes the error for work whose turn did not come within so many milliseconds
  */

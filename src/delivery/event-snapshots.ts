@@ -11,7 +11,7 @@ import { shown } from './snapshot.ts'
 
 /**
  * Gives for each of a tenant's events its resource as it is now, as JSON text: `version`, `active` of a user, and `attributes`
- * without what is never returned; groups without their members, and `null` where the resource is gone or is none.
+ * without what is never returned. Groups come without their members. `null` stands for a resource that is gone, or for none.
  *
  * It is looked up when the event is read, so its version may be newer than the event's: writes do not pay for it.
  */

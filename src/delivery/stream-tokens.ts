@@ -43,7 +43,7 @@ export type StreamTokens = ReturnType<typeof streamTokens>
 /** Makes Security Event Tokens of events, in the name of the stream's place, signed with the keys that its issuer names. */
 export function streamTokens(keyring: Keyring) {
   return {
-    /** The tokens of each event by its position, in the order in which they are to be accepted; none for events that SETs have no word for. */
+    /** The tokens of each event by its position, in their order. An event that SETs have no word for has none. */
     async of(
       db: Database,
       to: Stream,

@@ -9,8 +9,8 @@ import type { ResourceType } from './schema/resource-type.ts'
  * schema, multi-valued attributes as arrays, extensions under their URN.
  *
  * `evaluate` and the SQL compiler both read this document, which is what makes them agree. It holds nothing that counts as no
- * value (RFC 7644 §3.4.2.2 on `pr`, checklist Q-18): no null, no empty string, array or object; and nothing that is unknown
- * to the schema or never returned (Q-25). `resource` is expected in the schema's spelling.
+ * value (RFC 7644 §3.4.2.2 on `pr`, checklist Q-18): no null, no empty string, array or object. It holds nothing that the
+ * schema does not know or that is never returned (Q-25). `resource` is expected in the schema's spelling.
  */
 export function searchDocument(type: ResourceType, resource: Resource): JsonObject {
   const document = objectOf(type.core.values(), resource)
@@ -42,7 +42,7 @@ function assignedValue(attribute: Attribute, value: JsonValue): JsonValue | unde
 }
 
 /**
- * One value of `attribute` as it stands in a search document, for `evaluateElement`; undefined when it holds nothing that
+ * One value of `attribute` as it stands in a search document, for `evaluateElement`. Undefined when it holds nothing that
  * can be compared (an element `{}` for a complex attribute).
  */
 export function searchElement(attribute: Attribute, value: JsonValue): JsonValue | undefined {

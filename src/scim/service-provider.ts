@@ -35,8 +35,8 @@ export interface ServiceProviderOptions {
 /**
  * The ServiceProviderConfig document (RFC 7643 §5, RFC 9865 §4, RFC 9967 §4).
  *
- * The tenant's mode shows as the fragment of `documentationUri` (TEN-09). Not as a member of our own: this document has no
- * resource type that could declare an extension (RFC 7643 §3.3, §6), and clients generated from the schema refuse the
+ * The tenant's mode shows as the fragment of `documentationUri` (TEN-09). It is no member of our own: this document has no
+ * resource type that could declare an extension (RFC 7643 §3.3, §6). Clients generated from the schema would refuse the
  * whole document for one member that they do not know.
  */
 export function serviceProviderConfig(options: ServiceProviderOptions): JsonObject {

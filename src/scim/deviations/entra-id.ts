@@ -25,7 +25,7 @@ export function readStringBoolean(value: JsonValue): JsonValue {
  *     {"op": "Replace", "path": "urn:…:enterprise:2.0:User:manager", "value": {"value": ""}}
  *     {"op": "remove", "path": "urn:…:enterprise:2.0:User:manager"}
  *
- * Only for singular complex attributes that have a `value`; anything else comes back as it was.
+ * Only for singular complex attributes that have a `value`. Anything else comes back as it was.
  */
 export function readBareReference(attribute: Attribute, value: JsonValue): JsonValue {
   if (attribute.multiValued || subAttribute(attribute, 'value') === undefined) return value

@@ -176,8 +176,8 @@ export type Deviations = ReadonlySet<DeviationName>
 
 /**
  * What becomes of attributes that no schema has: what the mode says, or always the same. They are never kept: a
- * resource has the attributes of its schemas (RFC 7643 §3), so no client could tell from discovery what they are, nor filter by
- * them; an extension that the tenant registers makes them known ones.
+ * resource has the attributes of its schemas (RFC 7643 §3). No client could tell from discovery what others are, nor filter by
+ * them. An extension that the tenant registers makes them known ones.
  */
 export const UNKNOWN_ATTRIBUTES = ['by-mode', 'ignore', 'refuse'] as const
 export type UnknownAttributes = (typeof UNKNOWN_ATTRIBUTES)[number]

@@ -9,9 +9,9 @@ import type { AttributePath, BoundFilter, Comparable, CompareOperator, Filter } 
 import { formatPath } from './format.ts'
 
 /**
- * Finds what `path` names in `type`, without regard to case (checklist A-02 to A-04): unqualified, a common or core attribute,
- * else that of the only extension which has it; qualified, an attribute of the core schema (common ones included) or of an
- * extension. Undefined where there is nothing, more than one candidate, or no such sub-attribute.
+ * Finds what `path` names in `type`, without regard to case (checklist A-02 to A-04). An unqualified path names a common or core
+ * attribute, else that of the only extension which has it. A qualified path names an attribute of the core schema (common ones
+ * included) or of an extension. Undefined where there is nothing, more than one candidate, or no such sub-attribute.
  */
 export function resolveAttribute(type: ResourceType, path: AttributePath): AttributeRef | undefined {
   const found =

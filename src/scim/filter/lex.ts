@@ -3,7 +3,7 @@ import { scanString } from '../json.ts'
 
 /**
  * A token of a filter or PATCH path. A word is anything without spaces, brackets and quotes: an attribute path, an operator,
- * a number, a literal, or a mistake; which one it is depends on where it stands, so the parser decides.
+ * a number, a literal, or a mistake. Which one it is depends on where it stands, so the parser decides.
  */
 export type Token = Place &
   (

@@ -1,8 +1,8 @@
 /**
  * Bounds of a filter (RFC 7644 §7.7, checklist H-12). Filters that people and identity providers write stay far below them.
  *
- * Every term becomes a condition in SQL, and the embedded engine runs queries on the thread that serves requests, so the
- * number of terms bounds how long one request can hold up the others.
+ * Every term becomes a condition in SQL, and the embedded engine runs queries on the thread that serves requests. So the number
+ * of terms bounds how long one request can hold up the others.
  */
 
 /** UTF-16 units in the text of a filter or PATCH path; what fits into a request line of usual servers. */

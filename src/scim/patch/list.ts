@@ -14,7 +14,7 @@ import {
 import type { Effort } from './effort.ts'
 
 /**
- * `elements` and after them those of `given` that are not there yet (PAT-11 to PAT-13); one with the (type, value) pair of an
+ * `elements` and after them those of `given` that are not there yet (PAT-11 to PAT-13). One with the (type, value) pair of an
  * element is added to that element (U-13). A new primary one takes the mark from the old one (PAT-27).
  *
  * @param given checked, at most one of them primary

@@ -14,8 +14,8 @@ import { keyNames, resolveTarget, type Target, targetOfKey } from './target.ts'
 import { type Change, givenValues } from './values.ts'
 
 /**
- * One step of a change of members, in order. A `change` first empties the group if `clear` is set, then adds and removes ids;
- * no id is in both lists, and after `clear` nothing is removed. A `removeWhere` needs to look at the members.
+ * One step of a change of members, in order. A `change` first empties the group if `clear` is set, then adds and removes ids.
+ * No id is in both lists, and after `clear` nothing is removed. A `removeWhere` needs to look at the members.
  */
 export type MembershipStep =
   | {

@@ -172,7 +172,7 @@ function narrowed(previous: readonly Attribute[], next: readonly Attribute[], pa
 }
 
 /**
- * The resource types to one of which a value of this attribute has to lead; undefined where it may lead elsewhere: the
+ * The resource types to one of which a value of this attribute has to lead. Undefined where it may lead elsewhere: the
  * attribute is no reference, or one to `external` or `uri` resources (RFC 7643 §7).
  */
 export function targetTypes({ type, referenceTypes }: Attribute): readonly string[] | undefined {

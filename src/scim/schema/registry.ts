@@ -86,8 +86,8 @@ function resourceType(type: ResourceTypeDefinition, extensions: ResourceTypeDefi
 }
 
 /**
- * The discovery schemas are listed beside those of the resource types: `/Schemas` tells of every schema in use (RFC 7644
- * §4), our discovery documents carry these URNs in `schemas`, and RFC 7643 §8.7.2 defines them for this purpose.
+ * The discovery schemas are listed beside those of the resource types. `/Schemas` tells of every schema in use (RFC 7644
+ * §4), and our discovery documents carry these URNs in `schemas`. RFC 7643 §8.7.2 defines them for this purpose.
  */
 function schemasOf(resourceTypes: readonly ResourceType[]): ReadonlyMap<string, Schema> {
   const schemas = new Map<string, Schema>()

@@ -156,7 +156,7 @@ function keepStored(type: ResourceType, stored: Resource, next: Resource, isPart
   }
 }
 
-// A client cannot read back what is write-only, so leaving it out says nothing; but with an extension that has to have more,
+// A client cannot read back what is write-only, so leaving it out says nothing. But with an extension that has to have more,
 // and is left out whole, it goes. The stored password is not in the resource.
 const isKeptByReplace = (attribute: Attribute, dropped: boolean): boolean =>
   attribute.mutability === 'immutable' || (attribute.mutability === 'writeOnly' && !dropped)
