@@ -5,9 +5,9 @@ import { pathToFileURL } from 'node:url'
 const TEST = join(import.meta.dirname, '..')
 const ID = /\b[A-Z]{1,3}-\d\d\b/g
 
-/** What the checklist, the tests and test/README.md say of each other. */
+/** Where the checklist, the tests and test/README.md do not agree. */
 export interface Coverage {
-  /** Ids of `fixtures/scim/checklist.md` that no test names and test/README.md does not argue. */
+  /** Ids of `docs/requirements.md` that no test names and test/README.md does not argue. */
   readonly idsWithoutTest: readonly string[]
   /** Test files that name no id and stand in no folder that test/README.md argues. */
   readonly filesWithoutId: readonly string[]
@@ -15,13 +15,10 @@ export interface Coverage {
   readonly arguedNeedlessly: readonly string[]
 }
 
-/** Reads the checklist and the tests. An id counts as held by a file in which a test's code names it. */
+/** Reads the checklist and the tests. A test file holds an id if its code names the id. */
 export function coverage(): Coverage {
-  const read = (path: string) => readFileSync(join(TEST, path), 'utf8')
-  const ids = [...read('fixtures/scim/checklist.md').matchAll(/^- \*\*([A-Z]+-\d\d)\*\*/gm)].map(
-    (match) => match[1] as string,
-  )
-  const files = readdirSync(TEST, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts'))
+  const { ids } = requirementIds()
+  const files = filesBelow('', '.test.ts')
   const named = new Map(files.map((file) => [file, new Set(read(file).match(ID) ?? [])]))
   const held = new Set([...named.values()].flatMap((set) => [...set]))
   const argued = new Set(section(read('README.md'), 'Lines without a test').match(ID) ?? [])
@@ -36,6 +33,24 @@ export function coverage(): Coverage {
     arguedNeedlessly: [...argued].filter((id) => held.has(id)),
   }
 }
+
+/** The ids of `docs/requirements.md`, and how many requirements the page says there are. */
+export function requirementIds(): { readonly ids: readonly string[]; readonly stated: number } {
+  const page = read('../docs/requirements.md')
+  const ids = [...page.matchAll(/^- \*\*([A-Z]+-\d\d)\*\*/gm)].map((match) => match[1] as string)
+  return { ids, stated: Number(/^Requirements: (\d+)/m.exec(page)?.[1]) }
+}
+
+/** The ids that files of the source name, each once; `UTF-16` is none. */
+export function idsInSource(): string[] {
+  const named = filesBelow('../src', '.ts').flatMap((file) => read(join('../src', file)).match(ID) ?? [])
+  return [...new Set(named)].filter((id) => id !== 'UTF-16')
+}
+
+const read = (path: string): string => readFileSync(join(TEST, path), 'utf8')
+
+const filesBelow = (folder: string, ending: string): string[] =>
+  readdirSync(join(TEST, folder), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith(ending))
 
 function section(text: string, title: string): string {
   const [, after = ''] = text.split(`## ${title}\n`)
