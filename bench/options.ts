@@ -30,7 +30,7 @@ export interface Options {
   readonly gateway: string | undefined
   /** Folder for the report. */
   readonly results: string
-  /** Whether it is a whole run, whose numbers are those of the README. */
+  /** Whether it is a whole run, whose numbers go into docs/performance.md. */
   readonly whole: boolean
 }
 

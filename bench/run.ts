@@ -7,10 +7,10 @@ import { readOptions, USAGE } from './options.ts'
 import { originOf } from './origin.ts'
 import { type Beside, chosenParts } from './parts.ts'
 import { measurePeers } from './peers/measure.ts'
+import { putIntoPage } from './performance-page.ts'
 import { gatewayEnv, postgresPid, prepare } from './prepare.ts'
 import { type Load, startCeiling, startGateway, startLoad } from './processes.ts'
 import { type Progress, progressOn } from './progress.ts'
-import { putIntoReadme } from './readme.ts'
 import { type Findings, nothingYet, writeReport } from './report.ts'
 import { measureRoundTrips } from './round-trips.ts'
 import { measureStart } from './start-times.ts'
@@ -91,7 +91,7 @@ async function main(): Promise<void> {
   bench.load.stop()
   const text = found({})
   await server.stop()
-  if (options.whole) putIntoReadme()
+  if (options.whole) putIntoPage()
   process.stdout.write(text)
   process.exitCode = findings.failed.length > 0 ? 1 : 0
 }

@@ -7,16 +7,16 @@ import type { Findings } from './report.ts'
 import { ratioOfTimes } from './targets.ts'
 import type { Verdict } from './verdict.ts'
 
-const README = fileURLToPath(new URL('../README.md', import.meta.url))
+const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
 const REPORT = fileURLToPath(new URL('results/report.json', import.meta.url))
 const [BEGIN, END] = ['<!-- from bench/results/report.json -->', '<!-- end of the report -->']
 
-/** What the README tells of a whole run. */
+/** What `docs/performance.md` shows of a whole run. */
 export type Told = Pick<Findings, 'origin' | 'results' | 'memory' | 'start' | 'peers'> & {
   readonly verdicts?: readonly Verdict[]
 }
 
-/** What is in the README's table: a workload, the case of it that is shown, and the case to which growth is told. */
+/** The rows of the page's table: a workload, the case of it that is shown, the case that growth starts from, the case of the peers. */
 const ROWS: readonly (readonly [workload: string, shown: string, from: string, peers: string])[] = [
   ['read', '1M', '1k', 'users'],
   ['look-up-userName', '1M', '1k', 'users'],
@@ -32,7 +32,7 @@ const ROWS: readonly (readonly [workload: string, shown: string, from: string, p
   ['group-without-members', '100k', '', ''],
 ]
 
-/** The performance section, made from a report; without one it says how to get one. */
+/** The numbers of a report, for the page. Without a report the text says how to get one. */
 export function performanceSection(told: Told | undefined): string {
   if (told === undefined) return '`npm run bench` measures; there is no report yet.'
   const { origin, memory, start, verdicts = [] } = told
@@ -40,15 +40,13 @@ export function performanceSection(told: Told | undefined): string {
   const { Node, PostgreSQL } = origin.versions
   const mb = (n: number | undefined) => `${n?.toFixed(0) ?? '?'} MB`
   const s = (ms: number | undefined) => `${((ms ?? 0) / 1_000).toFixed(2)} s`
-  return `Measured by \`${origin.command}\` on ${origin.machine}, with Node ${Node} and PostgreSQL ${PostgreSQL} (fsync on); gateway,
-database and load generator share the machine. The *ceiling* is a bare server that does the same row work in one statement, in
-turns with the gateway; *growth* is the median time at that size ÷ at the smallest.
+  return `Measured by \`${origin.command}\` on ${origin.machine}.
+Node is ${Node}, PostgreSQL ${PostgreSQL} with fsync on. Gateway, database and load generator share the machine.
 
 ${table(['Workload', 'Size', 'Requests/s', 'p50 / p99 ms', '÷ ceiling', '÷ best npm peer', 'Growth'], rowsOf(told))}
 
-Memory ${mb(memory?.idleMb)} idle, ${mb(memory?.underLoadMb)} under load. From start to first answer ${s(start?.postgresMs)} on PostgreSQL, ${s(start?.existingFolderMs)} on an embedded folder, ${s(start?.newFolderMs)}
-on a new one. Of ${verdicts.length} targets ${verdicts.length - missed.length} are reached. [The report](bench/results/report.md) has all workloads, the peers, webhooks and flame graphs;
-[bench/README.md](bench/README.md) says how to read it.`
+Memory is ${mb(memory?.idleMb)} idle and ${mb(memory?.underLoadMb)} under load. The time from start to first answer is ${s(start?.postgresMs)} on PostgreSQL, ${s(start?.existingFolderMs)} on
+an embedded folder and ${s(start?.newFolderMs)} on a new one. The run reaches ${verdicts.length - missed.length} of ${verdicts.length} targets.`
 }
 
 function rowsOf({ results, peers }: Told): string[][] {
@@ -72,20 +70,20 @@ function cells(one: CaseResult, smallest: CaseResult | undefined, timesBest: num
   ]
 }
 
-/** The text of the README with `section` between its two marks. @throws where it has no marks */
-export function withSection(readme: string, section: string): string {
-  const [from, to] = [readme.indexOf(BEGIN), readme.indexOf(END)]
-  if (from < 0 || to < from) throw new Error(`the README has no "${BEGIN}" followed by "${END}"`)
-  return `${readme.slice(0, from)}${BEGIN}\n\n${section}\n\n${readme.slice(to)}`
+/** The text of the page with `section` between its two marks. @throws if the page has no marks */
+export function withSection(page: string, section: string): string {
+  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)]
+  if (from < 0 || to < from) throw new Error(`docs/performance.md has no "${BEGIN}" followed by "${END}"`)
+  return `${page.slice(0, from)}${BEGIN}\n\n${section}\n\n${page.slice(to)}`
 }
 
-/** Puts the numbers of the report in `bench/results` into the README, where there is one. */
-export function putIntoReadme(): void {
-  writeFileSync(README, withSection(readFileSync(README, 'utf8'), performanceSection(committedReport())))
+/** Puts the numbers of the report in `bench/results` into the page. */
+export function putIntoPage(): void {
+  writeFileSync(PAGE, withSection(readFileSync(PAGE, 'utf8'), performanceSection(committedReport())))
 }
 
 /** The report in `bench/results`. */
 export const committedReport = (): Told | undefined =>
   existsSync(REPORT) ? (JSON.parse(readFileSync(REPORT, 'utf8')) as Told) : undefined
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) putIntoReadme()
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) putIntoPage()

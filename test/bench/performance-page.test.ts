@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { committedReport, performanceSection, type Told, withSection } from '../../bench/readme.ts'
+import { committedReport, performanceSection, type Told, withSection } from '../../bench/performance-page.ts'
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../docs/performance.md', import.meta.url), 'utf8')
 
-test("the README's numbers are those of the report", () => {
-  expect(readme).toBe(withSection(readme, performanceSection(committedReport())))
+test('the numbers of docs/performance.md are those of the report', () => {
+  expect(page).toBe(withSection(page, performanceSection(committedReport())))
 })
 
 test('a row tells a case of the report, what peers do in it, and how it grows', () => {
@@ -43,6 +43,6 @@ test('a row tells a case of the report, what peers do in it, and how it grows', 
   expect(section).toContain('| Read by id | 1M | 5000 | 2.20 / 4.40 | 0.83 | 5.0 | 1.10 |')
 })
 
-test('a README without marks is refused', () => {
-  expect(() => withSection('# Rollcall', '')).toThrow('the README has no')
+test('a page without marks is refused', () => {
+  expect(() => withSection('# Performance', '')).toThrow('docs/performance.md has no')
 })
