@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type DeviationName, deviationsOf } from '../../../src/scim/deviations/index.ts'
+import { DEVIATIONS, type DeviationName, deviationsOf } from '../../../src/scim/deviations/index.ts'
 import { MODES, type Mode } from '../../../src/scim/deviations/mode.ts'
 import type { JsonObject, JsonValue } from '../../../src/scim/resource.ts'
 import { validateResource } from '../../../src/scim/schema/validate.ts'
@@ -29,6 +30,14 @@ test('strict drops every leniency; standard has fewer than lenient', () => {
 test('the rules of the interoperability profile hold under it alone', () => {
   const own: DeviationName[] = ['path-required', 'filter-needs-sub-attribute', 'replace-whole-complex']
   for (const name of own) expect(MODES.filter((mode) => deviationsOf(mode).has(name))).toEqual(['interop'])
+})
+
+test('docs/conformance.md names every deviation with its modes, and no other', () => {
+  const page = readFileSync(new URL('../../../docs/conformance.md', import.meta.url), 'utf8')
+  const [, section = ''] = page.split('\n## Modes\n')
+  const rows = (section.split('\n### ')[0] ?? '').matchAll(/^\| `([a-z]+-[a-z-]+)` \|.* \| ([a-z, ]+) \|$/gm)
+  const named = Object.fromEntries([...rows].map(([, name, modes]) => [name, modes?.split(', ')]))
+  expect(named).toEqual(Object.fromEntries(Object.entries(DEVIATIONS).map(([name, { modes }]) => [name, [...modes]])))
 })
 
 /** What identity providers send in a PATCH: the outcome in a lenient tenant, and elsewhere the same or a refusal. */
