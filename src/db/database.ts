@@ -1,9 +1,8 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { TenantId } from '../place-ids.ts'
-import type * as schema from './schema.ts'
 
-/** The query builder over our tables, the same for both drivers. */
-export type Orm = PgDatabase<PgQueryResultHKT, typeof schema>
+/** Drizzle's query builder, the same for both drivers. */
+export type Orm = PgDatabase<PgQueryResultHKT>
 
 /** A value that may be bound: what is none of these is passed as JSON text and cast in the statement. */
 export type Bindable = string | number | boolean | null
@@ -31,6 +30,8 @@ export interface RunOptions {
    * the server when its reader leaves. The embedded engine cannot stop a statement that has begun.
    */
   readonly reader?: Reader | undefined
+  /** `arrays` for rows as lists of values in the order of the columns, as the query builder reads them; else objects by column name. */
+  readonly shape?: 'objects' | 'arrays'
 }
 
 /**
@@ -39,11 +40,16 @@ export interface RunOptions {
  * `run` is for the hot paths: one statement, `$1 …` placeholders, prepared once per connection under a name where `prepare`
  * allows it. Rows come with int8 as a number where it was cast to int or float8 in the statement, timestamps only as the
  * statement formats them. JSON, arrays and dates are bound as text and cast twice (`$1::text::jsonb`), because the drivers
- * disagree on how to serialise them. `orm` is for everything that is not hot.
+ * disagree on how to serialise them.
+ *
+ * `orm` and `reading` are for everything that is not hot. They build statements from the tables of `schema`, so that a column
+ * that is renamed there fails to compile here, and run them by `run`, unprepared.
  */
 export interface Database {
   readonly engine: 'pglite' | 'postgres'
   readonly orm: Orm
+  /** `orm` for statements that only read: they have the time for reads, and end when `reader` leaves. */
+  reading(reader: Reader): Orm
   /** True for the handle of a transaction, in which no other can begin. */
   readonly inTransaction: boolean
   run<Row>(statement: string, values: readonly Bindable[], options?: RunOptions): Promise<Row[]>

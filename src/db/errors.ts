@@ -73,6 +73,15 @@ export function isOutOfTime(error: unknown): boolean {
   return code === 'READ_TOO_LONG' || code === CANCELLED
 }
 
+/** True when nobody waits any more for what a statement was to read. */
+export const isReaderGone = (error: unknown): boolean => codeOf(error) === 'READER_GONE'
+
+/** The time limit that a read has exceeded; undefined for any other error. */
+export function exceededReadLimitMs(error: unknown): number | undefined {
+  const found = withCode(error)
+  return found instanceof ReadTooLong ? found.limitMs : undefined
+}
+
 /** SQLSTATE of a statement that was cancelled, by a time limit or by a request; it has changed nothing. */
 export const CANCELLED = '57014'
 

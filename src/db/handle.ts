@@ -2,7 +2,6 @@ import { drizzle } from 'drizzle-orm/pg-proxy'
 import { LRUCache } from 'lru-cache'
 import type { TenantId } from '../place-ids.ts'
 import type { Bindable, Database, Orm, Reader, RunOptions } from './database.ts'
-import * as schema from './schema.ts'
 
 /** Runs one statement; rows are arrays of values in column order where `shape` says so, else objects by column name. */
 export type Execute = (
@@ -134,13 +133,16 @@ function handle({ engine, execute, transaction, asTenant, close, inTransaction }
   return {
     ...{ engine, inTransaction },
     get orm() {
-      orm ??= ormOver(execute)
+      orm ??= ormOver(this)
       return orm
     },
+    reading(reader) {
+      return ormOver(this, reader)
+    },
     run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
-      const { prepare = true, replan = false, reader } = options
+      const { prepare = true, replan = false, reader, shape = 'objects' } = options
       // Nothing is awaited on the way to the driver: each time would cost every statement.
-      const run = () => execute(statement, values, { prepare, shape: 'objects', reader }) as Promise<Row[]>
+      const run = () => execute(statement, values, { prepare, shape, reader }) as Promise<Row[]>
       if (!replan) return run()
       // Both statements need the same session, which only a transaction has.
       if (!inTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))
@@ -155,14 +157,14 @@ function handle({ engine, execute, transaction, asTenant, close, inTransaction }
 }
 
 /**
- * Drizzle's own drivers are passed by: they would reach the client beside what guards it, and they answer differently on the
- * two engines.
+ * Drizzle's query builder over `run`, so that a statement has the same guards, time limits and tenant however it was written.
+ *
+ * Drizzle's own drivers are not used. They would reach the client beside what guards it, and they answer differently on the
+ * two engines. Statements are not prepared: their texts depend on what is asked.
  */
-function ormOver(execute: Execute): Orm {
-  return drizzle(
-    async (statement, values, method) => ({
-      rows: await execute(statement, values, { prepare: false, shape: method === 'all' ? 'arrays' : 'objects' }),
-    }),
-    { schema },
-  )
+export function ormOver(database: Pick<Database, 'run'>, reader?: Reader): Orm {
+  return drizzle(async (statement, values, method) => {
+    const shape = method === 'all' ? 'arrays' : 'objects'
+    return { rows: await database.run(statement, values, { prepare: false, shape, reader }) }
+  })
 }

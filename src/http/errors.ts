@@ -1,5 +1,5 @@
 import type { Challenge } from '../auth/authenticate.ts'
-import { isBusy, isOutOfTime, isUnavailable, ReaderGone, ReadTooLong } from '../db/errors.ts'
+import { exceededReadLimitMs, isBusy, isOutOfTime, isReaderGone, isUnavailable } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
@@ -49,8 +49,7 @@ export function refusalFor(error: unknown, requestId: string): { refusal: ScimEr
     return { refusal: error, headers: error.status === 503 ? { 'Retry-After': '1' } : {} }
   }
   // Nobody reads this answer; the log names it as other servers do.
-  if (error instanceof ReaderGone)
-    return { refusal: new ScimError(499, undefined, 'The client has gone.'), headers: {} }
+  if (isReaderGone(error)) return { refusal: new ScimError(499, undefined, 'The client has gone.'), headers: {} }
   if (isBusy(error)) {
     const detail = `Others are changing the same at this moment, and nothing was done; try again. Request ${requestId}.`
     return { refusal: new ScimError(503, undefined, detail), headers: { 'Retry-After': '2' } }
@@ -66,8 +65,9 @@ export function refusalFor(error: unknown, requestId: string): { refusal: ScimEr
 }
 
 function unavailable(error: unknown): string {
-  if (error instanceof ReadTooLong)
-    return `This took longer than the ${error.limitMs} ms that a read may take (READ_TIMEOUT_MS). Ask for less, best by an equality on one attribute, or try again.`
+  const limitMs = exceededReadLimitMs(error)
+  if (limitMs !== undefined)
+    return `This took longer than the ${limitMs} ms that a read may take (READ_TIMEOUT_MS). Ask for less, best by an equality on one attribute, or try again.`
   if (isOutOfTime(error)) return 'The database took too long; try again.'
   return 'The service cannot reach its database; try again.'
 }

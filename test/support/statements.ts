@@ -1,4 +1,5 @@
 import type { Bindable, Database } from '../../src/db/database.ts'
+import { ormOver } from '../../src/db/handle.ts'
 
 /** One statement as it was run: the text with its placeholders, and what was bound to them. */
 export interface Statement {
@@ -20,7 +21,7 @@ export interface Recorder {
 type Asked = [database: Database, ...statement: Parameters<Database['run']>]
 
 /**
- * `inner` with another `run`, in transactions and as tenants see it too.
+ * `inner` with another `run`, in transactions, as tenants see it, and for the query builder too.
  *
  * @param run is given the handle of `inner` on which to run the statement
  * @param begun is told of each transaction
@@ -35,7 +36,10 @@ export function withRun(
     engine: database.engine,
     inTransaction: database.inTransaction,
     get orm() {
-      return database.orm
+      return ormOver(this)
+    },
+    reading(reader) {
+      return ormOver(this, reader)
     },
     run: <Row>(...statement: Parameters<Database['run']>) => run(database, ...statement) as Promise<Row[]>,
     transaction: (work) => {
@@ -54,7 +58,7 @@ export function withRun(
   return around(inner)
 }
 
-/** Notes every statement of `run`, inside transactions too, on its way to `inner`. */
+/** Notes every statement, those of the query builder and those inside transactions too, on its way to `inner`. */
 export function recordStatements(inner: Database): Recorder {
   const statements: Statement[] = []
   let transactions = 0

@@ -1,3 +1,6 @@
 /** Whether this service issues ids of this form: lower-case UUIDs. No other text may reach a `uuid` column. */
 export const isOurId = (text: string): boolean =>
   /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text)
+
+/** Before every id: where a list by ids begins. */
+export const FIRST_ID = '00000000-0000-0000-0000-000000000000'
