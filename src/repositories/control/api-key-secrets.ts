@@ -1,9 +1,11 @@
-import { and, asc, eq, inArray, lt } from 'drizzle-orm'
+import { and, asc, eq, exists, gt, inArray, isNull, lt, lte, or, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
 import type { KeySecret } from '../../auth/key-secrets.ts'
 import type { Database } from '../../db/database.ts'
-import { apiKeySecrets } from '../../db/schema.ts'
+import { apiKeyPublicKeys, apiKeySecrets, apiKeys } from '../../db/schema.ts'
+import { literal } from '../sql/fragments.ts'
 
-/** When a secret, or a public key in its place, was last used, and by whom. */
+/** When a client last used a secret, or a public key in its place. */
 export interface SecretUse {
   readonly id: string
   readonly version: number
@@ -41,7 +43,7 @@ export async function secretsOfKeys(
   return found
 }
 
-/** The secrets of one key; its rotations are told by them. To be changed in a transaction that holds the key's row. */
+/** The secrets of one key, which show its rotations. To be changed in a transaction that holds the key's row. */
 export function secretsOf({ orm }: Database, keyId: string) {
   const one = (version: number) => and(eq(apiKeySecrets.keyId, keyId), eq(apiKeySecrets.version, version))
   return {
@@ -58,7 +60,7 @@ export function secretsOf({ orm }: Database, keyId: string) {
       await orm.update(apiKeySecrets).set(values).where(one(version))
     },
 
-    /** Forgets secrets that ended before the last two. */
+    /** Deletes the secrets before this version: only the last two of a key are kept. */
     async deleteBefore(version: number): Promise<void> {
       await orm.delete(apiKeySecrets).where(and(eq(apiKeySecrets.keyId, keyId), lt(apiKeySecrets.version, version)))
     },
@@ -66,47 +68,83 @@ export function secretsOf({ orm }: Database, keyId: string) {
 }
 
 /**
- * Notes when secrets were last used and by which client, in one statement.
- *
- * Rows that another instance is noting at this moment are passed over: it writes much the same, and nobody waits.
+ * Stores when secrets were last used and by which client, in one statement. It passes over rows that another instance is
+ * updating at this moment: that instance writes much the same, and neither has to wait.
  */
-export async function recordSecretUse(database: Database, uses: readonly SecretUse[]): Promise<void> {
-  await database.run(
-    `with uses as (
-       select * from json_to_recordset($1::text::json)
-         as u(id text, version int, "publicKey" text, at float8, client text)
-     ), used as (
-       select s.key_id, s.version, u.at, u.client from api_key_secrets s
-       join uses u on u.id = s.key_id and u.version = s.version
-       for no key update of s skip locked
-     ), used_public as (
-       select p.key_id, p.thumbprint, u.at, u.client from api_key_public_keys p
-       join uses u on u.id = p.key_id and u."publicKey" = p.thumbprint
-       for no key update of p skip locked
-     ), noted_public as (
-       update api_key_public_keys p set last_used_at = to_timestamp(used.at / 1000), last_used_by = used.client
-       from used_public used where p.key_id = used.key_id and p.thumbprint = used.thumbprint
-         and (p.last_used_at is null or p.last_used_at <= to_timestamp(used.at / 1000))
-     )
-     update api_key_secrets s set last_used_at = to_timestamp(used.at / 1000), last_used_by = used.client
-     from used where s.key_id = used.key_id and s.version = used.version
-       and (s.last_used_at is null or s.last_used_at <= to_timestamp(used.at / 1000))`,
-    [JSON.stringify(uses)],
+export async function recordSecretUse({ orm }: Database, uses: readonly SecretUse[]): Promise<void> {
+  const [s, p] = [alias(apiKeySecrets, 's'), alias(apiKeyPublicKeys, 'p')]
+  const u = orm.$with('u', {}).as(sql`select * from json_to_recordset(${JSON.stringify(uses)}::text::json)
+    as u(id text, version int, "publicKey" text, at float8, client text)`)
+  const told = {
+    at: sql`to_timestamp(u.at / 1000)`.as('at'),
+    client: sql`u.client`.as('client'),
+  }
+  const used = orm.$with('used').as(
+    orm
+      .select({ keyId: s.keyId, version: s.version, ...told })
+      .from(s)
+      .innerJoin(sql`u`, sql`u.id = ${s.keyId} and u.version = ${s.version}`)
+      .for('no key update', { of: s, skipLocked: true }),
   )
+  const usedPublic = orm.$with('used_public').as(
+    orm
+      .select({ keyId: p.keyId, thumbprint: p.thumbprint, ...told })
+      .from(p)
+      .innerJoin(sql`u`, sql`u.id = ${p.keyId} and u."publicKey" = ${p.thumbprint}`)
+      .for('no key update', { of: p, skipLocked: true }),
+  )
+  const notedPublic = orm.$with('noted_public').as(
+    orm
+      .update(apiKeyPublicKeys)
+      .set({ lastUsedAt: sql`${usedPublic.at}`, lastUsedBy: sql`${usedPublic.client}` })
+      .from(usedPublic)
+      .where(
+        and(
+          eq(apiKeyPublicKeys.keyId, usedPublic.keyId),
+          eq(apiKeyPublicKeys.thumbprint, usedPublic.thumbprint),
+          or(isNull(apiKeyPublicKeys.lastUsedAt), lte(apiKeyPublicKeys.lastUsedAt, usedPublic.at)),
+        ),
+      ),
+  )
+  await orm
+    .with(u, used, usedPublic, notedPublic)
+    .update(apiKeySecrets)
+    .set({ lastUsedAt: sql`${used.at}`, lastUsedBy: sql`${used.client}` })
+    .from(used)
+    .where(
+      and(
+        eq(apiKeySecrets.keyId, used.keyId),
+        eq(apiKeySecrets.version, used.version),
+        or(isNull(apiKeySecrets.lastUsedAt), lte(apiKeySecrets.lastUsedAt, used.at)),
+      ),
+    )
 }
 
 /**
- * Ends the older secret of a rotation that waits for its newer one, `version`, to be used; false where none does. For a
- * transaction that holds the key's row.
+ * Ends the older secret of a rotation that waits for its newer one, `version`, to be used; false where no rotation waits for
+ * it. For a transaction that holds the key's row.
  */
-export async function endOnUse(tx: Database, id: string, version: number): Promise<boolean> {
-  const ended = await tx.run(
-    `update api_key_secrets o set ends_at = now(), ends_on_use = false
-     where o.key_id = $1::text and o.version < $2::int and o.ends_on_use and (o.ends_at is null or o.ends_at > now())
-       and exists (select 1 from api_key_secrets n where n.key_id = o.key_id and n.version = $2::int and n.ends_at is null)
-     returning o.version`,
-    [id, version],
+export async function endOnUse({ orm }: Database, id: string, version: number): Promise<boolean> {
+  const newer = alias(apiKeySecrets, 'n')
+  const isCurrent = exists(
+    orm
+      .select({ version: newer.version })
+      .from(newer)
+      .where(and(eq(newer.keyId, apiKeySecrets.keyId), eq(newer.version, version), isNull(newer.endsAt))),
   )
+  const ended = await orm
+    .update(apiKeySecrets)
+    .set({ endsAt: sql`now()`, endsOnUse: false })
+    .where(
+      and(
+        eq(apiKeySecrets.keyId, id),
+        lt(apiKeySecrets.version, version),
+        eq(apiKeySecrets.endsOnUse, true),
+        or(isNull(apiKeySecrets.endsAt), gt(apiKeySecrets.endsAt, sql`now()`)),
+        isCurrent,
+      ),
+    )
+    .returning({ version: apiKeySecrets.version })
   return ended.length > 0
 }
 
@@ -116,21 +154,34 @@ export interface ExpiringKey {
   readonly expiresAt: Date
 }
 
+const NAMED_AT_ONCE = 1_000
+
 /**
- * Keys that expire in the next `days` days and were not named in the last 24 hours, up to a thousand; whoever is given one
- * has to tell of it, since no other instance will be. Revoked keys are of no concern.
+ * Keys that expire in the next `days` days and were not given here in the last 24 hours, up to a thousand; never revoked ones.
+ * The caller has to report each of them: no other instance will be given it.
  */
-export async function takeExpiringKeys(database: Database, days: number): Promise<ExpiringKey[]> {
-  const rows = await database.run<{ id: string; expires: number }>(
-    `update api_keys k set warned_at = now() from (
-       select k.id, s.expires_at from api_keys k join api_key_secrets s on s.key_id = k.id
-       where k.revoked_at is null and s.ends_at is null and not s.ends_on_use
-         and s.expires_at > now() and s.expires_at <= now() + make_interval(days => $1::int)
-         and (k.warned_at is null or k.warned_at <= now() - interval '24 hours')
-       order by s.expires_at limit 1000 for update of k skip locked
-     ) due
-     where k.id = due.id returning k.id, (extract(epoch from due.expires_at) * 1000)::float8 as expires`,
-    [days],
-  )
-  return rows.map(({ id, expires }) => ({ id, expiresAt: new Date(expires) }))
+export async function takeExpiringKeys({ orm }: Database, days: number): Promise<ExpiringKey[]> {
+  const [k, s] = [alias(apiKeys, 'k'), alias(apiKeySecrets, 's')]
+  const due = orm
+    .select({ id: k.id, expiresAt: s.expiresAt })
+    .from(k)
+    .innerJoin(s, eq(s.keyId, k.id))
+    .where(
+      and(
+        ...[isNull(k.revokedAt), isNull(s.endsAt), eq(s.endsOnUse, false)],
+        ...[gt(s.expiresAt, sql`now()`), lte(s.expiresAt, sql`now() + make_interval(days => ${days}::int)`)],
+        or(isNull(k.warnedAt), lte(k.warnedAt, sql`now() - interval '24 hours'`)),
+      ),
+    )
+    .orderBy(asc(s.expiresAt))
+    .limit(literal(NAMED_AT_ONCE))
+    .for('update', { of: k, skipLocked: true })
+    .as('due')
+  const rows = await orm
+    .update(apiKeys)
+    .set({ warnedAt: sql`now()` })
+    .from(due)
+    .where(eq(apiKeys.id, due.id))
+    .returning({ id: apiKeys.id, expiresAt: due.expiresAt })
+  return rows.map(({ id, expiresAt }) => ({ id, expiresAt: expiresAt as Date }))
 }

@@ -1,49 +1,57 @@
+import { asc, desc, eq, lt, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../db/database.ts'
+import { consoleSessions } from '../../db/schema.ts'
+import { isAnyOf, literal } from '../sql/fragments.ts'
 
 /** Sessions of one key; with one more, the oldest ends. */
 const MOST_OF_KEY = 100
-/** So that nobody who signs in pays for the trimming of a whole day. */
+/** A client that signs in deletes only some of the sessions that are over: no sign-in has to wait for all of them. */
 const TRIM_AT_ONCE = 100
 
-/** Who is signed in to the console, on whichever instance. */
-export function consoleSessionsOf(database: Database) {
+/** Who is signed in to the console, on any instance. */
+export function consoleSessionsOf({ orm }: Database) {
+  const { id: ids, keyId: keys, endsAt: ends } = consoleSessions
+  const found = () => orm.select({ id: ids }).from(consoleSessions)
   return {
-    /** Begins a session of a key; gives its id. Forgets some of those that are over. */
+    /** Begins a session of a key; gives its id. Deletes some of those that are over. */
     async begin(keyId: string, endsAt: Date): Promise<string> {
       const id = uuidv7()
-      await database.run(
-        `with over as (
-           delete from console_sessions where id = any(array(
-             select id from console_sessions where ends_at < now() order by ends_at limit ${TRIM_AT_ONCE}
-             for update skip locked))
-         ),
-         oldest as (
-           delete from console_sessions where id = any(array(
-             select id from console_sessions where key_id = $2::text
-             order by ends_at desc offset ${MOST_OF_KEY - 1} limit ${TRIM_AT_ONCE}))
-         )
-         insert into console_sessions (id, key_id, ends_at) values ($1::uuid, $2::text, $3::text::timestamptz)`,
-        [id, keyId, endsAt.toISOString()],
-      )
+      const past = found()
+        .where(lt(ends, sql`now()`))
+        .orderBy(asc(ends))
+        .limit(literal(TRIM_AT_ONCE))
+        .for('update', { skipLocked: true })
+      const beyond = found()
+        .where(eq(keys, keyId))
+        .orderBy(desc(ends))
+        .offset(literal(MOST_OF_KEY - 1))
+        .limit(literal(TRIM_AT_ONCE))
+      await orm
+        .with(
+          orm.$with('over').as(orm.delete(consoleSessions).where(isAnyOf(ids, sql`array${past}`))),
+          orm.$with('oldest').as(orm.delete(consoleSessions).where(isAnyOf(ids, sql`array${beyond}`))),
+        )
+        .insert(consoleSessions)
+        .values({ id, keyId, endsAt })
       return id
     },
 
     /** False for one that was ended. */
     async has(id: string): Promise<boolean> {
-      return (await database.run('select id from console_sessions where id = $1::uuid', [id])).length > 0
+      return (await found().where(eq(ids, id))).length > 0
     },
 
     async end(id: string): Promise<void> {
-      await database.run('delete from console_sessions where id = $1::uuid', [id])
+      await orm.delete(consoleSessions).where(eq(ids, id))
     },
 
     /** Ends all sessions of a key, of which there are no more than a statement can take. */
     async endAllOf(keyId: string): Promise<void> {
-      await database.run('delete from console_sessions where key_id = $1::text', [keyId])
+      await orm.delete(consoleSessions).where(eq(keys, keyId))
     },
   }
 }
 
-/** What the console asks of it. */
+/** The sessions of the console, as its pages use them. */
 export type ConsoleSessionStore = ReturnType<typeof consoleSessionsOf>

@@ -1,9 +1,11 @@
 import type { ControlStore } from '../../context/control-store.ts'
 import type { Database } from '../../db/database.ts'
+import { environments, tenants } from '../../db/schema.ts'
 import { eventUris } from '../../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { secretBox } from '../../signing/secret-box.ts'
 import { streamFormats } from '../delivery/webhooks.ts'
+import { hasId } from '../sql/place-ids.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
 import { THE_GATEWAY } from './audit.ts'
@@ -67,8 +69,8 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     },
 
     async isPlace(kind, id) {
-      const table = kind === 'environment' ? 'environments' : 'tenants'
-      return (await database.run(`select from ${table} where id = $1::uuid`, [id])).length > 0
+      const table = kind === 'environment' ? environments : tenants
+      return (await database.orm.select({ id: table.id }).from(table).where(hasId(table.id, id))).length > 0
     },
 
     async createTenant({ projectId, environmentId }, key, actor) {

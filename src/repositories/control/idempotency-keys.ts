@@ -1,17 +1,18 @@
-import { and, eq, gt, sql } from 'drizzle-orm'
+import { and, eq, gt, lte, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { idempotencyKeys } from '../../db/schema.ts'
+import { isAnyOf, literal } from '../sql/fragments.ts'
 
-/** A request that its client may send more than once: who asks, under which key, and what for. */
+/** A request that its client may send more than once. */
 export interface RepeatableRequest {
-  /** Id of the API key that asks: keys of different clients never meet. */
+  /** Id of the API key that the client uses: the same idempotency key of another client is another one. */
   readonly actor: string
   readonly key: string
-  /** Hash of all that the request says. */
+  /** Hash of the whole request. */
   readonly fingerprint: string
 }
 
-/** What the first request was answered, for those after it. */
+/** The answer to the first request, for its repeats. */
 export interface StoredAnswer {
   readonly fingerprint: string
   readonly status: number
@@ -21,12 +22,12 @@ export interface StoredAnswer {
 }
 
 const KEPT_FOR = sql`interval '24 hours'`
-/** So that no request pays for the trimming of a whole day. */
+/** A request deletes only some of the old answers: no request has to wait for a whole day of them. */
 const TRIM_AT_ONCE = 100
 
 /**
- * Holds the key until the end of the transaction; false where another transaction holds it, that is, where the same request
- * is under way on another instance.
+ * Holds the key until the end of the transaction. False where another transaction holds it, which means that another instance
+ * is working on the same request.
  */
 export async function lockIdempotencyKey(tx: Database, { actor, key }: RepeatableRequest): Promise<boolean> {
   const [row] = await tx.run<{ locked: boolean }>(
@@ -55,7 +56,7 @@ export async function findAnswer(
   return row
 }
 
-/** Keeps an answer, in the transaction that made what it tells of, and throws away some of those older than 24 hours. */
+/** Stores an answer, in the transaction that made the change, and deletes some of those older than 24 hours. */
 export async function keepAnswer(
   { orm }: Database,
   { actor, key }: RepeatableRequest,
@@ -68,8 +69,11 @@ export async function keepAnswer(
       target: [idempotencyKeys.actor, idempotencyKeys.key],
       set: { ...answer, createdAt: sql`now()` },
     })
-  // The limit, a constant of ours, stands in the text, so that the plan knows how few rows are asked for.
-  await orm.execute(sql`delete from ${idempotencyKeys} where ctid = any(array(
-    select ctid from ${idempotencyKeys} where created_at <= now() - ${KEPT_FOR} limit ${sql.raw(String(TRIM_AT_ONCE))}
-    for update skip locked))`)
+  const old = orm
+    .select({ ctid: sql`ctid` })
+    .from(idempotencyKeys)
+    .where(lte(idempotencyKeys.createdAt, sql`now() - ${KEPT_FOR}`))
+    .limit(literal(TRIM_AT_ONCE))
+    .for('update', { skipLocked: true })
+  await orm.delete(idempotencyKeys).where(isAnyOf(sql`ctid`, sql`array${old}`))
 }

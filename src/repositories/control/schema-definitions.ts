@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
-import type { Bindable, Database } from '../../db/database.ts'
-import { schemaDefinitions } from '../../db/schema.ts'
+import type { Database } from '../../db/database.ts'
+import { resources, schemaDefinitions, tenants } from '../../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import {
@@ -13,6 +13,7 @@ import {
   readDefinition,
 } from '../../scim/schema/definitions.ts'
 import { foldKey } from '../../tenancy/scim-path.ts'
+import { literal } from '../sql/fragments.ts'
 import type { ListPage } from '../sql/lists.ts'
 
 export interface DefinitionRow {
@@ -105,23 +106,25 @@ export function schemaDefinitionsOf(database: Database, environmentId: Environme
     /** Whether there are resources of a resource type, or with data of an extension, where the definition is in force. */
     async isInUse({ tenantId, definition }: DefinitionRow): Promise<boolean> {
       const isExtension = definition.kind === 'extension'
-      const values: Bindable[] = [environmentId, isExtension ? definition.resourceType : definition.type.name]
-      const bind = (value: string) => `$${values.push(value)}`
-      const where = [
-        't.environment_id = $1::uuid',
-        'r.resource_type = $2::text',
-        ...(tenantId === null ? [] : [`t.id = ${bind(tenantId)}::uuid`]),
-        ...(isExtension
-          ? [
-              `r.search @> jsonb_build_object(t.id, jsonb_build_object('schemas', array[${bind(definition.schema.id)}::text]))`,
-            ]
-          : []),
-      ]
-      const [row] = await database.run<{ found: boolean }>(
-        `select exists (select 1 from tenants t join resources r on r.tenant_id = t.id where ${where.join(' and ')}) as found`,
-        values,
-      )
-      return row?.found === true
+      const type = isExtension ? definition.resourceType : definition.type.name
+      const hasData = isExtension
+        ? sql`${resources.search} @> jsonb_build_object(${tenants.id},
+            jsonb_build_object('schemas', array[${definition.schema.id}::text]))`
+        : undefined
+      const rows = await orm
+        .select({ id: tenants.id })
+        .from(tenants)
+        .innerJoin(resources, eq(resources.tenantId, tenants.id))
+        .where(
+          and(
+            eq(tenants.environmentId, environmentId),
+            eq(resources.resourceType, type),
+            tenantId === null ? undefined : eq(tenants.id, tenantId),
+            hasData,
+          ),
+        )
+        .limit(literal(1))
+      return rows.length > 0
     },
   }
 }

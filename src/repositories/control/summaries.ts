@@ -1,6 +1,9 @@
+import { and, asc, eq, inArray, isNotNull, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
+import { resourceCounts, resources, tenants } from '../../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
-import { Parameters } from '../sql/parameters.ts'
+import { literal, uuids } from '../sql/fragments.ts'
+import { comesAfter } from '../sql/place-ids.ts'
 
 /** A tenant at a glance. */
 export interface TenantSummary {
@@ -23,45 +26,59 @@ export interface SummaryPage {
 
 /** Tenants of some environments in the order of creation, up to `limit` of each environment. */
 export function tenantSummaries(
-  db: Database,
+  { orm }: Database,
   environmentIds: readonly EnvironmentId[],
   { after, only, limit }: SummaryPage,
 ): Promise<TenantSummary[]> {
-  const parameters = new Parameters()
-  const environments = parameters.array(environmentIds, 'uuid')
-  const condition = [
-    ...(after === undefined ? [] : [`and t.id > ${parameters.bind(after, 'uuid')}`]),
-    ...(only === undefined ? [] : [`and t.id = ${parameters.bind(only, 'uuid')}`]),
-  ].join(' ')
-  return db.run<TenantSummary>(
-    `select t.id::text, t.environment_id::text as "environmentId", t.key, t.name, t.paused,
-       c.users, c.active as "activeUsers", c.groups
-     from unnest(${environments}) e(id) cross join lateral (
-       select t.id, t.environment_id, t.key, t.name, t.paused from tenants t
-       where t.environment_id = e.id ${condition} order by t.id limit ${Math.trunc(limit)}
-     ) t cross join lateral (
-       select coalesce(sum(c.delta) filter (where c.resource_type = 'User'), 0)::int as users,
-         coalesce(sum(c.active_delta) filter (where c.resource_type = 'User'), 0)::int as active,
-         coalesce(sum(c.delta) filter (where c.resource_type = 'Group'), 0)::int as groups
-       from resource_counts c where c.tenant_id = t.id and c.resource_type in ('User', 'Group')
-     ) c
-     order by t.id`,
-    parameters.values,
-    { prepare: false },
-  )
+  const { id, environmentId, key, name, paused } = tenants
+  const t = orm
+    .select({ id, environmentId, key, name, paused })
+    .from(tenants)
+    .where(
+      and(
+        sql`${environmentId} = e.id`,
+        after === undefined ? undefined : comesAfter(id, after),
+        only === undefined ? undefined : eq(id, only),
+      ),
+    )
+    .orderBy(asc(id))
+    .limit(literal(limit))
+    .as('t')
+  const { delta, activeDelta, resourceType } = resourceCounts
+  const c = orm
+    .select({
+      users: sql<number>`coalesce(sum(${delta}) filter (where ${resourceType} = 'User'), 0)::int`.as('users'),
+      active: sql<number>`coalesce(sum(${activeDelta}) filter (where ${resourceType} = 'User'), 0)::int`.as('active'),
+      groups: sql<number>`coalesce(sum(${delta}) filter (where ${resourceType} = 'Group'), 0)::int`.as('groups'),
+    })
+    .from(resourceCounts)
+    .where(and(eq(resourceCounts.tenantId, t.id), inArray(resourceType, ['User', 'Group'])))
+    .as('c')
+  return orm
+    .select({
+      ...{ id: t.id, environmentId: t.environmentId, key: t.key, name: t.name, paused: t.paused },
+      ...{ users: c.users, activeUsers: c.active, groups: c.groups },
+    })
+    .from(sql`unnest(${uuids(environmentIds)}) as e(id)`)
+    .crossJoinLateral(t)
+    .crossJoinLateral(c)
+    .orderBy(asc(t.id))
 }
 
-/** What resources of a tenant are called, by id; those that are gone or have no name are not in it. */
+/** What resources of a tenant are called, by id. Resources that are deleted or have no name are left out. */
 export async function labelsOf(db: Database, tenantId: TenantId, ids: readonly string[]): Promise<Map<string, string>> {
   if (ids.length === 0) return new Map()
-  const parameters = new Parameters()
-  const tenant = parameters.bind(tenantId, 'uuid')
-  const rows = await db.asTenant(tenantId).run<{ id: string; label: string }>(
-    `select i.id::text, r.label from unnest(${parameters.array([...new Set(ids)], 'uuid')}) i(id) cross join lateral (
-       select r.label from resources r where r.tenant_id = ${tenant} and r.id = i.id offset 0
-     ) r where r.label is not null`,
-    parameters.values,
-    { prepare: false },
-  )
-  return new Map(rows.map(({ id, label }) => [id, label]))
+  const { orm } = db.asTenant(tenantId)
+  const r = orm
+    .select({ label: resources.label })
+    .from(resources)
+    .where(and(eq(resources.tenantId, tenantId), sql`${resources.id} = i.id`))
+    .offset(literal(0))
+    .as('r')
+  const rows = await orm
+    .select({ id: sql<string>`i.id::text`, label: r.label })
+    .from(sql`unnest(${uuids([...new Set(ids)])}) as i(id)`)
+    .crossJoinLateral(r)
+    .where(isNotNull(r.label))
+  return new Map(rows.map(({ id, label }) => [id, label as string]))
 }

@@ -1,4 +1,4 @@
-import { and, asc, eq } from 'drizzle-orm'
+import { and, asc, count, eq } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import {
   apiKeys,
@@ -38,8 +38,7 @@ export interface TenantRow {
 }
 
 /** The tenants of one environment; their names are keys or ids. */
-export function tenantsOf(database: Database, environmentId: EnvironmentId) {
-  const { orm } = database
+export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
   const columns = {
     id: tenants.id,
     environmentId: tenants.environmentId,
@@ -63,7 +62,7 @@ export function tenantsOf(database: Database, environmentId: EnvironmentId) {
       return rows.map(read)
     },
 
-    /** Undefined when the key is taken. */
+    /** Undefined where another tenant of the environment has the key. */
     async insert(row: {
       key: string
       name: string
@@ -92,11 +91,9 @@ export function tenantsOf(database: Database, environmentId: EnvironmentId) {
       // The locks hold off writers on other instances: new resources wait for the tenant's row, new memberships for those
       // of the resources, and events come with either. What was under way is committed and seen by the deletes below.
       await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('update')
-      await database.run(
-        'select count(*)::int as locked from (select 1 from resources where tenant_id = $1::uuid for update) as locks',
-        [id],
-      )
-      // The log first: whoever numbers events holds its row, and then waits for nobody.
+      const locks = orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).for('update')
+      await orm.select({ locked: count() }).from(locks.as('locks'))
+      // The log first: an instance that numbers events holds its row, and waits for no other row after that.
       const logged = [eventLogs, webhookDeliveries, webhookEndpoints, events]
       const rest = [
         memberships,

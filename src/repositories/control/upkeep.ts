@@ -1,4 +1,23 @@
-import type { Database } from '../../db/database.ts'
+import {
+  and,
+  eq,
+  exists,
+  gt,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  lte,
+  not,
+  notExists,
+  notInArray,
+  or,
+  sql,
+} from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
+import type { Database, Orm } from '../../db/database.ts'
+import { apiKeyPublicKeys, apiKeySecrets, apiKeys, auditEntries, webhookEndpoints } from '../../db/schema.ts'
+import { literal } from '../sql/fragments.ts'
 
 /** So many that something is true of, up to a thousand, and the ids of the first few. */
 export interface Found {
@@ -12,7 +31,7 @@ export interface Upkeep {
   readonly expiring: Found
   /** API keys whose old secret is good although a new one was made more than a week ago. */
   readonly rotating: Found
-  /** API keys of more than 90 days that nobody has used. */
+  /** API keys of more than 90 days that no client has used. */
   readonly unused: Found
   /** Webhooks and streams that are disabled, or have failed for a day. */
   readonly silent: Found
@@ -20,35 +39,100 @@ export interface Upkeep {
   readonly unowned: Found
 }
 
-const GOOD = 'k.revoked_at is null and (s.expires_at is null or s.expires_at > now())'
-const CURRENT = `s.ends_at is null and not s.ends_on_use`
+const COUNTED = 1_000
 
-const QUESTIONS: Readonly<Record<keyof Upkeep, string>> = {
-  expiring: `select k.id from api_key_secrets s join api_keys k on k.id = s.key_id
-    where s.expires_at > now() and s.expires_at <= now() + interval '30 days' and ${GOOD} and ${CURRENT}`,
-  rotating: `select k.id from api_key_secrets s join api_keys k on k.id = s.key_id
-    where ${GOOD} and (s.ends_at is null or s.ends_at > now()) and exists (
-      select 1 from api_key_secrets n
-      where n.key_id = s.key_id and n.version > s.version and n.created_at < now() - interval '7 days')`,
-  unused: `select k.id from api_keys k join api_key_secrets s on s.key_id = k.id
-    where ${GOOD} and ${CURRENT} and k.created_at < now() - interval '90 days'
-      and not exists (select 1 from api_key_secrets u where u.key_id = k.id and u.last_used_at is not null)
-      and not exists (select 1 from api_key_public_keys u where u.key_id = k.id and u.last_used_at is not null)`,
-  silent: `select w.id::text from webhook_endpoints w
-    where not w.enabled or w.failing_since < now() - interval '1 day'`,
-  unowned: `select w.id::text from audit_entries a join webhook_endpoints w on w.id::text = a.target_id
-    where a.action in ('webhook.created', 'stream.created') and a.actor not in ('admin', 'rollcall')
-      and not exists (select 1 from api_keys k where k.id = a.actor and k.revoked_at is null)`,
-}
+const s = alias(apiKeySecrets, 's')
+const isGood = and(isNull(apiKeys.revokedAt), or(isNull(s.expiresAt), gt(s.expiresAt, sql`now()`)))
+const isCurrent = and(isNull(s.endsAt), eq(s.endsOnUse, false))
+const ONE = { one: sql`1` }
+
+/** Each question as a subquery that gives the ids. */
+const QUESTIONS = {
+  expiring: (orm: Orm) =>
+    secretsOfKeys(orm)
+      .where(
+        and(gt(s.expiresAt, sql`now()`), lte(s.expiresAt, sql`now() + interval '30 days'`), ...[isGood, isCurrent]),
+      )
+      .limit(literal(COUNTED))
+      .as('f'),
+  rotating: (orm: Orm) => {
+    const newer = alias(apiKeySecrets, 'n')
+    const hasNewer = exists(
+      orm
+        .select(ONE)
+        .from(newer)
+        .where(
+          and(
+            eq(newer.keyId, s.keyId),
+            gt(newer.version, s.version),
+            lt(newer.createdAt, sql`now() - interval '7 days'`),
+          ),
+        ),
+    )
+    return secretsOfKeys(orm)
+      .where(and(isGood, or(isNull(s.endsAt), gt(s.endsAt, sql`now()`)), hasNewer))
+      .limit(literal(COUNTED))
+      .as('f')
+  },
+  unused: (orm: Orm) => {
+    const used = alias(apiKeySecrets, 'u')
+    const isUsed = (table: typeof used | typeof apiKeyPublicKeys) =>
+      orm
+        .select(ONE)
+        .from(table)
+        .where(and(eq(table.keyId, apiKeys.id), isNotNull(table.lastUsedAt)))
+    return secretsOfKeys(orm)
+      .where(
+        and(
+          ...[isGood, isCurrent, lt(apiKeys.createdAt, sql`now() - interval '90 days'`)],
+          ...[notExists(isUsed(used)), notExists(isUsed(apiKeyPublicKeys))],
+        ),
+      )
+      .limit(literal(COUNTED))
+      .as('f')
+  },
+  silent: (orm: Orm) =>
+    orm
+      .select({ id: sql<string>`${webhookEndpoints.id}::text`.as('id') })
+      .from(webhookEndpoints)
+      .where(or(not(webhookEndpoints.enabled), lt(webhookEndpoints.failingSince, sql`now() - interval '1 day'`)))
+      .limit(literal(COUNTED))
+      .as('f'),
+  unowned: (orm: Orm) =>
+    orm
+      .select({ id: sql<string>`${webhookEndpoints.id}::text`.as('id') })
+      .from(auditEntries)
+      .innerJoin(webhookEndpoints, sql`${webhookEndpoints.id}::text = ${auditEntries.targetId}`)
+      .where(
+        and(
+          inArray(auditEntries.action, ['webhook.created', 'stream.created']),
+          notInArray(auditEntries.actor, ['admin', 'rollcall']),
+          notExists(
+            orm
+              .select(ONE)
+              .from(apiKeys)
+              .where(and(eq(apiKeys.id, auditEntries.actor), isNull(apiKeys.revokedAt))),
+          ),
+        ),
+      )
+      .limit(literal(COUNTED))
+      .as('f'),
+} satisfies Record<keyof Upkeep, (orm: Orm) => unknown>
+
+const secretsOfKeys = (orm: Orm) =>
+  orm
+    .select({ id: sql<string>`${apiKeys.id}`.as('id') })
+    .from(s)
+    .innerJoin(apiKeys, eq(apiKeys.id, s.keyId))
 
 /** Looks for what an operator should see to; changes nothing. */
-export async function upkeepOf(database: Database): Promise<Upkeep> {
+export async function upkeepOf({ orm }: Database): Promise<Upkeep> {
   const found: Partial<Record<keyof Upkeep, Found>> = {}
-  for (const [name, question] of Object.entries(QUESTIONS) as [keyof Upkeep, string][]) {
-    const [row] = await database.run<{ count: number; ids: string[] | null }>(
-      `select count(*)::int as count, (array_agg(f.id))[1:3] as ids from (${question} limit 1000) f(id)`,
-      [],
-    )
+  for (const name of Object.keys(QUESTIONS) as (keyof Upkeep)[]) {
+    const f = QUESTIONS[name](orm)
+    const [row] = await orm
+      .select({ count: sql<number>`count(*)::int`, ids: sql<string[] | null>`(array_agg(${f.id}))[1:3]` })
+      .from(f)
     found[name] = { count: row?.count ?? 0, ids: row?.ids ?? [] }
   }
   return found as Upkeep

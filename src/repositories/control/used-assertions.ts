@@ -1,23 +1,28 @@
 import { createHash } from 'node:crypto'
+import { lt, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
+import { usedAssertions } from '../../db/schema.ts'
+import { isAnyOf, literal } from '../sql/fragments.ts'
 
-/** So that no request pays for the trimming of a whole day. */
+/** A request deletes only some of those that have expired: no request has to wait for all of them. */
 const TRIM_AT_ONCE = 100
 
 /**
- * Takes note that the client assertion with this `jti` was used; false where it was before, on whichever instance. Forgets
- * some of those that have expired, which are refused for that.
+ * Stores that the client assertion with this `jti` was used; false where it was used before, on any instance. Deletes some of
+ * those that have expired: an expired assertion is refused in any case.
  */
-export async function takeAssertion(database: Database, keyId: string, jti: string, expiresAt: Date): Promise<boolean> {
-  const rows = await database.run(
-    `with trimmed as (
-       delete from used_assertions where ctid = any(array(
-         select ctid from used_assertions where expires_at < now() - interval '1 hour' limit ${TRIM_AT_ONCE}
-         for update skip locked))
-     )
-     insert into used_assertions (key_id, hash, expires_at) values ($1::text, $2::text, $3::text::timestamptz)
-     on conflict do nothing returning hash`,
-    [keyId, createHash('sha256').update(jti).digest('base64url'), expiresAt.toISOString()],
-  )
+export async function takeAssertion({ orm }: Database, keyId: string, jti: string, expiresAt: Date): Promise<boolean> {
+  const expired = orm
+    .select({ ctid: sql`ctid` })
+    .from(usedAssertions)
+    .where(lt(usedAssertions.expiresAt, sql`now() - interval '1 hour'`))
+    .limit(literal(TRIM_AT_ONCE))
+    .for('update', { skipLocked: true })
+  const rows = await orm
+    .with(orm.$with('trimmed').as(orm.delete(usedAssertions).where(isAnyOf(sql`ctid`, sql`array${expired}`))))
+    .insert(usedAssertions)
+    .values({ keyId, hash: createHash('sha256').update(jti).digest('base64url'), expiresAt })
+    .onConflictDoNothing()
+    .returning({ hash: usedAssertions.hash })
   return rows.length > 0
 }
