@@ -1,5 +1,9 @@
-import type { Database } from '../../db/database.ts'
+import { and, asc, eq, gt, isNotNull, not, or, type SQLWrapper, sql } from 'drizzle-orm'
+import type { Database, Orm } from '../../db/database.ts'
+import { environments, events, webhookDeliveries, webhookEndpoints } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
+import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
+import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** What is to be sent again. */
@@ -69,13 +73,13 @@ function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: str
   }
 }
 
-/** Where a delivery stands in an endpoint's lists; of the caller's making, so the id may be that of no tenant. */
+/** Where a delivery is in an endpoint's lists; as a client wrote it, so the id may be that of no tenant. */
 export interface DeliveryPosition {
   readonly tenant: string
   readonly position: number
 }
 
-/** An event that an endpoint has not taken, for whoever looks into it. */
+/** An event that an endpoint has not accepted yet, for an operator who looks into its queue. */
 export interface WaitingDelivery extends DeliveryPosition {
   readonly eventId: string
   readonly type: string
@@ -89,45 +93,62 @@ export interface WaitingDelivery extends DeliveryPosition {
 }
 
 /** Events in an endpoint's queue, or those given up, in the order of tenants and positions, after the given one. */
-export function waitingDeliveries(
-  db: Database,
+export async function waitingDeliveries(
+  { orm }: Database,
   endpointId: string,
   dead: boolean,
   after: DeliveryPosition | undefined,
   limit: number,
 ): Promise<WaitingDelivery[]> {
-  return db.run<WaitingDelivery>(
-    `select d.tenant_id::text as tenant, d.position::float8 as position, e.id::text as "eventId", e.type,
-       d.resource_id::text as "resourceId", case when d.dead then 'dead' else 'pending' end as state, d.attempts,
-       d.last_status as "lastStatus", d.last_error as "lastError",
-       case when d.due_at < 'infinity' then (extract(epoch from d.due_at) * 1000)::float8 end as "dueAt"
-     from (
-       select d.* from webhook_deliveries d where d.endpoint_id = $1::uuid and ${dead ? 'd.dead' : 'not d.dead'}
-         and (d.tenant_id, d.position) > ($2::uuid, $3::bigint)
-       order by d.tenant_id, d.position limit ${Math.trunc(limit)}
-     ) d cross join lateral (
-       select e.id, e.type from events e where e.tenant_id = d.tenant_id and e.position = d.position limit 1
-     ) e order by d.tenant_id, d.position`,
-    [endpointId, after?.tenant ?? '00000000-0000-0000-0000-000000000000', after?.position ?? 0],
-    { prepare: false },
-  )
+  const { tenantId, position } = webhookDeliveries
+  const from = sql`(${after?.tenant ?? FIRST_ID}::uuid, ${after?.position ?? 0}::bigint)`
+  const d = orm
+    .select()
+    .from(webhookDeliveries)
+    .where(
+      and(
+        eq(webhookDeliveries.endpointId, endpointId),
+        // Not as a value: an index serves each of the two.
+        dead ? webhookDeliveries.dead : not(webhookDeliveries.dead),
+        sql`(${tenantId}, ${position}) > ${from}`,
+      ),
+    )
+    .orderBy(asc(tenantId), asc(position))
+    .limit(literal(limit))
+    .as('d')
+  const e = orm
+    .select({ id: events.id, type: events.type })
+    .from(events)
+    .where(and(eq(events.tenantId, d.tenantId), eq(events.position, d.position)))
+    .limit(literal(1))
+    .as('e')
+  const rows = await orm
+    .select({
+      ...{ tenant: d.tenantId, position: d.position, eventId: e.id, type: e.type, resourceId: d.resourceId },
+      ...{ dead: d.dead, attempts: d.attempts, lastStatus: d.lastStatus, lastError: d.lastError },
+      dueAt: sql<number | null>`case when ${d.dueAt} < 'infinity' then ${milliseconds(d.dueAt)} end`,
+    })
+    .from(d)
+    .crossJoinLateral(e)
+    .orderBy(asc(d.tenantId), asc(d.position))
+  return rows.map(({ dead, ...row }) => ({ ...row, state: dead ? 'dead' : 'pending' }))
 }
 
-/** More dead letters than this are not counted: nobody needs the number. */
+/** Counting the events that an endpoint has given up ends here: an operator does not need a larger number. */
 export const DEAD_COUNTED = 1_000
 
-/** An endpoint to which something does not get through. */
+/** An endpoint that does not get all of its events. */
 export interface TroubledEndpoint {
   readonly id: string
   readonly projectId: ProjectId
   readonly environmentId: EnvironmentId
   readonly tenantId: TenantId | null
-  /** Where it is, or of a stream that is polled whom it is for. */
+  /** Its address, or the audience of a stream that is polled. */
   readonly name: string
   readonly isStream: boolean
   readonly enabled: boolean
   readonly disabledReason: string | null
-  /** Whether nothing has been taken for a while. */
+  /** Whether the last attempts have failed. */
   readonly failing: boolean
   /** Events that were given up, up to `DEAD_COUNTED`. */
   readonly dead: number
@@ -135,40 +156,64 @@ export interface TroubledEndpoint {
 
 /** The webhooks and streams of some environments, or of one tenant of them, that fail, were disabled or have dead letters. */
 export function troubledEndpoints(
-  db: Database,
+  { orm }: Database,
   environmentIds: readonly EnvironmentId[],
   onlyTenant: TenantId | undefined,
   limit: number,
 ): Promise<TroubledEndpoint[]> {
-  const parameters = new Parameters()
-  const environments = parameters.array(environmentIds, 'uuid')
-  const tenant = onlyTenant === undefined ? '' : `and w.tenant_id = ${parameters.bind(onlyTenant, 'uuid')}`
-  return db.run<TroubledEndpoint>(
-    `select w.id::text, (select e.project_id::text from environments e where e.id = w.environment_id) as "projectId",
-       w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId",
-       coalesce(nullif(w.url, ''), w.stream->>'audience') as name, w.stream is not null as "isStream", w.enabled,
-       w.disabled_reason as "disabledReason", w.failing_since is not null as failing, d.dead
-     from webhook_endpoints w cross join lateral (${deadOf('w.id')}) d
-     where w.environment_id = any(${environments}) ${tenant} and (w.failing_since is not null or not w.enabled or d.dead > 0)
-     order by w.id limit ${Math.trunc(limit)}`,
-    parameters.values,
-    { prepare: false },
-  )
+  const w = webhookEndpoints
+  const d = deadOf(orm, w.id)
+  const project = orm
+    .select({ projectId: environments.projectId })
+    .from(environments)
+    .where(eq(environments.id, w.environmentId))
+  return orm
+    .select({
+      ...{ id: w.id, environmentId: w.environmentId, tenantId: w.tenantId, enabled: w.enabled, dead: d.dead },
+      projectId: sql<ProjectId>`${project}`,
+      name: sql<string>`coalesce(nullif(${w.url}, ''), ${w.stream}->>'audience')`,
+      isStream: sql<boolean>`${isNotNull(w.stream)}`,
+      disabledReason: w.disabledReason,
+      failing: sql<boolean>`${isNotNull(w.failingSince)}`,
+    })
+    .from(w)
+    .crossJoinLateral(d)
+    .where(
+      and(
+        isAnyOf(w.environmentId, uuids(environmentIds)),
+        onlyTenant === undefined ? undefined : eq(w.tenantId, onlyTenant),
+        or(isNotNull(w.failingSince), not(w.enabled), gt(d.dead, 0)),
+      ),
+    )
+    .orderBy(asc(w.id))
+    .limit(literal(limit))
 }
 
 /** How many events each endpoint has given up, up to `DEAD_COUNTED`. */
-export async function deadLetters(db: Database, endpointIds: readonly string[]): Promise<Map<string, number>> {
-  const parameters = new Parameters()
-  const rows = await db.run<{ id: string; dead: number }>(
-    `select i.id::text, d.dead from unnest(${parameters.array(endpointIds, 'uuid')}) i(id)
-     cross join lateral (${deadOf('i.id')}) d`,
-    parameters.values,
-    { prepare: false },
-  )
+export async function deadLetters(
+  { orm }: Database,
+  endpointIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const d = deadOf(orm, sql`i.id`)
+  const rows = await orm
+    .select({ id: sql<string>`i.id::text`, dead: d.dead })
+    .from(sql`unnest(${uuids(endpointIds)}) as i(id)`)
+    .crossJoinLateral(d)
   return new Map(rows.map(({ id, dead }) => [id, dead]))
 }
 
-// In the order of its index, so that no more of them is read than is counted.
-const deadOf = (endpoint: string): string => `select count(*)::int as dead from (
-  select 1 from webhook_deliveries d where d.endpoint_id = ${endpoint} and d.dead
-  order by d.endpoint_id, d.tenant_id, d.position limit ${DEAD_COUNTED}) x`
+/** A subquery `d` for how many events an endpoint has given up, in the order of their index: no more are read than counted. */
+function deadOf(orm: Orm, endpoint: SQLWrapper) {
+  const { endpointId, tenantId, position, dead } = webhookDeliveries
+  const x = orm
+    .select({ position })
+    .from(webhookDeliveries)
+    .where(and(sql`${endpointId} = ${endpoint}`, dead))
+    .orderBy(asc(endpointId), asc(tenantId), asc(position))
+    .limit(literal(DEAD_COUNTED))
+    .as('x')
+  return orm
+    .select({ dead: sql<number>`count(*)::int`.as('dead') })
+    .from(x)
+    .as('d')
+}

@@ -1,30 +1,30 @@
-import { and, asc, count, eq, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
-import { webhookEndpoints } from '../../db/schema.ts'
+import { tenants, webhookEndpoints } from '../../db/schema.ts'
 import type { SetFormat, StreamSettings } from '../../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { isAnyOf, literal, uuids } from '../sql/fragments.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
-import { Parameters } from '../sql/parameters.ts'
 
 type StoredRow = typeof webhookEndpoints.$inferSelect
 
 /** An endpoint as stored; its secrets are sealed. `stream` is null for a webhook. */
 export type EndpointRow = Omit<StoredRow, 'stream'> & { readonly stream: StreamSettings | null }
 
-/** One to which Security Event Tokens go. */
+/** An endpoint to which Security Event Tokens are sent. */
 export type StreamRow = EndpointRow & { readonly stream: StreamSettings }
 
-/** Where endpoints are: an environment with all of its tenants, or one tenant. */
+/** The place that has endpoints: an environment with all of its tenants, or one tenant. */
 export interface EndpointPlace {
   readonly environmentId: EnvironmentId
   readonly tenantId?: TenantId
 }
 
-/** The webhooks of an environment, those of its tenants too, or of one tenant. */
+/** The webhooks of an environment and of its tenants, or those of one tenant. */
 export const webhooksOf = (db: Database, place: EndpointPlace) =>
   endpointsOf<EndpointRow>(db, place, isNull(webhookEndpoints.stream))
 
-/** And the streams of Security Event Tokens. */
+/** The same for streams of Security Event Tokens. */
 export const streamsOf = (db: Database, place: EndpointPlace) =>
   endpointsOf<StreamRow>(db, place, isNotNull(webhookEndpoints.stream))
 
@@ -39,7 +39,7 @@ function endpointsOf<Row extends EndpointRow>(
     tenantId === undefined ? undefined : eq(webhookEndpoints.tenantId, tenantId),
   ) as SQL
   const named = (id: string) => and(here, eq(webhookEndpoints.id, id))
-  // The condition above says of which kind they are.
+  // `kind` lets through only rows of this type.
   const first = ([row]: StoredRow[]) => row as Row | undefined
   return {
     find: async (id: string, hold?: Hold): Promise<Row | undefined> =>
@@ -66,7 +66,7 @@ function endpointsOf<Row extends EndpointRow>(
     change: async (id: string, values: Partial<Omit<Row, 'id'>>): Promise<Row | undefined> =>
       first(await orm.update(webhookEndpoints).set(values).where(named(id)).returning()),
 
-    /** Deletes the endpoint with all that waits for it. */
+    /** Deletes the endpoint with the events in its queue. */
     delete: async (id: string): Promise<boolean> =>
       (await orm.delete(webhookEndpoints).where(named(id)).returning({ id: webhookEndpoints.id })).length > 0,
   }
@@ -80,39 +80,45 @@ export async function countEndpoints({ orm }: Database, { environmentId, tenantI
   return row?.found ?? 0
 }
 
-/** Those tenants which an endpoint is for, among ids that somebody has named; all of them have to be UUIDs. */
-export async function tenantsFor(db: Database, endpointId: string, ids: readonly string[]): Promise<TenantId[]> {
-  const parameters = new Parameters()
-  const endpoint = parameters.bind(endpointId, 'uuid')
-  const rows = await db.run<{ id: TenantId }>(
-    `select t.id::text from tenants t join webhook_endpoints w on w.environment_id = t.environment_id
-       and (w.tenant_id is null or w.tenant_id = t.id)
-     where w.id = ${endpoint} and t.id = any(${parameters.array(ids, 'uuid')})`,
-    parameters.values,
-  )
+/** The tenants that an endpoint is for, among the ids that a client has named; all of these have to be UUIDs. */
+export async function tenantsFor({ orm }: Database, endpointId: string, ids: readonly string[]): Promise<TenantId[]> {
+  const rows = await orm
+    .select({ id: tenants.id })
+    .from(tenants)
+    .innerJoin(
+      webhookEndpoints,
+      and(
+        eq(webhookEndpoints.environmentId, tenants.environmentId),
+        or(isNull(webhookEndpoints.tenantId), eq(webhookEndpoints.tenantId, tenants.id)),
+      ),
+    )
+    .where(and(eq(webhookEndpoints.id, endpointId), isAnyOf(tenants.id, uuids(ids))))
   return rows.map(({ id }) => id)
 }
 
 /** Whether there is an endpoint to which anything would be sent. */
-export async function anyEndpoint(db: Database): Promise<boolean> {
-  const rows = await db.run<{ found: boolean }>(
-    'select exists (select 1 from webhook_endpoints w where w.enabled) as found',
-    [],
-  )
-  return rows[0]?.found === true
+export async function anyEndpoint({ orm }: Database): Promise<boolean> {
+  const { id, enabled } = webhookEndpoints
+  return (await orm.select({ id }).from(webhookEndpoints).where(sql`${enabled}`).limit(literal(1))).length > 0
 }
 
 /** The formats of the streams that are for all tenants of an environment, or of those for one tenant alone. */
 export async function streamFormats(
-  db: Database,
+  { orm }: Database,
   environmentId: EnvironmentId,
   tenantId: TenantId | null,
 ): Promise<SetFormat[]> {
-  const rows = await db.run<{ format: SetFormat }>(
-    `select distinct w.stream->>'format' as format from webhook_endpoints w
-     where w.environment_id = $1::uuid and w.tenant_id is not distinct from $2::uuid and w.stream is not null
-     order by format desc`,
-    [environmentId, tenantId],
-  )
-  return rows.map(({ format }) => format)
+  const format = sql<SetFormat>`${webhookEndpoints.stream}->>'format'`.as('format')
+  const rows = await orm
+    .selectDistinct({ format })
+    .from(webhookEndpoints)
+    .where(
+      and(
+        eq(webhookEndpoints.environmentId, environmentId),
+        tenantId === null ? isNull(webhookEndpoints.tenantId) : eq(webhookEndpoints.tenantId, tenantId),
+        isNotNull(webhookEndpoints.stream),
+      ),
+    )
+    .orderBy(desc(format))
+  return rows.map((row) => row.format)
 }
