@@ -4,7 +4,9 @@ import { isOutOfTime, ReaderGone } from '../../src/db/errors.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { streamLog } from '../../src/delivery/event-stream.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
+import { refusalFor } from '../../src/http/errors.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { snapshotOf } from '../../src/repositories/resources/snapshot.ts'
 import { engineName, freshPostgresUrl, openTestDatabase } from '../support/engines.ts'
 import { type Instance, idIn, openInstance, userBody } from '../support/instances.ts'
 import { recordStatements } from '../support/statements.ts'
@@ -147,6 +149,18 @@ describe.skipIf(engineName() === 'pglite')('reads on PostgreSQL', () => {
     expect((await asked).status).toBe(499)
     await expect.poll(waiting, { timeout: 5_000 }).toBe(0)
     expect(instance.errors).toEqual([])
+  })
+
+  test('E-09 SEC-15 the query builder reads in the same time, and no longer than its reader waits', async () => {
+    const tenant = await instance.newTenant()
+    await lock()
+    const failure = (read: Promise<unknown>) => read.catch((error: unknown) => refusalFor(error, 'r').refusal)
+    const late = await failure(snapshotOf(database, tenant.id).resources(undefined))
+    expect(late).toMatchObject({ status: 503, message: expect.stringContaining('READ_TIMEOUT_MS') })
+    const gone = new AbortController()
+    gone.abort()
+    expect(await failure(snapshotOf(database, tenant.id, gone).resources(undefined))).toMatchObject({ status: 499 })
+    await expect.poll(waiting, { timeout: 5_000 }).toBe(0)
   })
 
   test('a read that waits for a connection is not begun once its reader has left', async () => {

@@ -1,67 +1,66 @@
+import { and, asc, eq, sql } from 'drizzle-orm'
 import { type Database, READERS } from '../../db/database.ts'
+import { deferredMembers, memberships, resourceCounts } from '../../db/schema.ts'
 import type { RepositoryScope } from '../scope.ts'
-import { Parameters } from '../sql/parameters.ts'
+import { literal } from '../sql/fragments.ts'
+import { FIRST_ID } from '../sql/ids.ts'
 import { snapshotOf } from './snapshot.ts'
 
-/** Who is in a group; `member` is an id, or for deferred members what the client sent as one. */
+/** A member of a group; `member` is an id, or for deferred members the value that the client sent. */
 export interface StoredMember {
   readonly group: string
   readonly member: string
-  /** What the client called the member. */
+  /** The name that the client sent for the member. */
   readonly display: string | null
 }
 
-const NIL = '00000000-0000-0000-0000-000000000000'
-
-/** All that one tenant has, stretch by stretch in the order of keys: no stretch grows with the tenant, and none is missed. */
+/** All rows of one tenant, page by page in the order of keys: no page grows with the tenant, and no row is missed. */
 export function exportPagesOf(db: Database, scope: RepositoryScope) {
-  const reading = { reader: scope.reader ?? READERS }
-  const ofTenant = () => {
-    const parameters = new Parameters()
-    return { parameters, tenant: parameters.bind(scope.tenantId, 'uuid') }
-  }
+  const { tenantId } = scope
+  const orm = db.reading(scope.reader ?? READERS)
   return {
     /** Resources of every type, after the one with the id `after`, by id. */
-    resources: snapshotOf(db, scope.tenantId, scope.reader).resources,
+    resources: snapshotOf(db, tenantId, scope.reader).resources,
 
     /** Memberships after `after`, by group and member. */
     members(after: Pick<StoredMember, 'group' | 'member'> | undefined, limit: number): Promise<StoredMember[]> {
-      const { parameters, tenant } = ofTenant()
-      const { group, member } = after ?? { group: NIL, member: NIL }
-      return db.run<StoredMember>(
-        `select m.group_id::text as "group", m.member_id::text as member, m.display from memberships m
-         where m.tenant_id = ${tenant}
-           and (m.group_id, m.member_id) > (${parameters.bind(group, 'uuid')}, ${parameters.bind(member, 'uuid')})
-         order by m.group_id, m.member_id limit ${Math.trunc(limit)}`,
-        parameters.values,
-        reading,
-      )
+      const { groupId, memberId, display } = memberships
+      const { group, member } = after ?? { group: FIRST_ID, member: FIRST_ID }
+      return orm
+        .select({ group: groupId, member: memberId, display })
+        .from(memberships)
+        .where(
+          and(eq(memberships.tenantId, tenantId), sql`(${groupId}, ${memberId}) > (${group}::uuid, ${member}::uuid)`),
+        )
+        .orderBy(asc(groupId), asc(memberId))
+        .limit(literal(limit))
     },
 
-    /** Members that are nobody here, after `after`, by group and value. */
+    /** Members that are no resources of the tenant, after `after`, by group and value. */
     deferredMembers(after: Pick<StoredMember, 'group' | 'member'> | undefined, limit: number): Promise<StoredMember[]> {
-      const { parameters, tenant } = ofTenant()
-      const { group, member } = after ?? { group: NIL, member: '' }
-      return db.run<StoredMember>(
-        `select d.group_id::text as "group", d.value as member, d.display from deferred_members d
-         where d.tenant_id = ${tenant}
-           and (d.group_id, d.value) > (${parameters.bind(group, 'uuid')}, ${parameters.bind(member, 'text')})
-         order by d.group_id, d.value limit ${Math.trunc(limit)}`,
-        parameters.values,
-        reading,
-      )
+      const { groupId, value, display } = deferredMembers
+      const { group, member } = after ?? { group: FIRST_ID, member: '' }
+      return orm
+        .select({ group: groupId, member: value, display })
+        .from(deferredMembers)
+        .where(
+          and(eq(deferredMembers.tenantId, tenantId), sql`(${groupId}, ${value}) > (${group}::uuid, ${member}::text)`),
+        )
+        .orderBy(asc(groupId), asc(value))
+        .limit(literal(limit))
     },
 
     /** How many rows the three have together. */
     async count(): Promise<number> {
-      const { parameters, tenant } = ofTenant()
-      const [row] = await db.run<{ count: number }>(
-        `select ((select coalesce(sum(c.delta), 0) from resource_counts c where c.tenant_id = ${tenant})
-           + (select count(*) from memberships m where m.tenant_id = ${tenant})
-           + (select count(*) from deferred_members d where d.tenant_id = ${tenant}))::float8 as count`,
-        parameters.values,
-        reading,
-      )
+      const rowsOf = (table: typeof memberships | typeof deferredMembers) =>
+        orm.select({ rows: sql`count(*)` }).from(table).where(eq(table.tenantId, tenantId))
+      const [row] = await orm
+        .select({
+          count: sql<number>`(coalesce(sum(${resourceCounts.delta}), 0)
+            + ${rowsOf(memberships)} + ${rowsOf(deferredMembers)})::float8`,
+        })
+        .from(resourceCounts)
+        .where(eq(resourceCounts.tenantId, tenantId))
       return row?.count ?? 0
     },
   }
