@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { ConfigError, DEFAULTS, loadConfig, loadServingConfig } from '../src/config.ts'
+import { loadServingConfig } from '../src/config/production.ts'
+import { ConfigError, DEFAULTS, loadConfig } from '../src/config.ts'
 
 function linesFor(env: Record<string, string>, load = loadConfig): readonly string[] {
   try {

@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { join } from 'node:path'
-import { type Config, isProduction, leftToChance } from '../config.ts'
+import { missingInProduction } from '../config/production.ts'
+import { type Config, isProduction } from '../config.ts'
 import type { Database } from '../db/database.ts'
 import { isOpenToOthers } from '../db/files.ts'
 import { keyFileOf, keyInFile } from '../db/key-file.ts'
@@ -36,7 +37,7 @@ export async function careOf(config: Config, env: Environment): Care {
 }
 
 function production(env: Environment): Finding[] {
-  const missing = leftToChance(env)
+  const missing = missingInProduction(env)
   const check = 'production'
   if (!isProduction(env)) {
     const names = missing.map((line) => line.split(' ')[0]).join(', ')

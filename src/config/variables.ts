@@ -1,0 +1,149 @@
+import { isIP } from 'node:net'
+import { z } from 'zod'
+
+// ---- What the variables take
+
+const number = (what: string, min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,12}$/, what)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, what)
+
+const integer = (min: number, max: number) => number(`takes a whole number from ${min} to ${max}`, min, max)
+
+const flag = z.enum(['true', 'false'], 'takes true or false').transform((text) => text === 'true')
+
+const secret = (min: number) => z.string().min(min, `takes at least ${min} characters, random ones`)
+
+const postgresUrl = z
+  .string()
+  .refine(
+    (text) => /^postgres(ql)?:$/.test(protocolOf(text)) && URL.canParse(text),
+    'takes a URL such as postgres://user:password@host:5432/database',
+  )
+
+const roleName = z
+  .string()
+  .regex(
+    /^(?!pg_|none$|public$)[a-z_][a-z0-9_]{0,62}$/,
+    'takes a role of PostgreSQL in small letters, such as rollcall_tenant',
+  )
+
+const publicUrls = z
+  .string()
+  .transform((text) => text.split(',').map((url) => url.trim()))
+  .refine(
+    (urls) => urls.every(isOrigin),
+    'takes the URL that clients use, such as https://scim.example.com, without path or query; more follow with commas',
+  )
+  .transform((urls) => [...new Set(urls.map((url) => new URL(url).origin))])
+
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((network) => network.trim()))
+  .refine((list) => list.every(isNetwork), 'takes networks with commas between, such as 10.0.0.0/8,127.0.0.1/32')
+
+/** The most proxies one behind the other; a larger number is a mistake. */
+const MOST_HOPS = 9
+const TRUST =
+  "takes none, the header in which the proxy puts the client's address (such as Fly-Client-IP), the number of proxies that " +
+  `append to X-Forwarded-For (1 to ${MOST_HOPS}), or their networks with commas (such as 10.0.0.0/8)`
+
+const trustProxy = z.string().transform((text, issues) => {
+  const trust = trustIn(text.trim())
+  if (typeof trust !== 'string') return trust
+  issues.addIssue(trust)
+  return z.NEVER
+})
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+// ---- The variables
+
+/** Every variable that Rollcall reads, with what it takes and its default. */
+export const variables = z.object({
+  NODE_ENV: z.string().optional(),
+  HOST: z
+    .string()
+    .regex(/^[\w.:-]+$/, 'takes an address to listen on, such as 127.0.0.1 or 0.0.0.0')
+    .default('127.0.0.1'),
+  PORT: integer(0, 65_535).default(8080),
+  PUBLIC_URL: publicUrls.optional(),
+  TRUST_PROXY: trustProxy.optional(),
+  DATA_DIR: z.string().default('./data'),
+  DATABASE_URL: postgresUrl.optional(),
+  DIRECT_DATABASE_URL: postgresUrl.optional(),
+  DATABASE_POOL: integer(1, 500).default(10),
+  DATABASE_PREPARE: flag.default(true),
+  DATABASE_TENANT_ROLE: roleName.optional(),
+  ADMIN_KEY: secret(20).optional(),
+  CURSOR_KEY: secret(32).optional(),
+  SECRETS_KEY: secret(32).optional(),
+  DELIVERY_NETWORKS: networks.optional(),
+  DELIVERIES_PER_HOST: integer(1, 1_000).default(64),
+  DELIVERIES_PER_HOST_PER_SECOND: integer(1, 100_000).default(1_000),
+  ENDPOINTS_PER_PLACE: integer(1, 10_000).default(20),
+  LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  MAX_BODY_BYTES: integer(1_024, 104_857_600).default(10_485_760),
+  BULK_MAX_OPERATIONS: integer(1, 10_000).default(1_000),
+  BULK_MAX_PAYLOAD_BYTES: integer(1_024, 104_857_600).default(1_048_576),
+  PAGE_SIZE_DEFAULT: integer(1, 10_000).default(100),
+  PAGE_SIZE_MAX: integer(1, 10_000).default(200),
+  CURSOR_TIMEOUT_SECONDS: integer(1, 86_400).default(3_600),
+  ANONYMOUS_DISCOVERY: flag.default(false),
+  FILTER_BUDGET: integer(10, 1_000_000).default(300),
+  READ_TIMEOUT_MS: integer(100, 30_000).default(5_000),
+  MAX_IN_FLIGHT: integer(1, 100_000).default(512),
+  KEY_MAX_IN_FLIGHT: integer(1, 100_000).default(128),
+  TENANT_MAX_IN_FLIGHT: integer(1, 100_000).default(64),
+  MAX_STREAMS: integer(1, 100_000).default(4_000),
+  KEY_MAX_STREAMS: integer(1, 100_000).default(2_000),
+  TENANT_MAX_STREAMS: integer(1, 100_000).default(50),
+})
+
+/** What `TRUST_PROXY` was set to. */
+export type TrustProxy = z.infer<typeof trustProxy>
+
+/** Variables as the process has them. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The variables that are set. An empty variable counts as not set, and unknown ones are left out. */
+export const given = (env: Environment) =>
+  Object.fromEntries(
+    Object.keys(variables.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]),
+  )
+
+/** Which proxies a value of TRUST_PROXY names; a text where something is wrong with the value. */
+function trustIn(text: string) {
+  if (text === 'none' || text === 'false') return { kind: 'none' } as const
+  if (text === 'true') return `${TRUST}; write 1 where it was true behind one proxy`
+  if (/^\d+$/.test(text)) {
+    const count = Number(text)
+    return count >= 1 && count <= MOST_HOPS ? ({ kind: 'hops', count } as const) : TRUST
+  }
+  const networks = text.split(',').map((network) => network.trim())
+  if (networks.every(isNetwork)) return { kind: 'networks', networks } as const
+  const name = text.toLowerCase()
+  if (name === 'x-forwarded-for') return `${TRUST}; for X-Forwarded-For write the number or the networks`
+  // All names in use have a hyphen, and words that mean something else have none.
+  return /^[a-z0-9]+(?:-[a-z0-9]+)+$/.test(name) ? ({ kind: 'header', name } as const) : TRUST
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', prefix = ''] = text.split('/')
+  const bits = { 4: 32, 6: 128 }[isIP(address)]
+  return bits !== undefined && !address.includes('%') && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
+}
+
+function protocolOf(text: string): string {
+  return text.slice(0, text.indexOf(':') + 1).toLowerCase()
+}
+
+function isOrigin(text: string): boolean {
+  if (!URL.canParse(text)) return false
+  const url = new URL(text)
+  const plain =
+    url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
+  return plain && (url.protocol === 'https:' || url.protocol === 'http:') && !/[?#]$/.test(text)
+}
