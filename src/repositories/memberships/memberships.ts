@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { FilterScope } from '../query/attribute-sql.ts'
-import { memberConditionSql } from '../query/filter-sql.ts'
+import { memberConditionSql } from '../query/related-sql.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { isOurId } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'

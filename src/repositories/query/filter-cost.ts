@@ -3,7 +3,7 @@ import type { BoundFilter, CompareOperator } from '../../scim/filter/ast.ts'
 import type { AttributeRef } from '../../scim/schema/resource-type.ts'
 import { type FilterScope, rows } from './attribute-sql.ts'
 import { equalities, onlyEqualities } from './equalities.ts'
-import { hasColumn, isEmailKey, namesOne } from './filter-sql.ts'
+import { hasColumn, isEmailKey, namesOne } from './index-choice.ts'
 
 /**
  * What a term costs: about the milliseconds that PostgreSQL takes to ask it of 50,000 resources, one after the other. Measured

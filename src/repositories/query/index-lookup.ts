@@ -6,7 +6,7 @@ import { keyColumn } from '../resources/stored-form.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
 import { type FilterScope, rows, searchPart } from './attribute-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
-import { hasColumn, isEmailKey } from './filter-sql.ts'
+import { hasColumn, isEmailKey } from './index-choice.ts'
 
 /** Values of a look-up's statement; `keys` and `parts` are the texts of arrays that go together. */
 export type IndexLookupValue = 'tenant' | 'type' | 'keys' | 'parts' | 'base'
