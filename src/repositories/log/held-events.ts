@@ -1,9 +1,11 @@
+import { and, asc, count, eq, gte, inArray, isNotNull, isNull, type SQLWrapper, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
+import { environments, eventLogs, events, keptUsers, resources, tenants } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
-import { Parameters } from '../sql/parameters.ts'
+import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
 import { type Hold, type HoldRow, holdColumns, holdIn } from './leaver-brake.ts'
 
-/** A user or group that an event is about, by name as far as it is known; deleted ones by what they were called. */
+/** A user or group that an event is about, with its names where they are known; a deleted one with its last names. */
 export interface Named {
   readonly type: string
   readonly id: string
@@ -11,7 +13,7 @@ export interface Named {
   readonly displayName: string | null
 }
 
-/** What is held of one event: all of it, or of an event about members what it says of one of them. */
+/** What is held of one event: the whole event, or for an event about members the part about one of them. */
 export interface HeldItem {
   /** Its place in the list. */
   readonly id: string
@@ -24,7 +26,7 @@ export interface HeldItem {
   readonly who: Named
   /** For members the group. */
   readonly group: { readonly id: string; readonly displayName: string | null } | null
-  /** For who got or lost a role its key. */
+  /** For a user who got or lost a role, the role's key. */
   readonly role: string | null
 }
 
@@ -46,9 +48,10 @@ interface Row {
   readonly role: string | null
 }
 
-/** What the leaver brake holds back of one tenant. */
+/** The events of one tenant that the leaver brake holds back. */
 export function heldEventsOf(database: Database, tenantId: TenantId) {
   const db = database.asTenant(tenantId)
+  const { orm } = db
   return {
     async hold(): Promise<Hold | null> {
       const [row] = await db.run<HoldRow>(
@@ -58,7 +61,7 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
       return row === undefined ? null : holdIn(row)
     },
 
-    /** The same, and nobody else decides about the tenant's events until the end of the transaction. */
+    /** The same, and no other transaction decides about the tenant's events until the end of this one. */
     async lockHold(): Promise<Hold | null> {
       const [row] = await db.run<HoldRow>(
         `select ${holdColumns} from event_logs l where l.tenant_id = $1::uuid for update of l`,
@@ -68,53 +71,106 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
     },
 
     async count(): Promise<number> {
-      const [row] = await db.run<{ n: number }>(
-        'select count(*)::int as n from events e where e.tenant_id = $1::uuid and e.held',
-        [tenantId],
-      )
+      const [row] = await orm
+        .select({ n: count() })
+        .from(events)
+        .where(and(eq(events.tenantId, tenantId), sql`${events.held}`))
       return row?.n ?? 0
     },
 
     /** Up to `limit` items in the order of writing, after the one with the id `after`. */
     async list(after: string | undefined, limit: number): Promise<HeldItem[]> {
       const [seq = 0, n = 0] = after === undefined ? [] : after.split('.').map(Number)
-      const rows = await db.run<Row>(
-        `select p.seq::float8 as seq, p.n::int as n, p.event_id::text as "eventId", p.type, p.actor,
-           p.request_id as "requestId", (extract(epoch from p.occurred_at) * 1000)::float8 as "occurredAt",
-           p.resource_type as "resourceType", p.resource_id::text as "resourceId", p.member,
-           coalesce(r.resource_type, d.resource_type) as "whoType",
-           coalesce(r.document->>'userName', d.before->>'userName', k.unique_key) as "userName",
-           coalesce(r.document->>'displayName', d.before->>'displayName') as "displayName",
-           case when p.member is not null then coalesce(g.document->>'displayName', gd.before->>'displayName') end
-             as "groupName",
-           case when p.member is not null and p.resource_type = 'Role' then p.changes::json->>'role' end as role
-         from (
-           select e.*, m.member, coalesce(m.n, 0) as n, case when m.member is null then e.resource_id
-             when m.member ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then m.member::uuid end as who
-           from (
-             select e.seq, e.id as event_id, e.type, e.actor, e.request_id, e.occurred_at, e.resource_type, e.resource_id,
-               e.changes from events e where e.tenant_id = $1::uuid and e.held and e.seq >= $2::bigint
-             order by e.seq limit ${Math.trunc(limit) + 1}
-           ) e left join lateral json_array_elements_text(
-             case when e.type in ('group.member_added', 'group.member_removed') then e.changes::json->'members'
-               when e.type in ('role.assigned', 'role.unassigned') then e.changes::json->'users' end
-           ) with ordinality m(member, n) on true
-           where (e.seq, coalesce(m.n, 0)) > ($2::bigint, $3::bigint)
-           order by e.seq, n limit ${Math.trunc(limit)}
-         ) p
-         left join lateral (${named('p.who')}) r on true
-         left join lateral (${deleted('p.who')}) d on true
-         left join lateral (
-           select k.unique_key from kept_users k where k.tenant_id = $1::uuid and k.id = p.who limit 1
-         ) k on true
-         left join lateral (${named('p.resource_id')}) g on p.member is not null
-         left join lateral (${deleted('p.resource_id')}) gd on p.member is not null
-         order by p.seq, p.n`,
-        [tenantId, seq, n],
-        { prepare: false },
-      )
+      const { id: eventId, type, actor, requestId, occurredAt, resourceType, resourceId, changes } = events
+      const e = orm
+        .select({ seq: events.seq, eventId, type, actor, requestId, occurredAt, resourceType, resourceId, changes })
+        .from(events)
+        .where(and(eq(events.tenantId, tenantId), sql`${events.held}`, gte(events.seq, seq)))
+        .orderBy(asc(events.seq))
+        .limit(literal(limit + 1))
+        .as('e')
+      // An item for each member that an event is about, or one for the event.
+      const members = sql`json_array_elements_text(case
+        when ${e.type} in ('group.member_added', 'group.member_removed') then ${e.changes}::json->'members'
+        when ${e.type} in ('role.assigned', 'role.unassigned') then ${e.changes}::json->'users' end
+      ) with ordinality as m(member, n)`
+      const p = orm
+        .select({
+          ...{ seq: e.seq, eventId: e.eventId, type: e.type, actor: e.actor, requestId: e.requestId },
+          ...{ occurredAt: e.occurredAt, resourceType: e.resourceType, resourceId: e.resourceId, changes: e.changes },
+          member: sql<string | null>`m.member`.as('member'),
+          n: sql<number>`coalesce(m.n, 0)::int`.as('n'),
+          who: sql<string | null>`case when m.member is null then ${e.resourceId}
+            when m.member ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then m.member::uuid end`.as('who'),
+        })
+        .from(e)
+        .leftJoinLateral(members, sql`true`)
+        .where(sql`(${e.seq}, coalesce(m.n, 0)) > (${seq}::bigint, ${n}::bigint)`)
+        .orderBy(asc(e.seq), sql`n`)
+        .limit(literal(limit))
+        .as('p')
+      const isOfMember = isNotNull(p.member)
+      const [who, gone] = [stored(p.who, 'r'), deleted(p.who, 'd')]
+      const [group, goneGroup] = [stored(p.resourceId, 'g'), deleted(p.resourceId, 'gd')]
+      const kept = orm
+        .select({ uniqueKey: keptUsers.uniqueKey })
+        .from(keptUsers)
+        .where(and(eq(keptUsers.tenantId, tenantId), eq(keptUsers.id, p.who)))
+        .limit(literal(1))
+        .as('k')
+      const rows = await orm
+        .select({
+          ...{ seq: p.seq, n: p.n, eventId: p.eventId, type: p.type, actor: p.actor, requestId: p.requestId },
+          ...{ resourceType: p.resourceType, resourceId: p.resourceId, member: p.member },
+          occurredAt: milliseconds(p.occurredAt),
+          whoType: sql<string | null>`coalesce(${who.resourceType}, ${gone.resourceType})`,
+          userName: sql<string | null>`coalesce(r.document->>'userName', d.before->>'userName', ${kept.uniqueKey})`,
+          displayName: sql<string | null>`coalesce(r.document->>'displayName', d.before->>'displayName')`,
+          groupName: sql<string | null>`case when ${isOfMember}
+            then coalesce(g.document->>'displayName', gd.before->>'displayName') end`,
+          role: sql<string | null>`case when ${isOfMember} and ${p.resourceType} = 'Role'
+            then ${p.changes}::json->>'role' end`,
+        })
+        .from(p)
+        .leftJoinLateral(who, sql`true`)
+        .leftJoinLateral(gone, sql`true`)
+        .leftJoinLateral(kept, sql`true`)
+        .leftJoinLateral(group, isOfMember)
+        .leftJoinLateral(goneGroup, isOfMember)
+        .orderBy(asc(p.seq), asc(p.n))
       return rows.map(itemOf)
     },
+  }
+
+  /** A subquery for the resource with an id, as it is stored. */
+  function stored<Alias extends string>(id: SQLWrapper, alias: Alias) {
+    return orm
+      .select({
+        resourceType: resources.resourceType,
+        document: sql<unknown>`${resources.document}::json`.as('document'),
+      })
+      .from(resources)
+      .where(and(eq(resources.tenantId, tenantId), sql`${resources.id} = ${id}`))
+      .limit(literal(1))
+      .as(alias)
+  }
+
+  /** A subquery for a resource that is deleted by an event that is held, as the event shows it. */
+  function deleted<Alias extends string>(id: SQLWrapper, alias: Alias) {
+    return orm
+      .select({
+        resourceType: events.resourceType,
+        before: sql<unknown>`${events.changes}::json->'before'`.as('before'),
+      })
+      .from(events)
+      .where(
+        and(
+          ...[eq(events.tenantId, tenantId), sql`${events.held}`, sql`${events.resourceId} = ${id}`],
+          inArray(events.type, ['user.deleted', 'group.deleted']),
+        ),
+      )
+      .limit(literal(1))
+      .as(alias)
   }
 }
 
@@ -129,45 +185,50 @@ export interface HoldingTenant {
   readonly until: number
 }
 
-/** The tenants of some environments, or the one with the id `only`, whose brake holds events that nobody has let go. */
+/** The tenants of some environments, or the one with the id `only`, whose brake holds events that are not released yet. */
 export function holdingTenants(
-  db: Database,
+  { orm }: Database,
   environmentIds: readonly EnvironmentId[],
   only: TenantId | undefined,
   limit: number,
 ): Promise<HoldingTenant[]> {
-  const parameters = new Parameters()
-  const environments = parameters.array(environmentIds, 'uuid')
-  const tenant = only === undefined ? '' : `and l.tenant_id = ${parameters.bind(only, 'uuid')}`
+  const project = orm
+    .select({ projectId: environments.projectId })
+    .from(environments)
+    .where(eq(environments.id, tenants.environmentId))
   // From the few holds there are to their tenants, and never the other way round.
-  return db.run<HoldingTenant>(
-    `select l.tenant_id::text as id, t.name, t.environment_id::text as "environmentId", t."projectId",
-       (extract(epoch from l.held_since) * 1000)::float8 as since, (extract(epoch from l.held_until) * 1000)::float8 as until
-     from event_logs l cross join lateral (
-       select t.name, t.environment_id,
-         (select e.project_id::text from environments e where e.id = t.environment_id) as "projectId"
-       from tenants t where t.id = l.tenant_id and t.environment_id = any(${environments}) offset 0
-     ) t
-     where l.hold_id is not null and l.released_at is null ${tenant}
-     order by l.tenant_id limit ${Math.trunc(limit)}`,
-    parameters.values,
-    { prepare: false },
-  )
+  const t = orm
+    .select({
+      ...{ name: tenants.name, environmentId: tenants.environmentId },
+      projectId: sql<ProjectId>`${project}`.as('project_id'),
+    })
+    .from(tenants)
+    .where(and(eq(tenants.id, eventLogs.tenantId), isAnyOf(tenants.environmentId, uuids(environmentIds))))
+    .offset(literal(0))
+    .as('t')
+  return orm
+    .select({
+      ...{ id: eventLogs.tenantId, name: t.name, environmentId: t.environmentId, projectId: t.projectId },
+      ...{ since: milliseconds(eventLogs.heldSince), until: milliseconds(eventLogs.heldUntil) },
+    })
+    .from(eventLogs)
+    .crossJoinLateral(t)
+    .where(
+      and(
+        ...[isNotNull(eventLogs.holdId), isNull(eventLogs.releasedAt)],
+        only === undefined ? undefined : eq(eventLogs.tenantId, only),
+      ),
+    )
+    .orderBy(asc(eventLogs.tenantId))
+    .limit(literal(limit))
 }
-
-const named = (id: string): string => `select r.resource_type, r.document::json as document from resources r
-  where r.tenant_id = $1::uuid and r.id = ${id} limit 1`
-
-/** Who is gone by an event that is held, as it says. */
-const deleted = (id: string): string => `select e.resource_type, e.changes::json->'before' as before from events e
-  where e.tenant_id = $1::uuid and e.held and e.resource_id = ${id} and e.type in ('user.deleted', 'group.deleted') limit 1`
 
 function itemOf({ seq, n, member, resourceType, resourceId, whoType, groupName, ...row }: Row): HeldItem {
   const { userName, displayName, eventId, type, occurredAt, actor, requestId, role } = row
   return {
     ...{ id: `${seq}.${n}`, eventId, type, occurredAt, actor, requestId },
     role,
-    // Where nothing is known of a member any more, it was most likely a user.
+    // A member that is not stored any more was most likely a user.
     who: {
       type: member === null ? resourceType : (whoType ?? 'User'),
       id: member ?? resourceId,
