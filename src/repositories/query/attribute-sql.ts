@@ -7,7 +7,7 @@ import { keyColumn } from '../resources/stored-form.ts'
 import { groupsAbove } from '../sql/groups-above.ts'
 import type { Parameters } from '../sql/parameters.ts'
 
-/** What the compiler needs beside the filter; `r` is the alias of `resources` in the statement it writes for. */
+/** What the compiler needs beside the filter. In its statements the alias of `resources` is `r`. */
 export interface FilterScope {
   readonly type: ResourceType
   readonly tenantId: TenantId
@@ -18,15 +18,15 @@ export interface FilterScope {
   /** The endpoint of each resource type by name, for `$ref`. */
   readonly endpoints: ReadonlyMap<string, string>
   readonly parameters: Parameters
-  /** Whether the filter leaves one resource at the most. */
+  /** Whether at most one resource can match. */
   readonly ofOne?: boolean
-  /** Microseconds since 1970: the log surely names every resource that was changed after this. */
+  /** Microseconds since 1970: the log has an event of every resource that was changed after this. */
   readonly loggedSince: number
 }
 
-// ---- Attributes with a column, or with rows of their own
+// ---- Attributes that are stored in a column, or in rows of their own
 
-/** An attribute as an SQL expression, and how its comparable value is bound. Undefined: it is in the search document. */
+/** An attribute as an SQL expression, and how its comparable value is bound. Undefined where the search document holds it. */
 export function column(
   ref: AttributeRef,
   scope: FilterScope,
@@ -42,7 +42,7 @@ export function column(
   if (ref.extension !== undefined) {
     const ofManager = sameUrn(ref.extension, ENTERPRISE_USER_SCHEMA) && name === 'manager'
     const manager = `from resources o where o.tenant_id = ${scope.tenant} and o.id = r.manager_id`
-    // The manager's name is not stored with the user: it is the manager's own. So is the address, unless the client gave one.
+    // The name is the manager's own, and not stored with the user. So is the address, unless the client has sent one.
     if (ofManager && ref.sub?.name === 'displayName') return asText(`(select o.display_key ${manager})`)
     if (!ofManager || ref.sub?.name !== '$ref') return undefined
     return asText(
@@ -85,7 +85,7 @@ export interface RelatedRows {
   readonly from: string
   /** A sub-attribute as an expression on one of them. */
   readonly sub: (name: string) => string
-  /** Of many users' `groups`: a sub-attribute as an expression on the group's own row `o`, for those who are in it directly or not. */
+  /** For `groups` of many users: a sub-attribute as an expression on the group's row `o`, for its direct or indirect members. */
   readonly above?: (how: 'direct' | 'indirect') => (name: string) => string
 }
 
@@ -152,7 +152,7 @@ function path(ref: AttributeRef, scope: FilterScope): string[] {
 export const searchPath = (ref: AttributeRef, scope: FilterScope): string =>
   `r.search #> ${scope.parameters.array(path(ref, scope), 'text')}`
 
-/** What a search document of the tenant has to contain, of which `part` is known. */
+/** The search document with `part`, as the documents of the tenant hold it. */
 export const searchPart = (part: JsonObject, { tenantId }: Pick<FilterScope, 'tenantId'>): JsonObject => ({
   [tenantId]: part,
 })

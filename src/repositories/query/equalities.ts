@@ -8,7 +8,7 @@ export function nest(ref: AttributeRef, part: JsonValue): JsonObject {
   return ref.extension === undefined ? attribute : { [ref.extension]: attribute }
 }
 
-/** The part of a search document that has the value, if the attribute has it. */
+/** The part that search documents contain where the attribute has the value. */
 export function equalDocument(ref: AttributeRef, value: Comparable): JsonObject {
   const single = ref.sub ? { [ref.sub.name]: value } : value
   return nest(ref, ref.attribute.multiValued ? [single] : single)
@@ -22,7 +22,7 @@ export function elementDocument(ref: AttributeRef, required: ReadonlyMap<string 
   return nest(ref, ref.attribute.multiValued ? [element] : element)
 }
 
-/** Values that an element must have to fit: the equalities that stand below `and`s alone; a contradiction keeps the first. */
+/** Values that an element must have to match: the equalities below `and`s alone. Of two that contradict, the first is kept. */
 export function equalities(term: BoundFilter, found = new Map<string | undefined, Comparable>()) {
   if (term.kind === 'and') for (const t of term.terms) equalities(t, found)
   if (term.kind === 'compare' && term.operator === 'eq' && !found.has(term.ref.sub?.name)) {
@@ -31,7 +31,7 @@ export function equalities(term: BoundFilter, found = new Map<string | undefined
   return found
 }
 
-/** Whether `equalities` say all that the term does. */
+/** Whether the term has no conditions beside its `equalities`. */
 export function onlyEqualities(term: BoundFilter): boolean {
   const names = new Set<string | undefined>()
   const only = (t: BoundFilter): boolean => {

@@ -6,38 +6,38 @@ import { equalities, onlyEqualities } from './equalities.ts'
 import { hasColumn, isEmailKey, namesOne } from './index-choice.ts'
 
 /**
- * What a term costs: about the milliseconds that PostgreSQL takes to ask it of 50,000 resources, one after the other. Measured
- * by `bench/fences`, and rounded up.
+ * What a term costs: about the milliseconds that PostgreSQL takes to evaluate it for 50,000 resources, one after the other.
+ * Measured by `bench/fences`, and rounded up.
  */
 const COST = {
   /** A column that holds the value as it is compared. */
   column: 2,
-  /** A value that is put together from several: an address, or what another resource has. */
+  /** A value that is computed from several: an address, or an attribute of another resource. */
   composed: 50,
-  /** Equality in the search document: an index answers a few of them, where nothing else is asked. */
+  /** Equality in the search document: an index answers a few of them, where the filter has no other terms. */
   equality: 8,
   /** Any other comparison of one value in the search document. */
   single: 20,
   /** Of many values, which are unpacked for each resource. */
   many: 100,
-  /** What else is asked, in brackets, of values that were found. */
+  /** Every further term in brackets, for values that were found by another. */
   again: 30,
-  /** A group above a user, by its id; or a group that has a certain member. */
+  /** A user's group, direct or indirect, by its id; or a group that has a certain member. */
   relatedId: 50,
-  /** Anything else of the groups above a user: they are looked for once, and then who is in them. */
+  /** Anything else of a user's groups: one search finds the groups, and then their members. */
   groups: 150,
-  /** Their `type`, for which the groups of each user who is in one through others are looked for. */
+  /** Their `type`, which needs the groups of each indirect member. */
   groupType: 250,
   /** Anything else of the members, which are read for each group. */
   members: 250,
-  /** To order by groups or members, which are read for each resource. */
+  /** Ordering by groups or members, which are read for each resource. */
   orderByRelated: 2_000,
 } as const
 
-/** Dearer queries of one tenant take turns. */
+/** Queries of one tenant that cost this much or more take turns. */
 export const SCANS_FROM = 10
 
-/** What a query costs, and of what most. */
+/** What a query costs, and its dearest term. */
 export interface QueryCost {
   readonly cost: number
   readonly dearest: { readonly name: string; readonly cost: number } | undefined
@@ -48,7 +48,7 @@ interface Term {
   readonly cost: number
 }
 
-/** What it costs to choose by `filter` and to order by `sortBy`, before anything is asked of the database. */
+/** What it costs to filter by `filter` and to order by `sortBy`; computed before a statement is sent. */
 export function queryCost(
   filter: BoundFilter | undefined,
   sortBy: AttributeRef | undefined,
@@ -96,13 +96,13 @@ function termsOf(filter: BoundFilter, scope: FilterScope): Term[] {
     case 'element': {
       const inside = termsOf(filter.term, scope)
       if (rows(filter.ref, scope) !== undefined) {
-        // One look at the rows, however much is asked of each; or at one of them, by its id.
+        // The rows are read once for all terms; or only one of them, by its id.
         const led = equalities(filter.term).has('value') ? COST.relatedId : undefined
         const dearest = dearestOf(inside)
         return inside.map((term) => ({ ...term, cost: term === dearest ? (led ?? term.cost) : COST.again }))
       }
       if (!filter.ref.attribute.multiValued) return inside
-      // What stands in the brackets is asked of each value in turn, but for equalities alone, which the index answers together.
+      // Each value is compared with the terms in brackets. Only if all are equalities, the index answers them together.
       if (onlyEqualities(filter.term)) return inside.slice(0, 1)
       return inside.map((term, i) => ({ ...term, cost: i === 0 ? COST.many : COST.again }))
     }
@@ -121,11 +121,11 @@ function costOf(ref: AttributeRef, operator: CompareOperator | 'pr', scope: Filt
   return ref.attribute.multiValued && (operator !== 'pr' || ref.sub !== undefined) ? COST.many : COST.single
 }
 
-/** A column that is put together for each resource. */
+/** A value that is computed for each resource. */
 const isComposed = ({ extension, attribute, sub }: AttributeRef): boolean =>
   extension !== undefined || (attribute.name === 'meta' && (sub === undefined || sub.name === 'location'))
 
-/** To order by an attribute is to look at it for every resource. */
+/** Ordering reads the attribute of every resource. */
 const orderTerm = (ref: AttributeRef, scope: FilterScope): Term => ({
   name: `"sortBy=${pathOf(ref)}"`,
   cost: rows(ref, scope) ? COST.orderByRelated : costOf(ref, 'gt', scope),

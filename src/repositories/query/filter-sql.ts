@@ -9,16 +9,16 @@ import { isEmailKey, namesOne } from './index-choice.ts'
 import { relatedComparison, relatedElement, relatedPresence } from './related-sql.ts'
 
 /**
- * Compiles a bound filter to a condition on `resources r` (RFC 7644 §3.4.2.2) that chooses the same resources as
- * `evaluate`. Values are bound, never written; attribute names are bound too. Every condition inside `not` is made
- * two-valued by `is true`, since SQL's unknown is neither; outside, unknown and false both leave the row out, and the bare
- * condition can use an index.
+ * Compiles a bound filter to a condition on `resources r` (RFC 7644 §3.4.2.2) that matches the same resources as `evaluate`.
+ * Values and attribute names are bound, never written into the text. Inside `not`, `is true` makes each condition true or
+ * false, because `not unknown` is unknown. Elsewhere unknown and false both leave the row out, and the bare condition can use
+ * an index.
  */
 export function filterSql(filter: BoundFilter, scope: FilterScope): string {
   return condition(filter, namesOne(filter, scope) ? { ...scope, ofOne: true } : scope, 'and')
 }
 
-/** Where a condition stands: below `and`s alone a sub-select can lead the plan; under `not` it has to be two-valued. */
+/** Where a condition stands. Below `and`s alone a sub-select can lead the plan; under `not` it has to be true or false. */
 type Place = 'and' | 'or' | 'not'
 
 function condition(filter: BoundFilter, scope: FilterScope, place: Place): string {
@@ -33,15 +33,15 @@ function condition(filter: BoundFilter, scope: FilterScope, place: Place): strin
     case 'nothing':
       return 'false'
     case 'present':
-      return settled(presence(filter.ref, scope), place)
+      return twoValued(presence(filter.ref, scope), place)
     case 'compare':
-      return settled(comparison(filter.ref, filter.operator, filter.value, scope, place), place)
+      return twoValued(comparison(filter.ref, filter.operator, filter.value, scope, place), place)
     case 'element':
-      return settled(elementCondition(filter.ref, filter.term, scope, place), place)
+      return twoValued(elementCondition(filter.ref, filter.term, scope, place), place)
   }
 }
 
-const settled = (text: string, place: Place): string => (place === 'not' ? `((${text}) is true)` : `(${text})`)
+const twoValued = (text: string, place: Place): string => (place === 'not' ? `((${text}) is true)` : `(${text})`)
 
 // ---- Presence
 
@@ -92,8 +92,8 @@ function comparison(
 }
 
 /**
- * What was changed of late is found by its events: an index on `modified_at` would make every change of a resource rewrite
- * all of its index entries. A condition to go before the comparison itself; empty where it does not help.
+ * A condition that finds the resources that changed lately by their events; empty where it does not help. It goes before the
+ * comparison itself. An index on `modified_at` would make every change of a resource rewrite all of its index entries.
  */
 function changedSince(
   ref: AttributeRef,
@@ -121,11 +121,11 @@ function byKey(attribute: string, operator: 'eq' | 'sw', value: string, scope: F
 function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterScope, place: Place): string {
   const related = rows(ref, scope)
   if (related) return relatedElement(related, term, scope)
-  // A single value is what the terms are about anyway, if it is there.
+  // An attribute with a single value: its terms are conditions on that value, if there is one.
   if (!ref.attribute.multiValued) {
     return `${presence({ ...ref, sub: undefined }, scope)} and ${condition(term, scope, place)}`
   }
-  // The equalities that every match must meet are asked of the index; what they leave is looked at element by element.
+  // An index answers the equalities that every match must meet. The rest is compared element by element.
   const required = equalities(term)
   const contains = required.size === 0 ? undefined : containment(elementDocument(ref, required), scope)
   const email = isEmailKey(ref, scope) && place === 'and' ? required.get('value') : undefined

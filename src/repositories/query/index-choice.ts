@@ -5,9 +5,9 @@ import { Parameters } from '../sql/parameters.ts'
 import { column, type FilterScope, rows } from './attribute-sql.ts'
 import { equalities } from './equalities.ts'
 
-// Which index answers a filter, as far as the statement's text depends on it.
+// Which index answers a filter: the text of a statement, and what it costs, depend on that.
 
-/** Whether the filter leaves one resource at the most, by its id or its unique name; what else it says is asked of that alone. */
+/** Whether at most one resource can match, by its id or its unique name; only that one is compared with the other terms. */
 export function namesOne(filter: BoundFilter, scope: Pick<FilterScope, 'type'>): boolean {
   if (filter.kind === 'and') return filter.terms.some((term) => namesOne(term, scope))
   if (filter.kind !== 'compare' || filter.operator !== 'eq' || filter.ref.extension !== undefined) return false
@@ -16,19 +16,21 @@ export function namesOne(filter: BoundFilter, scope: Pick<FilterScope, 'type'>):
 }
 
 /**
- * Whether the index on search documents is the best way to what the filter chooses: an equality that stands below `and`s
- * alone is answered by it, and none of them by a key.
+ * Whether the index on search documents should lead the plan. It should where it answers an equality that stands below `and`s
+ * alone, and where no key answers one.
  */
 export function isLedBySearch(filter: BoundFilter, scope: FilterScope): boolean {
   const terms = filter.kind === 'and' ? filter.terms : [filter]
-  return terms.some((term) => wayTo(term, scope) === 'search') && !terms.some((term) => wayTo(term, scope) === 'key')
+  return (
+    terms.some((term) => indexFor(term, scope) === 'search') && !terms.some((term) => indexFor(term, scope) === 'key')
+  )
 }
 
-function wayTo(term: BoundFilter, scope: FilterScope): 'key' | 'search' | undefined {
-  if (term.kind === 'and') return term.terms.map((t) => wayTo(t, scope)).find((way) => way !== undefined)
+function indexFor(term: BoundFilter, scope: FilterScope): 'key' | 'search' | undefined {
+  if (term.kind === 'and') return term.terms.map((t) => indexFor(t, scope)).find((index) => index !== undefined)
   if (term.kind === 'element') {
     if (rows(term.ref, scope)) return undefined
-    if (!term.ref.attribute.multiValued) return wayTo(term.term, scope)
+    if (!term.ref.attribute.multiValued) return indexFor(term.term, scope)
     const required = equalities(term.term)
     if (isEmailKey({ ...term.ref, sub: undefined }, scope) && required.has('value')) return 'key'
     return required.size > 0 ? 'search' : undefined

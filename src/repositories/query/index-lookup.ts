@@ -8,22 +8,22 @@ import { type FilterScope, rows, searchPart } from './attribute-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
 import { hasColumn, isEmailKey } from './index-choice.ts'
 
-/** Values of a look-up's statement; `keys` and `parts` are the texts of arrays that go together. */
+/** Values of a look-up's statement; `keys` and `parts` are arrays of the same length, as text. */
 export type IndexLookupValue = 'tenant' | 'type' | 'keys' | 'parts' | 'base'
 
-/** By what an equality finds what it asks for: a column, the keys of e-mails, or the index on search documents. */
-type IndexLookupWay = 'unique_key' | 'display_key' | 'external_id' | 'email' | 'email-element' | 'search'
+/** Which index answers an equality: that of a column, of e-mail keys, or of search documents. */
+type LookupIndex = 'unique_key' | 'display_key' | 'external_id' | 'email' | 'email-element' | 'search'
 
-/** What an equality asks for. */
+/** One equality as the value that an index finds. */
 export interface IndexLookup {
-  readonly by: IndexLookupWay
-  /** The value as keys hold it; empty where the part is all there is. */
+  readonly by: LookupIndex
+  /** The value as keys hold it; empty where the search document alone decides. */
   readonly key: string
-  /** What search documents have to contain, as JSON text; empty where the key is all there is. */
+  /** The part that search documents have to contain, as JSON text; empty where the key alone decides. */
   readonly part: string
 }
 
-/** What the filter looks up, if it is an equality of one attribute or of one element, as identity providers ask. */
+/** The look-up that answers the filter, if it is an equality of one attribute or of one element, as identity providers send. */
 export function indexLookupOf(filter: BoundFilter | undefined, scope: FilterScope): IndexLookup | undefined {
   if (filter?.kind === 'compare' && filter.operator === 'eq') {
     const { ref, value } = filter
@@ -44,40 +44,40 @@ export function indexLookupOf(filter: BoundFilter | undefined, scope: FilterScop
 
 const partOf = (part: JsonObject, scope: FilterScope): string => JSON.stringify(searchPart(part, scope))
 
-const lookUps = new Map<string, Template<IndexLookupValue>>()
+const lookupStatements = new Map<string, Template<IndexLookupValue>>()
 
 /**
- * The statement for resources that fit one of the look-ups of one way. Before what is packed stands the place of the look-up,
- * counted from 1. Those of one come in the order of ids; of more than `limit` it gives any `limit`.
+ * The statement for several look-ups by the same index. A row's text begins with the number of its look-up, counted from 1. The
+ * rows of one look-up come in the order of ids. Where more than `limit` match, it gives any `limit` of them.
  */
-export function lookingUp(
-  by: IndexLookupWay,
+export function lookupStatement(
+  by: LookupIndex,
   type: ResourceType,
   wanted: Wanted,
   withDeferred: boolean,
   limit: number,
 ): Template<IndexLookupValue> {
   const shape = `${by} ${limit} ${columnShape(type, wanted, withDeferred)}`
-  return ofShape(lookUps, shape, () => lookUp(by, type, wanted, withDeferred, limit))
+  return ofShape(lookupStatements, shape, () => writeLookup(by, type, wanted, withDeferred, limit))
 }
 
-const lookUp = (by: IndexLookupWay, type: ResourceType, wanted: Wanted, withDeferred: boolean, limit: number) =>
+const writeLookup = (by: LookupIndex, type: ResourceType, wanted: Wanted, withDeferred: boolean, limit: number) =>
   template<IndexLookupValue>((place) => {
     const places: RowPlaces = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), withDeferred }
     const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
     const [ofType, keys, parts] = [place('type', 'text'), place('keys', 'text'), place('parts', 'text')]
-    // Cut before they are sorted: for rows in the order of ids a plan may go through the whole tenant in that order, and
-    // where more come than fit on the page nobody looks at them.
+    // Cut before they are sorted: for rows in the order of ids, a plan may go through the whole tenant in that order. Where more
+    // come than fit on the page, the caller does not use them.
     return `select w.place::text || ' ' || x.packed as packed${columns.join('')}
       from unnest(${keys}::text[], ${parts}::text[]) with ordinality w(key, part, place) cross join lateral (
         select ${resourceColumns(type, wanted, places)} from (
-          select r.* from resources r where ${fits(by, places.tenant, ofType)} limit ${Math.trunc(limit)}
+          select r.* from resources r where ${matches(by, places.tenant, ofType)} limit ${Math.trunc(limit)}
         ) r order by r.id
       ) x`
   })
 
-/** Whether `resources r` fits the look-up `w`; `is true` keeps other indexes from what only one is to lead. */
-function fits(by: IndexLookupWay, tenant: string, type: string): string {
+/** Whether `resources r` matches the look-up `w`; `is true` keeps the planner from every other index. */
+function matches(by: LookupIndex, tenant: string, type: string): string {
   const contains = 'r.search @> w.part::jsonb'
   if (by === 'search')
     return `(r.tenant_id = ${tenant}) is true and (r.resource_type = ${type}) is true and ${contains}`

@@ -11,26 +11,26 @@ export type Page =
       readonly limit: number
     }
 
-/** Where a row stands in the order of a query. */
+/** The position of a row in the order of a query. */
 export interface KeysetPosition {
   readonly sort: SortValue
   readonly id: string
 }
 
-/** Whether nothing comes before it. */
+/** Whether it is the first page. */
 export const isFirst = (page: Page): boolean =>
   page.kind === 'offset' ? page.offset === 0 : page.from === undefined && !page.backward
 
-/** Rows before a page from which on it is worth asking which end is nearer. */
+/** With more rows than this before the page, the statement reads from the nearer end. */
 const DEEP_OFFSET = 1_000
 
 /**
- * A page far from the start is counted off from the end when that is nearer, so that the last page costs what the first one
- * does. The number of rows is exact in the statement's snapshot; the branch that does not apply is never run.
+ * A page far from the start, read from the end where that is nearer. So the last page costs as much as the first one. The
+ * number of rows is exact in the statement's snapshot, and PostgreSQL never runs the branch that does not apply.
  */
 export function deepPageSql(matches: string, page: { offset: number; limit: number }, parameters: Parameters): string {
   const offset = parameters.bind(page.offset, 'bigint')
-  // In the text, as for other pages; the last page, which may be shorter, is cut to its length outside.
+  // In the text, as for other pages. The outer limit cuts the last page, which may be shorter.
   const limit = Math.trunc(page.limit)
   return `(
       select h.id, h.sort from (${matches}) h where (select ${offset} * 2 <= total from counted)
@@ -46,7 +46,7 @@ export function deepPageSql(matches: string, page: { offset: number; limit: numb
 /** The page, if it is far from the start. */
 export const deepPage = (page: Page) => (page.kind === 'offset' && page.offset >= DEEP_OFFSET ? page : undefined)
 
-/** `page` takes the page out of `matches`; `order` sorts the rows of the page `p` in the same direction. Ids make it total. */
+/** `page` reads the page from `matches`; `order` sorts the rows of the page `p` in the same way. Ids make the order total. */
 export function pageSql(
   page: Page,
   sort: SortExpression | undefined,
@@ -59,7 +59,7 @@ export function pageSql(
   const direction = falling ? 'desc' : 'asc'
   // PostgreSQL puts nulls last when ascending and first when descending, as RFC 7644 §3.4.2.3 asks for missing values.
   const orderOf = (alias: string) => `${sort ? `${alias}.sort ${direction}, ` : ''}${alias}.id ${direction}`
-  // In the text: a plan that does not know how few rows are asked for sorts the whole tenant.
+  // In the text: a plan that does not know how few rows are wanted sorts the whole tenant.
   const limit = `limit ${Math.trunc(page.limit)}`
   const select = `select h.id, h.sort from ${matches} h`
   if (page.kind === 'offset') {

@@ -19,12 +19,12 @@ import type { FilterScope } from './attribute-sql.ts'
 import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
 import { filterSql } from './filter-sql.ts'
 import { isLedBySearch } from './index-choice.ts'
-import { indexLookupOf, lookingUp } from './index-lookup.ts'
+import { indexLookupOf, lookupStatement } from './index-lookup.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
 import { scanning } from './scanning.ts'
 import { type SortValue, sortSql } from './sort-sql.ts'
 
-/** A query over one resource type, or over several at the server root, each with its own binding of filter and sort. */
+/** A query over one resource type, or over several at the server root. Filter and sort are bound for each type. */
 export interface ResourceQuery {
   readonly types: readonly {
     readonly type: ResourceType
@@ -40,9 +40,9 @@ export interface ResourceQuery {
 }
 
 export interface FoundRow extends ResourceRow {
-  /** Where the row stands by `sortBy`; only where the query was sorted. */
+  /** The row's value of `sortBy`; only where the query was sorted. */
   readonly sort?: SortValue
-  /** Name of the resource type; only where several were asked for. */
+  /** Name of the resource type; only in a query over several. */
   readonly type?: string
 }
 
@@ -52,65 +52,72 @@ export interface ResourcePage {
   readonly rows: readonly FoundRow[]
 }
 
-/** How far back the log is complete, with room to spare below the shortest retention. */
+/** How far back the log is complete: well below the shortest retention. */
 const LOGGED_FOR_MS = 7 * 24 * 3_600_000
 
-/** Statements of this many shapes are prepared; later ones are planned each time, so that nobody can fill the cache. */
+/** Statements of this many shapes are prepared. Later ones are planned each time, so that no client can fill the cache. */
 const PREPARED_SHAPES = 500
 
-/** Queries over the resources of one tenant (RFC 7644 §3.4.2): filtered, counted, sorted and cut by one statement. */
+/**
+ * Queries over the resources of one tenant (RFC 7644 §3.4.2). One statement filters, counts, sorts and cuts. There are three,
+ * and a query uses the first that fits: a look-up by an index, a page of all resources of a type, or the general statement.
+ */
 export function queriesOf(db: Database, scope: RepositoryScope) {
   const { tenantId, baseUrl, defersReferences: withDeferred, filterBudget = Number.POSITIVE_INFINITY } = scope
   const base = () => baseInJson(baseUrl)
 
   return {
-    /** @throws {ScimError} tooMany for a query that costs more than the budget, before anything is asked of the database */
+    /** @throws {ScimError} tooMany for a query that costs more than the budget, before a statement is sent */
     async query(query: ResourceQuery): Promise<ResourcePage> {
       const [only, ...others] = query.types
       if (only !== undefined && others.length === 0 && !query.sorted) {
-        const page = (await lookedUp(only, query)) ?? (await beginning(only, query))
+        const page = (await byIndex(only, query)) ?? (await unfilteredPage(only, query))
         if (page !== undefined) return page
       }
-      return general(query)
+      return generalPage(query)
     },
   }
 
-  /** All that an equality asks for, where they fit on a first page: then they are the total. Undefined where they do not. */
-  async function lookedUp(
-    { type, filter }: ResourceQuery['types'][number],
-    { page, wanted, endpoints }: ResourceQuery,
-  ) {
+  /**
+   * For the first page of a filter that is one equality, of a key or of any other attribute or element. The statement reads one
+   * row more than the page holds. Where that row does not come, the rows are the total, and nothing has to be counted. Where it
+   * comes, or for any other query, undefined.
+   */
+  async function byIndex({ type, filter }: ResourceQuery['types'][number], { page, wanted, endpoints }: ResourceQuery) {
     if (!isFirst(page)) return undefined
-    const lookUp = indexLookupOf(filter, filterScope(type, '', new Parameters(), endpoints))
-    if (lookUp === undefined) return undefined
-    const { by } = lookUp
+    const lookup = indexLookupOf(filter, filterScope(type, '', new Parameters(), endpoints))
+    if (lookup === undefined) return undefined
+    const { by } = lookup
     const limit = page.limit + 1
     const name = `${tenantId} ${type.name} ${by} ${limit} ${columnShape(type, wanted, withDeferred)} ${baseUrl}`
-    const rows = await batched(db, name, lookUp, async (asked) => {
-      const { text, values } = lookingUp(by, type, wanted, withDeferred, limit)
+    const rows = await batched(db, name, lookup, async (lookups) => {
+      const { text, values } = lookupStatement(by, type, wanted, withDeferred, limit)
       const keys = arrayText(
-        asked.map(({ key }) => key),
+        lookups.map(({ key }) => key),
         'text',
       )
       const parts = arrayText(
-        asked.map(({ part }) => part),
+        lookups.map(({ part }) => part),
         'text',
       )
       return byPlace(
         await ask<PackedRow>(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() }), READERS),
-        asked.length,
+        lookups.length,
       )
     })
     return rows.length > page.limit ? undefined : { total: rows.length, rows }
   }
 
-  /** A page of all resources of a type: the first one, or one after a row. Undefined for others, and where there is a filter. */
-  async function beginning({ type, filter }: ResourceQuery['types'][number], { page, wanted }: ResourceQuery) {
+  /**
+   * For a page without a filter and without an offset: the first page of a type, or the one after a cursor's row. The total is
+   * the sum of the counts. For any other query undefined.
+   */
+  async function unfilteredPage({ type, filter }: ResourceQuery['types'][number], { page, wanted }: ResourceQuery) {
     if (filter !== undefined || !(isFirst(page) || (page.kind === 'keyset' && !page.backward))) return undefined
     const from = page.kind === 'keyset' ? page.from : undefined
     const shape = `${from !== undefined} ${page.limit} ${columnShape(type, wanted, withDeferred)}`
-    const make = () => stretch(type, wanted, withDeferred, from !== undefined, page.limit)
-    const { text, values } = ofShape(stretches, shape, make)
+    const make = () => pageStatement(type, wanted, withDeferred, from !== undefined, page.limit)
+    const { text, values } = ofShape(pageStatements, shape, make)
     const named = { tenant: tenantId, type: type.name, base: base(), after: from?.id ?? null }
     return counted(await ask<CountedRow>(text, values(named)), type)
   }
@@ -125,7 +132,11 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     return { type, tenantId, tenant, baseUrl, endpoints, parameters, loggedSince }
   }
 
-  async function general(query: ResourceQuery): Promise<ResourcePage> {
+  /**
+   * For every other query: filters that no single index answers, sorting, several types, pages that begin at an offset, and pages
+   * backwards. It finds and counts all that match, and then reads the rows of the page.
+   */
+  async function generalPage(query: ResourceQuery): Promise<ResourcePage> {
     const parameters = new Parameters()
     const tenant = parameters.bind(tenantId, 'uuid')
     const scopes = query.types.map(({ type }) => filterScope(type, tenant, parameters, query.endpoints))
@@ -147,7 +158,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred }
     const names = query.types.map(({ type }) => type.name)
     const columns = [...namesApart(only, query.wanted), ...(only ? [] : ['type'])].map((name) => `, x.${name}`)
-    // With a filter the hits are found once, for their number and for the page; without, the number is kept in deltas.
+    // With a filter the statement finds the hits once, for the total and for the page. Without one, deltas give the total.
     const statement = `with ${filtered ? `hits as materialized (${matches}),` : ''}
       counted as (${
         filtered
@@ -169,12 +180,12 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
   }
 
-  /** Takes the numbers off the rows, and sees to it that they are folded now and then. */
+  /** Takes the total off the rows, and has the deltas folded where they are many. */
   function counted(rows: readonly CountedRow[], only: ResourceType | undefined): ResourcePage {
     const numbers = rows[0]?.packed ?? ''
     const deltasAt = numbers.indexOf(' ') + 1
     const from = numbers.indexOf(' ', deltasAt) + 1
-    // Nobody waits for it, and what fails is done by the next reader.
+    // This request does not wait for it. Where it fails, the next reader tries again.
     if (only && Number(numbers.slice(deltasAt, from)) > FOLD_AFTER)
       void countsOf(db, scope)
         .fold(only.name)
@@ -186,7 +197,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
 
   /** @throws {ScimError} tooMany for a query that costs too much */
   function costOf({ types }: ResourceQuery, scopes: readonly FilterScope[]): number {
-    // A resource is of one type, and asked by the filter for that one.
+    // A resource has one type, and only the filter for that type is applied to it.
     const each = types.map(({ filter, sortBy }, i) => queryCost(filter, sortBy, scopes[i] as FilterScope))
     const most = each.reduce((a, b) => (b.cost > a.cost ? b : a))
     if (most.cost > filterBudget) throw tooDear(most, filterBudget)
@@ -202,10 +213,10 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
   }
 }
 
-/** A row of a page, or the only one where the page is empty; before what was packed stand the total and the number of deltas. */
+/** A row of a page, or the only one of an empty page. Its text begins with the total and the number of deltas. */
 type CountedRow = PackedRow & { readonly sort?: SortValue; readonly type?: string }
 
-/** Of the totals `t` and a row `x`, if there is one: the numbers have no columns of their own, since all rows would have them. */
+/** Of the totals `t` and a row `x`, if there is one. The numbers have no columns of their own: each row would carry them. */
 const countedColumn = `t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed`
 
 function found(row: CountedRow, from = 0): FoundRow {
@@ -215,7 +226,7 @@ function found(row: CountedRow, from = 0): FoundRow {
   return { ...plain, ...(sort === undefined ? {} : { sort }), ...(type === undefined ? {} : { type }) }
 }
 
-/** The rows by the place, counted from 1, that stands before what is packed. */
+/** The rows of each look-up, by its number from 1, with which a row's text begins. */
 function byPlace(rows: readonly PackedRow[], places: number): FoundRow[][] {
   const all: FoundRow[][] = Array.from({ length: places }, () => [])
   for (const row of rows) {
@@ -225,18 +236,17 @@ function byPlace(rows: readonly PackedRow[], places: number): FoundRow[][] {
   return all
 }
 
-/** Values of the statement for a stretch of all resources of a type. */
+/** Values of the statement for a page of all resources of a type. */
 type PageValue = 'tenant' | 'type' | 'base' | 'after'
 
-const stretches = new Map<string, Template<PageValue>>()
+const pageStatements = new Map<string, Template<PageValue>>()
 
 /**
- * The resources that come first, or after one of them, which need no look for what is skipped before they are read. Cut before
- * their groups are looked for: a plan that counts on doing so for the whole tenant reads all of its memberships first. They stay
- * in the order in which they were cut, since a join on `true` to one row can only go through them; to sort them would move
- * whole documents about.
+ * The statement for the first resources of a type, or for those after one of them: nothing is read only to be skipped. It cuts
+ * the page before it reads groups. A plan for the groups of the whole tenant would read all memberships first. The rows keep
+ * the order in which they were cut: a join on `true` to one row only goes through them. Sorting would copy whole documents.
  */
-const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
+const pageStatement = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
   template<PageValue>((place) => {
     const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
     const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
@@ -254,15 +264,15 @@ const stretch = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goes
 function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {
   const [only, ...others] = query.types
   const ledBySearch = others.length === 0 && only?.filter && isLedBySearch(only.filter, scopes[0] as FilterScope)
-  // The search document names the tenant itself. The planner believes that one row in a hundred contains anything, and would
-  // read the tenant's whole index besides, unless the tenant is a condition that no index can take.
-  const settled = (condition: string) => (ledBySearch ? `(${condition}) is true` : condition)
+  // The search document has the tenant's id in it. The planner assumes that one row in a hundred matches, and would read the
+  // tenant's whole index as well. So the tenant is a condition that no index can answer: `is true`.
+  const unindexed = (condition: string) => (ledBySearch ? `(${condition}) is true` : condition)
   const each = query.types.map(({ type, filter }, i) => {
     const scope = scopes[i] as FilterScope
-    const ofType = settled(`r.resource_type = ${scope.parameters.bind(type.name, 'text')}`)
+    const ofType = unindexed(`r.resource_type = ${scope.parameters.bind(type.name, 'text')}`)
     return filter === undefined ? ofType : `${ofType} and ${filterSql(filter, scope)}`
   })
-  return `${settled(`r.tenant_id = ${tenant}`)} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
+  return `${unindexed(`r.tenant_id = ${tenant}`)} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
 }
 
 /** @param types what follows `resource_type =` */

@@ -49,9 +49,9 @@ export function relatedComparison(
 }
 
 /**
- * Whether the user is in a group that fits, directly or through others. The groups are looked for once and then their members:
- * to look for each user's groups would take a hundred times as long. So that is done for those alone who are in a fitting
- * group through others, and only where it matters whether they are in it directly too.
+ * Whether the user is in a matching group, directly or through other groups. One search finds the groups, and then their
+ * members: searching the groups of each user would take a hundred times as long. Only where the type matters, the groups of
+ * the indirect members are searched too, because such a user may be a direct member as well.
  *
  * @param fits a condition on a group, by its sub-attributes
  */
@@ -70,7 +70,7 @@ function inAGroup(
   const below = (first: string) => `with recursive below(id) as (
       ${first} union select member.id from below cross join lateral (${membersOf('below.id')}) member
     ) select id from below`
-  // As an array, of which the planner expects few: below "or" and "not" it hashes those, and would go through many one by one.
+  // As an array, for which the planner expects few rows. Below "or" and "not" it hashes few, and compares many one by one.
   const among = (ids: string) => `r.id in (select id from unnest(array(${ids})) as ids(id))`
   if (!typeMatters) return among(below(members(groups('direct'))))
   const indirect = `(${among(below(members(members(groups('indirect')))))} and exists (select 1 from ${from} and ${fits(sub)}))`

@@ -4,11 +4,11 @@ import { turns } from '../../db/turns.ts'
 import { ScimError } from '../../scim/errors.ts'
 
 /**
- * Queries of one tenant that look through many resources at the same time, on one instance. The embedded engine does one
- * statement at a time: with more of them waiting in it, others would wait for all of those.
+ * Queries of one tenant that read many resources, at the same time on one instance. The embedded engine runs one statement at
+ * a time. If more of them waited in it, every other request would wait for all of those.
  */
 const AT_ONCE = { postgres: 2, pglite: 1 } as const
-/** How long others wait; who has waited in vain had better come again. */
+/** How long a query waits for its turn; then the client is asked to try again. */
 const PATIENCE_MS = 5_000
 
 interface Tenant {
@@ -16,11 +16,11 @@ interface Tenant {
   queries: number
 }
 
-/** Tenants that scan at the moment, by database. */
+/** Tenants with such queries at the moment, by database. */
 const scanningNow = new WeakMap<Database, Map<string, Tenant>>()
 
 /**
- * Does `work` when it is the tenant's turn: whatever one tenant asks for, most connections are left to the others.
+ * Runs `work` when it is the tenant's turn. So most connections are left to other tenants, whatever one tenant asks for.
  *
  * @throws {ScimError} 503 when its turn does not come
  */
@@ -35,7 +35,7 @@ export async function scanning<T>(
   const tenant = tenants.get(tenantId) ?? { inTurn: turns(AT_ONCE[db.engine], tooLate), queries: 0 }
   tenants.set(tenantId, tenant)
   tenant.queries++
-  const begin = () => (reader.signal?.aborted ? Promise.reject(new ReaderGone('nobody waits any more')) : work())
+  const begin = () => (reader.signal?.aborted ? Promise.reject(new ReaderGone('the client has gone')) : work())
   try {
     return await tenant.inTurn(begin, PATIENCE_MS)
   } finally {

@@ -6,16 +6,16 @@ export type SortValue = string | null
 
 type SortType = 'text' | 'numeric' | 'boolean' | 'timestamptz'
 
-/** An SQL expression to order by, and the type by which a value of it is bound again. */
+/** An SQL expression to order by, and the type with which a cursor's value of it is bound. */
 export interface SortExpression {
   readonly sql: string
   readonly type: SortType
 }
 
 /**
- * The expression by which `sortBy` orders (RFC 7644 §3.4.2.3): of several values the primary one counts, else the first;
- * strings in folded form unless case exact, by code point; numbers by value, dates by instant, false before true. At the
- * server root each type has its own `ref`, or none.
+ * The expression by which `sortBy` orders (RFC 7644 §3.4.2.3). Of several values the primary one counts, else the first.
+ * Strings are compared by code point, in folded form unless case exact. Numbers are compared by value, dates by instant, and
+ * false comes before true. At the server root each type has its own `ref`, or none.
  */
 export function sortSql(refs: readonly (AttributeRef | undefined)[], scopes: readonly FilterScope[]): SortExpression {
   const each = refs.map((ref, i) => (ref ? expression(ref, scopes[i] as FilterScope) : undefined))

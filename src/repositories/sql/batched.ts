@@ -2,19 +2,19 @@ import DataLoader from 'dataloader'
 import type { Database } from '../../db/database.ts'
 import { isUnavailable } from '../../db/errors.ts'
 
-/** What is asked of each database now, by what questions have in common. */
+/** The batches that are open now for each database, by their names. */
 const gathering = new WeakMap<Database, Map<string, DataLoader<unknown, unknown>>>()
 
 /** More questions than this are asked by several statements. */
 const MOST_BATCHED = 64
 
 /**
- * Asks one question together with all others that are asked under the same name before the event loop turns. Under load
- * requests come many at a time: to start a statement, and to send it, costs several times what one more row of it does. Nobody
- * waits for others to come.
+ * Asks one question together with all others of the same name that come before the event loop turns. Under load requests come
+ * many at a time, and starting and sending a statement costs several times as much as one more row of it. No request waits for
+ * others to come.
  *
  * @param name tells all that the questions have in common, the tenant first of all
- * @param ask gives an answer to each question, in their order; where the database is not to be had, nobody gets one
+ * @param ask gives an answer to each question, in their order; where the database is not available, no question gets one
  */
 export function batched<Question, Answer>(
   db: Database,
@@ -31,7 +31,7 @@ export function batched<Question, Answer>(
 
 type Ask = (questions: readonly unknown[]) => Promise<unknown[]>
 
-/** @param asked is told that nobody else is taken in */
+/** @param asked is called when the batch is closed to further questions */
 function loaderOf(ask: Ask, asked: () => void) {
   return new DataLoader<unknown, unknown>((questions) => answers(ask, questions), {
     cache: false,
@@ -44,7 +44,7 @@ function loaderOf(ask: Ask, asked: () => void) {
   })
 }
 
-/** What the database refuses to answer together is asked one by one: what is wrong with one question is nobody else's fault. */
+/** Questions that the database refuses together are asked one by one: what is wrong with one must not fail the others. */
 async function answers(ask: Ask, questions: readonly unknown[]): Promise<unknown[]> {
   try {
     return await ask(questions)
@@ -54,5 +54,5 @@ async function answers(ask: Ask, questions: readonly unknown[]): Promise<unknown
   }
 }
 
-/** How the loader is given the failure of one. */
+/** The failure of one question, as the loader takes it. */
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))

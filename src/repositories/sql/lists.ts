@@ -5,12 +5,12 @@ export interface ListPage {
 }
 
 /**
- * How a row that is found is held until the end of the transaction: so that it stays there (`key share`), that it also stays as
- * it is (`share`), for whoever changes it (`no key update`), or for whoever deletes it (`update`), when nothing new can refer to
- * it. Rows are held from the outer place to the inner one.
+ * How a row is locked until the end of the transaction. `key share` keeps it from being deleted, and `share` also from being
+ * changed. `no key update` is for changing it. `update` is for deleting it: no new row can refer to it then. Rows are locked
+ * from the outer place to the inner one.
  */
 export type Hold = 'key share' | 'share' | 'no key update' | 'update'
 
-/** The query, which holds the rows that it finds. */
+/** The query, which locks the rows that it finds. */
 export const holding = <Query extends { for(strength: Hold): unknown }>(query: Query, hold: Hold | undefined): Query =>
   (hold === undefined ? query : query.for(hold)) as Query

@@ -51,7 +51,7 @@ export function template<Name extends string>(write: (place: Place<Name>) => str
   return { text, values: (of) => names.map((name) => of[name]) }
 }
 
-/** Templates of one kind that are kept; more shapes than this are made by somebody who tries all numbers. */
+/** Templates of one kind that are kept. Only a client that tries all numbers needs more shapes than this. */
 const MOST_SHAPES = 500
 
 /** `make()`, or what it gave before for the same `shape`. */
