@@ -15,25 +15,25 @@ export interface ApiKeyRow {
   readonly permissions: readonly Permission[]
   /** The user for whom the key stands; null for a provisioning client. */
   readonly userId: string | null
-  /** Whether access tokens of the key may make keys with `admin`. */
+  /** Whether the key's access tokens may make keys with `admin`. */
   readonly tokensMayMintAdminKeys: boolean
   readonly createdAt: Date
   readonly revokedAt: Date | null
-  /** Of the secret that is to stay. */
+  /** The end of the newest secret. */
   readonly expiresAt: Date | null
   /** One, or the last two; oldest first. */
   readonly secrets: readonly KeySecret[]
-  /** By which clients prove who they are without a secret; oldest first. */
+  /** With which clients prove their identity instead of a secret; oldest first. */
   readonly publicKeys: readonly PublicKeyRow[]
 }
 
-/** API keys by their public id; the only look-up that runs before a tenant is known. */
+/** The API key with this public id, of any place: authentication looks it up before the place is known. */
 export async function findApiKey(database: Database, id: string, hold?: Hold): Promise<ApiKeyRow | undefined> {
   const rows = holding(database.orm.select().from(apiKeys).where(eq(apiKeys.id, id)), hold)
   return (await withSecrets(database, await rows))[0]
 }
 
-/** True when a key for the whole instance was ever made, be it revoked since. */
+/** True where a key for the whole instance was ever made, even one that is revoked now. */
 export async function instanceKeyExists({ orm }: Database): Promise<boolean> {
   const rows = await orm.select({ id: apiKeys.id }).from(apiKeys).where(isNull(apiKeys.projectId)).limit(1)
   return rows.length > 0
@@ -56,7 +56,7 @@ export function apiKeysWithin(database: Database, place: Scope) {
       return withSecrets(database, rows)
     },
 
-    /** Those that expire in the next `days` days or have in the last ones, up to `limit`, the first to expire first. */
+    /** Keys that expire in the next `days` days, or expired in the last ones; up to `limit`, in the order of their ends. */
     async expiring(days: number, limit: number): Promise<ApiKeyRow[]> {
       const [from, until] = [-1, 1].map((sign) => new Date(Date.now() + sign * days * 86_400_000))
       const rows = await orm
@@ -84,7 +84,7 @@ export function apiKeysWithin(database: Database, place: Scope) {
         .where(and(within, eq(apiKeys.id, id)))
     },
 
-    /** Keeps the row, so that it still shows who could do what. */
+    /** Keeps the row: it still shows what the key allowed. */
     async revoke(id: string, at: Date): Promise<void> {
       await orm
         .update(apiKeys)
@@ -142,7 +142,7 @@ async function withSecrets(database: Database, rows: readonly Raw[]): Promise<Ap
   const publicKeys = await publicKeysOfKeys(database, ids)
   return rows.flatMap((row) => {
     const own = secrets.get(row.id) ?? []
-    // Without any it was deleted between the two look-ups.
+    // A key without secrets was deleted between the two look-ups.
     return own.length === 0 ? [] : [read(row, own, publicKeys.get(row.id) ?? [])]
   })
 }

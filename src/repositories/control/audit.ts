@@ -6,7 +6,7 @@ import { controlEvents } from '../../events/control-events.ts'
 import { appendTenantEvents } from '../log/tenant-events.ts'
 import type { ListPage } from '../sql/lists.ts'
 
-/** Who changes the control plane, and how they reached it. */
+/** The author of a change of the control plane, and where the request came from. */
 export interface Author {
   /** Id of the API key; `admin` for the configured one, `rollcall` for the gateway itself. */
   readonly actor: string
@@ -15,16 +15,16 @@ export interface Author {
   readonly requestId: string | null
 }
 
-/** The gateway itself: what it does at its start. */
+/** The gateway itself as the author, of what it does at its start. */
 export const THE_GATEWAY: Author = { actor: 'rollcall', address: null, requestId: null }
 
 type Json = Readonly<Record<string, unknown>>
 
-/** One thing that was done. Nothing in it is secret. */
+/** One change, as the caller describes it. Nothing in it is secret. */
 export interface AuditRecord {
-  /** A noun and what became of it: `tenant.created`. */
+  /** A noun and what was done to it: `tenant.created`. */
   readonly action: string
-  /** The place that it was done to or in. */
+  /** The place that was changed, or in which something was changed. */
   readonly place: Scope
   readonly target: { readonly id: string; readonly name: string }
   /** Null where there was nothing before, or is nothing after. */
@@ -32,30 +32,32 @@ export interface AuditRecord {
   readonly after: Json | null
 }
 
-/** A deed as it stands in the trail; `id` is its number in the order in which things were done. */
+/** A change as the audit trail has it; `id` is its number in the order of the commits. */
 export interface AuditEntry extends AuditRecord, Author {
   readonly id: string
   readonly at: Date
 }
 
 /**
- * Appends what was done, as the last thing that the transaction does, and counts the change. Of what is there before and
- * after, only what differs is kept; a deed that leaves everything as it was is none. What is done to a tenant or to a key of
- * its own is told in the tenant's log too.
+ * Appends changes to the audit trail, and counts them. This has to be the last statement of the transaction. Only the members
+ * that differ before and after are stored; a change without a difference is left out. Changes of a tenant, or of a key of its
+ * own, are appended to the tenant's log too.
+ *
+ * Text, not the query builder: Drizzle inserts from a query only where that gives every column of the table.
  */
-export async function appendAuditRecords(tx: Database, author: Author, deeds: readonly AuditRecord[]): Promise<void> {
-  const done = deeds.filter((deed) => !isNothing(difference(deed)))
-  for (const deed of done) {
-    const events = deed.place.kind === 'tenant' ? controlEvents(deed) : []
-    if (deed.place.kind === 'tenant' && events.length > 0)
-      await appendTenantEvents(tx, deed.place.tenantId, author, events)
+export async function appendAuditRecords(tx: Database, author: Author, records: readonly AuditRecord[]): Promise<void> {
+  const done = records.filter((record) => !isNothing(difference(record)))
+  for (const record of done) {
+    const events = record.place.kind === 'tenant' ? controlEvents(record) : []
+    if (record.place.kind === 'tenant' && events.length > 0)
+      await appendTenantEvents(tx, record.place.tenantId, author, events)
   }
   const { actor, address, requestId } = author
-  const entries = done.map(({ action, place, target, ...deed }, ord) => {
-    const what = { action, targetId: target.id, targetName: target.name, ...difference(deed) }
+  const entries = done.map(({ action, place, target, ...record }, ord) => {
+    const what = { action, targetId: target.id, targetName: target.name, ...difference(record) }
     return { ord, ...idsOf(place), ...what }
   })
-  // A number is drawn for a row that is there once the counting row is held: the join makes it wait. Moments are of then, too.
+  // The join makes the numbers wait until the counting row is locked, and the moments too. So their order is that of the commits.
   await tx.run(
     `with counted as (
        insert into control_revision as c (id, revision) values (1, 1)
@@ -72,7 +74,7 @@ export async function appendAuditRecords(tx: Database, author: Author, deeds: re
   )
 }
 
-/** What was done at a place and in all below it, the newest first. @param page `after` is the `id` of an entry */
+/** The changes of a place and of all places in it, the newest first. @param page `after` is the `id` of an entry */
 export async function listAuditEntries(
   { orm }: Database,
   place: Scope,

@@ -9,7 +9,7 @@ const MOST_OF_KEY = 100
 /** A client that signs in deletes only some of the sessions that are over: no sign-in has to wait for all of them. */
 const TRIM_AT_ONCE = 100
 
-/** Who is signed in to the console, on any instance. */
+/** Sessions of the console, of all instances. */
 export function consoleSessionsOf({ orm }: Database) {
   const { id: ids, keyId: keys, endsAt: ends } = consoleSessions
   const found = () => orm.select({ id: ids }).from(consoleSessions)

@@ -4,25 +4,25 @@ import { mayRetry } from '../sql/constraints.ts'
 import { retryOnConflict } from '../sql/retry-on-conflict.ts'
 import { type AuditRecord, type Author, appendAuditRecords } from './audit.ts'
 
-/** How many changes of the control plane there have been; 0 before the first. */
+/** How many changes of the control plane there were; 0 before the first. */
 export async function currentRevision(database: Database): Promise<number> {
   const rows = await database.orm.select({ revision: controlRevision.revision }).from(controlRevision)
   return rows[0]?.revision ?? 0
 }
 
-/** Puts into the trail what a change has done; of what differs in nothing, nothing is kept. */
-export type Recorder = (deed: AuditRecord) => void
+/** Adds a record to the audit trail of the change; one without a difference is left out. */
+export type Recorder = (record: AuditRecord) => void
 
-/** Longer than any change that does not wait itself; who gets no answer within a request's patience sends it again. */
+/** Longer than any change takes that does not wait for a lock itself. After that the client is asked to try again. */
 const MOST_WAIT = '5s'
-/** Changes that ended each other; more in a row are told to come again. */
+/** How often a change begins again after a deadlock; then the client is asked to try again. */
 const ATTEMPTS = 5
 
 /**
- * Runs a change of the control plane: one transaction, with its entries in the audit trail, counted so that other instances
- * notice. What it looks up it has to hold itself, by the rows of its place; nothing else waits for it.
+ * Runs a change of the control plane: one transaction with its entries in the audit trail, which is counted so that other
+ * instances notice. The change has to lock the rows that it depends on. No other change waits for it.
  *
- * @param work may be done again from the beginning, where a deadlock has undone it
+ * @param work runs again from the beginning where a deadlock has undone it
  */
 export function changeControl<T>(
   database: Database,
@@ -34,25 +34,25 @@ export function changeControl<T>(
 }
 
 /**
- * Runs work in a transaction that is under way and concludes what it records; whoever began it commits then.
+ * Runs work in a transaction of the caller, who commits it, and stores its audit records at the end.
  *
- * The row that counts comes last: all changes pass it one after the other, each in the time of its commit. So what stands in
- * the trail has the order of the commits.
+ * The row that counts changes comes last. All changes lock it one after the other, each for the time of its commit. So the
+ * audit trail has the order of the commits.
  */
 export async function recorded<T>(tx: Database, author: Author, work: (record: Recorder) => Promise<T>): Promise<T> {
-  const deeds: AuditRecord[] = []
-  const result = await work((deed) => deeds.push(deed))
-  if (deeds.length > 0) await appendAuditRecords(tx, author, deeds)
+  const records: AuditRecord[] = []
+  const result = await work((record) => records.push(record))
+  if (records.length > 0) await appendAuditRecords(tx, author, records)
   return result
 }
 
-/** The transaction `tx`, in which no statement waits for a lock longer than a request is worth from now on. */
+/** Makes the statements of a transaction wait for a lock no longer than a request may take; gives the transaction. */
 export async function bounded(tx: Database): Promise<Database> {
   await tx.run(`set local lock_timeout = '${MOST_WAIT}'`, [], { prepare: false })
   return tx
 }
 
-/** Lets one instance at a time look whether there is anything yet, until the end of its transaction. */
+/** Lets one instance at a time check whether the database is empty, until the end of its transaction. */
 export async function lockFirstStart(tx: Database): Promise<void> {
   await tx.run("select pg_advisory_xact_lock(hashtextextended('first start', 0))::text", [])
 }

@@ -19,9 +19,9 @@ import { tenantsOf } from './tenants.ts'
 import { takeAssertion } from './used-assertions.ts'
 
 /**
- * The look-ups that come before a tenant is known, for `ControlPlane` to remember.
+ * The look-ups that run before a tenant is known; `ControlPlane` keeps their results.
  *
- * @param secretsKey what the configuration gives to seal signing keys with; without it, a secret kept in the store
+ * @param secretsKey seals signing keys, from the configuration; without it, a secret that the database keeps
  */
 export function controlStore(database: Database, secretsKey?: string | undefined): ControlStore {
   return {
@@ -74,16 +74,16 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     },
 
     async createTenant({ projectId, environmentId }, key, actor) {
-      // Asked before too: a client that spells an endpoint wrongly must not count as a change each time.
+      // Checked before the change too: a client that misspells an endpoint must not cause a change with every request.
       if (await schemaDefinitionsOf(database, environmentId).hasEndpoint(key)) return undefined
       return changeControl(database, { ...THE_GATEWAY, actor }, async (tx, record) => {
         const [tenants, own] = [tenantsOf(tx, environmentId), schemaDefinitionsOf(tx, environmentId)]
-        // So that no resource type takes the key for its endpoint meanwhile.
+        // The lock keeps others from registering a resource type with this endpoint meanwhile.
         if ((await environmentsOf(tx, projectId).find(environmentId, 'share')) === undefined) return undefined
         if (await own.hasEndpoint(key)) return undefined
         const made = await tenants.insert({ key, name: key, settings: {} })
         const tenant = made ?? (await tenants.find(key))
-        if (tenant === undefined) throw new Error('a tenant that could not be made is not there either')
+        if (tenant === undefined) throw new Error('a tenant was not made, and no other has its key')
         if (made) {
           const place = { kind: 'tenant' as const, projectId, environmentId, tenantId: made.id }
           const { key, name, settings, paused } = made

@@ -14,7 +14,7 @@ export interface EnvironmentRow {
   readonly name: string
   readonly settings: EnvironmentSettings
   readonly paused: boolean
-  /** Groups of its tenants may still give roles by rules of the environment that have ended. */
+  /** Groups of its tenants may still give roles by rules that the environment no longer has. */
   readonly endsRoles: boolean
   readonly createdAt: Date
 }

@@ -18,7 +18,7 @@ import type { ListPage } from '../sql/lists.ts'
 
 export interface DefinitionRow {
   readonly id: string
-  /** Null for a definition that all tenants of the environment have. */
+  /** Null for a definition of the environment, which applies to all of its tenants. */
   readonly tenantId: TenantId | null
   readonly definition: Definition
   /** 1 when made, and one more for each change. */
@@ -51,12 +51,12 @@ export function schemaDefinitionsOf(database: Database, environmentId: Environme
   const select = () => orm.select(columns).from(schemaDefinitions)
 
   return {
-    /** Those of the environment and of every tenant in it, in the order of creation. */
+    /** The definitions of the environment and of every tenant in it, in the order of creation. */
     async all(): Promise<DefinitionRow[]> {
       return (await select().where(inEnvironment).orderBy(asc(schemaDefinitions.id))).map(read)
     },
 
-    /** Those of one place, for its registry. */
+    /** The definitions of one place, for its registry. */
     async definitions(tenantId: TenantId | null): Promise<readonly Definition[]> {
       const rows = await select().where(at(tenantId)).orderBy(asc(schemaDefinitions.id))
       return rows.length === 0 ? NO_DEFINITIONS : rows.map((row) => read(row).definition)
@@ -135,7 +135,7 @@ function read({ kind, definition, ...row }: Raw): DefinitionRow {
   try {
     return { ...row, definition: readDefinition(kind, definition as JsonValue) }
   } catch (cause) {
-    // What was stored has been checked; the client of a request that needs it could do nothing about it.
+    // It was checked before it was stored. So this is our fault, and no client can do anything about it.
     throw new Error(`the schema definition ${row.id} cannot be read`, { cause })
   }
 }

@@ -32,7 +32,7 @@ export interface TenantRow {
   readonly name: string
   readonly settings: TenantSettings
   readonly paused: boolean
-  /** Its groups may still give roles by rules that have ended. */
+  /** Its groups may still give roles by rules that it no longer has. */
   readonly endsRoles: boolean
   readonly createdAt: Date
 }
@@ -86,10 +86,10 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       return rows.length > 0
     },
 
-    /** Deletes a tenant and everything that is its own (TEN-11). To be run in a transaction. */
+    /** Deletes a tenant and all of its rows (TEN-11). To be run in a transaction. */
     async delete(id: TenantId): Promise<void> {
-      // The locks hold off writers on other instances: new resources wait for the tenant's row, new memberships for those
-      // of the resources, and events come with either. What was under way is committed and seen by the deletes below.
+      // The locks stop writers on other instances. New resources wait for the tenant's row, new memberships for rows of
+      // resources, and events come with either. Earlier writes are committed by then, and the deletes below see them.
       await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('update')
       const locks = orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).for('update')
       await orm.select({ locked: count() }).from(locks.as('locks'))

@@ -19,19 +19,19 @@ import type { Database, Orm } from '../../db/database.ts'
 import { apiKeyPublicKeys, apiKeySecrets, apiKeys, auditEntries, webhookEndpoints } from '../../db/schema.ts'
 import { literal } from '../sql/fragments.ts'
 
-/** So many that something is true of, up to a thousand, and the ids of the first few. */
+/** How many rows were found, up to a thousand, and the ids of the first three. */
 export interface Found {
   readonly count: number
   readonly ids: readonly string[]
 }
 
-/** What an operator should see to in a database. */
+/** Rows of a database that need an operator's attention. */
 export interface Upkeep {
   /** API keys that expire within 30 days. */
   readonly expiring: Found
-  /** API keys whose old secret is good although a new one was made more than a week ago. */
+  /** API keys whose old secret is still valid, a week or more after a new one was made. */
   readonly rotating: Found
-  /** API keys of more than 90 days that no client has used. */
+  /** API keys older than 90 days that no client has used. */
   readonly unused: Found
   /** Webhooks and streams that are disabled, or have failed for a day. */
   readonly silent: Found
@@ -46,8 +46,8 @@ const isGood = and(isNull(apiKeys.revokedAt), or(isNull(s.expiresAt), gt(s.expir
 const isCurrent = and(isNull(s.endsAt), eq(s.endsOnUse, false))
 const ONE = { one: sql`1` }
 
-/** Each question as a subquery that gives the ids. */
-const QUESTIONS = {
+/** For each kind a subquery `f` that gives the ids. */
+const SEARCHES = {
   expiring: (orm: Orm) =>
     secretsOfKeys(orm)
       .where(
@@ -125,11 +125,11 @@ const secretsOfKeys = (orm: Orm) =>
     .from(s)
     .innerJoin(apiKeys, eq(apiKeys.id, s.keyId))
 
-/** Looks for what an operator should see to; changes nothing. */
+/** Finds what needs an operator's attention; changes nothing. */
 export async function upkeepOf({ orm }: Database): Promise<Upkeep> {
   const found: Partial<Record<keyof Upkeep, Found>> = {}
-  for (const name of Object.keys(QUESTIONS) as (keyof Upkeep)[]) {
-    const f = QUESTIONS[name](orm)
+  for (const name of Object.keys(SEARCHES) as (keyof Upkeep)[]) {
+    const f = SEARCHES[name](orm)
     const [row] = await orm
       .select({ count: sql<number>`count(*)::int`, ids: sql<string[] | null>`(array_agg(${f.id}))[1:3]` })
       .from(f)

@@ -4,17 +4,17 @@ import type { TenantId } from '../../place-ids.ts'
 import { eventColumns } from '../log/event-log.ts'
 import { dueTenants } from './webhook-queue.ts'
 
-/** An event that the receiver of a stream has been handed, and has not acknowledged in whole. */
+/** An event that the receiver of a stream has got and not fully acknowledged. */
 export interface HandedOut {
   readonly event: LoggedEvent
   readonly attempts: number
-  /** Tokens of it that were settled, one bit each. */
+  /** Its tokens that the receiver has acknowledged or refused, one bit each. */
   readonly taken: number
-  /** Why the receiver will not take one of those. */
+  /** Why the receiver has refused one of those. */
   readonly lastError: string | null
 }
 
-/** Tenants for which something is due on one stream; some of them where there are many. */
+/** Tenants with events that are due on one stream; only some of them where there are many. */
 export async function dueOnStream(db: Database, endpointId: string): Promise<TenantId[]> {
   const rows = await db.run<{ id: TenantId }>(`select t.id::text from (${dueTenants('$1::uuid')}) t`, [endpointId], {
     prepare: false,
@@ -24,7 +24,7 @@ export async function dueOnStream(db: Database, endpointId: string): Promise<Ten
 
 const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 
-/** The queue of one tenant's events before a stream that is polled, as far as `webhookQueueOf` does not know it. */
+/** The queue of one tenant's events for a stream that is polled: what `webhookQueueOf` does not have. */
 export function streamQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
   const db = database.asTenant(tenantId)
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
@@ -47,7 +47,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
       return rows.map(({ attempts, taken, lastError, ...event }) => ({ event, attempts, taken, lastError }))
     },
 
-    /** Notes what was settled of an event, and hands out the rest at once. */
+    /** Stores which tokens of an event are done, and makes the rest due at once. */
     async settledInPart(position: number, taken: number, error: string | null): Promise<void> {
       await db.run(
         `update webhook_deliveries d set taken = d.taken | $4::int, last_error = coalesce($5::text, d.last_error),
@@ -56,7 +56,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
       )
     },
 
-    /** Gives back what was claimed and not handed out. */
+    /** Makes events due again that were claimed and not handed out. */
     async putBack(positions: readonly number[]): Promise<void> {
       await db.run(
         `update webhook_deliveries d set due_at = now() where (${mine}) is true and d.ctid = any(array(

@@ -6,7 +6,7 @@ import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 
-/** What is to be sent again. */
+/** Which events are to be sent again. */
 export type ReplayFrom =
   | { readonly kind: 'time'; readonly since: Date; readonly until: Date | undefined }
   | { readonly kind: 'positions'; readonly positions: readonly number[] }
@@ -14,7 +14,11 @@ export type ReplayFrom =
   | { readonly kind: 'events'; readonly events: readonly string[] }
   | { readonly kind: 'dead' }
 
-/** Queues events of the log once more for an endpoint that is for the tenant; gives how many, and the last position looked at. */
+/**
+ * Queues events of the log once more for an endpoint that is for the tenant; gives how many, and the last position that it read.
+ *
+ * Text, not the query builder: Drizzle inserts from a query only where that gives every column of the table.
+ */
 export async function replayEvents(
   db: Database,
   { tenantId, endpointId }: { readonly tenantId: TenantId; readonly endpointId: string },

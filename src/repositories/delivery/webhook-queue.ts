@@ -24,15 +24,15 @@ export interface DueEndpoint extends StreamPlace {
 /** One event on its way to one endpoint. */
 export interface ClaimedDelivery {
   readonly event: LoggedEvent
-  /** How often it was tried, this time included; the claim holds while the number stands. */
+  /** Attempts, with this one. The claim is valid as long as the number in the row is the same. */
   readonly attempts: number
   /** Milliseconds since the first attempt. */
   readonly age: number
-  /** Of a stream: which of the event's tokens were taken, one bit each. */
+  /** Of a stream: which of the event's tokens were accepted, one bit each. */
   readonly taken: number
 }
 
-/** What became of an attempt that failed; with `giveUp` it was the last one. */
+/** An attempt that failed; with `giveUp` it was the last one. */
 export interface FailedDelivery {
   readonly position: number
   readonly attempts: number
@@ -40,21 +40,21 @@ export interface FailedDelivery {
   readonly giveUp: boolean
   readonly status: number | null
   readonly error: string
-  /** Tokens that were taken all the same, one bit each. */
+  /** Tokens that were accepted nevertheless, one bit each. */
   readonly taken?: number | undefined
 }
 
-/** Longer than any attempt takes; then another instance takes over. */
+/** Longer than any attempt takes. After that another instance may claim the event. */
 const CLAIMED_FOR_S = 30
 const LOOKED_AT = 200
 const TENANTS_AT_ONCE = 50
-/** Failures in a row from which on an endpoint is left alone for a while. */
+/** After this many failures in a row an endpoint rests for a while. */
 const PATIENCE = 3
 const LONGEST_PAUSE_S = 300
 
 /**
- * Tenants for which something is due before an endpoint, in no order that matters: one look at the index for each tenant with
- * something in the queue, however long its queue is.
+ * Tenants with events that are due for an endpoint, in no particular order. It reads one index entry for each tenant with a
+ * queue, however long the queue is.
  *
  * @param endpoint SQL of its id
  */
@@ -72,8 +72,8 @@ export const dueTenants = (endpoint: string): string => `with recursive queued(i
        ) limit ${TENANTS_AT_ONCE}`
 
 /**
- * Endpoints for which something is due and that are not resting, but for those in `except`; of streams that are polled only
- * those in `polling`.
+ * Endpoints that have events due and do not rest, without those in `except`. Of streams that are polled, only those in
+ * `polling`.
  */
 export function dueEndpoints(
   db: Database,
@@ -100,19 +100,19 @@ export function dueEndpoints(
 const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 
 /**
- * The queue of one tenant's events before one endpoint.
+ * The queue of one tenant's events for one endpoint.
  *
- * Rows are looked up by arrays and one by one, as everywhere, and what must not lead a plan is `is true`. Who stands before
- * and behind is asked for in the order of the one index that has the answer: the table fills within seconds, and then the
- * planner knows nothing of it.
+ * Rows are looked up by arrays and one by one, as everywhere, and `is true` marks a condition that must not lead a plan. The
+ * neighbours of an event are read in the order of the one index that has them. The table fills within seconds, and until it is
+ * analysed the planner knows nothing about it.
  */
 export function webhookQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
   const db = database.asTenant(tenantId)
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /**
-     * Takes up to `limit` events that are due, of each resource only the first. What stands behind another event of its
-     * resource is put aside until that one is out of the way.
+     * Claims up to `limit` events that are due, of each resource only the first. An event behind another one of its resource is
+     * put aside until that one is delivered or given up.
      */
     async claim(limit: number): Promise<ClaimedDelivery[]> {
       const rows = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(
@@ -148,7 +148,7 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
       return rows.map(({ attempts, age, taken, ...event }) => ({ event, attempts, age, taken }))
     },
 
-    /** Takes events off the queue that were delivered, and lets the next ones of their resources go. */
+    /** Removes events that were delivered, and makes the next ones of their resources due. */
     async delivered(done: readonly { readonly position: number; readonly attempts: number }[]): Promise<void> {
       const gone = await db.run<{ resource: string; position: number }>(
         `delete from webhook_deliveries d where (${mine}) is true and d.ctid = any(array(
@@ -163,7 +163,7 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
       await release(gone)
     },
 
-    /** Puts an event back for later, or gives it up and lets the next ones of its resource go. */
+    /** Puts an event back for later, or gives it up and makes the next one of its resource due. */
     async failed({ position, attempts, retryAfterMs, giveUp, status, error, taken }: FailedDelivery): Promise<void> {
       const dead = await db.run<{ resource: string; position: number }>(
         `with tried as (
@@ -180,9 +180,9 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
   }
 
   /**
-   * Lets the next event of each resource go. Statements of their own: they have to see what was put behind the event until
-   * the moment that it went. What is due anyway is written too, since somebody may be about to put it aside; what somebody
-   * has claimed is left.
+   * Makes the next event of each resource due. These are separate statements: they have to see every event that was put aside
+   * before the first one was gone. They also write events that are due anyway, because another claim may be putting those
+   * aside. They leave events that are claimed.
    */
   async function release(gone: readonly { readonly resource: string; readonly position: number }[]): Promise<void> {
     if (gone.length === 0) return
@@ -205,7 +205,7 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
   }
 }
 
-/** Notes that an endpoint takes events again. */
+/** Stores that an endpoint accepts events again. */
 export async function endpointSucceeded(db: Database, endpointId: string): Promise<void> {
   await db.run(
     'update webhook_endpoints set failures = 0, failing_since = null, resume_at = null where id = $1::uuid and failures > 0',
@@ -214,8 +214,8 @@ export async function endpointSucceeded(db: Database, endpointId: string): Promi
 }
 
 /**
- * Notes that an endpoint did not take an event. After some in a row it is left alone for a while, longer each time; when it
- * has failed for `disableAfterMs` it is disabled. Gives whether it was just now.
+ * Stores that an endpoint did not accept an event. After some failures in a row it rests, longer each time. When it has failed
+ * for `disableAfterMs` it is disabled. Gives whether this failure has disabled it.
  */
 export async function endpointFailed(
   db: Database,
@@ -236,8 +236,8 @@ export async function endpointFailed(
 }
 
 /**
- * Puts right what a process that died, or a clock that was put back, has left: events that were put aside behind one that is
- * gone, and those due later than any attempt is ever put off.
+ * Repairs the queues after a process died or a clock was set back. It makes events due that were put aside behind one that is
+ * gone, and events whose next attempt is later than any delay.
  */
 export async function mendQueues(db: Database): Promise<void> {
   await db.run(
