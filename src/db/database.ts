@@ -30,7 +30,7 @@ export interface RunOptions {
    * the server when its reader leaves. The embedded engine cannot stop a statement that has begun.
    */
   readonly reader?: Reader | undefined
-  /** `arrays` for rows as lists of values in the order of the columns, as the query builder reads them; else objects by column name. */
+  /** `arrays` gives each row as the values in the order of the columns, for the query builder; else as an object by column name. */
   readonly shape?: 'objects' | 'arrays'
 }
 

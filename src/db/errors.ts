@@ -73,7 +73,7 @@ export function isOutOfTime(error: unknown): boolean {
   return code === 'READ_TOO_LONG' || code === CANCELLED
 }
 
-/** True when nobody waits any more for what a statement was to read. */
+/** True when the client that a statement was reading for has gone. */
 export const isReaderGone = (error: unknown): boolean => codeOf(error) === 'READER_GONE'
 
 /** The time limit that a read has exceeded; undefined for any other error. */
