@@ -1,6 +1,7 @@
 import { currentSecret, rotationOf } from '../auth/key-secrets.ts'
 import type { Scope } from '../auth/principal.ts'
 import { issuerAt } from '../events/security-events.ts'
+import type { ApiKeyVerb } from '../events/types.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
 import type { AuditRecord } from '../repositories/control/audit.ts'
 import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
@@ -29,21 +30,9 @@ export function placeRecord(place: Scope, change: Change<PlaceRow>): AuditRecord
 }
 
 /**
- * An API key was created, or something was done to it: `changed`, `rotated`, `rotation_ended`, `rotation_undone`, `revoked`, or a public
- * key of it was added or removed.
+ * An API key was created or changed. The log of the key's tenant has an event with the same verb.
  */
-export function apiKeyRecord(
-  done:
-    | 'created'
-    | 'changed'
-    | 'rotated'
-    | 'rotation_ended'
-    | 'rotation_undone'
-    | 'revoked'
-    | 'public_key_added'
-    | 'public_key_removed',
-  change: Change<ApiKeyRow>,
-): AuditRecord {
+export function apiKeyRecord(done: ApiKeyVerb, change: Change<ApiKeyRow>): AuditRecord {
   const { id, name, scope } = change.after ?? change.before
   const shown = (row: ApiKeyRow) => {
     const { name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys } = row

@@ -1,32 +1,45 @@
 import type { LoggedEvent } from './event.ts'
-import { isOfResource } from './types.ts'
+import { isOfResource, type ResourceVerb, resourceVerb } from './types.ts'
 
-/** What a stretch of a log says of one resource. */
+/** What a page of a log says of one resource. */
 export interface ChangedResource {
   readonly type: string
   readonly id: string
-  /** Ids of those who came into a group, and of those who left it; undefined where nobody did. */
+  /** Ids of the members that a group got, and of those that it lost; undefined when no event tells of members. */
   readonly members: { readonly added: readonly string[]; readonly removed: readonly string[] } | undefined
 }
 
-/** The resources of a stretch, each once, in the order of their last events. Who came and went is what was last. */
+/** Whether an event says that members joined its group, that they left it, or nothing of members. */
+const MEMBERS = {
+  created: undefined,
+  updated: undefined,
+  activated: undefined,
+  deactivated: undefined,
+  deleted: undefined,
+  member_added: 'joined',
+  member_removed: 'left',
+} as const satisfies Readonly<Record<ResourceVerb, 'joined' | 'left' | undefined>>
+
+/** The resources of a page, each once, in the order of their last events. The last event of a member counts. */
 export function changedResources(events: readonly LoggedEvent[]): ChangedResource[] {
   const last = new Map<string, LoggedEvent>()
-  const moves = new Map<string, Map<string, boolean>>()
+  const moves = new Map<string, Map<string, 'joined' | 'left'>>()
   for (const event of events) {
     if (!isOfResource(event.type)) continue
-    // To the end, whatever was known of it.
+    // A resource that was there before moves to the end.
     last.delete(event.resourceId)
     last.set(event.resourceId, event)
-    const joined = event.type === 'group.member_added'
-    if (!joined && event.type !== 'group.member_removed') continue
-    const ofGroup = moves.get(event.resourceId) ?? new Map<string, boolean>()
+    const verb = resourceVerb(event.type)
+    const move = verb && MEMBERS[verb]
+    if (move === undefined) continue
+    const ofGroup = moves.get(event.resourceId) ?? new Map<string, 'joined' | 'left'>()
     moves.set(event.resourceId, ofGroup)
-    for (const member of (JSON.parse(event.changes) as { members: string[] }).members) ofGroup.set(member, joined)
+    for (const member of (JSON.parse(event.changes) as { members: string[] }).members) ofGroup.set(member, move)
   }
   return [...last.values()].map(({ resourceId: id, resourceType: type }) => {
     const ofGroup = moves.get(id)
-    const those = (joined: boolean) => [...(ofGroup ?? [])].flatMap(([member, is]) => (is === joined ? [member] : []))
-    return { type, id, members: ofGroup && { added: those(true), removed: those(false) } }
+    const those = (which: 'joined' | 'left') =>
+      [...(ofGroup ?? [])].flatMap(([member, move]) => (move === which ? [member] : []))
+    return { type, id, members: ofGroup && { added: those('joined'), removed: those('left') } }
   })
 }

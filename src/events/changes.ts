@@ -3,6 +3,7 @@ import { isObject, member } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
 import { sameValue } from '../scim/schema/values.ts'
+import { eventNoun, type LoggedEventType } from './types.ts'
 
 /** One changed attribute: its path in the standard notation of RFC 7644 §3.10, and the values where it is no secret. */
 export interface Change {
@@ -11,16 +12,16 @@ export interface Change {
   readonly after?: JsonValue
 }
 
-/** An event that a change of a resource's attributes leads to; `type` as in the log, such as `user.updated`. */
+/** An event that a change leads to. */
 export interface ChangeEvent {
-  readonly type: string
+  readonly type: LoggedEventType
   readonly changes: JsonObject
 }
 
 /**
- * The events of turning `before` into `after`: `…activated` or `…deactivated` when a user's `active` flips, and `…updated`
- * with every other attribute that differs. What is never returned is named without a value, and so is the password, of
- * which only `passwordSet` tells. None when nothing differs.
+ * The events of turning `before` into `after`; none when nothing differs. When a user's `active` flips, the event is
+ * `user.activated` or `user.deactivated`. Every other attribute that differs is in `….updated`. An attribute that is never
+ * returned is named without a value. So is the password, of which only `passwordSet` tells.
  */
 export function changeEvents(
   type: ResourceType,
@@ -28,26 +29,22 @@ export function changeEvents(
   after: Resource,
   passwordSet: boolean,
 ): ChangeEvent[] {
-  const noun = eventNoun(type.name)
-  const isUser = type.name === 'User'
-  const flips = isUser && (before.active ?? null) !== (after.active ?? null)
+  const updated: LoggedEventType = `${eventNoun(type.name)}.updated`
+  const flips = type.name === 'User' && (before.active ?? null) !== (after.active ?? null)
   const changes: Change[] = shownDifferences(type, before, after).filter((c) => !(flips && c.path === 'active'))
   if (passwordSet) changes.push({ path: 'password' })
   const events: ChangeEvent[] = []
-  if (changes.length > 0) events.push({ type: `${noun}.updated`, changes: asJson(changes) })
+  if (changes.length > 0) events.push({ type: updated, changes: asJson(changes) })
   if (flips) {
     const change = { path: 'active', before: before.active ?? null, after: after.active ?? null }
     // Only false blocks a user (RFC 7643 §4.1.1): an unassigned `active` is as good as true.
     const blocks = after.active === false
     if (blocks || before.active === false) {
-      events.push({ type: blocks ? `${noun}.deactivated` : `${noun}.activated`, changes: asJson([change]) })
-    } else events.push({ type: `${noun}.updated`, changes: asJson([change]) })
+      events.push({ type: blocks ? 'user.deactivated' : 'user.activated', changes: asJson([change]) })
+    } else events.push({ type: updated, changes: asJson([change]) })
   }
   return events
 }
-
-/** `User` → `user`, as event types begin. */
-export const eventNoun = (resourceType: string): string => resourceType.charAt(0).toLowerCase() + resourceType.slice(1)
 
 const asJson = (changes: readonly Change[]): JsonObject => ({ changed: changes as unknown as JsonValue[] })
 
@@ -60,7 +57,7 @@ function shownDifferences(type: ResourceType, before: Resource, after: Resource)
   return all.map(({ path }) => byPath.get(path) ?? { path })
 }
 
-/** What differs. Singular complex attributes and extensions are compared part by part, multi-valued ones as a whole. */
+/** The attributes that differ. Singular complex attributes and extensions are compared part by part, multi-valued ones as a whole. */
 export function differences(
   prefix: string,
   before: JsonObject,
@@ -88,7 +85,7 @@ export function differences(
 
 const COMPUTED: ReadonlySet<string> = new Set(['id', 'meta', 'schemas'])
 const NOTHING: ReadonlySet<string> = new Set()
-// Registered types may have attributes with these names, which are like any other.
+// A registered type may have attributes with these names; there they are like any other.
 const computedIn: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['User', new Set([...COMPUTED, 'groups', 'password'])],
   ['Group', new Set([...COMPUTED, 'members'])],

@@ -1,7 +1,8 @@
 import type { JsonObject, JsonValue } from '../scim/resource.ts'
 import { type ChangeEvent, differences } from './changes.ts'
+import type { ApiKeyVerb, EventType } from './types.ts'
 
-/** Something that was done to the control plane; nothing in it is secret. */
+/** A record of the audit trail; nothing in it is secret. */
 interface Done {
   /** `tenant.created`, `api_key.rotated`, … */
   readonly action: string
@@ -11,28 +12,33 @@ interface Done {
 }
 
 /**
- * What the log of a tenant tells of a deed in that tenant: `tenant.created`, `tenant.updated`, `tenant.paused` and
- * `tenant.resumed`, and `api_key.…` with what the audit trail calls it. Nothing of other deeds; with the tenant its log goes.
+ * The events that a tenant's log has of a record about that tenant. They are `tenant.created`, `tenant.updated`,
+ * `tenant.paused`, `tenant.resumed`, and `api_key.…` with the verb of the record. Other records have no events; a deleted
+ * tenant has no log any more.
  */
-export function controlEvents({ action, target, ...deed }: Done): ChangeEvent[] {
-  const [before, after] = [asJson(deed.before), asJson(deed.after)]
+export function controlEvents({ action, target, ...record }: Done): ChangeEvent[] {
+  const [before, after] = [asJson(record.before), asJson(record.after)]
   const changed = differences('', before, after)
-  if (action.startsWith('api_key.')) {
-    const what = deed.before === null ? { after } : { changed: changed as unknown as JsonValue[] }
+  if (isOfApiKey(action)) {
+    const what = record.before === null ? { after } : { changed: changed as unknown as JsonValue[] }
     return [{ type: action, changes: { key: { ...target }, ...what } }]
   }
   if (action === 'tenant.created') return [{ type: action, changes: { after } }]
   if (action !== 'tenant.changed') return []
   const [switched, rest] = [changed.filter(isPaused), changed.filter((change) => !isPaused(change))]
   return [
-    { type: 'tenant.updated', changed: rest },
-    { type: after.paused === true ? 'tenant.paused' : 'tenant.resumed', changed: switched },
+    { type: 'tenant.updated', changed: rest } as const,
+    { type: after.paused === true ? 'tenant.paused' : 'tenant.resumed', changed: switched } as const,
   ].flatMap(({ type, changed }) =>
     changed.length === 0 ? [] : [{ type, changes: { changed: changed as unknown as JsonValue[] } }],
   )
 }
 
+/** Records of API keys are made with the verbs of their events (`apiKeyRecord`). */
+const isOfApiKey = (action: string): action is Extract<EventType, `api_key.${ApiKeyVerb}`> =>
+  action.startsWith('api_key.')
+
 const isPaused = ({ path }: { readonly path: string }): boolean => path === 'paused'
 
-/** Moments become text. */
+/** The same with timestamps as text. */
 const asJson = (value: object | null): JsonObject => JSON.parse(JSON.stringify(value ?? {}))

@@ -1,16 +1,17 @@
+import type { LoggedEventType } from './types.ts'
+
 /** An event as it stands in a tenant's log, with its position there. */
 export interface LoggedEvent {
-  /** Dense, from 1, the tenant's own; never changes and is never given twice. */
+  /** Counts the events of the tenant from 1, without gaps; never changes and is never given twice. */
   readonly position: number
-  /** Stable on every way by which the event is read or delivered. */
+  /** The same in every way to read or deliver the event. */
   readonly id: string
-  /** `user.created`, `group.member_added`, … */
-  readonly type: string
+  readonly type: LoggedEventType
   readonly resourceType: string
   readonly resourceId: string
   readonly version: number
   readonly requestId: string
-  /** Id of the API key that asked for the change. */
+  /** Id of the API key whose request made the change. */
   readonly actor: string
   /** Milliseconds since 1970. */
   readonly occurredAt: number
@@ -19,10 +20,10 @@ export interface LoggedEvent {
 }
 
 /**
- * The event as JSON text, as every reader gets it. `changes` is copied, not parsed: it is our own JSON.
+ * The event as JSON text, as every reader gets it. `changes` is copied without parsing, since the gateway has written it.
  *
  * @param tenant the tenant's id
- * @param snapshot the resource as it is now, as JSON text, for who asks for it
+ * @param snapshot the resource as it is now, as JSON text, for readers that ask for it
  */
 export function eventText(event: LoggedEvent, tenant: string, snapshot?: string): string {
   const { position, id, type, resourceType, resourceId, version, requestId, actor, occurredAt, changes } = event
@@ -38,13 +39,13 @@ export function eventText(event: LoggedEvent, tenant: string, snapshot?: string)
 export interface EventTypes {
   /** Whole types, such as `user.deleted`. */
   readonly types: readonly string[]
-  /** What stands before the dot, of `user.*`. */
+  /** What precedes the dot in `user.*`. */
   readonly nouns: readonly string[]
 }
 
 /**
- * Reads a list of types such as `user.*,group.deleted`; undefined where an entry is none. Types of resources that are
- * registered later are as good as the built-in ones, so only the form is checked.
+ * Reads a list of types such as `user.*,group.deleted`; undefined when an entry is not a type. Only the form is checked,
+ * because an operator may register a resource type later.
  */
 export function parseEventTypes(entries: readonly string[]): EventTypes | undefined {
   if (!entries.every((entry) => TYPE.test(entry))) return undefined

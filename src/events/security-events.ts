@@ -5,20 +5,21 @@ import { PATCH_OP } from '../scim/urn.ts'
 import { formatVersion } from '../scim/version.ts'
 import type { Change } from './changes.ts'
 import type { LoggedEvent } from './event.ts'
+import { resourceVerb } from './types.ts'
 
-/** What a stream of Security Event Tokens says, and how; what its operator has decided. */
+/** What an operator has decided about a stream of Security Event Tokens. */
 export interface StreamSettings {
-  /** Whether we send each token (RFC 8935), or the receiver asks for them (RFC 8936). */
+  /** `push`: the gateway sends each token (RFC 8935). `poll`: the receiver asks for tokens (RFC 8936). */
   readonly method: 'push' | 'poll'
-  /** The gateway's when the stream was made, perhaps with a path. It stays, since receivers go by the issuer. */
+  /** The gateway's origin when the stream was made, perhaps with a path. It never changes, since receivers check the issuer. */
   readonly origin: string
   readonly audience: string
   readonly format: SetFormat
-  /** Signals for those who know nothing of SCIM, to cut a leaver's sessions. */
+  /** Signals for receivers without SCIM, which end a leaver's sessions. */
   readonly signals: readonly Signal[]
   /** How signals name a person. */
   readonly subject: 'email' | 'iss_sub'
-  /** The identity provider, whose `sub` is then the externalId; null for the token's own issuer, and the SCIM id as the `sub`. */
+  /** The identity provider, whose `sub` is the externalId; null for the token's own issuer, whose `sub` is the SCIM id. */
   readonly subjectIssuer: string | null
 }
 
@@ -32,25 +33,25 @@ export interface StreamPlace {
 export const ISSUER_PATHS = { environment: '/ssf/environments/', tenant: '/ssf/tenants/' } as const
 
 /**
- * Who signs the tokens of a stream: its environment or its tenant, by an id that is used once. So a receiver that goes by its
- * issuer takes nothing that anybody else had signed, whatever audience and subject they chose.
+ * The issuer of a stream's tokens: its environment or its tenant, by an id that is never used again. So a receiver that
+ * checks the issuer accepts no token of another tenant, whatever audience and subject that tenant has chosen.
  */
 export const issuerAt = (origin: string, { environmentId, tenantId }: StreamPlace): string =>
   origin + (tenantId === null ? ISSUER_PATHS.environment + environmentId : ISSUER_PATHS.tenant + tenantId)
 
-/** Whether a URI names an issuer of the gateway at `origin`, or what all its streams were signed as before they had their own. */
+/** Whether a URI names an issuer of the gateway at `origin`, or the origin itself, the issuer of all streams in old versions. */
 export function isOurs(origin: string, uri: string): boolean {
   const { href } = new URL(uri)
   return href === new URL(origin).href || href.startsWith(new URL(`${origin}/ssf/`).href)
 }
 
-/** `notice` names what has changed; `full` says it, and is for receivers of our own administrative domain (RFC 9967 §6). */
+/** `notice` names changed attributes; `full` has their values, for receivers of the same administrative domain (RFC 9967 §6). */
 export type SetFormat = 'notice' | 'full'
 export type Signal = 'caep' | 'risc'
 
-/** One event of a Security Event Token; there is one in each (CAEP Interoperability Profile). */
+/** The event of a Security Event Token, which has exactly one (CAEP Interoperability Profile). */
 export interface SecurityEvent {
-  /** Its place among all that one event of the log may lead to; the same each time that it is asked for. */
+  /** Tells the security events of one event of the log apart; the same every time. */
   readonly part: number
   readonly uri: string
   readonly payload: JsonObject
@@ -61,30 +62,30 @@ export interface SecurityEvent {
 const SCIM = 'urn:ietf:params:scim:event:prov:'
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
-/** Sent on request, so that an operator sees whether a stream arrives (SSF 1.0 §8.1.4). */
+/** Sent on request, so that an operator sees whether tokens arrive (SSF 1.0 §8.1.4). */
 export const VERIFICATION = 'https://schemas.openid.net/secevent/ssf/event-type/verification'
 
-// Signals come first: a session should not have to wait until the receiver has taken the rest.
+// Signals come first, so that a session ends before the receiver has accepted the other tokens.
 const PART = { session: 0, account: 1, change: 2, unnamed: 3, activity: 4 }
 
-/** The URIs that a stream of this format can bring (RFC 9967 §7.4). */
+/** The event URIs that a stream of this format can deliver (RFC 9967 §7.4). */
 export const eventUris = (format: SetFormat): string[] => [
   ...[`${SCIM}create:${format}`, `${SCIM}patch:${format}`],
   ...[`${SCIM}delete`, `${SCIM}activate`, `${SCIM}deactivate`],
 ]
 
 /**
- * What an event of the log is in the words of RFC 9967 §2.4, CAEP and RISC; nothing where they have no word for it.
+ * An event of the log as events of RFC 9967 §2.4, CAEP and RISC; none when these standards have no event for it.
  *
- * Every change of what is there is told as a patch, also one that came by PUT: the log knows what has changed, and a PatchOp
- * that brings about the same state is true of both. A stream is about all resources of its place, so that creating and
- * deleting them is all that happens to its feed.
+ * Every change of a resource becomes a patch, also a change by PUT. The log knows what has changed but not by which verb,
+ * and a PatchOp with the same result is true of both. A stream is about all resources of its place, so it has no feed events.
  */
 export function securityEvents(
   event: LoggedEvent,
   { format, signals }: Pick<StreamSettings, 'format' | 'signals'>,
 ): SecurityEvent[] {
-  const verb = event.type.slice(event.type.indexOf('.') + 1)
+  const verb = resourceVerb(event.type)
+  if (verb === undefined) return []
   const isUser = event.resourceType === 'User'
   const changes = JSON.parse(event.changes) as JsonObject
   const version = formatVersion(event.version)
@@ -99,7 +100,7 @@ export function securityEvents(
     const data = { schemas: [PATCH_OP], Operations: operations() }
     return [
       ...(told.length > 0 ? [resource(PART.change, 'patch:full', { version, data })] : []),
-      // What is never returned is changed too; only its name may be told.
+      // An attribute that is never returned changes too; only its name may be told.
       ...(untold.length > 0 ? [notice(PART.unnamed, untold)] : []),
     ]
   }
@@ -133,11 +134,11 @@ export function securityEvents(
     case 'deleted':
       return [...leaves(), resource(PART.change, 'delete', {})]
     default:
-      return []
+      return verb satisfies never
   }
 }
 
-/** Somebody is to be shut out: all sessions end, and the account with them. */
+/** The signals that a user leaves: all sessions end, and the account is disabled. */
 function leaver(event: LoggedEvent, signals: readonly Signal[]): SecurityEvent[] {
   const at = { event_timestamp: Math.floor(event.occurredAt / 1000) }
   const reason = { en: event.type === 'user.deleted' ? 'The user was deleted.' : 'The user was deactivated.' }
@@ -148,7 +149,7 @@ function leaver(event: LoggedEvent, signals: readonly Signal[]): SecurityEvent[]
   ]
 }
 
-/** And is let in again: whoever disabled the account would go on refusing. */
+/** The signal that a user is back: a receiver that has disabled the account enables it. */
 const returner = (signals: readonly Signal[]): SecurityEvent[] =>
   signals.includes('risc') ? [person(PART.account, `${RISC}account-enabled`, {})] : []
 
@@ -156,7 +157,7 @@ const person = (part: number, uri: string, payload: JsonObject): SecurityEvent =
   ...{ part, uri, payload, about: 'person' },
 })
 
-/** False for what is never returned, of which the log has the path alone. */
+/** False for an attribute that is never returned: the log has its path alone. */
 const isTold = ({ before, after }: Change): boolean => before !== undefined || after !== undefined
 
 function operation({ path, before, after }: Change): JsonObject {
@@ -164,7 +165,7 @@ function operation({ path, before, after }: Change): JsonObject {
   return { op: before === undefined || before === null ? 'add' : 'replace', path, value: after }
 }
 
-/** Attributes of a resource by their paths, those of extensions too. */
+/** Paths of a resource's attributes, with those of extensions. */
 const attributeNames = (resource: JsonObject): string[] =>
   Object.entries(resource).flatMap(([name, value]) => {
     if (name === 'schemas') return []

@@ -1,4 +1,4 @@
-import { eventNoun } from '../events/changes.ts'
+import { eventNoun } from '../events/types.ts'
 import { mayRetry } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, type BulkPlan, isRefused, order, references, substitute } from '../scim/bulk.ts'

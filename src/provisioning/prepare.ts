@@ -1,4 +1,5 @@
-import { changeEvents, eventNoun } from '../events/changes.ts'
+import { changeEvents } from '../events/changes.ts'
+import { eventNoun } from '../events/types.ts'
 import type { MembershipChange } from '../repositories/memberships/membership-change.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources/resource-changes.ts'
 import type { ResourceRow } from '../repositories/resources/rows.ts'

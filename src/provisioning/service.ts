@@ -1,4 +1,4 @@
-import { eventNoun } from '../events/changes.ts'
+import { eventNoun } from '../events/types.ts'
 import type { ResourceRow, Wanted } from '../repositories/resources/rows.ts'
 import { isReferenced, mayRetry } from '../repositories/sql/constraints.ts'
 import { ATTEMPTS, retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'

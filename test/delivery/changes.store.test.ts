@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Schemas } from '../../src/client/index.ts'
 import type { Database } from '../../src/db/database.ts'
+import type { EventType } from '../../src/events/types.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -56,7 +57,7 @@ test('EV-15 what changed comes once, as it is now; what was deleted is said to b
 test('what is told of the tenant itself changes no resource, and is passed', async () => {
   const tenant = await instance.newTenant()
   const { next } = await changes(tenant, 0)
-  const of = (type: string) => ({ type, changes: {} })
+  const of = (type: EventType) => ({ type, changes: {} })
   const doer = { actor: 'a', requestId: null }
   await appendTenantEvents(database, tenant.id, doer, [of('tenant.paused'), of('api_key.created')])
   expect(await changes(tenant, next)).toEqual({ items: [], next: next + 2, more: false })

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { changedResources } from '../../src/events/changed-resources.ts'
 import type { LoggedEvent } from '../../src/events/event.ts'
+import type { LoggedEventType } from '../../src/events/types.ts'
 
 let position = 0
-const event = (type: string, resourceId: string, members?: string[]): LoggedEvent => ({
+const event = (type: LoggedEventType, resourceId: string, members?: string[]): LoggedEvent => ({
   ...{
     position: ++position,
     id: `e${position}`,
@@ -41,7 +42,7 @@ test('of who came and went the last word counts', () => {
 })
 
 test('what is no resource is not among them', () => {
-  const others = ['tenant.paused', 'api_key.created', 'role.assigned', 'brake.engaged']
+  const others = ['tenant.paused', 'api_key.created', 'role.assigned', 'brake.engaged'] as const
   expect(changedResources([...others.map((type) => event(type, type)), event('device.created', 'd')])).toMatchObject([
     { id: 'd' },
   ])

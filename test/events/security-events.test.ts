@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { LoggedEvent } from '../../src/events/event.ts'
 import { eventUris, type SetFormat, type Signal, securityEvents } from '../../src/events/security-events.ts'
+import type { LoggedEventType } from '../../src/events/types.ts'
 
 const { eventUris: standard } = JSON.parse(
   readFileSync(new URL('../fixtures/scim/schemas.json', import.meta.url), 'utf8'),
@@ -11,7 +12,7 @@ const PROV = 'urn:ietf:params:scim:event:prov:'
 const ENTERPRISE = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 
 function told(
-  type: string,
+  type: LoggedEventType,
   changes: object,
   { format = 'notice' as SetFormat, signals = [] as Signal[], resourceType = 'User' } = {},
 ) {
@@ -36,9 +37,8 @@ describe('events in the words of RFC 9967', () => {
   test('EV-04 the URIs are those of the standard', () => {
     for (const format of ['notice', 'full'] as const)
       expect(standard.values).toEqual(expect.arrayContaining(eventUris(format)))
-    const all = ['created', 'updated', 'activated', 'deactivated', 'deleted'].flatMap((verb) =>
-      uris(`user.${verb}`, { after, changed: [{ path: 'title', after: 'x' }] }),
-    )
+    const verbs = ['created', 'updated', 'activated', 'deactivated', 'deleted'] as const
+    const all = verbs.flatMap((verb) => uris(`user.${verb}`, { after, changed: [{ path: 'title', after: 'x' }] }))
     for (const uri of all) expect(eventUris('notice')).toContain(PROV + uri)
   })
 
@@ -140,6 +140,8 @@ describe('events in the words of RFC 9967', () => {
   })
 
   test('what SCIM has no word for is not told', () => {
-    for (const type of ['role.assigned', 'tenant.paused', 'user.renamed']) expect(told(type, {})).toEqual([])
+    // The last one is of a newer instance on the same database.
+    const types = ['role.assigned', 'tenant.paused', 'tenant.created', 'user.renamed' as LoggedEventType] as const
+    for (const type of types) expect(told(type, {})).toEqual([])
   })
 })

@@ -92,7 +92,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
       const id = String(resource.id)
       const stored = storedForm(type, withoutManagersName(resource), contextIn('standard'))
       const [created] = await repositories.resources.create([
-        { id, type, stored, passwordHash: null, event: 'vector.loaded' },
+        { id, type, stored, passwordHash: null, event: 'vector.created' },
       ])
       if (created?.outcome !== 'created') throw new Error(`${typeName} ${id} was not stored: ${created?.outcome}`)
       const members = { groupId: id, expectedVersion: null, clear: false, remove: [], ...membersOf(resource) }

@@ -1,7 +1,8 @@
-import { and, asc, count, eq, gte, inArray, isNotNull, isNull, type SQLWrapper, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gte, isNotNull, isNull, type SQLWrapper, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { environments, eventLogs, events, keptUsers, resources, tenants } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
+import { typesSql } from '../sql/append-events.ts'
 import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
 import { type Hold, type HoldRow, holdColumns, holdIn } from './leaver-brake.ts'
 
@@ -91,8 +92,8 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
         .as('e')
       // An item for each member that an event is about, or one for the event.
       const members = sql`json_array_elements_text(case
-        when ${e.type} in ('group.member_added', 'group.member_removed') then ${e.changes}::json->'members'
-        when ${e.type} in ('role.assigned', 'role.unassigned') then ${e.changes}::json->'users' end
+        when ${e.type} in ${sql.raw(typesSql('group.member_added', 'group.member_removed'))} then ${e.changes}::json->'members'
+        when ${e.type} in ${sql.raw(typesSql('role.assigned', 'role.unassigned'))} then ${e.changes}::json->'users' end
       ) with ordinality as m(member, n)`
       const p = orm
         .select({
@@ -166,7 +167,7 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
       .where(
         and(
           ...[eq(events.tenantId, tenantId), sql`${events.held}`, sql`${events.resourceId} = ${id}`],
-          inArray(events.type, ['user.deleted', 'group.deleted']),
+          sql`${events.type} in ${sql.raw(typesSql('user.deleted', 'group.deleted'))}`,
         ),
       )
       .limit(literal(1))

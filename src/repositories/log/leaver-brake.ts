@@ -1,9 +1,11 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../db/database.ts'
 import { LEAVER_TYPES_SQL } from '../../db/schema.ts'
+import type { EventType } from '../../events/types.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { type LeaverBrake, leaverBrake } from '../../tenancy/settings.ts'
 import { countsOf } from '../resources/counts.ts'
+import { appendEvents, typeSql } from '../sql/append-events.ts'
 
 /** Events looked at in one transaction. */
 const AT_ONCE = 1_000
@@ -150,10 +152,10 @@ export async function leaversOf(
        select coalesce(m.value, r.resource_id::text) as id, r.type like 'user.%' as gone from recent r
        left join lateral json_array_elements_text(
          case when r.type not like 'user.%' then coalesce(r.changes::json->'members', r.changes::json->'users') end) m on true
-       where r.type <> 'group.deleted'
+       where r.type <> ${typeSql('group.deleted')}
      )
      select count(distinct p.id)::int as people, count(distinct p.id) filter (where p.gone)::int as gone,
-       (select coalesce(sum((r.changes::json->>'memberCount')::int), 0)::int from recent r where r.type = 'group.deleted')
+       (select coalesce(sum((r.changes::json->>'memberCount')::int), 0)::int from recent r where r.type = ${typeSql('group.deleted')})
          as in_groups
      from people p`,
     [tenantId, windowMinutes],
@@ -221,15 +223,23 @@ async function appendBrakeEvent(
   tx: Database,
   tenantId: TenantId,
   id: string,
-  type: 'brake.warned' | 'brake.engaged' | 'brake.released',
+  type: Extract<EventType, `brake.${string}`>,
   changes: object,
   { actor = BY_ITSELF, requestId = null }: Pick<Ending, 'actor' | 'requestId'> = {},
 ): Promise<number> {
   const [row] = await tx.run<{ seq: number }>(
-    `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-     values ($1::uuid, $2::text, 'Brake', $3::uuid, $4::int, $5::text, $6::text, date_trunc('milliseconds', now()), $7::text)
+    `${appendEvents({
+      tenant: '$1::uuid',
+      type,
+      resourceType: `'Brake'`,
+      resourceId: '$2::uuid',
+      version: '$3::int',
+      requestId: '$4::text',
+      actor: '$5::text',
+      changes: '$6::text',
+    })}
      returning seq::float8 as seq`,
-    [tenantId, type, id, type === 'brake.released' ? 2 : 1, requestId ?? BY_ITSELF, actor, JSON.stringify(changes)],
+    [tenantId, id, type === 'brake.released' ? 2 : 1, requestId ?? BY_ITSELF, actor, JSON.stringify(changes)],
   )
   if (row === undefined) throw new Error('an event that was appended is not there')
   return row.seq

@@ -1,19 +1,20 @@
 import type { Database } from '../../db/database.ts'
 import type { ChangeEvent } from '../../events/changes.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { appendEvents, typeSql } from '../sql/append-events.ts'
 
-/** Who did it, by which request; null where the gateway did it by itself. */
+/** The author of a change and the request; the request is null where the gateway acts by itself. */
 interface Doer {
   readonly actor: string
   readonly requestId: string | null
 }
 
-/** The request of what the gateway does by itself. */
+/** The request id of what the gateway does by itself. */
 const OWN_REQUEST = 'rollcall'
 
 /**
- * Appends events about a tenant itself to its log. A row counts their versions and stays locked until the commit, so that the
- * order in the log is theirs; so nothing that takes long may come after it.
+ * Appends events about a tenant itself to its log. The row that counts their versions stays locked until the commit, so the
+ * log has them in the order of their versions. For that reason nothing that takes long may follow in the transaction.
  */
 export async function appendTenantEvents(
   db: Database,
@@ -29,14 +30,14 @@ export async function appendTenantEvents(
   )
 }
 
-/** The same of a tenant that has no seat left for an active user: once, until there are free ones again. */
+/** Appends that a tenant has no seat left for an active user; once, until `seatsAreFree` was called. */
 export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: Doer, maximum: number): Promise<void> {
   await db.asTenant(tenantId).run(
     `with told as (
        update tenants t set seats_ran_out = true where t.id = $1::uuid and not t.seats_ran_out returning t.id
      ),
      ${counted('select id from told')}
-     ${append(`(values ('tenant.seats_exhausted', json_build_object('maxActiveUsers', $4::int)::text)) as e(type, changes)`)}`,
+     ${append(`(values (${typeSql('tenant.seats_exhausted')}, json_build_object('maxActiveUsers', $4::int)::text)) as e(type, changes)`)}`,
     [tenantId, doer.requestId ?? OWN_REQUEST, doer.actor, maximum],
   )
 }
@@ -46,7 +47,16 @@ const counted = (tenant: string): string => `counted as (
        on conflict (tenant_id) do update set version = v.version + 1 returning v.version
      )`
 
-const append = (events: string): string => `insert into events
-     (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-     select $1::uuid, e.type, 'Tenant', $1::uuid, c.version, $2::text, $3::text, date_trunc('milliseconds', now()), e.changes
-     from counted c cross join ${events}`
+/** Appends `events e`, which have a type and changes. */
+const append = (events: string): string =>
+  appendEvents({
+    tenant: '$1::uuid',
+    type: { sql: 'e.type' },
+    resourceType: `'Tenant'`,
+    resourceId: '$1::uuid',
+    version: 'c.version',
+    requestId: '$2::text',
+    actor: '$3::text',
+    changes: 'e.changes',
+    from: `counted c cross join ${events}`,
+  })

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { RepositoryScope } from '../scope.ts'
+import { appendEvents, NOW, typeSql } from '../sql/append-events.ts'
 import { isOurId } from '../sql/ids.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
 import {
@@ -13,12 +14,12 @@ import {
   type Wanted,
 } from './rows.ts'
 
-/** Letting a user in and shutting one out, without reading the user first: the one change that has to be quick. */
+/** Activates and deactivates users without reading them first: a leaver must lose access quickly. */
 export function activationOf(db: Database, scope: RepositoryScope) {
   return {
     /**
-     * Sets `active` in one statement, with its event, and gives the user as it then is; undefined where there is none. A user
-     * who is there already keeps version and time (C-10).
+     * Sets `active` in one statement, with its event, and gives the user after the change; undefined for an unknown id. A
+     * user who has this value of `active` already keeps version and time (C-10).
      */
     async setActive(user: ResourceType, id: string, active: boolean, wanted: Wanted): Promise<ResourceRow | undefined> {
       if (!isOurId(id)) return undefined
@@ -45,7 +46,7 @@ const activation = (user: ResourceType, wanted: Wanted) =>
        ),
        updated as (
          update resources r set active = ${next}, version = r.version + 1,
-           modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+           modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
          from before b where r.tenant_id = ${tenant} and r.id = b.id and b.active is distinct from ${next}
          returning r.id, r.resource_type, r.version, r.modified_at, b.active as was
        ),
@@ -55,13 +56,22 @@ const activation = (user: ResourceType, wanted: Wanted) =>
          from updated u where (u.was is distinct from false) <> ${next}
        ),
        logged as (
-         insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-         select ${tenant},
-           case when not ${next} then 'user.deactivated' when u.was is null then 'user.updated' else 'user.activated' end,
-           u.resource_type, u.id, u.version, ${place('requestId', 'text')}, ${place('actor', 'text')}, u.modified_at,
-           json_build_object('changed', json_build_array(
-             json_build_object('path', 'active', 'before', u.was, 'after', ${next})))::text
-         from updated u
+         ${appendEvents({
+           tenant,
+           type: {
+             sql: `case when not ${next} then ${typeSql('user.deactivated')}
+          when u.was is null then ${typeSql('user.updated')} else ${typeSql('user.activated')} end`,
+           },
+           resourceType: 'u.resource_type',
+           resourceId: 'u.id',
+           version: 'u.version',
+           requestId: place('requestId', 'text'),
+           actor: place('actor', 'text'),
+           occurredAt: 'u.modified_at',
+           changes: `json_build_object('changed', json_build_array(
+          json_build_object('path', 'active', 'before', u.was, 'after', ${next})))::text`,
+           from: 'updated u',
+         })}
        )
        select ${resourceColumns(user, wanted, places)} from (
          select b.tenant_id, b.id, b.resource_type, coalesce(u.version, b.version) as version, b.document, ${next} as active,

@@ -1,5 +1,6 @@
 import type { Database } from '../../db/database.ts'
 import type { RepositoryScope } from '../scope.ts'
+import { appendEvents, NOW, typeSql } from '../sql/append-events.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** By what a user that comes back is told, as `StoredForm` has it. */
@@ -105,10 +106,17 @@ export async function removeExpiredUsers(database: Database): Promise<number> {
          where k.tenant_id = due.tenant_id and k.id = due.id returning k.tenant_id, k.id, k.version, k.kept_until
        ),
        logged as (
-         insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-         select g.tenant_id, 'user.deleted', 'User', g.id, g.version + 1, 'rollcall', 'rollcall',
-           date_trunc('milliseconds', now()), json_build_object('keptUntil', ${isoMoment('g.kept_until')})::text
-         from gone g
+         ${appendEvents({
+           tenant: 'g.tenant_id',
+           type: 'user.deleted',
+           resourceType: `'User'`,
+           resourceId: 'g.id',
+           version: 'g.version + 1',
+           requestId: `'rollcall'`,
+           actor: `'rollcall'`,
+           changes: `json_build_object('keptUntil', ${isoMoment('g.kept_until')})::text`,
+           from: 'gone g',
+         })}
        )
        select count(*)::int as n from gone`,
       [],
@@ -123,7 +131,7 @@ export async function removeExpiredUsers(database: Database): Promise<number> {
  * type and changes, since to the application they are deactivated until their time has come.
  */
 export function keeping(days: number, tenant: string, parameters: Parameters) {
-  const until = `date_trunc('milliseconds', now()) + make_interval(days => ${parameters.bind(days, 'int')})`
+  const until = `${NOW} + make_interval(days => ${parameters.bind(days, 'int')})`
   return {
     kept: `kept as (
           insert into kept_users (tenant_id, id, unique_key, external_id, emails, version, created_at, kept_until)
@@ -136,7 +144,7 @@ export function keeping(days: number, tenant: string, parameters: Parameters) {
             ) desc nulls last
           ), x.version + 1, x.created_at, ${until} from removed x
         ),`,
-    event: `'user.deactivated'`,
+    event: typeSql('user.deactivated'),
     changes: `json_build_object('changed', json_build_array(
           json_build_object('path', 'active', 'before', x.active, 'after', false)), 'keptUntil', ${isoMoment(until)})::text`,
   }

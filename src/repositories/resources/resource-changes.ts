@@ -1,3 +1,5 @@
+import type { ChangeEvent } from '../../events/changes.ts'
+import type { LoggedEventType } from '../../events/types.ts'
 import type { ScimError } from '../../scim/errors.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { KeptUser } from './kept-users.ts'
@@ -10,8 +12,8 @@ export interface NewResource {
   readonly type: ResourceType
   readonly stored: StoredForm
   readonly passwordHash: string | null
-  /** Type of the event that its making appends. */
-  readonly event: string
+  /** Type of the event that the creation appends. */
+  readonly event: LoggedEventType
   /** Set for a kept user who comes back under the same id: version and time of creation go on. */
   readonly revived?: KeptUser | undefined
 }
@@ -34,7 +36,7 @@ export interface ChangedResource {
   readonly passwordHash: string | null
   readonly keysRemoved: readonly ResourceKey[]
   readonly keysAdded: readonly ResourceKey[]
-  readonly events: readonly { readonly type: string; readonly changes: unknown }[]
+  readonly events: readonly ChangeEvent[]
   /** How many active users it makes more of, by `expectedVersion`. */
   readonly activeDelta: -1 | 0 | 1
 }

@@ -1,4 +1,5 @@
 import type { LoggedEvent } from '../../../events/event.ts'
+import { type EventVerb, type LoggedEventType, verbOf } from '../../../events/types.ts'
 import { Moment, type Tone } from '../parts.tsx'
 
 /** What an event did, as far as people look at it. */
@@ -8,7 +9,8 @@ interface Shown {
   readonly verb: string
 }
 
-const VERBS: Readonly<Record<string, Shown>> = {
+/** The verbs with words of their own; other verbs are shown as they are. */
+const VERBS: Readonly<Partial<Record<EventVerb, Shown>>> = {
   created: { tone: 'good', verb: 'was created' },
   activated: { tone: 'good', verb: 'was activated' },
   deactivated: { tone: 'bad', verb: 'was deactivated' },
@@ -70,9 +72,9 @@ interface Changes {
   readonly after?: Readonly<Record<string, unknown>>
 }
 
-function shownOf(type: string): Shown {
-  const verb = type.slice(type.indexOf('.') + 1)
-  return VERBS[verb] ?? { tone: 'plain', verb: verb.replaceAll('_', ' ') }
+function shownOf(type: LoggedEventType): Shown {
+  const verb = verbOf(type)
+  return VERBS[verb as EventVerb] ?? { tone: 'plain', verb: verb.replaceAll('_', ' ') }
 }
 
 /** What a resource is called that is there no longer. */
