@@ -13,6 +13,7 @@ import {
 import type { TenantId } from '../place-ids.ts'
 import { type EventSubject, endpointsOfTypes, subjectsOf } from '../repositories/log/event-subjects.ts'
 import { isObject, type JsonObject } from '../scim/resource.ts'
+import { builtInRegistry } from '../scim/schema/registry.ts'
 import type { Keyring } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import { type SetClaims, signSet } from './security-event-token.ts'
@@ -138,10 +139,7 @@ function subjectOf({ resourceId, changes }: LoggedEvent, subjects: ReadonlyMap<s
   }
 }
 
-const BUILT_IN: ReadonlyMap<string, string> = new Map([
-  ['User', '/Users'],
-  ['Group', '/Groups'],
-])
+const BUILT_IN = builtInRegistry.endpoints
 
 async function endpointsOf(
   db: Database,

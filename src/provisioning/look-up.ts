@@ -37,7 +37,7 @@ export async function lookUp(
   const filter = terms.length === 0 ? undefined : bindFilter({ kind: 'and', terms }, type)
   const { rows } = await repositories.queries.query({
     types: [{ type, filter, sortBy: undefined }],
-    endpoints: new Map(registry.resourceTypes.map(({ name, endpoint }) => [name, endpoint])),
+    endpoints: registry.endpoints,
     sorted: false,
     descending: false,
     wanted,

@@ -45,12 +45,11 @@ export async function changeMembers(
   async function fitting(
     step: MembershipStep & { kind: 'removeWhere' },
   ): Promise<Omit<MembershipChange, 'groupId' | 'expectedVersion'>> {
-    const endpoints = new Map(tenant.registry.resourceTypes.map((t) => [t.name, t.endpoint]))
     const scope = {
       type,
       tenantId: tenant.id,
       baseUrl: tenant.baseUrl,
-      endpoints,
+      endpoints: tenant.registry.endpoints,
       loggedSince: Number.POSITIVE_INFINITY,
     }
     return { clear: false, add: [], remove: await inside.memberships.matching(groupId, step.filter, scope) }

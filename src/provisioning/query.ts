@@ -99,7 +99,7 @@ function boundQuery(
       filter: filter && bindFilter(filter, type, { atRoot }),
       sortBy: sortBy[i],
     })),
-    endpoints: new Map(tenant.registry.resourceTypes.map((type) => [type.name, type.endpoint])),
+    endpoints: tenant.registry.endpoints,
     sorted: request.sortBy !== undefined,
     descending: request.sortOrder === 'descending',
     wanted,

@@ -36,7 +36,7 @@ const registry = buildRegistry({
 })
 const userType = registry.byName.get('User') as ResourceType
 const groupType = registry.byName.get('Group') as ResourceType
-const endpoints = new Map(registry.resourceTypes.map((type) => [type.name, type.endpoint]))
+const { endpoints } = registry
 const EVERYTHING = { groups: true, members: true }
 
 let instance: Instance

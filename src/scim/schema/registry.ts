@@ -49,6 +49,7 @@ export function buildRegistry(input: RegistryInput = {}): SchemaRegistry {
     resourceTypes: Object.freeze(resourceTypes),
     byEndpoint: new Map(resourceTypes.map((type) => [type.endpoint.slice(1), type])),
     byName: new Map(resourceTypes.map((type) => [type.name, type])),
+    endpoints: new Map(resourceTypes.map((type) => [type.name, type.endpoint])),
     schemas: schemasOf(resourceTypes),
   })
 }

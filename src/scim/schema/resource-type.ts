@@ -37,6 +37,8 @@ export interface SchemaRegistry {
   /** By endpoint segment (`Users`), exactly as spelled: paths are case-sensitive. */
   readonly byEndpoint: ReadonlyMap<string, ResourceType>
   readonly byName: ReadonlyMap<string, ResourceType>
+  /** Endpoints (`/Users`) by the name of the resource type. */
+  readonly endpoints: ReadonlyMap<string, string>
   /** Resource schemas for `/Schemas`, by lower-cased URN (never message schemas, RFC 7644 §3.1). */
   readonly schemas: ReadonlyMap<string, Schema>
 }

@@ -67,6 +67,7 @@ test('TEN-09 a tenant’s own schemas extend a resource type or make one', () =>
   expect(registry.byEndpoint.get('Devices')?.extensionsByUrn.get('urn:example:scim:badge')?.urn).toBe(badge.id)
   expect(registry.byName.get('Group')?.extensions).toEqual([{ schema: badge, required: true }])
   expect(registry.schemas.get('urn:example:scim:device')).toBe(device)
+  expect(Object.fromEntries(registry.endpoints)).toEqual({ User: '/Users', Group: '/Groups', Device: '/Devices' })
   expect(builtInRegistry.byName.get('Group')?.extensions).toEqual([])
 })
 
