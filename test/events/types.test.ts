@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import {
   EVENT_TYPE_LIST,
@@ -47,6 +49,13 @@ test('SQL names types that there are', () => {
   expect(appendEvents({ ...columns, type: 'e.type' })).toContain(`select t, 'e.type', r`)
   expect(appendEvents({ ...columns, type: { sql: 'e.type' } })).toContain('select t, e.type, r')
   expect(appendEvents({ ...columns, type: 'user.deleted' })).toContain(`select t, 'user.deleted', r`)
+})
+
+test('one file appends events', () => {
+  const folder = join(import.meta.dirname, '../../src')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file))
+  const appending = files.filter((file) => /insert\s+into\s+events\s*\(/.test(readFileSync(join(folder, file), 'utf8')))
+  expect(appending).toEqual(['repositories/sql/append-events.ts'])
 })
 
 test('people leave by these events, and by no others', () => {

@@ -1,4 +1,6 @@
 import type { Bindable } from '../../db/database.ts'
+import type { EventType } from '../../events/types.ts'
+import { appendEvents } from '../sql/append-events.ts'
 import type { Place } from '../sql/parameters.ts'
 import { withoutRoleRules } from '../sql/role-rules.ts'
 
@@ -25,10 +27,21 @@ export const bumped = (tenant: string, which: string) => `bumped as (
       returning r.id, r.version, r.modified_at
     )`
 
-/** The part that appends events of the group `b`. `changes` is that column, and where it comes from. */
-export const logged = (place: Place<Common>, type: string, changes: string) => `logged as (
-      insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-      select ${place('tenant', 'uuid')}, ${type}, 'Group', b.id, b.version, ${place('requestId', 'text')}, ${place('actor', 'text')}, b.modified_at, ${changes}
+/** The part that appends events of the group `b`, which is in `from`. */
+export const logged = (
+  place: Place<Common>,
+  event: { readonly type: EventType | { readonly sql: string }; readonly changes: string; readonly from: string },
+) => `logged as (
+      ${appendEvents({
+        tenant: place('tenant', 'uuid'),
+        resourceType: `'Group'`,
+        resourceId: 'b.id',
+        version: 'b.version',
+        requestId: place('requestId', 'text'),
+        actor: place('actor', 'text'),
+        occurredAt: 'b.modified_at',
+        ...event,
+      })}
     )`
 
 /** The resource with this id, if it may be a member. */

@@ -1,6 +1,7 @@
 import type { Bindable } from '../../db/database.ts'
 import { fold } from '../../scim/comparable.ts'
 import type { RepositoryScope } from '../scope.ts'
+import { typeSql } from '../sql/append-events.ts'
 import { isOurId } from '../sql/ids.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
 import { arrayText, ofShape, type Place, type Template, template } from '../sql/parameters.ts'
@@ -37,6 +38,8 @@ export function membershipChange(changes: readonly MembershipChange[], scope: Re
   const given = one && rows[0] ? bindable(rows[0]) : { rows: JSON.stringify(rows) }
   return { text, values: values({ tenant, requestId, actor, ...given } as Record<Value, Bindable>) }
 }
+
+const [ADDED, REMOVED] = [typeSql('group.member_added'), typeSql('group.member_removed')]
 
 const statements = new Map<string, Template<Value>>()
 
@@ -155,8 +158,8 @@ const statement = (shape: Shape) =>
     ),
     ${later?.parts ?? ''}
     moved as materialized (
-      select 'group.member_added' as type, group_id, member_id::text from added
-      union all select 'group.member_removed', group_id, member_id::text from removed
+      select ${ADDED} as type, group_id, member_id::text from added
+      union all select ${REMOVED}, group_id, member_id::text from removed
       ${later?.moved ?? ''}
     ),
     ${bumped(tenant, `= any(array(select distinct group_id from moved))${notCounted}`)},
@@ -164,13 +167,12 @@ const statement = (shape: Shape) =>
       select id, version, modified_at from bumped
       ${counted ? 'union all select t.id, t.version, t.modified_at from target t join going g on g.group_id = t.id where g.counted' : ''}
     ),
-    ${logged(
-      place,
-      'x.type',
-      `${memberBatchJson('x.member_id')}
-      from (${memberBatches('select * from moved', ', type')}) x join standing b on b.id = x.group_id
+    ${logged(place, {
+      type: { sql: 'x.type' },
+      changes: memberBatchJson('x.member_id'),
+      from: `(${memberBatches('select * from moved', ', type')}) x join standing b on b.id = x.group_id
       group by b.id, b.version, b.modified_at, x.type, x.batch order by x.type, x.batch`,
-    )}
+    })}
     select t.version::int as before, b.version::int as after, i.expected is null or i.expected = t.version as fits,
       (select count(*) from (
         select 1 from memberships m where m.tenant_id = ${tenant} and m.group_id = i.group_id
@@ -199,7 +201,7 @@ function deferredSql(tenant: string, clears: boolean): { parts: string; moved: s
       })
       returning d.group_id, d.value
     ),`
-  const moved = `union all select 'group.member_added', group_id, value from deferred
-      union all select 'group.member_removed', group_id, value from dropped`
+  const moved = `union all select ${ADDED}, group_id, value from deferred
+      union all select ${REMOVED}, group_id, value from dropped`
   return { parts, moved }
 }

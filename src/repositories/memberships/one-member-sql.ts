@@ -57,7 +57,11 @@ const statement = (op: 'add' | 'remove', hasRoles: boolean) =>
     ),
     moved as (${moved}),
     ${bumped(tenant, '= (select group_id from moved)')},
-    ${logged(place, `'group.member_${op === 'add' ? 'added' : 'removed'}'`, `json_build_object('members', json_build_array(${member}))::text from bumped b`)}
+    ${logged(place, {
+      type: op === 'add' ? 'group.member_added' : 'group.member_removed',
+      changes: `json_build_object('members', json_build_array(${member}))::text`,
+      from: 'bumped b',
+    })}
     select c.version::int as before, (select version from bumped)::int as after, c.fits, c.ruled,
       case when c.known then null else ${member}::text end as unknown,
       not exists (

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts'
 import type { RepositoryScope } from '../scope.ts'
-import { appendEvents, NOW, typeSql } from '../sql/append-events.ts'
+import { appendEvents, NOW } from '../sql/append-events.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** By what a user that comes back is told, as `StoredForm` has it. */
@@ -144,7 +144,7 @@ export function keeping(days: number, tenant: string, parameters: Parameters) {
             ) desc nulls last
           ), x.version + 1, x.created_at, ${until} from removed x
         ),`,
-    event: typeSql('user.deactivated'),
+    event: 'user.deactivated' as const,
     changes: `json_build_object('changed', json_build_array(
           json_build_object('path', 'active', 'before', x.active, 'after', false)), 'keptUntil', ${isoMoment(until)})::text`,
   }

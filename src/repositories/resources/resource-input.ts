@@ -64,17 +64,11 @@ export function updateInput(
 
 function storedColumns(type: ResourceType, stored: StoredForm, parameters: Parameters): string {
   const text = (value: string | null, name: string) => `${parameters.bind(value, 'text')} as ${name}`
-  return [
-    text(type.name, 'resource_type'),
-    text(stored.externalId, 'external_id'),
-    text(stored.uniqueKey, 'unique_key'),
-    text(stored.displayKey, 'display_key'),
-    text(stored.label, 'label'),
-    `${parameters.bind(stored.active, 'boolean')} as active`,
-    `${parameters.bind(stored.managerId, 'uuid')} as manager_id`,
-    text(stored.document, 'document'),
-    `${parameters.bind(stored.search, 'text')}::jsonb as search`,
-  ].join(', ')
+  return `${text(type.name, 'resource_type')},
+      ${text(stored.externalId, 'external_id')}, ${text(stored.uniqueKey, 'unique_key')},
+      ${text(stored.displayKey, 'display_key')}, ${text(stored.label, 'label')},
+      ${parameters.bind(stored.active, 'boolean')} as active, ${parameters.bind(stored.managerId, 'uuid')} as manager_id,
+      ${text(stored.document, 'document')}, ${parameters.bind(stored.search, 'text')}::jsonb as search`
 }
 
 const storedTypes = `resource_type text, external_id text, unique_key text, display_key text, label text, active boolean,

@@ -1,6 +1,7 @@
 import { type Database, READERS } from '../../db/database.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { RepositoryScope } from '../scope.ts'
+import { appendEvents } from '../sql/append-events.ts'
 import { batched } from '../sql/batched.ts'
 import { isOurId } from '../sql/ids.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
@@ -94,10 +95,18 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           from created c group by c.resource_type
         ),
         logged as (
-          insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-          select ${tenant}, i.event, c.resource_type, c.id, c.version, ${request}, ${actor}, c.modified_at,
-            '{"after":' || ${eventDocument(types, 'c', parameters)} || '}'
-          from created c join input i on i.id = c.id
+          ${appendEvents({
+            tenant,
+            type: { sql: 'i.event' },
+            resourceType: 'c.resource_type',
+            resourceId: 'c.id',
+            version: 'c.version',
+            requestId: request,
+            actor,
+            occurredAt: 'c.modified_at',
+            changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} || '}'`,
+            from: 'created c join input i on i.id = c.id',
+          })}
         )
         select ${resourceColumns(undefined, { groups: false, members: false }, { tenant, base: () => '', withDeferred: false })}
         from input i left join created r on r.id = i.id order by i.ord`
@@ -176,11 +185,19 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
             : ''
         }
         logged as (
-          insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-          select ${tenant}, e.type, u.resource_type, u.id, u.version, ${parameters.bind(scope.requestId, 'text')},
-            ${parameters.bind(scope.actor, 'text')}, u.modified_at, e.changes::text
-          from updated u join input i on i.id = u.id
-          cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)
+          ${appendEvents({
+            tenant,
+            type: { sql: 'e.type' },
+            resourceType: 'u.resource_type',
+            resourceId: 'u.id',
+            version: 'u.version',
+            requestId: parameters.bind(scope.requestId, 'text'),
+            actor: parameters.bind(scope.actor, 'text'),
+            occurredAt: 'u.modified_at',
+            changes: 'e.changes::text',
+            from: `updated u join input i on i.id = u.id
+          cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)`,
+          })}
         )
         select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
       const rows = await db.run<UpdatedRow & { id: string }>(statement, parameters.values)
@@ -245,16 +262,32 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
           from removed x group by x.resource_type
         ),
         logged as (
-          insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-          select ${tenant}, ${keep?.event ?? parameters.bind(`${eventNoun}.deleted`, 'text')}, x.resource_type, x.id,
-            x.version + 1, ${request}, ${actor}, ${now},
-            ${keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || ${size}`}
-          from removed x ${isGroup ? 'left join (select group_id, count(*) as members from unjoined group by group_id) s on s.group_id = x.id' : ''}
-          union all
-          select ${tenant}, 'group.member_removed', 'Group', b.id, b.version, ${request}, ${actor}, b.modified_at,
-            ${memberBatchJson('u.member_id')}
-          from bumped b join (${memberBatches('select group_id, member_id from unjoined')}) u on u.group_id = b.id
-          group by b.id, b.version, b.modified_at, u.batch
+          ${appendEvents(
+            {
+              tenant,
+              type: keep?.event ?? { sql: parameters.bind(`${eventNoun}.deleted`, 'text') },
+              resourceType: 'x.resource_type',
+              resourceId: 'x.id',
+              version: 'x.version + 1',
+              requestId: request,
+              actor,
+              changes: keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || ${size}`,
+              from: `removed x ${isGroup ? 'left join (select group_id, count(*) as members from unjoined group by group_id) s on s.group_id = x.id' : ''}`,
+            },
+            {
+              tenant,
+              type: 'group.member_removed',
+              resourceType: `'Group'`,
+              resourceId: 'b.id',
+              version: 'b.version',
+              requestId: request,
+              actor,
+              occurredAt: 'b.modified_at',
+              changes: memberBatchJson('u.member_id'),
+              from: `bumped b join (${memberBatches('select group_id, member_id from unjoined')}) u on u.group_id = b.id
+          group by b.id, b.version, b.modified_at, u.batch`,
+            },
+          )}
         )
         select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
           not (select yes from unruled) as ruled from target t`

@@ -1,5 +1,7 @@
 import type { Database } from '../../db/database.ts'
+import type { EventType } from '../../events/types.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { appendEvents } from '../sql/append-events.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** Who has which of some roles: by role, the ids of users. */
@@ -69,7 +71,7 @@ const peopleBelow = (given: string, tenant: string): string => `down(id) as (
 /** What a change gave somebody or took away. */
 export interface RoleMoves {
   readonly role: string
-  readonly type: 'role.assigned' | 'role.unassigned'
+  readonly type: Extract<EventType, `role.${string}`>
   readonly users: readonly string[]
 }
 
@@ -117,10 +119,17 @@ export async function logMoves(tx: Database, scope: RoleScope, moves: readonly R
        where r.tenant_id = ${tenant} and r.id = any(array(select distinct role from input))
        returning r.id, r.key, r.version
      )
-     insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-     select ${tenant}, i.type, 'Role', c.id, c.version, ${request}, ${actor}, date_trunc('milliseconds', now()),
-       json_build_object('role', c.key, 'users', i.users)::text
-     from input i join counted c on c.id = i.role order by i.ord`,
+     ${appendEvents({
+       tenant,
+       type: { sql: 'i.type' },
+       resourceType: `'Role'`,
+       resourceId: 'c.id',
+       version: 'c.version',
+       requestId: request,
+       actor,
+       changes: `json_build_object('role', c.key, 'users', i.users)::text`,
+       from: 'input i join counted c on c.id = i.role order by i.ord',
+     })}`,
     parameters.values,
   )
 }
