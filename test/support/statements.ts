@@ -1,10 +1,11 @@
-import type { Bindable, Database } from '../../src/db/database.ts'
+import type { Bindable, Database, RunOptions } from '../../src/db/database.ts'
 import { ormOver } from '../../src/db/handle.ts'
 
 /** One statement as it was run: the text with its placeholders, and what was bound to them. */
 export interface Statement {
   readonly text: string
   readonly values: readonly Bindable[]
+  readonly options: RunOptions
   readonly inTransaction: boolean
 }
 
@@ -64,8 +65,8 @@ export function recordStatements(inner: Database): Recorder {
   let transactions = 0
   const database = withRun(
     inner,
-    (handle, text, values, options) => {
-      statements.push({ text, values, inTransaction: handle.inTransaction })
+    (handle, text, values, options = {}) => {
+      statements.push({ text, values, options, inTransaction: handle.inTransaction })
       return handle.run(text, values, options)
     },
     () => transactions++,

@@ -1,0 +1,2 @@
+select "revision"
+from "control_revision";

@@ -1,0 +1,33 @@
+select w.place::text || ' ' || x.packed as packed, x.manager, x.groups
+from unnest($3::text::text[], $4::text::text[]) with ordinality w(key, part, place) cross join lateral (
+  select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+    || case when r.password_hash is null then '-' else 'p' end
+    || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
+    || r.version::text || r.document as packed, case when r.manager_id is not null then (
+    select case when m.display_key is null then '' else m.label end
+    from resources m where m.tenant_id = $1::uuid and m.id = r.manager_id) end as manager,
+    case when r.resource_type = 'User'
+    and exists (select 1 from memberships m where m.tenant_id = $1::uuid and m.member_id = r.id offset 0)
+    then (
+    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || $5::text || '/Groups/' || g.id || '"'
+        || coalesce(',"display":' || to_json(g.label)::text, '')
+        || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
+    from (
+      with recursive up(group_id, direct) as (
+        select m.group_id, true from memberships m where m.tenant_id = $1::uuid and m.member_id = r.id
+        union
+        select above.group_id, false from up cross join lateral (
+          select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = up.group_id offset 0
+        ) above
+      )
+      select group_id, bool_or(direct) as direct from up group by group_id
+    ) u
+    cross join lateral (
+      select g.id, g.label from resources g where g.tenant_id = $1::uuid and g.id = u.group_id offset 0
+    ) g
+  ) end as groups from (
+    select r.* from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text and r.id in (select k.resource_id from resource_keys k where k.tenant_id = $1::uuid
+        and k.resource_type = $2::text and k.attribute = 'emails.value' and k.key = w.key)
+      and (r.search @> w.part::jsonb) is true limit 101
+  ) r order by r.id
+) x;

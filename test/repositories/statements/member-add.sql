@@ -1,0 +1,55 @@
+with checked as materialized (
+  select r.id, r.version, $4::bigint is null or $4::bigint = r.version as fits, exists (select o.id from resources o
+    where o.tenant_id = $1::uuid and o.id = $3::uuid and (o.resource_type in ('User', 'Group')) is true) as known,
+    not not exists (
+    select 1 from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid and (
+        jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
+        or t.ends_roles or e.ends_roles
+    )
+  ) as ruled
+  from resources r where r.tenant_id = $1::uuid and r.id = $2::uuid and (r.resource_type = 'Group') is true
+  for no key update
+),
+moved as (insert into memberships (tenant_id, group_id, member_id, display, display_key)
+  select $1::uuid, g.id, $3::uuid, $5::text, $6::text from (select c.id from checked c where c.fits and c.known and not c.ruled) g
+  on conflict do nothing returning group_id),
+bumped as (
+  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+  where r.tenant_id = $1::uuid and r.id = (select group_id from moved)
+  returning r.id, r.version, r.modified_at
+),
+logged as (
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  select $1::uuid, 'group.member_added', 'Group', b.id, b.version, $7::text, $8::text, b.modified_at,
+    json_build_object('members', json_build_array($3::uuid))::text
+  from bumped b
+)
+select c.version::int as before, (select version from bumped)::int as after, c.fits, c.ruled,
+  case when c.known then null else $3::uuid::text end as unknown,
+  not exists (
+  select 1 from memberships m where m.tenant_id = $1::uuid and m.group_id = $2::uuid
+  order by m.member_id offset 19 limit 1
+) as small
+from checked c;
+
+select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+  || case when r.password_hash is null then '-' else 'p' end
+  || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
+  || r.version::text || r.document as packed, c.text
+from resources r left join lateral (
+  select n.place, string_agg(n.json, ',') as text
+  from (select x.json, (row_number() over () - 1) / 250 as place from (
+        (select '{"value":"' || o.id || '","$ref":"' || $2::text
+          || case o.resource_type when 'Group' then '/Groups/' else '/Users/' end || o.id
+          || '","type":"' || o.resource_type || '"'
+          || coalesce(',"display":' || to_json(coalesce(case when o.display_key is not null then o.label end, m.display, o.label))::text, '') || '}' as json
+        from memberships m cross join lateral (
+          select o.id, o.resource_type, o.label, o.display_key from resources o
+          where o.tenant_id = $1::uuid and o.id = m.member_id offset 0
+        ) o
+        where m.tenant_id = $1::uuid and m.group_id = r.id order by m.member_id)
+    ) x) n
+  group by n.place
+) c on true
+where r.tenant_id = $1::uuid and r.id = $3::uuid and r.resource_type = $4::text
+order by c.place;

@@ -1,0 +1,66 @@
+with input as materialized (
+  select * from jsonb_to_recordset($4::text::jsonb) as i(id uuid, expected bigint)
+),
+unruled as materialized (select not exists (
+    select 1 from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid and (
+        jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
+        or t.ends_roles or e.ends_roles
+    )
+  ) as yes),
+target as materialized (
+  select r.id, r.version, (i.expected is null or i.expected = r.version) and (select yes from unruled) as fits from resources r join input i on i.id = r.id
+  where r.tenant_id = $1::uuid and r.resource_type = $6::text
+    and r.id = any(array(select id from input)) order by r.id for update of r
+),
+unjoined as (
+  delete from memberships m where m.tenant_id = $1::uuid and m.ctid = any(array(
+      select n.ctid from target t cross join lateral (
+        select n.ctid from memberships n where n.tenant_id = $1::uuid and n.member_id = t.id offset 0
+      ) n where t.fits
+      union
+      select n.ctid from target t cross join lateral (
+        select n.ctid from memberships n where n.tenant_id = $1::uuid and n.group_id = t.id offset 0
+      ) n where t.fits
+    ))
+  returning m.group_id, m.member_id
+),
+removed as (
+  delete from resources r using target t where r.tenant_id = $1::uuid and r.id = t.id and t.fits
+  returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
+),
+kept as (
+  insert into kept_users (tenant_id, id, unique_key, external_id, emails, version, created_at, kept_until)
+  select $1::uuid, x.id, x.unique_key, x.external_id, array(
+    select k.key from resource_keys k
+    where k.tenant_id = $1::uuid and k.resource_id = x.id and k.attribute = 'emails.value'
+    order by k.key = (
+      select lower(m->>'value') from jsonb_array_elements(x.document::jsonb->'emails') m
+      where m->>'primary' = 'true' limit 1
+    ) desc nulls last
+  ), x.version + 1, x.created_at, date_trunc('milliseconds', now()) + make_interval(days => $5::int) from removed x
+),
+bumped as (
+  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+  where r.tenant_id = $1::uuid and r.id = any(array(select distinct group_id from unjoined))
+    and not r.id = any(array(select id from target where fits))
+  returning r.id, r.version, r.modified_at
+),
+counted as (
+  insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+  select $1::uuid, x.resource_type, -count(*), -count(*) filter (where x.resource_type = 'User' and x.active is distinct from false)
+  from removed x group by x.resource_type
+),
+logged as (
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  select $1::uuid, 'user.deactivated', x.resource_type, x.id, x.version + 1, $2::text, $3::text, date_trunc('milliseconds', now()),
+    json_build_object('changed', json_build_array(
+        json_build_object('path', 'active', 'before', x.active, 'after', false)), 'keptUntil', to_char((date_trunc('milliseconds', now()) + make_interval(days => $5::int)) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))::text
+  from removed x
+  union all
+  select $1::uuid, 'group.member_removed', 'Group', b.id, b.version, $2::text, $3::text, b.modified_at,
+    json_build_object('members', json_agg(u.member_id))::text
+  from bumped b join (select *, (row_number() over (partition by group_id) - 1) / 1000 as batch from (select group_id, member_id from unjoined) moves) u on u.group_id = b.id
+  group by b.id, b.version, b.modified_at, u.batch
+)
+select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
+  not (select yes from unruled) as ruled from target t;

@@ -1,0 +1,7 @@
+select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+  || case when r.password_hash is null then '-' else 'p' end
+  || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
+  || r.version::text || r.document as packed, case when r.manager_id is not null then (
+  select case when m.display_key is null then '' else m.label end
+  from resources m where m.tenant_id = $1::uuid and m.id = r.manager_id) end as manager from resources r
+where r.tenant_id = $1::uuid and r.id = any($2::text::uuid[]) and r.resource_type = $3::text;

@@ -1,0 +1,38 @@
+-- in a transaction
+with input as materialized (select * from jsonb_to_recordset($4::text::jsonb) as i(ord int, id uuid, event text, password_hash text,
+      keys jsonb, version bigint, created_at timestamptz, resource_type text, external_id text, unique_key text, display_key text, label text, active boolean,
+      manager_id uuid, document text, search jsonb)),
+created as (
+  insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
+      manager_id, document, search, password_hash, version, created_at, modified_at)
+  select $1::uuid, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
+    i.manager_id, i.document, i.search, i.password_hash,
+    1, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
+  from input i order by i.ord
+  on conflict (tenant_id, resource_type, unique_key) do nothing
+  returning *
+),
+keyed as (
+  insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
+  select $1::uuid, c.resource_type, k.attribute, k.key, c.id, k."unique"
+  from created c join input i on i.id = c.id cross join lateral jsonb_to_recordset(i.keys) as k(attribute text, key text, "unique" boolean)
+),
+counted as (
+  insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+  select $1::uuid, c.resource_type, count(*), count(*) filter (where c.resource_type = 'User' and c.active is distinct from false)
+  from created c group by c.resource_type
+),
+logged as (
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  select $1::uuid, i.event, c.resource_type, c.id, c.version, $2::text, $3::text, c.modified_at,
+    '{"after":' || case when c.active is null then c.document
+    else left(c.document, -1) || ',"active":' || c.active || '}' end || '}'
+  from created c join input i on i.id = c.id
+)
+select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+  || case when r.password_hash is null then '-' else 'p' end
+  || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
+  || r.version::text || r.document as packed, case when r.manager_id is not null then (
+  select case when m.display_key is null then '' else m.label end
+  from resources m where m.tenant_id = $1::uuid and m.id = r.manager_id) end as manager
+from input i left join created r on r.id = i.id order by i.ord;
