@@ -12,26 +12,26 @@ import {
   type LogState,
 } from './leaver-brake.ts'
 
-/** Events numbered in one transaction: some ten milliseconds of work. */
+/** Events numbered in one transaction, which takes some ten milliseconds. */
 export const NUMBERED_AT_ONCE = 1_000
 
 /** Events deleted in one transaction. */
 export const TRIMMED_AT_ONCE = 1_000
 
-/** The next events that have no position; leaver-brake tells which they are where there is a brake. */
+/** The next events without a position. Where a tenant has a brake, `eventsThatPass` selects them instead. */
 const FRESH = `e.position is null and not e.held order by e.seq limit ${NUMBERED_AT_ONCE}`
 
-/** Positions looked at for one page: a reader of rare types gets ahead without the statement growing. */
+/** Positions searched for one page, so that a reader of rare types makes progress at a bounded cost. */
 const SCANNED_AT_ONCE = 10_000
 
-/** A stretch of a log. */
+/** A page of a log. */
 export interface LogPage {
   readonly events: readonly LoggedEvent[]
-  /** Where to go on: everything up to this position was looked at. */
+  /** The position after which the next page begins. */
   readonly next: number
-  /** The highest position that was given when the page was read. */
+  /** The highest position at the time of reading. */
   readonly head: number
-  /** Events up to this position are gone. */
+  /** Events up to this position were deleted. */
   readonly trimmed: number
 }
 
@@ -41,18 +41,19 @@ export const eventColumns = `e.position::float8 as position, e.id::text as id, e
   (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes`
 
 /**
- * The log of one tenant, as readers follow it.
+ * The log of one tenant, for its readers.
  *
- * Writers append events without a position. Positions are given after the commit, by one stamper at a time, which holds the
- * row of `event_logs` from before it looks until it has committed; so what is numbered later was not visible before, and a
- * reader that has seen a position has seen all below it.
+ * Writers append events without a position. After their commit one instance at a time gives positions. It locks the row of
+ * `event_logs` before it looks for events, and holds the lock until its own commit. So positions become visible in their
+ * order, and a reader that has seen one position has seen all positions below it.
  */
 export function eventLogOf(database: Database, tenantId: TenantId) {
   const db = database.asTenant(tenantId)
   return {
     /**
-     * Numbers events that are committed and have no position yet, in the order of writing, which within one resource is that
-     * of its versions, and queues them for webhooks. Gives how many; when another one is at it, 0 at once, or after `wait` whatever that one has left.
+     * Gives positions to committed events without one, and queues these events for webhooks. The order is that of writing;
+     * within one resource it is that of the versions. Returns the number of events. While another instance numbers, it
+     * returns 0 at once, or with `wait` numbers what the other instance has left.
      */
     async number({ wait = false }: { readonly wait?: boolean } = {}): Promise<number> {
       return db.transaction(async (tx) => {
@@ -60,7 +61,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
         if (log === undefined) return 0
         const passing = log.brake === null && log.hold === null ? undefined : await eventsThatPass(tx, tenantId, log)
         if (passing?.length === 0) return 0
-        // A statement of its own: its snapshot is younger than the lock, so it sees what the last holder has numbered.
+        // A separate statement: its snapshot is younger than the lock, so it sees what the last holder has numbered.
         const [done] = await tx.run<{ count: number }>(
           `with fresh as materialized (
              select e.seq, l.head + row_number() over (order by e.seq) as position
@@ -76,7 +77,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
            queued as (
              insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
              select $1::uuid, w.id, n.position, n.resource_id from numbered n join (
-               -- The lock keeps an endpoint from going between here and the commit.
+               -- The lock keeps the endpoint from being deleted before the commit.
                select w.id, w.event_types from tenants t join webhook_endpoints w on w.environment_id = t.environment_id
                where t.id = $1::uuid and w.enabled and (w.tenant_id is null or w.tenant_id = t.id) for key share of w
              ) w on cardinality(w.event_types) = 0 or n.type = any(w.event_types)
@@ -86,7 +87,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
            moved as (update event_logs l set head = l.head + c.n from counted c where l.tenant_id = $1::uuid)
            select n::int as count from counted`,
           passing === undefined ? [tenantId] : [tenantId, `{${passing.join(',')}}`],
-          // Planned each time: a plan from when the log was short would read all of it.
+          // Planned each time: a plan that was made for a short log would read all of a long one.
           { prepare: false },
         )
         return done?.count ?? 0
@@ -94,8 +95,8 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
     },
 
     /**
-     * Up to `limit` events after the position `after`. With `types`, `next` may be ahead of the last of them, also when there
-     * is none.
+     * Up to `limit` events after the position `after`. With `types`, `next` may be beyond the last event of the page, and the
+     * page may be empty.
      */
     async read(after: number, limit: number, { types, nouns }: EventTypes): Promise<LogPage> {
       const parameters = new Parameters()
@@ -123,8 +124,8 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
     },
 
     /**
-     * Deletes the oldest events as far as they are older than `days`, up to some; gives how many. Writers are not held up:
-     * they never look at what is deleted here, nor at the log's row.
+     * Deletes events that are older than `days`, the oldest first, at most `TRIMMED_AT_ONCE`; returns their number. Writers do
+     * not wait: they read neither the deleted events nor the log's row.
      */
     async trim(days: number): Promise<number> {
       return db.transaction(async (tx) => {
@@ -158,7 +159,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
       })
     },
 
-    /** True when events wait for their position, but for those that are held and shall wait. */
+    /** True when events wait for their position; held events do not count until their hold is over. */
     async hasUnnumbered(): Promise<boolean> {
       const rows = await db.run<{ waits: boolean }>(
         `select exists (select 1 from events e where e.tenant_id = $1::uuid and e.position is null and not e.held)
@@ -170,7 +171,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
   }
 }
 
-/** Takes the log's row until the end of the transaction; makes it for a tenant's first events. */
+/** Locks the log's row until the end of the transaction; inserts it for a tenant's first events. */
 async function takeLog(tx: Database, tenantId: TenantId, wait: boolean): Promise<LogState | undefined> {
   const lock = async () => {
     const [row] = await tx.run<HoldRow & Pick<LogState, 'brake'>>(
@@ -183,7 +184,7 @@ async function takeLog(tx: Database, tenantId: TenantId, wait: boolean): Promise
   }
   const found = await lock()
   if (found !== undefined) return found
-  // Only where there is none: "on conflict" waits for whoever has changed the row.
+  // Only where there is no row: `on conflict` waits for a transaction that has changed the row.
   const made = await tx.run(
     `insert into event_logs (tenant_id) select t.id from tenants t where t.id = $1::uuid
        and not exists (select 1 from event_logs l where l.tenant_id = $1::uuid)
@@ -193,9 +194,9 @@ async function takeLog(tx: Database, tenantId: TenantId, wait: boolean): Promise
   return made.length > 0 || wait ? lock() : undefined
 }
 
-/** Tenants with events that wait for their position, or whose hold is over, in no order that matters; up to `limit`. */
+/** Tenants with events that wait for their position, or whose hold is over; up to `limit`, in any order. */
 export async function unnumberedTenants(db: Database, limit: number): Promise<TenantId[]> {
-  // One look at the index for each tenant, however many of its events wait.
+  // One index look-up for each tenant, however many of its events wait.
   const rows = await db.run<{ id: TenantId }>(
     `with recursive waiting(id) as (
        (select e.tenant_id from events e where e.position is null and not e.held order by e.tenant_id limit 1)
@@ -214,7 +215,7 @@ export async function unnumberedTenants(db: Database, limit: number): Promise<Te
   return rows.map(({ id }) => id)
 }
 
-/** The highest position given, of each of these tenants that has one. */
+/** The highest position of each of these tenants; without an entry for a tenant that has no events. */
 export async function logHeads(db: Database, tenantIds: readonly TenantId[]): Promise<Map<TenantId, number>> {
   const parameters = new Parameters()
   const rows = await db.run<{ id: TenantId; head: number }>(
@@ -225,10 +226,7 @@ export async function logHeads(db: Database, tenantIds: readonly TenantId[]): Pr
   return new Map(rows.map(({ id, head }) => [id, head]))
 }
 
-/**
- * Logs after the one of tenant `after` that hold events, by tenant, with the days for which their environment keeps them; up
- * to `limit`.
- */
+/** Up to `limit` logs with events, by tenant, after the log of tenant `after`; with the days for which events are kept. */
 export function keptLogs(
   db: Database,
   defaultDays: number,

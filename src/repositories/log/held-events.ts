@@ -25,7 +25,7 @@ export interface HeldItem {
   readonly actor: string
   readonly requestId: string
   readonly who: Named
-  /** For members the group. */
+  /** The group, in an item about a member. */
   readonly group: { readonly id: string; readonly displayName: string | null } | null
   /** For a user who got or lost a role, the role's key. */
   readonly role: string | null

@@ -7,25 +7,25 @@ import { type LeaverBrake, leaverBrake } from '../../tenancy/settings.ts'
 import { countsOf } from '../resources/counts.ts'
 import { appendEvents, typeSql } from '../sql/append-events.ts'
 
-/** Events looked at in one transaction. */
+/** Events examined in one transaction. */
 const AT_ONCE = 1_000
 
-/** What the gateway does by itself: to say that a kept user's time is over shuts nobody out. */
+/** The actor of what the gateway does by itself. The brake ignores its events: a kept user whose time ends has left before. */
 const BY_ITSELF = 'rollcall'
 
-/** Events that a brake keeps back. */
+/** A period in which a brake holds events. */
 export interface Hold {
   readonly id: string
   /** Milliseconds since 1970. */
   readonly since: number
   readonly until: number
-  /** Its time has come. */
+  /** True after `until`. */
   readonly due: boolean
-  /** It is over, and its events are getting their positions. */
+  /** It has ended, and its events are getting their positions. */
   readonly released: boolean
 }
 
-/** What of a log's row, which is held, decides about its next events. */
+/** The part of a locked log's row that decides about its next events. */
 export interface LogState {
   /** As stored; null where neither the tenant nor its environment has the setting. */
   readonly brake: unknown
@@ -40,7 +40,7 @@ export type HoldRow = Omit<Hold, 'id'> & { readonly id: string | null }
 export const holdIn = ({ id, since, until, due, released }: HoldRow): Hold | null =>
   id === null ? null : { id, since, until, due, released }
 
-/** True of `event_logs l` with a hold that is over. */
+/** True of `event_logs l` with a hold that has ended or is due. */
 export const holdIsOver = '(l.hold_id is not null and (l.released_at is not null or l.held_until <= now()))'
 /** The mode in force, of `tenants t` and `environments s`. */
 export const brakeMode = `coalesce(t.settings->'leaverBrake'->>'mode', s.settings->'leaverBrake'->>'mode', 'off')`
@@ -48,18 +48,19 @@ export const brakeMode = `coalesce(t.settings->'leaverBrake'->>'mode', s.setting
 interface Candidate {
   readonly seq: number
   readonly resource: string
-  /** Somebody leaves by it. */
+  /** It is an event by which people leave. */
   readonly leaves: boolean
   /** An event of the same resource is held. */
   readonly behind: boolean
 }
 
 /**
- * The events, by `seq`, that get their positions now in a tenant that has a brake. For the transaction that holds the log's
- * row: nobody else decides about this tenant's events meanwhile, and what is committed later is looked at later.
+ * The events, by `seq`, that get their positions now in a tenant with a brake. The caller's transaction holds the lock of the
+ * log's row, so no other one decides about this tenant's events meanwhile. Events that are committed later wait for the next
+ * call.
  *
- * Once there are more leavers than usual, the events by which people leave are held, and so is whatever comes after a held one
- * of its resource, until the hold is over; then those that were held come first, in the order of writing.
+ * When more people leave than the setting allows, the brake holds the events by which they leave. It also holds every later
+ * event of the same resource. When the hold has ended, the held events get their positions first, in the order of writing.
  */
 export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, hold }: LogState): Promise<number[]> {
   const settings = brake === null ? undefined : leaverBrake.parse(brake)
@@ -67,7 +68,7 @@ export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, 
   const isOver = hold !== null && (hold.released || hold.due || mode !== 'hold')
   if (isOver && !hold.released) await endHold(tx, tenantId, { reason: hold.due ? 'time_limit' : 'switched_off' })
   const released = isOver ? await releasedEvents(tx, tenantId) : []
-  // What was written later comes after all that was held.
+  // Later events come after all held ones.
   if (released.length === AT_ONCE) return released
   let holds = hold !== null && !isOver
   const candidates = await freshEvents(tx, tenantId, holds)
@@ -107,7 +108,7 @@ function freshEvents(tx: Database, tenantId: TenantId, holds: boolean): Promise<
   )
 }
 
-/** The next of what was held; with the last of it the hold is gone. */
+/** The next events of a hold that has ended; the last of them remove the hold. */
 async function releasedEvents(tx: Database, tenantId: TenantId): Promise<number[]> {
   const rows = await tx.run<{ seq: number }>(
     `select e.seq::float8 as seq from events e where e.tenant_id = $1::uuid and e.held order by e.seq limit ${AT_ONCE}`,
@@ -125,15 +126,15 @@ async function releasedEvents(tx: Database, tenantId: TenantId): Promise<number[
 
 /** How many people have left, and how many users there were. */
 export interface Leavers {
-  /** People who were deactivated, deleted, taken out of a group, lost a role, or were in a deleted group; each counts once. */
+  /** People who were deactivated or deleted, lost a group or a role, or were in a deleted group; each counts once. */
   readonly leavers: number
-  /** Active users, with those who have left since. */
+  /** Active users, and the users who have left. */
   readonly users: number
 }
 
 /**
- * Counts who has left within the brake's window, since it last told of leavers or let some go. A group that was deleted counts
- * for as many as were in it, whoever they are.
+ * Counts the people who have left within the brake's window. The count begins anew when the brake has warned or a hold has
+ * ended. A deleted group counts with the number of its members.
  */
 export async function leaversOf(
   database: Database,
@@ -169,7 +170,7 @@ function isTooMany({ leavers, users }: Leavers, { count, percent }: LeaverBrake)
   return (count !== undefined && leavers > count) || (percent !== undefined && leavers * 100 > percent * users)
 }
 
-/** Says that many people leave, and counts anew from now on; gives the event's `seq`. */
+/** Appends a warning that many people leave, and begins to count anew; returns the event's `seq`. */
 async function warn(tx: Database, tenantId: TenantId, settings: LeaverBrake, found: Leavers): Promise<number> {
   await tx.run('update event_logs l set leavers_from = now() where l.tenant_id = $1::uuid', [tenantId])
   return appendBrakeEvent(tx, tenantId, uuidv7(), 'brake.warned', { ...found, ...limitsOf(settings) })
@@ -189,7 +190,7 @@ async function beginHold(tx: Database, tenantId: TenantId, settings: LeaverBrake
 
 const limitsOf = ({ count, percent, windowMinutes }: LeaverBrake) => ({ limit: { count, percent }, windowMinutes })
 
-/** Why a hold is over, and whose doing that was; nobody's by default. */
+/** Why a hold ends, and who ends it; the gateway by default. */
 export interface Ending {
   readonly reason: 'approved' | 'time_limit' | 'switched_off'
   readonly note?: string | undefined
@@ -198,8 +199,8 @@ export interface Ending {
 }
 
 /**
- * Ends a hold: its events get their positions from now on, and leavers are counted anew. For a transaction that holds the
- * log's row, once for each hold. Gives how many events were held.
+ * Ends a hold: its events get their positions from now on, and the count of leavers begins anew. The caller's transaction
+ * holds the lock of the log's row, and calls this once for each hold. Returns the number of held events.
  */
 export async function endHold(
   transaction: Database,
@@ -218,7 +219,7 @@ export async function endHold(
   return row.held
 }
 
-/** The first event of a hold or a warning, or the second of a hold. */
+/** Appends the first event of a hold or a warning, or the second event of a hold. */
 async function appendBrakeEvent(
   tx: Database,
   tenantId: TenantId,

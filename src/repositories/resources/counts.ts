@@ -1,24 +1,24 @@
 import type { Database } from '../../db/database.ts'
 import type { RepositoryScope } from '../scope.ts'
 
-/** Past this many rows of deltas the count of a type is folded. */
+/** With more rows of deltas than this, the count of a type is folded into one row. */
 export const FOLD_AFTER = 100
 const FOLD_AT_ONCE = 10_000
 
-/** True of a row of `resources` named `alias` that counts as an active user: only false shuts out (RFC 7643 §4.1.1). */
+/** True of a row `alias` of `resources` that is an active user: only false deactivates (RFC 7643 §4.1.1). */
 export const isActiveUser = (alias: string): string =>
   `${alias}.resource_type = 'User' and ${alias}.active is distinct from false`
 
-/** The counts of one tenant, which every write keeps by a delta of its own. */
+/** The counts of one tenant. Every write adds a delta to them. */
 export function countsOf(db: Database, scope: Pick<RepositoryScope, 'tenantId'>) {
   return {
     /**
-     * How many users are active, for a decision that must hold until the end of the transaction in which it is asked: others
-     * who ask wait for that end. Writes that do not ask go on. And whether the log has told that seats ran out.
+     * The number of active users, for a decision that must hold until the end of the caller's transaction. Other callers wait
+     * for that end; writes without this question do not. Also returns whether the log has told that seats ran out.
      */
     async lockActiveUsers(): Promise<{ readonly active: number; readonly ranOut: boolean }> {
-      // Not the lock that references take, so that nobody else waits. And a statement of its own: the count has to see what
-      // was committed while this one waited.
+      // This lock is not the one of foreign keys, so other writes do not wait. The count is a separate statement, since it has
+      // to see what was committed while this one waited.
       const [tenant] = await db.run<{ ranOut: boolean }>(
         'select seats_ran_out as "ranOut" from tenants where id = $1::uuid for no key update',
         [scope.tenantId],
@@ -26,7 +26,7 @@ export function countsOf(db: Database, scope: Pick<RepositoryScope, 'tenantId'>)
       return { active: await this.activeUsers(), ranOut: tenant?.ranOut === true }
     },
 
-    /** How many users are active. */
+    /** The number of active users. */
     async activeUsers(): Promise<number> {
       const [row] = await db.run<{ active: number; deltas: number }>(
         `select coalesce(sum(c.active_delta), 0)::int as active, count(*)::int as deltas from resource_counts c
@@ -37,12 +37,12 @@ export function countsOf(db: Database, scope: Pick<RepositoryScope, 'tenantId'>)
       return row?.active ?? 0
     },
 
-    /** Has the log tell, the next time too, that seats run out. For the transaction that has asked above. */
+    /** Lets the log tell again when seats run out; for the transaction that has called `lockActiveUsers`. */
     async seatsAreFree(): Promise<void> {
       await db.run('update tenants set seats_ran_out = false where id = $1::uuid', [scope.tenantId])
     },
 
-    /** Folds a type's deltas into one row; safe at any time, since it takes only rows that nobody else is folding. */
+    /** Folds a type's deltas into one row; safe at any time, since it skips rows that another instance is folding. */
     async fold(resourceType: string): Promise<void> {
       await db.run(
         `with gone as (

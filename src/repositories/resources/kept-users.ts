@@ -3,17 +3,17 @@ import type { RepositoryScope } from '../scope.ts'
 import { appendEvents, NOW } from '../sql/append-events.ts'
 import { Parameters } from '../sql/parameters.ts'
 
-/** By what a user that comes back is told, as `StoredForm` has it. */
+/** The names by which a returning user is recognised, in the form of `StoredForm`. */
 export interface ComingBack {
   readonly uniqueKey: string | null
   readonly externalId: string | null
 }
 
-/** What goes on of a user that comes back. */
+/** What a returning user keeps. */
 export interface KeptUser {
-  /** That of its deletion; the next one is greater. */
+  /** The version of the deletion; the next version is greater. */
   readonly version: number
-  /** As the database writes it. */
+  /** A timestamp as the database writes it. */
   readonly createdAt: string
 }
 
@@ -21,9 +21,9 @@ export interface KeptUser {
 export function keptUsersOf(db: Database, scope: RepositoryScope) {
   return {
     /**
-     * The id of the kept user that each of these is, by their place in the list. The same externalId tells, or the same
-     * userName where one of the two has no externalId: with another externalId it is somebody else, who has got the name of
-     * one who left. Of several the one deleted last.
+     * The id of the kept user that each of these users is, by index. The two have the same externalId. If one of them has no
+     * externalId, they have the same userName. Another externalId means another person with the same name. Of several kept
+     * users the last deleted one counts.
      */
     async find(users: readonly ComingBack[]): Promise<Map<number, string>> {
       const parameters = new Parameters()
@@ -47,7 +47,7 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
       return new Map(rows.map(({ ord, id }) => [ord, id]))
     },
 
-    /** Whether one is kept who has this value, folded where letter case does not count. */
+    /** Whether a user with this value is kept; the value is folded where letter case does not count. */
     async has(attribute: 'externalId' | 'userName' | 'email', value: string): Promise<boolean> {
       const meets = {
         externalId: 'k.external_id = $2::text',
@@ -74,7 +74,7 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
       return new Set(rows.map(({ id }) => id))
     },
 
-    /** Takes users out, to be made anew in the same transaction; who is not given was taken by another, or has expired. */
+    /** Deletes kept users, to be created anew in the same transaction. Those that are missing in the result were not kept any more. */
     async take(ids: readonly string[]): Promise<Map<string, KeptUser>> {
       const parameters = new Parameters()
       const tenant = parameters.bind(scope.tenantId, 'uuid')
@@ -88,12 +88,12 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
   }
 }
 
-/** How many are removed by one statement. */
+/** Users removed by one statement. */
 const BATCH = 1_000
 
 /**
- * Removes users of any tenant that were kept for as long as they should be, with the event that they are gone; a batch at a
- * time, and safe on several instances at once. Gives how many there were.
+ * Removes the users of all tenants whose time in `kept_users` is over, with the event of their deletion. Works in batches, and
+ * several instances may do so at once. Returns the number of users.
  */
 export async function removeExpiredUsers(database: Database): Promise<number> {
   for (let total = 0; ; ) {
@@ -127,8 +127,8 @@ export async function removeExpiredUsers(database: Database): Promise<number> {
 }
 
 /**
- * The parts of a deletion that keep the users in `removed x` for `days` days: the one that writes them down, and the event's
- * type and changes, since to the application they are deactivated until their time has come.
+ * The parts of a deletion that keep the users in `removed x` for `days` days: the insertion, and the event's type and changes.
+ * For the application these users are deactivated until the time is over.
  */
 export function keeping(days: number, tenant: string, parameters: Parameters) {
   const until = `${NOW} + make_interval(days => ${parameters.bind(days, 'int')})`

@@ -6,7 +6,7 @@ import type { KeptUser } from './kept-users.ts'
 import type { ResourceRow } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
 
-/** A resource to be made. */
+/** A resource to be created. */
 export interface NewResource {
   readonly id: string
   readonly type: ResourceType
@@ -14,16 +14,16 @@ export interface NewResource {
   readonly passwordHash: string | null
   /** Type of the event that the creation appends. */
   readonly event: LoggedEventType
-  /** Set for a kept user who comes back under the same id: version and time of creation go on. */
+  /** Set for a kept user who returns under the same id, with version and time of creation. */
   readonly revived?: KeptUser | undefined
 }
 
-/** What became of one new resource. */
+/** The outcome for one new resource. */
 export type Created =
   | { readonly outcome: 'created'; readonly row: ResourceRow }
   /** Another resource has the unique name. */
   | { readonly outcome: 'taken' }
-  /** Of a group, for the role that it would give. */
+  /** The group would give a role that another group gives. */
   | { readonly outcome: 'refused'; readonly error: ScimError }
 
 /** A resource's next state; applied only where the row still has `expectedVersion`. */
@@ -32,22 +32,22 @@ export interface ChangedResource {
   readonly type: ResourceType
   readonly expectedVersion: number
   readonly stored: StoredForm
-  /** Null keeps the stored one, an empty text takes it away. */
+  /** Null keeps the stored one, an empty text removes it. */
   readonly passwordHash: string | null
   readonly keysRemoved: readonly ResourceKey[]
   readonly keysAdded: readonly ResourceKey[]
   readonly events: readonly ChangeEvent[]
-  /** How many active users it makes more of, by `expectedVersion`. */
+  /** The change of the number of active users, compared with `expectedVersion`. */
   readonly activeDelta: -1 | 0 | 1
 }
 
-/** What an update makes new in a row, beside what was put there. */
+/** The columns of a row that an update computes. */
 export type UpdatedRow = Pick<ResourceRow, 'version' | 'created' | 'modified' | 'manager'>
 
-/** What became of one resource that was to be removed. */
+/** The outcome for one resource that was to be removed. */
 export interface Removed {
   /** Undefined: there is no such resource. */
   readonly version: number | undefined
-  /** False: it is there, but not in the expected version. */
+  /** False when the resource exists in another version than expected. */
   readonly removed: boolean
 }

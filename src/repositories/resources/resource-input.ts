@@ -4,8 +4,8 @@ import type { ChangedResource, NewResource } from './resource-changes.ts'
 import type { StoredForm } from './stored-form.ts'
 
 /**
- * The rows that a create works on, as the select of its `input`: one resource comes as plain parameters, many come as one
- * JSON document, and the rest of the statement is the same.
+ * The rows of a create, as the select of its `input`. One resource comes as plain parameters, several come as one JSON
+ * document; the rest of the statement is the same.
  */
 export function createInput(
   resources: readonly NewResource[],
@@ -34,7 +34,7 @@ export function createInput(
     keys jsonb, version bigint, created_at timestamptz, ${storedTypes})`
 }
 
-/** The same for an update; each part that most of them do without is there only on demand. */
+/** The same for an update. Parts that most updates do without are there only on demand. */
 export function updateInput(
   changes: readonly ChangedResource[],
   parameters: Parameters,

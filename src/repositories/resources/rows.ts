@@ -2,7 +2,7 @@ import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../scim/urn.ts'
 import { groupsAbove } from '../sql/groups-above.ts'
 
-/** Which computed attributes a reader wants; each costs look-ups of its own. */
+/** The computed attributes that a reader wants; each costs look-ups. */
 export interface Wanted {
   /** A user's groups, direct and indirect (RFC 7643 §4.1.2). */
   readonly groups: boolean
@@ -10,27 +10,27 @@ export interface Wanted {
   readonly members: boolean
 }
 
-/** A resource as read: the stored document as text, and beside it what is computed, also as JSON text. */
+/** A resource as read: the stored document and the computed attributes, all as JSON text. */
 export interface ResourceRow {
   readonly id: string
   readonly version: number
   readonly document: string
   readonly active: boolean | null
   readonly hasPassword: boolean
-  /** Milliseconds since 1970, to be rounded. */
+  /** Milliseconds since 1970, not rounded. */
   readonly created: number
   readonly modified: number
-  /** The manager's displayName, empty if there is none; null where `manager.value` is nobody of this tenant. */
+  /** The manager's displayName, empty if there is none; null where `manager.value` is no resource of this tenant. */
   readonly manager: string | null
-  /** Null when there are none or nobody wanted them. */
+  /** Null when there are none or they were not wanted. */
   readonly groups: string | null
-  /** The same; a large group's in several texts that follow each other. */
+  /** The same; for a large group several texts, to be joined. */
   readonly members: string | readonly string[] | null
 }
 
 /**
- * A `ResourceRow` as it is read. What every row has comes in one text: the driver's work is by the column, and that of ten
- * columns was twice what all else in a read takes together. What is null in most rows stays apart.
+ * A `ResourceRow` as the driver gives it. Columns without nulls come in one text, because the driver's work grows with the
+ * number of columns: ten columns took twice as long as the rest of a read. Columns that are mostly null stay separate.
  */
 export interface PackedRow {
   readonly packed: string
@@ -39,10 +39,10 @@ export interface PackedRow {
   readonly members?: string | null
 }
 
-// Not `extract`, which counts in decimals and takes several times as long.
+// Not `extract`, which computes in decimals and takes several times as long.
 const milliseconds = (column: string) => `date_part('epoch', ${column}) * 1000`
 
-/** Timestamps of `resources r` as both drivers read them. */
+/** Timestamps of `resources r` in a form that both drivers read alike. */
 export const momentColumns = `${milliseconds('r.created_at')} as created, ${milliseconds('r.modified_at')} as modified`
 
 /** The manager's name, of `resources r`; see `ResourceRow.manager`. */
@@ -52,7 +52,7 @@ export const managerColumn = ({
       select case when m.display_key is null then '' else m.label end
       from resources m where m.tenant_id = ${tenant} and m.id = r.manager_id) end`
 
-/** The base URL for `$ref`, as it is bound: JSON text without its quotes. */
+/** The base URL for `$ref` as it is bound: JSON text without quotes. */
 export function baseInJson(baseUrl: string): string {
   if (baseUrl !== lastBase) {
     lastBase = baseUrl
@@ -60,21 +60,21 @@ export function baseInJson(baseUrl: string): string {
   }
   return lastInJson
 }
-// Those who ask much ask for one tenant.
+// Many requests in a row are for one tenant.
 let lastBase = ''
 let lastInJson = ''
 
-/** What the statement around a row's columns has to give them. */
+/** The placeholders that the columns of a row need from their statement. */
 export interface RowPlaces {
   /** Placeholder of the tenant's id. */
   readonly tenant: string
-  /** Gives the placeholder of `baseInJson`. */
+  /** Returns the placeholder of `baseInJson`. */
   readonly base: () => string
   /** As `RepositoryScope.defersReferences`. */
   readonly withDeferred: boolean
 }
 
-// An id has 36 letters, and two flags follow it; numbers end with a space, but for the last, which the document ends.
+// The id has 36 letters, and two flags follow it. A space follows each number but the last, where the document begins.
 const packedColumn = `r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
       || case when r.password_hash is null then '-' else 'p' end
       || (${milliseconds('r.created_at')})::bigint::text || ' ' || (${milliseconds('r.modified_at')})::bigint::text || ' '
@@ -98,7 +98,7 @@ function apartColumns(type: ResourceType | undefined, { groups, members }: Wante
   return columns
 }
 
-/** The row that was packed; it begins at `from` in the text. */
+/** Reads a packed row, which begins at `from` in the text. */
 export function unpacked(row: PackedRow, from = 0): ResourceRow {
   const { packed, manager = null, groups = null, members = null } = row
   const flags = from + ID_LENGTH
@@ -124,13 +124,13 @@ const ID_LENGTH = 36
 
 const hasManagers = ({ extensionsByUrn }: ResourceType) => extensionsByUrn.has(ENTERPRISE_USER_SCHEMA.toLowerCase())
 
-/** All of a type and a scope on which `resourceColumns` depends, as a text that tells shapes of statements apart. */
+/** A text that is the same for types and scopes with the same `resourceColumns`; it tells shapes of statements apart. */
 export function columnShape(type: ResourceType, { groups, members }: Wanted, withDeferred: boolean): string {
   const kind = type.name === 'User' || type.name === 'Group' ? type.name : ''
   return `${kind} ${hasManagers(type)} ${groups} ${members} ${withDeferred}`
 }
 
-// A user in no group pays one look at the index, to which `offset 0` holds: for many rows a plan may hash all memberships.
+// A user in no group costs one index look-up. `offset 0` enforces it: for many rows a plan may hash all memberships.
 const groupsColumn = ({ tenant, base }: RowPlaces) => `
   case when r.resource_type = 'User'
     and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id offset 0)
@@ -149,12 +149,12 @@ const membersColumn = (places: RowPlaces) => `
     select '[' || string_agg(x.json, ',') || ']' from (${memberElements(places)}) x
   ) end`
 
-/** How many members' texts come together: some 50 kB, which the collector frees soon after. */
+/** Members in one text: some 50 kB, which the garbage collector frees soon after. */
 const MEMBERS_IN_A_TEXT = 250
 
 /**
- * Joins `c` to `resources r`: a group's members as the texts of which `ResourceRow.members` consists, in rows of their own,
- * so that no part of the way holds the whole of a large group twice. A group without members has one row without a text.
+ * Joins `c` to `resources r`: the texts of `ResourceRow.members`, each in a row. So neither the database nor the driver holds
+ * a large group twice. A group without members has one row without a text.
  */
 export function joinedMembers(places: RowPlaces): string {
   const elements = memberElements(places)
@@ -165,7 +165,7 @@ export function joinedMembers(places: RowPlaces): string {
     ) c on true`
 }
 
-// `offset 0` holds the plan to a look into the index for each member: planned for groups of average size, it may read all rows.
+// `offset 0` enforces an index look-up for each member: a plan for groups of average size may read all rows.
 const memberElements = ({ tenant, base, withDeferred }: RowPlaces) => `
       (select ${memberJson('o', 'm.display', base())} as json
       from memberships m cross join lateral (
@@ -181,8 +181,8 @@ const memberElements = ({ tenant, base, withDeferred }: RowPlaces) => `
       }`
 
 /**
- * One element of `members` as JSON text, of the member's row `o`. Its name is the member's own displayName, else the one
- * that the client sent, else what else the member is called.
+ * One element of `members` as JSON text, made of the member's row `o`. Its display is the member's displayName, else the one
+ * that the client sent, else the member's label.
  */
 const memberJson = (o: string, sentDisplay: string, base: string): string =>
   `'{"value":"' || ${o}.id || '","$ref":"' || ${base}

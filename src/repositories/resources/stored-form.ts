@@ -9,7 +9,7 @@ import { ENTERPRISE_USER_SCHEMA } from '../../scim/urn.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
 import { isOurId } from '../sql/ids.ts'
 
-/** A resource as its row carries it; see the columns of `resources` in db/schema. */
+/** A resource as its row has it; see the columns of `resources` in db/schema. */
 export interface StoredForm {
   readonly externalId: string | null
   readonly uniqueKey: string | null
@@ -29,7 +29,7 @@ export interface ResourceKey {
   readonly unique: boolean
 }
 
-/** Attributes that have a column or rows of their own, so neither document nor search document holds them. */
+/** Attributes with a column or rows of their own; document and search document are without them. */
 const apartFromDocument: Record<string, readonly string[]> = {
   User: ['id', 'meta', 'active', 'password', 'groups'],
   Group: ['id', 'meta', 'members'],
@@ -37,7 +37,7 @@ const apartFromDocument: Record<string, readonly string[]> = {
 const apartFromOthers = ['id', 'meta']
 const columnsOfSearch = ['userName', 'displayName', 'externalId']
 
-/** True when `name` of this type stands in a column that holds it folded. */
+/** The column that has the attribute `name` of this type in the form of a key; undefined where there is none. */
 export function keyColumn(type: ResourceType, name: string): 'unique_key' | 'display_key' | 'external_id' | undefined {
   if (name === 'externalId') return 'external_id'
   if (name === 'userName' && type.name === 'User') return 'unique_key'
@@ -46,7 +46,7 @@ export function keyColumn(type: ResourceType, name: string): 'unique_key' | 'dis
   return foldable ? 'display_key' : undefined
 }
 
-/** Longer values do not fit a btree index entry (at most 2,704 bytes, which the tenant and the type share). */
+/** Longer values do not fit into a btree index entry, which has 2,704 bytes for the tenant, the type and the value. */
 const MAX_KEY_BYTES = 2_000
 
 function indexable(path: string, value: string): string {
@@ -55,7 +55,7 @@ function indexable(path: string, value: string): string {
 }
 
 /**
- * Splits a resource into what its row carries. `password` and `members` are the caller's business.
+ * Splits a resource into the columns of its row. The caller stores `password` and `members`.
  *
  * @throws {ScimError} invalidValue for an indexed value that is too long
  */
@@ -80,7 +80,7 @@ export function storedForm(type: ResourceType, resource: Resource, tenant: Tenan
   }
 }
 
-/** The resource that a stored row stands for, without what is computed (`meta`, `groups`, `members`). */
+/** The resource of a stored row, without computed attributes (`meta`, `groups`, `members`). */
 export function resourceFrom(row: { id: string; active: boolean | null; document: string }): Resource {
   const resource = JSON.parse(row.document) as Resource
   return { ...resource, id: row.id, ...(row.active === null ? {} : { active: row.active }) }
@@ -97,13 +97,13 @@ function text(object: JsonValue | undefined, name: string): string | null {
   return typeof value === 'string' ? value : null
 }
 
-/** An empty text is no value (RFC 7643 §2.5, ours for strings): it cannot be found, nor does it sort as one. */
+/** An empty text counts as no value (our reading of RFC 7643 §2.5): it is neither found nor sorted. */
 function displayKey(type: ResourceType, resource: Resource): string | null {
   const displayName = text(resource, 'displayName')
   return displayName && keyColumn(type, 'displayName') ? indexable('displayName', fold(displayName)) : null
 }
 
-/** The folded name that no other resource of the type and tenant may have; null where there is none. */
+/** The folded name that must be unique within the type and tenant; null where there is none. */
 export function uniqueKey(type: ResourceType, resource: Resource, tenant: TenantContext): string | null {
   if (type.name === 'User') return indexable('userName', fold(text(resource, 'userName') ?? ''))
   if (type.name === 'Group' && tenant.settings.uniqueGroupNames) return displayKey(type, resource)
@@ -132,21 +132,21 @@ export function resourceKeys(type: ResourceType, resource: Resource): ResourceKe
   return [...keys.values()]
 }
 
-/** The values to which `names` lead; a multi-valued attribute on the way means each of its values. */
+/** The values at the path `names`; of a multi-valued attribute on that path, each value counts. */
 function valuesAt(value: JsonValue | undefined, [name, ...rest]: readonly string[]): (JsonValue | undefined)[] {
   const each = Array.isArray(value) ? value : [value]
   if (name === undefined) return each
   return each.flatMap((one) => (isObject(one) ? valuesAt(member(one, name), rest) : []))
 }
 
-/** An attribute declared unique: its path in standard notation, and the names that lead to it in a resource. */
+/** An attribute that a schema declares unique: its path in standard notation, and as a list of names. */
 export interface UniqueAttribute {
   readonly path: string
   readonly names: readonly string[]
   readonly caseExact: boolean
 }
 
-/** What the schemas declare unique (RFC 7643 §7), apart from `id` and from userName, which has a column. */
+/** The attributes that schemas declare unique (RFC 7643 §7), without `id` and without userName, which has a column. */
 export function uniqueAttributes(type: ResourceType): readonly UniqueAttribute[] {
   const known = uniqueByType.get(type)
   if (known) return known

@@ -22,8 +22,8 @@ interface EventColumns {
 export const NOW = `date_trunc('milliseconds', now())`
 
 /**
- * The only `insert into events`: the part of a statement that appends an event for each row of a selection, or of several. It
- * takes no position. Events get their positions after the commit, so that readers see them in order.
+ * The only `insert into events`: the part of a statement that appends one event for each row of its selections. The events get
+ * their positions after the commit, so that readers see them in order.
  */
 export const appendEvents = (...selections: readonly EventColumns[]): string =>
   `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)

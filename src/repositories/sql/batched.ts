@@ -2,19 +2,19 @@ import DataLoader from 'dataloader'
 import type { Database } from '../../db/database.ts'
 import { isUnavailable } from '../../db/errors.ts'
 
-/** The batches that are open now for each database, by their names. */
-const gathering = new WeakMap<Database, Map<string, DataLoader<unknown, unknown>>>()
+/** The questions that are being collected for each database, by the name of their batch. */
+const collecting = new WeakMap<Database, Map<string, DataLoader<unknown, unknown>>>()
 
-/** More questions than this are asked by several statements. */
+/** The most questions in one statement. */
 const MOST_BATCHED = 64
 
 /**
- * Asks one question together with all others of the same name that come before the event loop turns. Under load requests come
- * many at a time, and starting and sending a statement costs several times as much as one more row of it. No request waits for
- * others to come.
+ * Asks a question in one statement with all others of the same name that are asked before the event loop turns. Under load
+ * many requests arrive at once, and one more row costs a fraction of one more statement. No question waits for others to
+ * arrive.
  *
- * @param name tells all that the questions have in common, the tenant first of all
- * @param ask gives an answer to each question, in their order; where the database is not available, no question gets one
+ * @param name all that the questions of a batch have in common, the tenant above all
+ * @param ask answers the questions in their order; when the database is unavailable, all questions fail
  */
 export function batched<Question, Answer>(
   db: Database,
@@ -22,8 +22,8 @@ export function batched<Question, Answer>(
   question: Question,
   ask: (questions: readonly Question[]) => Promise<Answer[]>,
 ): Promise<Answer> {
-  const known = gathering.get(db) ?? new Map<string, DataLoader<unknown, unknown>>()
-  gathering.set(db, known)
+  const known = collecting.get(db) ?? new Map<string, DataLoader<unknown, unknown>>()
+  collecting.set(db, known)
   const loader = known.get(name) ?? loaderOf(ask as Ask, () => known.delete(name))
   known.set(name, loader)
   return loader.load(question) as Promise<Answer>
@@ -31,7 +31,7 @@ export function batched<Question, Answer>(
 
 type Ask = (questions: readonly unknown[]) => Promise<unknown[]>
 
-/** @param asked is called when the batch is closed to further questions */
+/** @param asked is called when the batch accepts no more questions */
 function loaderOf(ask: Ask, asked: () => void) {
   return new DataLoader<unknown, unknown>((questions) => answers(ask, questions), {
     cache: false,
@@ -44,7 +44,7 @@ function loaderOf(ask: Ask, asked: () => void) {
   })
 }
 
-/** Questions that the database refuses together are asked one by one: what is wrong with one must not fail the others. */
+/** When the database refuses a batch, each question is asked alone: one faulty question must not fail the others. */
 async function answers(ask: Ask, questions: readonly unknown[]): Promise<unknown[]> {
   try {
     return await ask(questions)
@@ -54,5 +54,5 @@ async function answers(ask: Ask, questions: readonly unknown[]): Promise<unknown
   }
 }
 
-/** The failure of one question, as the loader takes it. */
+/** The loader takes an `Error` as the failure of one question. */
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))

@@ -1,7 +1,7 @@
 /**
- * A query for the groups that a resource is in, directly and through groups in groups: `group_id` and `direct`. Cycles end by
- * themselves, as `union` adds no row twice. Each step is a look into the index, which `offset 0` holds to: a plain join may
- * be planned as a hash of all memberships that the tenant has.
+ * A query for the groups that a resource is in, directly and through groups in groups: `group_id` and `direct`. Cycles end,
+ * since `union` adds no row twice. `offset 0` enforces an index look-up in each step: a plan for a plain join may hash all
+ * memberships of the tenant.
  *
  * @param tenant parameter that holds the tenant's id, such as `$1::uuid`
  * @param member expression for the resource's id

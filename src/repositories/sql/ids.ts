@@ -1,4 +1,4 @@
-/** Whether this service issues ids of this form: lower-case UUIDs. No other text may reach a `uuid` column. */
+/** Whether a text has the form of our ids, which are lower-case UUIDs. No other text may reach a `uuid` column. */
 export const isOurId = (text: string): boolean =>
   /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/.test(text)
 

@@ -32,7 +32,7 @@ numbered as (
 queued as (
   insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
   select $1::uuid, w.id, n.position, n.resource_id from numbered n join (
-    -- The lock keeps an endpoint from going between here and the commit.
+    -- The lock keeps the endpoint from being deleted before the commit.
     select w.id, w.event_types from tenants t join webhook_endpoints w on w.environment_id = t.environment_id
     where t.id = $1::uuid and w.enabled and (w.tenant_id is null or w.tenant_id = t.id) for key share of w
   ) w on cardinality(w.event_types) = 0 or n.type = any(w.event_types)
