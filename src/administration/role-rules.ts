@@ -3,7 +3,8 @@ import type { Database } from '../db/database.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import type { Author } from '../repositories/control/audit.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
-import { type NewBinding, roleBindingsOf, type SharedKey } from '../repositories/roles/role-bindings.ts'
+import type { SharedRole } from '../repositories/resources/write-result.ts'
+import { type NewBinding, roleBindingsOf } from '../repositories/roles/role-bindings.ts'
 import { beginEnvironmentWork, beginTenantWork, type RulesChanged } from '../repositories/roles/role-rule-work.ts'
 import { EVERY_GROUP, type RoleRule, rolesByRules } from '../tenancy/role-rules.ts'
 import { type EnvironmentSettings, effectiveSettings, type TenantSettings } from '../tenancy/settings.ts'
@@ -79,7 +80,7 @@ export async function refuseSharedNames(
     if (groups.length < GROUPS_AT_ONCE) break
     after = groups.at(-1)?.id ?? null
   }
-  const shared = await bindings.sharedKeys(fresh)
+  const shared = await bindings.sharedRoles(fresh)
   if (shared.length === 0) return
   const pairs = shared.slice(0, 20).map((each) => ({ path: 'settings.roleRules', message: sharedName(each) }))
   throw new Refusal(409, `In the tenant "${tenant.key}" the names of groups make the same role; see errors.`, pairs)
@@ -107,5 +108,5 @@ export async function* inheritingTenants(db: Database, environmentId: Environmen
 }
 
 /** Two groups that would be one role, in words. */
-export const sharedName = ({ role, group, holder }: SharedKey): string =>
+export const sharedName = ({ role, group, holder }: SharedRole): string =>
   `the groups "${holder}" and "${group.label ?? group.groupId}" would both be the role "${role}"`

@@ -67,7 +67,7 @@ async function workOn(tx: Database, tenantId: TenantId, { actor, requestId, smal
       matches: rolesOf(named).flatMap((match) => (bound.includes(match.rule) ? [] : [{ ...match, groupId, label }])),
     }))
     const everyGroup = wanted.flatMap(({ matches }) => matches.filter(({ rule }) => rule === EVERY_GROUP))
-    const shared = await bindings.sharedKeys(everyGroup)
+    const shared = await bindings.sharedRoles(everyGroup)
     const refused = new Set(shared.map(({ group }) => group.groupId))
     problem = shared[0] === undefined ? null : `${sharedName(shared[0])}; give one of them another name`
     for (const { groupId, matches } of wanted) {
@@ -92,7 +92,7 @@ async function workOn(tx: Database, tenantId: TenantId, { actor, requestId, smal
     const before = await heldBy(tx, tenantId, { below }, roles)
     await bindings.bind(fresh, roleIds)
     await bindings.unbind(ended)
-    const now = await heldBy(tx, tenantId, { users: before.people }, roles)
+    const now = await heldBy(tx, tenantId, { users: before.users }, roles)
     await logMoves(tx, { tenantId, actor, requestId }, movesBetween(before.holders, now.holders))
   }
   if (ended.length > 0) after = ended.at(-1)?.groupId ?? after

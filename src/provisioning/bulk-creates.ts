@@ -8,8 +8,9 @@ import { takenValues, wrongReferences } from './bulk-refusals.ts'
 import { keptIds, revivedMeanwhile, takeKept } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
-import { NoSeatLeft, uniquenessError, writeError } from './refusals.ts'
+import { NoSeatLeft, notCreated, writeError } from './refusals.ts'
 import { seatsLeft, takesSeat, tellOfSeats } from './seats.ts'
+import { RolesApply, resultOf } from './writes.ts'
 
 /** Who of a batch has the unique value that a failed operation wanted: the holder's index by that of the failed one. */
 export type Held = Map<number, number>
@@ -26,7 +27,8 @@ class RunAgain extends Error {
 
 /** All creates of a batch in one statement, members that the batch itself creates in a second one. */
 export async function runCreates(run: BulkRun, operations: readonly BulkOperation[]): Promise<void> {
-  const { outcomes, repositories, tenant } = run
+  const { outcomes, tenant } = run
+  let { repositories } = run
   const held: Held = new Map()
   let { prepared, failures } = await prepareAll(run, operations)
   // What refers to one who comes back has to do so by the old id.
@@ -44,6 +46,7 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
       return await runReleased(run, operations, held)
     } catch (error) {
       if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
+      else if (error instanceof RolesApply) repositories = repositories.withRoles()
       else if (isTakenKey(error)) {
         const all = going.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
         noteAll(failures, await takenValues(repositories, all, held))
@@ -162,8 +165,7 @@ async function createAll(
       if (takesSeat(type, stored) && --seats < 0 && maxActiveUsers !== 'unlimited')
         unseated.set(index, { kind: 'failed', error: new NoSeatLeft(maxActiveUsers) })
     } else {
-      const error = result?.outcome === 'refused' ? result.error : uniquenessError(type, uniqueName(type, stored))
-      failures.set(index, { kind: 'failed', error })
+      failures.set(index, { kind: 'failed', error: notCreated(result, type, uniqueName(type, stored)) })
       const holder = makers.get(`${type.name} ${stored.uniqueKey}`)
       if (holder !== undefined) held.set(index, holder)
     }
@@ -193,11 +195,10 @@ async function addMembers(
     return done.has(index) && members.add.length > 0 ? [{ index, id, members, type }] : []
   })
   if (groups.length === 0) return
-  const joined = await inside.memberships.change(
-    groups.map(({ id, members }) => {
-      return { groupId: id, expectedVersion: null, clear: false, remove: [], counted: true, ...members }
-    }),
-  )
+  const changes = groups.map(({ id, members }) => {
+    return { groupId: id, expectedVersion: null, clear: false, remove: [], counted: true, ...members }
+  })
+  const joined = resultOf(await inside.memberships.change(changes))
   for (const [i, { index, id, type }] of groups.entries()) {
     const outcome = await settled(async () => {
       settledChange(joined[i], type, id)

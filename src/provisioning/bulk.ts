@@ -28,6 +28,7 @@ import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } 
 import { isSynchronised, missing, notSynchronised, staleVersion, writeError } from './refusals.ts'
 import { hasMaximum } from './seats.ts'
 import { provisioningService } from './service.ts'
+import { RolesApply, resultOf } from './writes.ts'
 
 /**
  * Runs a bulk plan (RFC 7644 §3.7). Operations of one kind share statements; each is whole or absent, and fails alone.
@@ -137,6 +138,7 @@ export async function runBulk(
     } catch (error) {
       if (
         !mayRetry(error) &&
+        !(error instanceof RolesApply) &&
         !(writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError)
       ) {
         throw error
@@ -207,7 +209,7 @@ export async function runBulk(
       if (hasMaximum(tenant)) for (const [index, { activeDelta }] of changes) if (activeDelta > 0) changes.delete(index)
       // What one takes over from another depends on who is first, which a statement for all does not tell: one by one.
       if (changes.size === 0 || handOver([...changes.values()])) continue
-      const updated = await repositories.resources.update([...changes.values()])
+      const updated = resultOf(await repositories.resources.update([...changes.values()]))
       for (const [index, { id }] of changes) {
         const after = updated.get(id)
         // Who was overtaken by another writer is run again by itself.
@@ -231,7 +233,7 @@ export async function runBulk(
       const groupId = substitute(operation.id, ids)
       return [{ index: operation.index, type, groupId, expectedVersion: null, ...step }]
     })
-    const done = await repositories.memberships.change(changes)
+    const done = resultOf(await repositories.memberships.change(changes))
     for (const [i, { index, type, groupId }] of changes.entries()) {
       const outcome = done[i]
       outcomes.set(
@@ -251,7 +253,8 @@ export async function runBulk(
         id: substitute((operation as { id: string }).id, ids),
         expectedVersion: null,
       }))
-      const removed = await repositories.resources.remove(type, targets, eventNoun(type.name), keepDays(tenant, type))
+      const removal = { type, targets, eventNoun: eventNoun(type.name), keepDays: keepDays(tenant, type) }
+      const removed = resultOf(await repositories.resources.remove(removal))
       for (const [i, operation] of ofType.entries()) {
         const id = targets[i]?.id as string
         outcomes.set(

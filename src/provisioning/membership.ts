@@ -1,11 +1,11 @@
 import type { MembershipChange } from '../repositories/memberships/membership-change.ts'
 import type { MembershipOutcome } from '../repositories/memberships/memberships.ts'
-import { mayRetry } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { MembershipStep } from '../scim/patch/members.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { missing, staleVersion, unknownMembers, writeError } from './refusals.ts'
+import { resultOf } from './writes.ts'
 
 /** A group after a change of its members; `small` when it can be shown whole at little cost. */
 export interface ChangedGroup {
@@ -18,7 +18,8 @@ export interface ChangedGroup {
  *
  * @param expected the version that the group must have; null takes any
  * @param counted whether the same transaction has given the group a new version already, of which this is a part
- * @throws {ScimError} 404, 412, 400 invalidValue for members that are not in this tenant
+ * @throws {ScimError} 404, 412, 400 invalidValue for members that are not in this tenant, 409 for a role of another group
+ * @throws {RolesApply} see `write`
  */
 export async function changeMembers(
   inside: Repositories,
@@ -32,12 +33,12 @@ export async function changeMembers(
   let group: ChangedGroup = { version: 0, small: false }
   for (const step of steps) {
     const change = step.kind === 'change' ? step : await fitting(step)
-    const [outcome] = await inside.memberships
+    const written = await inside.memberships
       .change([{ ...change, groupId, expectedVersion: expected, counted }])
-      .catch((error: unknown): MembershipOutcome[] => {
-        throw mayRetry(error) ? error : writeError(error, type, null)
+      .catch((error: unknown): never => {
+        throw writeError(error, type, null)
       })
-    group = settledChange(outcome, type, groupId)
+    group = settledChange(resultOf(written)[0], type, groupId)
   }
   return group
 
@@ -45,14 +46,8 @@ export async function changeMembers(
   async function fitting(
     step: MembershipStep & { kind: 'removeWhere' },
   ): Promise<Omit<MembershipChange, 'groupId' | 'expectedVersion'>> {
-    const scope = {
-      type,
-      tenantId: tenant.id,
-      baseUrl: tenant.baseUrl,
-      endpoints: tenant.registry.endpoints,
-      loggedSince: Number.POSITIVE_INFINITY,
-    }
-    return { clear: false, add: [], remove: await inside.memberships.matching(groupId, step.filter, scope) }
+    const remove = await inside.memberships.matching(groupId, type, step.filter, tenant.registry.endpoints)
+    return { clear: false, add: [], remove }
   }
 }
 

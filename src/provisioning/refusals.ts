@@ -1,4 +1,6 @@
+import type { Created } from '../repositories/resources/resource-changes.ts'
 import { uniqueAttributes } from '../repositories/resources/stored-form.ts'
+import type { SharedRole } from '../repositories/resources/write-result.ts'
 import { brokenConstraint } from '../repositories/sql/constraints.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
@@ -29,7 +31,7 @@ export const staleVersion = (): ScimError =>
     'The resource has another version than If-Match names; read it again and repeat the change.',
   )
 
-/** 400 for members that are nobody in this tenant; whether they are somebody elsewhere makes no difference. */
+/** 400 for members that this tenant does not have. Whether another tenant has them makes no difference. */
 export const unknownMembers = (ids: readonly string[]): ScimError => {
   const named = ids.slice(0, 5).map((id) => `"${id.slice(0, 64)}"`)
   return ScimError.invalidValue(`members: no user or group of this tenant has the id ${named.join(', ')}.`)
@@ -79,3 +81,13 @@ export function uniquenessError(type: ResourceType, name: string | null): ScimEr
     `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do).`,
   )
 }
+
+/** The refusal of a resource that was not created. @param name its unique name, as `uniquenessError` has it */
+export const notCreated = (outcome: Created | undefined, type: ResourceType, name: string | null): ScimError =>
+  outcome?.outcome === 'shared-role' ? sharedRole(outcome.shared) : uniquenessError(type, name)
+
+/** 409 for the second of two groups that would give the same role, in words for the identity provider's log. */
+export const sharedRole = ({ role, group, holder }: SharedRole): ScimError =>
+  ScimError.uniqueness(
+    `Every group is a role here, and the name of the group "${group.label ?? ''}" makes the role "${role}", which the group "${holder}" gives already; give it a name that differs in more than case, spaces and punctuation.`,
+  )

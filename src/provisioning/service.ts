@@ -1,7 +1,7 @@
 import { eventNoun } from '../events/types.ts'
 import type { ResourceRow, Wanted } from '../repositories/resources/rows.ts'
 import { isReferenced, mayRetry } from '../repositories/sql/constraints.ts'
-import { ATTEMPTS, retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
+import { ATTEMPTS } from '../repositories/sql/retry-on-conflict.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'
 import { activeAlone } from '../scim/patch/active.ts'
@@ -16,8 +16,9 @@ import { type ChangedGroup, changeMembers } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
 import { checkReferences } from './references.ts'
-import { missing, staleVersion, uniquenessError, writeError } from './refusals.ts'
+import { missing, notCreated, staleVersion, writeError } from './refusals.ts'
 import { hasMaximum, takeSeat, takesSeat, tellOfSeats } from './seats.ts'
+import { resultOf, write } from './writes.ts'
 
 /** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
 export type Written =
@@ -45,15 +46,14 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         const kept = keptId === undefined ? undefined : (await takeKept(inside, [keptId])).get(keptId)
         const back = keptId === undefined || kept === undefined ? {} : { id: keptId, revived: kept }
         const [created] = await inside.resources.create([{ ...resource, ...back }])
-        if (created?.outcome === 'refused') throw created.error
-        if (created?.outcome !== 'created') throw uniquenessError(type, name())
+        if (created?.outcome !== 'created') throw notCreated(created, type, name())
         return created.row
       }
       try {
         const alone = members.add.length === 0
-        if (alone && !seated && keptId === undefined) return await retryOnConflict(() => make(repositories))
-        return await retryOnConflict(() =>
-          repositories.transaction(async (inside) => {
+        if (alone && !seated && keptId === undefined) return await write(repositories, make)
+        return await write(repositories, (each) =>
+          each.transaction(async (inside) => {
             const row = await make(inside)
             if (alone) return row
             const step = { kind: 'change', clear: false, remove: [], ...members } as const
@@ -78,8 +78,8 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         const next = (stored: Resource) => replaced(tenant, type, stored, body)
         return (await change(repositories, type, id, precondition, next)).row
       }
-      return retryOnConflict(() =>
-        repositories.transaction(async (inside) => {
+      return write(repositories, (each) =>
+        each.transaction(async (inside) => {
           let members: ReturnType<typeof membersOf> = { add: [] }
           const next = (stored: Resource) => {
             const whole = replaced(tenant, type, stored, body)
@@ -121,11 +121,11 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       }
       if (rest.length === 0 && membership.length === 1) {
         const expected = await expectedVersion(type, id, precondition)
-        const group = await retryOnConflict(() => changeMembers(repositories, tenant, membership, id, expected))
+        const group = await write(repositories, (each) => changeMembers(each, tenant, membership, id, expected))
         return { kind: 'group', id, ...group }
       }
-      return retryOnConflict(() =>
-        repositories.transaction(async (inside) => {
+      return write(repositories, (each) =>
+        each.transaction(async (inside) => {
           const { row, changed } = await change(inside, type, id, precondition, next, NOTHING)
           const expected = precondition ? row.version : null
           return { kind: 'group', id, ...(await changeMembers(inside, tenant, membership, id, expected, changed)) }
@@ -135,9 +135,11 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
 
     /** @throws {ScimError} 404, 412 */
     async delete(type: ResourceType, id: string, precondition?: Precondition): Promise<void> {
-      const target = { id, expectedVersion: await expectedVersion(type, id, precondition) }
-      const removed = await retryOnConflict(
-        () => repositories.resources.remove(type, [target], eventNoun(type.name), keepDays(tenant, type)),
+      const targets = [{ id, expectedVersion: await expectedVersion(type, id, precondition) }]
+      const removal = { type, targets, eventNoun: eventNoun(type.name), keepDays: keepDays(tenant, type) }
+      const removed = await write(
+        repositories,
+        async (each) => resultOf(await each.resources.remove(removal)),
         (error) => mayRetry(error) || isReferenced(error),
       )
       const outcome = removed.get(id) ?? missing(type, id)
@@ -161,7 +163,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
       if (changed === undefined) return { row, changed: false }
       await checkReferences(inside, changed.references)
       try {
-        const update = (within: Repositories) => within.resources.update([changed])
+        const update = async (within: Repositories) => resultOf(await within.resources.update([changed]))
         const seated = changed.activeDelta > 0 && hasMaximum(tenant)
         const onSeat = async (within: Repositories) => {
           await takeSeat(within, tenant)

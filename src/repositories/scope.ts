@@ -1,21 +1,48 @@
 import type { Reader } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 
-/** Everything a repository knows of the request it works for. */
-export interface RepositoryScope {
-  readonly tenantId: TenantId
-  /** For `$ref` in what is read. */
-  readonly baseUrl: string
+/** What a repository knows of the request. */
+export interface RequestScope {
   /** For the events that writes append. */
   readonly requestId: string
   /** Id of the API key that asks. */
   readonly actor: string
-  /** Whether members that are nobody here are kept, as they were sent, instead of refused (G-05). */
-  readonly defersReferences: boolean
-  /** Who waits for what is read; without it nobody is known to, and reads go on to their end. */
-  readonly reader?: Reader
-  /** What a query may cost at the most (filter-cost); without it all may be asked. */
-  readonly filterBudget?: number
-  /** Whether groups give roles here; put right by the write that finds out that they have begun to. */
-  hasRoles: boolean
+  /** Who waits for what is read. Without it, reads go on to their end. */
+  readonly reader?: Reader | undefined
+  /** The most that a query may cost (filter-cost). Without it, a query may cost anything. */
+  readonly filterBudget?: number | undefined
 }
+
+/** Everything that a repository knows of the tenant and the request that it works for. It never changes. */
+export interface RepositoryScope extends RequestScope {
+  readonly tenantId: TenantId
+  /** For `$ref` in what is read. */
+  readonly baseUrl: string
+  /** Whether members that the tenant does not have are kept, as they were sent, instead of refused (G-05). */
+  readonly defersReferences: boolean
+  /**
+   * Whether groups give roles, as far as the caller knows. Writes then follow roles (`roles/giving-roles`). A write for which
+   * this turns out to be wrong changes nothing and says `roles-apply`.
+   */
+  readonly hasRoles: boolean
+}
+
+/**
+ * The scope of a tenant's repositories. This is the one place that builds it from a tenant's settings and mode, so SCIM, bulk,
+ * the admin API, import and the console keep and refuse the same.
+ */
+export const scopeOf = (
+  { id: tenantId, baseUrl, settings, deviations }: TenantContext,
+  { requestId, actor, reader, filterBudget }: RequestScope,
+): RepositoryScope => ({
+  tenantId,
+  baseUrl,
+  requestId,
+  actor,
+  defersReferences: settings.deferReferenceChecks && deviations.has('deferred-references'),
+  // Once the last rule has ended, groups may give roles for a moment longer: then the write says so.
+  hasRoles: settings.roleRules.length > 0,
+  reader,
+  filterBudget,
+})

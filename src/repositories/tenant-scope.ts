@@ -8,8 +8,8 @@ import { countsOf } from './resources/counts.ts'
 import { exportPagesOf } from './resources/export-pages.ts'
 import { keptUsersOf } from './resources/kept-users.ts'
 import { resourcesOf } from './resources/resources.ts'
+import { membershipsFollowingRoles, resourcesFollowingRoles } from './roles/giving-roles.ts'
 import { lockRoles } from './roles/role-bindings.ts'
-import { membershipsWithRoles, resourcesWithRoles } from './roles/role-changes.ts'
 import { rolesOf } from './roles/roles.ts'
 import type { RepositoryScope } from './scope.ts'
 
@@ -28,25 +28,25 @@ export interface Repositories {
   readonly exportPages: ReturnType<typeof exportPagesOf>
   /** The same repositories in one transaction. */
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
+  /** The same repositories with writes that follow roles, for the caller of a write that said `roles-apply`. */
+  withRoles(): Repositories
 }
 
 /** Opens the repositories of one tenant, on the pool or, given a transaction's handle, inside it. */
-export const forTenant = (db: Database, scope: RepositoryScope): Repositories =>
-  new TenantRepositories(db, { ...scope })
+export const forTenant = (db: Database, scope: RepositoryScope): Repositories => new TenantRepositories(db, scope)
 
-/** Makes each when it is asked for: most requests need one of them. */
+/** Makes each repository when it is asked for: most requests need one of them. */
 class TenantRepositories implements Repositories {
   readonly #db: Database
   readonly #scope: RepositoryScope
 
-  /** @param scope shared with the transactions that are begun, so that what one of them finds out the next one knows */
   constructor(db: Database, scope: RepositoryScope) {
     this.#db = db.asTenant(scope.tenantId)
     this.#scope = scope
   }
 
   get resources() {
-    return this.#scope.hasRoles ? resourcesWithRoles(this.#db, this.#scope) : resourcesOf(this.#db, this.#scope)
+    return this.#scope.hasRoles ? resourcesFollowingRoles(this.#db, this.#scope) : resourcesOf(this.#db, this.#scope)
   }
 
   get activation() {
@@ -62,7 +62,9 @@ class TenantRepositories implements Repositories {
   }
 
   get memberships() {
-    return this.#scope.hasRoles ? membershipsWithRoles(this.#db, this.#scope) : membershipsOf(this.#db, this.#scope)
+    return this.#scope.hasRoles
+      ? membershipsFollowingRoles(this.#db, this.#scope)
+      : membershipsOf(this.#db, this.#scope)
   }
 
   get membershipPages() {
@@ -87,9 +89,13 @@ class TenantRepositories implements Repositories {
 
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
     return this.#db.transaction(async (tx) => {
-      // Before any row of a group is locked: everybody does it in this order.
+      // Before the row of any group: all writers lock in this order.
       if (this.#scope.hasRoles) await lockRoles(tx, this.#scope.tenantId)
       return work(new TenantRepositories(tx, this.#scope))
     })
+  }
+
+  withRoles(): Repositories {
+    return new TenantRepositories(this.#db, { ...this.#scope, hasRoles: true })
   }
 }

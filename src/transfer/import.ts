@@ -1,7 +1,8 @@
 import { type Mistake, Refusal } from '../administration/refusal.ts'
 import { prepareChange, prepareCreate, replaced, uniqueName } from '../provisioning/prepare.ts'
-import { NoSeatLeft, uniquenessError, writeError } from '../provisioning/refusals.ts'
+import { NoSeatLeft, notCreated, writeError } from '../provisioning/refusals.ts'
 import { seatsLeft, takesSeat } from '../provisioning/seats.ts'
+import { resultOf } from '../provisioning/writes.ts'
 import type { MembershipChange } from '../repositories/memberships/membership-change.ts'
 import type { ChangedResource, NewResource } from '../repositories/resources/resource-changes.ts'
 import { isTakenKey } from '../repositories/sql/constraints.ts'
@@ -96,11 +97,10 @@ async function importResources(
   for (const [i, { index, resource }] of made.entries()) {
     const result = created[i]
     if (result?.outcome === 'created') continue
-    const taken = () => uniquenessError(resource.type, uniqueName(resource.type, resource.stored))
-    wrong({ index }, (result?.outcome === 'refused' ? result.error : taken()).message)
+    wrong({ index }, notCreated(result, resource.type, uniqueName(resource.type, resource.stored)).message)
   }
   if (mistakes.length > 0) throw refused(409, mistakes)
-  const updated = changes.length === 0 ? new Map() : await resources.update(changes).catch(taken(types))
+  const updated = changes.length === 0 ? new Map() : await resources.update(changes).then(resultOf).catch(taken(types))
   if (updated.size < changes.length)
     throw new Refusal(409, 'Another writer changed a resource meanwhile; send the records again.')
   return { created: made.length, changed: changes.length, unchanged: placed.length - made.length - changes.length }
@@ -143,7 +143,7 @@ interface Additions {
 }
 
 /** All memberships of the records in one statement. */
-async function importMembers({ memberships }: Repositories, placed: readonly Placed<MemberRecord>[]): Promise<void> {
+async function importMembers(inside: Repositories, placed: readonly Placed<MemberRecord>[]): Promise<void> {
   const groups = new Map<string, Additions>()
   for (const { record } of placed) {
     const group: Additions = groups.get(record.group) ?? { add: [], displays: new Map() }
@@ -155,7 +155,10 @@ async function importMembers({ memberships }: Repositories, placed: readonly Pla
     return { ...{ groupId, expectedVersion: null, clear: false, remove: [] }, add: [...new Set(add)], displays }
   })
   if (changes.length === 0) return
-  const outcomes = await memberships.change(changes)
+  const written = await inside.memberships.change(changes)
+  // The transaction may be the whole request's, which cannot begin again, so it follows roles from here on.
+  const roles = written.outcome === 'roles-apply'
+  const outcomes = resultOf(roles ? await inside.withRoles().memberships.change(changes) : written)
   const refusals = new Map([...groups.keys()].map((group, i) => [group, outcomes[i]]))
   const mistakes = placed.flatMap(({ index, record: { group, member } }): Mistake[] => {
     const outcome = refusals.get(group)

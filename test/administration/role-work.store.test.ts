@@ -17,6 +17,7 @@ import type { TestTenant } from '../support/gateway.ts'
 import { holdOpen } from '../support/held.ts'
 import {
   addMembers,
+  bulkBody,
   fillDirectly,
   groupBody,
   type Instance,
@@ -25,6 +26,7 @@ import {
   ORIGIN,
   openInstance,
   type Place,
+  patchBody,
   removeMember,
   userBody,
 } from '../support/instances.ts'
@@ -88,6 +90,17 @@ async function finish(by = worker()): Promise<number> {
 const user = async (name: string) => idIn(await tenant.scim('POST', '/Users', userBody(name)))
 const group = async (name: string, members: string[] = []) =>
   idIn(await tenant.scim('POST', '/Groups', groupBody(name, members)))
+/** Imports a member, through the admin API. */
+const importMember = (groupId: string, member: string, headers: Readonly<Record<string, string>> = {}) => {
+  const url = `${ORIGIN}/api/v1/projects/${place.projectId}/environments/${place.environmentId}/tenants/${tenant.id}/import`
+  return instance.send(
+    new Request(url, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${ADMIN_KEY}`, 'Content-Type': 'application/json', ...headers },
+      body: JSON.stringify({ items: [{ kind: 'member', group: groupId, member }] }),
+    }),
+  )
+}
 /** The log tells the same as the rows. */
 const agree = async () => {
   expect(await rolesByLog(database, tenant.id)).toEqual(await rolesByRows(database, tenant.id))
@@ -309,17 +322,9 @@ describe('rules that end', () => {
     const at = unaware()
     const change = { groupId: sales, expectedVersion: null, clear: false }
     const blind = () => forTenant(database, at)
-    await expect(blind().memberships.change([{ ...change, add: [], remove: [a] }])).rejects.toThrow()
+    expect(await blind().memberships.change([{ ...change, add: [], remove: [a] }])).toEqual({ outcome: 'roles-apply' })
     expect((await tenant.scim('PATCH', `/Groups/${sales}`, removeMember(a))).status).toBeLessThan(300)
-    const url = `${ORIGIN}/api/v1/projects/${place.projectId}/environments/${place.environmentId}/tenants/${tenant.id}/import`
-    const imported = await instance.send(
-      new Request(url, {
-        method: 'POST',
-        headers: { Authorization: `Bearer ${ADMIN_KEY}`, 'Content-Type': 'application/json' },
-        body: JSON.stringify({ items: [{ kind: 'member', group: sales, member: c }] }),
-      }),
-    )
-    expect(imported.status).toBe(200)
+    expect((await importMember(sales, c)).status).toBe(200)
     expect((await tenant.scim('DELETE', `/Users/${b}`)).status).toBe(204)
     await finish()
     expect(await roleEvents(database, tenant.id)).toEqual([
@@ -331,6 +336,53 @@ describe('rules that end', () => {
     ])
     expect(await flags()).toEqual({ tenant: false, environment: false })
     await blind().memberships.change([{ ...change, add: [a], remove: [] }])
+    await whole()
+  })
+
+  test('are followed by every kind of write, alone or in a transaction', async () => {
+    const [a, b, c, d, e] = [await user('a'), await user('b'), await user('c'), await user('d'), await user('e')]
+    const sales = await group('Sales', [a, b])
+    const inner = await group('Inner', [d])
+    await setRules(database, place, tenant, [{ group: { displayName: 'Sales' }, role: 'seller' }])
+    await rulesOnly([])
+    const events = () => roleEvents(database, tenant.id)
+    const before = (await events()).length
+    const log = async () => (await events()).slice(before)
+
+    const replaced = await tenant.scim('PUT', `/Groups/${sales}`, groupBody('Sales', [b, inner]))
+    expect(replaced.status).toBe(200)
+    expect(await log()).toEqual(['role.unassigned seller 1', 'role.assigned seller 1'])
+    const renamed = { op: 'replace', path: 'displayName', value: 'Inside' }
+    const mixed = patchBody(renamed, { op: 'add', path: 'members', value: [{ value: e }] })
+    expect((await tenant.scim('PATCH', `/Groups/${inner}`, mixed)).status).toBeLessThan(300)
+    expect((await log()).slice(2)).toEqual(['role.assigned seller 1'])
+    await group('Empty', [c])
+    const bulk = await tenant.scim(
+      'POST',
+      '/Bulk',
+      bulkBody([
+        { method: 'POST', path: '/Groups', bulkId: 'g', data: groupBody('Bulk', [c]) },
+        { method: 'PATCH', path: `/Groups/${sales}`, data: addMembers(c) },
+        { method: 'PATCH', path: `/Groups/${inner}`, data: removeMember(d) },
+        { method: 'DELETE', path: `/Users/${e}` },
+      ]),
+    )
+    expect((bulk.body as { Operations: { status: string }[] }).Operations.map(({ status }) => status)).toEqual([
+      '201',
+      '200',
+      '200',
+      '204',
+    ])
+    expect((await importMember(inner, d, { 'Idempotency-Key': tenant.id })).status).toBe(200)
+    expect((await log()).slice(3).sort()).toEqual([
+      'role.assigned seller 1',
+      'role.assigned seller 1',
+      'role.unassigned seller 1',
+      'role.unassigned seller 1',
+    ])
+    await agree()
+    await finish()
+    expect(await rolesByRows(database, tenant.id)).toEqual([])
     await whole()
   })
 

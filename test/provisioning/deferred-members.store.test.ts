@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Mode } from '../../src/scim/deviations/mode.ts'
-import { GROUP_SCHEMA, PATCH_OP, USER_SCHEMA } from '../../src/scim/urn.ts'
+import { adminClient } from '../../src/client/index.ts'
+import { MODES, type Mode } from '../../src/scim/deviations/mode.ts'
+import { BULK_REQUEST, GROUP_SCHEMA, PATCH_OP, USER_SCHEMA } from '../../src/scim/urn.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 
 interface Member {
@@ -91,5 +92,56 @@ describe('members that are nobody here, where the tenant defers the check (G-05)
       ['group.member_removed', 1],
     ])
     expect((await tenant.scim('DELETE', `/Groups/${id}`)).status).toBe(204)
+  })
+
+  describe('POST, bulk and import give the same answer', () => {
+    const UNKNOWN = 'from-elsewhere'
+    const newBody = () => ({
+      ...{ schemas: [GROUP_SCHEMA], displayName: `g-${crypto.randomUUID()}`, members: [{ value: UNKNOWN }] },
+    })
+    /** Each makes a group whose only member the tenant does not have, and gives the status and the group's id. */
+    const DOORS = {
+      async post(tenant: TestTenant) {
+        const { status, body } = await tenant.scim('POST', '/Groups', newBody())
+        return { status, id: (body as { id?: string }).id }
+      },
+      async bulk(tenant: TestTenant) {
+        const Operations = [{ method: 'POST', path: '/Groups', bulkId: 'g', data: newBody() }]
+        const { body } = await tenant.scim('POST', '/Bulk', { schemas: [BULK_REQUEST], Operations })
+        const [only] = (body as { Operations: { status: string; location?: string }[] }).Operations
+        return { status: Number(only?.status), id: only?.location?.split('/').at(-1) }
+      },
+      async import(tenant: TestTenant) {
+        const id = crypto.randomUUID()
+        const { members, ...body } = newBody()
+        const { response } = await adminClient({ origin: gateway.origin, key: gateway.adminKey }).POST(
+          '/projects/{p}/environments/{e}/tenants/{t}/import',
+          {
+            params: { path: { p: gateway.project, e: gateway.environment, t: tenant.name } },
+            body: {
+              items: [
+                { kind: 'resource', type: 'Group', resource: { ...body, id } },
+                ...members.map(({ value }) => ({ kind: 'member' as const, group: id, member: value })),
+              ],
+            },
+          },
+        )
+        return { status: response.status, id: response.ok ? id : undefined }
+      },
+    }
+
+    test.each(MODES.flatMap((mode) => [true, false].map((deferReferenceChecks) => ({ mode, deferReferenceChecks }))))(
+      'G-05 $mode, deferReferenceChecks $deferReferenceChecks',
+      async (settings) => {
+        const tenant = await gateway.newTenant({ settings })
+        const kept = settings.deferReferenceChecks && ['lenient', 'standard'].includes(settings.mode)
+        for (const [door, create] of Object.entries(DOORS)) {
+          const { status, id } = await create(tenant)
+          expect(status < 300 ? 'kept' : status, door).toBe(kept ? 'kept' : 400)
+          const members = id === undefined ? [] : (await shown(tenant, id)).members
+          expect(members, door).toEqual(kept ? [{ value: UNKNOWN, display: undefined }] : [])
+        }
+      },
+    )
   })
 })

@@ -273,12 +273,12 @@ describe('looking for roles stays small', () => {
       'a user goes',
       FEW_ROWS,
       ({ resources }) =>
-        resources.remove(
-          builtIn(builtInRegistry, 'User'),
-          [{ id: filled.userId(106), expectedVersion: null }],
-          'user',
-          undefined,
-        ),
+        resources.remove({
+          type: builtIn(builtInRegistry, 'User'),
+          targets: [{ id: filled.userId(106), expectedVersion: null }],
+          eventNoun: 'user',
+          keepDays: undefined,
+        }),
     ],
   ])('%s', async (_, most, work) => {
     const repositories = forTenant(instance.recorder.database, { ...scope, tenantId: tenant.id })

@@ -7,6 +7,7 @@ import { scimRouter } from '../../src/http/scim/router.ts'
 import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { cursorSealer } from '../../src/provisioning/cursor.ts'
 import { membersOf } from '../../src/provisioning/prepare.ts'
+import { resultOf } from '../../src/provisioning/writes.ts'
 import { storedForm } from '../../src/repositories/resources/stored-form.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import type { Mode } from '../../src/scim/deviations/mode.ts'
@@ -97,7 +98,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
       if (created?.outcome !== 'created') throw new Error(`${typeName} ${id} was not stored: ${created?.outcome}`)
       const members = { groupId: id, expectedVersion: null, clear: false, remove: [], ...membersOf(resource) }
       if (members.add.length > 0) {
-        const [joined] = await repositories.memberships.change([members])
+        const [joined] = resultOf(await repositories.memberships.change([members]))
         if (joined?.outcome !== 'done') throw new Error(`the members of ${id} were not stored: ${joined?.outcome}`)
       }
       const { created: createdAt, lastModified, version } = (resource.meta ?? {}) as Record<string, string | undefined>

@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import { schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
+import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
 import type { Definition } from '../../scim/schema/definitions.ts'
 import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
@@ -32,13 +33,8 @@ export async function openTenant(
   const baseUrl = baseUrlOf(originOf(c, policy), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
   const [shared, own] = await definitionsOf(c, place, control)
   const context = tenantContext(place, baseUrl, registryOf(settings, shared, own))
-  const repositories = forTenant(c.var.database, {
-    ...{ tenantId: tenant.id, baseUrl, requestId: c.var.requestId ?? '', actor: c.var.principal.keyId },
-    defersReferences: settings.deferReferenceChecks,
-    hasRoles: settings.roleRules.length > 0 || tenant.endsRoles || environment.endsRoles,
-    reader: c.req.raw,
-  })
-  return { tenant: context, repositories }
+  const request = { requestId: c.var.requestId ?? '', actor: c.var.principal.keyId, reader: c.req.raw }
+  return { tenant: context, repositories: forTenant(c.var.database, scopeOf(context, request)) }
 }
 
 /** The definitions of the environment and of the tenant. */

@@ -8,6 +8,7 @@ import type { Permission, Principal } from '../../auth/principal.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Database } from '../../db/database.ts'
 import { clientAddress } from '../../network/proxies.ts'
+import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
@@ -122,16 +123,10 @@ export function scimGateway(
       requestId,
       passage,
       query: 'query' in located && located.query !== '' ? new URLSearchParams(located.query) : NO_QUERY,
-      repositories: forTenant(database, {
-        tenantId: tenant.id,
-        baseUrl: tenant.baseUrl,
-        requestId,
-        actor: principal?.keyId ?? 'anonymous',
-        defersReferences: tenant.settings.deferReferenceChecks && tenant.deviations.has('deferred-references'),
-        hasRoles: tenant.settings.roleRules.length > 0,
-        reader: raw,
-        filterBudget,
-      }),
+      repositories: forTenant(
+        database,
+        scopeOf(tenant, { requestId, actor: principal?.keyId ?? 'anonymous', reader: raw, filterBudget }),
+      ),
     })
   }
 }

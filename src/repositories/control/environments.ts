@@ -14,8 +14,6 @@ export interface EnvironmentRow {
   readonly name: string
   readonly settings: EnvironmentSettings
   readonly paused: boolean
-  /** Groups of its tenants may still give roles by rules that the environment no longer has. */
-  readonly endsRoles: boolean
   readonly createdAt: Date
 }
 
@@ -28,7 +26,6 @@ export function environmentsOf({ orm }: Database, projectId: ProjectId) {
     name: environments.name,
     settings: environments.settings,
     paused: environments.paused,
-    endsRoles: environments.endsRoles,
     createdAt: environments.createdAt,
   }
   const inProject = eq(environments.projectId, projectId)

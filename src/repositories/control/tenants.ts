@@ -32,8 +32,6 @@ export interface TenantRow {
   readonly name: string
   readonly settings: TenantSettings
   readonly paused: boolean
-  /** Its groups may still give roles by rules that it no longer has. */
-  readonly endsRoles: boolean
   readonly createdAt: Date
 }
 
@@ -46,7 +44,6 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
     name: tenants.name,
     settings: tenants.settings,
     paused: tenants.paused,
-    endsRoles: tenants.endsRoles,
     createdAt: tenants.createdAt,
   }
   const inEnvironment = eq(tenants.environmentId, environmentId)

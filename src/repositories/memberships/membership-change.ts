@@ -1,4 +1,8 @@
-/** A change of one group's members. With `clear` everybody goes who is not in `add`; otherwise only those in `remove`. */
+import { isOurId } from '../sql/ids.ts'
+
+/**
+ * A change of one group's members. With `clear` it removes all members that are not in `add`, otherwise only those in `remove`.
+ */
 export interface MembershipChange {
   readonly groupId: string
   /** Null takes any version. */
@@ -11,3 +15,6 @@ export interface MembershipChange {
   /** True when the same transaction has given the group a new version already, of which this change is a part. */
   readonly counted?: boolean
 }
+
+/** Ids in `add` that are not of our making. They name no resource, and must not reach a uuid column. */
+export const strangeIds = (change: MembershipChange): string[] => change.add.filter((id) => !isOurId(id))

@@ -1,15 +1,16 @@
 import type { Database } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
-import type { FilterScope } from '../query/attribute-sql.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { memberConditionSql } from '../query/related-sql.ts'
+import type { WriteResult } from '../resources/write-result.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { isOurId } from '../sql/ids.ts'
-import { Parameters } from '../sql/parameters.ts'
-import { rolesBegun } from '../sql/role-rules.ts'
-import type { MembershipChange } from './membership-change.ts'
-import { membershipChange, strangeIds } from './membership-sql.ts'
+import { Parameters, type Statement } from '../sql/parameters.ts'
+import { manyMembersStatement } from './many-members-sql.ts'
+import { type MembershipChange, strangeIds } from './membership-change.ts'
+import { oneMemberStatement } from './one-member-sql.ts'
 
-/** What became of a change; only `done` left anything behind. */
+/** What became of the change of one group; only `done` left anything behind. */
 export type MembershipOutcome =
   /** `small` when the group was small enough before to be shown in the answer. */
   | { readonly outcome: 'done'; readonly version: number; readonly changed: boolean; readonly small: boolean }
@@ -26,13 +27,20 @@ interface OutcomeRow {
   readonly fits: boolean | null
   readonly small: boolean | null
   readonly unknown: string | null
-  readonly ruled: boolean
+  readonly has_rules: boolean
 }
 
-/** Who is in which group of one tenant. A change costs what it changes: nothing here reads a group's members to change them. */
+/** The statement for these changes: nearly always one member comes or goes, which has a statement of its own. */
+function changeStatement(changes: readonly MembershipChange[], scope: RepositoryScope): Statement {
+  const [first, ...more] = changes
+  const alone = first !== undefined && more.length === 0 && !scope.defersReferences
+  return (alone ? oneMemberStatement(first, scope) : undefined) ?? manyMembersStatement(changes, scope)
+}
+
+/** The members of the groups of one tenant. A change costs what it changes: nothing here reads a group's members to change them. */
 export function membershipsOf(db: Database, scope: RepositoryScope) {
   const make = (changes: readonly MembershipChange[]) => {
-    const { text, values } = membershipChange(changes, scope)
+    const { text, values } = changeStatement(changes, scope)
     const replan = changes.reduce((sum, change) => sum + change.add.length + change.remove.length, 0) > MANY_MEMBERS
     return db.run<OutcomeRow>(text, values, { replan })
   }
@@ -42,12 +50,12 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
      * must not touch the same member. Additions merge with those of other writers; the group's row is locked first, so
      * versions count up one by one, and an expected version holds until the commit.
      */
-    async change(changes: readonly MembershipChange[]): Promise<MembershipOutcome[]> {
+    async change(changes: readonly MembershipChange[]): Promise<WriteResult<MembershipOutcome[]>> {
       // An id that is not of our making is no group's, and must not reach a uuid column.
       const known = changes.filter((change) => isOurId(change.groupId))
       const rows = known.length === 0 ? [] : await make(known)
-      if (rows.some(({ ruled }) => ruled)) rolesBegun(scope)
-      return changes.map((change): MembershipOutcome => {
+      if (rows.some(({ has_rules }) => has_rules)) return { outcome: 'roles-apply' }
+      const result = changes.map((change): MembershipOutcome => {
         const row = rows[known.indexOf(change)]
         if (row === undefined || row.before === null) return { outcome: 'missing' }
         if (!row.fits) return { outcome: 'version', version: row.before }
@@ -56,12 +64,25 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
         const { before, after, small } = row
         return { outcome: 'done', version: after ?? before, changed: after !== null, small: small === true }
       })
+      return { outcome: 'done', result }
     },
 
-    /** Ids of a group's members that fit the filter of a value path such as `members[type eq "Group"]`. */
-    async matching(groupId: string, filter: BoundFilter, filterScope: Omit<FilterScope, 'parameters' | 'tenant'>) {
+    /**
+     * Ids of a group's members that fit the filter of a value path such as `members[type eq "Group"]`.
+     *
+     * @param type the resource type Group
+     * @param endpoints of all resource types, by name
+     */
+    async matching(
+      groupId: string,
+      type: ResourceType,
+      filter: BoundFilter,
+      endpoints: ReadonlyMap<string, string>,
+    ): Promise<string[]> {
       if (!isOurId(groupId)) return []
       const parameters = new Parameters()
+      // No filter of a value path is about times, so the log helps none of them.
+      const filterScope = { ...scope, type, endpoints, loggedSince: Number.POSITIVE_INFINITY }
       const tenant = parameters.bind(scope.tenantId, 'uuid')
       const rows = await db.run<{ id: string }>(
         `select m.member_id::text as id from memberships m

@@ -1,12 +1,13 @@
 import { fold } from '../../scim/comparable.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { isOurId } from '../sql/ids.ts'
-import { ofShape, type Template, template } from '../sql/parameters.ts'
+import { ofShape, type Statement, type Template, template } from '../sql/parameters.ts'
+import { hasRulesSql } from '../sql/role-rules.ts'
 import type { MembershipChange } from './membership-change.ts'
-import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
+import { type Common, logged, memberSql, newVersion, SMALL_GROUP } from './membership-parts.ts'
 
-/** The statement that makes a change, where all there is to it is one member who comes or goes; else undefined. */
-export function oneMemberChange(change: MembershipChange, scope: RepositoryScope): Statement | undefined {
+/** The statement for a change that adds or removes one member and does nothing else; undefined for any other change. */
+export function oneMemberStatement(change: MembershipChange, scope: RepositoryScope): Statement | undefined {
   const member = onlyMember(change)
   if (member === undefined) return undefined
   const { tenantId: tenant, requestId, actor, hasRoles } = scope
@@ -32,37 +33,36 @@ function onlyMember({ add, remove, clear, counted, displays }: MembershipChange)
 type Value = Common | 'group' | 'member' | 'expected' | 'display' | 'displayKey'
 
 /**
- * The statement for the most frequent change, one member who comes or goes. It does as the one for all changes does, with as few
- * parts as can be: to get a part ready takes longer than to insert a row, and is done again for each writer of the same group
- * for which the statement had to wait.
+ * The statement for the most frequent change. It has the effect of `manyMembersStatement` with as few parts as can be: PostgreSQL
+ * takes longer to get a part ready than to insert a row. It does so again for each writer of the same group that it waited for.
  */
 const statement = (op: 'add' | 'remove', hasRoles: boolean) =>
   template<Value>((place) => {
     const [tenant, group, member] = [place('tenant', 'uuid'), place('group', 'uuid'), place('member', 'uuid')]
     const expected = place('expected', 'bigint')
     const known = op === 'add' ? `exists (${memberSql(tenant, member)})` : 'true'
-    const going = 'select c.id from checked c where c.fits and c.known and not c.ruled'
+    const applied = 'select c.id from checked c where c.fits and c.known and not c.has_rules'
     const moved =
       op === 'add'
         ? `insert into memberships (tenant_id, group_id, member_id, display, display_key)
-      select ${tenant}, g.id, ${member}, ${place('display', 'text')}, ${place('displayKey', 'text')} from (${going}) g
+      select ${tenant}, g.id, ${member}, ${place('display', 'text')}, ${place('displayKey', 'text')} from (${applied}) g
       on conflict do nothing returning group_id`
         : `delete from memberships m
-      where m.tenant_id = ${tenant} and m.group_id = (${going}) and m.member_id = ${member} returning m.group_id`
+      where m.tenant_id = ${tenant} and m.group_id = (${applied}) and m.member_id = ${member} returning m.group_id`
     return `with checked as materialized (
       select r.id, r.version, ${expected} is null or ${expected} = r.version as fits, ${known} as known,
-        ${ruledSql(tenant, hasRoles)} as ruled
+        ${hasRulesSql(tenant, hasRoles)} as has_rules
       from resources r where r.tenant_id = ${tenant} and r.id = ${group} and (r.resource_type = 'Group') is true
       for no key update
     ),
     moved as (${moved}),
-    ${bumped(tenant, '= (select group_id from moved)')},
+    ${newVersion(tenant, '= (select group_id from moved)')},
     ${logged(place, {
       type: op === 'add' ? 'group.member_added' : 'group.member_removed',
       changes: `json_build_object('members', json_build_array(${member}))::text`,
-      from: 'bumped b',
+      from: 'new_version b',
     })}
-    select c.version::int as before, (select version from bumped)::int as after, c.fits, c.ruled,
+    select c.version::int as before, (select version from new_version)::int as after, c.fits, c.has_rules,
       case when c.known then null else ${member}::text end as unknown,
       not exists (
         select 1 from memberships m where m.tenant_id = ${tenant} and m.group_id = ${group}

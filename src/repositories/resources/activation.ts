@@ -1,8 +1,9 @@
 import type { Database } from '../../db/database.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { RepositoryScope } from '../scope.ts'
-import { appendEvents, NOW, typeSql } from '../sql/append-events.ts'
+import { appendEvents, typeSql } from '../sql/append-events.ts'
 import { isOurId } from '../sql/ids.ts'
+import { NOW } from '../sql/now.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
 import {
   baseInJson,

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { RepositoryScope } from '../scope.ts'
-import { appendEvents, NOW } from '../sql/append-events.ts'
+import { appendEvents } from '../sql/append-events.ts'
+import { NOW } from '../sql/now.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** The names by which a returning user is recognised, in the form of `StoredForm`. */

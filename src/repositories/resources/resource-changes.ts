@@ -1,10 +1,10 @@
 import type { ChangeEvent } from '../../events/changes.ts'
 import type { LoggedEventType } from '../../events/types.ts'
-import type { ScimError } from '../../scim/errors.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { KeptUser } from './kept-users.ts'
 import type { ResourceRow } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
+import type { SharedRole } from './write-result.ts'
 
 /** A resource to be created. */
 export interface NewResource {
@@ -12,9 +12,9 @@ export interface NewResource {
   readonly type: ResourceType
   readonly stored: StoredForm
   readonly passwordHash: string | null
-  /** Type of the event that the creation appends. */
+  /** Type of the event that its creation appends. */
   readonly event: LoggedEventType
-  /** Set for a kept user who returns under the same id, with version and time of creation. */
+  /** Set for a kept user who comes back under the same id: version and time of creation go on. */
   readonly revived?: KeptUser | undefined
 }
 
@@ -23,8 +23,8 @@ export type Created =
   | { readonly outcome: 'created'; readonly row: ResourceRow }
   /** Another resource has the unique name. */
   | { readonly outcome: 'taken' }
-  /** The group would give a role that another group gives. */
-  | { readonly outcome: 'refused'; readonly error: ScimError }
+  /** Another group gives the role that this one would give. */
+  | { readonly outcome: 'shared-role'; readonly shared: SharedRole }
 
 /** A resource's next state; applied only where the row still has `expectedVersion`. */
 export interface ChangedResource {
@@ -37,14 +37,25 @@ export interface ChangedResource {
   readonly keysRemoved: readonly ResourceKey[]
   readonly keysAdded: readonly ResourceKey[]
   readonly events: readonly ChangeEvent[]
-  /** The change of the number of active users, compared with `expectedVersion`. */
+  /** By how many the change raises the number of active users, where the row has `expectedVersion`. */
   readonly activeDelta: -1 | 0 | 1
 }
 
-/** The columns of a row that an update computes. */
+/** What an update sets in a row by itself, beside what the caller gave. */
 export type UpdatedRow = Pick<ResourceRow, 'version' | 'created' | 'modified' | 'manager'>
 
-/** The outcome for one resource that was to be removed. */
+/** Resources of one type to be removed. */
+export interface Removal {
+  readonly type: ResourceType
+  /** `expectedVersion` null takes any. */
+  readonly targets: readonly { readonly id: string; readonly expectedVersion: number | null }[]
+  /** What events call the type, such as `user`. */
+  readonly eventNoun: string
+  /** For how many days users are kept, to be revived; undefined where they go at once. */
+  readonly keepDays: number | undefined
+}
+
+/** What became of one resource that was to be removed. */
 export interface Removed {
   /** Undefined: there is no such resource. */
   readonly version: number | undefined

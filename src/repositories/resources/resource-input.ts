@@ -3,6 +3,12 @@ import type { Parameters } from '../sql/parameters.ts'
 import type { ChangedResource, NewResource } from './resource-changes.ts'
 import type { StoredForm } from './stored-form.ts'
 
+/** The columns of a set of keys in JSON. */
+export const keyRows = '(attribute text, key text, "unique" boolean)'
+
+/** PostgreSQL puts one row of plain parameters where it is used, which spares the statement half of its parts. */
+export const inlined = (rows: readonly unknown[]) => (rows.length === 1 ? 'not materialized' : 'materialized')
+
 /**
  * The rows of a create, as the select of its `input`. One resource comes as plain parameters, several come as one JSON
  * document; the rest of the statement is the same.

@@ -3,6 +3,7 @@ import type { Database } from '../../db/database.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { EVERY_GROUP, type NamedGroup, type RoleMatch, type RoleRule } from '../../tenancy/role-rules.ts'
 import { parseStoredSettings } from '../../tenancy/settings.ts'
+import type { SharedRole } from '../resources/write-result.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** A group as rules see it, and the rules by which it gives roles already. */
@@ -26,25 +27,17 @@ export interface Binding {
   readonly rule: string
 }
 
-/** Two groups whose names make the same key where every group is a role. */
-export interface SharedKey {
-  readonly role: string
-  readonly group: NewBinding
-  /** The displayName of the one that has the key. */
-  readonly holder: string
-}
-
 /**
- * Holds all roles of a tenant as they are until the end of the transaction: whatever may give or take one waits here first, so
- * that what each change finds before and after it is its own doing. To be asked before anything is read for the change.
+ * Locks the roles of a tenant until the end of the transaction. Every write that may give or take a role waits here before it
+ * reads anything, so that a difference between before and after is its own work.
  *
- * The tenant's row is it: rows that refer to it do not wait.
+ * The lock is on the tenant's row; writes of rows that refer to the tenant do not wait for it.
  */
 export async function lockRoles(tx: Database, tenantId: TenantId): Promise<void> {
   await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
 }
 
-/** The groups of one tenant and the roles that they give; for the inside of a transaction that holds `lockRoles`. */
+/** The groups of one tenant and the roles that they give; for a transaction that holds `lockRoles`. */
 export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
   const tx = transaction.asTenant(tenantId)
   const ofTenant = () => {
@@ -96,8 +89,8 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
       return rows.map(({ json }) => JSON.parse(json) as RuledGroup)
     },
 
-    /** Of `wanted`, which are of `everyGroup`, those whose key another group has, be it one of them that stands before. */
-    async sharedKeys(wanted: readonly NewBinding[]): Promise<SharedKey[]> {
+    /** Those of `wanted`, all by the rule `everyGroup`, whose role another group gives, or an earlier one of them is to give. */
+    async sharedRoles(wanted: readonly NewBinding[]): Promise<SharedRole[]> {
       if (wanted.length === 0) return []
       const { parameters, tenant } = ofTenant()
       const keys = parameters.array([...new Set(wanted.map(({ role }) => role))], 'text')
@@ -109,7 +102,7 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
         parameters.values,
       )
       const holders = new Map(rows.map((row) => [row.key, row]))
-      return wanted.flatMap((group): SharedKey[] => {
+      return wanted.flatMap((group): SharedRole[] => {
         const { role, groupId: id, label } = group
         const holder = holders.get(role)
         if (holder === undefined) holders.set(role, { key: role, id, label })
@@ -117,7 +110,7 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
       })
     },
 
-    /** The ids of the roles with these keys, which are made where there are none. */
+    /** The ids of the roles with these keys. Roles that are missing are created. */
     async roleIds(keys: Iterable<string>): Promise<Map<string, string>> {
       const wanted = [...new Set(keys)].map((key) => ({ key, id: uuidv7() }))
       if (wanted.length === 0) return new Map()
@@ -136,7 +129,7 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
       return new Map(rows.map(({ key, id }) => [key, id]))
     },
 
-    /** Has groups give roles; `roleIds` by key. */
+    /** Makes groups give roles; `roleIds` by key. */
     async bind(bindings: readonly NewBinding[], roleIds: ReadonlyMap<string, string>): Promise<void> {
       if (bindings.length === 0) return
       const { parameters, tenant } = ofTenant()
@@ -163,7 +156,7 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
       )
     },
 
-    /** Has groups no longer give roles. */
+    /** Ends what groups give by these bindings. */
     async unbind(bindings: readonly Binding[]): Promise<void> {
       if (bindings.length === 0) return
       const { parameters, tenant } = ofTenant()

@@ -4,29 +4,34 @@ import type { TenantId } from '../../place-ids.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { Parameters } from '../sql/parameters.ts'
 
-/** Who has which of some roles: by role, the ids of users. */
+/** The users who have a role: their ids, by the id of the role. */
 export type Holders = ReadonlyMap<string, ReadonlySet<string>>
 
-/** Some people and which of some roles they have. */
+/** Some users, and which of some roles they have. */
 export interface Held {
-  readonly people: readonly string[]
+  readonly users: readonly string[]
   readonly holders: Holders
 }
 
-/** Whose roles: those of the users, or of all users among these ids and in the groups among them, however deep. */
-export type Whose = { readonly users: readonly string[] } | { readonly below: readonly string[] }
+/** These users, or all users among the ids `below` and in the groups among them, however deep. */
+export type WhichUsers = { readonly users: readonly string[] } | { readonly below: readonly string[] }
 
 /**
- * Who of these people has which of `roles`, directly and through groups in groups. Cycles end by themselves, as `union` adds no
- * row twice. Each step is a look into the index, which `offset 0` holds to.
+ * Which of these users have which of `roles`, directly or through groups in groups. Cycles end by themselves, since `union` adds
+ * no row twice. `offset 0` makes each step a look into the index.
  */
-export async function heldBy(db: Database, tenantId: TenantId, whose: Whose, roles: Iterable<string>): Promise<Held> {
+export async function heldBy(
+  db: Database,
+  tenantId: TenantId,
+  which: WhichUsers,
+  roles: Iterable<string>,
+): Promise<Held> {
   const parameters = new Parameters()
   const tenant = parameters.bind(tenantId, 'uuid')
-  const ids = 'users' in whose ? whose.users : whose.below
+  const ids = 'users' in which ? which.users : which.below
   const given = `select unnest(${parameters.array(ids, 'uuid')}) as id`
   const rows = await db.asTenant(tenantId).run<{ id: string; roles: string | null }>(
-    `with recursive ${'users' in whose ? `people as materialized (${given}),` : peopleBelow(given, tenant)}
+    `with recursive ${'users' in which ? `people as materialized (${given}),` : usersBelow(given, tenant)}
      up(user_id, id) as (
        select p.id, p.id from people p
        union
@@ -42,20 +47,20 @@ export async function heldBy(db: Database, tenantId: TenantId, whose: Whose, rol
          and b.role_id = any(${parameters.array([...roles], 'uuid')}) offset 0
      ) b group by up.user_id`,
     parameters.values,
-    // Planned each time: a plan from when the tables were nearly empty may read all of them for each of many people.
+    // Planned each time: a plan from when the tables were nearly empty may read whole tables for each of many users.
     { prepare: false },
   )
-  const people: string[] = []
+  const users: string[] = []
   const holders = new Map<string, Set<string>>()
   for (const row of rows) {
-    if (row.roles === null) people.push(row.id)
+    if (row.roles === null) users.push(row.id)
     else
       for (const role of new Set(row.roles.split(' '))) holders.set(role, (holders.get(role) ?? new Set()).add(row.id))
   }
-  return { people, holders }
+  return { users, holders }
 }
 
-const peopleBelow = (given: string, tenant: string): string => `down(id) as (
+const usersBelow = (given: string, tenant: string): string => `down(id) as (
        ${given}
        union
        select below.member_id from down cross join lateral (
@@ -68,27 +73,27 @@ const peopleBelow = (given: string, tenant: string): string => `down(id) as (
        ) r where r.resource_type = 'User'
      ),`
 
-/** What a change gave somebody or took away. */
+/** A role that a change gave to users, or took from them. */
 export interface RoleMoves {
   readonly role: string
   readonly type: Extract<EventType, `role.${string}`>
   readonly users: readonly string[]
 }
 
-/** Users named in one event at the most, as members are. */
+/** The most users that one event names; for members it is the same. */
 const USERS_PER_EVENT = 1_000
 
-/** What lies between two states of the same people, in batches of which each becomes one event. */
+/** The difference between two states of the same users, in batches of which each becomes one event. */
 export function movesBetween(before: Holders, after: Holders): RoleMoves[] {
   return [...new Set([...before.keys(), ...after.keys()])].sort().flatMap((role) => {
-    const [had, has] = [before.get(role) ?? NOBODY, after.get(role) ?? NOBODY]
+    const [had, has] = [before.get(role) ?? NO_USERS, after.get(role) ?? NO_USERS]
     const lost = [...had].filter((user) => !has.has(user))
-    const won = [...has].filter((user) => !had.has(user))
-    return [...batches(role, 'role.unassigned', lost), ...batches(role, 'role.assigned', won)]
+    const gained = [...has].filter((user) => !had.has(user))
+    return [...batches(role, 'role.unassigned', lost), ...batches(role, 'role.assigned', gained)]
   })
 }
 
-const NOBODY: ReadonlySet<string> = new Set()
+const NO_USERS: ReadonlySet<string> = new Set()
 
 function batches(role: string, type: RoleMoves['type'], users: string[]): RoleMoves[] {
   users.sort()
@@ -96,14 +101,14 @@ function batches(role: string, type: RoleMoves['type'], users: string[]): RoleMo
   return starts.map((start) => ({ role, type, users: users.slice(start, start + USERS_PER_EVENT) }))
 }
 
-/** Who asks for a change, for its events. */
+/** What the events of a change say of the request. */
 export interface RoleScope {
   readonly tenantId: TenantId
   readonly requestId: string
   readonly actor: string
 }
 
-/** Appends the events of these moves, under a new version of each role. */
+/** Appends the events of these moves, and gives each role a new version. */
 export async function logMoves(tx: Database, scope: RoleScope, moves: readonly RoleMoves[]): Promise<void> {
   if (moves.length === 0) return
   const parameters = new Parameters()

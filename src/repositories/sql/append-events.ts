@@ -1,4 +1,5 @@
 import type { EventType } from '../../events/types.ts'
+import { NOW } from './now.ts'
 
 /** The columns of an event as SQL expressions over `from`. */
 interface EventColumns {
@@ -17,9 +18,6 @@ interface EventColumns {
   /** What follows `from`, with joins, grouping and order; without it there is one row. */
   readonly from?: string
 }
-
-/** The start of the transaction, in the precision in which the store keeps moments. */
-export const NOW = `date_trunc('milliseconds', now())`
 
 /**
  * The only `insert into events`: the part of a statement that appends one event for each row of its selections. The events get

@@ -1,5 +1,11 @@
 import type { Bindable } from '../../db/database.ts'
 
+/** A statement to be run. */
+export interface Statement {
+  readonly text: string
+  readonly values: Bindable[]
+}
+
 /** Collects the values of one statement. A value is never written into the text, only its placeholder. */
 export class Parameters {
   readonly values: Bindable[] = []

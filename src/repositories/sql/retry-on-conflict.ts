@@ -1,9 +1,14 @@
 import { mayRetry } from './constraints.ts'
 
-/** Writers that meet on one resource try again; this many times in a row means that something else is wrong. */
+/** Writers that meet on one resource try again. More attempts than this in a row mean that something else is wrong. */
 export const ATTEMPTS = 50
 
-/** Does work again that a deadlock or a serialization failure has undone, or what else `again` says; nothing is done twice. */
+/**
+ * Repeats work that a deadlock or a serialization failure has undone. A database undoes such work whole, so nothing is done
+ * twice.
+ *
+ * @param again which other errors the work is repeated for
+ */
 export async function retryOnConflict<T>(
   work: () => Promise<T>,
   again: (error: unknown) => boolean = mayRetry,

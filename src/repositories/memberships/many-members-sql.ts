@@ -4,12 +4,12 @@ import type { RepositoryScope } from '../scope.ts'
 import { typeSql } from '../sql/append-events.ts'
 import { isOurId } from '../sql/ids.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
-import { arrayText, ofShape, type Place, type Template, template } from '../sql/parameters.ts'
-import type { MembershipChange } from './membership-change.ts'
-import { bumped, type Common, logged, memberSql, ruledSql, SMALL_GROUP, type Statement } from './membership-parts.ts'
-import { oneMemberChange } from './one-member-sql.ts'
+import { arrayText, ofShape, type Place, type Statement, type Template, template } from '../sql/parameters.ts'
+import { hasRulesSql } from '../sql/role-rules.ts'
+import { type MembershipChange, strangeIds } from './membership-change.ts'
+import { type Common, logged, memberSql, newVersion, SMALL_GROUP } from './membership-parts.ts'
 
-/** What changes need of the statement; parts for what none of them does are left out. */
+/** What changes need of the statement. Parts that none of them needs are left out. */
 interface Shape {
   /** One change comes as plain parameters, many come as one JSON document. */
   readonly one: boolean
@@ -22,14 +22,11 @@ interface Shape {
 type Row = ReturnType<typeof rowOf>
 type Value = Common | 'rows' | keyof Row
 
-/** The statement that makes these changes, at least one, with its values. */
-export function membershipChange(changes: readonly MembershipChange[], scope: RepositoryScope): Statement {
+/** The statement that makes these changes, at least one, of any number of members. */
+export function manyMembersStatement(changes: readonly MembershipChange[], scope: RepositoryScope): Statement {
   const { requestId, actor, hasRoles, defersReferences: deferred } = scope
   const tenant: string = scope.tenantId
-  const [first] = changes
   const one = changes.length === 1
-  const alone = one && first && !deferred ? oneMemberChange(first, scope) : undefined
-  if (alone) return alone
   const clears = changes.some((change) => change.clear)
   const counted = changes.some((change) => change.counted)
   const shape = { one, clears, counted, deferred, hasRoles }
@@ -69,9 +66,6 @@ function rowOf(change: MembershipChange, ord: number) {
   }
 }
 
-/** An id that is not of our making names nobody, and must not reach a uuid column. */
-export const strangeIds = (change: MembershipChange): string[] => change.add.filter((id) => !isOurId(id))
-
 /** The same as plain parameters, lists as array literals. */
 const bindable = (row: Row): Record<keyof Row, Bindable> => ({
   ...row,
@@ -102,9 +96,9 @@ function inputSql({ one, deferred }: Shape, place: Place<Value>): string {
 }
 
 /**
- * Rows are looked up one by one (a `limit` or `offset` keeps it so), deleted by where they lie, and groups are named in
- * arrays. With joins the planner, which cannot know how few or how many there are, reads all members of the group or all
- * resources of the tenant, and for many members again for each.
+ * The statement looks rows up one by one (a `limit` or `offset` keeps it so), deletes them by where they lie, and names groups
+ * in arrays. The planner cannot know how many rows there are. For joins it would read all members of the group or all resources
+ * of the tenant, and for many members again for each.
  */
 const statement = (shape: Shape) =>
   template<Value>((place) => {
@@ -116,13 +110,13 @@ const statement = (shape: Shape) =>
       : 'and not i.refused and not exists (select 1 from wanted w where w.ord = i.ord and not w.known)'
     const leaving = clears
       ? `union all (
-          select g.group_id, n.member_id from going g cross join lateral (
+          select g.group_id, n.member_id from applied g cross join lateral (
             select n.member_id from memberships n where n.tenant_id = ${tenant} and n.group_id = g.group_id offset 0
           ) n where g.clear
           except select w.group_id, w.id from wanted w
         )`
       : ''
-    const notCounted = counted ? ' and r.id not in (select group_id from going where counted)' : ''
+    const notCounted = counted ? ' and r.id not in (select group_id from applied where counted)' : ''
     return `with input as materialized (${inputSql(shape, place)}),
     target as materialized (
       select r.id, r.version, r.modified_at from resources r
@@ -134,21 +128,21 @@ const statement = (shape: Shape) =>
       from input i cross join lateral unnest(i.add, i.displays, i.display_keys) as w(id, display, display_key)
       left join lateral (${memberSql(tenant, 'w.id')} limit 1) o on true
     ),
-    ruled as materialized (select ${ruledSql(tenant, hasRoles)} as yes),
-    going as materialized (
+    rules as materialized (select ${hasRulesSql(tenant, hasRoles)} as has_rules),
+    applied as materialized (
       select i.* from input i join target t on t.id = i.group_id
-      where (i.expected is null or i.expected = t.version) ${refusals} and not (select yes from ruled)
+      where (i.expected is null or i.expected = t.version) ${refusals} and not (select has_rules from rules)
     ),
     added as (
       insert into memberships (tenant_id, group_id, member_id, display, display_key)
       select distinct on (w.group_id, w.id) ${tenant}, w.group_id, w.id, w.display, w.display_key
-      from going g join wanted w on w.ord = g.ord where w.known
+      from applied g join wanted w on w.ord = g.ord where w.known
       on conflict do nothing returning group_id, member_id
     ),
     removed as (
       delete from memberships m where m.tenant_id = ${tenant} and m.ctid = any(array(
         select y.ctid from (
-          select g.group_id, x.id from going g cross join lateral unnest(g.remove) as x(id) ${leaving}
+          select g.group_id, x.id from applied g cross join lateral unnest(g.remove) as x(id) ${leaving}
         ) x cross join lateral (
           select n.ctid from memberships n
           where n.tenant_id = ${tenant} and n.group_id = x.group_id and n.member_id = x.id limit 1
@@ -162,10 +156,10 @@ const statement = (shape: Shape) =>
       union all select ${REMOVED}, group_id, member_id::text from removed
       ${later?.moved ?? ''}
     ),
-    ${bumped(tenant, `= any(array(select distinct group_id from moved))${notCounted}`)},
+    ${newVersion(tenant, `= any(array(select distinct group_id from moved))${notCounted}`)},
     standing as (
-      select id, version, modified_at from bumped
-      ${counted ? 'union all select t.id, t.version, t.modified_at from target t join going g on g.group_id = t.id where g.counted' : ''}
+      select id, version, modified_at from new_version
+      ${counted ? 'union all select t.id, t.version, t.modified_at from target t join applied g on g.group_id = t.id where g.counted' : ''}
     ),
     ${logged(place, {
       type: { sql: 'x.type' },
@@ -179,11 +173,11 @@ const statement = (shape: Shape) =>
         order by m.member_id limit ${SMALL_GROUP + 1}
       ) m) + cardinality(i.add) <= ${SMALL_GROUP} as small,
       (select string_agg(w.id::text, ' ') from (select id from wanted w where w.ord = i.ord and not w.known limit 5) w) as unknown,
-      (select yes from ruled) as ruled
-    from input i left join target t on t.id = i.group_id left join bumped b on b.id = i.group_id order by i.ord`
+      (select has_rules from rules) as has_rules
+    from input i left join target t on t.id = i.group_id left join new_version b on b.id = i.group_id order by i.ord`
   })
 
-/** The same for members that are nobody here, where the tenant keeps them. */
+/** The same for members that the tenant does not have, where it keeps them. */
 function deferredSql(tenant: string, clears: boolean): { parts: string; moved: string } {
   const parts = `strangers as materialized (
       select w.ord, w.group_id, w.id::text as value, w.display from wanted w where not w.known
@@ -191,11 +185,11 @@ function deferredSql(tenant: string, clears: boolean): { parts: string; moved: s
     ),
     deferred as (
       insert into deferred_members (tenant_id, group_id, value, display)
-      select distinct on (s.group_id, s.value) ${tenant}, s.group_id, s.value, s.display from going g join strangers s on s.ord = g.ord
+      select distinct on (s.group_id, s.value) ${tenant}, s.group_id, s.value, s.display from applied g join strangers s on s.ord = g.ord
       on conflict do nothing returning group_id, value
     ),
     dropped as (
-      delete from deferred_members d using going g
+      delete from deferred_members d using applied g
       where d.tenant_id = ${tenant} and d.group_id = g.group_id and (d.value = any(g.strange_removed) ${
         clears ? 'or g.clear and not exists (select 1 from strangers s where s.ord = g.ord and s.value = d.value)' : ''
       })

@@ -1,0 +1,61 @@
+import type { RepositoryScope } from '../scope.ts'
+import { appendEvents } from '../sql/append-events.ts'
+import { NOW } from '../sql/now.ts'
+import { Parameters, type Statement } from '../sql/parameters.ts'
+import { isActiveUser } from './counts.ts'
+import { eventDocument } from './event-document.ts'
+import type { NewResource } from './resource-changes.ts'
+import { createInput, inlined, keyRows } from './resource-input.ts'
+import { resourceColumns } from './rows.ts'
+
+/** The statement that creates resources, with their keys, counts and events. Gives a row for each; `packed` is null where the name was taken. */
+export function createStatement(resources: readonly NewResource[], scope: RepositoryScope): Statement {
+  const parameters = new Parameters()
+  const tenant = parameters.bind(scope.tenantId, 'uuid')
+  const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
+  const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
+  const withRevived = resources.some((resource) => resource.revived !== undefined)
+  const types = resources.map((resource) => resource.type)
+  const text = `with input as ${inlined(resources)} (${createInput(resources, parameters, { withKeys, withRevived })}),
+    created as (
+      insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
+        manager_id, document, search, password_hash, version, created_at, modified_at)
+      select ${tenant}, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
+        i.manager_id, i.document, i.search, i.password_hash,
+        ${withRevived ? `coalesce(i.version + 1, 1), coalesce(i.created_at, ${NOW})` : `1, ${NOW}`}, ${NOW}
+      from input i order by i.ord
+      on conflict (tenant_id, resource_type, unique_key) do nothing
+      returning *
+    ),
+    ${
+      withKeys
+        ? `keyed as (
+      insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
+      select ${tenant}, c.resource_type, k.attribute, k.key, c.id, k."unique"
+      from created c join input i on i.id = c.id cross join lateral jsonb_to_recordset(i.keys) as k${keyRows}
+    ),`
+        : ''
+    }
+    counted as (
+      insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+      select ${tenant}, c.resource_type, count(*), count(*) filter (where ${isActiveUser('c')})
+      from created c group by c.resource_type
+    ),
+    logged as (
+      ${appendEvents({
+        tenant,
+        type: { sql: 'i.event' },
+        resourceType: 'c.resource_type',
+        resourceId: 'c.id',
+        version: 'c.version',
+        requestId: request,
+        actor,
+        occurredAt: 'c.modified_at',
+        changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} || '}'`,
+        from: 'created c join input i on i.id = c.id',
+      })}
+    )
+    select ${resourceColumns(undefined, { groups: false, members: false }, { tenant, base: () => '', withDeferred: false })}
+    from input i left join created r on r.id = i.id order by i.ord`
+  return { text, values: parameters.values }
+}

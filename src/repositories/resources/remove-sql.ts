@@ -1,0 +1,87 @@
+import type { RepositoryScope } from '../scope.ts'
+import { appendEvents } from '../sql/append-events.ts'
+import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
+import { NOW } from '../sql/now.ts'
+import { Parameters, type Statement } from '../sql/parameters.ts'
+import { hasRulesSql } from '../sql/role-rules.ts'
+import { isActiveUser } from './counts.ts'
+import { eventDocument } from './event-document.ts'
+import { keeping } from './kept-users.ts'
+import type { Removal } from './resource-changes.ts'
+
+/** The statement that deletes resources with their memberships, with counts and events. Gives a row for each that is there. */
+export function removeStatement({ type, targets, eventNoun, keepDays }: Removal, scope: RepositoryScope): Statement {
+  const parameters = new Parameters()
+  const tenant = parameters.bind(scope.tenantId, 'uuid')
+  const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
+  const input = parameters.json(targets.map(({ id, expectedVersion }) => ({ id, expected: expectedVersion })))
+  // Resources of other types are members of no group, so that no role depends on them.
+  const hasRules = type.name === 'User' || type.name === 'Group' ? hasRulesSql(tenant, scope.hasRoles) : 'false'
+  const keep = keepDays === undefined ? undefined : keeping(keepDays, tenant, parameters)
+  const isGroup = type.name === 'Group'
+  const size = isGroup ? `',"memberCount":' || coalesce(s.members, 0) || '}'` : `'}'`
+  const text = `with input as materialized (
+      select * from jsonb_to_recordset(${input}) as i(id uuid, expected bigint)
+    ),
+    rules as materialized (select ${hasRules} as has_rules),
+    target as materialized (
+      select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
+      where r.tenant_id = ${tenant} and r.resource_type = ${parameters.bind(type.name, 'text')}
+        and r.id = any(array(select id from input)) order by r.id for update of r
+    ),
+    unjoined as (
+      delete from memberships m where m.tenant_id = ${tenant} and m.ctid = any(array(
+        select n.ctid from target t cross join lateral (
+          select n.ctid from memberships n where n.tenant_id = ${tenant} and n.member_id = t.id offset 0
+        ) n where t.fits
+        union
+        select n.ctid from target t cross join lateral (
+          select n.ctid from memberships n where n.tenant_id = ${tenant} and n.group_id = t.id offset 0
+        ) n where t.fits
+      ))
+      returning m.group_id, m.member_id
+    ),
+    removed as (
+      delete from resources r using target t where r.tenant_id = ${tenant} and r.id = t.id and t.fits
+      returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
+    ),
+    ${keep?.kept ?? ''}
+    new_version as (
+      update resources r set version = r.version + 1, modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
+      where r.tenant_id = ${tenant} and r.id = any(array(select distinct group_id from unjoined))
+        and not r.id = any(array(select id from target where fits))
+      returning r.id, r.version, r.modified_at
+    ),
+    counted as (
+      insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+      select ${tenant}, x.resource_type, -count(*), -count(*) filter (where ${isActiveUser('x')})
+      from removed x group by x.resource_type
+    ),
+    logged as (
+      ${appendEvents(
+        {
+          ...{ tenant, requestId: request, actor },
+          type: keep?.event ?? { sql: parameters.bind(`${eventNoun}.deleted`, 'text') },
+          resourceType: 'x.resource_type',
+          resourceId: 'x.id',
+          version: 'x.version + 1',
+          changes: keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || ${size}`,
+          from: `removed x ${isGroup ? 'left join (select group_id, count(*) as members from unjoined group by group_id) s on s.group_id = x.id' : ''}`,
+        },
+        {
+          ...{ tenant, requestId: request, actor },
+          type: 'group.member_removed',
+          resourceType: `'Group'`,
+          resourceId: 'b.id',
+          version: 'b.version',
+          occurredAt: 'b.modified_at',
+          changes: memberBatchJson('u.member_id'),
+          from: `new_version b join (${memberBatches('select group_id, member_id from unjoined')}) u on u.group_id = b.id
+      group by b.id, b.version, b.modified_at, u.batch`,
+        },
+      )}
+    )
+    select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
+      (select has_rules from rules) as has_rules from target t`
+  return { text, values: parameters.values }
+}

@@ -1,0 +1,65 @@
+import type { RepositoryScope } from '../scope.ts'
+import { appendEvents } from '../sql/append-events.ts'
+import { NOW } from '../sql/now.ts'
+import { Parameters, type Statement } from '../sql/parameters.ts'
+import type { ChangedResource } from './resource-changes.ts'
+import { inlined, keyRows, updateInput } from './resource-input.ts'
+import { managerColumn, momentColumns } from './rows.ts'
+
+/** The statement that puts next states in place, with keys, counts and events. Gives a row for each that had the expected version. */
+export function updateStatement(changes: readonly ChangedResource[], scope: RepositoryScope): Statement {
+  const parameters = new Parameters()
+  const tenant = parameters.bind(scope.tenantId, 'uuid')
+  const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
+  const withActive = changes.some((change) => change.activeDelta !== 0)
+  const text = `with input as ${inlined(changes)} (${updateInput(changes, parameters, { withKeys, withActive })}),
+    updated as (
+      update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
+        display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
+        document = i.document, search = i.search, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
+        modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
+      from input i
+      where r.tenant_id = ${tenant} and r.id = i.id and (r.resource_type = i.resource_type) is true and r.version = i.expected
+      returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
+    ),
+    ${
+      withKeys
+        ? `unkeyed as (
+      delete from resource_keys k using updated u join input i on i.id = u.id
+        cross join lateral jsonb_to_recordset(i.keys_removed) as x${keyRows}
+      where k.tenant_id = ${tenant} and k.resource_id = u.id and k.attribute = x.attribute and k.key = x.key
+    ),
+    keyed as (
+      insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
+      select ${tenant}, u.resource_type, x.attribute, x.key, u.id, x."unique"
+      from updated u join input i on i.id = u.id cross join lateral jsonb_to_recordset(i.keys_added) as x${keyRows}
+    ),`
+        : ''
+    }
+    ${
+      withActive
+        ? `counted as (
+      insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+      select ${tenant}, u.resource_type, 0, sum(i.active_delta)
+      from updated u join input i on i.id = u.id group by u.resource_type
+    ),`
+        : ''
+    }
+    logged as (
+      ${appendEvents({
+        tenant,
+        type: { sql: 'e.type' },
+        resourceType: 'u.resource_type',
+        resourceId: 'u.id',
+        version: 'u.version',
+        requestId: parameters.bind(scope.requestId, 'text'),
+        actor: parameters.bind(scope.actor, 'text'),
+        occurredAt: 'u.modified_at',
+        changes: 'e.changes::text',
+        from: `updated u join input i on i.id = u.id
+      cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)`,
+      })}
+    )
+    select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
+  return { text, values: parameters.values }
+}
