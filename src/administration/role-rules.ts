@@ -20,8 +20,8 @@ const GROUPS_AT_ONCE = 1_000
 const TENANTS_AT_ONCE = 200
 
 /**
- * In the change of an environment's settings, whose row it holds: has the roles of its tenants brought in step, which
- * `administration/role-work` does afterwards.
+ * Begins the work that brings the roles of an environment's tenants in step. It is part of the change of the settings, which
+ * holds the environment's row; `administration/role-work` does the work afterwards.
  */
 export async function beginEnvironmentRules(
   tx: Database,
@@ -34,8 +34,8 @@ export async function beginEnvironmentRules(
 }
 
 /**
- * In the change of a tenant's settings, whose row it holds, and its environment's so that it stays as it is: has the groups
- * brought in step with the rules. What a group gives by a rule that stays it goes on to give, whatever it is called by now.
+ * Begins the work that brings a tenant's groups in step with its rules. It is part of the change of the settings, which holds
+ * the rows of the tenant and of its environment. A group keeps what it gives by a rule that stays, under any name.
  */
 export async function beginTenantRules(
   tx: Database,
@@ -57,8 +57,8 @@ const changed = ({ actor, requestId }: Author, { before, after }: RulesChange): 
 })
 
 /**
- * Refuses rules by which each group is a role in a tenant where the names of two make the same key. Nothing is held meanwhile:
- * what comes between this and the change, the work that follows finds, and tells.
+ * Refuses rules by which every group is a role, in a tenant where the names of two groups make the same role. It locks nothing.
+ * Where a second such group comes before the change is committed, the work that follows finds and reports it.
  *
  * @throws {Refusal} 409
  */

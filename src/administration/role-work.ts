@@ -23,24 +23,24 @@ import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
 import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import { sharedName } from './role-rules.ts'
 
-// After a change of rules the groups of a tenant are brought in step by small transactions, each under the tenant's roles: any
-// instance does the next one. First all groups give what the rules say, then what they give by other rules ends, so that
-// nobody loses a role on the way who has it before and after.
+// After a change of rules, small transactions bring the groups of a tenant in step. Each locks the tenant's roles, and any
+// instance does the next one. First all groups give what the rules say; then what they give by other rules ends. So a user who
+// has a role before and after never loses it on the way.
 
-/** What is done in one transaction: bindings that come or go, and groups that are looked at. */
+/** The most bindings that one transaction adds or removes, and the most groups that it checks. */
 const BINDINGS_AT_ONCE = 500
 const GROUPS_AT_ONCE = 200
-/** For so long whoever changes rules waits for the work: small tenants are done when the change is answered. */
+/** For so long the request that changes rules waits for the work. Small tenants are done when it is answered. */
 const FOLLOWED_FOR_MS = 2_000
-/** Between two looks for others who are at it. */
+/** The pause before looking again whether others have finished. */
 const LOOK_AGAIN_MS = 20
 const IDLE_MS = 2_000
-/** Others get at the tenant's roles in between two steps. */
+/** The pause between two steps, in which other writers get the tenant's roles. */
 const BREATH_MS = 10
 const AFTER_FAILURE_S = 60
 const ATTEMPTS = 5
 
-/** Does the next step of a tenant's work; false where there is none to do now, or another instance is at it. */
+/** Does the next step of a tenant's work. False where there is no work now, or where another instance does it. */
 export function roleStep(db: Database, tenantId: TenantId): Promise<boolean> {
   const step = async (tx: Database) => {
     const work = await takeRoleWork(await bounded(tx), tenantId)
@@ -71,10 +71,10 @@ async function workOn(tx: Database, tenantId: TenantId, { actor, requestId, smal
     const refused = new Set(shared.map(({ group }) => group.groupId))
     problem = shared[0] === undefined ? null : `${sharedName(shared[0])}; give one of them another name`
     for (const { groupId, matches } of wanted) {
-      const going = matches.filter(({ rule }) => rule !== EVERY_GROUP || !refused.has(groupId))
+      const allowed = matches.filter(({ rule }) => rule !== EVERY_GROUP || !refused.has(groupId))
       const room = most - fresh.length
-      fresh.push(...going.slice(0, room))
-      if (going.length > room) break
+      fresh.push(...allowed.slice(0, room))
+      if (allowed.length > room) break
       after = groupId
       looked++
     }
@@ -100,8 +100,8 @@ async function workOn(tx: Database, tenantId: TenantId, { actor, requestId, smal
 }
 
 /**
- * Goes on with the work of these tenants for a moment, after the change of rules was committed. What is left then, or fails, is
- * for whoever works behind the requests.
+ * Works for these tenants for a moment, after the change of rules was committed. The worker behind the requests does what is
+ * left then, or fails.
  */
 export async function followRules(
   db: Database,
@@ -116,7 +116,7 @@ export async function followRules(
       if (!isTime()) return
     }
   } catch {
-    // Whoever works behind the requests meets it too, and tells.
+    // The worker behind the requests meets the same failure, and reports it.
   }
 }
 
@@ -130,7 +130,7 @@ async function followOne(db: Database, tenantId: TenantId, isTime: () => boolean
   }
 }
 
-/** Lets work begin that waits for writers, once they are gone. */
+/** Starts work that waits for writers, once they have ended. */
 async function letBegin(db: Database, tenants: readonly TenantId[], goesOn: () => boolean): Promise<void> {
   const waiting = await waitingRoleWork(db, tenants)
   let writers = await writersOfMembers(db)
@@ -144,17 +144,17 @@ async function letBegin(db: Database, tenants: readonly TenantId[], goesOn: () =
 const intersection = (one: ReadonlySet<string>, other: ReadonlySet<string>): ReadonlySet<string> =>
   new Set([...one].filter((each) => other.has(each)))
 
-/** Works off what changes of rules have left; every instance does, and takes over from those that died. */
+/** Does the work that changes of rules have left. Every instance has one, and takes over from instances that died. */
 export class RoleWorker {
   readonly #db: Database
   readonly #failed: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
   #stopped = false
-  /** Work that waits, and those of the writers at that moment who are not gone. */
+  /** Work that waits, and those of the writers at that moment that have not ended. */
   #waiting: { readonly work: readonly WaitingWork[]; readonly writers: ReadonlySet<string> } | undefined
 
-  /** @param failed told of what failed; it is tried again a minute later */
+  /** @param failed called with each failure; the step is tried again a minute later */
   constructor(db: Database, failed: (error: unknown) => void) {
     this.#db = db
     this.#failed = failed
@@ -164,7 +164,7 @@ export class RoleWorker {
     this.#schedule(everyMs, everyMs)
   }
 
-  /** Ends it, once the step under way is done. */
+  /** Stops, once the step under way is done. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
@@ -183,7 +183,7 @@ export class RoleWorker {
     }, ms).unref()
   }
 
-  /** A step for each tenant that has work, up to some; true where there may be more. */
+  /** Does a step for each of some tenants that have work. True where there may be more. */
   async pass(): Promise<boolean> {
     const due = await dueRoleWork(this.#db)
     let more = false
@@ -202,7 +202,7 @@ export class RoleWorker {
       if (await roleStep(this.#db, tenantId)) return true
       await dropRoleWork(this.#db, tenantId)
     } catch (error) {
-      // Somebody holds the tenant: others have their turn first.
+      // Another transaction has locked the tenant: other tenants come first.
       const busy = isBusy(error)
       if (!busy) this.#failed(error)
       const tooMuch = sqlState(error)?.code === '57014'
@@ -211,7 +211,7 @@ export class RoleWorker {
     return false
   }
 
-  /** As `letBegin`, but waiting for nobody: it is looked at again by the next pass. */
+  /** As `letBegin`, but without waiting: the next pass looks again. */
   async #letBegin(): Promise<void> {
     if (this.#waiting === undefined) {
       const work = await waitingRoleWork(this.#db, undefined)

@@ -12,10 +12,10 @@ import { NoSeatLeft, notCreated, writeError } from './refusals.ts'
 import { seatsLeft, takesSeat, tellOfSeats } from './seats.ts'
 import { RolesApply, resultOf } from './writes.ts'
 
-/** Who of a batch has the unique value that a failed operation wanted: the holder's index by that of the failed one. */
+/** Which operation of a batch has the unique value that a failed one wanted: its index, by the index of the failed one. */
 export type Held = Map<number, number>
 
-/** Thrown inside a transaction: undo the batch and run it again, with these operations known to fail. */
+/** Thrown inside a transaction, to undo the batch and run it again without these operations, which are known to fail. */
 class RunAgain extends Error {
   readonly failures: Outcomes
 
@@ -25,21 +25,21 @@ class RunAgain extends Error {
   }
 }
 
-/** All creates of a batch in one statement, members that the batch itself creates in a second one. */
+/** Creates all resources of a batch in one statement, and adds members that the batch itself creates in a second one. */
 export async function runCreates(run: BulkRun, operations: readonly BulkOperation[]): Promise<void> {
   const { outcomes, tenant } = run
   let { repositories } = run
   const held: Held = new Map()
   let { prepared, failures } = await prepareAll(run, operations)
-  // What refers to one who comes back has to do so by the old id.
+  // A reference to a user who comes back needs the old id.
   if (await adoptKept(run, operations, prepared)) ({ prepared, failures } = await prepareAll(run, operations))
   const created = new Map([...prepared.values()].map(({ id, type }) => [id, type.name]))
   noteAll(failures, await wrongReferences(repositories, [...prepared], created))
   for (;;) {
     failDependents(run, operations, failures)
-    const going = operations.filter((operation) => !failures.has(operation.index))
+    const remaining = operations.filter((operation) => !failures.has(operation.index))
     try {
-      const done = await repositories.transaction((inside) => createAll(run, inside, going, prepared, held))
+      const done = await repositories.transaction((inside) => createAll(run, inside, remaining, prepared, held))
       for (const [index, outcome] of [...failures, ...done]) outcomes.set(index, outcome)
       const refused = [...failures.values()].flatMap((outcome) => (outcome.kind === 'failed' ? [outcome.error] : []))
       await tellOfSeats(repositories, ...refused)
@@ -48,12 +48,12 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
       if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
       else if (error instanceof RolesApply) repositories = repositories.withRoles()
       else if (isTakenKey(error)) {
-        const all = going.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
+        const all = remaining.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
         noteAll(failures, await takenValues(repositories, all, held))
-      } else if (going.length === 1) throw error
+      } else if (remaining.length === 1) throw error
       else if (writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError) {
-        // A member has gone at this moment, from one of many groups: each on its own will tell from which.
-        for (const operation of going) await runCreates(run, [operation])
+        // A member of one of many groups was deleted at this moment: run alone, each group tells whether it was the one.
+        for (const operation of remaining) await runCreates(run, [operation])
         for (const [index, outcome] of failures) outcomes.set(index, outcome)
         return await runReleased(run, operations, held)
       } else if (!mayRetry(error)) throw error
@@ -77,7 +77,7 @@ async function prepareAll(run: BulkRun, operations: readonly BulkOperation[]) {
   return { prepared, failures }
 }
 
-/** Gives users who come back the ids that they had; true where that changed any. */
+/** Gives users who come back the ids that they had. True where that changed an id. */
 async function adoptKept(
   { ids, repositories, revived, tenant }: BulkRun,
   operations: readonly BulkOperation[],
@@ -89,7 +89,7 @@ async function adoptKept(
   })
   let adopted = false
   for (const [place, id] of await keptIds(repositories, tenant, creates)) {
-    // The second who would be the same user is refused for the name, or is somebody new.
+    // A second create of the same user is refused for the name, or is another user.
     if (revived.has(id)) continue
     ids.set(creates[place]?.bulkId as string, id)
     revived.add(id)
@@ -98,7 +98,7 @@ async function adoptKept(
   return adopted
 }
 
-/** Runs again what failed for a value that another of the batch had, where that one failed too and left the value free. */
+/** Runs operations again that failed for a value of another one, where that one failed too and left the value free. */
 async function runReleased(run: BulkRun, operations: readonly BulkOperation[], held: Held): Promise<void> {
   const isFailed = (index: number) => run.outcomes.get(index)?.kind === 'failed'
   const released: Outcomes = new Map()
@@ -107,7 +107,7 @@ async function runReleased(run: BulkRun, operations: readonly BulkOperation[], h
     if (outcome && isFailed(holder)) released.set(index, outcome)
   }
   failDependents(run, operations, released)
-  // Fewer each time: those that wait for each other in a ring stay refused.
+  // There are fewer each time. Operations that wait for each other in a ring stay refused.
   if (released.size === 0 || released.size === operations.length) return
   await runCreates(
     run,
@@ -115,7 +115,7 @@ async function runReleased(run: BulkRun, operations: readonly BulkOperation[], h
   )
 }
 
-/** What refers to a failed create of the same batch fails with it. */
+/** Operations that refer to a failed create of the same batch fail with it. */
 function failDependents({ plan }: BulkRun, operations: readonly BulkOperation[], failures: Outcomes): void {
   for (let grew = true; grew; ) {
     grew = false
@@ -170,15 +170,16 @@ async function createAll(
       if (holder !== undefined) held.set(index, holder)
     }
   }
-  const taken = failures.size
+  const refused = failures.size
   for (const [index, outcome] of unseated) failures.set(index, outcome)
   failDependents(run, operations, failures)
-  if (failures.size === taken) await addMembers(inside, operations, resources, done, failures)
+  if (failures.size === refused) await addMembers(inside, operations, resources, done, failures)
   const lost = operations.some(
     ({ index }, i) => failures.has(index) && returning.includes(creates[i] as PreparedCreate),
   )
-  // What was made and then failed, or refers to what failed, must not stay; nor may who was taken out and not made anew go.
-  if (failures.size > taken || lost) throw new RunAgain(failures)
+  // A resource that was created and then failed, or refers to one that failed, must not stay. A kept user that was not
+  // created again must not be lost.
+  if (failures.size > refused || lost) throw new RunAgain(failures)
   return new Map([...done, ...failures])
 }
 

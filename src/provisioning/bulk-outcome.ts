@@ -22,7 +22,7 @@ export interface BulkRun {
   readonly repositories: Repositories
   readonly tenant: TenantContext
   readonly plan: BulkPlan
-  /** The id of every resource that the request creates, by bulkId; given before anything runs, but for who comes back. */
+  /** The id of every resource that the request creates, by bulkId, given before anything runs; users who come back keep theirs. */
   readonly ids: Map<string, string>
   /** Those among the ids under which a kept user comes back. */
   readonly revived: Set<string>

@@ -7,8 +7,8 @@ import { referenceErrors } from './references.ts'
 import { uniquenessError } from './refusals.ts'
 
 /**
- * What a statement for many creates could not tell: the refusals of those whose unique values (RFC 7643 §7) are taken.
- * `held` learns for whom: the creates that an earlier one of the list stands before.
+ * The refusals of those creates whose unique values (RFC 7643 §7) other resources have, which a statement for many does not
+ * tell. Where an earlier create of the list wants the same value, `held` gets its index by that of the refused one.
  */
 export async function takenValues(
   repositories: Repositories,
@@ -20,13 +20,13 @@ export async function takenValues(
   })
   const all = wanted.flatMap(({ type, keys }) => keys.map((key) => ({ type, key })))
   const taken = await repositories.resources.taken(all)
-  const gone = new Set(all.filter((_, place) => taken.has(place)).map(({ type, key }) => nameOf(type, key)))
+  const unavailable = new Set(all.filter((_, place) => taken.has(place)).map(({ type, key }) => nameOf(type, key)))
   const errors = new Map<number, ScimError>()
   const holders = new Map<string, number>()
   for (const { index, type, keys } of wanted) {
     const names = keys.map((key) => nameOf(type, key))
     const holder = names.map((name) => holders.get(name)).find((found) => found !== undefined)
-    if (holder === undefined && !names.some((name) => gone.has(name))) {
+    if (holder === undefined && !names.some((name) => unavailable.has(name))) {
       for (const name of names) holders.set(name, index)
       continue
     }
@@ -36,7 +36,7 @@ export async function takenValues(
   return errors
 }
 
-/** True when one of the changes takes a unique value that another of them gives up. */
+/** True when one of the changes sets a unique value that another of them gives up. */
 export function handOver(changes: readonly PreparedChange[]): boolean {
   const name = (type: ResourceType, key: string | null) => nameOf(type, { attribute: '', key: key ?? '', unique: true })
   const freed = new Set<string>()
@@ -50,7 +50,7 @@ export function handOver(changes: readonly PreparedChange[]): boolean {
   })
 }
 
-/** The refusals of operations that refer to what is not there; see `referenceErrors`. */
+/** The refusals of operations that refer to resources that the tenant does not have; see `referenceErrors`. */
 export async function wrongReferences(
   repositories: Repositories,
   prepared: readonly (readonly [index: number, PreparedCreate | PreparedChange])[],

@@ -6,13 +6,13 @@ import { type BulkOperation, type BulkPlan, isRefused, order, references } from 
  */
 export type BulkKind = 'create' | 'change' | 'members' | 'delete' | 'alone'
 
-/** Operations of one kind that go together; none touches what another of them touches. */
+/** Operations of one kind that share statements. No two of them change the same resource. */
 export interface BulkBatch {
   readonly kind: BulkKind
   readonly operations: BulkOperation[]
 }
 
-// Kinds whose order shows in the outcome: a freed or taken name, a member who has gone.
+// Kinds whose order shows in the outcome: whether a name is free, or a member is still there.
 const CONFLICTS: Record<BulkKind, readonly BulkKind[]> = {
   create: ['change', 'delete', 'alone'],
   change: ['create', 'delete', 'alone'],
@@ -47,7 +47,7 @@ export function schedule(plan: BulkPlan, kindOf: (operation: BulkOperation) => B
   }
   return batches
 
-  /** Index of the batch that takes the operations: behind all that conflicts, and of the same kind. */
+  /** Index of the batch that gets the operations: one of the same kind, after all that conflict with them. */
   function placeFor(kind: BulkKind, operations: readonly BulkOperation[]): number {
     let earliest = 0
     for (const [index, batch] of batches.entries()) {
@@ -58,13 +58,13 @@ export function schedule(plan: BulkPlan, kindOf: (operation: BulkOperation) => B
       if (touched !== undefined) earliest = Math.max(earliest, touched + 1)
       for (const bulkId of references(operation)) {
         const created = batchOfCreate.get(bulkId)
-        // Creates may refer to each other within a batch; what else refers to a create comes after it.
+        // Creates of a batch may refer to each other. All other operations come after the create that they refer to.
         if (created !== undefined) earliest = Math.max(earliest, kind === 'create' ? created : created + 1)
       }
     }
     if (kind === 'alone') return batches.length
     const fits = (batch: BulkBatch, index: number) => index >= earliest && batch.kind === kind
-    // A change may give up a name that one in a later batch wants: changes keep their order.
+    // Changes keep their order, since one may give up a name that a later one wants.
     const same = kind === 'change' ? batches.findLastIndex(fits) : batches.findIndex(fits)
     return same === -1 ? batches.length : same
   }

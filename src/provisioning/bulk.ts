@@ -31,8 +31,9 @@ import { provisioningService } from './service.ts'
 import { RolesApply, resultOf } from './writes.ts'
 
 /**
- * Runs a bulk plan (RFC 7644 §3.7). Operations of one kind share statements; each is whole or absent, and fails alone.
- * Gives the outcome of every operation that was run, by its index: with failOnErrors later ones may be missing.
+ * Runs a bulk plan (RFC 7644 §3.7). Operations of one kind share statements. Each operation is done whole or not at all, and
+ * fails without the others. Gives the outcome of every operation that was run, by its index. With failOnErrors later ones
+ * may be missing.
  */
 export async function runBulk(
   repositories: Repositories,
@@ -42,7 +43,7 @@ export async function runBulk(
 ): Promise<Outcomes> {
   const service = provisioningService(repositories, tenant, newId)
   const outcomes: Outcomes = new Map()
-  // Ids are given before anything runs, so that references can be filled in whatever the order.
+  // Ids are given before anything runs, so that references can be filled in, in any order.
   const ids = new Map<string, string>()
   for (const operation of plan.operations) {
     if (isRefused(operation)) outcomes.set(operation.index, { kind: 'failed', error: operation.error })
@@ -53,7 +54,7 @@ export async function runBulk(
   else await runUntil(plan.failOnErrors)
   return outcomes
 
-  /** Nothing may run that stands behind the last error allowed (RFC 7644 §3.7.3): step by step, in order. */
+  /** Nothing may run after the last error that is allowed (RFC 7644 §3.7.3), so operations run step by step, in order. */
   async function runUntil(failOnErrors: number): Promise<void> {
     const refused = new Map(outcomes)
     outcomes.clear()
@@ -87,7 +88,7 @@ export async function runBulk(
       const [only, ...more] = membership
       return operations.length === 0 && more.length === 0 && only?.kind === 'change' ? only : undefined
     } catch {
-      // It is wrong in a way that the service will say.
+      // The service says what is wrong with it.
       return undefined
     }
   }
@@ -103,17 +104,17 @@ export async function runBulk(
       case 'create':
         return runCreates(run, ready)
       case 'change':
-        return together(ready, runChanges)
+        return atOnce(ready, runChanges)
       case 'members':
-        return together(ready, runMembers)
+        return atOnce(ready, runMembers)
       case 'delete':
-        return together(ready, runDeletes)
+        return atOnce(ready, runDeletes)
       case 'alone':
         return oneByOne(ready)
     }
   }
 
-  /** A reference to nothing, or to what failed (B-08); an endpoint that this tenant lacks or has switched off. */
+  /** Why an operation cannot run: it refers to nothing or to what failed (B-08), or the tenant does not have its endpoint. */
   function cannotRun(operation: BulkOperation): ScimError | undefined {
     const type = typeOf(run, operation)
     if (type === undefined) return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
@@ -127,11 +128,8 @@ export async function runBulk(
     return undefined
   }
 
-  /** Statements for all at once; where a database constraint refuses the whole, one by one says which it was. */
-  async function together(
-    operations: readonly BulkOperation[],
-    work: (all: readonly BulkOperation[]) => Promise<void>,
-  ) {
+  /** Does `work` for all at once. Where a constraint refuses the whole, the operations run one by one, to find which it was. */
+  async function atOnce(operations: readonly BulkOperation[], work: (all: readonly BulkOperation[]) => Promise<void>) {
     if (operations.length === 1) return oneByOne(operations)
     try {
       await work(operations)
@@ -205,14 +203,14 @@ export async function runBulk(
       const wrong = await wrongReferences(repositories, [...changes])
       noteAll(outcomes, wrong)
       for (const index of wrong.keys()) changes.delete(index)
-      // Who gets the last seats is decided one by one.
+      // Which users get the last seats is decided one by one.
       if (hasMaximum(tenant)) for (const [index, { activeDelta }] of changes) if (activeDelta > 0) changes.delete(index)
-      // What one takes over from another depends on who is first, which a statement for all does not tell: one by one.
+      // Where one resource gets the unique value of another, the order decides. One statement for all has none: one by one.
       if (changes.size === 0 || handOver([...changes.values()])) continue
       const updated = resultOf(await repositories.resources.update([...changes.values()]))
       for (const [index, { id }] of changes) {
         const after = updated.get(id)
-        // Who was overtaken by another writer is run again by itself.
+        // Where another writer was faster, the operation runs again by itself.
         if (after) outcomes.set(index, { kind: 'done', status: 200, id, version: after.version })
       }
     }

@@ -15,14 +15,14 @@ export interface CursorContent {
   readonly expiresAt: number
 }
 
-/** Seals and opens cursors with the instance's key, so that nobody reads, makes or carries one elsewhere. */
+/** Seals and opens cursors with the instance's key. No client can read a cursor, make one, or use one for another query. */
 export interface CursorSealer {
   seal(content: CursorContent): Promise<string>
   /** Undefined for anything that this instance has not sealed. */
   open(cursor: string): Promise<CursorContent | undefined>
 }
 
-/** @param secret gives what all processes of the instance share; asked for when the first cursor needs it */
+/** @param secret gives the secret that all processes of the instance share; called when the first cursor needs it */
 export function cursorSealer(secret: () => Promise<string>): CursorSealer {
   // Imported once: with the bytes for a key, each cursor would cost three times as much.
   let known: Promise<webcrypto.CryptoKey> | undefined
@@ -53,7 +53,7 @@ export function cursorSealer(secret: () => Promise<string>): CursorSealer {
   }
 }
 
-/** The fingerprint by which a cursor knows its query again. */
+/** The fingerprint of a query, which its cursors hold. */
 export const queryFingerprint = (parts: readonly unknown[]): string =>
   createHash('sha256').update(JSON.stringify(parts)).digest('base64url')
 
@@ -61,7 +61,7 @@ export const queryFingerprint = (parts: readonly unknown[]): string =>
  * Opens a cursor for the query that is asked now.
  *
  * @param count undefined when the request names none
- * @throws {ScimError} invalidCursor when forged, damaged, of another tenant or query: the answer does not tell which;
+ * @throws {ScimError} invalidCursor for a cursor that is forged, damaged, or of another tenant or query, without saying which;
  *   invalidCount when the count has changed; expiredCursor
  */
 export async function openCursor(

@@ -10,8 +10,8 @@ export const keepDays = ({ settings }: TenantContext, type: ResourceType): numbe
   type.name === 'User' && settings.onDelete === 'deactivate' ? settings.keepDeletedDays : undefined
 
 /**
- * The id under which each of `creates` comes back, by their place in the list: kept users are found by userName or externalId.
- * Nothing is asked for what is not kept.
+ * The ids of the kept users that `creates` bring back, by the place of the create in the list. Kept users are found by userName
+ * or externalId. Where none are kept, no statement is sent.
  */
 export async function keptIds(
   repositories: Repositories,
@@ -29,7 +29,7 @@ export async function keptIds(
   )
 }
 
-/** Takes kept users out, to be made anew in the transaction of `inside`. */
+/** Removes kept users, which the transaction of `inside` creates again. */
 export const takeKept = async (inside: Repositories, ids: readonly string[]): Promise<Map<string, KeptUser>> =>
   ids.length === 0 ? new Map() : inside.keptUsers.take(ids)
 

@@ -5,7 +5,7 @@ import { bindFilter } from '../scim/filter/bind.ts'
 import { parseAttributePath } from '../scim/filter/parse.ts'
 import type { ResourceType, SchemaRegistry } from '../scim/schema/resource-type.ts'
 
-/** The attributes by which the application finds people and groups, by the name that it calls them. */
+/** The attributes by which the application finds people and groups, by their names in the admin API. */
 const ATTRIBUTES = {
   externalId: 'externalId',
   userName: 'userName',
@@ -20,13 +20,13 @@ export interface LookUp {
   readonly equal: Equalities
   /** What a value must begin with. */
   readonly startsWith?: Equalities
-  /** Only those made after the one with this id. */
+  /** Only those created after the one with this id. */
   readonly after?: string | undefined
   readonly limit: number
   readonly wanted: Wanted
 }
 
-/** The resources of a type that meet all that is asked of their values, in the order of creation. */
+/** The resources of a type whose values match, in the order of creation. */
 export async function lookUp(
   repositories: Repositories,
   registry: SchemaRegistry,
@@ -52,8 +52,8 @@ export async function lookUp(
 }
 
 /**
- * The users among those of `lookUp` who have the role with this key, directly or through groups in groups; none where no group
- * gives it.
+ * The users among those of `lookUp` who have the role with this key, directly or through groups in groups. Where no group gives
+ * the role, there are none.
  */
 export async function lookUpByRole(
   repositories: Repositories,
@@ -69,7 +69,7 @@ export async function lookUpByRole(
     const rows = await repositories.resources.retrieveAll(type, ids, wanted)
     return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
-  // An equality leaves few, so those are looked at one page after the other.
+  // An equality leaves few users, so their roles are looked up page by page.
   const found: ResourceRow[] = []
   for (let from = after; ; ) {
     const page = await lookUp(repositories, registry, type, { equal, after: from, limit, wanted })

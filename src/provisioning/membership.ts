@@ -7,7 +7,7 @@ import type { TenantContext } from '../tenancy/tenant.ts'
 import { missing, staleVersion, unknownMembers, writeError } from './refusals.ts'
 import { resultOf } from './writes.ts'
 
-/** A group after a change of its members; `small` when it can be shown whole at little cost. */
+/** A group after a change of its members. `small` says that the whole group can be shown at little cost. */
 export interface ChangedGroup {
   readonly version: number
   readonly small: boolean
@@ -42,7 +42,7 @@ export async function changeMembers(
   }
   return group
 
-  /** A value path other than by id is turned into the ids that it selects. */
+  /** Turns a value path that selects members other than by id into their ids. */
   async function fitting(
     step: MembershipStep & { kind: 'removeWhere' },
   ): Promise<Omit<MembershipChange, 'groupId' | 'expectedVersion'>> {

@@ -26,8 +26,8 @@ const refusal = () => ScimError.invalidValue('password: this tenant takes no pas
 const isPassword = (name: string) => /^(urn:ietf:params:scim:schemas:core:2\.0:User:)?password$/i.test(name)
 
 /**
- * Applies the tenant's password setting to a POST or PUT body before anything else sees it: `drop` takes the attribute out,
- * `refuse` refuses it.
+ * Applies the tenant's password setting to the body of a POST or PUT before anything else reads it: `drop` removes the
+ * attribute, `refuse` refuses the body.
  */
 export function bodyUnderPasswordPolicy(type: ResourceType, body: JsonValue, tenant: TenantContext): JsonValue {
   const { password } = tenant.settings
@@ -55,7 +55,7 @@ export function operationsUnderPasswordPolicy(
   return kept
 }
 
-/** Whether the operations end with the password taken away: it is not part of the resource that they are applied to. */
+/** Whether the operations remove the password, which is no part of the resource that they are applied to. */
 export const removesPassword = (operations: readonly PatchOperation[]): boolean =>
   operations.findLast(({ path, value }) =>
     path ? isPassword(path.attribute.name) : isObject(value) && Object.keys(value).some(isPassword),

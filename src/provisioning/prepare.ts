@@ -35,15 +35,15 @@ export function membersOf(resource: Resource): Pick<MembershipChange, 'add' | 'd
   return { add: [...ids], ...(displays.size > 0 ? { displays } : {}) }
 }
 
-/** A new resource, the members it begins with, and what else it refers to. */
+/** A new resource, its first members, and what else it refers to. */
 export interface PreparedCreate extends NewResource {
   readonly members: Pick<MembershipChange, 'add' | 'displays'>
   readonly references: readonly Reference[]
 }
 
-/** A resource's next state, and what it refers to that the one before did not. */
+/** A resource's next state, and the references that the state before did not have. */
 export interface PreparedChange extends ChangedResource {
-  /** What it had as `stored.uniqueKey` before. */
+  /** Its `stored.uniqueKey` before the change. */
   readonly uniqueKeyBefore: string | null
   readonly references: readonly Reference[]
 }
@@ -89,9 +89,9 @@ export function patched(
 }
 
 /**
- * What turning `row` into its next state takes; undefined when nothing changes, so that version and time stay (C-10).
+ * The change that turns `row` into its next state. It is undefined when nothing changes, so that version and time stay (C-10).
  *
- * @param next gives the next state of the stored resource; a `password` in it is a new one, or null to take it away
+ * @param next gives the next state of the stored resource; a `password` in it is a new one, or null to remove it
  */
 export async function prepareChange(
   tenant: TenantContext,
@@ -135,7 +135,7 @@ function passwordApart(
 const without = (keys: readonly ResourceKey[], others: readonly ResourceKey[]): ResourceKey[] =>
   keys.filter((key) => !others.some((other) => other.attribute === key.attribute && other.key === key.key))
 
-/** What the unique name of a resource is, for the words of a conflict. */
+/** The unique name of a resource, for the words of a conflict. */
 export function uniqueName(type: ResourceType, stored: { readonly document: string }): string | null {
   const attributes = JSON.parse(stored.document) as Resource
   const name = type.name === 'User' ? attributes.userName : attributes.displayName

@@ -11,7 +11,7 @@ import type { SearchRequest } from '../scim/search-request.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { type CursorSealer, openCursor, queryFingerprint } from './cursor.ts'
 
-/** A page of resources with what is needed to go on from it. */
+/** A page of resources, with the cursors of its neighbours. */
 export interface QueryResult {
   readonly rows: readonly FoundRow[]
   readonly totalResults: number

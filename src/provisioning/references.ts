@@ -8,22 +8,22 @@ import { targetTypes } from '../scim/schema/define.ts'
 import type { ResourceType, SchemaRegistry } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 
-/** A reference that a write adds, and the resource types to one of which it has to lead (RFC 7643 §2.3.7, TEN-07). */
+/** A reference that a write adds. It has to lead to a resource of one of `types` (RFC 7643 §2.3.7, TEN-07). */
 export interface Reference {
   /** Where it stands, such as `urn:…:Device:applications[0].value`. */
   readonly path: string
   readonly text: string
   readonly types: readonly string[]
-  /** The id that the text names; undefined when it can be nobody's. */
+  /** The id that the text names; undefined when no resource can have it. */
   readonly id: string | undefined
 }
 
 /**
- * The references in attributes of registered schemas that `after` has and `before` has not: what stood there already is not
- * held against a change that leaves it alone, though its target may be gone. None where the tenant defers the check.
+ * The references in attributes of registered schemas that `after` has and `before` has not. A change is not refused for a
+ * reference that it leaves alone, though its target may be gone. There are none where the tenant defers the check.
  *
- * A complex attribute with a `$ref` refers by the id in its `value`; an attribute of type reference by `Endpoint/id`,
- * `/Endpoint/id` or the same below the tenant's base URL. References that may lead elsewhere are none of ours.
+ * A complex attribute with a `$ref` refers by the id in its `value`. An attribute of type reference refers by `Endpoint/id`,
+ * `/Endpoint/id`, or the same below the tenant's base URL. References that may lead elsewhere are not checked.
  */
 export function newReferences(
   tenant: TenantContext,
@@ -39,8 +39,8 @@ export function newReferences(
 }
 
 /**
- * Looks all references of several resources up at once, and gives the refusal of each resource, if any. Another tenant's
- * resource and a missing one are refused alike.
+ * Looks up the references of several resources at once, and gives the refusal of each resource, if any. A reference to another
+ * tenant's resource is refused like one to a missing resource.
  *
  * @param created resource types by id of what the same request is about to create
  */
@@ -66,12 +66,12 @@ export async function checkReferences(repositories: Repositories, references: re
   if (error) throw error
 }
 
-/** An attribute that refers to resources, or the part of a complex one that does. */
+/** An attribute, or a part of a complex one, that refers to resources. */
 interface Place {
   readonly holder: string | undefined
   readonly attribute: Attribute
   readonly sub: Attribute | undefined
-  /** The part whose presence makes this one count for nothing: `$ref` stands in for a missing `value`. */
+  /** The part beside which this one is not read: `$ref` counts only where `value` is missing. */
   readonly unless: string | undefined
   readonly by: 'id' | 'path'
   readonly types: readonly string[]

@@ -6,7 +6,7 @@ import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 
-/** 404; the same words for an unknown id, one of another type and one of another tenant (E-07). */
+/** 404, in the same words for an unknown id, an id of another type, and an id of another tenant (E-07). */
 export function missing(type: ResourceType, id: string): never {
   throw ScimError.notFound(`${type.name} "${id.slice(0, 64)}" was not found.`)
 }

@@ -5,7 +5,7 @@ import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../scim/urn.ts'
 import { versionInJson } from '../scim/version.ts'
 
-/** Where a resource stands: its `meta.location` (RFC 7643 §3.1). */
+/** The address of a resource: its `meta.location` (RFC 7643 §3.1). */
 export const locationOf = (type: ResourceType, id: string, baseUrl: string): string =>
   `${baseUrl}${type.endpoint}/${id}`
 
@@ -26,7 +26,7 @@ export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
   }
 }
 
-/** The same text of a resource in parts, so that a large group need not be put together. */
+/** The same text in parts, so that the text of a large group is never in memory as a whole. */
 export function partsOf(
   row: ResourceRow & { members: readonly string[] },
   type: ResourceType,

@@ -3,16 +3,16 @@ import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { NoSeatLeft } from './refusals.ts'
 
-/** True of an active user; only `active` false leaves a seat free (RFC 7643 §4.1.1). */
+/** True of an active user. Only a user with `active` false needs no seat (RFC 7643 §4.1.1). */
 export const takesSeat = (type: ResourceType, { active }: { readonly active: boolean | null }): boolean =>
   type.name === 'User' && active !== false
 
-/** Whether adding active users has to be decided on under a lock. */
+/** Whether the tenant has a maximum, so that active users are added under a lock. */
 export const hasMaximum = ({ settings }: TenantContext): boolean => settings.maxActiveUsers !== 'unlimited'
 
 /**
- * How many more users may be active, good until the end of the transaction of `inside`; Infinity without a maximum, for which
- * nothing is asked.
+ * How many more users may be active. The number holds until the end of the transaction of `inside`. Without a maximum it is
+ * Infinity, and no statement is sent.
  */
 export async function seatsLeft(inside: Repositories, { settings }: TenantContext): Promise<number> {
   if (settings.maxActiveUsers === 'unlimited') return Number.POSITIVE_INFINITY
@@ -29,8 +29,8 @@ export async function takeSeat(inside: Repositories, tenant: TenantContext): Pro
 }
 
 /**
- * Tells the log that seats ran out where one of `errors` says so; for after the transaction that was refused. Once, however
- * many are refused, until somebody has got a seat again.
+ * Tells the log that seats ran out, where one of `errors` says so. It is called after the transaction that was refused. The log
+ * tells it once, however many users are refused, until a user has got a seat again.
  */
 export async function tellOfSeats(repositories: Repositories, ...errors: readonly unknown[]): Promise<void> {
   const refusal = errors.find((error) => error instanceof NoSeatLeft)

@@ -20,7 +20,7 @@ import { missing, notCreated, staleVersion, writeError } from './refusals.ts'
 import { hasMaximum, takeSeat, takesSeat, tellOfSeats } from './seats.ts'
 import { resultOf, write } from './writes.ts'
 
-/** What a write leaves: the row as it is to be shown; of a group whose members changed only the version, as reading it may cost more. */
+/** What a write leaves: the row to be shown, or the version alone of a group whose members changed, which may be large. */
 export type Written =
   | { readonly kind: 'row'; readonly row: ResourceRow }
   | ({ readonly kind: 'group'; readonly id: string } & ChangedGroup)
@@ -29,8 +29,8 @@ const EVERYTHING: Wanted = { groups: true, members: true }
 const NOTHING: Wanted = { groups: false, members: false }
 
 /**
- * The provisioning service of one tenant, in the protocol's verbs (RFC 7644 §3.3–3.6). Resource types are arguments: users,
- * groups and registered types go the same way. A change and its events are one statement or one transaction.
+ * The provisioning service of one tenant, in the protocol's verbs (RFC 7644 §3.3–3.6). The resource type is an argument, so
+ * one function serves users, groups and registered types. A change and its events are one statement or one transaction.
  */
 export function provisioningService(repositories: Repositories, tenant: TenantContext, newId: () => string) {
   return {
@@ -96,8 +96,8 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     },
 
     /**
-     * Applies PATCH operations, all or none. A change of a group's members alone is one statement that reads no member, and
-     * gives the version only. @throws {ScimError} 400, 403, 404, 409, 412
+     * Applies PATCH operations, all or none. A change of nothing but a group's members is one statement that reads no member,
+     * and gives only the version. @throws {ScimError} 400, 403, 404, 409, 412
      */
     async modify(
       type: ResourceType,
@@ -107,7 +107,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     ): Promise<Written> {
       const allowed = operationsUnderPasswordPolicy(type, operations, tenant)
       const active = type.name === 'User' && !precondition ? activeAlone(type, allowed, tenant.deviations) : undefined
-      // Whether one more becomes active, and so needs a seat, is known only of a user that was read.
+      // Only a user that was read tells whether one more becomes active, and so needs a seat.
       if (active === false || (active === true && !hasMaximum(tenant))) {
         const row = await repositories.activation.setActive(type, id, active, EVERYTHING)
         return { kind: 'row', row: row ?? missing(type, id) }
@@ -147,7 +147,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     },
   }
 
-  /** Reads, works out the next state and stores it where nobody was faster; else all over again. */
+  /** Reads the resource, works out its next state and stores it. Where another writer was faster, it begins again. */
   async function change(
     inside: Repositories,
     type: ResourceType,
@@ -181,7 +181,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     throw new ScimError(503, undefined, 'Too many writers changed this resource at the same time; try again.')
   }
 
-  /** The version that a conditional write has to meet when it reads nothing itself; null takes any. */
+  /** The version that a conditional write expects when it reads nothing itself; null for any. */
   async function expectedVersion(type: ResourceType, id: string, precondition: Precondition | undefined) {
     if (precondition === undefined) return null
     const row = (await repositories.resources.retrieve(type, id, NOTHING)) ?? missing(type, id)

@@ -5,24 +5,24 @@ import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
 import type { Settings } from '../tenancy/settings.ts'
 import { builtIn, lookUp } from './look-up.ts'
 
-/** What the directory has to say of a person who signs in other than that all is well. */
+/** Why the directory does not say of a person that all is well. */
 export const SIGN_IN_REASONS = ['not_provisioned', 'deactivated', 'ambiguous', 'sync_disabled'] as const
 
 export interface SignIn {
   readonly allowed: boolean
   /** Null for a provisioned, active user. */
   readonly reason: (typeof SIGN_IN_REASONS)[number] | null
-  /** The one who it is; undefined where there is none, or more than one. */
+  /** The user that was found; undefined where there is none, or more than one. */
   readonly user: ResourceRow | undefined
 }
 
 /**
- * Whether a person may sign in whom single sign-on has asserted to be `identity`, by what the directory knows.
+ * Whether a person may sign in, by what the directory knows. `identity` is what single sign-on has asserted.
  *
- * The identity is compared with the tenant's `signInAttribute` and nothing else, as the text that it is: it never means an id
- * of ours, however much it looks like one. Between two candidates nobody chooses. Who was shut out stays out, also where
- * people who are not provisioned may sign in, and also as a deleted user whom the tenant keeps. Where users are no longer
- * synchronised the directory says of nobody else that they should be in: all then count as not provisioned.
+ * It is compared as text with the tenant's `signInAttribute` and with nothing else, so it never means an id of ours. Two users
+ * with the same value are refused as ambiguous. A deactivated user may not sign in, even where people who are not provisioned
+ * may; the same holds for a deleted user whom the tenant keeps. Where users are no longer synchronised, all others count as not
+ * provisioned.
  */
 export async function checkSignIn(
   repositories: Repositories,

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { adminClient } from '../../src/client/index.ts'
 import { MODES, type Mode } from '../../src/scim/deviations/mode.ts'
-import { BULK_REQUEST, GROUP_SCHEMA, PATCH_OP, USER_SCHEMA } from '../../src/scim/urn.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
+import { importInto } from '../support/imports.ts'
+import { bulkBody, groupBody, idIn, patchBody, userBody } from '../support/instances.ts'
 
 interface Member {
   readonly value: string
   readonly display?: string
 }
 
-const patch = (...Operations: object[]) => ({ schemas: [PATCH_OP], Operations })
-const add = (...value: Member[]) => patch({ op: 'add', path: 'members', value })
+const add = (...value: Member[]) => patchBody({ op: 'add', path: 'members', value })
+const newName = () => `g-${crypto.randomUUID()}`
 
-describe('members that are nobody here, where the tenant defers the check (G-05)', () => {
+describe('members that the tenant does not have, where it defers the check (G-05)', () => {
   let gateway: Gateway
   beforeAll(async () => {
     gateway = await openGateway()
@@ -21,10 +21,9 @@ describe('members that are nobody here, where the tenant defers the check (G-05)
 
   const tenantIn = (mode: Mode) => gateway.newTenant({ settings: { mode, deferReferenceChecks: true } })
   const newGroup = async (tenant: TestTenant, members?: Member[]): Promise<string> => {
-    const body = { schemas: [GROUP_SCHEMA], displayName: `g-${crypto.randomUUID()}`, ...(members ? { members } : {}) }
-    const answer = await tenant.scim('POST', '/Groups', body)
+    const answer = await tenant.scim('POST', '/Groups', { ...groupBody(newName()), ...(members ? { members } : {}) })
     expect(answer.status).toBe(201)
-    return (answer.body as { id: string }).id
+    return idIn(answer)
   }
   const shown = async (tenant: TestTenant, id: string) => {
     const { body, headers } = await tenant.scim('GET', `/Groups/${id}`)
@@ -49,8 +48,7 @@ describe('members that are nobody here, where the tenant defers the check (G-05)
 
   test.each<Mode>(['strict', 'interop'])('G-05 are refused all the same: %s', async (mode) => {
     const tenant = await tenantIn(mode)
-    const body = { schemas: [GROUP_SCHEMA], displayName: 'g', members: [{ value: 'from-elsewhere' }] }
-    const answer = await tenant.scim('POST', '/Groups', body)
+    const answer = await tenant.scim('POST', '/Groups', groupBody('g', ['from-elsewhere']))
     expect({ status: answer.status, body: answer.body }).toMatchObject({
       status: 400,
       body: { scimType: 'invalidValue' },
@@ -59,14 +57,13 @@ describe('members that are nobody here, where the tenant defers the check (G-05)
 
   test('come and go beside real members, one version and one event at a time', async () => {
     const tenant = await tenantIn('lenient')
-    const user = await tenant.scim('POST', '/Users', { schemas: [USER_SCHEMA], userName: 'ann' })
-    const ann = (user.body as { id: string }).id
+    const ann = idIn(await tenant.scim('POST', '/Users', userBody('ann')))
     const id = await newGroup(tenant)
     const change = async (body: object) => (await tenant.scim('PATCH', `/Groups/${id}`, body)).headers.get('etag')
 
     expect(await change(add({ value: 'x' }, { value: 'y' }, { value: ann }))).toBe('W/"2"')
     expect(await change(add({ value: 'x' }))).toBe('W/"2"')
-    expect(await change(patch({ op: 'remove', path: 'members[value eq "x"]' }))).toBe('W/"3"')
+    expect(await change(patchBody({ op: 'remove', path: 'members[value eq "x"]' }))).toBe('W/"3"')
     expect(await shown(tenant, id)).toEqual({
       version: 'W/"3"',
       members: [
@@ -74,9 +71,9 @@ describe('members that are nobody here, where the tenant defers the check (G-05)
         { value: 'y', display: undefined },
       ],
     })
-    expect(await change(patch({ op: 'replace', path: 'members', value: [{ value: 'z' }] }))).toBe('W/"4"')
+    expect(await change(patchBody({ op: 'replace', path: 'members', value: [{ value: 'z' }] }))).toBe('W/"4"')
     expect((await shown(tenant, id)).members).toEqual([{ value: 'z', display: undefined }])
-    expect(await change(patch({ op: 'remove', path: 'members' }))).toBe('W/"5"')
+    expect(await change(patchBody({ op: 'remove', path: 'members' }))).toBe('W/"5"')
     expect((await shown(tenant, id)).members).toEqual([])
 
     const events = await gateway.database.run<{ type: string; changes: string }>(
@@ -96,36 +93,24 @@ describe('members that are nobody here, where the tenant defers the check (G-05)
 
   describe('POST, bulk and import give the same answer', () => {
     const UNKNOWN = 'from-elsewhere'
-    const newBody = () => ({
-      ...{ schemas: [GROUP_SCHEMA], displayName: `g-${crypto.randomUUID()}`, members: [{ value: UNKNOWN }] },
-    })
-    /** Each makes a group whose only member the tenant does not have, and gives the status and the group's id. */
-    const DOORS = {
+    /** Each creates a group whose only member the tenant does not have, and gives the status and the group's id. */
+    const WAYS = {
       async post(tenant: TestTenant) {
-        const { status, body } = await tenant.scim('POST', '/Groups', newBody())
+        const { status, body } = await tenant.scim('POST', '/Groups', groupBody(newName(), [UNKNOWN]))
         return { status, id: (body as { id?: string }).id }
       },
       async bulk(tenant: TestTenant) {
-        const Operations = [{ method: 'POST', path: '/Groups', bulkId: 'g', data: newBody() }]
-        const { body } = await tenant.scim('POST', '/Bulk', { schemas: [BULK_REQUEST], Operations })
+        const create = { method: 'POST', path: '/Groups', bulkId: 'g', data: groupBody(newName(), [UNKNOWN]) }
+        const { body } = await tenant.scim('POST', '/Bulk', bulkBody([create]))
         const [only] = (body as { Operations: { status: string; location?: string }[] }).Operations
         return { status: Number(only?.status), id: only?.location?.split('/').at(-1) }
       },
       async import(tenant: TestTenant) {
         const id = crypto.randomUUID()
-        const { members, ...body } = newBody()
-        const { response } = await adminClient({ origin: gateway.origin, key: gateway.adminKey }).POST(
-          '/projects/{p}/environments/{e}/tenants/{t}/import',
-          {
-            params: { path: { p: gateway.project, e: gateway.environment, t: tenant.name } },
-            body: {
-              items: [
-                { kind: 'resource', type: 'Group', resource: { ...body, id } },
-                ...members.map(({ value }) => ({ kind: 'member' as const, group: id, member: value })),
-              ],
-            },
-          },
-        )
+        const { response } = await importInto(gateway, tenant, [
+          { kind: 'resource', type: 'Group', resource: { ...groupBody(newName()), id } },
+          { kind: 'member', group: id, member: UNKNOWN },
+        ])
         return { status: response.status, id: response.ok ? id : undefined }
       },
     }
@@ -135,11 +120,11 @@ describe('members that are nobody here, where the tenant defers the check (G-05)
       async (settings) => {
         const tenant = await gateway.newTenant({ settings })
         const kept = settings.deferReferenceChecks && ['lenient', 'standard'].includes(settings.mode)
-        for (const [door, create] of Object.entries(DOORS)) {
+        for (const [way, create] of Object.entries(WAYS)) {
           const { status, id } = await create(tenant)
-          expect(status < 300 ? 'kept' : status, door).toBe(kept ? 'kept' : 400)
+          expect(status < 300 ? 'kept' : status, way).toBe(kept ? 'kept' : 400)
           const members = id === undefined ? [] : (await shown(tenant, id)).members
-          expect(members, door).toEqual(kept ? [{ value: UNKNOWN, display: undefined }] : [])
+          expect(members, way).toEqual(kept ? [{ value: UNKNOWN, display: undefined }] : [])
         }
       },
     )

@@ -5,7 +5,7 @@ import { isOurId } from '../sql/ids.ts'
  */
 export interface MembershipChange {
   readonly groupId: string
-  /** Null takes any version. */
+  /** Null for any version. */
   readonly expectedVersion: number | null
   readonly clear: boolean
   readonly add: readonly string[]

@@ -10,7 +10,7 @@ export interface Membership {
   readonly memberType: string
 }
 
-/** Which memberships, and which stretch of them; ids are UUIDs. */
+/** Which memberships, and which page of them; ids are UUIDs. */
 export interface MembershipQuery {
   readonly groupId: string | undefined
   readonly memberId: string | undefined

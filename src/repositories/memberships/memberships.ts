@@ -37,7 +37,7 @@ function changeStatement(changes: readonly MembershipChange[], scope: Repository
   return (alone ? oneMemberStatement(first, scope) : undefined) ?? manyMembersStatement(changes, scope)
 }
 
-/** The members of the groups of one tenant. A change costs what it changes: nothing here reads a group's members to change them. */
+/** The members of the groups of one tenant. A change costs what it changes: it reads no other member of the group. */
 export function membershipsOf(db: Database, scope: RepositoryScope) {
   const make = (changes: readonly MembershipChange[]) => {
     const { text, values } = changeStatement(changes, scope)

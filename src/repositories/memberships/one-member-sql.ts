@@ -33,8 +33,8 @@ function onlyMember({ add, remove, clear, counted, displays }: MembershipChange)
 type Value = Common | 'group' | 'member' | 'expected' | 'display' | 'displayKey'
 
 /**
- * The statement for the most frequent change. It has the effect of `manyMembersStatement` with as few parts as can be: PostgreSQL
- * takes longer to get a part ready than to insert a row. It does so again for each writer of the same group that it waited for.
+ * The statement for the most frequent change. It has the effect of `manyMembersStatement` with as few parts as can be, because
+ * PostgreSQL takes longer to get a part ready than to insert a row. It gets them ready again for each writer that it waited for.
  */
 const statement = (op: 'add' | 'remove', hasRoles: boolean) =>
   template<Value>((place) => {

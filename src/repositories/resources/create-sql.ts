@@ -8,7 +8,10 @@ import type { NewResource } from './resource-changes.ts'
 import { createInput, inlined, keyRows } from './resource-input.ts'
 import { resourceColumns } from './rows.ts'
 
-/** The statement that creates resources, with their keys, counts and events. Gives a row for each; `packed` is null where the name was taken. */
+/**
+ * The statement that creates resources, with their keys, counts and events. It gives a row for each; `packed` is null where
+ * another resource has the name.
+ */
 export function createStatement(resources: readonly NewResource[], scope: RepositoryScope): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')

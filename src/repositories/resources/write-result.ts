@@ -1,8 +1,8 @@
 /**
  * What a write gives that roles may depend on: its result, or the reason why it did nothing at all.
  *
- * `roles-apply` says that groups give roles in the tenant, though the scope of the repositories said that none do: rules were
- * set a moment ago, or ended ones are still being taken back. The caller repeats its work with `Repositories.withRoles`.
+ * `roles-apply` says that groups give roles in the tenant, though the scope of the repositories said that none do. Rules were
+ * set a moment ago, or what ended rules gave has not been removed yet. The caller repeats its work with `withRoles`.
  */
 export type WriteResult<T> =
   | { readonly outcome: 'done'; readonly result: T }

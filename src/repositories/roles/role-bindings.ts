@@ -6,7 +6,7 @@ import { parseStoredSettings } from '../../tenancy/settings.ts'
 import type { SharedRole } from '../resources/write-result.ts'
 import { Parameters } from '../sql/parameters.ts'
 
-/** A group as rules see it, and the rules by which it gives roles already. */
+/** What rules match of a group, and the rules by which it gives roles already. */
 export interface RuledGroup extends NamedGroup {
   readonly id: string
   /** Its displayName, for refusals. */
@@ -14,7 +14,7 @@ export interface RuledGroup extends NamedGroup {
   readonly bound: readonly string[]
 }
 
-/** A role that a group is to give. */
+/** A role that a group will give. */
 export interface NewBinding extends RoleMatch {
   readonly groupId: string
   readonly label: string | null

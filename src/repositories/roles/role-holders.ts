@@ -17,8 +17,8 @@ export interface Held {
 export type WhichUsers = { readonly users: readonly string[] } | { readonly below: readonly string[] }
 
 /**
- * Which of these users have which of `roles`, directly or through groups in groups. Cycles end by themselves, since `union` adds
- * no row twice. `offset 0` makes each step a look into the index.
+ * Which of these users have which of `roles`, directly or through groups in groups. Cycles end by themselves, since `union`
+ * adds no row twice. `offset 0` makes each step a look into the index.
  */
 export async function heldBy(
   db: Database,

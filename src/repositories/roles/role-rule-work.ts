@@ -2,9 +2,9 @@ import type { Bindable, Database } from '../../db/database.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { lockRoles } from './role-bindings.ts'
 
-/** A change of rules, for the work that it makes. */
+/** A change of rules, and who makes it, for the work that follows. */
 export interface RulesChanged {
-  /** There were no rules before: writers may be under way who have seen none. */
+  /** There were no rules before, so writers may be under way that have seen none. */
   readonly begins: boolean
   /** There are none now. */
   readonly ends: boolean
@@ -12,7 +12,7 @@ export interface RulesChanged {
   readonly requestId: string
 }
 
-/** Where the work of one tenant stands; the columns of `role_rule_work` say more. */
+/** How far the work of one tenant is; the columns of `role_rule_work` say more. */
 export interface RoleWork {
   readonly actor: string
   readonly requestId: string
@@ -21,9 +21,9 @@ export interface RoleWork {
   readonly small: boolean
 }
 
-/** What a step of the work has done. */
+/** What one step of the work has done. */
 export interface RoleStep extends Pick<RoleWork, 'ending' | 'after'> {
-  /** Groups that were looked at. */
+  /** How many groups were checked. */
   readonly groups: number
   readonly problem: string | null
   readonly finished: boolean
@@ -31,28 +31,28 @@ export interface RoleStep extends Pick<RoleWork, 'ending' | 'after'> {
 
 /** How far a tenant's groups are in step with the rules. */
 export interface RoleProgress {
-  /** `waiting` for writers who began before there were rules. */
+  /** `waiting` for writers that began before there were rules. */
   readonly state: 'waiting' | 'applying' | 'done'
-  /** Groups that there were at the beginning, and how many of them were looked at; null before the first look. */
+  /** How many groups there were at the beginning, null before the first step; and how many of them were checked. */
   readonly groups: number | null
   readonly groupsDone: number
   readonly since: Date
   readonly finishedAt: Date | null
-  /** When it goes on, after a failure. */
+  /** When the work continues after a failure. */
   readonly resumesAt: Date | null
   readonly problem: string | null
 }
 
-/** Work that waits for writers; a change of the rules meanwhile makes it another one. */
+/** Work that waits for writers. A change of the rules meanwhile raises its generation. */
 export interface WaitingWork {
   readonly tenantId: TenantId
   readonly generation: number
 }
 
-/** What there is to do behind the requests. */
+/** Work to be done behind the requests. */
 export type DueWork =
   | { readonly kind: 'waiting' | 'tenant'; readonly id: TenantId }
-  /** Its rules have ended, and so has what its tenants' groups gave by them. */
+  /** Its rules have ended, and the groups of its tenants give nothing by them any more. */
   | { readonly kind: 'environment'; readonly id: EnvironmentId }
 
 const TENANTS_AT_ONCE = 1_000
@@ -60,13 +60,13 @@ const WAITING_AT_ONCE = 1_000
 const DUE_AT_ONCE = 100
 const NIL = '00000000-0000-0000-0000-000000000000'
 
-/** In the transaction that changes a tenant's rules: has the work begin, anew where it was under way. */
+/** Begins the work, in the transaction that changes a tenant's rules. Work that was under way begins again. */
 export async function beginTenantWork(tx: Database, tenantId: TenantId, changed: RulesChanged): Promise<void> {
   await begin(tx, changed, 't.id = $4::uuid', [tenantId], 1)
   if (changed.ends) await tx.run('update tenants set ends_roles = true where id = $1::uuid', [tenantId])
 }
 
-/** The same for an environment's rules and its tenants without rules of their own; whoever changes those waits meanwhile. */
+/** The same for an environment's rules and its tenants without rules of their own. A change of those tenants' rules waits. */
 export async function beginEnvironmentWork(
   tx: Database,
   environmentId: EnvironmentId,
@@ -102,8 +102,8 @@ async function begin(
 }
 
 /**
- * Takes a tenant's work until the end of the transaction, with its roles; undefined where there is none to do now, also because
- * another instance is at it.
+ * Locks a tenant's work and its roles until the end of the transaction. Undefined where there is no work now, or where another
+ * instance does it.
  */
 export async function takeRoleWork(tx: Database, tenantId: TenantId): Promise<RoleWork | undefined> {
   const [turn] = await tx.run<{ mine: boolean }>(
@@ -111,7 +111,7 @@ export async function takeRoleWork(tx: Database, tenantId: TenantId): Promise<Ro
     [tenantId],
   )
   if (turn?.mine !== true) return undefined
-  // The tenant before the work, as whoever changes rules takes them.
+  // The tenant before the work: a change of rules locks them in this order.
   await lockRoles(tx, tenantId)
   const [work] = await tx.run<RoleWork>(
     `select w.actor, w.request_id as "requestId", w.ending, w.after::text as after, w.small from role_rule_work w
@@ -122,7 +122,7 @@ export async function takeRoleWork(tx: Database, tenantId: TenantId): Promise<Ro
   return work
 }
 
-/** Notes a step of the work that was taken in the same transaction; with the last one, what the groups give are the rules alone. */
+/** Notes a step of the work that the transaction has locked. After the last step, groups give only what the rules say. */
 export async function noteRoleStep(tx: Database, tenantId: TenantId, step: RoleStep): Promise<void> {
   const { ending, after, groups, problem, finished } = step
   await tx.run(
@@ -137,7 +137,7 @@ export async function noteRoleStep(tx: Database, tenantId: TenantId, step: RoleS
   if (finished) await tx.run('update tenants set ends_roles = false where id = $1::uuid and ends_roles', [tenantId])
 }
 
-/** Has a tenant's work rest for a while. @param tooMuch it took too long, and goes on by one binding at a time */
+/** Postpones a tenant's work. @param tooMuch the step took too long, so the next ones do one binding at a time */
 export async function postponeRoleWork(
   db: Database,
   tenantId: TenantId,
@@ -150,7 +150,7 @@ export async function postponeRoleWork(
   )
 }
 
-/** Forgets the work of a tenant that is gone. */
+/** Deletes the work of a tenant that was deleted. */
 export async function dropRoleWork(db: Database, tenantId: TenantId): Promise<void> {
   await db.run(
     'delete from role_rule_work w where w.tenant_id = $1::uuid and not exists (select 1 from tenants t where t.id = $1::uuid)',
@@ -158,7 +158,7 @@ export async function dropRoleWork(db: Database, tenantId: TenantId): Promise<vo
   )
 }
 
-/** What there is to do now, of all tenants; a look into two indexes that are empty where there is nothing. */
+/** The work of all tenants that is due now. It reads two indexes, which are empty where there is none. */
 export function dueRoleWork(db: Database): Promise<DueWork[]> {
   return db.run<DueWork>(
     `(select case when w.waits then 'waiting' else 'tenant' end as kind, w.tenant_id::text as id from role_rule_work w
@@ -171,9 +171,9 @@ export function dueRoleWork(db: Database): Promise<DueWork[]> {
   )
 }
 
-/** Notes of an environment that no group gives anything by its ended rules, unless there is work again. */
+/** Notes that no group gives a role by an environment's ended rules any more, unless there is work again. */
 export async function endEnvironmentRoles(tx: Database, environmentId: EnvironmentId): Promise<void> {
-  // Held first, and looked at in a statement of its own: that one sees the work of whoever has changed the rules meanwhile.
+  // Locked first and read in a second statement, which sees the work of a change of rules that was committed meanwhile.
   const held = await tx.run(
     'select e.id::text from environments e where e.id = $1::uuid and e.ends_roles for no key update skip locked',
     [environmentId],
@@ -187,7 +187,7 @@ export async function endEnvironmentRoles(tx: Database, environmentId: Environme
   )
 }
 
-/** Work that waits for writers; to be asked before `writersOfMembers`, whom it is to wait for. */
+/** Work that waits for writers. Read it before `writersOfMembers`, which are those it waits for. */
 export function waitingRoleWork(db: Database, only: readonly TenantId[] | undefined): Promise<WaitingWork[]> {
   return db.run<WaitingWork>(
     `select w.tenant_id::text as "tenantId", w.generation from role_rule_work w
@@ -198,10 +198,10 @@ export function waitingRoleWork(db: Database, only: readonly TenantId[] | undefi
 }
 
 /**
- * The transactions that may have changed members, of all tenants, and are not over.
+ * The transactions, of all tenants, that may have changed members and have not ended.
  *
- * A statement that changes members takes the table's lock before its snapshot, and the transaction keeps it until its end. So
- * whoever did not see what was committed before this was asked is among them; and an id never comes twice.
+ * A statement that changes members locks the table before its snapshot, and the transaction keeps the lock until its end. So a
+ * writer that did not see what was committed before this call is among them. An id is never used twice.
  */
 export async function writersOfMembers(db: Database): Promise<ReadonlySet<string>> {
   const rows = await db.run<{ id: string }>(
@@ -214,7 +214,7 @@ export async function writersOfMembers(db: Database): Promise<ReadonlySet<string
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Lets work begin whose writers are gone. */
+/** Starts work whose writers have ended. */
 export async function releaseRoleWork(db: Database, waiting: readonly WaitingWork[]): Promise<void> {
   if (waiting.length === 0) return
   await db.run(
@@ -225,7 +225,7 @@ export async function releaseRoleWork(db: Database, waiting: readonly WaitingWor
   )
 }
 
-/** How far a tenant is; undefined where its rules were never changed. */
+/** How far a tenant's work is; undefined where its rules were never changed. */
 export async function roleProgressOf(db: Database, tenantId: TenantId): Promise<RoleProgress | undefined> {
   const [row] = await db.run<{
     state: RoleProgress['state']
@@ -253,7 +253,7 @@ export async function roleProgressOf(db: Database, tenantId: TenantId): Promise<
   }
 }
 
-/** How many tenants of an environment are in step with rules that were changed, and since when the others are at it. */
+/** How many tenants of an environment have followed a change of rules, and since when the others are at work. */
 export async function environmentRoleProgress(
   db: Database,
   environmentId: EnvironmentId,

@@ -9,11 +9,11 @@ import { heldBy } from './role-holders.ts'
 export interface Role {
   readonly id: string
   readonly key: string
-  /** That of its last event; 0 before the first. */
+  /** The version of its last event; 0 before the first. */
   readonly version: number
 }
 
-/** The roles of one tenant and who has them, as memberships have it at this moment. */
+/** The roles of one tenant and the users who have them, by the memberships at this moment. */
 export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenantId'>) {
   const db = database.asTenant(scope.tenantId)
   const ofTenant = () => {
@@ -61,7 +61,7 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
       )
     },
 
-    /** The groups that give a role by a rule, in the order of creation: some of them, after the one with the id `after`. */
+    /** Up to `limit` groups that give a role, after the one with the id `after`, in the order of creation. */
     async groups(
       roleId: string,
       after: string | undefined,
@@ -82,8 +82,8 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
     },
 
     /**
-     * Ids of the users who have a role, in the order of creation: some of them, after the one with the id `after`. What this
-     * reads depends on how many groups the tenant has, not on how many users.
+     * Ids of up to `limit` users who have a role, after the one with the id `after`, in the order of creation. What this reads
+     * depends on how many groups the tenant has, not on how many users.
      */
     async users(roleId: string, after: string | undefined, limit: number): Promise<string[]> {
       const { parameters, tenant } = ofTenant()

@@ -13,7 +13,7 @@ export function isTakenKey(error: unknown): boolean {
   return state?.code === '23505' && state.constraint === 'resource_keys_unique'
 }
 
-/** True when a resource was referred to while it was being deleted: the statement did not see the reference, and the next one will. */
+/** True when a resource was referred to while it was being deleted. The statement did not see that, and the next one will. */
 export const isReferenced = (error: unknown): boolean => sqlState(error)?.code === '23503'
 
 /** True for a deadlock and a serialization failure: nothing was done, and the same work may succeed now. */

@@ -1,7 +1,7 @@
 /**
- * Condition that groups may give roles in a tenant: it has rules, or a group still gives a role by a rule that has ended. The
- * statements that change members ask for it, unless the scope says already that groups give roles. For another instance may have
- * changed the rules a moment ago.
+ * Condition that groups may give roles in a tenant: it has rules, or a group still gives a role by a rule that has ended.
+ * Another instance may have changed the rules a moment ago, so the statements that change members ask. Where the scope says
+ * already that groups give roles, they need not.
  *
  * @param hasRoles what the scope says
  */

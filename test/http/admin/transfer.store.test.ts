@@ -4,6 +4,7 @@ import { type AdminClient, adminClient, type Schemas } from '../../../src/client
 import { parsePosition } from '../../../src/transfer/records.ts'
 import { idOf } from '../../support/directories.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
+import { importInto } from '../../support/imports.ts'
 
 type TransferRecord = Schemas['TransferRecord']
 const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
@@ -18,7 +19,7 @@ afterAll(() => gateway.close())
 
 const pathOf = ({ name }: TestTenant) => ({ p: gateway.project, e: gateway.environment, t: name })
 const give = (tenant: TestTenant, items: readonly TransferRecord[], as = client) =>
-  as.POST(`${TENANT}/import`, { params: { path: pathOf(tenant) }, body: { items: [...items] } })
+  importInto(gateway, tenant, items, as)
 const take = (tenant: TestTenant, query: object = {}, as = client) =>
   as.GET(`${TENANT}/export`, { params: { path: pathOf(tenant), query } })
 

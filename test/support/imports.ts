@@ -1,0 +1,14 @@
+import { type AdminClient, adminClient, type Schemas } from '../../src/client/index.ts'
+import type { Gateway, TestTenant } from './gateway.ts'
+
+/** Sends records to a tenant's import in the admin API, by default with the key of the configuration. */
+export const importInto = (
+  { origin, adminKey, project, environment }: Gateway,
+  tenant: TestTenant,
+  items: readonly Schemas['TransferRecord'][],
+  as: AdminClient = adminClient({ origin, key: adminKey }),
+) =>
+  as.POST('/projects/{p}/environments/{e}/tenants/{t}/import', {
+    params: { path: { p: project, e: environment, t: tenant.name } },
+    body: { items: [...items] },
+  })
