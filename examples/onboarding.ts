@@ -34,15 +34,21 @@ async function given<T>(answer: Promise<{ data?: T; error?: { detail?: string };
 }
 
 // On-boarding. Your own product has a project and an environment already; then the last two calls are enough.
-const p = `product-${randomBytes(4).toString('hex')}`
-const path = { p, e: 'production' }
-await given(admin.POST('/projects', { body: { key: p } }))
-await given(admin.POST('/projects/{p}/environments', { params: { path }, body: { key: path.e } }))
+const project = `product-${randomBytes(4).toString('hex')}`
+const path = { project, environment: 'production' }
+await given(admin.POST('/projects', { body: { key: project } }))
+await given(admin.POST('/projects/{project}/environments', { params: { path }, body: { key: path.environment } }))
 const tenant = await given(
-  admin.POST('/projects/{p}/environments/{e}/tenants', { params: { path }, body: { key: 'acme', name: 'Acme' } }),
+  admin.POST('/projects/{project}/environments/{environment}/tenants', {
+    params: { path },
+    body: { key: 'acme', name: 'Acme' },
+  }),
 )
 const first = await given(
-  admin.POST('/projects/{p}/environments/{e}/api-keys', { params: { path }, body: { name: 'Okta', tenant: 'acme' } }),
+  admin.POST('/projects/{project}/environments/{environment}/api-keys', {
+    params: { path },
+    body: { name: 'Okta', tenantenant: 'acme' },
+  }),
 )
 say(`on-boarded with ${calls} calls: ${tenant.scimBaseUrl}`)
 
@@ -88,13 +94,15 @@ async function everyClientHasPlayedAnew(): Promise<void> {
 }
 
 await everyClientHasPlayedAnew()
-const one = { params: { path: { ...path, k: first.id } } }
-const rotated = await given(admin.POST('/projects/{p}/environments/{e}/api-keys/{k}/rotation', { ...one, body: {} }))
+const one = { params: { path: { ...path, apiKey: first.id } } }
+const rotated = await given(
+  admin.POST('/projects/{project}/environments/{environment}/api-keys/{apiKey}/rotation', { ...one, body: {} }),
+)
 // Both secrets are good now, so there is time to give the new one to Okta.
 await everyClientHasPlayedAnew()
 key = rotated.key
 await everyClientHasPlayedAnew()
-await given(admin.DELETE('/projects/{p}/environments/{e}/api-keys/{k}/rotation/old', one))
+await given(admin.DELETE('/projects/{project}/environments/{environment}/api-keys/{apiKey}/rotation/old', one))
 await everyClientHasPlayedAnew()
 atWork = false
 await Promise.all(clients)
@@ -105,11 +113,11 @@ say(`rotated the key under way: ${requests} requests by now, ${faults.length} fa
 say(`the old key is answered with ${await statusFor(first.key)}, the new one with ${await statusFor(rotated.key)}`)
 
 // Off-boarding: the tenant goes with its people, its groups, its events and its keys.
-const acme = { params: { path: { ...path, t: 'acme' } } }
-await given(admin.DELETE('/projects/{p}/environments/{e}/tenants/{t}', acme))
+const acme = { params: { path: { ...path, tenant: 'acme' } } }
+await given(admin.DELETE('/projects/{project}/environments/{environment}/tenants/{tenant}', acme))
 say(`off-boarded: its key is answered with ${await statusFor(rotated.key)}`)
-await given(admin.DELETE('/projects/{p}/environments/{e}', { params: { path } }))
-await given(admin.DELETE('/projects/{p}', { params: { path } }))
+await given(admin.DELETE('/projects/{project}/environments/{environment}', { params: { path } }))
+await given(admin.DELETE('/projects/{project}', { params: { path } }))
 
 for (const fault of faults) console.error(fault)
 if (faults.length > 0) process.exitCode = 1

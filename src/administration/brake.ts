@@ -1,9 +1,8 @@
 import type { Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
-import { type HeldItem, heldEventsOf } from '../repositories/log/held-events.ts'
+import { heldEventsOf } from '../repositories/log/held-events.ts'
 import { endHold, leaversOf } from '../repositories/log/leaver-brake.ts'
-import type { ListPage } from '../repositories/sql/lists.ts'
 import type { LeaverBrake } from '../tenancy/settings.ts'
 import { brakeRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
@@ -38,10 +37,6 @@ export async function brakeStatus(
   const [since, until] = [new Date(hold.since), new Date(hold.until)]
   return { state: hold.released ? 'releasing' : 'engaged', since, until, held: await events.count(), ...counted }
 }
-
-/** Who would leave by what is held, by name and in the order of writing; `page.after` is the `id` of an item. */
-export const listHeld = (database: Database, tenantId: TenantId, { after, limit }: ListPage): Promise<HeldItem[]> =>
-  heldEventsOf(database, tenantId).list(after, limit)
 
 /**
  * Lets go what the brake of a tenant holds: an approval, which the audit trail keeps with its `note`. What comes later is

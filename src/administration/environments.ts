@@ -4,7 +4,6 @@ import { deleteApiKeysWithin } from '../repositories/control/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
 import { projectsIn } from '../repositories/control/projects.ts'
 import { tenantsOf } from '../repositories/control/tenants.ts'
-import type { ListPage } from '../repositories/sql/lists.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { changeSettings, type EnvironmentSettings, type EnvironmentSettingsChange } from '../tenancy/settings.ts'
 import { placeRecord } from './audit-records.ts'
@@ -29,10 +28,6 @@ export async function findEnvironment(
 ): Promise<EnvironmentRow | undefined> {
   return isKeyOrId(name) ? environmentsOf(database, projectId).find(name) : undefined
 }
-
-/** A project's environments in the order of creation. */
-export const listEnvironments = (database: Database, projectId: ProjectId, page: ListPage): Promise<EnvironmentRow[]> =>
-  environmentsOf(database, projectId).list(page)
 
 /**
  * Makes an environment and its tenant `default`.

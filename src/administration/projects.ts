@@ -4,7 +4,6 @@ import type { ProjectId } from '../place-ids.ts'
 import { deleteApiKeysWithin } from '../repositories/control/api-keys.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
 import { type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
-import type { ListPage } from '../repositories/sql/lists.ts'
 import { isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { placeRecord } from './audit-records.ts'
 import { type Administration, change, type Recorder } from './change.ts'
@@ -21,10 +20,6 @@ export interface NewProject {
 export async function findProject(database: Database, name: string): Promise<ProjectRow | undefined> {
   return isKeyOrId(name) ? projectsIn(database).find(name) : undefined
 }
-
-/** Projects in the order of creation. */
-export const listProjects = (database: Database, page: ListPage): Promise<ProjectRow[]> =>
-  projectsIn(database).list(page)
 
 /**
  * Makes a project, still without environments.

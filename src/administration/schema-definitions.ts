@@ -5,7 +5,6 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
 import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
 import { tenantsOf } from '../repositories/control/tenants.ts'
-import type { ListPage } from '../repositories/sql/lists.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { JsonValue } from '../scim/resource.ts'
 import {
@@ -35,22 +34,6 @@ const MAX_DEFINITIONS = 50
 
 const NOUN: Record<DefinitionKind, string> = { extension: 'schema extension', resourceType: 'resource type' }
 const NAME: Record<DefinitionKind, string> = { extension: 'schema.id', resourceType: 'resourceType.name' }
-
-/** The definition of this name (a URN or a resource type's name, in any case) that is registered at `place` itself. */
-export const findDefinition = (
-  database: Database,
-  { environmentId, tenantId }: DefinitionPlace,
-  kind: DefinitionKind,
-  name: string,
-): Promise<DefinitionRow | undefined> => schemaDefinitionsOf(database, environmentId).find(tenantId, kind, name)
-
-/** The definitions that are registered at `place` itself, in the order of creation. */
-export const listDefinitions = (
-  database: Database,
-  { environmentId, tenantId }: DefinitionPlace,
-  kind: DefinitionKind,
-  page: ListPage,
-): Promise<DefinitionRow[]> => schemaDefinitionsOf(database, environmentId).list(tenantId, kind, page)
 
 /**
  * Registers an extension or a resource type under `name`, or changes the one that is there. A change may only add and widen:

@@ -2,7 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
 import { isOurs, type StreamSettings } from '../events/security-events.ts'
 import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/delivery/webhooks.ts'
-import type { Hold, ListPage } from '../repositories/sql/lists.ts'
+import type { Hold } from '../repositories/sql/lists.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import { streamRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
@@ -21,10 +21,6 @@ export interface StreamInput extends Omit<StreamSettings, 'origin' | 'method'> {
 type StreamChange = { readonly [Name in keyof StreamInput]?: StreamInput[Name] | undefined } & {
   readonly enabled?: boolean | undefined
 }
-
-/** Streams in the order of creation. */
-export const listStreams = (database: Database, place: EndpointPlace, page: ListPage): Promise<StreamRow[]> =>
-  streamsOf(database, place).list(page)
 
 /** @throws {Refusal} 404 */
 export async function findStream(

@@ -4,7 +4,6 @@ import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
 import { schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
-import type { ListPage } from '../repositories/sql/lists.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../tenancy/settings.ts'
 import { placeRecord } from './audit-records.ts'
@@ -21,10 +20,6 @@ export async function findTenant(
 ): Promise<TenantRow | undefined> {
   return isKeyOrId(name) ? tenantsOf(database, environmentId).find(name) : undefined
 }
-
-/** An environment's tenants in the order of creation. */
-export const listTenants = (database: Database, environmentId: EnvironmentId, page: ListPage): Promise<TenantRow[]> =>
-  tenantsOf(database, environmentId).list(page)
 
 /**
  * Makes a tenant.

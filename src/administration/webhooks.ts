@@ -14,7 +14,7 @@ import {
   tenantsFor,
   webhooksOf,
 } from '../repositories/delivery/webhooks.ts'
-import type { Hold, ListPage } from '../repositories/sql/lists.ts'
+import type { Hold } from '../repositories/sql/lists.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import { sendingRecord, webhookRecord } from './audit-records.ts'
@@ -48,10 +48,6 @@ export type WithSecret = EndpointRow & { readonly newSecret: string }
 
 const REPLAYED_AT_ONCE = 1_000
 const TENANTS_AT_ONCE = 200
-
-/** Endpoints in the order of creation. */
-export const listWebhooks = (database: Database, place: EndpointPlace, page: ListPage): Promise<EndpointRow[]> =>
-  webhooksOf(database, place).list(page)
 
 /** @throws {Refusal} 404 */
 export async function findWebhook(

@@ -23,7 +23,7 @@ export interface GlobalOptions {
 export interface Connection {
   readonly client: AdminClient
   /** The environment by its names, as paths of the API have them. */
-  readonly place: { readonly p: string; readonly e: string }
+  readonly place: { readonly project: string; readonly environment: string }
 }
 
 /** Origin of the gateway to talk to; undefined to open the database instead. */
@@ -33,8 +33,8 @@ export const gatewayUrl = ({ url }: GlobalOptions, { env }: Io): string | undefi
 /** Runs `work` on the running gateway where there is a URL, else straight on the database, which is closed afterwards. */
 export async function connected<T>(options: GlobalOptions, io: Io, work: (connection: Connection) => Promise<T>) {
   const place = {
-    p: options.project ?? (io.env.ROLLCALL_PROJECT || 'default'),
-    e: options.environment ?? (io.env.ROLLCALL_ENVIRONMENT || 'dev'),
+    project: options.project ?? (io.env.ROLLCALL_PROJECT || 'default'),
+    environment: options.environment ?? (io.env.ROLLCALL_ENVIRONMENT || 'dev'),
   }
   const origin = gatewayUrl(options, io)
   if (origin === undefined) return onDatabase(io, (client) => work({ client, place }))

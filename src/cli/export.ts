@@ -7,7 +7,7 @@ import { type Io, print } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { type Begun, begun, FORMAT, keepHeapSmall, type Line } from './transfer-file.ts'
 
-const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+const TENANT = '/projects/{project}/environments/{environment}/tenants/{tenant}'
 const RECORDS_AT_ONCE = 500
 
 /** `rollcall export`. */
@@ -16,20 +16,20 @@ export function exportCommand(program: Command, io: Io): void {
     .command('export')
     .description("write a tenant's users, groups and memberships to a file, without passwords")
     .argument('<tenant>', 'key or id')
-    .argument('<file>', 'NDJSON; one that was broken off is gone on with. /dev/stdout works too')
-    .action((t: string, file: string, _: unknown, command: Command) => {
+    .argument('<file>', 'NDJSON; an export that was interrupted is continued. /dev/stdout works too')
+    .action((tenant: string, file: string, _: unknown, command: Command) => {
       keepHeapSmall()
       const options = command.optsWithGlobals<GlobalOptions>()
       return connected(options, io, async (connection) => {
-        const done = await exportTo(file, t, connection, progressOn(io.err))
+        const done = await exportTo(file, tenant, connection, progressOn(io.err))
         // Where the records went to standard output, nothing else may.
         if (!isStream(file)) print(io, options.json, done, ({ tenant, records }) => `${tenant}: ${records} records\n`)
       })
     })
 }
 
-async function exportTo(file: string, t: string, { client, place }: Connection, progress: Progress) {
-  const path = { ...place, t }
+async function exportTo(file: string, name: string, { client, place }: Connection, progress: Progress) {
+  const path = { ...place, tenant: name }
   const tenant = await answered(client.GET(TENANT, { params: { path } }))
   const before = await foundIn(file, tenant.id)
   const output = await openFor(file, before)
@@ -40,12 +40,12 @@ async function exportTo(file: string, t: string, { client, place }: Connection, 
     for (let after: string | null | undefined = before?.after; after !== null; ) {
       const query = { limit: RECORDS_AT_ONCE, ...(after !== undefined && { after }) }
       const asked = { ...query, ...(total === undefined && { total: 'true' as const }) }
-      const stretch: Stretch = await answered(client.GET(`${TENANT}/export`, { params: { path, query: asked } }))
-      await append(output, stretch.items)
-      records += stretch.items.length
-      total ??= stretch.total
+      const page: Page = await answered(client.GET(`${TENANT}/export`, { params: { path, query: asked } }))
+      await append(output, page.items)
+      records += page.items.length
+      total ??= page.total
       progress.show(total === undefined ? undefined : records / total, `${tenant.key}: ${records} records`)
-      after = stretch.next
+      after = page.next
     }
     await append(output, [{ kind: 'end', records }])
     if (!isStream(file)) await output.sync()
@@ -56,7 +56,7 @@ async function exportTo(file: string, t: string, { client, place }: Connection, 
   return { tenant: tenant.key, file, records, resumed: before !== undefined }
 }
 
-interface Stretch {
+interface Page {
   readonly items: readonly Schemas['TransferRecord'][]
   readonly next: string | null
   readonly total?: number
@@ -70,7 +70,7 @@ async function foundIn(file: string, tenant: string): Promise<Begun | undefined>
   if (there === undefined || there.size === 0) return undefined
   const found = await begun(file)
   if (found === undefined)
-    throw new CliError(EXIT.usage, `${file} has no export to go on with; take another name, or delete it`)
+    throw new CliError(EXIT.usage, `${file} has no export to continue; take another name, or delete it`)
   if (found.whole) throw new CliError(EXIT.usage, `${file} has a whole export already; take another name, or delete it`)
   if (found.tenant !== tenant)
     throw new CliError(EXIT.usage, `${file} has an export of another tenant; take another name, or delete it`)

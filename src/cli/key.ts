@@ -117,9 +117,9 @@ export function keyCommands(program: Command, io: Io): void {
 
 const PATHS = {
   instance: '/api-keys',
-  project: '/projects/{p}/api-keys',
-  environment: '/projects/{p}/environments/{e}/api-keys',
-  tenant: '/projects/{p}/environments/{e}/tenants/{t}/api-keys',
+  project: '/projects/{project}/api-keys',
+  environment: '/projects/{project}/environments/{environment}/api-keys',
+  tenant: '/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys',
 } as const
 
 /** @throws {CliError} where --tenant and --scope say different things: a key for more than was meant is not to be made */
@@ -128,12 +128,12 @@ function keysOf({ scope, tenant }: KeyOptions, { place }: Connection) {
   if (kind === 'tenant' && tenant === undefined) throw new CliError(EXIT.usage, '--scope tenant takes --tenant too')
   if (kind !== 'tenant' && tenant !== undefined)
     throw new CliError(EXIT.usage, `--tenant names one tenant, and --scope ${kind} more than that; give one of them`)
-  return { path: PATHS[kind], params: { path: { ...place, t: tenant ?? '' } } }
+  return { path: PATHS[kind], params: { path: { ...place, tenant: tenant ?? '' } } }
 }
 
-function oneKey(options: KeyOptions, connection: Connection, k: string) {
+function oneKey(options: KeyOptions, connection: Connection, apiKey: string) {
   const { path, params } = keysOf(options, connection)
-  return { path: `${path}/{k}` as const, params: { path: { ...params.path, k } } }
+  return { path: `${path}/{apiKey}` as const, params: { path: { ...params.path, apiKey } } }
 }
 
 function seconds(text: string): number {

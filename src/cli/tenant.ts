@@ -4,8 +4,8 @@ import { allOf, answered, connected, type GlobalOptions, listed } from './connec
 import { type Io, print, sheet, table } from './io.ts'
 import { assignments } from './values.ts'
 
-const TENANTS = '/projects/{p}/environments/{e}/tenants'
-const TENANT = `${TENANTS}/{t}` as const
+const TENANTS = '/projects/{project}/environments/{environment}/tenants'
+const TENANT = `${TENANTS}/{tenant}` as const
 
 /** `rollcall tenant create|list|settings`. */
 export function tenantCommands(program: Command, io: Io): void {
@@ -15,7 +15,7 @@ export function tenantCommands(program: Command, io: Io): void {
     .command('create')
     .description('make a tenant; the answer has the base URL for its identity provider')
     .argument('<key>', "the tenant's key in URLs, which never changes")
-    .option('--name <name>', 'what people call it')
+    .option('--name <name>', 'its name for people')
     .option('--set <setting=value...>', 'settings of its own')
     .option('--paused', 'refuse all provisioning until it is resumed')
     .action((key: string, _: unknown, command: Command) => {
@@ -56,12 +56,12 @@ export function tenantCommands(program: Command, io: Io): void {
     .command('settings')
     .description("show a tenant's settings, or change them and show what is in force then")
     .argument('<tenant>', 'key or id')
-    .argument('[setting=value...]', 'new values; null goes back to what the environment has')
-    .action((t: string, changes: string[], _: unknown, command: Command) => {
+    .argument('[setting=value...]', 'new values; null goes back to the value of the environment')
+    .action((tenant: string, changes: string[], _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>()
       const settings = assignments(changes)
       return connected(options, io, async ({ client, place }) => {
-        const params = { params: { path: { ...place, t } } }
+        const params = { params: { path: { ...place, tenant } } }
         const found =
           changes.length === 0
             ? await answered(client.GET(TENANT, params))

@@ -12,6 +12,8 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem }
 th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid #e8ecf1 }
 td table { font-size: 1em } td td, td th { padding-left: .8rem }
 code { background: #f1f4f8; border-radius: 3px; padding: .05rem .3rem; font-size: .88em; white-space: pre-wrap }
+pre { background: #f1f4f8; border-radius: 3px; padding: .6rem .8rem; margin: .3rem 0; font-size: .84rem; white-space: pre-wrap }
+summary { cursor: pointer; color: #1f5fbf; font-size: .88rem; width: max-content }
 td:first-child { white-space: nowrap } :target { scroll-margin-top: 1rem } a { color: #1f5fbf }
 .method { display: inline-block; min-width: 4rem; font-weight: 700; font-size: .85rem }
 .get { color: #1f6f3f } .post { color: #1f5fbf } .put, .patch { color: #8a5a00 } .delete { color: #a8232b }
@@ -24,8 +26,8 @@ nav li { padding-left: 4.2rem; text-indent: -4.2rem } nav a { text-decoration: n
   .wide td table { margin-left: .8rem; width: auto }
 }
 @media (prefers-color-scheme: dark) {
-  body { background: #10151c; color: #dfe5ec } code { background: #1d2530 } h2, th, td, .wide tr { border-color: #2b3542 }
-  a { color: #7db0ff } .quiet { color: #93a0b1 }
+  body { background: #10151c; color: #dfe5ec } code, pre { background: #1d2530 } h2, th, td, .wide tr { border-color: #2b3542 }
+  a, summary { color: #7db0ff } .quiet { color: #93a0b1 }
   .get { color: #6cc78f } .post { color: #7db0ff } .put, .patch { color: #e0b050 } .delete { color: #ff8a8f }
 }`
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')

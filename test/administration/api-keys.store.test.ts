@@ -1,12 +1,13 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { Administration } from '../../src/administration/change.ts'
 import { createEnvironment } from '../../src/administration/environments.ts'
-import { createApiKey, findApiKey, listApiKeys, revokeApiKey } from '../../src/administration/keys/api-keys.ts'
+import { createApiKey, findApiKey, revokeApiKey } from '../../src/administration/keys/api-keys.ts'
 import { createProject } from '../../src/administration/projects.ts'
 import { createTenant, deleteTenant } from '../../src/administration/tenants.ts'
 import { CONFIGURED_ADMIN, type Principal, type Scope } from '../../src/auth/principal.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
+import { apiKeysWithin } from '../../src/repositories/control/api-keys.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
@@ -105,7 +106,7 @@ test('a key is found and revoked from its own place and from those around it, no
   expect(await findApiKey(database, tenant, id)).toBeUndefined()
   await expect(revokeApiKey(administration, tenant, id, new Date())).rejects.toMatchObject({ status: 404 })
   for (const place of [environment, project]) {
-    expect((await listApiKeys(database, place, all)).map((row) => row.id)).toContain(id)
+    expect((await apiKeysWithin(database, place).list(all)).map((row) => row.id)).toContain(id)
   }
   for (const place of [environment, project, { kind: 'instance' } as const]) {
     expect(await findApiKey(database, place, id)).toMatchObject({ id })

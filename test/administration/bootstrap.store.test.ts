@@ -1,14 +1,16 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { bootstrap } from '../../src/administration/bootstrap.ts'
-import { deleteEnvironment, listEnvironments } from '../../src/administration/environments.ts'
+import { deleteEnvironment } from '../../src/administration/environments.ts'
 import { revokeApiKey } from '../../src/administration/keys/api-keys.ts'
-import { createProject, deleteProject, listProjects } from '../../src/administration/projects.ts'
-import { listTenants } from '../../src/administration/tenants.ts'
+import { createProject, deleteProject } from '../../src/administration/projects.ts'
 import { parseApiKey } from '../../src/auth/api-key.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
 import { listAuditEntries } from '../../src/repositories/control/audit.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
+import { environmentsOf } from '../../src/repositories/control/environments.ts'
+import { projectsIn } from '../../src/repositories/control/projects.ts'
+import { tenantsOf } from '../../src/repositories/control/tenants.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 
@@ -22,9 +24,9 @@ beforeEach(async () => {
 afterEach(() => database.close())
 
 async function everything() {
-  const projects = await listProjects(database, all)
-  const environments = (await Promise.all(projects.map(({ id }) => listEnvironments(database, id, all)))).flat()
-  const tenants = (await Promise.all(environments.map(({ id }) => listTenants(database, id, all)))).flat()
+  const projects = await projectsIn(database).list(all)
+  const environments = (await Promise.all(projects.map(({ id }) => environmentsOf(database, id).list(all)))).flat()
+  const tenants = (await Promise.all(environments.map(({ id }) => tenantsOf(database, id).list(all)))).flat()
   return [projects, environments, tenants].map((rows) => rows.map(({ key }) => key))
 }
 
@@ -72,8 +74,8 @@ test('no admin key is made beside one that the configuration gives', async () =>
 
 test('what an operator has deleted or revoked is not made again', async () => {
   const { adminKey = '' } = await bootstrap(database, {})
-  const [project] = await listProjects(database, all)
-  const [environment] = project === undefined ? [] : await listEnvironments(database, project.id, all)
+  const [project] = await projectsIn(database).list(all)
+  const [environment] = project === undefined ? [] : await environmentsOf(database, project.id).list(all)
   if (project === undefined || environment === undefined) throw new Error('nothing was made')
   await createProject(administration(), { key: 'acme' })
   await deleteEnvironment(administration(), project.id, environment.id)

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { beforeAll, expect, test } from 'vitest'
 import type { Administration } from '../../src/administration/change.ts'
 import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src/administration/environments.ts'
-import { createProject, deleteProject, findProject, listProjects } from '../../src/administration/projects.ts'
-import { createTenant, deleteTenant, findTenant, listTenants } from '../../src/administration/tenants.ts'
+import { createProject, deleteProject, findProject } from '../../src/administration/projects.ts'
+import { createTenant, deleteTenant, findTenant } from '../../src/administration/tenants.ts'
 import type { EnvironmentPlace } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import {
@@ -17,6 +17,8 @@ import {
   roles,
 } from '../../src/db/schema.ts'
 import type { TenantId } from '../../src/place-ids.ts'
+import { projectsIn } from '../../src/repositories/control/projects.ts'
+import { tenantsOf } from '../../src/repositories/control/tenants.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import { placeId } from '../support/place-ids.ts'
@@ -155,10 +157,10 @@ test('lists are in the order of creation and go on after an id', async () => {
   const environment = await createEnvironment(administration, place.projectId, { key: 'listed' })
   const within = { projectId: place.projectId, environmentId: environment.id }
   for (const key of ['c', 'a', 'b']) await createTenant(administration, within, { key })
-  const first = await listTenants(database, environment.id, { after: undefined, limit: 2 })
-  const second = await listTenants(database, environment.id, { after: first[1]?.id, limit: 5 })
+  const first = await tenantsOf(database, environment.id).list({ after: undefined, limit: 2 })
+  const second = await tenantsOf(database, environment.id).list({ after: first[1]?.id, limit: 5 })
   expect([...first, ...second].map(({ key }) => key)).toEqual(['default', 'c', 'a', 'b'])
-  expect(await listProjects(database, { after: undefined, limit: 1 })).toHaveLength(1)
+  expect(await projectsIn(database).list({ after: undefined, limit: 1 })).toHaveLength(1)
 })
 
 test('a reserved key is refused with the path of the member', async () => {

@@ -31,7 +31,7 @@ test('who would leave is shown by name, and let go with a note', async () => {
   expect(out).toMatch(/state +engaged/)
   expect(out).toMatch(/user\.deactivated +anna\b/)
   const released = await rollcall(env, 'brake', 'release', tenant.name, '--note', 'end of the season')
-  expect(released).toMatchObject({ exitCode: 0, out: '2 events were let go\n' })
+  expect(released).toMatchObject({ exitCode: 0, out: '2 events were released\n' })
   await eventLogOf(gateway.database, tenant.id).number()
   expect(await rollcallJson(env, 'brake', 'show', tenant.name)).toMatchObject({ state: 'watching', held: 0, items: [] })
   expect((await rollcall(env, 'brake', 'release', tenant.name)).exitCode).toBe(EXIT.refused)

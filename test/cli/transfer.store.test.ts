@@ -162,7 +162,7 @@ describe('over the admin API', () => {
     expect(refused).toMatchObject({
       exitCode: EXIT.refused,
       err: expect.stringMatching(
-        /^rollcall: .*line 5 the tenant has no "CN=some:one", a member of .* go on with --from-line 2\n$/,
+        /^rollcall: .*line 5 the tenant has no "CN=some:one", a member of .* continue with --from-line 2\n$/,
       ),
     })
   })
@@ -172,7 +172,7 @@ describe('over the admin API', () => {
     ['among the members', (text) => text.slice(0, text.lastIndexOf('\n', text.length - 40) + 1)],
     ['after the first line', (text) => text.slice(0, text.indexOf('\n') + 1)],
     ['before its end', (text) => text.slice(0, text.lastIndexOf('{'))],
-  ])('an export that was broken off %s is gone on with', async (_, cut) => {
+  ])('an export that was interrupted %s is continued', async (_, cut) => {
     const source = newFile()
     writeExport(source, directory(700))
     await rollcallJson(env, 'import', tenant.name, source)
@@ -204,7 +204,7 @@ describe('over the admin API', () => {
       expect(readFileSync(file, 'utf8')).toBe(text)
     }
     holds('a letter')
-    await refused('no export to go on with')
+    await refused('no export to continue')
     holds('a letter\n')
     await refused('is no export of a tenant: it has no JSON in line 1')
     holds('{"kind":"start","format":1,"tenant":"other"}\n')

@@ -18,21 +18,23 @@ async function given<T>(answer: Promise<{ data?: T; error?: unknown }>): Promise
 }
 
 describe('a customer from the first day to the last, by the typed client', () => {
-  const [p, e] = [`client-${Date.now()}`, 'prod']
-  const path = { p, e }
+  const path = { project: `client-${Date.now()}`, environment: 'prod' }
   let tenant: Schemas['Tenant']
   let key: Schemas['CreatedApiKey']
 
   test('has a place', async () => {
-    const project = await given(client.POST('/projects', { body: { key: p, name: 'Acme' } }))
-    expect(project).toMatchObject({ key: p, name: 'Acme', paused: false })
-    await given(client.POST('/projects/{p}/environments', { params: { path: { p } }, body: { key: e } }))
+    const project = await given(client.POST('/projects', { body: { key: path.project, name: 'Acme' } }))
+    expect(project).toMatchObject({ key: path.project, name: 'Acme', paused: false })
+    await given(client.POST('/projects/{project}/environments', { params: { path }, body: { key: path.environment } }))
     const environment = await given(
-      client.PATCH('/projects/{p}/environments/{e}', { params: { path }, body: { settings: { mode: 'standard' } } }),
+      client.PATCH('/projects/{project}/environments/{environment}', {
+        params: { path },
+        body: { settings: { mode: 'standard' } },
+      }),
     )
     expect(environment.effectiveSettings.mode).toBe('standard')
     const create = () =>
-      client.POST('/projects/{p}/environments/{e}/tenants', {
+      client.POST('/projects/{project}/environments/{environment}/tenants', {
         params: { path, header: { 'Idempotency-Key': 'globex' } },
         body: { key: 'globex' },
       })
@@ -42,7 +44,7 @@ describe('a customer from the first day to the last, by the typed client', () =>
 
   test('has a key that works, and rotates it', async () => {
     key = await given(
-      client.POST('/projects/{p}/environments/{e}/api-keys', {
+      client.POST('/projects/{project}/environments/{environment}/api-keys', {
         params: { path },
         body: { name: 'Okta', tenant: 'globex', permissions: ['scim:read'] },
       }),
@@ -51,12 +53,20 @@ describe('a customer from the first day to the last, by the typed client', () =>
       fetch(`${tenant.scimBaseUrl}/Users`, { headers: { Authorization: `Bearer ${secret}` } }).then(
         ({ status }) => status,
       )
-    const of = { params: { path: { ...path, t: 'globex', k: key.id } } }
+    const of = { params: { path: { ...path, tenant: 'globex', apiKey: key.id } } }
     const rotated = await given(
-      client.POST('/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}/rotation', { ...of, body: {} }),
+      client.POST('/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}/rotation', {
+        ...of,
+        body: {},
+      }),
     )
     expect([await users(key.key), await users(rotated.key)]).toEqual([200, 200])
-    await given(client.DELETE('/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}/rotation/old', of))
+    await given(
+      client.DELETE(
+        '/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}/rotation/old',
+        of,
+      ),
+    )
     expect([await users(key.key), await users(rotated.key)]).toEqual([401, 200])
   })
 
@@ -65,7 +75,7 @@ describe('a customer from the first day to the last, by the typed client', () =>
     for (let after: string | undefined; ; ) {
       const query = { limit: 1, ...(after === undefined ? {} : { after }) }
       const page: { items: Schemas['Tenant'][]; next: string | null } = await given(
-        client.GET('/projects/{p}/environments/{e}/tenants', { params: { path, query } }),
+        client.GET('/projects/{project}/environments/{environment}/tenants', { params: { path, query } }),
       )
       names.push(...page.items.map((item) => item.key))
       if (page.next === null) break
@@ -75,11 +85,13 @@ describe('a customer from the first day to the last, by the typed client', () =>
   })
 
   test('goes, and the audit log tells of it', async () => {
-    const deleted = await client.DELETE('/projects/{p}/environments/{e}/tenants/{t}', {
-      params: { path: { ...path, t: 'globex' } },
+    const deleted = await client.DELETE('/projects/{project}/environments/{environment}/tenants/{tenant}', {
+      params: { path: { ...path, tenant: 'globex' } },
     })
     expect(deleted.response.status).toBe(204)
-    const entries = await given(client.GET('/projects/{p}/environments/{e}/audit-log', { params: { path } }))
+    const entries = await given(
+      client.GET('/projects/{project}/environments/{environment}/audit-log', { params: { path } }),
+    )
     expect(entries.items.map(({ action }) => action)).toEqual([
       'tenant.deleted',
       'tenant.changed',

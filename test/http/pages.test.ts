@@ -53,25 +53,44 @@ describe.each(['/docs/modes', '/api/docs'])('%s', (path) => {
   })
 })
 
-test('/api/docs shows every route, every schema and every description of the OpenAPI document', async () => {
+test('/api/docs shows every route with its summary and examples, every schema and every description of the OpenAPI document', async () => {
   const { text } = await read('/api/docs')
-  const plain = text
+  const plain = asPlain(text)
+  const document = apiDocument()
+  const routes = Object.entries(document.paths ?? {})
+  expect(routes.length).toBeGreaterThan(20)
+  for (const [path, item] of routes)
+    for (const method of Object.keys(item)) expect(plain).toContain(`${method.toUpperCase()} ${path}`)
+  const operations = routes.flatMap(([, item]) => Object.values(item as Record<string, Described>))
+  for (const { summary } of operations) expect(plain.split(summary).length).toBeGreaterThan(2)
+  const shown = new Set([...text.matchAll(/<pre>(.*?)<\/pre>/gs)].map(([, example = '']) => asPlain(example)))
+  for (const { requestBody, responses } of operations)
+    for (const { example } of [requestBody, ...Object.values(responses)].flatMap((part) =>
+      Object.entries(part?.content ?? {}).flatMap(([type, media]) => (type.includes('problem') ? [] : [media])),
+    ))
+      expect(shown).toContain(typeof example === 'string' ? example : JSON.stringify(example, null, 2))
+  for (const name of Object.keys(document.components?.schemas ?? {})) expect(text).toContain(`id="schema-${name}"`)
+  const tags = operations.flatMap((one) => one.tags)
+  expect([...new Set(tags)].sort()).toEqual(document.tags?.map(({ name }) => name).sort())
+  for (const [, description] of JSON.stringify(document).matchAll(/"description":("(?:[^"\\]|\\.)*")/g))
+    expect(plain).toContain((JSON.parse(description as string) as string).replaceAll('`', ''))
+})
+
+interface Described {
+  readonly summary: string
+  readonly tags: readonly string[]
+  readonly requestBody?: Content
+  readonly responses: Readonly<Record<string, Content>>
+}
+interface Content {
+  readonly content?: Readonly<Record<string, { readonly example?: unknown }>>
+}
+
+const asPlain = (text: string): string =>
+  text
     .replaceAll(/<[^>]+>/g, '')
     .replaceAll('&quot;', '"')
     .replaceAll('&#39;', "'")
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')
     .replaceAll('&amp;', '&')
-  const document = apiDocument()
-  const routes = Object.entries(document.paths ?? {})
-  expect(routes.length).toBeGreaterThan(20)
-  for (const [path, item] of routes)
-    for (const method of Object.keys(item)) expect(plain).toContain(`${method.toUpperCase()} ${path}`)
-  for (const name of Object.keys(document.components?.schemas ?? {})) expect(text).toContain(`id="schema-${name}"`)
-  const tags = routes
-    .flatMap(([, item]) => Object.values(item as Record<string, { tags: string[] }>))
-    .flatMap((one) => one.tags)
-  expect([...new Set(tags)].sort()).toEqual(document.tags?.map(({ name }) => name).sort())
-  for (const [, description] of JSON.stringify(document).matchAll(/"description":("(?:[^"\\]|\\.)*")/g))
-    expect(plain).toContain((JSON.parse(description as string) as string).replaceAll('`', ''))
-})

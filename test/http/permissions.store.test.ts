@@ -52,7 +52,10 @@ async function elsewhere() {
   const client = adminClient({ origin: gateway.origin, key: gateway.adminKey })
   const [p, e] = [`x-${gateway.project}-${++made}`, `e-${made}`]
   await client.POST('/projects', { body: { key: p } })
-  await client.POST('/projects/{p}/environments', { params: { path: { p: gateway.project } }, body: { key: e } })
+  await client.POST('/projects/{project}/environments', {
+    params: { path: { project: gateway.project } },
+    body: { key: e },
+  })
   return { project: `/projects/${p}`, environment: `/projects/${gateway.project}/environments/${e}` }
 }
 

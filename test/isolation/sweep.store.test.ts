@@ -134,7 +134,7 @@ const foreignIds = () =>
   foreign.flatMap((place) => [ownId(place), parseApiKey(place.key) ?? '', ...[...place.things.values()].flat()])
 const digest = () => digestOf(database, foreignIds())
 
-const ownId = ({ ids: { p = '', e = p, t = e } }: Place): string => t
+const ownId = ({ ids: { project = '', environment = project, tenant = environment } }: Place): string => tenant
 
 const INSTANCE: Pick<Place, 'scope' | 'ids' | 'keys'> = { scope: { kind: 'instance' }, ids: {}, keys: {} }
 
@@ -188,9 +188,13 @@ describe('what the sweep sends', () => {
   async function emptyPlace(level: Exclude<Scope['kind'], 'instance'>): Promise<Names> {
     const key = freshMark()
     const parent =
-      level === 'project' ? {} : level === 'environment' ? { p: spare.project.ids.p ?? '' } : spare.environment.ids
+      level === 'project'
+        ? {}
+        : level === 'environment'
+          ? { project: spare.project.ids.project ?? '' }
+          : spare.environment.ids
     await create(builder, `/api/v1${pathOf(parent)}/${level}s`, { key })
-    return { [level.charAt(0)]: key }
+    return { [level]: key }
   }
 
   test('TEN-04 every operation is taken in each of its forms: nothing foreign is refused for what is wrong beside it', async () => {
@@ -300,7 +304,7 @@ function candidates(collection: string | undefined, at: Scope, all: readonly Pla
 /** Whom names in a URL lead to: every place that there is, by keys and by ids. */
 function placeNamed(names: Names, all: readonly Place[]): Place | undefined {
   const same = (place: Place) =>
-    ['p', 'e', 't'].every((one) => {
+    ['project', 'environment', 'tenant'].every((one) => {
       const asked = names[one]
       return asked === undefined ? place.ids[one] === undefined : [place.ids[one], place.keys[one]].includes(asked)
     })
@@ -308,7 +312,8 @@ function placeNamed(names: Names, all: readonly Place[]): Place | undefined {
 }
 
 /** Foreign places by how much lies between: in one's own environment, in one's own project, elsewhere. */
-const ringOf = ({ ids }: Place): number => (ids.p !== home.project.ids.p ? 2 : ids.e !== home.environment.ids.e ? 1 : 0)
+const ringOf = ({ ids }: Place): number =>
+  ids.project !== home.project.ids.project ? 2 : ids.environment !== home.environment.ids.environment ? 1 : 0
 
 /**
  * Of the foreign places those nearest to the caller, which one check alone keeps it from; and for one with every permission
@@ -355,8 +360,9 @@ function probesOf(operation: Operation, caller: Caller, given: Given): Probe[] {
     })
   }
   const reach = (changed: Names) => {
-    const { p, e, t } = changed
-    const place = placeNamed({ ...(p && { p }), ...(e && { e }), ...(t && { t }) }, given.places)
+    const { project, environment, tenant } = changed
+    const names = { ...(project && { project }), ...(environment && { environment }), ...(tenant && { tenant }) }
+    const place = placeNamed(names, given.places)
     return place !== undefined && covers(caller.scope, place.scope)
   }
 
@@ -376,7 +382,7 @@ function probesOf(operation: Operation, caller: Caller, given: Given): Probe[] {
     }
   }
   for (const one of Object.keys(at.ids))
-    named(`{${one}} of another kind`, { ...names, [one]: own(one === 'e' ? 'users' : 'webhooks') })
+    named(`{${one}} of another kind`, { ...names, [one]: own(one === 'environment' ? 'users' : 'webhooks') })
 
   // What a place has, by the ids of what others have.
   for (const { name, collection } of slots)
@@ -438,8 +444,11 @@ function valuesFor(operation: Operation, field: Field, at: Scope, given: Given):
 
 /** Of the places in a place there may be one alone. */
 const PLACES_OF = {
-  environments: { noun: 'environments', idsIn: ({ ids }: Place) => below(ids).flatMap((one) => one.ids.e ?? []) },
-  tenants: { noun: 'tenants', idsIn: ({ ids }: Place) => below(ids).flatMap((one) => one.ids.t ?? []) },
+  environments: {
+    noun: 'environments',
+    idsIn: ({ ids }: Place) => below(ids).flatMap((one) => one.ids.environment ?? []),
+  },
+  tenants: { noun: 'tenants', idsIn: ({ ids }: Place) => below(ids).flatMap((one) => one.ids.tenant ?? []) },
 }
 const below = (ids: Names) => foreign.filter((place) => Object.entries(ids).every(([one, id]) => place.ids[one] === id))
 
@@ -577,9 +586,13 @@ const routes = (() => {
 
 /** Bases of SCIM by which names lead to a tenant, or to the `default` of an environment. */
 function basesOf(names: Names): readonly string[] {
-  const { t, ...environment } = names
-  if (t !== undefined && t !== 'default') return [scimBase(names)]
-  return [scimBase(environment), `${scimBase(environment)}/v2`, scimBase({ ...environment, t: t ?? 'default' })]
+  const { tenant, ...environment } = names
+  if (tenant !== undefined && tenant !== 'default') return [scimBase(names)]
+  return [
+    scimBase(environment),
+    `${scimBase(environment)}/v2`,
+    scimBase({ ...environment, tenant: tenant ?? 'default' }),
+  ]
 }
 
 async function idsIn(place: Place): Promise<Ids> {
@@ -709,7 +722,7 @@ test(
         }
       // Names of one's own and of others in one base URL.
       for (const place of near)
-        for (const one of ['p', 'e', 't'].filter((name) => place.ids[name] !== undefined)) {
+        for (const one of ['project', 'environment', 'tenant'].filter((name) => place.ids[name] !== undefined)) {
           const names = { ...home.tenant.ids, [one]: place.ids[one] ?? '' }
           const reached = placeNamed(names, all)
           if (Object.values(names).every((id) => Object.values(home.tenant.ids).includes(id))) continue

@@ -3,7 +3,6 @@ import type { Permission, Principal, Scope } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
 import { sqlState } from '../../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../../repositories/control/api-keys.ts'
-import type { ListPage } from '../../repositories/sql/lists.ts'
 import { apiKeyRecord } from '../audit-records.ts'
 import { type Administration, change, type Recorder } from '../change.ts'
 import { holdPlace } from '../places-held.ts'
@@ -112,10 +111,6 @@ export async function existingApiKey(database: Database, place: Scope, id: strin
 function missing(id: string): never {
   throw Refusal.notFound('API key', id)
 }
-
-/** The keys, revoked ones too, whose scope is `place` or lies below it. */
-export const listApiKeys = (database: Database, place: Scope, page: ListPage): Promise<ApiKeyRow[]> =>
-  apiKeysWithin(database, place).list(page)
 
 /**
  * Says whether access tokens of a key may make keys with `admin`. To let them takes a key that could make this one; to take it

@@ -1,22 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import {
-  type CreatedApiKey,
-  changeApiKey,
-  createApiKey,
-  existingApiKey,
-  listApiKeys,
-  revokeApiKey,
-} from '../../administration/keys/api-keys.ts'
-import { endRotation, rotateApiKey, undoRotation } from '../../administration/keys/key-rotation.ts'
-import { apiKeyWarnings } from '../../administration/keys/key-warnings.ts'
-import { Refusal } from '../../administration/refusal.ts'
+import { changeApiKey, createApiKey, existingApiKey, revokeApiKey } from '../../administration/keys/api-keys.ts'
 import { isApiKeyId } from '../../auth/api-key.ts'
-import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
+import { apiKeysWithin } from '../../repositories/control/api-keys.ts'
 import type { AdminApp } from '../control/env.ts'
-import { type PlaceNames, placeNamed } from '../control/places.ts'
+import { ENVIRONMENT, INSTANCE, type Level, PROJECT, TENANT } from '../control/levels.ts'
+import { placeNamed } from '../control/places.ts'
 import {
   apiKeyParam,
-  environmentParams,
   jsonAnswer,
   jsonBody,
   listAnswer,
@@ -27,52 +17,23 @@ import {
   pageQuery,
   permission,
   problems,
-  projectParams,
-  scopeShape,
-  tenantParams,
 } from '../control/schemas.ts'
-import { presentPublicKey, publicKey, publicKeyRoutes } from './public-keys.ts'
+import {
+  apiKey,
+  createdApiKey,
+  exampleApiKey,
+  exampleKey,
+  expiry,
+  type Names,
+  oldSecret,
+  present,
+  presentCreated,
+  tags,
+} from './api-key-shapes.ts'
+import { rotationRoutes } from './key-rotation.ts'
+import { publicKeyRoutes } from './public-keys.ts'
 
-const shape = {
-  id: z.string(),
-  name: z.string(),
-  scope: scopeShape,
-  permissions: z.array(permission),
-  userId: z.uuid().nullable().openapi({ description: 'The user for whom the key stands; it reaches nothing but /Me.' }),
-  tokensMayMintAdminKeys: z.boolean().openapi({
-    description: 'Whether access tokens of the key may make keys with `admin`, as the key itself may.',
-  }),
-  createdAt: z.string(),
-  expiresAt: z.string().nullable(),
-  revokedAt: z.string().nullable(),
-  lastUsedAt: z.string().nullable().openapi({ description: 'Written down every half minute.' }),
-  secrets: z
-    .array(
-      z.object({
-        version: z.number().int().openapi({ description: '1 for the first, and one more for each rotation.' }),
-        createdAt: z.string(),
-        expiresAt: z.string().nullable(),
-        endsAt: z.string().nullable().openapi({ description: 'When a rotation ends it or has ended it.' }),
-        endsOnUse: z.boolean().openapi({ description: 'Whether it ends when the newer one is first used.' }),
-        lastUsedAt: z.string().nullable(),
-        lastUsedBy: z.string().nullable().openapi({ description: 'User-Agent of the client.' }),
-      }),
-    )
-    .openapi({ description: 'The last two, oldest first; the secrets themselves are kept nowhere.' }),
-  publicKeys: z.array(publicKey).openapi({
-    description: 'By which clients prove who they are at /oauth/token in place of a secret (private_key_jwt).',
-  }),
-  warnings: z.array(z.string()).openapi({
-    description:
-      'That it expires within 30 days; how far its rotation is; when it is made, that the key that asked ends sooner or with it.',
-  }),
-}
-const apiKey = z.object(shape).openapi('ApiKey')
-const createdApiKey = z
-  .object({ ...shape, key: z.string().openapi({ description: 'The key itself, shown this once.' }) })
-  .openapi('CreatedApiKey')
-
-const newApiKey = z.strictObject({
+const newApiKeyShape = {
   name: nameText,
   permissions: z.array(permission).min(1).optional().openapi({
     description: 'At most those of the asking key. Default: `scim:read` and `scim:write`.',
@@ -90,71 +51,78 @@ const newApiKey = z.strictObject({
     .uuid()
     .optional()
     .openapi({ description: 'Id of the user of the tenant for whom the key is to stand; it reaches nothing but /Me.' }),
-})
-const newApiKeyInEnvironment = newApiKey.extend({
-  tenant: z.string().optional().openapi({ description: 'Key or id of the one tenant that the key is to be for.' }),
-})
-const wishes = z.strictObject({
-  keepOldForSeconds: z
-    .number()
-    .int()
-    .min(0)
-    .max(30 * 86_400)
-    .optional()
-    .openapi({ description: 'How long the old secret stays good. Default: a day; no limit with untilNewIsUsed.' }),
-  untilNewIsUsed: z
-    .boolean()
-    .optional()
-    .openapi({ description: 'Ends the old secret once the new one was seen in use, within a second or two.' }),
-  expiresAt: moment.optional().openapi({
-    description:
-      'When the key expires with its new secret, with the same bounds as that of a new key. Default: it lives as long again.',
-  }),
-})
-const tags = ['API keys']
+}
+const newApiKey = z.strictObject(newApiKeyShape).openapi('NewApiKey')
+const newApiKeyInEnvironment = z
+  .strictObject({
+    ...newApiKeyShape,
+    tenant: z.string().optional().openapi({ description: 'Key or id of the one tenant that the key is to be for.' }),
+  })
+  .openapi('NewEnvironmentApiKey')
+const apiKeyChange = z.strictObject({ tokensMayMintAdminKeys: z.boolean() }).openapi('ApiKeyChange')
 
 /**
  * `…/api-keys` of the admin API: under a project, an environment, a tenant, and at the root for the whole instance. Each
  * shows and revokes the keys for its place and for all places below. DELETE revokes; the row stays as a record.
  */
 export function apiKeyRoutes(app: AdminApp): void {
-  routesBelow(app, '', z.object({}), newApiKey)
-  routesBelow(app, '/projects/{p}', projectParams, newApiKey)
-  routesBelow(app, '/projects/{p}/environments/{e}', environmentParams, newApiKeyInEnvironment)
-  routesBelow(app, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams, newApiKey)
+  for (const level of [INSTANCE, PROJECT, ENVIRONMENT, TENANT]) {
+    keyRoutes(app, level)
+    rotationRoutes(app, level)
+    publicKeyRoutes(app, level)
+  }
 }
 
-function routesBelow(
-  app: AdminApp,
-  parent: string,
-  params: z.ZodObject,
-  body: typeof newApiKey | typeof newApiKeyInEnvironment,
-): void {
+const keys = listOf(apiKey, 'ApiKeyList')
+
+function keyRoutes(app: AdminApp, level: Level): void {
+  const { path, params, prefix, of } = level
+  const one = params.extend({ apiKey: apiKeyParam })
+  const body: typeof newApiKey | typeof newApiKeyInEnvironment =
+    level === ENVIRONMENT ? newApiKeyInEnvironment : newApiKey
+  const wanted = { name: exampleApiKey.name, ...(level === ENVIRONMENT && { tenant: 'acme' }) }
+
   const list = createRoute({
     method: 'get',
-    path: `${parent}/api-keys`,
+    path: `${path}/api-keys`,
+    operationId: `list${prefix}ApiKeys`,
+    summary: `List API keys${of}`,
     tags,
     request: { params, query: pageQuery(z.string().refine(isApiKeyId, 'must be the id of an API key')) },
-    responses: { 200: jsonAnswer(listOf(apiKey), 'The keys for this place and for all below'), ...problems },
+    responses: {
+      200: jsonAnswer(keys, 'The keys for this place and for all below', { items: [exampleApiKey], next: null }),
+      ...problems,
+    },
   })
   app.openapi(list, async (c) => {
     const place = await placeNamed(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listApiKeys(c.var.database, place, { after, limit: limit + 1 })
+    const rows = await apiKeysWithin(c.var.database, place).list({ after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 
   const create = createRoute({
     method: 'post',
-    path: `${parent}/api-keys`,
+    path: `${path}/api-keys`,
+    operationId: `create${prefix}ApiKey`,
+    summary: `Create an API key${of}`,
     tags,
-    request: { params, body: jsonBody(body) },
-    responses: { 201: jsonAnswer(createdApiKey, 'Made; the answer is the only place that shows the key'), ...problems },
+    request: { params, body: jsonBody(body, wanted) },
+    responses: {
+      201: jsonAnswer(createdApiKey, 'Created; the answer is the only place that shows the key', {
+        ...{ ...exampleApiKey, key: exampleKey, lastUsedAt: null },
+        secrets: [{ ...oldSecret, lastUsedAt: null, lastUsedBy: null }],
+      }),
+      ...problems,
+    },
   })
   app.openapi(create, async (c) => {
     const { principal } = c.var
     const input: z.infer<typeof newApiKeyInEnvironment> = c.req.valid('json')
-    const place = await placeNamed(c.var, { ...c.req.param(), ...named(input.tenant) })
+    const place = await placeNamed(c.var, {
+      ...c.req.param(),
+      ...(input.tenant !== undefined && { tenant: input.tenant }),
+    })
     const { name, permissions, user: userId, tokensMayMintAdminKeys } = input
     const key = { name, permissions, userId, tokensMayMintAdminKeys, expiresAt: expiry(input) }
     const made = await createApiKey(c.var.administration, place, key, principal)
@@ -168,132 +136,49 @@ function routesBelow(
 
   const retrieve = createRoute({
     method: 'get',
-    path: `${parent}/api-keys/{k}`,
+    path: `${path}/api-keys/{apiKey}`,
+    operationId: `get${prefix}ApiKey`,
+    summary: `Get an API key${of}`,
     tags,
-    request: { params: params.extend({ k: apiKeyParam }) },
-    responses: { 200: jsonAnswer(apiKey, 'The key, without its secret'), ...problems },
+    request: { params: one },
+    responses: { 200: jsonAnswer(apiKey, 'The key, without its secret', exampleApiKey), ...problems },
   })
   app.openapi(retrieve, async (c) => {
-    const { k = '', ...names } = c.req.param() as Names
+    const { apiKey = '', ...names } = c.req.param() as Names
     const place = await placeNamed(c.var, names)
-    return c.json(present(await existingApiKey(c.var.database, place, k)), 200)
+    return c.json(present(await existingApiKey(c.var.database, place, apiKey)), 200)
   })
 
   const modify = createRoute({
     method: 'patch',
-    path: `${parent}/api-keys/{k}`,
+    path: `${path}/api-keys/{apiKey}`,
+    operationId: `update${prefix}ApiKey`,
+    summary: `Change an API key${of}`,
     tags,
-    description: 'All else of a key stays as it was made.',
-    request: {
-      params: params.extend({ k: apiKeyParam }),
-      body: jsonBody(z.strictObject({ tokensMayMintAdminKeys: z.boolean() })),
-    },
-    responses: { 200: jsonAnswer(apiKey, 'Changed'), ...problems },
+    description: 'Everything else of a key stays as it was made.',
+    request: { params: one, body: jsonBody(apiKeyChange, { tokensMayMintAdminKeys: false }) },
+    responses: { 200: jsonAnswer(apiKey, 'Changed', exampleApiKey), ...problems },
   })
   app.openapi(modify, async (c) => {
-    const { k = '', ...names } = c.req.param() as Names
+    const { apiKey = '', ...names } = c.req.param() as Names
     const place = await placeNamed(c.var, names)
-    const changed = await changeApiKey(c.var.administration, place, k, c.req.valid('json'), c.var.principal)
+    const changed = await changeApiKey(c.var.administration, place, apiKey, c.req.valid('json'), c.var.principal)
     return c.json(present(changed), 200)
   })
 
   const revoke = createRoute({
     method: 'delete',
-    path: `${parent}/api-keys/{k}`,
+    path: `${path}/api-keys/{apiKey}`,
+    operationId: `revoke${prefix}ApiKey`,
+    summary: `Revoke an API key${of}`,
     tags,
-    request: { params: params.extend({ k: apiKeyParam }) },
+    request: { params: one },
     responses: { 204: noContent, ...problems },
   })
   app.openapi(revoke, async (c) => {
-    const { k = '', ...names } = c.req.param() as Names
+    const { apiKey = '', ...names } = c.req.param() as Names
     const place = await placeNamed(c.var, names)
-    await revokeApiKey(c.var.administration, place, k, new Date())
+    await revokeApiKey(c.var.administration, place, apiKey, new Date())
     return c.body(null, 204)
   })
-
-  const rotate = createRoute({
-    method: 'post',
-    path: `${parent}/api-keys/{k}/rotation`,
-    tags,
-    description: 'Makes a new secret, good at once; the old one stays good for a while.',
-    request: { params: params.extend({ k: apiKeyParam }), body: { ...jsonBody(wishes), required: false } },
-    responses: {
-      201: jsonAnswer(createdApiKey, 'Rotated; the answer is the only place that shows the key'),
-      ...problems,
-    },
-  })
-  app.openapi(rotate, async (c) => {
-    const { k = '', ...names } = c.req.param() as Names
-    const place = await placeNamed(c.var, names)
-    const { keepOldForSeconds, untilNewIsUsed, ...input } = c.req.valid('json')
-    const wish = { keepOldForSeconds, untilNewIsUsed, expiresAt: expiry(input) }
-    const made = await rotateApiKey(c.var.administration, place, k, wish, c.var.principal, new Date())
-    const detail = `The API key "${k}" was rotated by the first request, whose answer alone showed it; undo that, and rotate again.`
-    c.set('toRepeats', { status: 409, detail })
-    return c.json(presentCreated(made), 201, { 'Cache-Control': 'no-store' })
-  })
-
-  publicKeyRoutes(app, parent, params)
-
-  for (const { path, description, settle } of SETTLEMENTS) {
-    const route = createRoute({
-      method: 'delete',
-      path: `${parent}/api-keys/{k}/rotation${path}`,
-      tags,
-      description,
-      request: { params: params.extend({ k: apiKeyParam }) },
-      responses: { 200: jsonAnswer(apiKey, 'The key as it is now'), ...problems },
-    })
-    app.openapi(route, async (c) => {
-      const { k = '', ...names } = c.req.param() as Names
-      const place = await placeNamed(c.var, names)
-      return c.json(present(await settle(c.var.administration, place, k, new Date())), 200)
-    })
-  }
 }
-
-const SETTLEMENTS = [
-  { path: '', description: 'Undoes a rotation: the new secret ends at once, the old one stays.', settle: undoRotation },
-  { path: '/old', description: 'Ends the old secret of a rotation at once.', settle: endRotation },
-]
-
-type Names = PlaceNames & { readonly k?: string }
-
-const named = (tenant: string | undefined): Names => (tenant === undefined ? {} : { t: tenant })
-
-function expiry({ expiresAt }: { readonly expiresAt?: string | undefined }): Date | undefined {
-  if (expiresAt === undefined) return undefined
-  const date = new Date(expiresAt)
-  const message = 'must be in the future'
-  if (date.getTime() <= Date.now()) throw new Refusal(400, `expiresAt ${message}.`, [{ path: 'expiresAt', message }])
-  return date
-}
-
-const present = (row: ApiKeyRow): z.infer<typeof apiKey> => {
-  const uses = row.secrets.flatMap(({ lastUsedAt }) => (lastUsedAt === null ? [] : [lastUsedAt.getTime()]))
-  return {
-    id: row.id,
-    name: row.name,
-    scope: row.scope,
-    permissions: [...row.permissions],
-    userId: row.userId,
-    tokensMayMintAdminKeys: row.tokensMayMintAdminKeys,
-    createdAt: row.createdAt.toISOString(),
-    expiresAt: text(row.expiresAt),
-    revokedAt: text(row.revokedAt),
-    lastUsedAt: uses.length === 0 ? null : new Date(Math.max(...uses)).toISOString(),
-    secrets: row.secrets.map(({ version, createdAt, expiresAt, endsAt, endsOnUse, lastUsedAt, lastUsedBy }) => ({
-      ...{ version, endsOnUse, lastUsedBy, createdAt: createdAt.toISOString() },
-      ...{ expiresAt: text(expiresAt), endsAt: text(endsAt), lastUsedAt: text(lastUsedAt) },
-    })),
-    publicKeys: row.publicKeys.map(presentPublicKey),
-    warnings: apiKeyWarnings(row, new Date()),
-  }
-}
-
-const presentCreated = (made: CreatedApiKey): z.infer<typeof createdApiKey> => {
-  const shown = present(made)
-  return { ...shown, warnings: [...made.warnings, ...shown.warnings], key: made.key }
-}
-
-const text = (date: Date | null): string | null => date?.toISOString() ?? null

@@ -128,7 +128,7 @@ export function adminApi({
   signInRoutes(app, control, config)
   eventRoutes(app, control, { ...deliveries, config })
   for (const place of [ENVIRONMENT, TENANT])
-    app.use(`${place}/streams/:s/poll`, requires('directory:read'), onlyJson, large)
+    app.use(`${place}/streams/:stream/poll`, requires('directory:read'), onlyJson, large)
   pollRoutes(app, control, config, deliveries)
   changeRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
@@ -168,8 +168,8 @@ export function adminApi({
 }
 
 const ENDPOINTS = /\/(?:webhooks|streams)(?:\/|$)/
-const ENVIRONMENT = '/projects/:p/environments/:e'
-const TENANT = `${ENVIRONMENT}/tenants/:t`
+const ENVIRONMENT = '/projects/:project/environments/:environment'
+const TENANT = `${ENVIRONMENT}/tenants/:tenant`
 const DIRECTORY = ['users', 'groups', 'memberships', 'roles', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
   (name) => `${TENANT}/${name}`,
 )

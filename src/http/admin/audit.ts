@@ -1,18 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { type AuditEntry, listAuditEntries } from '../../repositories/control/audit.ts'
 import type { AdminApp } from '../control/env.ts'
+import { EXAMPLE } from '../control/examples.ts'
+import { ENVIRONMENT, INSTANCE, type Level, PROJECT, TENANT } from '../control/levels.ts'
 import { placeNamed } from '../control/places.ts'
-import {
-  environmentParams,
-  jsonAnswer,
-  listAnswer,
-  listOf,
-  pageQuery,
-  problems,
-  projectParams,
-  scopeShape,
-  tenantParams,
-} from '../control/schemas.ts'
+import { jsonAnswer, listAnswer, listOf, pageQuery, problems, scopeShape } from '../control/schemas.ts'
 
 const values = z.record(z.string(), z.unknown()).nullable()
 const entry = z
@@ -32,26 +24,40 @@ const entry = z
   })
   .openapi('AuditEntry')
 
+const example: z.infer<typeof entry> = {
+  ...{ id: '1042', at: EXAMPLE.changed, actor: EXAMPLE.adminKeyId, action: 'tenant.changed' },
+  place: {
+    ...{ kind: 'tenant', projectId: EXAMPLE.projectId },
+    ...{ environmentId: EXAMPLE.environmentId, tenantId: EXAMPLE.tenantId },
+  },
+  target: { id: EXAMPLE.tenantId, name: 'acme' },
+  ...{ before: { paused: false }, after: { paused: true } },
+  ...{ address: '203.0.113.7', requestId: EXAMPLE.requestId },
+}
+
 /**
  * `…/audit-log` of the admin API: what was done to the control plane, for the whole instance, a project, an environment or a
  * tenant, and for all below. It is only ever appended to.
  */
 export function auditRoutes(app: AdminApp): void {
-  const place = '/projects/{p}'
-  routeBelow(app, '', z.object({}))
-  routeBelow(app, place, projectParams)
-  routeBelow(app, `${place}/environments/{e}`, environmentParams)
-  routeBelow(app, `${place}/environments/{e}/tenants/{t}`, tenantParams)
+  for (const level of [INSTANCE, PROJECT, ENVIRONMENT, TENANT]) routeAt(app, level)
 }
 
-function routeBelow(app: AdminApp, parent: string, params: z.ZodObject): void {
+const entries = listOf(entry, 'AuditEntryList')
+
+function routeAt(app: AdminApp, { path, params, prefix, of }: Level): void {
   const list = createRoute({
     method: 'get',
-    path: `${parent}/audit-log`,
+    path: `${path}/audit-log`,
+    operationId: `list${prefix}AuditEntries`,
+    summary: `List entries of the audit log${of}`,
     tags: ['Audit log'],
     request: { params, query: pageQuery(z.string().regex(/^[0-9]{1,15}$/, 'must be the id of an entry')) },
     responses: {
-      200: jsonAnswer(listOf(entry), 'What was done here and in all places below, the newest first'),
+      200: jsonAnswer(entries, 'What was done here and in all places below, the newest first', {
+        items: [example],
+        next: '1042',
+      }),
       ...problems,
     },
   })

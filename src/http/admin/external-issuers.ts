@@ -2,8 +2,9 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import { effectiveSettings } from '../../tenancy/settings.ts'
 import type { AdminApp } from '../control/env.ts'
+import { ENVIRONMENT, TENANT } from '../control/levels.ts'
 import { environmentAt, type PlaceNames, tenantAt } from '../control/places.ts'
-import { environmentParams, jsonAnswer, problems, tenantParams } from '../control/schemas.ts'
+import { jsonAnswer, problems } from '../control/schemas.ts'
 
 const looked = z
   .object({
@@ -14,32 +15,45 @@ const looked = z
       .number()
       .int()
       .nullable()
-      .openapi({ description: 'How many there are; null where they are not to be had.' }),
-    problem: z.string().nullable().openapi({ description: 'Why they are not to be had.' }),
+      .openapi({ description: 'How many there are; null where they cannot be fetched.' }),
+    problem: z.string().nullable().openapi({ description: 'Why they cannot be fetched.' }),
   })
   .openapi('ExternalIssuerState')
 
+const issuerStates = z.object({ items: z.array(looked) }).openapi('ExternalIssuerStates')
+
 /**
  * `…/external-issuers` of the admin API, for an environment and a tenant: the issuers in force, each with what its address for
- * keys answers now. What it answered before, an instance knows for itself alone, and says in its log.
+ * keys answers now. What the address answered before is in the log of the instance that asked.
  */
 export function externalIssuerRoutes(app: AdminApp, issuers: ExternalIssuers): void {
-  for (const [parent, params, tag] of [
-    ['/projects/{p}/environments/{e}', environmentParams, 'Environments'],
-    ['/projects/{p}/environments/{e}/tenants/{t}', tenantParams, 'Tenants'],
+  for (const [{ path, params, prefix, of }, tag] of [
+    [ENVIRONMENT, 'Environments'],
+    [TENANT, 'Tenants'],
   ] as const) {
     const list = createRoute({
       method: 'get',
-      path: `${parent}/external-issuers`,
+      path: `${path}/external-issuers`,
+      operationId: `check${prefix}ExternalIssuers`,
+      summary: `Check the external issuers${of}`,
       tags: [tag],
-      description:
-        'The setting `externalIssuers` as it is in force. Their addresses for keys are asked while you wait.',
+      description: 'The setting `externalIssuers` as it is in force. Each address for keys is asked while you wait.',
       request: { params },
-      responses: { 200: jsonAnswer(z.object({ items: z.array(looked) }), 'What they answer'), ...problems },
+      responses: {
+        200: jsonAnswer(issuerStates, 'What the addresses answer', {
+          items: [
+            {
+              ...{ name: 'acme-idp', issuer: 'https://idp.acme.example', jwksUri: 'https://idp.acme.example/jwks' },
+              ...{ keys: 2, problem: null },
+            },
+          ],
+        }),
+        ...problems,
+      },
     })
     app.openapi(list, async (c) => {
-      const { p = '', e = '', t } = c.req.param() as PlaceNames
-      const place = t === undefined ? await environmentAt(c.var, p, e) : await tenantAt(c.var, p, e, t)
+      const names: PlaceNames = c.req.param()
+      const place = names.tenant === undefined ? await environmentAt(c.var, names) : await tenantAt(c.var, names)
       const own = 'tenant' in place ? place.tenant.settings : {}
       const { externalIssuers } = effectiveSettings(place.environment.settings, own)
       const items = externalIssuers.map(async ({ name, issuer, jwksUri }) => {

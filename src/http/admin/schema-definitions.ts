@@ -1,19 +1,14 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../administration/refusal.ts'
-import {
-  type DefinitionPlace,
-  deleteDefinition,
-  findDefinition,
-  listDefinitions,
-  putDefinition,
-} from '../../administration/schema-definitions.ts'
-import type { DefinitionRow } from '../../repositories/control/schema-definitions.ts'
+import { type DefinitionPlace, deleteDefinition, putDefinition } from '../../administration/schema-definitions.ts'
+import { type DefinitionRow, schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import { type DefinitionKind, definitionJson } from '../../scim/schema/definitions.ts'
 import type { AdminApp, AdminRequest } from '../control/env.ts'
+import { EXAMPLE } from '../control/examples.ts'
+import { ENVIRONMENT, type Level, TENANT } from '../control/levels.ts'
 import { environmentAt, tenantAt } from '../control/places.ts'
 import {
-  environmentParams,
   jsonAnswer,
   jsonBody,
   listAnswer,
@@ -22,7 +17,6 @@ import {
   pageQuery,
   plainText,
   problems,
-  tenantParams,
 } from '../control/schemas.ts'
 
 // Schemas are checked by scim/schema/define, which knows what a schema may be and says where one is not.
@@ -50,29 +44,60 @@ const stored = {
 interface Collection {
   readonly kind: DefinitionKind
   readonly noun: string
+  /** The noun in operation ids. */
+  readonly id: string
   readonly path: string
   /** The path parameter and what it is. */
   readonly parameter: readonly [name: string, description: string]
   readonly body: z.ZodObject
   readonly answer: z.ZodObject
+  readonly list: ReturnType<typeof listOf<z.ZodObject>>
+  /** A body, and what the answer adds to it. */
+  readonly example: readonly [body: Json, added: Json]
 }
+type Json = Record<string, unknown>
+
+const attribute = (name: string, more: Json = {}): Json => ({
+  ...{ name, type: 'string', multiValued: false, required: false, caseExact: false },
+  ...{ mutability: 'readWrite', returned: 'default', uniqueness: 'none', ...more },
+})
+const employment: Json = {
+  ...{ id: EXAMPLE.extension, name: 'Employment', description: 'What the payroll knows of a person.' },
+  attributes: [attribute('badge', { caseExact: true })],
+}
+const device: Json = {
+  ...{ id: 'urn:example:scim:schemas:2.0:Device', name: 'Device', description: 'A laptop or a phone.' },
+  attributes: [attribute('serialNumber', { required: true, uniqueness: 'server' })],
+}
+
+const extension = z.object({ ...stored, ...extensionShape, required: z.boolean() }).openapi('SchemaExtension')
+const resourceType = z.object({ ...stored, ...resourceTypeShape }).openapi('RegisteredResourceType')
 
 const COLLECTIONS: readonly Collection[] = [
   {
-    kind: 'extension',
-    noun: 'schema extension',
-    path: 'schema-extensions',
+    ...{ kind: 'extension', noun: 'schema extension', id: 'SchemaExtension', path: 'schema-extensions' },
     parameter: ['urn', 'URN of the extension; letter case does not count.'],
-    body: z.strictObject({ ...extensionShape, required: z.boolean().optional() }),
-    answer: z.object({ ...stored, ...extensionShape, required: z.boolean() }).openapi('SchemaExtension'),
+    body: z.strictObject({ ...extensionShape, required: z.boolean().optional() }).openapi('SchemaExtensionInput'),
+    answer: extension,
+    list: listOf<z.ZodObject>(extension, 'SchemaExtensionList'),
+    example: [{ schema: employment, resourceType: 'User' }, { required: false }],
   },
   {
-    kind: 'resourceType',
-    noun: 'resource type',
-    path: 'resource-types',
+    ...{ kind: 'resourceType', noun: 'resource type', id: 'ResourceType', path: 'resource-types' },
     parameter: ['name', 'Name of the resource type; letter case does not count.'],
-    body: z.strictObject(resourceTypeShape),
-    answer: z.object({ ...stored, ...resourceTypeShape }).openapi('RegisteredResourceType'),
+    body: z.strictObject(resourceTypeShape).openapi('ResourceTypeInput'),
+    answer: resourceType,
+    list: listOf<z.ZodObject>(resourceType, 'RegisteredResourceTypeList'),
+    example: [
+      {
+        resourceType: {
+          ...{ name: 'Device', endpoint: '/Devices', description: 'What the company lends to people.' },
+          ...{ schema: 'urn:example:scim:schemas:2.0:Device', schemaExtensions: [] },
+        },
+        schemas: [device],
+      },
+      {},
+    ],
   },
 ]
 const tags = ['Schemas']
@@ -83,56 +108,74 @@ const tags = ['Schemas']
  */
 export function schemaDefinitionRoutes(app: AdminApp): void {
   for (const collection of COLLECTIONS) {
-    routesBelow(app, collection, '/projects/{p}/environments/{e}', environmentParams)
-    routesBelow(app, collection, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams)
+    for (const level of [ENVIRONMENT, TENANT]) routesAt(app, collection, level)
   }
 }
 
-function routesBelow(
+function routesAt(
   app: AdminApp,
-  { kind, noun, path, parameter: [parameter, description], body, answer }: Collection,
-  parent: string,
-  placeParams: z.ZodObject,
+  { kind, noun, id, path, parameter: [parameter, description], body, answer, list: answers, example }: Collection,
+  { path: parent, params: placeParams, prefix, of }: Level,
 ): void {
   const params = placeParams.extend({ [parameter]: plainText.openapi({ description }) })
   const one = `${parent}/${path}/{${parameter}}`
+  const [given, added] = example
+  const shown = {
+    ...{ id: EXAMPLE.definitionId, version: 1, createdAt: EXAMPLE.created, updatedAt: EXAMPLE.created },
+    ...{ ...given, ...added },
+  }
 
   const list = createRoute({
     method: 'get',
     path: `${parent}/${path}`,
+    operationId: `list${prefix}${id}s`,
+    summary: `List ${noun}s${of}`,
     tags,
     request: { params: placeParams, query: pageQuery(z.uuid()) },
-    responses: { 200: jsonAnswer(listOf(answer), 'In the order of creation'), ...problems },
+    responses: {
+      200: jsonAnswer(answers, 'In the order of creation', { items: [shown], next: null }),
+      ...problems,
+    },
   })
   app.openapi(list, async (c) => {
     const place = await placeNamed(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listDefinitions(c.var.database, place, kind, { after, limit: limit + 1 })
+    const definitions = schemaDefinitionsOf(c.var.database, place.environmentId)
+    const rows = await definitions.list(place.tenantId, kind, { after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, present), 200)
   })
 
   const retrieve = createRoute({
     method: 'get',
     path: one,
+    operationId: `get${prefix}${id}`,
+    summary: `Get a ${noun}${of}`,
     tags,
     request: { params },
-    responses: { 200: jsonAnswer(answer, `The ${noun}, with every default filled in`), ...problems },
+    responses: { 200: jsonAnswer(answer, `The ${noun}, with every default filled in`, shown), ...problems },
   })
   app.openapi(retrieve, async (c) => {
     const names = c.req.param() as Names
-    const place = await placeNamed(c.var, names)
-    const row = await findDefinition(c.var.database, place, kind, names[parameter] ?? '')
-    if (row === undefined) throw Refusal.notFound(noun, names[parameter] ?? '')
+    const { environmentId, tenantId } = await placeNamed(c.var, names)
+    const name = names[parameter] ?? ''
+    const row = await schemaDefinitionsOf(c.var.database, environmentId).find(tenantId, kind, name)
+    if (row === undefined) throw Refusal.notFound(noun, name)
     return c.json(present(row), 200)
   })
 
   const put = createRoute({
     method: 'put',
     path: one,
+    operationId: `put${prefix}${id}`,
+    summary: `Register or change a ${noun}${of}`,
     tags,
     description: 'A change may add attributes and widen what there is; anything else is refused with every reason.',
-    request: { params, body: jsonBody(body) },
-    responses: { 200: jsonAnswer(answer, 'Changed'), 201: jsonAnswer(answer, 'Registered'), ...problems },
+    request: { params, body: jsonBody(body, given) },
+    responses: {
+      200: jsonAnswer(answer, 'Changed', { ...shown, version: 2, updatedAt: EXAMPLE.changed }),
+      201: jsonAnswer(answer, 'Registered', shown),
+      ...problems,
+    },
   })
   app.openapi(put, async (c) => {
     const names = c.req.param() as Names
@@ -145,6 +188,8 @@ function routesBelow(
   const remove = createRoute({
     method: 'delete',
     path: one,
+    operationId: `delete${prefix}${id}`,
+    summary: `Delete a ${noun}${of}`,
     tags,
     description: 'Refused while there is data of it.',
     request: { params },
@@ -161,9 +206,9 @@ function routesBelow(
 /** Path parameters; whether there is a tenant decides what they name. */
 type Names = Readonly<Record<string, string>>
 
-async function placeNamed(by: AdminRequest, { p = '', e = '', t }: Names): Promise<DefinitionPlace> {
-  if (t === undefined) return { ...(await environmentAt(by, p, e)).scope, tenantId: null }
-  return (await tenantAt(by, p, e, t)).scope
+async function placeNamed(by: AdminRequest, names: Names): Promise<DefinitionPlace> {
+  if (names.tenant === undefined) return { ...(await environmentAt(by, names)).scope, tenantId: null }
+  return (await tenantAt(by, names)).scope
 }
 
 const present = ({ id, definition, version, createdAt, updatedAt }: DefinitionRow) => ({

@@ -1,12 +1,14 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { refuseWiderTrust } from '../../administration/keys/minting.ts'
-import { changeTenant, createTenant, deleteTenant, listTenants } from '../../administration/tenants.ts'
-import type { TenantRow } from '../../repositories/control/tenants.ts'
+import { changeTenant, createTenant, deleteTenant } from '../../administration/tenants.ts'
+import { type TenantRow, tenantsOf } from '../../repositories/control/tenants.ts'
 import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
 import { DEFAULT_TENANT, keyWarnings } from '../../tenancy/scim-path.ts'
-import { type EnvironmentSettings, effectiveSettings, tenantSettingsChange } from '../../tenancy/settings.ts'
+import { type EnvironmentSettings, effectiveSettings } from '../../tenancy/settings.ts'
 import type { AdminApp, AdminEnv } from '../control/env.ts'
+import { EXAMPLE } from '../control/examples.ts'
+import { ENVIRONMENT, TENANT } from '../control/levels.ts'
 import { originOf } from '../control/origin.ts'
 import { type EnvironmentPlace, environmentAt, tenantAt } from '../control/places.ts'
 import {
@@ -22,6 +24,7 @@ import {
   pageQuery,
   problems,
   tenantParams,
+  tenantSettingsChangeShape,
   tenantSettingsShape,
   warnings,
 } from '../control/schemas.ts'
@@ -40,111 +43,125 @@ const tenant = z
     warnings,
   })
   .openapi('Tenant')
+const newTenant = z
+  .strictObject({
+    key: keyText,
+    name: nameText.optional(),
+    settings: tenantSettingsShape.optional(),
+    paused: z.boolean().optional(),
+  })
+  .openapi('NewTenant')
+const tenantChange = z
+  .strictObject({
+    name: nameText.optional(),
+    settings: tenantSettingsChangeShape.optional(),
+    paused: z.boolean().optional(),
+  })
+  .openapi('TenantChange')
+const settings = { signInAttribute: 'email' } as const
+const scimBaseUrl = `${EXAMPLE.origin}/scim/v2/shop/prod/v2/acme`
+const example = {
+  ...{ id: EXAMPLE.tenantId, key: 'acme', name: 'Acme Inc.', paused: false },
+  ...{ settings, effectiveSettings: effectiveSettings({ eventRetentionDays: 30 }, settings) },
+  ...{ scimBaseUrl, scimBaseUrls: [scimBaseUrl], createdAt: EXAMPLE.created, warnings: [] },
+}
 const tags = ['Tenants']
 
 const list = createRoute({
   method: 'get',
-  path: '/projects/{p}/environments/{e}/tenants',
+  path: `${ENVIRONMENT.path}/tenants`,
+  operationId: 'listTenants',
+  summary: 'List tenants of an environment',
   tags,
   request: { params: environmentParams, query: pageQuery(z.uuid()) },
-  responses: { 200: jsonAnswer(listOf(tenant), 'Tenants in the order of creation'), ...problems },
+  responses: {
+    200: jsonAnswer(listOf(tenant, 'TenantList'), 'Tenants in the order of creation', { items: [example], next: null }),
+    ...problems,
+  },
 })
 const create = createRoute({
   method: 'post',
-  path: '/projects/{p}/environments/{e}/tenants',
+  path: `${ENVIRONMENT.path}/tenants`,
+  operationId: 'createTenant',
+  summary: 'Create a tenant',
   tags,
-  request: {
-    params: environmentParams,
-    body: jsonBody(
-      z.strictObject({
-        key: keyText,
-        name: nameText.optional(),
-        settings: tenantSettingsShape.optional(),
-        paused: z.boolean().optional(),
-      }),
-    ),
-  },
-  responses: { 201: jsonAnswer(tenant, 'Made'), ...problems },
+  request: { params: environmentParams, body: jsonBody(newTenant, { key: 'acme', name: 'Acme Inc.', settings }) },
+  responses: { 201: jsonAnswer(tenant, 'Created', example), ...problems },
 })
 const retrieve = createRoute({
   method: 'get',
-  path: '/projects/{p}/environments/{e}/tenants/{t}',
+  path: TENANT.path,
+  operationId: 'getTenant',
+  summary: 'Get a tenant with its base URLs and settings',
   tags,
   request: { params: tenantParams },
-  responses: { 200: jsonAnswer(tenant, 'The tenant'), ...problems },
+  responses: { 200: jsonAnswer(tenant, 'The tenant', example), ...problems },
 })
 const modify = createRoute({
   method: 'patch',
-  path: '/projects/{p}/environments/{e}/tenants/{t}',
+  path: TENANT.path,
+  operationId: 'updateTenant',
+  summary: 'Change a tenant or its settings',
   tags,
   description: "Settings are merged; null takes one back to the environment's.",
   request: {
     params: tenantParams,
-    body: jsonBody(
-      z.strictObject({
-        name: nameText.optional(),
-        settings: tenantSettingsChange.optional(),
-        paused: z.boolean().optional(),
-      }),
-    ),
+    body: jsonBody(tenantChange, { settings: { signInAttribute: 'email', mode: null } }),
   },
-  responses: { 200: jsonAnswer(tenant, 'Changed'), ...problems },
+  responses: { 200: jsonAnswer(tenant, 'Changed', example), ...problems },
 })
 const remove = createRoute({
   method: 'delete',
-  path: '/projects/{p}/environments/{e}/tenants/{t}',
+  path: TENANT.path,
+  operationId: 'deleteTenant',
+  summary: 'Delete a tenant with all its data',
   tags,
   description: 'Deletes the tenant with its resources, events and keys. The tenant "default" cannot be deleted.',
   request: { params: tenantParams },
   responses: { 204: noContent, ...problems },
 })
 
-/** `/projects/{p}/environments/{e}/tenants` of the admin API. */
+/** `/projects/{project}/environments/{environment}/tenants` of the admin API. */
 export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
   const show = (c: Context<AdminEnv>, place: Pick<EnvironmentPlace, 'project' | 'environment'>) => (row: TenantRow) =>
     present(row, place.environment.settings, scimBaseUrls(c, config, place, row.key))
 
   app.openapi(list, async (c) => {
-    const { p, e } = c.req.valid('param')
-    const place = await environmentAt(c.var, p, e)
+    const place = await environmentAt(c.var, c.req.valid('param'))
     const { after, limit } = c.req.valid('query')
-    const rows = await listTenants(c.var.database, place.environment.id, { after, limit: limit + 1 })
+    const rows = await tenantsOf(c.var.database, place.environment.id).list({ after, limit: limit + 1 })
     return c.json(listAnswer(rows, limit, show(c, place)), 200)
   })
 
   app.openapi(create, async (c) => {
-    const { p, e } = c.req.valid('param')
-    const place = await environmentAt(c.var, p, e)
+    const place = await environmentAt(c.var, c.req.valid('param'))
     refuseWiderTrust(c.var.principal, place.scope, c.req.valid('json').settings)
     const made = await createTenant(c.var.administration, place.scope, c.req.valid('json'))
     return c.json(show(c, place)(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
 
   app.openapi(retrieve, async (c) => {
-    const { p, e, t } = c.req.valid('param')
-    const place = await tenantAt(c.var, p, e, t)
+    const place = await tenantAt(c.var, c.req.valid('param'))
     return c.json(show(c, place)(place.tenant), 200)
   })
 
   app.openapi(modify, async (c) => {
-    const { p, e, t } = c.req.valid('param')
-    const place = await tenantAt(c.var, p, e, t)
+    const place = await tenantAt(c.var, c.req.valid('param'))
     refuseWiderTrust(c.var.principal, place.scope, c.req.valid('json').settings)
     const changed = await changeTenant(c.var.administration, place.scope, place.tenant.id, c.req.valid('json'))
     return c.json(show(c, place)(changed), 200)
   })
 
   app.openapi(remove, async (c) => {
-    const { p, e, t } = c.req.valid('param')
-    // What can be made only with a key of the environment is deleted only with one.
-    await environmentAt(c.var, p, e)
-    const place = await tenantAt(c.var, p, e, t)
+    // To delete takes a key of the environment, as to create does.
+    await environmentAt(c.var, c.req.valid('param'))
+    const place = await tenantAt(c.var, c.req.valid('param'))
     await deleteTenant(c.var.administration, place.scope, place.tenant.id)
     return c.body(null, 204)
   })
 }
 
-/** All base URLs that lead to the tenant `key`, as whoever asks reaches the gateway; the first is the tenant's own. */
+/** All base URLs that lead to the tenant `key`, at the address by which the request reached the gateway; the first is the tenant's own. */
 export function scimBaseUrls(
   c: Pick<Context, 'req' | 'env'>,
   config: OriginPolicy,

@@ -1,10 +1,10 @@
 import type { AdminDependencies } from '../control/env.ts'
 import { type OpenTenant, openTenant } from '../control/open-tenant.ts'
-import { type TenantPlace, tenantAt } from '../control/places.ts'
+import { type PlaceNames, type TenantPlace, tenantAt } from '../control/places.ts'
 import { needs } from '../permissions.ts'
 import type { ConsoleContext } from './env.ts'
 
-export const TENANT = '/projects/:p/environments/:e/tenants/:t'
+export const TENANT = '/projects/:project/environments/:environment/tenants/:tenant'
 
 /** Whether the key may see people and what happens to them, as on the admin API. */
 export const seesPeople = (c: ConsoleContext): boolean => c.var.principal.permissions.has('directory:read')
@@ -14,8 +14,7 @@ export const needsPeople = (c: ConsoleContext): void => needs(c.var.principal, '
 
 /** The tenant that an address names. @throws {Refusal} 403 or 404 */
 export function tenantHere(c: ConsoleContext): Promise<TenantPlace> {
-  const { p = '', e = '', t = '' } = c.req.param() as Record<string, string>
-  return tenantAt(c.var, p, e, t)
+  return tenantAt(c.var, c.req.param() as PlaceNames)
 }
 
 /** The same with what is in it. @throws {Refusal} 403 for keys that may not see people, or 404 */
@@ -24,6 +23,5 @@ export async function directoryHere(
   { control, config }: Pick<AdminDependencies, 'control' | 'config'>,
 ): Promise<OpenTenant> {
   needsPeople(c)
-  const { p = '', e = '', t = '' } = c.req.param() as Record<string, string>
-  return openTenant(c, { p, e, t }, control, config)
+  return openTenant(c, c.req.param() as PlaceNames, control, config)
 }

@@ -7,9 +7,9 @@ import { CONSOLE, pathTo } from './paths.ts'
 /** Addresses below which every place has the same pages: all of it, a project, an environment, a tenant. */
 export const PLACES = [
   '',
-  '/projects/:p',
-  '/projects/:p/environments/:e',
-  '/projects/:p/environments/:e/tenants/:t',
+  '/projects/:project',
+  '/projects/:project/environments/:environment',
+  '/projects/:project/environments/:environment/tenants/:tenant',
 ] as const
 
 /** The place that an address names. */
@@ -26,13 +26,14 @@ export const OVERVIEW: Crumb = { name: 'Overview', path: CONSOLE }
 
 /** The place that the address of a request names, for the key of its session. @throws {Refusal} 403 or 404 */
 export async function hereOf(c: ConsoleContext): Promise<Here> {
-  const { p, e, t } = c.req.param() as PlaceNames
-  if (p === undefined) return { scope: instanceFor(c.var.principal.scope), path: CONSOLE, crumbs: [OVERVIEW] }
-  if (e === undefined) {
-    const { scope, project } = await projectAt(c.var, p)
+  const names = c.req.param() as PlaceNames
+  if (names.project === undefined)
+    return { scope: instanceFor(c.var.principal.scope), path: CONSOLE, crumbs: [OVERVIEW] }
+  if (names.environment === undefined) {
+    const { scope, project } = await projectAt(c.var, names)
     return { scope, path: pathTo(project.key), crumbs: [OVERVIEW] }
   }
-  const place = t === undefined ? await environmentAt(c.var, p, e) : await tenantAt(c.var, p, e, t)
+  const place = names.tenant === undefined ? await environmentAt(c.var, names) : await tenantAt(c.var, names)
   const { scope, project, environment } = place
   const outer = pathTo(project.key, environment.key)
   const within = { ...scope, kind: 'environment' } as const

@@ -4,8 +4,8 @@ import type { Scope } from '../../auth/principal.ts'
 export const CONSOLE = '/console'
 
 /** The page of a project, an environment or a tenant by their keys or ids, or of everything. */
-export function pathTo(p?: string, e?: string, t?: string): string {
-  const parts = [...named('projects', p), ...named('environments', e), ...named('tenants', t)]
+export function pathTo(project?: string, environment?: string, tenant?: string): string {
+  const parts = [...named('projects', project), ...named('environments', environment), ...named('tenants', tenant)]
   return [CONSOLE, ...parts].join('/')
 }
 

@@ -9,7 +9,7 @@ import { effectiveSettings } from '../../tenancy/settings.ts'
 import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../tenancy/tenant.ts'
 import type { AdminRequest } from './env.ts'
 import { originOf } from './origin.ts'
-import { tenantAt } from './places.ts'
+import { type PlaceNames, tenantAt } from './places.ts'
 
 /** A tenant as its provisioning clients have it, paused or not. */
 export interface OpenTenant {
@@ -23,11 +23,11 @@ type OpeningRequest = Pick<Context, 'req' | 'env'> & { readonly var: AdminReques
 /** Opens the resources of the tenant that a URL names, for the key that asks. @throws {Refusal} 403 or 404 */
 export async function openTenant(
   c: OpeningRequest,
-  { p, e, t }: { readonly p: string; readonly e: string; readonly t: string },
+  names: PlaceNames,
   control: ControlPlane,
   policy: OriginPolicy,
 ): Promise<OpenTenant> {
-  const { project, environment, tenant } = await tenantAt(c.var, p, e, t)
+  const { project, environment, tenant } = await tenantAt(c.var, names)
   const settings = effectiveSettings(environment.settings, tenant.settings)
   const place = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id, key: tenant.key, settings }
   const baseUrl = baseUrlOf(originOf(c, policy), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)

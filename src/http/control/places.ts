@@ -10,6 +10,13 @@ import type { ProjectRow } from '../../repositories/control/projects.ts'
 import type { TenantRow } from '../../repositories/control/tenants.ts'
 import type { AdminRequest } from './env.ts'
 
+/** What a URL calls a place: key or id of each level, from the outer one to the inner one. */
+export interface PlaceNames {
+  readonly project?: string | undefined
+  readonly environment?: string | undefined
+  readonly tenant?: string | undefined
+}
+
 /** The place that a URL names, with what lies around it; `scope` is the same in the words of keys. */
 export interface ProjectPlace {
   readonly scope: Extract<Scope, { kind: 'project' }>
@@ -33,28 +40,23 @@ export interface TenantPlace {
  *
  * @throws {Refusal} 403 or 404
  */
-export async function projectAt({ database, principal }: AdminRequest, p: string): Promise<ProjectPlace> {
-  return within(principal.scope, await lookUpProject(database, principal.scope, p))
+export async function projectAt({ database, principal }: AdminRequest, { project }: PlaceNames): Promise<ProjectPlace> {
+  return within(principal.scope, await lookUpProject(database, principal.scope, project))
 }
 
 export async function environmentAt(
   { database, principal }: AdminRequest,
-  p: string,
-  e: string,
+  names: PlaceNames,
 ): Promise<EnvironmentPlace> {
-  return within(principal.scope, await lookUpEnvironment(database, principal.scope, p, e))
+  return within(principal.scope, await lookUpEnvironment(database, principal.scope, names))
 }
 
-export async function tenantAt(
-  { database, principal }: AdminRequest,
-  p: string,
-  e: string,
-  t: string,
-): Promise<TenantPlace> {
+export async function tenantAt({ database, principal }: AdminRequest, names: PlaceNames): Promise<TenantPlace> {
   const by = principal.scope
-  const outer = await lookUpEnvironment(database, by, p, e)
-  const tenant = await findTenant(database, outer.environment.id, t)
-  if (tenant === undefined) throw covers(by, outer.scope) ? Refusal.notFound('tenant', t) : outside()
+  const outer = await lookUpEnvironment(database, by, names)
+  const { tenant: name = '' } = names
+  const tenant = await findTenant(database, outer.environment.id, name)
+  if (tenant === undefined) throw covers(by, outer.scope) ? Refusal.notFound('tenant', name) : outside()
   return within(by, { ...outer, scope: { ...outer.scope, kind: 'tenant', tenantId: tenant.id }, tenant })
 }
 
@@ -64,37 +66,33 @@ export function instanceFor(by: Scope): Scope {
   return by
 }
 
-/** Path parameters; which of them there are decides what they name. */
-export interface PlaceNames {
-  readonly p?: string
-  readonly e?: string
-  readonly t?: string
-}
-
-/** The place that a URL names at any level. @throws {Refusal} 403 or 404 */
-export async function placeNamed(by: AdminRequest, { p, e, t }: PlaceNames): Promise<Scope> {
-  if (p === undefined) return instanceFor(by.principal.scope)
-  if (e === undefined) return (await projectAt(by, p)).scope
-  if (t === undefined) return (await environmentAt(by, p, e)).scope
-  return (await tenantAt(by, p, e, t)).scope
+/** The place that a URL names at any level; which names there are decides the level. @throws {Refusal} 403 or 404 */
+export async function placeNamed(by: AdminRequest, names: PlaceNames): Promise<Scope> {
+  if (names.project === undefined) return instanceFor(by.principal.scope)
+  if (names.environment === undefined) return (await projectAt(by, names)).scope
+  return endpointPlaceAt(by, names)
 }
 
 /** Where the endpoints are that a URL names: an environment with all of its tenants, or one tenant. @throws {Refusal} 403 or 404 */
-export async function endpointPlaceAt(by: AdminRequest, { p = '', e = '', t }: PlaceNames) {
-  return t === undefined ? (await environmentAt(by, p, e)).scope : (await tenantAt(by, p, e, t)).scope
+export async function endpointPlaceAt(by: AdminRequest, names: PlaceNames) {
+  return names.tenant === undefined ? (await environmentAt(by, names)).scope : (await tenantAt(by, names)).scope
 }
 
-async function lookUpProject(database: Database, by: Scope, p: string): Promise<ProjectPlace> {
-  const project = await findProject(database, p)
-  if (project === undefined) throw by.kind === 'instance' ? Refusal.notFound('project', p) : outside()
+async function lookUpProject(database: Database, by: Scope, name = ''): Promise<ProjectPlace> {
+  const project = await findProject(database, name)
+  if (project === undefined) throw by.kind === 'instance' ? Refusal.notFound('project', name) : outside()
   if (by.kind !== 'instance' && by.projectId !== project.id) throw outside()
   return { scope: { kind: 'project', projectId: project.id }, project }
 }
 
-async function lookUpEnvironment(database: Database, by: Scope, p: string, e: string): Promise<EnvironmentPlace> {
-  const outer = await lookUpProject(database, by, p)
-  const environment = await findEnvironment(database, outer.project.id, e)
-  if (environment === undefined) throw covers(by, outer.scope) ? Refusal.notFound('environment', e) : outside()
+async function lookUpEnvironment(
+  database: Database,
+  by: Scope,
+  { project, environment: name = '' }: PlaceNames,
+): Promise<EnvironmentPlace> {
+  const outer = await lookUpProject(database, by, project)
+  const environment = await findEnvironment(database, outer.project.id, name)
+  if (environment === undefined) throw covers(by, outer.scope) ? Refusal.notFound('environment', name) : outside()
   if ('environmentId' in by && by.environmentId !== environment.id) throw outside()
   return { ...outer, scope: { ...outer.scope, kind: 'environment', environmentId: environment.id }, environment }
 }

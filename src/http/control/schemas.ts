@@ -1,10 +1,16 @@
 import { z } from '@hono/zod-openapi'
 import { PERMISSIONS } from '../../auth/principal.ts'
-import { environmentSettings, tenantSettings } from '../../tenancy/settings.ts'
+import {
+  environmentSettings,
+  environmentSettingsChange,
+  tenantSettings,
+  tenantSettingsChange,
+} from '../../tenancy/settings.ts'
+import { EXAMPLE } from './examples.ts'
 
 /** Shapes that several routes of the admin API share. */
 
-// Control characters and lone surrogates are nobody's name, and the store takes neither.
+// A name has no control characters and no lone surrogates, and the store accepts neither.
 const TEXT = /^[^\p{Cc}\p{Cs}]*$/u
 
 /** Text to look for. */
@@ -22,14 +28,21 @@ export const moment = z.iso.datetime({ offset: true })
 
 export const warnings = z.array(z.string()).openapi({ description: 'What an operator should know about this key.' })
 
-/** Query of a list whose items have ids of the form `id`: the stretch after the item `after`. */
+/** Query of a list whose items have ids of the form `id`: the page after the item `after`. */
 export const pageQuery = (id: z.ZodType<string, string>) =>
   z.object({ after: id.optional(), limit: z.coerce.number().int().min(1).max(200).default(50) })
 
-/** A stretch of a list; `next` is the `after` of the next stretch, null at the end. */
-export const listOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().nullable() })
+/** Where a list goes on. */
+export const next = z
+  .string()
+  .nullable()
+  .openapi({ description: 'The `after` of the request for the next page; null on the last page.' })
 
-/** Cuts `rows`, of which one more than `limit` was asked for, to an answer. */
+/** A page of a list, under `name` in the OpenAPI document. */
+export const listOf = <T extends z.ZodType>(item: T, name: string) =>
+  z.object({ items: z.array(item), next }).openapi(name)
+
+/** Cuts `rows` to a page; the caller has asked the store for one row more than `limit`. */
 export function listAnswer<Row extends { readonly id: string }, Item>(
   rows: readonly Row[],
   limit: number,
@@ -39,12 +52,12 @@ export function listAnswer<Row extends { readonly id: string }, Item>(
   return { items: page.map(toItem), next: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
 }
 
-export const projectParams = z.object({ p: z.string().openapi({ description: 'Key or id of the project.' }) })
+export const projectParams = z.object({ project: z.string().openapi({ description: 'Key or id of the project.' }) })
 export const environmentParams = projectParams.extend({
-  e: z.string().openapi({ description: 'Key or id of the environment.' }),
+  environment: z.string().openapi({ description: 'Key or id of the environment.' }),
 })
 export const tenantParams = environmentParams.extend({
-  t: z.string().openapi({ description: 'Key or id of the tenant.' }),
+  tenant: z.string().openapi({ description: 'Key or id of the tenant.' }),
 })
 
 export const apiKeyParam = z.string().openapi({ description: 'Id of the API key.' })
@@ -57,9 +70,13 @@ export const scopeShape = z.object({
   tenantId: z.uuid().optional(),
 })
 
-// Built anew: `.openapi` exists only on what was made after this package was loaded, and tenancy/settings may come before.
+// Made anew: only what is made after this package was loaded has `.openapi`, and tenancy/settings may be loaded before.
 export const environmentSettingsShape = z.strictObject(environmentSettings.shape).openapi('EnvironmentSettings')
 export const tenantSettingsShape = z.strictObject(tenantSettings.shape).openapi('TenantSettings')
+export const environmentSettingsChangeShape = z
+  .strictObject(environmentSettingsChange.shape)
+  .openapi('EnvironmentSettingsChange')
+export const tenantSettingsChangeShape = z.strictObject(tenantSettingsChange.shape).openapi('TenantSettingsChange')
 
 const problem = z
   .object({
@@ -69,7 +86,14 @@ const problem = z
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
     requestId: z.string().optional(),
   })
-  .openapi('Problem')
+  .openapi('Problem', {
+    example: {
+      status: 404,
+      title: 'Not Found',
+      detail: 'There is no tenant "acme" here.',
+      requestId: EXAMPLE.requestId,
+    },
+  })
 
 /** The refusals that every route may give, for the OpenAPI document. */
 export const problems = {
@@ -77,15 +101,15 @@ export const problems = {
 } as const
 
 /** A JSON body that must be there. */
-export const jsonBody = <T extends z.ZodType>(schema: T) => ({
+export const jsonBody = <T extends z.ZodType>(schema: T, example: z.input<T>) => ({
   required: true as const,
-  content: { 'application/json': { schema } },
+  content: { 'application/json': { schema, example } },
 })
 
 /** A JSON answer. */
-export const jsonAnswer = <T extends z.ZodType>(schema: T, description: string) => ({
+export const jsonAnswer = <T extends z.ZodType>(schema: T, description: string, example: z.input<T>) => ({
   description,
-  content: { 'application/json': { schema } },
+  content: { 'application/json': { schema, example } },
 })
 
 export const noContent = { description: 'Done' }

@@ -306,7 +306,10 @@ test('the OpenAPI document describes every route, to everybody', async () => {
   expect(status).toBe(200)
   expect(body.openapi).toBe('3.1.0')
   expect(Object.keys(body.paths)).toEqual(
-    expect.arrayContaining(['/projects', '/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}']),
+    expect.arrayContaining([
+      '/projects',
+      '/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}',
+    ]),
   )
   expect(body.paths['/projects']?.post?.responses).toHaveProperty('4XX')
   expect(body.components.schemas.TenantSettings).toMatchObject({ additionalProperties: false })

@@ -36,9 +36,9 @@ const E = '/projects/acme/environments/prod'
 const T = `${E}/tenants/globex`
 const KEYS: readonly (readonly [template: string, path: string])[] = [
   ['', ''],
-  ['/projects/{p}', '/projects/acme'],
-  ['/projects/{p}/environments/{e}', E],
-  ['/projects/{p}/environments/{e}/tenants/{t}', T],
+  ['/projects/{project}', '/projects/acme'],
+  ['/projects/{project}/environments/{environment}', E],
+  ['/projects/{project}/environments/{environment}/tenants/{tenant}', T],
 ]
 const extension = (description: string) => ({
   schema: {
@@ -70,15 +70,27 @@ const jwk = {
   y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
 }
 
-/** Every route that changes something, the request, and what it leaves; `{k}` is the key made last. */
+/** Every route that changes something, the request, and what it leaves; `{apiKey}` is the key made last. */
 type Step = readonly [method: string, template: string, path: string, body: unknown, action: string]
 const STEPS: readonly Step[] = [
   ['POST', '/projects', '/projects', { key: 'acme' }, 'project.created'],
-  ['PATCH', '/projects/{p}', '/projects/acme', { name: 'Acme' }, 'project.changed'],
-  ['POST', '/projects/{p}/environments', '/projects/acme/environments', { key: 'prod' }, 'tenant.created'],
-  ['PATCH', '/projects/{p}/environments/{e}', E, { settings: { mode: 'strict' } }, 'environment.changed'],
-  ['POST', '/projects/{p}/environments/{e}/tenants', `${E}/tenants`, { key: 'globex' }, 'tenant.created'],
-  ['PATCH', '/projects/{p}/environments/{e}/tenants/{t}', T, { paused: true }, 'tenant.changed'],
+  ['PATCH', '/projects/{project}', '/projects/acme', { name: 'Acme' }, 'project.changed'],
+  ['POST', '/projects/{project}/environments', '/projects/acme/environments', { key: 'prod' }, 'tenant.created'],
+  [
+    'PATCH',
+    '/projects/{project}/environments/{environment}',
+    E,
+    { settings: { mode: 'strict' } },
+    'environment.changed',
+  ],
+  [
+    'POST',
+    '/projects/{project}/environments/{environment}/tenants',
+    `${E}/tenants`,
+    { key: 'globex' },
+    'tenant.created',
+  ],
+  ['PATCH', '/projects/{project}/environments/{environment}/tenants/{tenant}', T, { paused: true }, 'tenant.changed'],
   ...KEYS.flatMap(([template, path]): Step[] => [
     [
       'POST',
@@ -87,38 +99,44 @@ const STEPS: readonly Step[] = [
       { name: 'k', permissions: ['scim:read', 'scim:write', 'admin'] },
       'api_key.created',
     ],
-    ['PATCH', `${template}/api-keys/{k}`, `${path}/api-keys/{k}`, { tokensMayMintAdminKeys: true }, 'api_key.changed'],
-    ['POST', `${template}/api-keys/{k}/rotation`, `${path}/api-keys/{k}/rotation`, {}, 'api_key.rotated'],
+    [
+      'PATCH',
+      `${template}/api-keys/{apiKey}`,
+      `${path}/api-keys/{apiKey}`,
+      { tokensMayMintAdminKeys: true },
+      'api_key.changed',
+    ],
+    ['POST', `${template}/api-keys/{apiKey}/rotation`, `${path}/api-keys/{apiKey}/rotation`, {}, 'api_key.rotated'],
     [
       'DELETE',
-      `${template}/api-keys/{k}/rotation`,
-      `${path}/api-keys/{k}/rotation`,
+      `${template}/api-keys/{apiKey}/rotation`,
+      `${path}/api-keys/{apiKey}/rotation`,
       undefined,
       'api_key.rotation_undone',
     ],
-    ['POST', `${template}/api-keys/{k}/rotation`, `${path}/api-keys/{k}/rotation`, {}, 'api_key.rotated'],
+    ['POST', `${template}/api-keys/{apiKey}/rotation`, `${path}/api-keys/{apiKey}/rotation`, {}, 'api_key.rotated'],
     [
       'DELETE',
-      `${template}/api-keys/{k}/rotation/old`,
-      `${path}/api-keys/{k}/rotation/old`,
+      `${template}/api-keys/{apiKey}/rotation/old`,
+      `${path}/api-keys/{apiKey}/rotation/old`,
       undefined,
       'api_key.rotation_ended',
     ],
     [
       'POST',
-      `${template}/api-keys/{k}/public-keys`,
-      `${path}/api-keys/{k}/public-keys`,
+      `${template}/api-keys/{apiKey}/public-keys`,
+      `${path}/api-keys/{apiKey}/public-keys`,
       { jwk },
       'api_key.public_key_added',
     ],
     [
       'DELETE',
-      `${template}/api-keys/{k}/public-keys/{thumbprint}`,
-      `${path}/api-keys/{k}/public-keys/cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s`,
+      `${template}/api-keys/{apiKey}/public-keys/{thumbprint}`,
+      `${path}/api-keys/{apiKey}/public-keys/cn-I_WNMClehiVp51i_0VpOENW1upEerA8sEam5hn-s`,
       undefined,
       'api_key.public_key_removed',
     ],
-    ['DELETE', `${template}/api-keys/{k}`, `${path}/api-keys/{k}`, undefined, 'api_key.revoked'],
+    ['DELETE', `${template}/api-keys/{apiKey}`, `${path}/api-keys/{apiKey}`, undefined, 'api_key.revoked'],
   ]),
   ...KEYS.slice(2).flatMap(([template, path], i): Step[] => {
     const [one, x] = [`${template}/schema-extensions/{urn}`, `${path}/schema-extensions/urn:example:Badge`]
@@ -132,7 +150,7 @@ const STEPS: readonly Step[] = [
     ]
   }),
   ...KEYS.slice(2).flatMap(([template, path]): Step[] => {
-    const [hook, at] = [`${template}/webhooks/{w}`, `${path}/webhooks/{k}`]
+    const [hook, at] = [`${template}/webhooks/{webhook}`, `${path}/webhooks/{apiKey}`]
     return [
       ['POST', `${template}/webhooks`, `${path}/webhooks`, { url: 'https://hooks.invalid/' }, 'webhook.created'],
       ['PATCH', hook, at, { enabled: false }, 'webhook.changed'],
@@ -143,7 +161,7 @@ const STEPS: readonly Step[] = [
     ]
   }),
   ...KEYS.slice(2).flatMap(([template, path]): Step[] => {
-    const [stream, at] = [`${template}/streams/{s}`, `${path}/streams/{k}`]
+    const [stream, at] = [`${template}/streams/{stream}`, `${path}/streams/{apiKey}`]
     const push = { method: 'push', url: 'https://sets.invalid/', audience: 'https://sets.invalid/' }
     return [
       ['POST', `${template}/streams`, `${path}/streams`, push, 'stream.created'],
@@ -153,10 +171,16 @@ const STEPS: readonly Step[] = [
       ['DELETE', stream, at, undefined, 'stream.deleted'],
     ]
   }),
-  ['POST', '/projects/{p}/environments/{e}/tenants/{t}/brake/release', `${T}/brake/release`, {}, 'brake.released'],
-  ['DELETE', '/projects/{p}/environments/{e}/tenants/{t}', T, undefined, 'tenant.deleted'],
-  ['DELETE', '/projects/{p}/environments/{e}', E, undefined, 'environment.deleted'],
-  ['DELETE', '/projects/{p}', '/projects/acme', undefined, 'project.deleted'],
+  [
+    'POST',
+    '/projects/{project}/environments/{environment}/tenants/{tenant}/brake/release',
+    `${T}/brake/release`,
+    {},
+    'brake.released',
+  ],
+  ['DELETE', '/projects/{project}/environments/{environment}/tenants/{tenant}', T, undefined, 'tenant.deleted'],
+  ['DELETE', '/projects/{project}/environments/{environment}', E, undefined, 'environment.deleted'],
+  ['DELETE', '/projects/{project}', '/projects/acme', undefined, 'project.deleted'],
 ]
 
 /** Has the leaver brake hold something of the tenant. */
@@ -172,7 +196,7 @@ describe('SEC-14 the audit log', () => {
 
   test.each(STEPS)('%s %s', async (method, _, path, body, action) => {
     if (action === 'brake.released') await hold()
-    const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{k}', key.id), body)
+    const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{apiKey}', key.id), body)
     expect(answer.status).toBeLessThan(300)
     if (/\/(?:api-keys|webhooks|streams)$/.test(path)) key.id = answer.body.id ?? ''
     if (answer.body?.key?.startsWith('rck_')) key.secrets.push(answer.body.key)

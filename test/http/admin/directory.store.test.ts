@@ -45,18 +45,22 @@ const keyWith = (permissions: Permission[], only?: TestTenant) =>
   gateway.mintKey({ permissions, ...(only && { tenant: only }) })
 const reader = async (key?: string) =>
   adminClient({ origin: gateway.origin, key: key ?? (await keyWith(['directory:read'])) })
-const at = (of: TestTenant = tenant) => ({ p: gateway.project, e: gateway.environment, t: of.name })
+const at = (of: TestTenant = tenant) => ({
+  project: gateway.project,
+  environment: gateway.environment,
+  tenant: of.name,
+})
 const url = (path: string, of?: TestTenant) => {
-  const { p, e, t } = at(of)
-  return `${gateway.origin}/api/v1/projects/${p}/environments/${e}/tenants/${t}${path}`
+  const { project, environment, tenant } = at(of)
+  return `${gateway.origin}/api/v1/projects/${project}/environments/${environment}/tenants/${tenant}${path}`
 }
 const get = async (path: string, key: string, of?: TestTenant) => {
   const answer = await fetch(url(path, of), { headers: { Authorization: `Bearer ${key}` } })
   return { status: answer.status, headers: answer.headers, text: await answer.text() }
 }
-const USERS = '/projects/{p}/environments/{e}/tenants/{t}/users'
-const GROUPS = '/projects/{p}/environments/{e}/tenants/{t}/groups'
-const MEMBERSHIPS = '/projects/{p}/environments/{e}/tenants/{t}/memberships'
+const USERS = '/projects/{project}/environments/{environment}/tenants/{tenant}/users'
+const GROUPS = '/projects/{project}/environments/{environment}/tenants/{tenant}/groups'
+const MEMBERSHIPS = '/projects/{project}/environments/{environment}/tenants/{tenant}/memberships'
 
 describe('the application reads users', () => {
   test.each<[string, Record<string, string>, string[]]>([

@@ -13,7 +13,10 @@ let name = ''
 beforeAll(async () => {
   api = await openAdminApi()
   await api.client.POST('/projects', { body: { key: 'acme' } })
-  await api.client.POST('/projects/{p}/environments', { params: { path: { p: 'acme' } }, body: { key: 'prod' } })
+  await api.client.POST('/projects/{project}/environments', {
+    params: { path: { project: 'acme' } },
+    body: { key: 'prod' },
+  })
 })
 afterAll(() => api.close())
 beforeEach(() => {

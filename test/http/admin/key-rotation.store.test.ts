@@ -23,10 +23,13 @@ const PLACES = [
 let api: TestAdminApi
 beforeAll(async () => {
   api = await openAdminApi()
-  const path = { p: 'acme', e: 'prod' }
+  const path = { project: 'acme', environment: 'prod' }
   await api.client.POST('/projects', { body: { key: 'acme' } })
-  await api.client.POST('/projects/{p}/environments', { params: { path }, body: { key: 'prod' } })
-  await api.client.POST('/projects/{p}/environments/{e}/tenants', { params: { path }, body: { key: 'globex' } })
+  await api.client.POST('/projects/{project}/environments', { params: { path }, body: { key: 'prod' } })
+  await api.client.POST('/projects/{project}/environments/{environment}/tenants', {
+    params: { path },
+    body: { key: 'globex' },
+  })
 })
 afterAll(() => api.close())
 
@@ -35,7 +38,7 @@ const mint = async (place: string, more: object = {}) =>
 const statusWith = async (key: string, place: string, headers = {}) =>
   (await api.send('GET', `${place}/api-keys`, undefined, key, headers)).status
 
-test.each(PLACES)('%s/api-keys/{k}/rotation: a new secret, then the old one ends on command', async (place) => {
+test.each(PLACES)('%s/api-keys/{apiKey}/rotation: a new secret, then the old one ends on command', async (place) => {
   const { id, key } = await mint(place)
   const path = `${place}/api-keys/${id}`
   const rotated = await api.send<Key>('POST', `${path}/rotation`)

@@ -4,7 +4,7 @@ import type { TenantSettings } from '../../../src/tenancy/settings.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
 import { groupBody, idIn, userBody } from '../../support/instances.ts'
 
-const CHECKS = '/projects/{p}/environments/{e}/tenants/{t}/sign-in-checks'
+const CHECKS = '/projects/{project}/environments/{environment}/tenants/{tenant}/sign-in-checks'
 
 let gateway: Gateway
 let tenant: TestTenant
@@ -40,7 +40,7 @@ afterAll(() => gateway.close())
 async function check(identity: string, settings: TenantSettings = {}) {
   const inherited = { signInAttribute: null, allowNotProvisioned: null, userSync: null, groupSync: null }
   await gateway.setSettings(tenant, { ...inherited, ...settings })
-  const path = { p: gateway.project, e: gateway.environment, t: tenant.name }
+  const path = { project: gateway.project, environment: gateway.environment, tenant: tenant.name }
   const { data, error } = await adminClient({ origin: gateway.origin, key }).POST(CHECKS, {
     params: { path },
     body: { identity },
@@ -114,7 +114,7 @@ describe('who may sign in, and why not', () => {
 describe('what is no check', () => {
   const send = (body: string, type = 'application/json') =>
     fetch(
-      `${gateway.origin}/api/v1${CHECKS.replace('{p}', gateway.project).replace('{e}', gateway.environment).replace('{t}', tenant.name)}`,
+      `${gateway.origin}/api/v1${CHECKS.replace('{project}', gateway.project).replace('{environment}', gateway.environment).replace('{tenant}', tenant.name)}`,
       { method: 'POST', headers: { Authorization: `Bearer ${key}`, 'Content-Type': type }, body },
     )
 

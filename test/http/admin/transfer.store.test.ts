@@ -7,7 +7,7 @@ import { type Gateway, openGateway, type TestTenant } from '../../support/gatewa
 import { importInto } from '../../support/imports.ts'
 
 type TransferRecord = Schemas['TransferRecord']
-const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
+const TENANT = '/projects/{project}/environments/{environment}/tenants/{tenant}'
 
 let gateway: Gateway
 let client: AdminClient
@@ -17,7 +17,7 @@ beforeAll(async () => {
 })
 afterAll(() => gateway.close())
 
-const pathOf = ({ name }: TestTenant) => ({ p: gateway.project, e: gateway.environment, t: name })
+const pathOf = ({ name }: TestTenant) => ({ project: gateway.project, environment: gateway.environment, tenant: name })
 const give = (tenant: TestTenant, items: readonly TransferRecord[], as = client) =>
   importInto(gateway, tenant, items, as)
 const take = (tenant: TestTenant, query: object = {}, as = client) =>

@@ -5,7 +5,7 @@ import { type AdminClient, adminClient } from '../../../src/client/index.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
 import { askToken, basic, idOf } from '../../support/oauth.ts'
 
-const PUBLIC_KEYS = '/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}/public-keys'
+const PUBLIC_KEYS = '/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}/public-keys'
 let gateway: Gateway
 let tenant: TestTenant
 let client: AdminClient
@@ -28,7 +28,12 @@ async function newPair(alg = 'ES256') {
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true })
   return { privateKey, jwk: await exportJWK(publicKey) }
 }
-const pathOf = (k: string) => ({ p: gateway.project, e: gateway.environment, t: tenant.name, k })
+const pathOf = (apiKey: string) => ({
+  project: gateway.project,
+  environment: gateway.environment,
+  tenant: tenant.name,
+  apiKey,
+})
 const register = (k: string, jwk: JWK, as = client) =>
   as.POST(PUBLIC_KEYS, { params: { path: pathOf(k) }, body: { jwk: { ...jwk } } })
 
@@ -147,7 +152,9 @@ test('SEC-03 SEC-10 a token ends with the public key by which it was got, and a 
 
   await register(k, pair.jwk)
   expect((await ask(await own())).status).toBe(200)
-  await client.DELETE('/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}', { params: { path: pathOf(k) } })
+  await client.DELETE('/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}', {
+    params: { path: pathOf(k) },
+  })
   expect((await ask(await own())).status).toBe(401)
   expect((await register(k, (await newPair()).jwk)).response.status).toBe(409)
 })
@@ -180,15 +187,15 @@ test('SEC-14 a public key is seen with its last use, and in the audit trail', as
   const { body } = await ask(await assertion({ claims: { iss: k, sub: k } }))
   await usersWith(body.access_token, 'signs for itself')
   await gateway.flushKeyUse()
-  const key = await client.GET('/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}', {
+  const key = await client.GET('/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}', {
     params: { path: pathOf(k) },
   })
   expect(key.data).toMatchObject({
     publicKeys: [{ thumbprint: data?.thumbprint, lastUsedBy: 'signs for itself', lastUsedAt: expect.any(String) }],
     secrets: [{ lastUsedAt: null }],
   })
-  const trail = await client.GET('/projects/{p}/environments/{e}/tenants/{t}/audit-log', {
-    params: { path: { p: gateway.project, e: gateway.environment, t: tenant.name } },
+  const trail = await client.GET('/projects/{project}/environments/{environment}/tenants/{tenant}/audit-log', {
+    params: { path: { project: gateway.project, environment: gateway.environment, tenant: tenant.name } },
   })
   expect(JSON.stringify(trail.data)).toContain('api_key.public_key_added')
 })

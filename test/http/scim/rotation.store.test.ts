@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { adminClient } from '../../../src/client/index.ts'
 import { type Gateway, openGateway } from '../../support/gateway.ts'
 
-const ROTATION = '/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}/rotation'
+const ROTATION = '/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}/rotation'
 let gateway: Gateway
 beforeAll(async () => {
   gateway = await openGateway()
@@ -13,7 +13,7 @@ test('SEC-07 a key is rotated while provisioning runs, without one refused reque
   const client = adminClient({ origin: gateway.origin, key: gateway.adminKey })
   const tenant = await gateway.newTenant()
   const k = tenant.key.slice(4, 16)
-  const path = { p: gateway.project, e: gateway.environment, t: tenant.name, k }
+  const path = { project: gateway.project, environment: gateway.environment, tenant: tenant.name, apiKey: k }
   const users = async (secret: string) => {
     const headers = { Authorization: `Bearer ${secret}` }
     return (await fetch(`${tenant.base}/Users`, { headers })).status
@@ -45,7 +45,12 @@ test('SEC-07 a key is rotated while provisioning runs, without one refused reque
 test('SEC-03 a secret that was good a moment ago is refused when its time is over', async () => {
   const client = adminClient({ origin: gateway.origin, key: gateway.adminKey })
   const tenant = await gateway.newTenant()
-  const path = { p: gateway.project, e: gateway.environment, t: tenant.name, k: tenant.key.slice(4, 16) }
+  const path = {
+    project: gateway.project,
+    environment: gateway.environment,
+    tenant: tenant.name,
+    apiKey: tenant.key.slice(4, 16),
+  }
   await client.POST(ROTATION, { params: { path }, body: { keepOldForSeconds: 1 } })
   const status = async () => (await tenant.scim('GET', '/Users')).status
   // Admitted from memory all the while.
@@ -61,7 +66,15 @@ test('who used which secret last is told for requests that are admitted from mem
   }
   await gateway.flushKeyUse()
   const client = adminClient({ origin: gateway.origin, key: gateway.adminKey })
-  const path = { p: gateway.project, e: gateway.environment, t: tenant.name, k: tenant.key.slice(4, 16) }
-  const { data } = await client.GET('/projects/{p}/environments/{e}/tenants/{t}/api-keys/{k}', { params: { path } })
+  const path = {
+    project: gateway.project,
+    environment: gateway.environment,
+    tenant: tenant.name,
+    apiKey: tenant.key.slice(4, 16),
+  }
+  const { data } = await client.GET(
+    '/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys/{apiKey}',
+    { params: { path } },
+  )
   expect(data?.secrets).toMatchObject([{ lastUsedBy: 'third' }])
 })

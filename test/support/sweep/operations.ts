@@ -239,7 +239,7 @@ function sampleOf(
       return 'https://idp.example'
     case 'user':
       // Of one tenant alone.
-      return title.includes('/tenants/{t}/') || beside.tenant !== undefined ? own('users') : LEFT_OUT
+      return title.includes('/tenants/{tenant}/') || beside.tenant !== undefined ? own('users') : LEFT_OUT
     case 'tenant':
     case 'tenantId':
       return own('tenants')

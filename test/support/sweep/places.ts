@@ -23,11 +23,11 @@ export interface Place {
 export type Names = Readonly<Record<string, string>>
 
 /** Path of a place below `/api/v1`. */
-export const pathOf = ({ p, e, t }: Names): string =>
+export const pathOf = ({ project, environment, tenant }: Names): string =>
   [
-    ['projects', p],
-    ['environments', e],
-    ['tenants', t],
+    ['projects', project],
+    ['environments', environment],
+    ['tenants', tenant],
   ].reduce((path, [noun, name]) => (name === undefined ? path : `${path}/${noun}/${encodeURIComponent(name)}`), '')
 
 /** The first thing of a kind in a place. */
@@ -48,8 +48,8 @@ export async function newProject(builder: Builder): Promise<Place> {
   const id = String(made.id)
   const project = {
     scope: { kind: 'project', projectId: id as ProjectId } as const,
-    keys: { p: mark },
-    ids: { p: id },
+    keys: { project: mark },
+    ids: { project: id },
     mark,
   }
   return filled(builder, project, [['projects', [id, mark]]])
@@ -60,9 +60,13 @@ export async function newEnvironment(builder: Builder, project: Place): Promise<
   const made = await create(builder, `${API}${pathOf(project.ids)}/environments`, { key: mark, name: mark })
   const id = String(made.id)
   const environment = {
-    scope: { kind: 'environment', projectId: project.ids.p as ProjectId, environmentId: id as EnvironmentId } as const,
-    keys: { ...project.keys, e: mark },
-    ids: { ...project.ids, e: id },
+    scope: {
+      kind: 'environment',
+      projectId: project.ids.project as ProjectId,
+      environmentId: id as EnvironmentId,
+    } as const,
+    keys: { ...project.keys, environment: mark },
+    ids: { ...project.ids, environment: id },
     mark,
   }
   const at = API + pathOf(environment.ids)
@@ -84,8 +88,8 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
   const { projectId, environmentId } = environment.scope as Extract<Scope, { kind: 'environment' }>
   const tenant = {
     scope: { kind: 'tenant', projectId, environmentId, tenantId: id as TenantId } as const,
-    keys: { ...environment.keys, t: key },
-    ids: { ...environment.ids, t: id },
+    keys: { ...environment.keys, tenant: key },
+    ids: { ...environment.ids, tenant: id },
     mark,
   }
   const at = API + pathOf(tenant.ids)
@@ -131,7 +135,8 @@ export async function leave({ send, adminKey }: Builder, { ids, mark }: Pick<Pla
 }
 
 /** Base URL of a tenant's SCIM resources, as a path. */
-export const scimBase = ({ p, e, t }: Names): string => `/scim/v2/${p}/${e}${t === undefined ? '' : `/v2/${t}`}`
+export const scimBase = ({ project, environment, tenant }: Names): string =>
+  `/scim/v2/${project}/${environment}${tenant === undefined ? '' : `/v2/${tenant}`}`
 
 async function filled(
   builder: Builder,

@@ -11,6 +11,8 @@ import {
 import type { EndpointPlace, EndpointRow } from '../../../repositories/delivery/webhooks.ts'
 import { isUuid } from '../../../tenancy/scim-path.ts'
 import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import type { Level } from '../../control/levels.ts'
 import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
 import {
   jsonAnswer,
@@ -29,20 +31,19 @@ export const endpointEvents = z
   .array(z.string())
   .max(100)
   .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
-/** How an endpoint is, whatever is sent there. */
+/** The state of an endpoint, whatever is sent there. */
 export const endpointHealth = {
   enabled: z.boolean(),
   disabledReason: z.string().nullable(),
-  failingSince: z.string().nullable().openapi({ description: 'Nothing has been taken since.' }),
+  failingSince: z.string().nullable().openapi({ description: 'The receiver has accepted nothing since.' }),
   createdAt: z.string(),
   warnings,
 }
 /** What came of sending something on request. */
-export const sendingOutcome = z.object({
-  delivered: z.boolean(),
-  status: z.number().int().nullable(),
-  error: z.string().nullable(),
-})
+export const sendingOutcome = z
+  .object({ delivered: z.boolean(), status: z.number().int().nullable(), error: z.string().nullable() })
+  .openapi('SendingOutcome')
+export const exampleOutcome = { delivered: true, status: 204, error: null }
 
 const delivery = z
   .object({
@@ -60,15 +61,25 @@ const delivery = z
   })
   .openapi('WebhookDelivery')
 
-const replay = z.union(
-  [
-    z.strictObject({ since: moment, until: moment.optional(), tenantId: z.uuid().optional() }),
-    z.strictObject({ tenantId: z.uuid(), positions: z.array(z.number().int().min(1)).min(1).max(1_000) }),
-    z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
-    z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
-  ],
-  { error: 'must have `since`, `tenantId` with `positions` or `events`, or `dead`' },
-)
+const deliveries = listOf(delivery, 'WebhookDeliveryList')
+const exampleDelivery: z.infer<typeof delivery> = {
+  ...{ id: `${EXAMPLE.tenantId}.4711`, tenantId: EXAMPLE.tenantId, position: 4711, eventId: EXAMPLE.eventId },
+  ...{ type: 'user.deactivated', resourceId: EXAMPLE.userId, state: 'dead', attempts: 17 },
+  ...{ lastStatus: 503, lastError: 'the receiver answered 503', dueAt: null },
+}
+
+const replay = z
+  .union(
+    [
+      z.strictObject({ since: moment, until: moment.optional(), tenantId: z.uuid().optional() }),
+      z.strictObject({ tenantId: z.uuid(), positions: z.array(z.number().int().min(1)).min(1).max(1_000) }),
+      z.strictObject({ tenantId: z.uuid(), events: z.array(z.uuid()).min(1).max(1_000) }),
+      z.strictObject({ dead: z.literal(true), tenantId: z.uuid().optional() }),
+    ],
+    { error: 'must have `since`, `tenantId` with `positions` or `events`, or `dead`' },
+  )
+  .openapi('Replay')
+const queued = z.object({ queued: z.number().int() }).openapi('Queued')
 
 /** Where a list of deliveries goes on: after the one with this id. */
 export const deliveryCursor = z
@@ -83,20 +94,22 @@ export function deliveryIn(id: string): DeliveryPosition | undefined {
 
 /** Where the routes below are, and how an endpoint there is found. */
 export interface Deliverable {
-  /** Path of one endpoint; its last parameter is the endpoint's id. */
-  readonly at: string
+  readonly level: Level
+  /** The collection of the endpoints, and the path parameter with the id of one. */
+  readonly collection: 'webhooks' | 'streams'
+  readonly parameter: 'webhook' | 'stream'
   readonly params: z.ZodObject
   readonly tags: string[]
   /** @throws {Refusal} 404 */
   find(database: Database, place: EndpointPlace, id: string): Promise<EndpointRow>
 }
 
-/** Members by whose change nobody gets more of people than before. */
+/** Members whose change sends no more of people's data than before. */
 const HARMLESS: ReadonlySet<string> = new Set(['description', 'token'])
 
 /**
- * Refuses whose key may not read people, unless the change of an endpoint sends nobody anything: who has the permission
- * `admin` alone still ends what is sent.
+ * Refuses a key that may not read people, unless the change of an endpoint sends nothing more: a key with the permission `admin`
+ * alone may still end what is sent.
  *
  * @throws {ChallengeError} 403
  */
@@ -108,24 +121,29 @@ export function needsPeopleToSend(by: Principal, input: { readonly enabled?: boo
 
 /** For the descriptions of what sends people's data. */
 export const FOR_READERS =
-  'For keys with the permission `directory:read` beside `admin`, since it sends what people have.'
+  'For keys with the permission `directory:read` beside `admin`, since it sends data of people.'
 
 /** For the description of a change. */
 export const CHANGES_FOR_READERS =
   'A key without the permission `directory:read` changes nothing but the description, the token and `"enabled": false`.'
 
 /** What waits for an endpoint, a webhook or a stream, and sending it events again. */
-export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Deliverable): void {
+export function deliveryRoutes(app: AdminApp, { level, collection, parameter, params, tags, find }: Deliverable): void {
+  const at = `${level.path}/${collection}/{${parameter}}`
+  const noun = parameter === 'webhook' ? 'Webhook' : 'Stream'
+
   const again = createRoute({
     method: 'post',
     path: `${at}/replay`,
+    operationId: `replay${level.prefix}${noun}`,
+    summary: `Send events again to a ${parameter}${level.of}`,
     tags,
     description:
       `${FOR_READERS} ` +
-      'Queues events again that are still kept: of a stretch of time, by position or id, or all that were given up. ' +
+      'Queues events again that are still kept: those of a span of time, by position or id, or all that were given up. ' +
       '`tenantId` is one that the endpoint is for, else the answer is 400.',
-    request: { params, body: jsonBody(replay) },
-    responses: { 202: jsonAnswer(z.object({ queued: z.number().int() }), 'How many were queued'), ...problems },
+    request: { params, body: jsonBody(replay, { since: EXAMPLE.created, until: EXAMPLE.changed }) },
+    responses: { 202: jsonAnswer(queued, 'How many were queued', { queued: 12 }), ...problems },
   })
   app.openapi(again, async (c) => {
     needs(c.var.principal, 'directory:read')
@@ -140,13 +158,19 @@ export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Delive
   const waiting = createRoute({
     method: 'get',
     path: `${at}/deliveries`,
+    operationId: `list${level.prefix}${noun}Deliveries`,
+    summary: `List events that wait for a ${parameter}${level.of}`,
     tags,
-    description: 'Events that were not taken yet: `dead` ones were given up, `pending` ones are tried again.',
+    description:
+      'Events that the receiver has not accepted: `dead` ones were given up, `pending` ones are tried again.',
     request: {
       params,
       query: pageQuery(deliveryCursor).extend({ state: z.enum(['pending', 'dead']).default('dead') }),
     },
-    responses: { 200: jsonAnswer(listOf(delivery), 'By tenant and position'), ...problems },
+    responses: {
+      200: jsonAnswer(deliveries, 'By tenant and position', { items: [exampleDelivery], next: null }),
+      ...problems,
+    },
   })
   app.openapi(waiting, async (c) => {
     const { id: named, ...names } = namesIn(c.req.param())
@@ -165,16 +189,16 @@ export function deliveryRoutes(app: AdminApp, { at, params, tags, find }: Delive
   })
 }
 
-/** Tells the operator of an endpoint that takes nothing, and what comes of it. */
+/** Tells the operator of an endpoint that accepts nothing, and when it will be disabled. */
 export function failureWarnings({ enabled, failingSince }: EndpointRow): string[] {
   if (!enabled || failingSince === null) return []
   const end = new Date(failingSince.getTime() + RETRIES.disableAfterMs).toISOString()
-  return [`Nothing was taken since ${failingSince.toISOString()}; it will be disabled at ${end}.`]
+  return [`Nothing was accepted since ${failingSince.toISOString()}; it will be disabled at ${end}.`]
 }
 
 function namesIn(parameters: Readonly<Record<string, string>>): PlaceNames & { readonly id: string } {
-  const { w, s, ...names } = parameters
-  return { ...names, id: w ?? s ?? '' }
+  const { webhook, stream, ...names } = parameters
+  return { ...names, id: webhook ?? stream ?? '' }
 }
 
 function replayFrom(input: z.infer<typeof replay>): ReplayFrom {

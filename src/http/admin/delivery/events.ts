@@ -14,12 +14,12 @@ import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import { effectiveSettings } from '../../../tenancy/settings.ts'
 import { registryOf } from '../../../tenancy/tenant.ts'
 import { type AdminApp, type AdminEnv, asStream } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { TENANT } from '../../control/levels.ts'
 import { authenticateRequest } from '../../control/origin.ts'
 import { tenantAt } from '../../control/places.ts'
 import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import type { Passage } from '../../in-flight.ts'
-
-const OF_TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 
 /** Half of what load balancers let a request without an answer live. */
 export const MAX_WAIT_SECONDS = 30
@@ -67,9 +67,27 @@ const event = z
   })
   .openapi('Event')
 
+const example = {
+  ...{ id: EXAMPLE.eventId, position: 4711, type: 'user.deactivated', tenant: EXAMPLE.tenantId },
+  time: EXAMPLE.changed,
+  resource: { type: 'User', id: EXAMPLE.userId, version: 3 },
+  ...{ requestId: EXAMPLE.requestId, actor: EXAMPLE.apiKeyId },
+  changes: { changed: [{ path: 'active', before: true, after: false }] },
+} satisfies z.input<typeof event>
+
+const page = z
+  .object({
+    items: z.array(event),
+    next: z.number().int().openapi({ description: 'The `after` of the next request, also where items is empty.' }),
+    more: z.boolean().openapi({ description: 'Whether there is more already.' }),
+  })
+  .openapi('EventPage')
+
 const list = createRoute({
   method: 'get',
-  path: `${OF_TENANT}/events`,
+  path: `${TENANT.path}/events`,
+  operationId: 'listEvents',
+  summary: 'List events of a tenant, or wait for the next',
   tags: ['Events'],
   description: 'For keys with the permission "directory:read". Shows every event that was committed before.',
   request: {
@@ -82,54 +100,76 @@ const list = createRoute({
     }),
   },
   responses: {
-    200: jsonAnswer(
-      z.object({
-        items: z.array(event),
-        next: z.number().int().openapi({ description: 'The `after` of the next request, also where items is empty.' }),
-        more: z.boolean().openapi({ description: 'Whether there is more already.' }),
-      }),
-      'Events in the order of their positions',
-    ),
+    200: jsonAnswer(page, 'Events in the order of their positions', { items: [example], next: 4711, more: false }),
     ...problems,
   },
 })
 
+const snapshotExample = [
+  { kind: 'start', tenant: EXAMPLE.tenantId, position: 4711, time: EXAMPLE.changed },
+  {
+    ...{ kind: 'resource', resource: { type: 'User', id: EXAMPLE.userId, version: 3 }, active: false },
+    attributes: { userName: 'ada@acme.example', displayName: 'Ada Byron', active: false },
+  },
+  { kind: 'members', group: EXAMPLE.groupId, members: [EXAMPLE.userId] },
+  { kind: 'end', tenant: EXAMPLE.tenantId, position: 4711 },
+]
+
 const snapshot = createRoute({
   method: 'get',
-  path: `${OF_TENANT}/snapshot`,
+  path: `${TENANT.path}/snapshot`,
+  operationId: 'getSnapshot',
+  summary: 'Read all resources of a tenant, to follow its events from there',
   tags: ['Events'],
   description:
     'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, `role` with users who have it, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
   request: { params: tenantParams },
   responses: {
-    200: { description: 'All resources and members', content: { 'application/x-ndjson': { schema: z.string() } } },
+    200: {
+      description: 'All resources and members',
+      content: {
+        'application/x-ndjson': {
+          schema: z.string(),
+          example: snapshotExample.map((line) => `${JSON.stringify(line)}\n`).join(''),
+        },
+      },
+    },
     ...problems,
   },
 })
 
 const stream = createRoute({
   method: 'get',
-  path: `${OF_TENANT}/events/stream`,
+  path: `${TENANT.path}/events/stream`,
+  operationId: 'streamEvents',
+  summary: 'Follow the events of a tenant as Server-Sent Events',
   tags: ['Events'],
   description:
-    'For keys with the permission "directory:read". Server-sent events from the position in Last-Event-ID, or in `after`, on: `id` is the position, `data` the event.',
+    'For keys with the permission "directory:read". From the position in Last-Event-ID, or in `after`, on: `id` is the position, `data` the event.',
   request: { params: tenantParams, query: logQuery, headers: z.object({ 'last-event-id': position.optional() }) },
   responses: {
-    200: { description: 'Events as they happen', content: { 'text/event-stream': { schema: z.string() } } },
+    200: {
+      description: 'Events as they happen',
+      content: {
+        'text/event-stream': {
+          schema: z.string(),
+          example: `retry: 1000\n\nid: 4711\ndata: ${JSON.stringify(example)}\n\n`,
+        },
+      },
+    },
     ...problems,
   },
 })
 
-/** `…/tenants/{t}/events`, `…/events/stream` and `…/snapshot` of the admin API: what applications read. */
+/** `…/events`, `…/events/stream` and `…/snapshot` of a tenant in the admin API: what applications read. */
 export function eventRoutes(
   app: AdminApp,
   control: ControlPlane,
   { watch, config }: Pick<Deliveries, 'watch'> & { readonly config: OriginPolicy },
 ): void {
   app.openapi(list, async (c) => {
-    const { p, e, t } = c.req.valid('param')
     const { after, limit, wait, types, snapshot } = c.req.valid('query')
-    const { tenant } = await tenantAt(c.var, p, e, t)
+    const { tenant } = await tenantAt(c.var, c.req.valid('param'))
     const question = { after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal }
     const waiting = wait > 0 ? asStream(c, tenant.id) : undefined
     const answer = await readLog(c.var.database, watch, tenant.id, question).finally(() => waiting?.leave())
@@ -145,9 +185,8 @@ export function eventRoutes(
   })
 
   app.openapi(stream, async (c) => {
-    const { p, e, t } = c.req.valid('param')
     const { after, types: text, snapshot } = c.req.valid('query')
-    const { tenant } = await tenantAt(c.var, p, e, t)
+    const { tenant } = await tenantAt(c.var, c.req.valid('param'))
     const types = wantedTypes(text)
     const from = c.req.valid('header')['last-event-id'] ?? after
     const streaming = asStream(c, tenant.id)
@@ -175,8 +214,7 @@ export function eventRoutes(
   })
 
   app.openapi(snapshot, async (c) => {
-    const { p, e, t } = c.req.valid('param')
-    const { tenant, environment } = await tenantAt(c.var, p, e, t)
+    const { tenant, environment } = await tenantAt(c.var, c.req.valid('param'))
     const definitions = schemaDefinitionsOf(c.var.database, environment.id)
     const registry = registryOf(
       effectiveSettings(environment.settings, tenant.settings),
@@ -206,7 +244,7 @@ export function cannotFollow(
 ): Refusal {
   const again = 'Read the snapshot and follow from the position that it names.'
   if (answer.outcome === 'ahead')
-    return new Refusal(410, `The log ends at ${answer.head}: the store was put back to an earlier state. ${again}`)
+    return new Refusal(410, `The log ends at ${answer.head}: the store was restored to an earlier state. ${again}`)
   return new Refusal(410, `Events up to ${answer.trimmed} were deleted for their age. ${again}`)
 }
 
@@ -219,8 +257,8 @@ export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, 
 /**
  * As fast as it is read, and no further.
  *
- * @param passage left when all is sent, or nobody reads any more
- * @param gone told when nobody reads any more
+ * @param passage left when all is sent, or the reader has gone
+ * @param gone told when the reader has gone
  */
 function streamOf(
   lines: AsyncGenerator<string>,

@@ -1,27 +1,19 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
-import { changeStream, createStream, deleteStream, findStream, listStreams } from '../../../administration/streams.ts'
+import { changeStream, createStream, deleteStream, findStream } from '../../../administration/streams.ts'
 import { recordEndpointTest } from '../../../administration/webhooks.ts'
 import type { Scope } from '../../../auth/principal.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { pushVerification } from '../../../delivery/stream-push.ts'
 import { issuerAt } from '../../../events/security-events.ts'
-import type { StreamRow } from '../../../repositories/delivery/webhooks.ts'
+import { type StreamRow, streamsOf } from '../../../repositories/delivery/webhooks.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { ENVIRONMENT, type Level, TENANT } from '../../control/levels.ts'
 import { issuerOf } from '../../control/origin.ts'
 import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
-import {
-  environmentParams,
-  jsonAnswer,
-  jsonBody,
-  listAnswer,
-  listOf,
-  noContent,
-  pageQuery,
-  problems,
-  tenantParams,
-} from '../../control/schemas.ts'
+import { jsonAnswer, jsonBody, listAnswer, listOf, noContent, pageQuery, problems } from '../../control/schemas.ts'
 import { needs } from '../../permissions.ts'
 import {
   CHANGES_FOR_READERS,
@@ -29,6 +21,7 @@ import {
   endpointDescription,
   endpointEvents,
   endpointHealth,
+  exampleOutcome,
   FOR_READERS,
   failureWarnings,
   needsPeopleToSend,
@@ -36,7 +29,11 @@ import {
 } from './deliveries.ts'
 
 const settings = {
-  audience: z.string().min(1).max(500).openapi({ description: 'What the receiver goes by: the `aud` of its tokens.' }),
+  audience: z
+    .string()
+    .min(1)
+    .max(500)
+    .openapi({ description: 'The `aud` of its tokens, by which the receiver knows that they are for it.' }),
   format: z.enum(['notice', 'full']).openapi({
     description:
       '`notice` names the attributes that changed; `full` tells their values, for receivers of your own administrative domain.',
@@ -68,7 +65,7 @@ const stream = z
     hasToken: z.boolean(),
     issuer: z.string().openapi({
       description:
-        'The `iss` of its tokens: of the environment, or of the tenant, and of nobody else. Receivers go by it and by the audience.',
+        'The `iss` of its tokens: the environment, or the tenant, has it alone. Receivers check it and the audience.',
     }),
     jwksUri: z.string(),
     ...settings,
@@ -80,38 +77,72 @@ const token = z
   .string()
   .regex(/^[\w.~+/=-]{1,4000}$/, 'must be a bearer token')
   .nullable()
-  .openapi({ description: 'Of a stream that is pushed: the bearer token by which the receiver knows us. Shown never.' })
+  .openapi({
+    description: 'Of a stream that is pushed: the bearer token by which the receiver knows the gateway. Never shown.',
+  })
+const newStream = z
+  .strictObject({
+    method: z.enum(['push', 'poll']),
+    url: url.default(''),
+    token: token.default(null),
+    audience: settings.audience,
+    format: settings.format.default('notice'),
+    signals: settings.signals.default([]),
+    subject: settings.subject.default('iss_sub'),
+    subjectIssuer: settings.subjectIssuer.default(null),
+    description: endpointDescription.default(''),
+    events: endpointEvents.default([]),
+  })
+  .openapi('NewStream')
+const streamChange = z
+  .strictObject({ url, token, ...settings, enabled: z.boolean() })
+  .partial()
+  .openapi('StreamChange')
+const streams = listOf(stream, 'StreamList')
 const tags = ['Streams of Security Event Tokens']
+
+const wanted: z.input<typeof newStream> = {
+  ...{ method: 'push', url: 'https://app.example.com/events', token: 'a-token-of-the-receiver' },
+  ...{ audience: 'https://app.example.com', format: 'notice', signals: ['caep'], subject: 'email' },
+  ...{ description: 'The application', events: ['user.*'] },
+}
+const example: z.infer<typeof stream> = {
+  ...{ id: EXAMPLE.streamId, tenantId: EXAMPLE.tenantId, method: 'push', url: 'https://app.example.com/events' },
+  ...{ hasToken: true, issuer: `${EXAMPLE.origin}/ssf/tenants/${EXAMPLE.tenantId}` },
+  jwksUri: `${EXAMPLE.origin}/.well-known/jwks.json`,
+  ...{ audience: 'https://app.example.com', format: 'notice', signals: ['caep'], subject: 'email' },
+  ...{ subjectIssuer: null, description: 'The application', events: ['user.*'] },
+  ...{ enabled: true, disabledReason: null, failingSince: null, createdAt: EXAMPLE.created, warnings: [] },
+}
 
 /**
  * `…/streams` of the admin API: Security Event Tokens (RFC 8417) in the profile of RFC 9967, under an environment for all of
  * its tenants, and under a tenant. Those of an environment show what its tenants have too.
  */
 export function streamRoutes(app: AdminApp, tools: Deliveries, policy: OriginPolicy): void {
-  routesBelow(app, tools, policy, '/projects/{p}/environments/{e}', environmentParams)
-  routesBelow(app, tools, policy, '/projects/{p}/environments/{e}/tenants/{t}', tenantParams)
+  for (const level of [ENVIRONMENT, TENANT]) routesAt(app, tools, policy, level)
 }
 
-function routesBelow(
-  app: AdminApp,
-  tools: Deliveries,
-  policy: OriginPolicy,
-  parent: string,
-  params: z.ZodObject,
-): void {
-  const one = params.extend({ s: z.string().openapi({ description: 'Id of the stream.' }) })
+function routesAt(app: AdminApp, tools: Deliveries, policy: OriginPolicy, level: Level): void {
+  const { path, params, prefix, of } = level
+  const one = params.extend({ stream: z.string().openapi({ description: 'Id of the stream.' }) })
 
   const list = createRoute({
     method: 'get',
-    path: `${parent}/streams`,
+    path: `${path}/streams`,
+    operationId: `list${prefix}Streams`,
+    summary: `List streams of Security Event Tokens${of}`,
     tags,
     request: { params, query: pageQuery(z.uuid()) },
-    responses: { 200: jsonAnswer(listOf(stream), 'Streams in the order of creation'), ...problems },
+    responses: {
+      200: jsonAnswer(streams, 'Streams in the order of creation', { items: [example], next: null }),
+      ...problems,
+    },
   })
   app.openapi(list, async (c) => {
     const place = await endpointPlaceAt(c.var, c.req.param())
     const { after, limit } = c.req.valid('query')
-    const rows = await listStreams(c.var.database, place, { after, limit: limit + 1 })
+    const rows = await streamsOf(c.var.database, place).list({ after, limit: limit + 1 })
     return c.json(
       listAnswer(rows, limit, (row) => present(row, place)),
       200,
@@ -120,27 +151,13 @@ function routesBelow(
 
   const create = createRoute({
     method: 'post',
-    path: `${parent}/streams`,
+    path: `${path}/streams`,
+    operationId: `create${prefix}Stream`,
+    summary: `Create a stream${of}`,
     tags,
     description: `It gets what happens from now on; \`replay\` sends what was before. ${FOR_READERS}`,
-    request: {
-      params,
-      body: jsonBody(
-        z.strictObject({
-          method: z.enum(['push', 'poll']),
-          url: url.default(''),
-          token: token.default(null),
-          audience: settings.audience,
-          format: settings.format.default('notice'),
-          signals: settings.signals.default([]),
-          subject: settings.subject.default('iss_sub'),
-          subjectIssuer: settings.subjectIssuer.default(null),
-          description: endpointDescription.default(''),
-          events: endpointEvents.default([]),
-        }),
-      ),
-    },
-    responses: { 201: jsonAnswer(stream, 'Made'), ...problems },
+    request: { params, body: jsonBody(newStream, wanted) },
+    responses: { 201: jsonAnswer(stream, 'Created', example), ...problems },
   })
   app.openapi(create, async (c) => {
     needs(c.var.principal, 'directory:read')
@@ -152,73 +169,82 @@ function routesBelow(
 
   const retrieve = createRoute({
     method: 'get',
-    path: `${parent}/streams/{s}`,
+    path: `${path}/streams/{stream}`,
+    operationId: `get${prefix}Stream`,
+    summary: `Get a stream${of}`,
     tags,
     request: { params: one },
-    responses: { 200: jsonAnswer(stream, 'The stream'), ...problems },
+    responses: { 200: jsonAnswer(stream, 'The stream', example), ...problems },
   })
   app.openapi(retrieve, async (c) => {
-    const { s = '', ...names } = c.req.param() as Names
+    const { stream: id = '', ...names } = c.req.param() as Names
     const place = await endpointPlaceAt(c.var, names)
-    return c.json(present(await findStream(c.var.database, place, s), place), 200)
+    return c.json(present(await findStream(c.var.database, place, id), place), 200)
   })
 
   const modify = createRoute({
     method: 'patch',
-    path: `${parent}/streams/{s}`,
+    path: `${path}/streams/{stream}`,
+    operationId: `update${prefix}Stream`,
+    summary: `Change, disable or enable a stream${of}`,
     tags,
     description: `While it is disabled, events are not queued for it: \`replay\` sends them once it is enabled again. ${CHANGES_FOR_READERS}`,
-    request: {
-      params: one,
-      body: jsonBody(z.strictObject({ url, token, ...settings, enabled: z.boolean() }).partial()),
-    },
-    responses: { 200: jsonAnswer(stream, 'Changed'), ...problems },
+    request: { params: one, body: jsonBody(streamChange, { format: 'notice', signals: ['caep'] }) },
+    responses: { 200: jsonAnswer(stream, 'Changed', example), ...problems },
   })
   app.openapi(modify, async (c) => {
-    const { s = '', ...names } = c.req.param() as Names
+    const { stream: id = '', ...names } = c.req.param() as Names
     const place = await endpointPlaceAt(c.var, names)
     const input = c.req.valid('json')
     needsPeopleToSend(c.var.principal, input)
-    return c.json(present(await changeStream(c.var.administration, tools, place, s, input), place), 200)
+    return c.json(present(await changeStream(c.var.administration, tools, place, id, input), place), 200)
   })
 
   const remove = createRoute({
     method: 'delete',
-    path: `${parent}/streams/{s}`,
+    path: `${path}/streams/{stream}`,
+    operationId: `delete${prefix}Stream`,
+    summary: `Delete a stream${of}`,
     tags,
     request: { params: one },
     responses: { 204: noContent, ...problems },
   })
   app.openapi(remove, async (c) => {
-    const { s = '', ...names } = c.req.param() as Names
-    await deleteStream(c.var.administration, await endpointPlaceAt(c.var, names), s)
+    const { stream: id = '', ...names } = c.req.param() as Names
+    await deleteStream(c.var.administration, await endpointPlaceAt(c.var, names), id)
     return c.body(null, 204)
   })
 
   const verify = createRoute({
     method: 'post',
-    path: `${parent}/streams/{s}/test`,
+    path: `${path}/streams/{stream}/test`,
+    operationId: `test${prefix}Stream`,
+    summary: `Push a verification event to a stream${of}`,
     tags,
     description: 'Pushes a verification event of the Shared Signals Framework at once, and says what came of it.',
     request: { params: one },
-    responses: { 200: jsonAnswer(sendingOutcome, 'What came of it'), ...problems },
+    responses: { 200: jsonAnswer(sendingOutcome, 'What came of it', exampleOutcome), ...problems },
   })
   app.openapi(verify, async (c) => {
-    const { s = '', ...names } = c.req.param() as Names
+    const { stream: id = '', ...names } = c.req.param() as Names
     const place = await endpointPlaceAt(c.var, names)
-    const row = await findStream(c.var.database, place, s)
-    if (row.stream.method === 'poll') throw new Refusal(409, 'The receiver of this stream comes itself: let it poll.')
+    const row = await findStream(c.var.database, place, id)
+    if (row.stream.method === 'poll')
+      throw new Refusal(409, 'The receiver of this stream polls for its tokens; there is nothing to push.')
     const outcome = await pushVerification(tools, row, new Date())
     await recordEndpointTest(c.var.administration, place, row, outcome.ok)
     const { ok: delivered, status } = outcome
     return c.json({ delivered, status, error: outcome.ok ? null : outcome.error }, 200)
   })
 
-  deliveryRoutes(app, { at: `${parent}/streams/{s}`, params: one, tags, find: findStream })
+  deliveryRoutes(app, {
+    ...{ level, collection: 'streams', parameter: 'stream' },
+    ...{ params: one, tags, find: findStream },
+  })
 }
 
 /** Path parameters; which of them there are decides what they name. */
-type Names = PlaceNames & { readonly s?: string }
+type Names = PlaceNames & { readonly stream?: string }
 
 function present(row: StreamRow, place: Extract<Scope, { kind: 'environment' | 'tenant' }>): z.infer<typeof stream> {
   const { id, tenantId, description, events, enabled, disabledReason, failingSince } = row

@@ -8,10 +8,12 @@ import type { Resource } from '../../../scim/resource.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { TenantContext } from '../../../tenancy/tenant.ts'
 import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import { cannotFollow, position } from '../delivery/events.ts'
-import { shown } from './directory.ts'
+import { exampleGroup, exampleUser, shown } from './directory.ts'
 
 const changed = z
   .object({
@@ -29,14 +31,24 @@ const changed = z
   })
   .openapi('ChangedResource')
 
+const page = z
+  .object({
+    items: z.array(changed),
+    next: z.number().int().openapi({ description: 'The `after` of the next request, also where items is empty.' }),
+    more: z.boolean().openapi({ description: 'Whether there is more already.' }),
+  })
+  .openapi('ChangePage')
+
 const list = createRoute({
   method: 'get',
-  path: '/projects/{p}/environments/{e}/tenants/{t}/changes',
+  path: `${TENANT.path}/changes`,
+  operationId: 'listChanges',
+  summary: 'List resources of a tenant that changed after a position',
   tags: ['Directory'],
   description:
-    'For keys with the permission `directory:read`. The resources that changed after a position, each once in an answer, as ' +
-    'they are now; what changes again meanwhile comes again. Begin with the snapshot and the position in its first line. 410 ' +
-    'where the events after the position are kept no longer: begin again.',
+    'For keys with the permission `directory:read`. Each changed resource is there once, as it is now; what changes again ' +
+    'meanwhile comes again. Begin with the snapshot and the position in its first line. 410 where the events after the ' +
+    'position are kept no longer: begin again.',
   request: {
     params: tenantParams,
     query: z.object({
@@ -45,19 +57,21 @@ const list = createRoute({
     }),
   },
   responses: {
-    200: jsonAnswer(
-      z.object({
-        items: z.array(changed),
-        next: z.number().int().openapi({ description: 'The `after` of the next request, also where items is empty.' }),
-        more: z.boolean().openapi({ description: 'Whether there is more already.' }),
-      }),
-      'In the order of their last changes',
-    ),
+    200: jsonAnswer(page, 'In the order of their last changes', {
+      items: [
+        { type: 'User', id: EXAMPLE.userId, deleted: false, kept: false, resource: exampleUser },
+        {
+          ...{ type: 'Group', id: EXAMPLE.groupId, deleted: false, kept: false, resource: exampleGroup },
+          members: { added: [EXAMPLE.userId], removed: [] },
+        },
+      ],
+      ...{ next: 4711, more: false },
+    }),
     ...problems,
   },
 })
 
-/** `…/tenants/{t}/changes` of the admin API: what an application that keeps a copy has to change in it. */
+/** `…/changes` of a tenant in the admin API: what an application that keeps a copy has to change in it. */
 export function changeRoutes(
   app: AdminApp,
   control: ControlPlane,

@@ -8,12 +8,13 @@ import type { ResourceRow } from '../../../repositories/resources/rows.ts'
 import type { Resource } from '../../../scim/resource.ts'
 import type { ResourceType } from '../../../scim/schema/resource-type.ts'
 import { withoutSecrets } from '../../../scim/schema/secrets.ts'
+import { GROUP_SCHEMA, USER_SCHEMA } from '../../../scim/urn.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminApp, AdminEnv } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from '../../control/schemas.ts'
-
-const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 
 const common = {
   schemas: z.array(z.string()),
@@ -32,27 +33,27 @@ const membership = z
   .object({ groupId: z.uuid(), memberId: z.uuid(), memberType: z.string() })
   .openapi('Membership', { description: 'A direct member of a group.' })
 
+/** The person and the group of the examples, as SCIM shows them. */
+const scimBase = `${EXAMPLE.origin}/scim/v2/shop/prod/v2/acme`
+export const exampleUser = {
+  ...{ schemas: [USER_SCHEMA], id: EXAMPLE.userId, externalId: '00u1ada', userName: 'ada@acme.example' },
+  ...{ displayName: 'Ada Byron', active: true, emails: [{ value: 'ada@acme.example', primary: true }] },
+  meta: {
+    ...{ resourceType: 'User', created: EXAMPLE.created, lastModified: EXAMPLE.changed, version: 'W/"3"' },
+    location: `${scimBase}/Users/${EXAMPLE.userId}`,
+  },
+}
+export const exampleGroup = {
+  ...{ schemas: [GROUP_SCHEMA], id: EXAMPLE.groupId, displayName: 'Engineers' },
+  meta: {
+    ...{ resourceType: 'Group', created: EXAMPLE.created, lastModified: EXAMPLE.changed, version: 'W/"2"' },
+    location: `${scimBase}/Groups/${EXAMPLE.groupId}`,
+  },
+}
+const exampleMembership = { groupId: EXAMPLE.groupId, memberId: EXAMPLE.userId, memberType: 'User' }
+
 const tags = ['Directory']
 const NEEDS = 'For keys with the permission `directory:read`.'
-
-const listRoute = <Query extends z.ZodObject, Answer extends z.ZodType>(path: string, query: Query, answer: Answer) =>
-  createRoute({
-    method: 'get',
-    path: `${TENANT}/${path}`,
-    tags,
-    description: `${NEEDS} Each of the query's values must be met; letter case counts as in SCIM.`,
-    request: { params: tenantParams, query },
-    responses: { 200: jsonAnswer(listOf(answer), 'In the order of creation'), ...problems },
-  })
-const oneRoute = <Answer extends z.ZodType>(path: string, answer: Answer, description: string) =>
-  createRoute({
-    method: 'get',
-    path: `${TENANT}/${path}/{id}`,
-    tags,
-    description: NEEDS,
-    request: { params: tenantParams.extend({ id: z.string() }) },
-    responses: { 200: jsonAnswer(answer, description), ...problems },
-  })
 
 const query = pageQuery(z.uuid()).extend({ externalId: plainText.optional() })
 const userQuery = query.extend({
@@ -62,13 +63,66 @@ const userQuery = query.extend({
     .optional()
     .openapi({ description: 'Key of a role that the user has, as `…/users/{id}/roles` shows.' }),
 })
-const users = listRoute('users', userQuery, user)
-const oneUser = oneRoute('users', user, 'The user, with the groups that it is in directly and through others')
-const groups = listRoute('groups', query.extend({ displayName: plainText.optional() }), group)
-const oneGroup = oneRoute('groups', group, 'The group')
+const ALL_MET = `${NEEDS} Each of the query's values must be met; letter case counts as in SCIM.`
+const oneParams = tenantParams.extend({ id: z.string() })
+
+const users = createRoute({
+  method: 'get',
+  path: `${TENANT.path}/users`,
+  operationId: 'listUsers',
+  summary: 'List or look up users of a tenant',
+  tags,
+  description: ALL_MET,
+  request: { params: tenantParams, query: userQuery },
+  responses: {
+    200: jsonAnswer(listOf(user, 'UserList'), 'In the order of creation', { items: [exampleUser], next: null }),
+    ...problems,
+  },
+})
+const oneUser = createRoute({
+  method: 'get',
+  path: `${TENANT.path}/users/{id}`,
+  operationId: 'getUser',
+  summary: 'Get a user with its groups',
+  tags,
+  description: NEEDS,
+  request: { params: oneParams },
+  responses: {
+    200: jsonAnswer(user, 'The user, with the groups that it is in directly and through others', {
+      ...exampleUser,
+      groups: [{ value: EXAMPLE.groupId, display: 'Engineers', type: 'direct' }],
+    }),
+    ...problems,
+  },
+})
+const groups = createRoute({
+  method: 'get',
+  path: `${TENANT.path}/groups`,
+  operationId: 'listGroups',
+  summary: 'List or look up groups of a tenant',
+  tags,
+  description: ALL_MET,
+  request: { params: tenantParams, query: query.extend({ displayName: plainText.optional() }) },
+  responses: {
+    200: jsonAnswer(listOf(group, 'GroupList'), 'In the order of creation', { items: [exampleGroup], next: null }),
+    ...problems,
+  },
+})
+const oneGroup = createRoute({
+  method: 'get',
+  path: `${TENANT.path}/groups/{id}`,
+  operationId: 'getGroup',
+  summary: 'Get a group without its members',
+  tags,
+  description: NEEDS,
+  request: { params: oneParams },
+  responses: { 200: jsonAnswer(group, 'The group', exampleGroup), ...problems },
+})
 const memberships = createRoute({
   method: 'get',
-  path: `${TENANT}/memberships`,
+  path: `${TENANT.path}/memberships`,
+  operationId: 'listMemberships',
+  summary: 'List memberships of a tenant, of a group or of a member',
   tags,
   description: `${NEEDS} Groups in groups are members too; a user's own document tells of all its groups.`,
   request: {
@@ -78,14 +132,20 @@ const memberships = createRoute({
       member: z.uuid().optional().openapi({ description: 'Id of a user or a group in a group.' }),
     }),
   },
-  responses: { 200: jsonAnswer(listOf(membership), 'In the order of group and member'), ...problems },
+  responses: {
+    200: jsonAnswer(listOf(membership, 'MembershipList'), 'In the order of group and member', {
+      items: [exampleMembership],
+      next: null,
+    }),
+    ...problems,
+  },
 })
 
 type Wanted = Equalities & { role?: string | undefined; after?: string | undefined; limit: number }
 
 /**
- * `…/tenants/{t}/users`, `/groups` and `/memberships` of the admin API: what the application itself reads of a tenant, paused
- * ones included. For keys with the permission `directory:read`, which the mounting sees to.
+ * `…/users`, `/groups` and `/memberships` of a tenant in the admin API: what the application itself reads of a tenant, also of a
+ * paused one. `adminApi` lets in keys with the permission `directory:read` alone.
  */
 export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
   const list = async (

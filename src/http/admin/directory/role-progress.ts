@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { environmentRoleProgress, roleProgressOf } from '../../../repositories/roles/role-rule-work.ts'
 import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { ENVIRONMENT, TENANT } from '../../control/levels.ts'
 import { environmentAt, tenantAt } from '../../control/places.ts'
 import { environmentParams, jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
-
-const ENVIRONMENT = '/projects/{p}/environments/{e}'
 
 const ofTenant = z
   .object({
@@ -35,26 +35,40 @@ const ofEnvironment = z
 
 const retrieve = createRoute({
   method: 'get',
-  path: `${ENVIRONMENT}/tenants/{t}/role-progress`,
+  path: `${TENANT.path}/role-progress`,
+  operationId: 'getTenantRoleProgress',
+  summary: 'Get how far the groups of a tenant follow its role rules',
   tags: ['Tenants'],
   description: 'A change of `roleRules` is stored at once; in a large tenant the groups follow after the answer.',
   request: { params: tenantParams },
-  responses: { 200: jsonAnswer(ofTenant, 'How far the groups are in step with the rules'), ...problems },
+  responses: {
+    200: jsonAnswer(ofTenant, 'How many groups follow the rules', {
+      ...{ state: 'applying', groups: 12_000, groupsDone: 3_400, since: EXAMPLE.changed },
+      ...{ finishedAt: null, resumesAt: null, problem: null },
+    }),
+    ...problems,
+  },
 })
 const retrieveAll = createRoute({
   method: 'get',
-  path: `${ENVIRONMENT}/role-progress`,
+  path: `${ENVIRONMENT.path}/role-progress`,
+  operationId: 'getEnvironmentRoleProgress',
+  summary: 'Get how many tenants of an environment follow their role rules',
   tags: ['Environments'],
   description: 'A change of `roleRules` is stored at once; the tenants follow after the answer.',
   request: { params: environmentParams },
-  responses: { 200: jsonAnswer(ofEnvironment, 'How many tenants are in step with the rules'), ...problems },
+  responses: {
+    200: jsonAnswer(ofEnvironment, 'How many tenants follow the rules', {
+      ...{ state: 'applying', tenants: 40, tenantsDone: 39, since: EXAMPLE.changed },
+    }),
+    ...problems,
+  },
 })
 
 /** `…/role-progress` of a tenant and of an environment in the admin API. */
 export function roleProgressRoutes(app: AdminApp): void {
   app.openapi(retrieve, async (c) => {
-    const { p, e, t } = c.req.valid('param')
-    const { tenant } = await tenantAt(c.var, p, e, t)
+    const { tenant } = await tenantAt(c.var, c.req.valid('param'))
     const progress = await roleProgressOf(c.var.database, tenant.id)
     if (progress === undefined) return c.json(NEVER_CHANGED, 200)
     const { since, finishedAt, resumesAt, ...rest } = progress
@@ -63,8 +77,7 @@ export function roleProgressRoutes(app: AdminApp): void {
   })
 
   app.openapi(retrieveAll, async (c) => {
-    const { p, e } = c.req.valid('param')
-    const { environment } = await environmentAt(c.var, p, e)
+    const { environment } = await environmentAt(c.var, c.req.valid('param'))
     const { since, ...counts } = await environmentRoleProgress(c.var.database, environment.id)
     const state = counts.tenantsDone < counts.tenants ? ('applying' as const) : ('done' as const)
     return c.json({ state, ...counts, since: since?.toISOString() ?? null }, 200)

@@ -4,10 +4,11 @@ import type { ControlPlane } from '../../../context/control-plane.ts'
 import { builtIn } from '../../../provisioning/look-up.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from '../../control/schemas.ts'
 
-const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 const tags = ['Directory']
 const NEEDS = 'For keys with the permission `directory:read`.'
 
@@ -16,17 +17,30 @@ const role = z
   .openapi('Role', { description: 'A role that groups give by the rules in `roleRules`; `id` is that of its events.' })
 const group = z.object({ id: z.uuid(), displayName: z.string().nullable() })
 
+const rolesOfUser = z.object({ items: z.array(role) }).openapi('UserRoles')
+const exampleRole = { id: EXAMPLE.roleId, key: 'editor' }
+
 const list = createRoute({
   method: 'get',
-  path: `${TENANT}/roles`,
+  path: `${TENANT.path}/roles`,
+  operationId: 'listRoles',
+  summary: 'List roles that groups of a tenant give',
   tags,
-  description: `${NEEDS} Who has one is what \`…/users?role=\` lists.`,
+  description: `${NEEDS} \`…/users?role=\` lists the users who have one.`,
   request: { params: tenantParams, query: pageQuery(plainText) },
-  responses: { 200: jsonAnswer(listOf(role), 'The roles that groups give, in the order of their keys'), ...problems },
+  responses: {
+    200: jsonAnswer(listOf(role, 'RoleList'), 'The roles that groups give, in the order of their keys', {
+      items: [exampleRole],
+      next: null,
+    }),
+    ...problems,
+  },
 })
 const groups = createRoute({
   method: 'get',
-  path: `${TENANT}/roles/{role}/groups`,
+  path: `${TENANT.path}/roles/{role}/groups`,
+  operationId: 'listRoleGroups',
+  summary: 'List groups that give a role',
   tags,
   description: `${NEEDS} Groups in these give the role too.`,
   request: {
@@ -34,26 +48,32 @@ const groups = createRoute({
     query: pageQuery(z.uuid()),
   },
   responses: {
-    200: jsonAnswer(listOf(group), 'The groups that a rule has matched, in the order of creation'),
+    200: jsonAnswer(listOf(group, 'RoleGroupList'), 'The groups that a rule has matched, in the order of creation', {
+      items: [{ id: EXAMPLE.groupId, displayName: 'Engineers' }],
+      next: null,
+    }),
     ...problems,
   },
 })
 const ofUser = createRoute({
   method: 'get',
-  path: `${TENANT}/users/{id}/roles`,
+  path: `${TENANT.path}/users/{id}/roles`,
+  operationId: 'listUserRoles',
+  summary: 'List roles that a user has',
   tags,
   description: `${NEEDS} Whether the user is active makes no difference.`,
   request: { params: tenantParams.extend({ id: z.string() }) },
   responses: {
     200: jsonAnswer(
-      z.object({ items: z.array(role) }),
+      rolesOfUser,
       'The roles that the user has, directly and through groups in groups, in the order of their keys',
+      { items: [exampleRole] },
     ),
     ...problems,
   },
 })
 
-/** `…/tenants/{t}/roles` and `…/users/{id}/roles` of the admin API; the mounting sees to the permission. */
+/** `…/roles` and `…/users/{id}/roles` of a tenant in the admin API; `adminApi` checks the permission. */
 export function roleRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
   app.openapi(list, async (c) => {
     const { repositories } = await openTenant(c, c.req.valid('param'), control, policy)

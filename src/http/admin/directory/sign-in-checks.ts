@@ -4,9 +4,11 @@ import { builtIn } from '../../../provisioning/look-up.ts'
 import { checkSignIn, SIGN_IN_REASONS } from '../../../provisioning/sign-in.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, jsonBody, plainText, problems, tenantParams } from '../../control/schemas.ts'
-import { shown, user } from './directory.ts'
+import { exampleUser, shown, user } from './directory.ts'
 
 const membershipType = z
   .enum(['direct', 'indirect'])
@@ -24,17 +26,28 @@ const signIn = z
     roles: z.array(z.string()).openapi({ description: 'Keys of the roles that the groups give by `roleRules`.' }),
   })
   .openapi('SignIn', {
-    description: 'Who it is, if it is one; where there is none, or more than one, the user is null.',
+    description: 'The user that has the identity; where none has it, or more than one, the user is null.',
   })
+
+const identity = z.strictObject({ identity: plainText }).openapi('SignInCheck')
 
 const check = createRoute({
   method: 'post',
-  path: '/projects/{p}/environments/{e}/tenants/{t}/sign-in-checks',
+  path: `${TENANT.path}/sign-in-checks`,
+  operationId: 'checkSignIn',
+  summary: 'Check whether a person may sign in',
   tags: ['Directory'],
   description:
     "For keys with the permission `directory:read`. The identity that single sign-on asserted is compared with the tenant's `signInAttribute`, as text.",
-  request: { params: tenantParams, body: jsonBody(z.strictObject({ identity: plainText })) },
-  responses: { 200: jsonAnswer(signIn, 'Whether this person may sign in, and why'), ...problems },
+  request: { params: tenantParams, body: jsonBody(identity, { identity: 'ada@acme.example' }) },
+  responses: {
+    200: jsonAnswer(signIn, 'Whether this person may sign in, and why', {
+      ...{ allowed: true, reason: null, user: exampleUser },
+      groups: [{ id: EXAMPLE.groupId, displayName: 'Engineers', type: 'direct' }],
+      roles: ['editor'],
+    }),
+    ...problems,
+  },
 })
 
 /** A user's `groups` (RFC 7643 §4.1.2), as the answer has them. */
@@ -44,7 +57,7 @@ const computedGroups = z.array(
     .transform(({ value, display, type }) => ({ id: value, displayName: display ?? null, type })),
 )
 
-/** `…/tenants/{t}/sign-in-checks` of the admin API: what the application asks when a person signs in. It changes nothing. */
+/** `…/sign-in-checks` of a tenant in the admin API: the application asks when a person signs in. It changes nothing. */
 export function signInRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
   app.openapi(check, async (c) => {
     const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)

@@ -6,10 +6,12 @@ import { exportPage } from '../../../transfer/export.ts'
 import { importRecords } from '../../../transfer/import.ts'
 import { parsePosition, type TransferRecord } from '../../../transfer/records.ts'
 import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
-import { jsonAnswer, jsonBody, listOf, problems, tenantParams } from '../../control/schemas.ts'
+import { jsonAnswer, jsonBody, next, problems, tenantParams } from '../../control/schemas.ts'
+import { exampleGroup, exampleUser } from './directory.ts'
 
-const TENANT = '/projects/{p}/environments/{e}/tenants/{t}'
 /** Records in one request, and bytes; a resource has some kilobytes. */
 const MAX_RECORDS = 1_000
 export const MAX_IMPORT_BYTES = 16 * 1_048_576
@@ -31,13 +33,31 @@ const record = z
   .openapi('TransferRecord', { description: "A piece of a tenant's directory: a resource, or who is in which group." })
 const tags = ['Export and import']
 
+const exported = z.object({ items: z.array(record), next, total: z.number().int().optional() }).openapi('ExportPage')
+const importInput = z.strictObject({ items: z.array(record).max(MAX_RECORDS) }).openapi('Import')
+const imported = z
+  .object({
+    created: z.number().int(),
+    changed: z.number().int(),
+    unchanged: z.number().int(),
+    members: z.number().int(),
+  })
+  .openapi('Imported', { description: 'Resources, and memberships that are there now.' })
+const exampleRecords: z.infer<typeof record>[] = [
+  { kind: 'resource', type: 'User', resource: exampleUser },
+  { kind: 'resource', type: 'Group', resource: exampleGroup },
+  { kind: 'member', group: EXAMPLE.groupId, member: EXAMPLE.userId, display: 'Ada Byron' },
+]
+
 const take = createRoute({
   method: 'get',
-  path: `${TENANT}/export`,
+  path: `${TENANT.path}/export`,
+  operationId: 'exportTenant',
+  summary: 'Export the directory of a tenant',
   tags,
   description:
-    'The whole directory of a tenant, without passwords and what else is never returned: resources by id, then memberships. ' +
-    'For keys with the permission `directory:read`. Pause the tenant first for a state of one moment.',
+    'The whole directory of a tenant, without passwords and other attributes that are never returned: resources by id, then ' +
+    'memberships. For keys with the permission `directory:read`. Pause the tenant first for a state of one moment.',
   request: {
     params: tenantParams,
     query: z.object({
@@ -50,45 +70,37 @@ const take = createRoute({
     }),
   },
   responses: {
-    200: jsonAnswer(listOf(record).extend({ total: z.number().int().optional() }), 'A stretch of the records'),
+    200: jsonAnswer(exported, 'A page of the records', { items: exampleRecords, next: null }),
     ...problems,
   },
 })
 const give = createRoute({
   method: 'post',
-  path: `${TENANT}/import`,
+  path: `${TENANT.path}/import`,
+  operationId: 'importTenant',
+  summary: 'Import records of an export into a tenant',
   tags,
   description:
-    'Takes records of an export in, all of a request or none, in the order of the export. Resources keep their ids, and ' +
-    'begin with version 1 and the time of the import. What is there already is brought to what the record says; nothing is ' +
+    'Imports all records of a request or none; send them in the order of the export. Resources keep their ids, and begin ' +
+    'with version 1 and the time of the import. What is there already is brought to what the record says; nothing is ' +
     'deleted, so the same records may be sent again. For keys with the permissions `admin` and `scim:write`.',
-  request: { params: tenantParams, body: jsonBody(z.strictObject({ items: z.array(record).max(MAX_RECORDS) })) },
+  request: { params: tenantParams, body: jsonBody(importInput, { items: exampleRecords }) },
   responses: {
-    200: jsonAnswer(
-      z
-        .object({
-          created: z.number().int(),
-          changed: z.number().int(),
-          unchanged: z.number().int(),
-          members: z.number().int(),
-        })
-        .openapi('Imported', { description: 'Resources, and memberships that are there now.' }),
-      'Taken',
-    ),
+    200: jsonAnswer(imported, 'Imported', { created: 2, changed: 0, unchanged: 0, members: 1 }),
     ...problems,
   },
 })
 
-/** `…/tenants/{t}/export` and `/import` of the admin API; the mounting sees to the permissions. */
+/** `…/export` and `/import` of a tenant in the admin API; `adminApi` checks the permissions. */
 export function transferRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
   app.openapi(take, async (c) => {
     const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
     const { after, limit, total } = c.req.valid('query')
     const from = after === undefined ? undefined : parsePosition(after)
-    const stretch = await exportPage(repositories, tenant, from, limit)
-    const answer = { ...stretch, ...(total === 'true' && { total: await repositories.exportPages.count() }) }
+    const page = await exportPage(repositories, tenant, from, limit)
+    const answer = { ...page, ...(total === 'true' && { total: await repositories.exportPages.count() }) }
     // What is stored has been checked against the tenant's schemas, which say more than these types.
-    return c.json(answer as z.infer<(typeof take.responses)[200]['content']['application/json']['schema']>, 200)
+    return c.json(answer as z.infer<typeof exported>, 200)
   })
 
   app.openapi(give, async (c) => {
@@ -96,10 +108,10 @@ export function transferRoutes(app: AdminApp, control: ControlPlane, policy: Ori
     const records = c.req.valid('json').items.map(asRecord)
     // With an Idempotency-Key the request is a transaction already.
     const { inTransaction } = c.var.database
-    const taken = inTransaction
+    const imported = inTransaction
       ? await importRecords(repositories, tenant, records)
       : await repositories.transaction((inside) => importRecords(inside, tenant, records))
-    return c.json(taken, 200)
+    return c.json(imported, 200)
   })
 }
 

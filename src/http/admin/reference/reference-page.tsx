@@ -44,7 +44,7 @@ function Reference({ document }: { document: ApiDocument }) {
               {found.map((route) => (
                 <li>
                   <a href={`#${anchorOf(route)}`}>
-                    <Method route={route} /> {route.path}
+                    <Method route={route} /> {route.operation.summary ?? route.path}
                   </a>
                 </li>
               ))}
@@ -80,9 +80,11 @@ function RouteSection({ route }: { route: Route }) {
   const body = operation.requestBody && 'content' in operation.requestBody ? operation.requestBody : undefined
   return (
     <article id={anchorOf(route)} class="wide">
-      <h3>
+      <h3>{operation.summary ?? path}</h3>
+      <p>
         <Method route={route} /> <code>{path}</code>
-      </h3>
+        {operation.operationId && <span class="quiet"> · {operation.operationId}</span>}
+      </p>
       {operation.description && (
         <p>
           <Marked text={operation.description} />
@@ -107,8 +109,11 @@ function RouteSection({ route }: { route: Route }) {
       {body && (
         <>
           <h4>Body{body.required ? '' : ', which may be left out'}</h4>
-          {Object.values(body.content).map(({ schema }) => (
-            <Shape schema={schema} />
+          {Object.values(body.content).map(({ schema, example }) => (
+            <>
+              <Shape schema={schema} />
+              <Example value={example} />
+            </>
           ))}
         </>
       )}
@@ -122,9 +127,10 @@ function RouteSection({ route }: { route: Route }) {
               </td>
               <td>
                 {response.description}
-                {schemasOf(response).map((schema) => (
+                {mediaOf(response).map(({ schema, example }) => (
                   <div>
                     <Shape schema={schema} />
+                    <Example value={example} />
                   </div>
                 ))}
               </td>
@@ -136,8 +142,22 @@ function RouteSection({ route }: { route: Route }) {
   )
 }
 
-const schemasOf = ({ content = {} }: { content?: Readonly<Record<string, { schema?: unknown }>> }): unknown[] =>
-  Object.values(content).map(({ schema }) => schema)
+/** A value as it stands in a body: JSON, or the text of a stream. */
+function Example({ value }: { value: unknown }) {
+  if (value === undefined) return null
+  return (
+    <details>
+      <summary>Example</summary>
+      <pre>{typeof value === 'string' ? value : JSON.stringify(value, null, 2)}</pre>
+    </details>
+  )
+}
+
+interface Media {
+  readonly schema?: unknown
+  readonly example?: unknown
+}
+const mediaOf = ({ content = {} }: { content?: Readonly<Record<string, Media>> }): Media[] => Object.values(content)
 
 const Method = ({ route: { method } }: { route: Route }) => (
   <span class={`method ${method}`}>{method.toUpperCase()}</span>

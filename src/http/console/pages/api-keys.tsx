@@ -5,11 +5,11 @@ import {
   changeApiKey,
   createApiKey,
   existingApiKey,
-  listApiKeys,
   revokeApiKey,
 } from '../../../administration/keys/api-keys.ts'
 import { endRotation, rotateApiKey, undoRotation } from '../../../administration/keys/key-rotation.ts'
 import { isApiKeyId } from '../../../auth/api-key.ts'
+import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
 import { nameText, permission } from '../../control/schemas.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
@@ -62,7 +62,7 @@ function listAndCreate(app: ConsoleApp, address: string, shown: Shown): void {
       c,
       z.object({ after: z.string().refine(isApiKeyId, 'must be the id of an API key').optional() }),
     )
-    const keys = await listApiKeys(c.var.database, scope, { after, limit: ROWS + 1 })
+    const keys = await apiKeysWithin(c.var.database, scope).list({ after, limit: ROWS + 1 })
     const first = after === undefined ? undefined : `${path}/api-keys`
     return c.render(
       <>

@@ -1,8 +1,9 @@
 import type { PropsWithChildren } from 'hono/jsx'
 import { z } from 'zod'
-import { type BrakeStatus, brakeStatus, listHeld, releaseBrake } from '../../../administration/brake.ts'
+import { type BrakeStatus, brakeStatus, releaseBrake } from '../../../administration/brake.ts'
 import { labelsOf } from '../../../repositories/control/summaries.ts'
 import type { HeldItem } from '../../../repositories/log/held-events.ts'
+import { heldEventsOf } from '../../../repositories/log/held-events.ts'
 import { effectiveSettings, type LeaverBrake } from '../../../tenancy/settings.ts'
 import { heldCursor } from '../../admin/brake.ts'
 import type { TenantPlace } from '../../control/places.ts'
@@ -25,7 +26,7 @@ export function brakePages(app: ConsoleApp): void {
     const { database } = c.var
     const { tenant } = place
     const brake = await brakeOf(c, place)
-    const { page, last } = cut(await listHeld(database, tenant.id, { after, limit: ROWS + 1 }), ROWS)
+    const { page, last } = cut(await heldEventsOf(database, tenant.id).list(after, ROWS + 1), ROWS)
     const ids = page.flatMap(({ who, group }) => [who.id, ...(group === null ? [] : [group.id])])
     const there = await labelsOf(database, tenant.id, ids.filter(isResourceId))
     const here = `${path}/brake/held`

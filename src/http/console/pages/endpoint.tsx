@@ -6,7 +6,7 @@ import { issuerAt } from '../../../events/security-events.ts'
 import { deadLetters, type WaitingDelivery, waitingDeliveries } from '../../../repositories/delivery/webhook-backlog.ts'
 import type { EndpointRow, StreamRow } from '../../../repositories/delivery/webhooks.ts'
 import { deliveryCursor, deliveryIn } from '../../admin/delivery/deliveries.ts'
-import { needsPeople, seesPeople } from '../directory.ts'
+import { needsPeople, seesPeople, TENANT } from '../directory.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, queryOf } from '../forms.ts'
 import { type Here, hereOf } from '../here.ts'
@@ -14,7 +14,7 @@ import { Action, Card, cut, Moment, Pager, Table } from '../parts.tsx'
 import { type EndpointKind, eventsOf, Health, nameOf } from './endpoint-parts.tsx'
 
 const ROWS = 50
-const PLACES = ['/projects/:p/environments/:e', '/projects/:p/environments/:e/tenants/:t']
+const PLACES = ['/projects/:project/environments/:environment', TENANT]
 const waitingQuery = z.object({
   state: z.enum(['dead', 'pending']).default('dead'),
   after: deliveryCursor.optional(),

@@ -1,12 +1,11 @@
 import { z } from 'zod'
 import { changeEnvironment } from '../../../administration/environments.ts'
-import { listApiKeys } from '../../../administration/keys/api-keys.ts'
 import { expiringKeys } from '../../../administration/keys/key-warnings.ts'
-import { listStreams } from '../../../administration/streams.ts'
 import { createTenant } from '../../../administration/tenants.ts'
-import { listWebhooks } from '../../../administration/webhooks.ts'
+import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
 import { tenantSummaries } from '../../../repositories/control/summaries.ts'
 import { deadLetters, troubledEndpoints } from '../../../repositories/delivery/webhook-backlog.ts'
+import { streamsOf, webhooksOf } from '../../../repositories/delivery/webhooks.ts'
 import { holdingTenants } from '../../../repositories/log/held-events.ts'
 import { environmentAt } from '../../control/places.ts'
 import { keyText, nameText } from '../../control/schemas.ts'
@@ -21,23 +20,22 @@ import { TenantCards } from './overview.tsx'
 import { PauseAction } from './pause.tsx'
 import { SettingsCard } from './settings.tsx'
 
-const PATH = '/projects/:p/environments/:e'
+const PATH = '/projects/:project/environments/:environment'
 const TENANTS = 60
 const ROWS = 20
 
 /** The page of an environment: its tenants, keys, webhooks and settings. */
 export function environmentPage(app: ConsoleApp): void {
   app.get(PATH, async (c) => {
-    const { p, e } = c.req.param()
-    const { project, environment, scope } = await environmentAt(c.var, p, e)
+    const { project, environment, scope } = await environmentAt(c.var, c.req.param())
     const { after } = queryOf(c, z.object({ after: z.uuid().optional(), done: z.string().optional() }))
     const { database } = c.var
     const path = pathTo(project.key, environment.key)
     const [found, keys, webhooks, streams, expiring, troubled, holding] = await Promise.all([
       tenantSummaries(database, [environment.id], { after, limit: TENANTS + 1 }),
-      listApiKeys(database, scope, { after: undefined, limit: ROWS + 1 }),
-      listWebhooks(database, scope, { after: undefined, limit: ROWS + 1 }),
-      listStreams(database, scope, { after: undefined, limit: ROWS + 1 }),
+      apiKeysWithin(database, scope).list({ after: undefined, limit: ROWS + 1 }),
+      webhooksOf(database, scope).list({ after: undefined, limit: ROWS + 1 }),
+      streamsOf(database, scope).list({ after: undefined, limit: ROWS + 1 }),
       expiringKeys(database, scope, ROWS),
       troubledEndpoints(database, [environment.id], undefined, ROWS),
       holdingTenants(database, [environment.id], undefined, ROWS),
@@ -93,18 +91,18 @@ export function environmentPage(app: ConsoleApp): void {
   })
 
   app.post(`${PATH}/pause`, async (c) => {
-    const { p, e } = c.req.param()
-    const { scope } = await environmentAt(c.var, p, e)
+    const names = c.req.param()
+    const { scope } = await environmentAt(c.var, names)
     const { paused } = fieldsOf(c.var.form, z.object({ paused: z.stringbool() }))
     await changeEnvironment(c.var.administration, scope.projectId, scope.environmentId, { paused })
-    return done(c, pathTo(p, e), paused ? 'paused' : 'resumed')
+    return done(c, pathTo(names.project, names.environment), paused ? 'paused' : 'resumed')
   })
 
   app.post(`${PATH}/tenants`, async (c) => {
-    const { p, e } = c.req.param()
-    const { scope } = await environmentAt(c.var, p, e)
+    const names = c.req.param()
+    const { scope } = await environmentAt(c.var, names)
     const input = fieldsOf(c.var.form, z.object({ key: keyText, name: nameText.optional() }))
     const made = await createTenant(c.var.administration, scope, input)
-    return done(c, pathTo(p, e, made.key), 'tenant-made')
+    return done(c, pathTo(names.project, names.environment, made.key), 'tenant-made')
   })
 }

@@ -1,11 +1,10 @@
 import { z } from 'zod'
-import { listApiKeys } from '../../../administration/keys/api-keys.ts'
 import { expiringKeys } from '../../../administration/keys/key-warnings.ts'
-import { listStreams } from '../../../administration/streams.ts'
 import { changeTenant } from '../../../administration/tenants.ts'
-import { listWebhooks } from '../../../administration/webhooks.ts'
+import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
 import { tenantSummaries } from '../../../repositories/control/summaries.ts'
 import { deadLetters } from '../../../repositories/delivery/webhook-backlog.ts'
+import { streamsOf, webhooksOf } from '../../../repositories/delivery/webhooks.ts'
 import { eventsByHour } from '../../../repositories/log/latest-events.ts'
 import { roleProgressOf } from '../../../repositories/roles/role-rule-work.ts'
 import { scimBaseUrls } from '../../admin/tenants.ts'
@@ -39,9 +38,9 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
     const { database } = c.var
     const [[summary], keys, webhooks, streams, expiring, hours, brake, roles] = await Promise.all([
       tenantSummaries(database, [environment.id], { only: tenant.id, limit: 1 }),
-      listApiKeys(database, scope, { after: undefined, limit: ROWS + 1 }),
-      listWebhooks(database, scope, { after: undefined, limit: ROWS + 1 }),
-      listStreams(database, scope, { after: undefined, limit: ROWS + 1 }),
+      apiKeysWithin(database, scope).list({ after: undefined, limit: ROWS + 1 }),
+      webhooksOf(database, scope).list({ after: undefined, limit: ROWS + 1 }),
+      streamsOf(database, scope).list({ after: undefined, limit: ROWS + 1 }),
       expiringKeys(database, scope, ROWS),
       eventsByHour(database, tenant.id, HOURS),
       brakeOf(c, here),
