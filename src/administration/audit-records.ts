@@ -8,7 +8,7 @@ import type { DefinitionRow } from '../repositories/control/schema-definitions.t
 import type { EndpointRow, StreamRow } from '../repositories/delivery/webhooks.ts'
 import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
 
-/** What there was before a deed, and what there is after it; one of them at least. */
+/** What there was before a change, and what there is after it; one of them at least. */
 type Change<Row> =
   | { readonly before: Row; readonly after: Row }
   | { readonly before: null; readonly after: Row }
@@ -94,7 +94,7 @@ export function sendingRecord(
   return { action: `${noun}.${done}`, place, target: { id, name }, before: { sent: null }, after: { sent: outcome } }
 }
 
-/** The leaver brake of a tenant let go what it held. */
+/** The leaver brake of a tenant released the events that it held. */
 export function brakeRecord(
   place: Scope,
   holdId: string,

@@ -11,7 +11,7 @@ import { insertNewKey, LEAST } from './keys/api-keys.ts'
 import { endOfLife } from './keys/minting.ts'
 import { insertProject } from './projects.ts'
 
-/** The place that a new instance begins with, and the keys that were made just now; nobody can read them again. */
+/** The place that a new instance begins with, and the keys that were made just now; they cannot be read again. */
 export interface Bootstrap {
   /** Keys of the place that `apiKey` is for. */
   readonly project: string
@@ -35,8 +35,8 @@ export type FirstKeys = Pick<Bootstrap, 'apiKey' | 'adminKey' | 'keysExpireAt'>
  * Makes a new instance usable: a project, an environment, a tenant, and keys. Safe to run on every start and on many
  * instances at once; what an operator has deleted since is not made again.
  *
- * @param keep is given the keys before they are good for anything, to have them where they can be found; where it fails, there
- *   are none
+ * @param keep is given the keys before they open anything, to store them where the operator finds them; where it fails, no keys
+ *   are made
  */
 export function bootstrap(
   database: Database,

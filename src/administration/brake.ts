@@ -8,7 +8,7 @@ import { brakeRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
 import { Refusal } from './refusal.ts'
 
-/** How a tenant's leaver brake stands. */
+/** The state of a tenant's leaver brake. */
 export interface BrakeStatus {
   /** `releasing` while what was held gets its positions. */
   readonly state: 'off' | 'watching' | 'engaged' | 'releasing'
@@ -22,7 +22,7 @@ export interface BrakeStatus {
   readonly users: number
 }
 
-/** How the brake of a tenant with the setting `leaverBrake` stands. */
+/** The state of the brake of a tenant with the setting `leaverBrake`. */
 export async function brakeStatus(
   database: Database,
   tenantId: TenantId,
@@ -39,10 +39,10 @@ export async function brakeStatus(
 }
 
 /**
- * Lets go what the brake of a tenant holds: an approval, which the audit trail keeps with its `note`. What comes later is
- * counted anew. Gives how many events were held.
+ * Releases the events that the brake of a tenant holds: an approval, which the audit trail keeps with its `note`. Later leavers
+ * are counted anew. Returns how many events were held.
  *
- * @throws {Refusal} 409 where nothing is held, or it was let go already
+ * @throws {Refusal} 409 where nothing is held, or it was released already
  */
 export function releaseBrake(
   administration: Administration,

@@ -4,10 +4,10 @@ import { bounded, changeControl, type Recorder } from '../repositories/control/c
 
 export type { Recorder }
 
-/** What the operator's verbs work on. */
+/** What the operator's functions work on. */
 export interface Administration {
   readonly database: Database
-  /** Given when `database` is a transaction: changes become a part of it, and who began it concludes, commits and tells. */
+  /** Given when `database` is a transaction: changes become a part of it, and the code that began it concludes, commits and tells. */
   readonly record?: Recorder
   /** Called after each committed change, so that this process forgets what it knew: `ControlPlane.changed`. */
   readonly changed: () => void

@@ -32,7 +32,7 @@ export async function findEnvironment(
 /**
  * Makes an environment and its tenant `default`.
  *
- * @throws {Refusal} 400 for a key that is none, 409 for one that is taken, 404 when the project is gone
+ * @throws {Refusal} 400 for an invalid key, 409 for a key in use, 404 when the project is gone
  */
 export function createEnvironment(
   administration: Administration,
@@ -125,7 +125,7 @@ export function deleteEnvironment(
     if (other !== undefined)
       throw new Refusal(409, `The environment still has tenants, such as "${other.key}"; delete them first.`)
     for (const { id: tenantId } of found) {
-      // Whoever is making something there is done then, and seen.
+      // Waits for requests that are making something there, and sees what they made.
       const tenant = await tenants.find(tenantId, 'update')
       if (tenant === undefined) continue
       if (await tenants.hasResources(tenant.id))

@@ -17,7 +17,7 @@ export type Outcome = { readonly kind: 'done' } | { readonly kind: 'repeated'; r
  * its answer are one transaction: either all of it is there afterwards or nothing, and then the key is free again.
  */
 export function idempotency() {
-  // The embedded engine has one session, for which no lock is ever taken: requests of one process are told apart here.
+  // The embedded engine has one session, and a session never waits for its own locks; so requests of one process wait here.
   const underWay = new Set<string>()
 
   return {

@@ -24,7 +24,7 @@ export async function findProject(database: Database, name: string): Promise<Pro
 /**
  * Makes a project, still without environments.
  *
- * @throws {Refusal} 400 for a key that is none, 409 for one that is taken
+ * @throws {Refusal} 400 for an invalid key, 409 for a key in use
  */
 export function createProject(administration: Administration, input: NewProject): Promise<ProjectRow> {
   return change(administration, (tx, record) => insertProject(tx, record, input))

@@ -40,9 +40,9 @@ const NAME: Record<DefinitionKind, string> = { extension: 'schema.id', resourceT
  * stored resources and running clients must not notice.
  *
  * @param json what `readDefinition` reads
- * @throws {ScimError} 400 for a definition that is none
+ * @throws {ScimError} 400 for an invalid definition
  * @throws {Refusal} 400 for another name than the definition's; 409 with every reason for an incompatible change, for a name,
- *   URN or endpoint that is taken, and past the number of definitions that a place may have; 404 when the place is gone
+ *   URN or endpoint in use, and past the number of definitions that a place may have; 404 when the place is gone
  */
 export async function putDefinition(
   administration: Administration,
@@ -80,7 +80,7 @@ export async function putDefinition(
 }
 
 /**
- * Takes a definition away.
+ * Deletes a definition.
  *
  * @throws {Refusal} 404; 409 while there are resources of the type or with data of the extension, or an extension of the type
  */
@@ -132,7 +132,7 @@ async function refuseNew(tx: Database, { environmentId, tenantId }: DefinitionPl
     )
   if (definition.kind === 'extension') return
   const { endpoint, name } = definition.type
-  // Whoever asks for `tenant.*` or `role.*` means those of the gateway itself.
+  // A reader who asks for `tenant.*` or `role.*` means the gateway's own events.
   if (isNounTaken(name)) {
     const message = `"${name}" is taken: the log has events of this name`
     throw new Refusal(409, `The name ${message}.`, [{ path: 'resourceType.name', message }])

@@ -33,7 +33,7 @@ export async function findStream(
   return found ?? missing(id)
 }
 
-/** Makes a stream; it gets what happens from now on. @throws {Refusal} 400, 409 where the place has its fill */
+/** Makes a stream; it gets what happens from now on. @throws {Refusal} 400, 409 where the place has as many as it may */
 export async function createStream(
   administration: Administration,
   tools: WebhookTools,
@@ -102,7 +102,7 @@ function mistakes(
   { url, token, events, subjectIssuer }: Pick<StreamChange, 'url' | 'token' | 'events' | 'subjectIssuer'>,
   { networks }: WebhookTools,
 ): Mistake[] {
-  const comes = 'is only for streams that are pushed: the receiver of this one comes itself'
+  const comes = 'is only for streams that are pushed: the receiver of this one polls'
   const ours = 'is an issuer of this gateway; null stands for that of the stream'
   const named = subjectIssuer && isOurs(origin, subjectIssuer) ? [{ path: 'subjectIssuer', message: ours }] : []
   if (method === 'push') return [...named, ...endpointMistakes({ url, events }, networks)]

@@ -24,8 +24,8 @@ export async function findTenant(
 /**
  * Makes a tenant.
  *
- * @throws {Refusal} 400 for a key that is none, 409 for one that is taken, be it as an endpoint; 404 when the environment is
- *   gone
+ * @throws {Refusal} 400 for an invalid key; 409 for a key in use, also as the endpoint of a resource type; 404 when the
+ *   environment is gone
  */
 export function createTenant(
   administration: Administration,
@@ -106,8 +106,8 @@ export async function changeTenant(
 }
 
 /**
- * Deletes a tenant with everything that is its own: resources, memberships, keys, events (TEN-11). Should that fail half-way,
- * everything is still there and the tenant is paused.
+ * Deletes a tenant with everything that is its own: resources, memberships, keys, events (TEN-11). If that fails, everything is
+ * still there and the tenant is paused.
  *
  * @throws {Refusal} 404, 409 for `default`, which every environment has
  */

@@ -22,7 +22,7 @@ import { type Administration, change } from './change.ts'
 import { holdPlace } from './places-held.ts'
 import { type Mistake, Refusal } from './refusal.ts'
 
-/** What the verbs below need beside the store. */
+/** What the functions below need beside the store. */
 export interface WebhookTools {
   readonly box: SecretBox
   /** Networks that are not public, to which events may be sent. */
@@ -60,7 +60,7 @@ export async function findWebhook(
   return found ?? missing(id)
 }
 
-/** Makes an endpoint with a new secret; it gets what happens from now on. @throws {Refusal} 400, 409 where the place has its fill */
+/** Makes an endpoint with a new secret; it gets what happens from now on. @throws {Refusal} 400, 409 where the place has as many as it may */
 export async function createWebhook(
   administration: Administration,
   { box, networks, endpointsPerPlace }: WebhookTools,
@@ -215,17 +215,17 @@ async function replayOf(database: Database, tenantId: TenantId, id: string, from
 }
 
 /**
- * Refuses one endpoint more where a place has its fill: each is another request for every change of the directory.
+ * Refuses one endpoint more where a place has as many as it may: each is another request for every change of the directory.
  *
  * @throws {Refusal} 409
  */
 export async function refuseFull(tx: Database, place: WebhookPlace, most: number): Promise<void> {
-  // So that two who count at the same time do not both find room, nor a place that goes.
+  // So that two requests that count at the same time do not both find room, and the place is not deleted meanwhile.
   await holdPlace(tx, place, 'no key update')
   if ((await countEndpoints(tx, place)) < most) return
   const one = most === 1 ? 'webhook or stream' : 'webhooks and streams'
   const detail = `This ${place.kind} has ${most} ${one} of its own, as many as the gateway allows (ENDPOINTS_PER_PLACE).`
-  throw new Refusal(409, `${detail} Delete one that nobody needs any more.`)
+  throw new Refusal(409, `${detail} Delete one that is not needed any more.`)
 }
 
 const freshSecret = (): string => `whsec_${randomBytes(32).toString('base64')}`

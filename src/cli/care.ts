@@ -77,7 +77,7 @@ async function files(config: Config): Care {
   const open: string[] = []
   for (const path of [keyFileOf(config.dataDir), database, join(database, 'PG_VERSION')])
     if ((await isThere(path)) && (await isOpenToOthers(path))) open.push(path)
-  if (open.length === 0) return [...keys, ok('files', `nobody else may read the files in ${config.dataDir}`)]
+  if (open.length === 0) return [...keys, ok('files', `no other account may read the files in ${config.dataDir}`)]
   return [...keys, wrong('files', `others may read ${open.join(', ')}`, `run chmod -R go-rwx ${config.dataDir}`)]
 }
 
@@ -107,7 +107,7 @@ async function secretsKey(database: Database, { secretsKey, databaseUrl, dataDir
   if (key === undefined && !embedded)
     return wrong(
       check,
-      'without SECRETS_KEY whoever reads the database can sign access tokens',
+      'without SECRETS_KEY anyone who reads the database can sign access tokens',
       'set SECRETS_KEY, and keep it apart from the database; make one: openssl rand -base64 32',
     )
   if (standing === 'this key') return ok(check, `what is secret in the database opens with ${where} alone`)
@@ -134,7 +134,7 @@ function upkept({ expiring, rotating, unused, silent, unowned }: Upkeep): Findin
       'unused keys',
       unused,
       'keys of more than 90 days were never used',
-      'revoke each that nobody needs: rollcall key revoke ID',
+      'revoke each that is not needed: rollcall key revoke ID',
       'every key of more than 90 days is used',
     ),
     one(

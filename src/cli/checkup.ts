@@ -15,7 +15,7 @@ export interface Target {
   readonly key: string | undefined
 }
 
-/** Two clocks may differ by this much before anybody notices. */
+/** Two clocks may differ by this much without any effect. */
 const MOST_DRIFT_MS = 2_000
 const OLDEST_POSTGRES = 15
 
@@ -36,7 +36,7 @@ export async function checkUp({ env, url, key }: Target): Promise<Finding[]> {
 
 const localUrl = (config: Config | undefined) => `http://127.0.0.1:${config?.port || 8080}`
 
-/** Nobody said that a gateway should be running. */
+/** The configuration does not say that a gateway should be running. */
 const notStarted = ({ check, found }: Finding): Finding => ({ check, state: 'skipped', found })
 
 function configuration(env: Target['env']): { config: Config | undefined; findings: Finding[] } {

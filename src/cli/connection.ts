@@ -69,7 +69,7 @@ function remote(origin: string, key: string | undefined): AdminClient {
 async function onDatabase<T>(io: Io, work: (client: AdminClient) => Promise<T>): Promise<T> {
   const config = loadConfig(io.env)
   const database = await openDatabase(config, (reason) => io.err.write(`rollcall: ${reason}\n`))
-  // Whoever can open the database needs no key of the gateway's; this one is good in here alone.
+  // An operator who can open the database needs no key of the gateway; this one is good in this process alone.
   const key = randomBytes(32).toString('base64url')
   const control = new ControlPlane(controlStore(database, config.secretsKey), { adminKey: key })
   const logger = createLogger(io.env.LOG_LEVEL ? config.logLevel : 'silent')
@@ -100,13 +100,13 @@ export async function answered<T>(asked: Promise<{ data?: T; error?: unknown; re
   throw new CliError(response.status >= 500 ? EXIT.failed : EXIT.refused, words)
 }
 
-/** All items of a list, stretch by stretch. */
+/** All items of a list, page by page. */
 export async function* listed<Item>(
-  stretch: (query: { after?: string; limit: number }) => Promise<{ items: Item[]; next: string | null }>,
+  page: (query: { after?: string; limit: number }) => Promise<{ items: Item[]; next: string | null }>,
   limit = 200,
 ): AsyncGenerator<Item> {
   for (let after: string | null | undefined; after !== null; ) {
-    const { items, next } = await stretch({ limit, ...(after === undefined ? {} : { after }) })
+    const { items, next } = await page({ limit, ...(after === undefined ? {} : { after }) })
     yield* items
     after = next
   }

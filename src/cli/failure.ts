@@ -6,11 +6,11 @@ import { CannotListen } from '../listen.ts'
 /** What the process ends with. */
 export const EXIT = {
   done: 0,
-  /** Nobody expected this. */
+  /** An unexpected error. */
   failed: 1,
   /** The command line or the configuration is wrong. */
   usage: 2,
-  /** The gateway refused: not there, taken, not allowed. */
+  /** The gateway refused: not found, in use, not allowed. */
   refused: 3,
   /** The gateway or the database cannot be reached, or the port not be listened on. */
   unreachable: 4,
@@ -21,9 +21,9 @@ export const EXIT = {
 /** The same in words, for `--help`. */
 export const EXIT_CODES = `Exit codes:
   0  done
-  1  an error that nobody expected
+  1  an unexpected error
   2  the command line or the configuration is wrong
-  3  refused: not there, taken, not allowed
+  3  refused: not found, in use, not allowed
   4  the gateway or the database cannot be reached
   5  doctor found something to fix
 `

@@ -5,7 +5,7 @@ import { run } from './run.ts'
 // A command shares the machine with the gateway. Without this an import leaves a hundred megabytes of garbage lying about,
 // since V8 sees no need to tidy up.
 if (process.argv[2] !== 'serve') setFlagsFromString('--optimize-for-size')
-// Whoever reads us may have read enough (`| head`).
+// The reader of the output may have read enough (`| head`).
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit()
   throw error

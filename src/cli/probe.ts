@@ -3,7 +3,7 @@ import type { Finding } from './finding.ts'
 
 const ANSWER_WITHIN_MS = 5_000
 
-/** Asks a gateway whether it lives, whether its database answers, and whether it takes the key, where there is one. */
+/** Asks a gateway whether it lives, whether its database answers, and whether it accepts the key, where there is one. */
 export async function probe({ url, key }: { url: string; key: string | undefined }): Promise<Finding[]> {
   const base = url.replace(/\/$/, '')
   const live = await ask(`${base}/livez`)
@@ -20,16 +20,16 @@ export async function probe({ url, key }: { url: string; key: string | undefined
     const fix = "look at the gateway's log, and see that it reaches its database"
     return [{ check: 'reachability', state: 'wrong', found: `the gateway at ${base} has no database`, fix }]
   }
-  return [{ check: 'reachability', state: 'ok', found: `a gateway answers at ${base}` }, await takes(base, key)]
+  return [{ check: 'reachability', state: 'ok', found: `a gateway answers at ${base}` }, await accepts(base, key)]
 }
 
-async function takes(origin: string, key: string | undefined): Promise<Finding> {
+async function accepts(origin: string, key: string | undefined): Promise<Finding> {
   const check = 'admin key'
   if (!key) return { check, state: 'skipped', found: 'none given (ROLLCALL_ADMIN_KEY)' }
   const { response, error } = await adminClient({ origin, key }).GET('/projects', { params: { query: { limit: 1 } } })
   // A key for less than the instance may not list projects, and is a good key.
   if (response.ok || (response.status === 403 && !response.headers.has('www-authenticate')))
-    return { check, state: 'ok', found: 'the gateway takes it' }
+    return { check, state: 'ok', found: 'the gateway accepts it' }
   const fix =
     'set ROLLCALL_ADMIN_KEY to a key with the permission admin; `rollcall key create` on the database makes one'
   return { check, state: 'wrong', found: error?.detail ?? `the gateway answers ${response.status}`, fix }

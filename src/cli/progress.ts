@@ -2,9 +2,9 @@ import type { Output } from './io.ts'
 
 /** Tells people how far one long thing is. */
 export interface Progress {
-  /** `share` is from 0 to 1; undefined where nobody knows how much there is. */
+  /** `share` is from 0 to 1; undefined where it is not known how much there is. */
   show(share: number | undefined, text: string): void
-  /** Takes the line away. */
+  /** Removes the line. */
   end(): void
 }
 

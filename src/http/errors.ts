@@ -48,7 +48,7 @@ export function refusalFor(error: unknown, requestId: string): { refusal: ScimEr
   if (error instanceof ScimError) {
     return { refusal: error, headers: error.status === 503 ? { 'Retry-After': '1' } : {} }
   }
-  // Nobody reads this answer; the log names it as other servers do.
+  // The client has gone and does not read this answer; the log names it as other servers do.
   if (isReaderGone(error)) return { refusal: new ScimError(499, undefined, 'The client has gone.'), headers: {} }
   if (isBusy(error)) {
     const detail = `Others are changing the same at this moment, and nothing was done; try again. Request ${requestId}.`

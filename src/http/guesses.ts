@@ -21,7 +21,7 @@ export function guessed(
   const keyId = basicUser(authorization) ?? parseApiKey(authorization?.trim().split(/ +/)[1] ?? '')
   const seconds = failures.count(keyId, client.address)
   if (seconds === undefined) return undefined
-  const advice = 'A good key is taken all the same: look for a typing mistake.'
+  const advice = 'A good key is accepted all the same: look for a typing mistake.'
   return new TooManyRequests(
     `Too many keys that are not ours were sent; come again in ${seconds} s. ${advice}`,
     seconds,

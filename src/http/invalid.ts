@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { type Mistake, Refusal } from '../administration/refusal.ts'
 
-const DETAIL = 'The request has members that cannot be taken; see errors.'
+const DETAIL = 'The request has members that cannot be accepted; see errors.'
 /** As many mistakes of one kind are named, and paths are cut: an answer is no longer than it has to be. */
 const MOST_NAMED = 10
 const LONGEST_PATH = 500

@@ -5,14 +5,14 @@ import { Marked, servePage } from './page.tsx'
 
 const ABOUT: Record<Mode, string> = {
   lenient: 'The mode of every tenant unless it is set otherwise: identity providers work as they are.',
-  standard: 'RFC 7643 and RFC 7644 with the leniencies that harm nobody.',
+  standard: 'RFC 7643 and RFC 7644 with the leniencies that do no harm.',
   strict: 'RFC 7643 and RFC 7644 to the letter.',
   interop: 'The draft interoperability profile, which is stricter than RFC 7644 in places. Opt-in.',
 }
 
 /**
  * `/docs/modes`: what each mode of a tenant takes and reads, with a heading named after each mode; the `documentationUri` of
- * discovery points there. Plain HTML without a script, from the table that the code goes by.
+ * discovery points there. Plain HTML without a script, from the table that the code uses.
  */
 export function modesPage(): Hono {
   const modes = new Hono()
@@ -29,7 +29,7 @@ function Modes() {
       <h1>Modes of a tenant</h1>
       <p>A mode is a named set of deviations from the strict reading of the RFCs. What is sent is always exact.</p>
       <p>
-        <Marked text="What becomes of attributes that no schema of the tenant has is a setting beside the mode, `unknownAttributes`: `ignore` passes over them in POST, PUT, PATCH and bulk requests, `refuse` answers 400, and `by-mode`, the default, goes by the tables below. They are never kept; register an extension for those that are wanted." />
+        <Marked text="What becomes of attributes that no schema of the tenant has is a setting beside the mode, `unknownAttributes`: `ignore` passes over them in POST, PUT, PATCH and bulk requests, `refuse` answers 400, and `by-mode`, the default, follows the tables below. They are never kept; register an extension for those that are wanted." />
       </p>
       {MODES.map((mode) => (
         <ModeSection mode={mode} />

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Handler } from 'hono'
 import { matchesTag, parseIfNoneMatch } from '../scim/version.ts'
 
-/** It changes with the gateway's version alone; whoever keeps it asks again soon enough. */
+/** It changes with the gateway's version alone, so a cache may keep it for a while. */
 const KEPT = 'public, max-age=300'
 
 /**

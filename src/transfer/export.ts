@@ -6,7 +6,7 @@ import { withoutSecrets } from '../scim/schema/secrets.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { type MemberRecord, type Position, positionOf, type ResourceRecord, type TransferRecord } from './records.ts'
 
-/** A stretch of an export; `next` is the position to go on after, null at the end. */
+/** A page of an export; `next` is the position to go on after, null at the end. */
 export interface ExportPage {
   readonly items: TransferRecord[]
   readonly next: string | null

@@ -13,7 +13,7 @@ import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import type { MemberRecord, ResourceRecord, TransferRecord } from './records.ts'
 
-/** What a stretch of records did. */
+/** What the import of some records changed. */
 export interface Imported {
   readonly created: number
   /** Resources that were there and differed. */
@@ -25,13 +25,13 @@ export interface Imported {
 }
 
 /**
- * Takes records in, all or none; taking the same ones again changes nothing. A resource keeps its id: it is made, or where
+ * Imports records, all or none; importing the same ones again changes nothing. A resource keeps its id: it is made, or where
  * the tenant has it already it is brought to what the record says. Nothing is deleted, and memberships are only added.
  *
  * References of registered schemas may lead to what comes later, or has gone where it comes from, so they are not checked.
  *
  * @param inside repositories of a transaction
- * @throws {Refusal} 400 or 409 with the place of each record that cannot be taken; 403 where there would be more active users
+ * @throws {Refusal} 400 or 409 with the place of each record that cannot be imported; 403 where there would be more active users
  *   than the tenant may have
  */
 export async function importRecords(
@@ -93,14 +93,14 @@ async function importResources(
 
   const types = tenant.registry.resourceTypes
   const created =
-    made.length === 0 ? [] : await resources.create(made.map(({ resource }) => resource)).catch(taken(types))
+    made.length === 0 ? [] : await resources.create(made.map(({ resource }) => resource)).catch(inUse(types))
   for (const [i, { index, resource }] of made.entries()) {
     const result = created[i]
     if (result?.outcome === 'created') continue
     wrong({ index }, notCreated(result, resource.type, uniqueName(resource.type, resource.stored)).message)
   }
   if (mistakes.length > 0) throw refused(409, mistakes)
-  const updated = changes.length === 0 ? new Map() : await resources.update(changes).then(resultOf).catch(taken(types))
+  const updated = changes.length === 0 ? new Map() : await resources.update(changes).then(resultOf).catch(inUse(types))
   if (updated.size < changes.length)
     throw new Refusal(409, 'Another writer changed a resource meanwhile; send the records again.')
   return { created: made.length, changed: changes.length, unchanged: placed.length - made.length - changes.length }
@@ -172,14 +172,14 @@ async function importMembers(inside: Repositories, placed: readonly Placed<Membe
 }
 
 const refused = (status: 400 | 409, mistakes: readonly Mistake[]): Refusal =>
-  new Refusal(status, 'Records cannot be taken, so none of the request was; see errors.', mistakes.slice(0, 20))
+  new Refusal(status, 'Records cannot be imported, so none of the request was; see errors.', mistakes.slice(0, 20))
 
 /** A unique value that another resource has, found only by the index. */
-const taken =
+const inUse =
   (types: readonly ResourceType[]) =>
   (error: unknown): never => {
     if (error instanceof ScimError) throw new Refusal(409, error.message)
     const found = types.map((type) => writeError(error, type, null)).find((each) => each instanceof ScimError)
     if (!isTakenKey(error) && !(found instanceof ScimError)) throw error
-    throw new Refusal(409, 'A record has a value that must be unique and that another resource has; none was taken.')
+    throw new Refusal(409, 'A record has a value that must be unique and that another resource has; none was imported.')
   }

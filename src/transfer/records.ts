@@ -9,7 +9,7 @@ export interface ResourceRecord {
 }
 
 /**
- * One membership, by ids. `deferred` is one whose member is nobody in the tenant (yet), kept as it was sent: only where the
+ * One membership, by ids. `deferred` is one whose member is not in the tenant (yet), kept as it was sent: only where the
  * tenant has the setting `deferReferenceChecks`.
  */
 export interface MemberRecord {
@@ -20,7 +20,7 @@ export interface MemberRecord {
   readonly display?: string | undefined
 }
 
-/** A piece of a tenant's directory. All resources come before all members, so whoever takes them in order has both ends. */
+/** A piece of a tenant's directory. All resources come before all members, so a reader in this order has both ends. */
 export type TransferRecord = ResourceRecord | MemberRecord
 
 /** Where a record stands in the order: what an export goes on after. */

@@ -396,7 +396,7 @@ describe('EV-16 what one receiver can be made to take', () => {
     expect(made.length - refused.length).toBe(20)
     expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([409]))
     expect(refused[0]?.body.detail).toBe(
-      'This tenant has 20 webhooks and streams of its own, as many as the gateway allows (ENDPOINTS_PER_PLACE). Delete one that nobody needs any more.',
+      'This tenant has 20 webhooks and streams of its own, as many as the gateway allows (ENDPOINTS_PER_PLACE). Delete one that is not needed any more.',
     )
     const stream = { method: 'poll', audience: 'https://receiver.example', format: 'notice' }
     expect((await admin('POST', `${place}/streams`, stream)).status).toBe(409)

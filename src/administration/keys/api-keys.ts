@@ -22,18 +22,18 @@ export interface NewApiKey {
   readonly userId?: string | undefined
 }
 
-/** What an identity provider needs: nobody has more without having said so. */
+/** What an identity provider needs; a key has more only if the request asks for it. */
 export const LEAST: readonly Permission[] = ['scim:read', 'scim:write']
 
 /** A key as stored, and the key itself, which is shown this once. */
 export type MintedApiKey = ApiKeyRow & { readonly key: string }
 
-/** The same, with what whoever asked for it should know of its end. */
+/** The same, with warnings about its end for the client that asked for it. */
 export type CreatedApiKey = MintedApiKey & { readonly warnings: readonly string[] }
 
 /**
- * Mints an API key for `scope`. Nobody gets a key that can do more, or in more places, than the key that asks for it; and none
- * with `admin` that lives longer.
+ * Mints an API key for `scope`. It can do no more, and in no more places, than the key that asks for it; with `admin` it lives
+ * no longer either.
  *
  * @throws {Refusal} 400 for a user that is not there and for more than a year, 403 for a key wider than the asking one, 404 when the place is gone
  */
@@ -68,7 +68,7 @@ function refuseUnfitForUser(scope: Scope, permissions: readonly Permission[]): v
     throw mistake('permissions', `A key that stands for a user cannot have the permission "${other}".`)
 }
 
-/** What the tokens of a key can do never is more than the key can. */
+/** The tokens of a key can never do more than the key. */
 function refuseUnfitForTokens(permissions: readonly Permission[]): void {
   if (!permissions.includes('admin'))
     throw mistake('tokensMayMintAdminKeys', 'This is for keys with the permission "admin" alone.')
@@ -142,7 +142,7 @@ export async function changeApiKey(
 
 /**
  * Revokes a key for good; every instance refuses it within a second. Revoking it again changes nothing. Nothing but the key's
- * own row is held: whatever goes on around it, this waits for nobody.
+ * own row is held, so this waits for no other change.
  *
  * @throws {Refusal} 404 when there is no such key here
  */

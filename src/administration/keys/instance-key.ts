@@ -38,7 +38,7 @@ export async function instanceKey(
   if ((await standingOf(database, undefined)) === 'another key')
     throw new CannotOpen('SECRETS_KEY is not set, and the secrets in this database are sealed with one: set that one')
   warn(
-    `SECRETS_KEY is not set: whoever reads the database can sign access tokens and open sessions; make one: openssl rand -base64 32`,
+    `SECRETS_KEY is not set: anyone who reads the database can sign access tokens and open sessions; make one: openssl rand -base64 32`,
   )
   return undefined
 }

@@ -15,7 +15,7 @@ export interface Reach {
 
 /**
  * When a secret ends that is made now: as wished, else in a year or after `life`. One with `admin`, and whatever a token asks
- * for, ends with the key that asks at the latest: nobody goes on administering by what an ended key has made.
+ * for, ends with the key that asks at the latest: what an ended key has made cannot administer any longer.
  *
  * @throws {Refusal} 400 for a wish later than in a year, 403 for one later than the end of the asking key
  */
@@ -41,7 +41,7 @@ const badEnd = (status: 400 | 403, message: string): Refusal =>
 
 const inWords = (moment: number): string => new Date(moment).toISOString()
 
-/** What whoever gets a key should know of its end, where it was not asked for: that the key that asked ends sooner, or with it. */
+/** Warnings about the end of a new key, where the request named none: that the key that asked ends sooner, or with it. */
 export function endWarnings(wish: Date | undefined, expiresAt: Date, by: Principal): string[] {
   if (wish !== undefined || by.expiresAt === undefined || expiresAt.getTime() < by.expiresAt) return []
   if (expiresAt.getTime() > by.expiresAt)
@@ -55,8 +55,8 @@ const latestFor = (by: Principal, permissions: readonly Permission[]): number =>
   (by.via === 'token' || permissions.includes('admin') ? by.expiresAt : undefined) ?? Number.POSITIVE_INFINITY
 
 /**
- * Nobody gets hold of a key that can do more, or in more places, than the key that asks for it; and by a token, which passes
- * through more hands than a key, of none with `admin` unless its key says so.
+ * A key cannot get a key that can do more, or in more places, than itself. A token, which passes through more hands than a key,
+ * gets none with `admin` unless its key says so.
  *
  * @throws {Refusal} 403
  */
@@ -72,7 +72,7 @@ export function refuseWiderThan(by: Principal, { scope, permissions }: Reach): v
 }
 
 /**
- * Nobody with `admin`, and no token, adds to a key that outlives the key that asks.
+ * A key with `admin`, or a token, cannot add to a key that outlives it.
  *
  * @throws {Refusal} 403
  */
@@ -87,7 +87,7 @@ export function refuseOutliving(
 }
 
 /**
- * To trust an issuer is to give what its tokens may do: nobody gives so what they could not give with a key. How long is not
+ * To trust an issuer is to give the permissions of its tokens, so it takes a key that could give them to a key. How long is not
  * asked, since every key ends and trust does not; the audit trail tells who gave it.
  *
  * @throws {Refusal} 403

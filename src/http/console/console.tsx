@@ -101,7 +101,7 @@ const guard = secureHeaders({
   xFrameOptions: 'DENY',
   // Not "no-referrer": with that, browsers say nothing of the origin of a form either.
   referrerPolicy: 'same-origin',
-  // For whoever ends TLS in front to say.
+  // The proxy that ends TLS in front says it.
   strictTransportSecurity: false,
 })
 

@@ -10,7 +10,7 @@ import { CONSOLE } from './paths.ts'
 /** What to do about a refusal, by its status. */
 const ADVICE: Readonly<Record<number, string>> = {
   400: 'Go back, mend what is named above and send the form again.',
-  403: 'The console shows and does what your key may. Sign in with a key that reaches further, or ask whoever has one.',
+  403: 'The console shows and does what your key may. Sign in with a key that reaches further, or ask a colleague who has one.',
   404: 'It may have been deleted, or the address has a typing mistake.',
   409: 'Go back and look at it again: it may have changed since the page was made.',
   503: 'Try again in a few seconds.',
@@ -25,7 +25,7 @@ export function errorPage(
   const { requestId } = c.var
   const error = causeOf(thrown, c)
   const { refusal, headers } = refusalFor(error, requestId ?? '')
-  // Whoever refuses with an answer of its own says little in it.
+  // A middleware that refuses with an answer of its own says little in it.
   const foreign = error instanceof HTTPException && error.res !== undefined
   const problem = foreign ? { status: error.status, detail: FOREIGN } : problemOf(error)
   const {

@@ -9,7 +9,7 @@ import { done } from './forms.ts'
 export const FORM_ID_FIELD = 'form-id'
 
 /**
- * For forms whose answer shows a secret. Whoever reloads that page sends the form again: then nothing is made, and the browser
+ * For forms whose answer shows a secret. A browser that reloads that page sends the form again: then nothing is made, and the browser
  * is led to the page of the key, which shows no secret.
  */
 export function oncePerForm() {

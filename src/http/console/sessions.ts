@@ -31,7 +31,7 @@ interface Ticket {
   readonly formToken: string
 }
 
-/** Why nobody was signed in. */
+/** Why a sign-in failed. */
 interface Refused {
   readonly refused: string
   /** As a challenge has it. */

@@ -31,9 +31,9 @@ export const idempotencyKeyParameter = {
 }
 
 /**
- * Whether a POST to this path, real or of the OpenAPI document, takes the header. What makes nothing but waits for others, as
- * a test of a webhook does and whoever polls a stream, would hold the transaction meanwhile, and on the embedded database
- * everybody with it; and what only asks, as a sign-in check does, is to be answered as things are now.
+ * Whether a POST to this path, real or of the OpenAPI document, takes the header. A test of a webhook and a poll of a stream make
+ * nothing but wait for others: they would hold the transaction meanwhile, and on the embedded database all other requests. A
+ * sign-in check only asks, and is to be answered by the present state.
  */
 export const takesIdempotencyKey = (path: string): boolean =>
   !/\/(?:(?:webhooks|streams)\/[^/]+\/test|streams\/[^/]+\/poll|sign-in-checks)$/.test(path)

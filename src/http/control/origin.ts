@@ -24,7 +24,7 @@ export function originOf(c: Asked, { trustProxy }: OriginPolicy): RequestOrigin 
 /** The origin of the pages that a request asks for. @throws {ScimError} 400 where its host is none */
 export const siteOf = (c: Asked, policy: OriginPolicy): string => baseUrlOf(originOf(c, policy), policy, '')
 
-/** Who we are to whoever sent a request, whom access tokens must be for. @throws {ScimError} 421 where it came by an unknown host */
+/** The gateway's issuer for a request, which is also the audience of access tokens. @throws {ScimError} 421 for an unknown host */
 export const issuerOf = (c: Asked, policy: OriginPolicy): string => requireIssuer(originOf(c, policy), policy)
 
 /** Who a request comes from, by its key or access token. */

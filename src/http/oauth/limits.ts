@@ -28,7 +28,7 @@ export function tokenLimits(failures: FailedAttempts) {
     failed(refusal: TokenRefusal, keyId: string | undefined, { address }: ClientAddress): TokenRefusal {
       const seconds = failures.count(keyId, address)
       if (seconds === undefined) return refusal
-      return new TooManyTokens(seconds, 'Too many attempts failed', 'Good credentials are taken all the same.')
+      return new TooManyTokens(seconds, 'Too many attempts failed', 'Good credentials are accepted all the same.')
     },
   }
 }

@@ -6,7 +6,7 @@ export const JWKS = '/.well-known/jwks.json'
 /** How long what is published may be kept: a new key is published for a day before it signs. */
 export const PUBLIC_FOR_AN_HOUR = { 'Cache-Control': 'public, max-age=3600' }
 
-/** What depends on the host of the request, nobody may keep for another. */
+/** For answers that depend on the host of the request: no cache may keep them for another host. */
 export const keptAs = (config: OriginPolicy): Readonly<Record<string, string>> => {
   if (hasOneIssuer(config)) return PUBLIC_FOR_AN_HOUR
   const forwarded = config.trustProxy.kind === 'none' ? '' : ', X-Forwarded-Host, X-Forwarded-Proto'

@@ -21,7 +21,7 @@ export function transmitterRoutes(
   { control, config }: Pick<OAuthDependencies, 'control' | 'config'>,
 ): void {
   app.get(METADATA, (c) =>
-    nobody(c, 'The gateway as a whole issues no Security Event Tokens: environments and tenants do.'),
+    notFound(c, 'The gateway as a whole issues no Security Event Tokens: environments and tenants do.'),
   )
 
   app.get(`${METADATA}/*`, async (c) => {
@@ -32,11 +32,11 @@ export function transmitterRoutes(
       if (await control.isPlace(kind, issuer.slice(origin.length + path.length)))
         return c.json(metadata(issuer, origin), 200, keptAs(config))
     }
-    return nobody(c, 'There is no such issuer of Security Event Tokens.')
+    return notFound(c, 'There is no such issuer of Security Event Tokens.')
   })
 }
 
-const nobody = (c: Context<GatewayEnv>, what: string): Response => {
+const notFound = (c: Context<GatewayEnv>, what: string): Response => {
   const where = `The metadata of an issuer is at ${METADATA}, followed by the path of its URL.`
   return problemResponse({ status: 404, detail: `${what} ${where}` }, c.var.requestId)
 }

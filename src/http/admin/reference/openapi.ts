@@ -13,12 +13,18 @@ const TAGS = [
   { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
   { name: 'Directory', description: 'What the application itself reads of a tenant.' },
   { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },
-  { name: 'Webhooks', description: 'Where events are sent, what was not taken, and how it is sent again.' },
+  {
+    name: 'Webhooks',
+    description: 'Where events are sent, which the receiver has not accepted, and how they are sent again.',
+  },
   {
     name: 'Streams of Security Event Tokens',
-    description: 'Events as signed tokens, pushed or fetched: of SCIM, and of sessions that are to end.',
+    description: 'Events as signed tokens, pushed or polled: of SCIM, and of sessions that are to end.',
   },
-  { name: 'Leaver brake', description: 'What is kept back when too many people leave at a time, and who lets it go.' },
+  {
+    name: 'Leaver brake',
+    description: 'Which events are held when too many people leave at a time, and the approval that releases them.',
+  },
   { name: 'Export and import', description: "A tenant's directory on its way from one gateway to another." },
   { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
 ]

@@ -238,7 +238,7 @@ function KeyActions({ row, path, now }: { row: ApiKeyRow; path: string; now: Dat
           <Action
             action={`${path}/end-rotation`}
             label="End the old secret"
-            ask={`Whoever still uses secret ${rotating.from.version} gets 401 from then on.`}
+            ask={`A client that still uses secret ${rotating.from.version} gets 401 from then on.`}
           />
           <Action
             action={`${path}/undo-rotation`}
@@ -285,6 +285,6 @@ function TokenRights({ row: { tokensMayMintAdminKeys: may }, path }: { row: ApiK
 }
 
 function Revoke({ path }: { path: string }) {
-  const ask = 'For good: whoever uses it gets 401 within a second. To replace it without a gap, rotate it.'
+  const ask = 'For good: clients that use it get 401 within a second. To replace it without a gap, rotate it.'
   return <Action action={`${path}/revoke`} label="Revoke" ask={ask} tone="bad" />
 }

@@ -14,14 +14,14 @@ export function auditPages(app: ConsoleApp): void {
       const { scope, path, crumbs } = await hereOf(c)
       const number = z.string().regex(/^[0-9]{1,15}$/, 'must be the id of an entry')
       const { after } = queryOf(c, z.object({ after: number.optional() }))
-      const deeds = await listAuditEntries(c.var.database, scope, { after, limit: ROWS + 1 })
-      const { page, last } = cut(deeds, ROWS)
+      const entries = await listAuditEntries(c.var.database, scope, { after, limit: ROWS + 1 })
+      const { page, last } = cut(entries, ROWS)
       const here = `${path}/audit-log`
       return c.render(
         <>
           <h1>Audit log</h1>
           <Card title="What was done">
-            {page.length === 0 ? <p class="quiet">Nothing yet.</p> : <Entries deeds={page} />}
+            {page.length === 0 ? <p class="quiet">Nothing yet.</p> : <Entries entries={page} />}
             <Pager next={last && `${here}?after=${last.id}`} first={after && here} older="Older" />
           </Card>
         </>,
@@ -30,30 +30,30 @@ export function auditPages(app: ConsoleApp): void {
     })
 }
 
-function Entries({ deeds }: { deeds: readonly AuditEntry[] }) {
+function Entries({ entries }: { entries: readonly AuditEntry[] }) {
   return (
     <Table head={['When', 'What', 'Of', 'By', 'From']} label="What was done">
-      {deeds.map((deed) => (
+      {entries.map((entry) => (
         <tr>
           <td>
-            <Moment at={deed.at} />
+            <Moment at={entry.at} />
           </td>
           <td>
-            <strong>{deed.action}</strong>
-            <Difference deed={deed} />
+            <strong>{entry.action}</strong>
+            <Difference entry={entry} />
           </td>
-          <td class="long">{deed.target.name}</td>
+          <td class="long">{entry.target.name}</td>
           <td>
-            <code>{deed.actor}</code>
+            <code>{entry.actor}</code>
           </td>
-          <td>{deed.address ?? ''}</td>
+          <td>{entry.address ?? ''}</td>
         </tr>
       ))}
     </Table>
   )
 }
 
-function Difference({ deed: { before, after } }: { deed: AuditEntry }) {
+function Difference({ entry: { before, after } }: { entry: AuditEntry }) {
   const names = Object.keys({ ...before, ...after })
   if (names.length === 0) return null
   return (

@@ -5,7 +5,7 @@ import { Badge, Card, cut, Table } from '../parts.tsx'
 /** What is sent to: webhooks, and streams of Security Event Tokens. Each has its pages under this name. */
 export type EndpointKind = 'webhooks' | 'streams'
 
-/** What an endpoint goes by: where it is, or of a stream that is polled whom it is for. */
+/** The name of an endpoint: its address, or of a stream that is polled its audience. */
 export const nameOf = ({ url, stream }: EndpointRow): string => url || (stream?.audience ?? '')
 
 /**

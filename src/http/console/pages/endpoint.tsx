@@ -93,7 +93,7 @@ function State(props: { endpoint: EndpointRow; path: string; dead: number; may: 
         {!enabled && (
           <>
             <dt>Disabled</dt>
-            <dd>{disabledReason ?? 'nobody said why'}</dd>
+            <dd>{disabledReason ?? 'no reason was given'}</dd>
           </>
         )}
         {failingSince && (
@@ -161,7 +161,7 @@ function Waiting(props: { rows: readonly WaitingDelivery[]; state: 'dead' | 'pen
     ['pending', 'Waiting'],
   ] as const
   return (
-    <Card title="What was not taken">
+    <Card title="Not accepted">
       <nav class="tabs" aria-label="Which">
         {tabs.map(([name, label]) => (
           <a href={`${path}?state=${name}`} aria-current={name === state ? 'page' : undefined}>

@@ -85,7 +85,7 @@ const endpointPath = ({ projectId, environmentId, tenantId, id, isStream }: Trou
 
 function troubleOf({ enabled, disabledReason, failing, dead }: TroubledEndpoint): string {
   return [
-    ...(enabled ? [] : [`is disabled: ${disabledReason ?? 'nobody said why.'}`]),
+    ...(enabled ? [] : [`is disabled: ${disabledReason ?? 'no reason was given.'}`]),
     ...(enabled && failing ? ['takes nothing at the moment.'] : []),
     ...(dead > 0 ? [`${lettersOf(dead)}.`] : []),
   ].join(' ')

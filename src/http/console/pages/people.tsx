@@ -57,7 +57,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Pick<AdminDependencie
             </nav>
             <Find path={path} collection={collection} by={by} q={q} />
             {resources.length === 0 ? (
-              <p class="quiet">{q === undefined ? 'There are none yet.' : 'Nobody fits.'}</p>
+              <p class="quiet">{q === undefined ? 'There are none yet.' : 'No match.'}</p>
             ) : collection === 'users' ? (
               <Users resources={resources} path={here} />
             ) : (

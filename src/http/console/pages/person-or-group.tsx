@@ -173,7 +173,7 @@ function Happened(props: Awaited<ReturnType<typeof happened>> & { readonly tenan
 /** How the names of standard schemas begin. */
 const STANDARD = /^urn:ietf:params:scim:schemas:(?:extension:)?/
 
-/** What everybody knows from elsewhere on the page, or nobody looks for. */
+/** What the page shows elsewhere, or what people do not look for. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['id', 'schemas', 'meta', 'active'])
 
 function Attributes({ resource }: { resource: Resource }) {

@@ -26,7 +26,7 @@ const VERBS: Readonly<Partial<Record<EventVerb, Shown>>> = {
   revoked: { tone: 'bad', verb: 'was revoked' },
   engaged: { tone: 'bad', verb: 'holds leavers' },
   warned: { tone: 'warn', verb: 'warned of leavers' },
-  released: { tone: 'good', verb: 'let go what it held' },
+  released: { tone: 'good', verb: 'released what it held' },
 }
 
 interface Change {
