@@ -23,7 +23,7 @@ export interface EnvironmentOverview {
   readonly moreTenants: boolean
 }
 
-/** What there is within a key's scope, and what of it wants somebody to look. */
+/** What there is within a key's scope, and what of it needs the operator's attention. */
 export interface Overview {
   readonly projects: readonly ProjectOverview[]
   /** Keys that expire soon or have lately. */

@@ -12,7 +12,7 @@ import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */
 export interface StreamInput extends Omit<StreamSettings, 'origin' | 'method'> {
   readonly url: string
-  /** Proves to the receiver who sends; null for none. */
+  /** The bearer token that proves to the receiver who sends; null for none. */
   readonly token: string | null
   readonly description: string
   readonly events: readonly string[]

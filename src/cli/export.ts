@@ -40,7 +40,9 @@ async function exportTo(file: string, name: string, { client, place }: Connectio
     for (let after: string | null | undefined = before?.after; after !== null; ) {
       const query = { limit: RECORDS_AT_ONCE, ...(after !== undefined && { after }) }
       const asked = { ...query, ...(total === undefined && { total: 'true' as const }) }
-      const page: Page = await answered(client.GET(`${TENANT}/export`, { params: { path, query: asked } }))
+      const page: Schemas['ExportPage'] = await answered(
+        client.GET(`${TENANT}/export`, { params: { path, query: asked } }),
+      )
       await append(output, page.items)
       records += page.items.length
       total ??= page.total
@@ -54,12 +56,6 @@ async function exportTo(file: string, name: string, { client, place }: Connectio
     await output.close()
   }
   return { tenant: tenant.key, file, records, resumed: before !== undefined }
-}
-
-interface Page {
-  readonly items: readonly Schemas['TransferRecord'][]
-  readonly next: string | null
-  readonly total?: number
 }
 
 const isStream = (file: string): boolean => file.startsWith('/dev/')

@@ -6,8 +6,8 @@ import type { ClientAddress } from '../network/proxies.ts'
 import { TooManyRequests } from './errors.ts'
 
 /**
- * Counts a key that was refused, where it may have been a guess. Whoever tries too many gets the answer, in place of the
- * challenge, that tells them to wait. A key that is good never comes here.
+ * Counts a key that was refused, where it may have been a guess. A client that tries too many is told to wait, in place of the
+ * challenge. A good key never comes here.
  *
  * @param authorization the header by which it was sent
  */

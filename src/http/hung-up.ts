@@ -3,8 +3,8 @@ import type { Context } from 'hono'
 import { ScimError } from '../scim/errors.ts'
 
 /**
- * What failed with a request: `error`, or where its client hung up while it sent the body, that. Nobody is left to read it, but it
- * is no fault of ours and must not look like one in the log.
+ * Why a request failed: `error`, or that its client hung up while it sent the body. No client is left to read that, but the
+ * gateway did nothing wrong and must not look so in its log.
  */
 export function causeOf(error: unknown, { env }: Pick<Context, 'env'>): unknown {
   const { incoming } = (env as Partial<HttpBindings> | undefined) ?? {}

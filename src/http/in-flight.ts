@@ -78,7 +78,7 @@ export class Passage {
   readonly #tenantId: string | undefined
   #forgetSocket: (() => void) | undefined
   #left = false
-  /** Set where the answer goes out bit by bit: who sends it says when it is over. */
+  /** Set where the answer goes out bit by bit: the code that sends it says when it is over. */
   streams = false
 
   constructor(inFlight: InFlight, keyId: string | undefined, tenantId: string | undefined) {
@@ -96,8 +96,8 @@ export class Passage {
   }
 
   /**
-   * The answer is there. One that streams is counted on until it is sent or its connection is gone; of a HEAD request nobody
-   * ever takes the body.
+   * The answer is there. One that streams is counted until it is sent or its connection is gone; the body of a HEAD request is
+   * never sent.
    */
   answered(method: string, connection: Connection): void {
     const socket = connection?.socket

@@ -15,7 +15,7 @@ export interface RotationWish {
   readonly keepOldForSeconds?: number | undefined
   /** Ends the old secret as soon as the new one was seen in use. */
   readonly untilNewIsUsed?: boolean | undefined
-  /** When the key expires with its new secret, as for a new key; default: it lives as long again, with `admin` not longer than who asks. */
+  /** When the key expires with its new secret, as for a new key; default: it lives as long again, with `admin` not longer than the asking key. */
   readonly expiresAt?: Date | undefined
 }
 

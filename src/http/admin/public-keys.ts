@@ -34,7 +34,7 @@ export const examplePublicKey: z.infer<typeof publicKey> = {
 }
 const tags = ['API keys']
 
-/** `…/api-keys/{apiKey}/public-keys`: by which clients prove who they are at `/oauth/token` in place of a secret. */
+/** `…/api-keys/{apiKey}/public-keys`: with which clients prove who they are at `/oauth/token`, in place of a secret. */
 export function publicKeyRoutes(app: AdminApp, { path, params, prefix, of }: Level): void {
   const add = createRoute({
     method: 'post',

@@ -9,9 +9,9 @@ const OF_CLIENT_FROM_ADDRESS = 120
 const OF_CLIENT = 600
 
 /**
- * How often tokens are asked for, counted on each instance. This keeps a client that errs in a loop from taking the time of all
- * others. A client is counted once it has proved who it is, so nobody uses up its share but itself; what fails is counted by
- * itself, and refuses nobody who proves who it is.
+ * How often tokens are asked for, counted on each instance. So a client that errs in a loop leaves time for all others. A
+ * client is counted once it has proved who it is, so it alone uses up its share. Failed attempts are counted apart, and refuse no
+ * client that proves who it is.
  */
 export function tokenLimits(failures: FailedAttempts) {
   const pairs = new Windows(OF_CLIENT_FROM_ADDRESS, WINDOW_SECONDS)

@@ -16,7 +16,7 @@ import { Badge, Card, cut, Form, Moment, Pager, Table } from '../parts.tsx'
 
 const ROWS = 50
 
-/** `…/brake/held` of a tenant: who would leave by what the leaver brake holds; and the form that lets it go. */
+/** `…/brake/held` of a tenant: who would leave by the events that the leaver brake holds; and the form that releases them. */
 export function brakePages(app: ConsoleApp): void {
   app.get(`${TENANT}/brake/held`, async (c) => {
     needsPeople(c)
@@ -59,7 +59,7 @@ export async function brakeOf(c: ConsoleContext, { tenant, environment }: Tenant
   return { settings, status }
 }
 
-/** How the brake stands, and the form that lets go; before it `children`, while it holds. @param path of the tenant */
+/** The state of the brake, and the form that releases what it holds; before it `children`, while it holds. @param path of the tenant */
 export function BrakeCard(props: PropsWithChildren<{ settings: LeaverBrake; status: BrakeStatus; path: string }>) {
   const { settings, status, path, children } = props
   const { state, since, until, held, leavers, users } = status
@@ -112,7 +112,7 @@ export function BrakeCard(props: PropsWithChildren<{ settings: LeaverBrake; stat
 function Release({ path }: { path: string }) {
   return (
     <details class="more">
-      <summary>Let it go …</summary>
+      <summary>Release …</summary>
       <Form action={`${path}/brake/release`} class="fields">
         <p class="small">
           All that is held goes to the application, and leavers are counted anew. It cannot be undone.
@@ -123,7 +123,7 @@ function Release({ path }: { path: string }) {
           <small>Why, for the audit trail and the log; may be empty.</small>
         </label>
         <button type="submit" class="main">
-          Let it go
+          Release
         </button>
       </Form>
     </details>
@@ -199,5 +199,5 @@ function Name(props: { of: HeldItem['who']; there: ReadonlyMap<string, string>; 
   )
 }
 
-/** Members may be called anything by those who sent them. */
+/** An identity provider may call a member anything. */
 const isResourceId = (id: string): boolean => z.uuid().safeParse(id).success
