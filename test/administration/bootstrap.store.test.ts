@@ -45,8 +45,8 @@ test('a first start makes a place and two keys that work', async () => {
 
 test('SEC-14 what a first start makes stands in the audit log as made by the gateway itself', async () => {
   await bootstrap(database, {})
-  const deeds = await listAuditEntries(database, { kind: 'instance' }, all)
-  expect(deeds.map(({ action, actor }) => `${actor} ${action}`)).toEqual([
+  const entries = await listAuditEntries(database, { kind: 'instance' }, all)
+  expect(entries.map(({ action, actor }) => `${actor} ${action}`)).toEqual([
     'rollcall api_key.created',
     'rollcall api_key.created',
     'rollcall tenant.created',

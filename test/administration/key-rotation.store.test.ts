@@ -71,8 +71,8 @@ describe('a rotation', () => {
     await expect.poll(() => good(old.key), { timeout: 3000, interval: 20 }).toBe(false)
     expect([await isGood(next.key), await good(next.key)]).toEqual([true, true])
     expect((await find(old.id)).secrets).toMatchObject([{ endsOnUse: false }, { lastUsedBy: 'okta' }])
-    const [deed] = await listAuditEntries(database, instance, { after: undefined, limit: 1 })
-    expect(deed).toMatchObject({ action: 'api_key.rotation_ended', actor: old.id, target: { id: old.id } })
+    const [entry] = await listAuditEntries(database, instance, { after: undefined, limit: 1 })
+    expect(entry).toMatchObject({ action: 'api_key.rotation_ended', actor: old.id, target: { id: old.id } })
     await elsewhere.stop()
   })
 

@@ -79,12 +79,12 @@ test.each([
   const [, id = ''] = FORM_ID.exec((await admin.get(where)).text) ?? []
   const first = await admin.post(at, { ...fields, 'form-id': id })
   const [key = ''] = /rck_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/.exec(first.text) ?? []
-  const deeds = (await opened.admin<{ items: unknown[] }>('GET', '/audit-log')).items
+  const entries = (await opened.admin<{ items: unknown[] }>('GET', '/audit-log')).items
   const again = await admin.post(at, { ...fields, 'form-id': id })
   expect(locationOf(again)).toBe(`${ACME}/api-keys/${key.split('_')[1]}?done=shown-before`)
   const page = (await admin.get(locationOf(again))).text
   expect([page.includes('This form was sent before'), page.includes(key.slice(-38))]).toEqual([true, false])
-  expect((await opened.admin<{ items: unknown[] }>('GET', '/audit-log')).items).toEqual(deeds)
+  expect((await opened.admin<{ items: unknown[] }>('GET', '/audit-log')).items).toEqual(entries)
   // The same filled in anew is another one.
   expect((await admin.post(at, fields)).text).toContain('rck_')
 })
