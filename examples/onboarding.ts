@@ -47,7 +47,7 @@ const tenant = await given(
 const first = await given(
   admin.POST('/projects/{project}/environments/{environment}/api-keys', {
     params: { path },
-    body: { name: 'Okta', tenantenant: 'acme' },
+    body: { name: 'Okta', tenant: 'acme' },
   }),
 )
 say(`on-boarded with ${calls} calls: ${tenant.scimBaseUrl}`)

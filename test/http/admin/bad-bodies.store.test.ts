@@ -82,9 +82,9 @@ describe.each(WRONG)('%s', (_, written) => {
 })
 
 test.each([
-  ['/projects/a%00', 'p'],
-  [`${E}/tenants/a%00`, 't'],
-  [`${T}/api-keys/%00`, 'k'],
+  ['/projects/a%00', 'project'],
+  [`${E}/tenants/a%00`, 'tenant'],
+  [`${T}/api-keys/%00`, 'apiKey'],
   [`${T}/users?limit=5&userName=%00`, undefined],
   [`${T}/users?role=a%00`, 'role'],
   [`${T}/users?email=%00`, undefined],
