@@ -8,7 +8,7 @@ export const importInto = (
   items: readonly Schemas['TransferRecord'][],
   as: AdminClient = adminClient({ origin, key: adminKey }),
 ) =>
-  as.POST('/projects/{p}/environments/{e}/tenants/{t}/import', {
-    params: { path: { p: project, e: environment, t: tenant.name } },
+  as.POST('/projects/{project}/environments/{environment}/tenants/{tenant}/import', {
+    params: { path: { project, environment, tenant: tenant.name } },
     body: { items: [...items] },
   })
