@@ -160,13 +160,15 @@ describe('what the sweep sends', () => {
       const poll = collection !== 'streams' || path.endsWith('/poll')
       names[name] = place?.things.get(poll ? collection : 'pushed')?.[0] ?? ''
     }
-    if ('k' in names) {
-      names.k = String((await create(builder, `${at}/api-keys`, { name: 'k' })).id)
+    if ('apiKey' in names) {
+      names.apiKey = String((await create(builder, `${at}/api-keys`, { name: 'k' })).id)
       const jwk = freshJwk()
       if ('thumbprint' in names)
-        names.thumbprint = String((await create(builder, `${at}/api-keys/${names.k}/public-keys`, { jwk })).thumbprint)
+        names.thumbprint = String(
+          (await create(builder, `${at}/api-keys/${names.apiKey}/public-keys`, { jwk })).thumbprint,
+        )
       if (method === 'DELETE' && path.includes('/rotation'))
-        await create(builder, `${at}/api-keys/${names.k}/rotation`, {})
+        await create(builder, `${at}/api-keys/${names.apiKey}/rotation`, {})
     }
     if (path.endsWith('/brake/release')) await holdSome()
     return names
