@@ -6,7 +6,7 @@ import { healthRoutes } from './http/health.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
 import { type GatewayEnv, logged, requestLog } from './http/middleware.ts'
 import { scimGateway } from './http/scim/gateway.ts'
-import { scimRouter } from './http/scim/router.ts'
+import { scimRoutes } from './http/scim/routes.ts'
 import { logError, unreachableIssuerLine } from './observability/logger.ts'
 import { cursorSealer } from './provisioning/cursor.ts'
 import { instanceSecret } from './repositories/control/instance-secrets.ts'
@@ -14,8 +14,8 @@ import { derivedKey } from './signing/secret-box.ts'
 import type { AppDeps } from './surfaces.ts'
 
 /**
- * Mounts SCIM and health. All else is for people and the application, and loaded when the first of them comes: it is half of
- * the gateway's modules, which one that only provisions need neither wait for at its start nor hold in memory.
+ * Mounts SCIM and health. The other surfaces are half of the gateway's modules, so they load with their first request. A gateway
+ * that only provisions neither waits for them at its start nor holds them in memory.
  */
 export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const { config, control, database, logger } = deps
@@ -30,7 +30,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const cursors = {
     sealer: cursorSealer(async () => {
       if (config.cursorKey !== undefined) return config.cursorKey
-      // Who reads the database must not be able to make cursors.
+      // Someone who can read the database must not be able to forge cursors.
       if (config.secretsKey !== undefined) return derivedKey(config.secretsKey, 'cursors')
       return instanceSecret(database, 'cursor')
     }),
@@ -48,7 +48,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const { requests } = underWay
   const gateway = scimGateway(
     { database, control, issuers, requests, origin: config, failures, filterBudget: config.filterBudget },
-    scimRouter(limits, cursors),
+    scimRoutes(limits, cursors),
     failed,
   )
 
@@ -56,7 +56,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures, underWay }, failed),
   )
 
-  // SCIM has one handler and nothing else that fits its addresses, so that Hono calls it without composing anything.
+  // One handler alone matches SCIM's addresses, so Hono calls it without composing a chain around it.
   const app = new Hono<GatewayEnv>()
   app.all('/scim/*', logged(logger, gateway))
   for (const path of ['/livez', '/readyz']) app.use(path, requestLog(logger))

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { scimRouter } from '../../src/http/scim/router.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { Answer, TestTenant } from '../support/gateway.ts'
 import {
@@ -17,6 +16,7 @@ import {
   tenantTables,
   userBody,
 } from '../support/instances.ts'
+import { SCIM_ROUTES } from '../support/scim-routes.ts'
 
 interface Filled {
   readonly tenant: TestTenant
@@ -54,20 +54,6 @@ beforeAll(async () => {
   ;[mine, theirs] = all as [Filled, Filled]
 })
 afterAll(() => instance.close())
-
-/** What the router offers, from the router itself: a new route is tested from its first day. */
-const routes = (() => {
-  const limits = {
-    maxBodyBytes: 1,
-    maxOperations: 1,
-    maxPayloadBytes: 1,
-    defaultPageSize: 1,
-    maxPageSize: 1,
-    cursorTimeoutSeconds: 1,
-  }
-  const sealer = { seal: () => Promise.resolve(''), open: () => Promise.resolve(undefined) }
-  return scimRouter(limits, { sealer, timeoutMs: 1, now: () => 0 }).routes
-})()
 
 type Asked = [method: string, path: string, body: object | undefined]
 
@@ -131,29 +117,32 @@ function likeness(answer: Answer, { userId, groupId }: Pick<Filled, 'userId' | '
 }
 
 test('the routes are those that are known to be there', () => {
-  expect(routes).toEqual(
+  expect(SCIM_ROUTES).toEqual(
     expect.arrayContaining(['GET /:endpoint/:id', 'PATCH /:endpoint/:id', 'POST /Bulk', 'POST /.search', 'GET /']),
   )
 })
 
 describe("another tenant's ids", () => {
-  test.each(routes)('TEN-04 TEN-07 E-07 %s answers for them as for ids that nobody has, to the byte', async (route) => {
-    const before = await Promise.all([theirs.tenant.scim('GET', '/Users'), theirs.tenant.scim('GET', '/Groups')])
-    const nobody = { userId: MISSING, groupId: MISSING.replace(/0$/, '1') }
-    for (const other of [theirs, ...all.slice(2)]) {
-      const foreign = requests(route, other)
-      const missing = requests(route, nobody)
-      for (const [i, [method, path, body]] of foreign.entries()) {
-        const answer = await mine.tenant.scim(method, path, body)
-        const [method2 = '', path2 = '', body2] = missing[i] ?? []
-        const expected = await mine.tenant.scim(method2, path2, body2)
-        expect(likeness(answer, other)).toEqual(likeness(expected, nobody))
-        if (!path.includes(other.userId)) expect(answer.text).not.toContain(other.mark)
+  test.each(SCIM_ROUTES)(
+    'TEN-04 TEN-07 E-07 %s answers for them as for ids that nobody has, to the byte',
+    async (route) => {
+      const before = await Promise.all([theirs.tenant.scim('GET', '/Users'), theirs.tenant.scim('GET', '/Groups')])
+      const nobody = { userId: MISSING, groupId: MISSING.replace(/0$/, '1') }
+      for (const other of [theirs, ...all.slice(2)]) {
+        const foreign = requests(route, other)
+        const missing = requests(route, nobody)
+        for (const [i, [method, path, body]] of foreign.entries()) {
+          const answer = await mine.tenant.scim(method, path, body)
+          const [method2 = '', path2 = '', body2] = missing[i] ?? []
+          const expected = await mine.tenant.scim(method2, path2, body2)
+          expect(likeness(answer, other)).toEqual(likeness(expected, nobody))
+          if (!path.includes(other.userId)) expect(answer.text).not.toContain(other.mark)
+        }
       }
-    }
-    const after = await Promise.all([theirs.tenant.scim('GET', '/Users'), theirs.tenant.scim('GET', '/Groups')])
-    expect(after.map(({ body }) => body)).toEqual(before.map(({ body }) => body))
-  })
+      const after = await Promise.all([theirs.tenant.scim('GET', '/Users'), theirs.tenant.scim('GET', '/Groups')])
+      expect(after.map(({ body }) => body)).toEqual(before.map(({ body }) => body))
+    },
+  )
 
   test('TEN-07 a manager of another tenant is nobody: no name, no match', async () => {
     const urn = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
@@ -177,7 +166,7 @@ describe("another tenant's ids", () => {
 })
 
 describe('keys', () => {
-  test.each(routes)(
+  test.each(SCIM_ROUTES)(
     'TEN-02 SEC-13 %s under the base URL of others is 403 for a key of ours, whoever they are',
     async (route) => {
       const answers: ReturnType<typeof likeness>[] = []

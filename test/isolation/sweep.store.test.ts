@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isApiKeyId, parseApiKey } from '../../src/auth/api-key.ts'
 import { covers, PERMISSIONS, type Permission, type Scope } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
-import { scimRouter } from '../../src/http/scim/router.ts'
 import { apiDocument } from '../support/client-types.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import { type Instance, ORIGIN, openInstance } from '../support/instances.ts'
+import { SCIM_ROUTES } from '../support/scim-routes.ts'
 import { type Ask, openSink, plain, plainer, type Send, type Sink, sender, type Told } from '../support/sweep/asking.ts'
 import { digestOf } from '../support/sweep/digest.ts'
 import { type Field, type Operation, type Own, operationsOf } from '../support/sweep/operations.ts'
@@ -579,13 +579,6 @@ async function inTurns<T>(all: readonly T[], work: (one: T) => Promise<void>): P
 const shown = (faults: readonly string[]): string[] =>
   faults.length > 60 ? [...faults.slice(0, 60), `and ${faults.length - 40} more`] : [...faults]
 
-/** What the router offers, from the router itself: a new route is swept from its first day. */
-const routes = (() => {
-  const sizes = { maxBodyBytes: 1, maxOperations: 1, maxPayloadBytes: 1, defaultPageSize: 1, maxPageSize: 1 }
-  const sealer = { seal: () => Promise.resolve(''), open: () => Promise.resolve(undefined) }
-  return scimRouter({ ...sizes, cursorTimeoutSeconds: 1 }, { sealer, timeoutMs: 1, now: () => 0 }).routes
-})()
-
 /** Bases of SCIM by which names lead to a tenant, or to the `default` of an environment. */
 function basesOf(names: Names): readonly string[] {
   const { tenant, ...environment } = names
@@ -685,7 +678,7 @@ test(
         for (const alien of caller.full && i === 0 ? aliens : aliens.slice(i % aliens.length).slice(0, 1)) {
           const twins = twinsOf(alien)
           const about = Object.values({ ...alien, etag: '' }).concat(Object.values({ ...twins, etag: '' }))
-          const pairs = routes.flatMap((route) => {
+          const pairs = SCIM_ROUTES.flatMap((route) => {
             const [asks, others] = [alien, twins].map((ids) => scimAsks(route, ids, ownIds))
             return (asks ?? []).map((one, i) => ({ one, twin: others?.[i] }))
           })
@@ -712,7 +705,7 @@ test(
             .concat(Object.values(missing))
             .filter((value) => value !== 'default')
           const there = theirs.find((one) => covers(place.scope, one.place.scope))?.ids ?? ownIds
-          const asks = routes.flatMap((route): ScimAsk[] => {
+          const asks = SCIM_ROUTES.flatMap((route): ScimAsk[] => {
             const [one] = scimAsks(route, there, there)
             const [method = '', url = ''] = route.split(' ')
             return [one ?? { label: route, ask: { method, url }, expected: 'refused' }]

@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts'
 import { scimErrorResponse } from '../../src/http/errors.ts'
 import { headerReader } from '../../src/http/headers.ts'
 import { nothingUnderWay } from '../../src/http/in-flight.ts'
-import { scimRouter } from '../../src/http/scim/router.ts'
+import { scimRoutes } from '../../src/http/scim/routes.ts'
 import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { cursorSealer } from '../../src/provisioning/cursor.ts'
 import { membersOf } from '../../src/provisioning/prepare.ts'
@@ -32,7 +32,7 @@ export interface VectorFile {
 export interface VectorTenant {
   /** Puts a resource in the store as it stands, its `meta` included, without what the service computes by itself. */
   load(typeName: string, resource: JsonObject): Promise<void>
-  /** Sends a request through the SCIM router, as the gateway does once it knows the tenant. */
+  /** Sends a request through the SCIM routes, as the gateway does once it knows the tenant. */
   send(
     mode: Mode,
     method: string,
@@ -51,7 +51,7 @@ const LIMITS = {
   cursorTimeoutSeconds: 60,
 }
 const cursors = { sealer: cursorSealer(async () => 'vectors'), timeoutMs: 60_000, now: Date.now }
-const router = scimRouter(LIMITS, cursors)
+const routes = scimRoutes(LIMITS, cursors)
 const config = loadConfig({})
 
 /** The registry that the vectors of `file` are written for. */
@@ -115,7 +115,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
       const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }
       const raw = new Request(tenant.base + path, init)
       const response = await attempt(() =>
-        router.answer({
+        routes.fetch(raw, {
           ...{ method, raw, repositories, principal: undefined, requestId: 'vectors', tenant: contextIn(mode) },
           segments: path.slice(1).split('/').filter(Boolean).map(decodeURIComponent),
           query: new URLSearchParams(query),
@@ -130,7 +130,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
   }
 }
 
-/** As the app around the router does. */
+/** As the gateway around the routes does. */
 async function attempt(work: () => Response | Promise<Response>): Promise<Response> {
   try {
     return await work()

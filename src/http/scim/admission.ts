@@ -16,15 +16,15 @@ import { ChallengeError } from '../errors.ts'
 import type { HeaderReader } from '../headers.ts'
 import { DISCOVERY } from './discovery.ts'
 
-/** Who asks, which tenant that is for, and the segments below its base URL. */
+/** Who asks, for which tenant, and the segments below its base URL. */
 export interface Admission {
-  /** Undefined for an anonymous caller, who gets no further than discovery. */
+  /** Undefined for an anonymous client, which may read discovery alone. */
   readonly principal: Principal | undefined
   readonly tenant: TenantContext
   readonly rest: readonly string[]
 }
 
-/** What is the same for every request of one key to one base URL. */
+/** The part of an admission that all requests of one key to one base URL share. */
 interface Admitted {
   readonly principal: Principal
   readonly secret: KnownSecret | undefined
@@ -36,8 +36,8 @@ interface Admitted {
 type Connection = Pick<IncomingMessage, 'socket'> | undefined
 
 /**
- * Admits requests: the key first, then the address, then the tenant for that key. What came of it is remembered for the key
- * and the base URL while the control plane stays as it was, so that most requests are admitted without waiting.
+ * Admits requests: it checks the key first, then the address, then the tenant for that key. The control plane caches the result
+ * for the key and the base URL until something changes, so most requests need not wait.
  *
  * @throws {ScimError} 401, 403, 404 (the promise rejects)
  */
@@ -58,10 +58,10 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     const label = `admission ${hash('sha256', asked, 'base64')}`
     const checked = (found: Admitted): Admission | Promise<Admission> => {
       if (control.noteUse(found.secret, client)) return admissionOf(found, located)
-      // The key may have expired since, its secret ended, or what an issuer's key proved be too old: it is found anew.
+      // The key or its secret may have expired since, or the issuer's proof may be too old. So the request is admitted anew.
       return control.renewed(label, admit).then((anew) => admissionOf(anew, located))
     }
-    // Remembered it may be too, where first the control plane had to be asked whether it changed.
+    // A cached result arrives as a promise where the control plane first has to look for changes.
     const known = control.known(label, admit)
     return known instanceof Promise ? known.then(checked) : checked(known)
   }
@@ -82,12 +82,12 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     const header = basic === undefined ? authorization : `Bearer ${basic.key}`
     const { principal, secret } = await authenticated(header, client, origin)
     const { tenant, path } = await resolveTenant(located, principal, control, baseUrlsFor(origin))
-    // Off by default: the tenant is known only now, and until then nothing was told to anybody without a good key.
+    // Basic authentication is off by default. Only here is the tenant known, and only a client with a valid key gets here.
     if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, origin)
     return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
   }
 
-  /** By the JWT of an issuer that the tenant trusts; all that is wrong with it gets the answer of a token that is not ours. */
+  /** Admits by the JWT of an issuer that the tenant trusts. Undefined where it does not verify: then it is an unknown token. */
   async function admittedByIssuer(
     authorization: string,
     located: ScimPath,
@@ -115,13 +115,13 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
   }
 
   async function authenticated(authorization: string | undefined, client: string | undefined, origin: RequestOrigin) {
-    // Access tokens are for the origin by which they come.
+    // An access token is valid for one origin only.
     const authentication = await control.authenticate(authorization, client, () => requireIssuer(origin, policy))
     if ('challenge' in authentication) throw new ChallengeError(authentication.challenge)
     return authentication
   }
 
-  /** Without a key only discovery is answered, and only where the tenant says so; a bad key is never overlooked. */
+  /** A client without a key may read discovery where the tenant allows it. A wrong key is refused in any case. */
   async function unusual(
     header: HeaderReader,
     located: ScimPath | PathRefusal,
@@ -135,7 +135,7 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     }
     await authenticated(authorization, header('user-agent'), origin)
     if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.detail)
-    throw new Error('a caller without a key was taken for one with a key')
+    throw new Error('a client without a key reached the way for clients with a key')
   }
 }
 

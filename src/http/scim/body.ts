@@ -7,7 +7,7 @@ import type { ScimRequest } from './env.ts'
 /**
  * Reads the body of a SCIM request: JSON in UTF-8 as `application/scim+json` or `application/json` (RFC 7644 §3.1, §3.8).
  *
- * @param limitName how the limit is called in a refusal
+ * @param limitName the name of the limit in a refusal
  * @throws {ScimError} 415 for another media type, charset or coding; 413 past `maxBytes`; 400 invalidSyntax or invalidValue
  */
 export async function readJson(
@@ -17,7 +17,7 @@ export async function readJson(
 ): Promise<JsonValue> {
   checkMediaType(header)
   const bytes = await readBytes(raw, header('content-length'), maxBytes, limitName).catch((error: unknown) => {
-    // Nobody may be left to read this; but it is no fault of ours, and must not look like one in the log.
+    // The client has probably gone. That is no fault of the gateway, and must not look like one in the log.
     throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
   })
   if (!isUtf8(bytes)) throw ScimError.invalidSyntax('The body is not UTF-8 text.')
@@ -43,7 +43,7 @@ function checkMediaType(header: ScimRequest['header']): void {
   }
 }
 
-/** How much of a body that is too large is still read. */
+/** The gateway reads this much beyond the limit and drops it. */
 const DISCARDED_BYTES = 33_554_432
 
 async function readBytes(
@@ -53,7 +53,7 @@ async function readBytes(
   limitName: string,
 ): Promise<Buffer> {
   const tooLarge = () => ScimError.tooLarge(`The body is larger than what is taken here: ${limitName}.`)
-  // Node holds senders to the announced length, so that with one there is nothing to count.
+  // Node enforces the announced length, so there is nothing to count.
   if (announced !== undefined) {
     if (Number(announced) > maxBytes) throw tooLarge()
     return Buffer.from(await request.arrayBuffer())
@@ -63,7 +63,7 @@ async function readBytes(
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength
     if (size <= maxBytes) chunks.push(chunk)
-    // Who is cut off while sending sees a reset connection in place of the answer, so the rest is read, and dropped.
+    // A client that is cut off while it sends sees a reset connection and no answer. So the rest is read and dropped.
     else if (size > maxBytes + DISCARDED_BYTES) break
   }
   if (size > maxBytes) throw tooLarge()

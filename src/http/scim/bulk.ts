@@ -6,12 +6,12 @@ import type { JsonObject } from '../../scim/resource.ts'
 import { BULK_RESPONSE } from '../../scim/urn.ts'
 import { formatVersion } from '../../scim/version.ts'
 import { readJson } from './body.ts'
-import type { ScimHandler, ScimLimits } from './env.ts'
+import type { ScimContext, ScimLimits } from './env.ts'
 import { json } from './respond.ts'
 
-/** Bulk operations (RFC 7644 §3.7). */
-export function bulkHandler(limits: ScimLimits): ScimHandler {
-  return async (request) => {
+/** Answers bulk requests (RFC 7644 §3.7). */
+export function bulkHandler(limits: ScimLimits): (c: ScimContext) => Promise<Response> {
+  return async ({ env: request }) => {
     const { repositories, tenant } = request
     const body = await readJson(request, limits.maxPayloadBytes, `maxPayloadSize (${limits.maxPayloadBytes})`)
     const plan = parseBulk(body, limits)

@@ -7,16 +7,16 @@ import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parameterReader } from '../../scim/search-request.ts'
 import { resourceTypeDocument, schemaDocument, serviceProviderConfig } from '../../scim/service-provider.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
-import type { ScimLimits, ScimRequest } from './env.ts'
+import type { ScimContext, ScimLimits, ScimRequest } from './env.ts'
 import { json } from './respond.ts'
 
-/** First segments of the discovery endpoints, which a tenant may open to anonymous callers (RFC 7644 §4). */
+/** First segments of the discovery endpoints, which a tenant may open to anonymous clients (RFC 7644 §4). */
 export const DISCOVERY = ['ServiceProviderConfig', 'ResourceTypes', 'Schemas']
 
-/** What this service provider can do, for the tenant that asks (RFC 7644 §4). Query parameters mean nothing here. */
+/** Tells what this service provider can do for the tenant (RFC 7644 §4). Query parameters have no effect here. */
 export function discoveryHandlers(limits: ScimLimits) {
   return {
-    serviceProviderConfig(request: ScimRequest): Response {
+    serviceProviderConfig({ env: request }: ScimContext): Response {
       const { tenant } = withoutFilter(request)
       const { baseUrl, settings, eventUris } = tenant
       const document = serviceProviderConfig({
@@ -37,27 +37,27 @@ export function discoveryHandlers(limits: ScimLimits) {
       return send(request, document)
     },
 
-    resourceTypes(request: ScimRequest): Response {
+    resourceTypes({ env: request }: ScimContext): Response {
       const { tenant } = withoutFilter(request)
       return send(request, whole(offered(tenant).map((type) => resourceTypeDocument(type, tenant.baseUrl))))
     },
 
-    resourceType(request: ScimRequest): Response {
+    resourceType({ env: request, req }: ScimContext<'/ResourceTypes/:name'>): Response {
       const { tenant } = withoutFilter(request)
-      const name = nameIn(request)
+      const name = req.param('name')
       const type = offered(tenant).find((each) => each.name === name)
       if (!type) throw ScimError.notFound(`ResourceType "${name.slice(0, 64)}" was not found.`)
       return send(request, resourceTypeDocument(type, tenant.baseUrl))
     },
 
-    schemas(request: ScimRequest): Response {
+    schemas({ env: request }: ScimContext): Response {
       const { tenant } = withoutFilter(request)
       return send(request, whole(schemasInUse(tenant).map((schema) => schemaDocument(schema, tenant.baseUrl))))
     },
 
-    schema(request: ScimRequest): Response {
+    schema({ env: request, req }: ScimContext<'/Schemas/:urn'>): Response {
       const { tenant } = withoutFilter(request)
-      const urn = nameIn(request)
+      const urn = req.param('urn')
       const schema = schemasInUse(tenant).find(({ id }) => id.toLowerCase() === urn.toLowerCase())
       if (!schema) throw ScimError.notFound(`Schema "${urn.slice(0, 200)}" was not found.`)
       return send(request, schemaDocument(schema, tenant.baseUrl))
@@ -69,7 +69,7 @@ export function discoveryHandlers(limits: ScimLimits) {
 const offered = (tenant: TenantContext): readonly ResourceType[] =>
   tenant.registry.resourceTypes.filter((type) => isSynchronised(tenant, type))
 
-/** All schemas but those that only types have which are switched off. */
+/** All schemas, without those that only switched-off types have. */
 function schemasInUse(tenant: TenantContext): readonly Schema[] {
   const { registry } = tenant
   const schemasOf = (types: readonly ResourceType[]) =>
@@ -78,9 +78,7 @@ function schemasInUse(tenant: TenantContext): readonly Schema[] {
   return [...registry.schemas.values()].filter((schema) => inUse.has(schema) || !known.has(schema))
 }
 
-const nameIn = ({ segments }: ScimRequest): string => segments[1] ?? ''
-
-/** A filter here must be refused, since the answer could not honour it (RFC 7644 §4). */
+/** The answer cannot honour a filter, so a filter is refused (RFC 7644 §4). */
 function withoutFilter(request: ScimRequest): ScimRequest {
   if (parameterReader(request.query)('filter') !== null) {
     throw ScimError.forbidden('Discovery endpoints take no filter.')

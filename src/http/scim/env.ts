@@ -1,3 +1,4 @@
+import type { Context } from 'hono'
 import type { Principal } from '../../auth/principal.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
@@ -13,19 +14,19 @@ export interface ScimLimits {
   readonly cursorTimeoutSeconds: number
 }
 
-/** One SCIM request after guard and resolver: who asks, for which tenant, and for what below its base URL. */
+/** One SCIM request that the gateway has admitted: who asks, which tenant, and what below its base URL. */
 export interface ScimRequest {
   readonly tenant: TenantContext
-  /** Undefined for an anonymous caller, who gets no further than discovery. */
+  /** Undefined for an anonymous client, which may read discovery alone. */
   readonly principal: Principal | undefined
-  /** `GET` for `HEAD` too, whose answer loses its body further out. */
+  /** `GET` for `HEAD` too: Hono drops the body of its answer. */
   readonly method: string
-  /** The decoded segments below the base URL; what the routes match. */
+  /** The decoded segments below the base URL, which the routes match. */
   readonly segments: readonly string[]
   readonly query: URLSearchParams
-  /** A header's value by its name in lower case; several headers of one name are joined with commas. */
+  /** Reads a header by its name in lower case. Several headers of one name come joined with commas. */
   readonly header: (name: string) => string | undefined
-  /** The request as it came, for its body alone. */
+  /** The request as it came; handlers read its body alone. */
   readonly raw: Request
   /** The media type to answer with. */
   readonly answerType: string
@@ -35,5 +36,10 @@ export interface ScimRequest {
   readonly repositories: Repositories
 }
 
-/** Answers one SCIM request. */
-export type ScimHandler = (request: ScimRequest) => Response | Promise<Response>
+/** The environment of the SCIM routes: the admitted request takes the place of Hono's bindings. */
+export interface ScimEnv {
+  Bindings: ScimRequest
+}
+
+/** What Hono gives a handler: the admitted request as `env`, and the parameters of `Path` by their names. */
+export type ScimContext<Path extends string = string> = Context<ScimEnv, Path>

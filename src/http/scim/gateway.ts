@@ -25,13 +25,14 @@ import { type Admission, admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
 import { tenantLimits } from './limits.ts'
 import { answerType } from './respond.ts'
-import type { ScimRouter } from './router.ts'
+import type { ScimRoutes } from './routes.ts'
 
-/** What the guard needs: the control plane to ask, and how far to believe what requests say of their origin. */
+/** What the gateway needs to admit requests and to open their tenant. */
 export interface GatewayDeps {
   readonly database: Database
   readonly control: ControlPlane
   readonly issuers: ExternalIssuers
+  /** Which headers of a request tell its origin. */
   readonly origin: OriginPolicy
   readonly failures: FailedAttempts
   /** Requests under way. */
@@ -41,13 +42,13 @@ export interface GatewayDeps {
 }
 
 /**
- * The way of every SCIM request: who asks (before anything else of it is looked at), what the address says, which tenant
- * that is for this caller, whether that tenant takes it from there and now, and then the router with the one tenant context. The three base URLs meet here.
- * What fails becomes an answer, and `failed` hears of it.
+ * The way of every SCIM request, in this order: who asks, which address, which tenant, the tenant's limits, permissions, route.
+ * Authentication comes first, so a refusal tells nothing about what exists. All three forms of base URL lead to one tenant
+ * context here. Every error becomes an answer, and the gateway passes it to `failed`.
  */
 export function scimGateway(
   { control, database, issuers, origin, failures, requests, filterBudget }: GatewayDeps,
-  router: ScimRouter,
+  routes: ScimRoutes,
   failed: (error: unknown, requestId: string) => void,
 ) {
   const admit = admissions(control, issuers, origin)
@@ -92,7 +93,7 @@ export function scimGateway(
     }
   }
 
-  /** The rest of the way, of a request that is counted. */
+  /** Answers a request that is counted among those under way. */
   async function pass(
     c: Context<GatewayEnv>,
     { requestId }: Trace,
@@ -112,7 +113,7 @@ export function scimGateway(
     }
     const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
     if (principal) checkPermission(principal, method, rest)
-    return router.answer({
+    return routes.fetch(raw, {
       tenant,
       principal,
       method,
@@ -131,7 +132,7 @@ export function scimGateway(
   }
 }
 
-/** What is known of a request once it is counted. */
+/** What the gateway knows of a request once it is counted. */
 interface Counted {
   readonly located: ReturnType<typeof locate>
   readonly admission: Admission
@@ -152,12 +153,12 @@ function checkPermission(principal: Principal, method: string, rest: readonly st
 
 const WRITES: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
-/** Searching by POST reads; so does a method that no route offers, which is refused later for what it is. */
+/** A search by POST reads. A method that no route offers needs the permission to read, and is then 405. */
 function permissionFor(method: string, rest: readonly string[]): Permission {
   return WRITES.has(method) && rest.at(-1) !== '.search' ? 'scim:write' : 'scim:read'
 }
 
-/** Path and query as they came over the wire: URL parsers fold dot segments away before anybody could refuse them. */
+/** Path and query exactly as sent: a URL parser would remove the dot segments that `locate` refuses. */
 function rawPathOf(request: Request, incoming: IncomingMessage | undefined): string {
   if (incoming?.url !== undefined) return incoming.url
   const { url } = request

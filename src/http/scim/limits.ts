@@ -5,20 +5,20 @@ import { ScimError } from '../../scim/errors.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
 import { TooManyRequests } from '../errors.ts'
 
-// Long enough for what an identity provider sends at once, short enough for it to wait.
+// An identity provider may send a burst within one window, and can wait for the next.
 const WINDOW_SECONDS = 10
 
 /**
- * What a tenant says of who may ask and how often: the check of one request, by its tenant and the client's address. Without
- * such settings there is nothing to wait for, and undefined is given.
+ * Checks a request against the tenant's `allowedAddresses` and `requestsPerSecond`. The result is undefined where there is
+ * nothing to wait for.
  *
- * Requests are counted per tenant and instance, in windows of ten seconds: at once there may come what is allowed in one, and
- * over time no more than `requestsPerSecond`.
+ * Each instance counts each tenant's requests in windows of ten seconds. A burst may use up a whole window; the average stays
+ * within `requestsPerSecond`.
  *
  * @throws {ScimError} 403 for an address that is not allowed; 429 (the promise rejects)
  */
 export function tenantLimits() {
-  // It only counts: how many are too many differs from tenant to tenant, and may change at any time.
+  // The limiter only counts: the maximum differs between tenants and may change at any time.
   const counter = new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: WINDOW_SECONDS })
 
   return ({ id, settings }: TenantContext, address: () => ClientAddress): Promise<void> | undefined => {

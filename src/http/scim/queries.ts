@@ -5,25 +5,29 @@ import { listResponseTexts } from '../../scim/list-response.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/search-request.ts'
 import { readJson } from './body.ts'
-import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
-import { synchronised, typeOf } from './resources.ts'
+import type { ScimContext, ScimLimits, ScimRequest } from './env.ts'
+import { synchronised, typeAt } from './resources.ts'
 import { defaultProjection, jsonOf, namedProjection, projectedRendererOf, wantedBy } from './respond.ts'
 
-/** Queries by GET and by POST to `/.search`, over one type or, at the base URL, over all (RFC 7644 §3.4.2, §3.4.3). */
+/**
+ * Answers queries by GET and by POST to `/.search` (RFC 7644 §3.4.2, §3.4.3). A query at an endpoint finds resources of one type,
+ * a query at the base URL those of all types.
+ */
 export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
   const inBody = async (request: ScimRequest) =>
     parseSearchRequest(await readJson(request, limits.maxBodyBytes), limits)
   const inUrl = (request: ScimRequest) => parseQuery(request.query, limits)
-  const handlers = {
-    all: (request) => answer(request, allTypes(request), inUrl(request), cursors),
-    searchAll: async (request) => answer(request, allTypes(request), await inBody(request), cursors),
-    ofType: (request) => answer(request, [typeOf(request)], inUrl(request), cursors),
-    searchType: async (request) => answer(request, [typeOf(request)], await inBody(request), cursors),
-  } satisfies Record<string, ScimHandler>
-  return handlers
+  return {
+    all: ({ env }: ScimContext) => answer(env, allTypes(env), inUrl(env), cursors),
+    searchAll: async ({ env }: ScimContext) => answer(env, allTypes(env), await inBody(env), cursors),
+    ofType: ({ env, req }: ScimContext<'/:endpoint'>) =>
+      answer(env, [typeAt(env.tenant, req.param('endpoint'))], inUrl(env), cursors),
+    searchType: async ({ env, req }: ScimContext<'/:endpoint/.search'>) =>
+      answer(env, [typeAt(env.tenant, req.param('endpoint'))], await inBody(env), cursors),
+  }
 }
 
-/** To leave out a type that is switched off would tell the client that its resources are gone. */
+/** @throws {ScimError} 403 where a type is switched off: without it, the client would take its resources for deleted */
 function allTypes({ tenant }: ScimRequest): readonly ResourceType[] {
   if (tenant.settings.rootQueries) return tenant.registry.resourceTypes.map((type) => synchronised(tenant, type))
   throw ScimError.forbidden('Queries over all resource types are switched off for this tenant; query one endpoint.')

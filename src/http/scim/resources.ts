@@ -8,7 +8,7 @@ import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { formatVersion, matches, parseIfMatch, parseIfNoneMatch, parsePreconditions } from '../../scim/version.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
 import { readJson } from './body.ts'
-import type { ScimHandler, ScimLimits, ScimRequest } from './env.ts'
+import type { ScimContext, ScimLimits, ScimRequest } from './env.ts'
 import {
   namesIn,
   namesInOperations,
@@ -21,22 +21,27 @@ import {
   wantedBy,
 } from './respond.ts'
 
-/** Create, retrieve, replace, modify and delete for every resource type alike (RFC 7644 §3.3–3.6). */
+/** Creates, retrieves, replaces, modifies and deletes resources of every type (RFC 7644 §3.3–3.6). */
 export function resourceHandlers(limits: ScimLimits) {
   const on = handlers(limits)
-  const named = (request: ScimRequest): Target => ({ type: typeOf(request), id: request.segments[1] ?? '' })
+  const named = ({ env, req }: ResourceContext): Target => ({
+    type: typeAt(env.tenant, req.param('endpoint')),
+    id: req.param('id'),
+  })
   return {
-    create: on.create,
-    retrieve: (request) => on.retrieve(request, named(request)),
-    replace: (request) => on.replace(request, named(request)),
-    modify: (request) => on.modify(request, named(request)),
-    delete: (request) => on.delete(request, named(request)),
-  } satisfies Record<string, ScimHandler>
+    create: ({ env, req }: ScimContext<'/:endpoint'>) => on.create(env, typeAt(env.tenant, req.param('endpoint'))),
+    retrieve: (c: ResourceContext) => on.retrieve(c.env, named(c)),
+    replace: (c: ResourceContext) => on.replace(c.env, named(c)),
+    modify: (c: ResourceContext) => on.modify(c.env, named(c)),
+    delete: (c: ResourceContext) => on.delete(c.env, named(c)),
+  }
 }
 
+type ResourceContext = ScimContext<'/:endpoint/:id'>
+
 /**
- * `/Me` (RFC 7644 §3.11): the user for whom the key stands, answered directly, with its own URL as Location. For a
- * provisioning client there is nobody at this address.
+ * Answers at `/Me` (RFC 7644 §3.11) with the user for whom the API key stands. The answer names that user's own URL as Location.
+ * A key of a provisioning client stands for no user and gets 404.
  */
 export function meHandlers(limits: ScimLimits) {
   const on = handlers(limits)
@@ -52,14 +57,14 @@ export function meHandlers(limits: ScimLimits) {
     return response
   }
   return {
-    GET: (request) => located(request, on.retrieve(request, me(request))),
-    PUT: (request) => located(request, on.replace(request, me(request))),
-    PATCH: (request) => located(request, on.modify(request, me(request))),
-    DELETE: (request) => on.delete(request, me(request)),
-  } satisfies Record<string, ScimHandler>
+    retrieve: ({ env }: ScimContext) => located(env, on.retrieve(env, me(env))),
+    replace: ({ env }: ScimContext) => located(env, on.replace(env, me(env))),
+    modify: ({ env }: ScimContext) => located(env, on.modify(env, me(env))),
+    delete: ({ env }: ScimContext) => on.delete(env, me(env)),
+  }
 }
 
-/** What a request is about. */
+/** The resource that a request names. */
 interface Target {
   readonly type: ResourceType
   readonly id: string
@@ -67,8 +72,7 @@ interface Target {
 
 function handlers(limits: ScimLimits) {
   return {
-    async create(request: ScimRequest): Promise<Response> {
-      const type = typeOf(request)
+    async create(request: ScimRequest, type: ResourceType): Promise<Response> {
       const projection = projectionOf(request, type)
       const body = await readJson(request, limits.maxBodyBytes)
       const row = await serviceOf(request).create(type, body)
@@ -106,8 +110,7 @@ function handlers(limits: ScimLimits) {
       const written = await service.modify(type, id, operations, precondition)
       const shown = projectionAfterWrite(projection, namesInOperations(type, operations))
       if (written.kind === 'row') return resource(request, written.row, type, shown)
-      // To show a large group would cost more than the change did: then the answer is 204, which RFC 7644 §3.5.2 allows
-      // unless attributes are named.
+      // To read a large group costs more than the change did. RFC 7644 §3.5.2 allows 204 where the request names no attributes.
       if (projection.kind === 'default' && (!written.small || prefersMinimal(request))) {
         return noContent(request, written.version, prefersMinimal(request))
       }
@@ -121,9 +124,9 @@ function handlers(limits: ScimLimits) {
   }
 }
 
-/** The resource type that the path names. @throws {ScimError} 404, and 403 where it is switched off */
-export function typeOf({ tenant, segments }: ScimRequest): ResourceType {
-  const type = tenant.registry.byEndpoint.get(segments[0] ?? '')
+/** The resource type with this endpoint. @throws {ScimError} 404, and 403 where it is switched off */
+export function typeAt(tenant: TenantContext, endpoint: string): ResourceType {
+  const type = tenant.registry.byEndpoint.get(endpoint)
   if (!type) throw unknownAddress()
   return synchronised(tenant, type)
 }
@@ -134,6 +137,7 @@ export function synchronised(tenant: TenantContext, type: ResourceType): Resourc
   return type
 }
 
+/** 404 for an address that no route and no resource type has. */
 export const unknownAddress = () =>
   ScimError.notFound('There is nothing at this address; see /ResourceTypes for the endpoints of this tenant.')
 

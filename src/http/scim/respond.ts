@@ -20,15 +20,18 @@ import type { ScimRequest } from './env.ts'
 
 const SCIM_JSON = 'application/scim+json'
 
-/** The media type to answer with: `application/json` to those who ask for it and not for SCIM's own (RFC 7644 §3.1). */
+/**
+ * The media type of the answer (RFC 7644 §3.1): `application/json` where the client accepts it and not SCIM's own.
+ * Undefined where it accepts neither.
+ */
 export function answerType(accept: string | undefined): string | undefined {
   if (accept === undefined || accept === SCIM_JSON || accept.trim() === '') return SCIM_JSON
   const ranges = accept.split(',').map(readRange)
-  const taken = (type: string) => ranges.some((range) => range.type === type && range.quality > 0)
+  const accepted = (type: string) => ranges.some((range) => range.type === type && range.quality > 0)
   const refused = (type: string) => ranges.some((range) => range.type === type && range.quality === 0)
-  if (taken(SCIM_JSON)) return SCIM_JSON
-  if (taken('application/json')) return 'application/json'
-  return (taken('*/*') || taken('application/*')) && !refused(SCIM_JSON) ? SCIM_JSON : undefined
+  if (accepted(SCIM_JSON)) return SCIM_JSON
+  if (accepted('application/json')) return 'application/json'
+  return (accepted('*/*') || accepted('application/*')) && !refused(SCIM_JSON) ? SCIM_JSON : undefined
 }
 
 function readRange(text: string): { type: string; quality: number } {
@@ -41,7 +44,7 @@ function readRange(text: string): { type: string; quality: number } {
 export const json = (request: ScimRequest, text: string): Response =>
   reply(request, text, 200, { 'Content-Type': request.answerType })
 
-/** The same for a text in parts, which are encoded one after the other: as one it is copied and measured several times over. */
+/** The same for a text in parts. Each is encoded by itself, because one joined text would be copied several times. */
 export function jsonOf(request: ScimRequest, texts: readonly string[]): Response {
   const length = texts.reduce((sum, text) => sum + text.length, 0)
   const bytes = Buffer.allocUnsafe(length * MOST_BYTES)
@@ -50,14 +53,14 @@ export function jsonOf(request: ScimRequest, texts: readonly string[]): Response
   return reply(request, bytes.subarray(0, end), 200, { 'Content-Type': request.answerType })
 }
 
-/** That a unit of a string takes in UTF-8. */
+/** Bytes in UTF-8 for one UTF-16 unit. */
 const MOST_BYTES = 3
 
 /**
- * An answer that carries the request's id, by which the log has it. All headers are given at once: the HTTP server sends such
- * an answer as it is, and has to take it to pieces otherwise.
+ * An answer with the request's id, which the log has too. It gets all headers at once, because the HTTP server sends such an
+ * answer without unpacking it.
  *
- * @param headers is taken over, not copied: it is on the way of every answer
+ * @param headers is changed, not copied: every answer passes here
  */
 export function reply(
   request: ScimRequest,
@@ -69,18 +72,18 @@ export function reply(
   return new Response(body, { status, headers })
 }
 
-/** The projection that a request asks for (RFC 7644 §3.9), by `attributes` and `excludedAttributes` in its query. */
+/** The projection that `attributes` and `excludedAttributes` in the query ask for (RFC 7644 §3.9). */
 export function projectionOf({ query }: ScimRequest, type: ResourceType): Projection {
   if (query.size === 0) return defaultProjection(type)
   const names = parseAttributeNames(query)
   return names.attributes || names.excludedAttributes ? namedProjection(type, names) : defaultProjection(type)
 }
 
-/** Projections of one type that are kept; clients ask for a few, over and over. */
+/** How many projections of one type are cached; clients ask for the same few. */
 const MOST_PROJECTIONS = 100
 const projections = new WeakMap<ResourceType, Map<string, Projection>>()
 
-/** The projection that these names make, which is remembered. @throws {ScimError} as `parseProjection` */
+/** The projection for these names, from the cache where it is there. @throws {ScimError} as `parseProjection` */
 export function namedProjection(type: ResourceType, names: Parameters<typeof parseProjection>[0]): Projection {
   const known = projections.get(type) ?? new Map<string, Projection>()
   projections.set(type, known)
@@ -100,10 +103,10 @@ export function defaultProjection(type: ResourceType): Projection {
 }
 const defaults = new WeakMap<ResourceType, Projection>()
 
-/** What follows from a projection alone, worked out once. */
+/** What follows from a projection alone, computed once. */
 interface Facts {
   readonly wanted: Wanted
-  /** Whether nothing is left out; or nothing but what is computed, and so not in the stored text. */
+  /** `all`: nothing is left out. `document`: nothing but computed attributes, which the stored text does not hold. */
   readonly whole: 'all' | 'document' | undefined
 }
 const facts = new WeakMap<Projection, Facts>()
@@ -122,19 +125,19 @@ function factsOf(projection: Projection): Facts {
 /** Which computed attributes have to be read for a projection. */
 export const wantedBy = (projection: Projection): Wanted => factsOf(projection).wanted
 
-/** Makes the representations to send: the stored text as it is where nothing of it is left out, else the projected part. */
+/** Renders resources for an answer: the stored text itself where nothing of it is left out, else its projection. */
 export function projectedRendererOf(type: ResourceType, projection: Projection, baseUrl: string): Renderer {
   const { whole, wanted } = factsOf(projection)
   if (whole === 'all') return rendererOf(type, baseUrl)
   if (whole === undefined)
     return (row) => JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
   const render = rendererOf(type, baseUrl)
-  // A write's row has them all the same.
+  // The row of a write has them even where the projection leaves them out.
   return (row) =>
     render({ ...row, groups: wanted.groups ? row.groups : null, members: wanted.members ? row.members : null })
 }
 
-/** A response with one resource, its version and its place (RFC 7644 §3.1, §3.14). */
+/** A response with one resource, its version and its URL (RFC 7644 §3.1, §3.14). */
 export function resource(
   request: ScimRequest,
   row: ResourceRow,
@@ -156,7 +159,7 @@ export function resource(
   return reply(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
 }
 
-/** Texts as a body that is encoded part by part, as fast as the client takes it. */
+/** A body of texts, each encoded when the client is ready for it. */
 function streamOf(texts: readonly string[], passage: Passage): ReadableStream<Uint8Array> {
   passage.streams = true
   const encoder = new TextEncoder()
@@ -179,14 +182,14 @@ export const noContent = (request: ScimRequest, version: number, preferred = fal
     ...(preferred ? { 'Preference-Applied': 'return=minimal' } : {}),
   })
 
-/** Whether the client wants no body (RFC 7240 §4.2). */
+/** Whether the client prefers an answer without a body (RFC 7240 §4.2). */
 export const prefersMinimal = (request: ScimRequest): boolean =>
   (request.header('prefer') ?? '').split(',').some((preference) => preference.trim().toLowerCase() === 'return=minimal')
 
 /**
- * The projection of a write's answer: attributes `returned: request` are there too when the write named them (RFC 7643 §7).
+ * The projection of a write's answer. It has an attribute with `returned: request` where the write named it (RFC 7643 §7).
  *
- * @param names attribute paths as the client wrote them
+ * @param names attribute paths in the client's spelling
  */
 export const projectionAfterWrite = (projection: Projection, names: readonly string[]): Projection =>
   factsOf(projection).whole === 'all' ? projection : afterWrite(projection, names)
@@ -201,7 +204,7 @@ export function namesIn(body: JsonValue): string[] {
   )
 }
 
-/** The same for PATCH operations: what their paths name, or their values where there is no path. */
+/** The same for PATCH operations: the names in their paths, or in their values where there is no path. */
 export function namesInOperations(type: ResourceType, operations: readonly PatchOperation[]): string[] {
   return operations.flatMap(({ path, value }) => {
     if (path === undefined) return namesIn(value ?? null)
