@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { readScan, refusedLicences } from '../.ci/supply.ts'
+import { deliveredManifest, packagesOf, readScan, refusedLicences } from '../.ci/supply.ts'
+import { bundle } from '../build.ts'
 
 const component = (licenses?: object[]) => ({ name: 'p', version: '1.0.0', ...(licenses && { licenses }) })
 const id = (name: string) => ({ license: { id: name } })
@@ -34,6 +35,28 @@ test('a scan tells what was found from a registry that does not answer', () => {
   })
   expect(readScan('npm error network\nmore')).toEqual({ kind: 'unanswered', why: 'npm error network' })
   expect(readScan('').kind).toBe('unanswered')
+})
+
+test('what the programs bundle counts as delivered, and what only builds them does not', async () => {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+  const bundled = packagesOf(Object.keys((await bundle(undefined)).inputs))
+  const { dependencies, devDependencies } = deliveredManifest(manifest, bundled)
+  const names = Object.keys(dependencies)
+  // What is left out of the bundle has to be installed with it.
+  expect(Object.keys(manifest.dependencies)).toEqual(['@electric-sql/pglite', 'openapi-fetch', 'undici'])
+  expect(names).toEqual(expect.arrayContaining(['@electric-sql/pglite', 'hono', 'drizzle-orm', 'jose', 'zod']))
+  expect(names).not.toContain('vitest')
+  expect(devDependencies).toEqual({})
+})
+
+test('the packages of a bundle are told by the paths of their files, also where one lies in another', () => {
+  const files = [
+    'src/main.ts',
+    'node_modules/@a/b/c/d.js',
+    'node_modules/@a/b/e.js',
+    'node_modules/f/node_modules/g/h.js',
+  ]
+  expect([...packagesOf(files)]).toEqual(['@a/b', 'g'])
 })
 
 test('CI runs it', () => {

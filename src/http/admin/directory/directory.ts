@@ -23,8 +23,27 @@ const common = {
   displayName: z.string().optional(),
   meta: z.looseObject({ resourceType: z.string(), created: z.string(), lastModified: z.string(), version: z.string() }),
 }
+/** A multi-valued attribute of the core schema (RFC 7643 §2.4). */
+const values = z.array(
+  z.looseObject({
+    value: z.string().optional(),
+    display: z.string().optional(),
+    type: z.string().optional(),
+    primary: z.boolean().optional(),
+  }),
+)
+const text = z.string().optional()
 export const user = z
-  .looseObject({ ...common, userName: z.string(), active: z.boolean().optional() })
+  .looseObject({
+    ...common,
+    userName: z.string(),
+    active: z.boolean().optional(),
+    name: z.looseObject({ formatted: text, givenName: text, familyName: text }).optional(),
+    title: text,
+    emails: values.optional(),
+    phoneNumbers: values.optional(),
+    groups: values.optional(),
+  })
   .openapi('DirectoryUser', { description: 'A user as SCIM has it (RFC 7643 §4.1), with every attribute but secrets.' })
 const group = z
   .looseObject(common)

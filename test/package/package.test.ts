@@ -1,0 +1,177 @@
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+const ROOT = join(import.meta.dirname, '../..')
+/** What the build reads; the test builds in a copy, because `dist` of the project may be in use. */
+const SOURCES = [
+  'src',
+  'drizzle',
+  'build.ts',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'package.json',
+  'package-lock.json',
+]
+/** What the project has besides; npm packs no links, so it is copied too. */
+const OTHERS = ['CHANGELOG.md', 'LICENSE', 'README.md', '.ci', 'bench/programs', 'test/package']
+
+let folder: string
+let project: string
+let consumer: string
+let installed: string
+let packed: readonly string[]
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'rollcall-package-'))
+  project = join(folder, 'project')
+  consumer = join(folder, 'consumer')
+  installed = join(consumer, 'node_modules/rollcall')
+  mkdirSync(project)
+  for (const name of [...SOURCES, ...OTHERS]) cpSync(join(ROOT, name), join(project, name), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules'), join(project, 'node_modules'))
+
+  const [made] = JSON.parse(run(project, 'npm', 'pack', '--json', '--pack-destination', folder))
+  packed = made.files.map(({ path }: { path: string }) => path)
+  mkdirSync(installed, { recursive: true })
+  execFileSync('tar', ['-xzf', join(folder, made.filename), '-C', installed, '--strip-components=1'])
+  const { dependencies } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+  // The compiler and Node's types are the consumer's own.
+  for (const name of [
+    ...Object.keys(dependencies),
+    'openapi-typescript-helpers',
+    'typescript',
+    '@types/node',
+    'undici-types',
+  ])
+    link(name)
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function link(name: string): void {
+  const path = join(consumer, 'node_modules', name)
+  mkdirSync(dirname(path), { recursive: true })
+  symlinkSync(join(ROOT, 'node_modules', name), path)
+}
+
+/** Standard output of a program; its standard error is in what is thrown where it fails. */
+function run(cwd: string, program: string, ...args: string[]): string {
+  return execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+describe('the packed file', () => {
+  test('has the programs, the typed client, the migrations and the database image', () => {
+    const needed = [
+      'dist/main.js',
+      'dist/cli/main.js',
+      'dist/client/index.js',
+      'dist/client/index.d.ts',
+      'drizzle/meta/_journal.json',
+    ]
+    expect(packed).toEqual(expect.arrayContaining([...needed, 'package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']))
+    expect(packed.filter((path) => path.startsWith('dist/database-image/'))).toHaveLength(1)
+    const { entries } = JSON.parse(readFileSync(join(ROOT, 'drizzle/meta/_journal.json'), 'utf8'))
+    const migrations = entries.map(({ tag }: { tag: string }) => `drizzle/${tag}.sql`)
+    expect(packed.filter((path) => path.endsWith('.sql')).sort()).toEqual(migrations.sort())
+  })
+
+  test('has nothing else: no sources, tests, benchmarks, snapshots of the schema or notes of the build', () => {
+    const allowed =
+      /^(?:dist\/(?:main\.js|cli\/|chunks\/|client\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$)/
+    const rest = packed.filter((path) => !allowed.test(path)).sort()
+    expect(rest).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
+  })
+})
+
+describe('a project that installs it', () => {
+  test('compiles a program with the typed client, without skipping the checks of its declarations', () => {
+    const tsconfig = {
+      compilerOptions: {
+        ...{ target: 'ES2023', lib: ['ES2023'], module: 'NodeNext', types: ['node'] },
+        ...{ strict: true, skipLibCheck: false, noEmit: true },
+      },
+      files: ['program.ts'],
+    }
+    writeFileSync(join(consumer, 'package.json'), JSON.stringify({ type: 'module' }))
+    writeFileSync(join(consumer, 'tsconfig.json'), JSON.stringify(tsconfig))
+    writeFileSync(join(consumer, 'program.ts'), PROGRAM)
+    expect(compiled()).toBe('')
+    writeFileSync(join(consumer, 'program.ts'), PROGRAM.replace('emails?.[0]', 'emials?.[0]'))
+    expect(compiled()).toContain('program.ts(9,')
+  })
+
+  test('runs the client', () => {
+    const program = `
+      import { adminClient } from 'rollcall/client'
+      const asked = []
+      const fetch = async (request) => { asked.push(request.url); return Response.json({ items: [] }) }
+      const client = adminClient({ origin: 'https://scim.example.com', key: 'k', fetch })
+      await client.GET('/projects')
+      console.log(asked.join())`
+    expect(run(consumer, 'node', '--input-type=module', '--eval', program)).toBe(
+      'https://scim.example.com/api/v1/projects\n',
+    )
+  })
+
+  test('starts the command line, which knows its own version', () => {
+    const { bin, version } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
+    expect(run(consumer, 'node', join(installed, bin.rollcall), '--version')).toBe(`${version}\n`)
+    expect(run(consumer, 'node', join(installed, bin.rollcall), '--help')).toContain('serve')
+  })
+})
+
+const PROGRAM = `
+import { adminClient, type Schemas } from 'rollcall/client'
+
+const client = adminClient({ origin: 'https://scim.example.com', key: process.env.ROLLCALL_KEY ?? '' })
+export async function addressOf(user: Schemas['DirectoryUser']): Promise<string | undefined> {
+  const { data, error } = await client.GET('/projects', { params: { query: { limit: 1 } } })
+  if (error) throw new Error(error.detail)
+  const key: string | undefined = data.items[0]?.key
+  const email: string | undefined = user.emails?.[0]?.value
+  return email ?? key
+}
+`
+
+function compiled(): string {
+  try {
+    return run(consumer, 'node', join(ROOT, 'node_modules/typescript/bin/tsc'))
+  } catch (error) {
+    return (error as { stdout: string }).stdout
+  }
+}
+
+describe('npm start', () => {
+  /** What the step before the start says. */
+  const said = () => {
+    const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
+    expect(scripts.prestart).toBe('tsx build.ts --if-changed')
+    return run(project, 'sh', '-c', `node_modules/.bin/${scripts.prestart} 2>&1`).split('\n').filter(Boolean)
+  }
+
+  test('builds nothing where nothing has changed since the last build', () => {
+    expect(said()).toEqual(['nothing to build: dist is up to date', 'starting'])
+  })
+
+  test('builds, step by step, what an input has changed, and then nothing again', () => {
+    appendFileSync(join(project, 'src/main.ts'), '// changed\n')
+    const steps = ['building 1/3: programs', 'building 2/3: typed client', 'building 3/3: database image', 'starting']
+    expect(said()).toEqual(steps)
+    expect(said()).toEqual(['nothing to build: dist is up to date', 'starting'])
+    rmSync(join(project, 'dist'), { recursive: true })
+    expect(said()).toEqual(steps)
+    expect(existsSync(join(project, 'dist/main.js'))).toBe(true)
+  })
+})
