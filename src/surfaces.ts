@@ -10,31 +10,29 @@ import { describe } from './http/admin/reference/openapi.ts'
 import { referencePage } from './http/admin/reference/reference-page.tsx'
 import { consoleApp } from './http/console/console.tsx'
 import { refusalFor } from './http/errors.ts'
-
+import { frontPage } from './http/front-page.ts'
 import { causeOf } from './http/hung-up.ts'
-
 import type { UnderWay } from './http/in-flight.ts'
-
 import { type GatewayEnv, requestLog } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import { type Logger, logError } from './observability/logger.ts'
 
-/** What the surfaces are made of. */
+/** What the surfaces need. */
 export interface AppDeps {
   readonly database: Database
   readonly control: ControlPlane
   readonly config: Config
   readonly logger: Logger
   readonly deliveries: Deliveries
-  /** Where it is counted what is under way; one of its own without it. */
+  /** Counts the requests under way. Without it, the app counts its own. */
   readonly underWay?: UnderWay
 }
 
 /**
- * Mounts the surfaces beside SCIM: the admin API, OAuth, the console and pages to read; and turns whatever fails in them into
- * an answer, in this one place. `failed` is told of what fails.
+ * Mounts the surfaces beside SCIM: the admin API, OAuth, the console and the pages of documentation. It turns every error in them
+ * into an answer, and passes the error to `failed`.
  */
 export function otherSurfaces(
   deps: AppDeps & {
@@ -47,6 +45,7 @@ export function otherSurfaces(
   const { config, control, database, logger, deliveries, issuers, failures, underWay } = deps
   const others = new Hono<GatewayEnv>()
   others.use(requestLog(logger))
+  others.route('/', frontPage())
   others.route('/', modesPage())
   others.route('/', oauthRoutes({ control, config, failures, requests: underWay.requests }))
   const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay })

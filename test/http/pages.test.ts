@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
 import { referencePage } from '../../src/http/admin/reference/reference-page.tsx'
+import { frontPage } from '../../src/http/front-page.ts'
 import { modesPage } from '../../src/http/modes-page.tsx'
 import { apiDocument } from '../support/client-types.ts'
 
@@ -94,3 +95,32 @@ const asPlain = (text: string): string =>
     .replaceAll('&lt;', '<')
     .replaceAll('&gt;', '>')
     .replaceAll('&amp;', '&')
+
+describe('/', () => {
+  const at = (accept?: string) => frontPage().request('/', accept === undefined ? {} : { headers: { Accept: accept } })
+
+  test.each([
+    ['text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'],
+    ['text/html'],
+    ['application/json;q=0.5, text/html'],
+  ])('leads a browser, which accepts %s, to the console', async (accept) => {
+    const { status, headers } = await at(accept)
+    expect([status, headers.get('Location'), headers.get('Vary')]).toEqual([302, '/console', 'Accept'])
+  })
+
+  test.each([
+    [undefined],
+    ['*/*'],
+    ['application/json'],
+    ['application/scim+json'],
+    ['text/html;q=0.1, application/json'],
+  ])('tells a client that accepts %s the addresses, and nothing of any tenant', async (accept) => {
+    const answer = await at(accept)
+    expect([answer.status, answer.headers.get('Vary')]).toEqual([200, 'Accept'])
+    expect(await answer.json()).toEqual({
+      scimBaseUrl: '/scim/v2/{project}/{environment}/v2/{tenant}',
+      adminApi: { url: '/api/v1', docs: '/api/docs', openapi: '/api/v1/openapi.json' },
+      operations: { console: '/console', live: '/livez', ready: '/readyz' },
+    })
+  })
+})

@@ -15,11 +15,9 @@ import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import { locate } from '../../tenancy/scim-path.ts'
 import { addressOf } from '../address.ts'
 import { ChallengeError, scimErrorResponse } from '../errors.ts'
-
 import { guessed } from '../guesses.ts'
 import { type HeaderReader, headerReader } from '../headers.ts'
 import type { InFlight, Passage } from '../in-flight.ts'
-
 import { type GatewayEnv, REQUEST_ID, type Trace } from '../middleware.ts'
 import { type Admission, admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
