@@ -1,19 +1,19 @@
 import { describeUrl } from './db/postgres.ts'
 
-/** What a person is told once the gateway takes requests. */
+/** What the banner tells once the gateway accepts requests. */
 export interface BannerFacts {
-  /** Origin by which clients reach the gateway. */
+  /** The origin at which clients reach the gateway. */
   readonly origin: string
-  /** Keys of the place that the first start makes. */
+  /** Keys in URLs of what the first start creates. */
   readonly project: string
   readonly environment: string
   readonly tenant: string
-  /** Keys made just now, where a terminal shows them; undefined when there were some already, or the configuration gives one. */
+  /** New keys, where the banner shows them. Undefined where they exist already, or where the configuration gives one. */
   readonly apiKey: string | undefined
   readonly adminKey: string | undefined
-  /** When those expire; undefined where none were made just now. */
+  /** When the new keys expire. Undefined where there are none. */
   readonly keysExpireAt: Date | undefined
-  /** The file that has the keys of the first start; undefined when it was deleted, or they are shown here. */
+  /** The file with the keys of the first start. Undefined where it is deleted, or where the banner shows the keys. */
   readonly keysFile: string | undefined
   readonly adminKeyConfigured: boolean
   readonly databaseUrl: string | undefined
@@ -24,8 +24,7 @@ const SHOWN_BEFORE = 'shown once, at the first start'
 const IN_THE_FILE = 'in the keys file: read it, then delete it'
 
 /**
- * The lines printed after the start: `label  value` each, then a command that creates a user when it is pasted.
- * `colour` is for terminals.
+ * The banner for people: lines of `label  value`, then a command that creates a user. `colour` is for terminals.
  */
 export function banner(facts: BannerFacts, { colour }: { readonly colour: boolean }): string {
   const bases = baseUrls(facts)
@@ -56,7 +55,7 @@ export function banner(facts: BannerFacts, { colour }: { readonly colour: boolea
   ].join('\n')
 }
 
-/** The same for programs, as one JSON document; a key that was not made just now, or is in `keysFile`, is null. */
+/** The banner for programs, one JSON document. A key that is not new, or that stands in `keysFile`, is null. */
 export function bannerJson(facts: BannerFacts): string {
   const { origin, apiKey = null, adminKey = null, keysExpireAt = null, keysFile = null, databaseUrl, dataDir } = facts
   const store = databaseUrl === undefined ? dataDir : describeUrl(databaseUrl)

@@ -10,8 +10,8 @@ import { describeUrl } from './db/postgres.ts'
 const NAME = 'rollcall-first-keys'
 
 /**
- * The file, for this account alone, that has the keys of a first start: in the data folder, and on PostgreSQL where there is
- * none, in the working folder or that for temporary files. One that is there already is never written to.
+ * The file with the keys of a first start, which this account alone can read. It lies in the data folder. On PostgreSQL, which
+ * needs no data folder, it may lie in the working folder or the folder for temporary files. An existing file is never changed.
  */
 export function keysFile({ databaseUrl, dataDir }: { databaseUrl: string | undefined; dataDir: string }) {
   const store = databaseUrl === undefined ? resolve(dataDir) : describeUrl(databaseUrl)
@@ -19,7 +19,7 @@ export function keysFile({ databaseUrl, dataDir }: { databaseUrl: string | undef
   let written: string | undefined
 
   async function write(keys: FirstKeys): Promise<void> {
-    // Whoever is called a second time had its first attempt undone.
+    // A second call means that the first attempt was undone.
     await remove()
     const { apiKey = null, adminKey = null, keysExpireAt } = keys
     const text = `${JSON.stringify({ store, apiKey, adminKey, keysExpireAt }, null, 2)}\n`
@@ -41,29 +41,29 @@ export function keysFile({ databaseUrl, dataDir }: { databaseUrl: string | undef
   }
 
   return {
-    /** Runs `work`, which has to write the keys before it makes them good; what it wrote goes where it was in vain. */
+    /** Runs `work`, which must write the keys before it makes them valid. Where `work` fails, the file is deleted. */
     async kept<T>(work: (keep: (keys: FirstKeys) => Promise<void>) => Promise<T>): Promise<T> {
       try {
         return await work(write)
       } catch (error) {
-        // Of a commit whose answer was lost nobody knows whether it was done.
+        // If the connection was lost, the commit may still have happened: then the keys are valid, and the file stays.
         if (!isUnavailable(error)) await remove()
         throw error
       }
     },
 
-    /** Where the keys are: as written just now, or by a first start before; undefined when they were taken away. */
+    /** Where the keys are, written just now or by an earlier start. Undefined where the file is gone. */
     async path(): Promise<string | undefined> {
       if (written !== undefined) return written
       for (const path of (await Promise.all(folders.map(filesIn))).flat()) {
-        // Other instances may have theirs in the same folder, and other accounts whatever they like.
+        // Other instances and other accounts may have files of this name in the same folder.
         if ((await isOurs(path)) && (await readFile(path, 'utf8')).includes(`"store": ${JSON.stringify(store)}`))
           return path
       }
       return undefined
     },
 
-    /** Deletes what was written just now. */
+    /** Deletes the file that was written just now. */
     delete: remove,
   }
 }

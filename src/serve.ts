@@ -12,9 +12,9 @@ import { removeExpiredUsers } from './repositories/resources/kept-users.ts'
 import { startGateway, stopOnSignals } from './start.ts'
 
 /**
- * Runs the gateway until a signal stops it, with the configuration in `env`; settles once it takes requests, which it says on
- * standard output, in JSON where `json` says so. `onLost` is called when the embedded database is lost for good: the process
- * had better end.
+ * Runs the gateway with the configuration in `env` until a signal stops it. The promise settles once the gateway accepts requests
+ * and has written its banner to standard output, as JSON if `json` is set. `onLost` is called when the embedded database is lost
+ * for good. The process should end then.
  *
  * @throws {ConfigError | CannotOpen | CannotListen} with words for the operator
  */

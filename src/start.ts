@@ -12,12 +12,12 @@ import { whileStarting } from './http/starting.ts'
 import { CannotListen, type Fetch, listen } from './listen.ts'
 import type { Logger } from './observability/logger.ts'
 
-/** How long requests under way may take once a stop was asked for; less than the 30 s that platforms give. */
+/** Requests under way may take this long after a stop was asked for: less than the 30 s that platforms allow. */
 const GRACE_MS = 25_000
 
 /**
- * The app over an open database; `drain` ends requests that only wait for something to happen, `stop` writes down what it
- * still holds, before the database closes.
+ * The app over an open database. `drain` ends the requests that only wait for events. `stop` stores what the app still holds in
+ * memory, before the database closes.
  */
 export interface RunningApp {
   readonly fetch: Fetch
@@ -25,7 +25,7 @@ export interface RunningApp {
   stop?(): Promise<void>
 }
 
-/** What the gateway is put together from. */
+/** The parts of a gateway. */
 export interface GatewayParts {
   readonly config: Config
   readonly logger: Logger
@@ -35,23 +35,23 @@ export interface GatewayParts {
     keep: (keys: FirstKeys) => Promise<void>,
   ) => Promise<Bootstrap>
   readonly createApp: (deps: { database: Database; config: Config; logger: Logger }) => RunningApp
-  /** Where the banner goes, which `json` puts into JSON; only a terminal is shown the admin key. */
+  /** Where the banner goes, as JSON if `json` is set. Only a terminal shows the admin key. */
   readonly out: { write(text: string): unknown; readonly isTTY?: boolean }
   readonly json?: boolean | undefined
-  /** Called when the embedded database is lost for good; the process had better end. */
+  /** Called when the embedded database is lost for good. The process should end then. */
   readonly onLost: (reason: string) => void
 }
 
 export interface Gateway {
   readonly port: number
-  /** Takes no more requests, lets those under way finish for up to `graceMs`, then closes the database. */
+  /** Accepts no more requests, lets those under way finish for up to `graceMs`, then closes the database. */
   stop(graceMs?: number): Promise<void>
 }
 
 /**
- * Starts a gateway: port, database, tables, the instance's key, first keys, app, in this order; whatever fails closes what was
- * opened. Until all of it is there, requests are answered 503. The keys of a first start are in a file before they are good for
- * anything; it is deleted where a terminal shows them.
+ * Starts a gateway: port, database, tables, the instance's key, first keys, app, in this order. A failure closes what is open
+ * already. Until the start is done, every request gets 503. The keys of a first start stand in a file before they are valid. The
+ * file is deleted where a terminal shows the keys.
  *
  * @throws {CannotOpen | CannotListen} with one line for the operator
  */
@@ -72,7 +72,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const app = parts.createApp({ database, config, logger })
     answer = app.fetch
     const terminal = out.isTTY === true
-    // Outside production the log is the developer's own: it may have the key of the first environment, and never the admin's.
+    // Outside production the log belongs to the developer. It may hold the first environment's key, but never the admin key.
     const shown = {
       apiKey: terminal || !config.production ? apiKey : undefined,
       adminKey: terminal ? adminKey : undefined,
@@ -106,16 +106,16 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   }
 }
 
-/** Stops the gateway on SIGTERM, SIGINT and errors that nobody caught; a second signal ends the process at once. */
+/** Stops the gateway on SIGTERM, SIGINT and uncaught errors. A second signal ends the process at once. */
 export function stopOnSignals(gateway: Gateway, logger: Logger): void {
   closeWithGrace({ delay: GRACE_MS + 4_000, logger: false }, async ({ signal, err }) => {
-    if (err) logger.fatal({ err }, 'stopping after an error that nobody caught')
+    if (err) logger.fatal({ err }, 'stopping after an uncaught error')
     else logger.info({ signal }, 'stopping')
     await gateway.stop()
   })
 }
 
-/** The lines that tell the operator why it did not start; undefined for what is a fault of ours and deserves its stack. */
+/** The lines that tell the operator why the gateway did not start. Undefined for a fault in Rollcall, which needs its stack. */
 export function startFailure(error: unknown): readonly string[] | undefined {
   if (error instanceof ConfigError) return error.lines
   if (error instanceof CannotOpen || error instanceof CannotListen) return [error.message]

@@ -52,7 +52,7 @@ async function readBytes(
   maxBytes: number,
   limitName: string,
 ): Promise<Buffer> {
-  const tooLarge = () => ScimError.tooLarge(`The body is larger than what is taken here: ${limitName}.`)
+  const tooLarge = () => ScimError.tooLarge(`The body is larger than the limit: ${limitName}.`)
   // Node enforces the announced length, so there is nothing to count.
   if (announced !== undefined) {
     if (Number(announced) > maxBytes) throw tooLarge()

@@ -31,7 +31,7 @@ export function tenantLimits() {
     const { consumedPoints, msBeforeNext } = await counter.consume(tenantId)
     if (consumedPoints <= perSecond * WINDOW_SECONDS) return
     const seconds = Math.max(1, Math.ceil(msBeforeNext / 1000))
-    const detail = `This tenant takes ${perSecond} requests a second (requestsPerSecond); come again in ${seconds} s.`
+    const detail = `This tenant allows ${perSecond} requests a second (requestsPerSecond); try again in ${seconds} s.`
     throw new TooManyRequests(detail, seconds)
   }
 }
@@ -42,5 +42,5 @@ function checkAddress(allowed: readonly string[], client: ClientAddress): void {
     client.address === undefined
       ? `where this one came from is not known: ${client.why}`
       : `this one came from ${client.address}`
-  throw ScimError.forbidden(`This tenant takes requests from certain addresses alone (allowedAddresses); ${from}.`)
+  throw ScimError.forbidden(`This tenant accepts requests only from certain addresses (allowedAddresses); ${from}.`)
 }

@@ -8,7 +8,7 @@ import type { ScimEnv, ScimLimits, ScimRequest } from './env.ts'
 import { queryHandlers } from './queries.ts'
 import { meHandlers, resourceHandlers, typeAt, unknownAddress } from './resources.ts'
 
-/** The SCIM routes of one tenant. `fetch` takes the request as it came, and the `ScimRequest` as its environment. */
+/** The SCIM routes below a base URL. Call `fetch` with the request as it came, and with the `ScimRequest` as its environment. */
 export type ScimRoutes = Hono<ScimEnv>
 
 /**
