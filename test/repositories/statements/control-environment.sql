@@ -1,4 +1,4 @@
-select "id", "project_id", "key", "name", "settings", "paused", "ends_roles", "created_at"
+select "id", "project_id", "key", "name", "settings", "paused", "created_at"
 from "environments"
 where ("environments"."project_id" = $1 and "environments"."key_folded" = $2);
 
@@ -7,6 +7,7 @@ from "schema_definitions"
 where ("schema_definitions"."environment_id" = $1 and "schema_definitions"."tenant_id" is null)
 order by "schema_definitions"."id" asc;
 
-select distinct w.stream->>'format' as format from webhook_endpoints w
-where w.environment_id = $1::uuid and w.tenant_id is not distinct from $2::uuid and w.stream is not null
-order by format desc;
+select distinct "stream"->>'format' as "format"
+from "webhook_endpoints"
+where ("webhook_endpoints"."environment_id" = $1 and "webhook_endpoints"."tenant_id" is null and "webhook_endpoints"."stream" is not null)
+order by "format" desc;

@@ -1,19 +1,9 @@
-with uses as (
-  select * from json_to_recordset($1::text::json)
-    as u(id text, version int, "publicKey" text, at float8, client text)
-), used as (
-  select s.key_id, s.version, u.at, u.client from api_key_secrets s
-  join uses u on u.id = s.key_id and u.version = s.version
-  for no key update of s skip locked
-), used_public as (
-  select p.key_id, p.thumbprint, u.at, u.client from api_key_public_keys p
-  join uses u on u.id = p.key_id and u."publicKey" = p.thumbprint
-  for no key update of p skip locked
-), noted_public as (
-  update api_key_public_keys p set last_used_at = to_timestamp(used.at / 1000), last_used_by = used.client
-  from used_public used where p.key_id = used.key_id and p.thumbprint = used.thumbprint
-    and (p.last_used_at is null or p.last_used_at <= to_timestamp(used.at / 1000))
-)
-update api_key_secrets s set last_used_at = to_timestamp(used.at / 1000), last_used_by = used.client
-from used where s.key_id = used.key_id and s.version = used.version
-  and (s.last_used_at is null or s.last_used_at <= to_timestamp(used.at / 1000));
+with "u" as (select *
+  from json_to_recordset($1::text::json)
+    as u(id text, version int, "publicKey" text, at float8, client text)), "used" as (select "s"."key_id", "s"."version", to_timestamp(u.at / 1000) as "at", u.client as "client"
+  from "api_key_secrets" "s" inner join u on u.id = "s"."key_id" and u.version = "s"."version" for no key update of "s" skip locked), "used_public" as (select "p"."key_id", "p"."thumbprint", to_timestamp(u.at / 1000) as "at", u.client as "client"
+  from "api_key_public_keys" "p" inner join u on u.id = "p"."key_id" and u."publicKey" = "p"."thumbprint" for no key update of "p" skip locked), "noted_public" as (update "api_key_public_keys" set "last_used_at" = "at", "last_used_by" = "client"
+  from "used_public"
+  where ("api_key_public_keys"."key_id" = "used_public"."key_id" and "api_key_public_keys"."thumbprint" = "used_public"."thumbprint" and ("api_key_public_keys"."last_used_at" is null or "api_key_public_keys"."last_used_at" <= "at"))) update "api_key_secrets" set "last_used_at" = "at", "last_used_by" = "client"
+from "used"
+where ("api_key_secrets"."key_id" = "used"."key_id" and "api_key_secrets"."version" = "used"."version" and ("api_key_secrets"."last_used_at" is null or "api_key_secrets"."last_used_at" <= "at"));

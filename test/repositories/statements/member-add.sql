@@ -1,19 +1,19 @@
 with checked as materialized (
   select r.id, r.version, $4::bigint is null or $4::bigint = r.version as fits, exists (select o.id from resources o
     where o.tenant_id = $1::uuid and o.id = $3::uuid and (o.resource_type in ('User', 'Group')) is true) as known,
-    not not exists (
+    exists (
     select 1 from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid and (
         jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
         or t.ends_roles or e.ends_roles
     )
-  ) as ruled
+  ) as has_rules
   from resources r where r.tenant_id = $1::uuid and r.id = $2::uuid and (r.resource_type = 'Group') is true
   for no key update
 ),
 moved as (insert into memberships (tenant_id, group_id, member_id, display, display_key)
-  select $1::uuid, g.id, $3::uuid, $5::text, $6::text from (select c.id from checked c where c.fits and c.known and not c.ruled) g
+  select $1::uuid, g.id, $3::uuid, $5::text, $6::text from (select c.id from checked c where c.fits and c.known and not c.has_rules) g
   on conflict do nothing returning group_id),
-bumped as (
+new_version as (
   update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
   where r.tenant_id = $1::uuid and r.id = (select group_id from moved)
   returning r.id, r.version, r.modified_at
@@ -22,9 +22,9 @@ logged as (
   insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
   select $1::uuid, 'group.member_added', 'Group', b.id, b.version, $7::text, $8::text, b.modified_at,
     json_build_object('members', json_build_array($3::uuid))::text
-  from bumped b
+  from new_version b
 )
-select c.version::int as before, (select version from bumped)::int as after, c.fits, c.ruled,
+select c.version::int as before, (select version from new_version)::int as after, c.fits, c.has_rules,
   case when c.known then null else $3::uuid::text end as unknown,
   not exists (
   select 1 from memberships m where m.tenant_id = $1::uuid and m.group_id = $2::uuid

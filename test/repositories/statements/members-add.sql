@@ -12,26 +12,26 @@ wanted as materialized (
   left join lateral (select o.id from resources o
     where o.tenant_id = $1::uuid and o.id = w.id and (o.resource_type in ('User', 'Group')) is true limit 1) o on true
 ),
-ruled as materialized (select not not exists (
+rules as materialized (select exists (
     select 1 from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid and (
         jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
         or t.ends_roles or e.ends_roles
     )
-  ) as yes),
-going as materialized (
+  ) as has_rules),
+applied as materialized (
   select i.* from input i join target t on t.id = i.group_id
-  where (i.expected is null or i.expected = t.version) and not i.refused and not exists (select 1 from wanted w where w.ord = i.ord and not w.known) and not (select yes from ruled)
+  where (i.expected is null or i.expected = t.version) and not i.refused and not exists (select 1 from wanted w where w.ord = i.ord and not w.known) and not (select has_rules from rules)
 ),
 added as (
   insert into memberships (tenant_id, group_id, member_id, display, display_key)
   select distinct on (w.group_id, w.id) $1::uuid, w.group_id, w.id, w.display, w.display_key
-  from going g join wanted w on w.ord = g.ord where w.known
+  from applied g join wanted w on w.ord = g.ord where w.known
   on conflict do nothing returning group_id, member_id
 ),
 removed as (
   delete from memberships m where m.tenant_id = $1::uuid and m.ctid = any(array(
       select y.ctid from (
-        select g.group_id, x.id from going g cross join lateral unnest(g.remove) as x(id)
+        select g.group_id, x.id from applied g cross join lateral unnest(g.remove) as x(id)
       ) x cross join lateral (
         select n.ctid from memberships n
         where n.tenant_id = $1::uuid and n.group_id = x.group_id and n.member_id = x.id limit 1
@@ -43,13 +43,13 @@ moved as materialized (
   select 'group.member_added' as type, group_id, member_id::text from added
   union all select 'group.member_removed', group_id, member_id::text from removed
 ),
-bumped as (
+new_version as (
   update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
   where r.tenant_id = $1::uuid and r.id = any(array(select distinct group_id from moved))
   returning r.id, r.version, r.modified_at
 ),
 standing as (
-  select id, version, modified_at from bumped
+  select id, version, modified_at from new_version
 ),
 logged as (
   insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
@@ -64,8 +64,8 @@ select t.version::int as before, b.version::int as after, i.expected is null or 
     order by m.member_id limit 21
   ) m) + cardinality(i.add) <= 20 as small,
   (select string_agg(w.id::text, ' ') from (select id from wanted w where w.ord = i.ord and not w.known limit 5) w) as unknown,
-  (select yes from ruled) as ruled
-from input i left join target t on t.id = i.group_id left join bumped b on b.id = i.group_id order by i.ord;
+  (select has_rules from rules) as has_rules
+from input i left join target t on t.id = i.group_id left join new_version b on b.id = i.group_id order by i.ord;
 
 select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
   || case when r.password_hash is null then '-' else 'p' end

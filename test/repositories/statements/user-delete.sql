@@ -1,14 +1,14 @@
 with input as materialized (
   select * from jsonb_to_recordset($4::text::jsonb) as i(id uuid, expected bigint)
 ),
-unruled as materialized (select not exists (
+rules as materialized (select exists (
     select 1 from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid and (
         jsonb_array_length(coalesce(t.settings->'roleRules', e.settings->'roleRules', '[]')) > 0
         or t.ends_roles or e.ends_roles
     )
-  ) as yes),
+  ) as has_rules),
 target as materialized (
-  select r.id, r.version, (i.expected is null or i.expected = r.version) and (select yes from unruled) as fits from resources r join input i on i.id = r.id
+  select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
   where r.tenant_id = $1::uuid and r.resource_type = $5::text
     and r.id = any(array(select id from input)) order by r.id for update of r
 ),
@@ -28,7 +28,7 @@ removed as (
   delete from resources r using target t where r.tenant_id = $1::uuid and r.id = t.id and t.fits
   returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
 ),
-bumped as (
+new_version as (
   update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
   where r.tenant_id = $1::uuid and r.id = any(array(select distinct group_id from unjoined))
     and not r.id = any(array(select id from target where fits))
@@ -48,8 +48,8 @@ logged as (
   union all
   select $1::uuid, 'group.member_removed', 'Group', b.id, b.version, $2::text, $3::text, b.modified_at,
     json_build_object('members', json_agg(u.member_id))::text
-  from bumped b join (select *, (row_number() over (partition by group_id) - 1) / 1000 as batch from (select group_id, member_id from unjoined) moves) u on u.group_id = b.id
+  from new_version b join (select *, (row_number() over (partition by group_id) - 1) / 1000 as batch from (select group_id, member_id from unjoined) moves) u on u.group_id = b.id
   group by b.id, b.version, b.modified_at, u.batch
 )
 select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
-  not (select yes from unruled) as ruled from target t;
+  (select has_rules from rules) as has_rules from target t;
