@@ -1,8 +1,8 @@
 declare const kind: unique symbol
 
 /**
- * Ids of places. A text does not compile as one, whatever it looks like: they come out of the store, by a look-up that has
- * asked whether the place is within the caller's, or from a row of our own.
+ * Ids of places. No text compiles as one. An id comes out of the store, by a look-up that asks whether the place is within the
+ * caller's, or from a row that the gateway reads for its own work.
  */
 export type ProjectId = string & { readonly [kind]: 'project' }
 export type EnvironmentId = string & { readonly [kind]: 'environment' }

@@ -7,8 +7,8 @@ import type { Hold } from '../repositories/sql/lists.ts'
 import { Refusal } from './refusal.ts'
 
 /**
- * Holds a place until the end of the transaction, and those around it so that they stay there: from the outside in, so that no
- * two changes wait for each other.
+ * Locks a place until the end of the transaction, and the places around it so that they stay there. It locks from the outside
+ * in, so that no two changes wait for each other.
  *
  * @throws {Refusal} 404 when it is gone
  */

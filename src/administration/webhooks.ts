@@ -147,8 +147,8 @@ export function deleteWebhook(administration: Administration, place: WebhookPlac
 }
 
 /**
- * Queues events of the log for a webhook or a stream once more, of its types: of the tenant that is named by its id, else of
- * all that the endpoint is for. Gives how many.
+ * Queues events of the log for a webhook or a stream once more, of its types. The events are those of the tenant with the given
+ * id, else of all tenants that the endpoint is for. Gives how many.
  *
  * @throws {Refusal} 400 for a tenant that the endpoint is not for, wherever there is one
  */

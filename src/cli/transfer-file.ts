@@ -5,9 +5,9 @@ import { positionOf, type TransferRecord } from '../transfer/records.ts'
 import { CliError, EXIT } from './failure.ts'
 
 /**
- * Keeps V8 small, for the embedded database needs the memory more: its space for young objects stays as it begins, since a
- * transfer makes many that die at once, and of the engine only what is hottest by far is compiled twice. For commands that end
- * when the transfer does; to be called before the database is opened.
+ * Keeps V8 small, because the embedded database needs the memory more. The space for young objects does not grow, since most
+ * objects of a transfer die at once. V8 compiles only the hottest parts of the engine twice. Call this before the database is
+ * opened, in commands that end with the transfer.
  */
 export const keepHeapSmall = (): void => {
   setFlagsFromString('--semi-space-growth-factor=1')

@@ -28,15 +28,15 @@ export async function* exportTenant(
   const stored = snapshotOf(db, tenantId, reader)
   yield line({ kind: 'start', tenant: tenantId, position: await position(db, tenantId), time: new Date() })
   for (let after: string | undefined; ; ) {
-    const stretch = await stored.resources(after)
-    if (stretch.length === 0) break
-    for (const resource of stretch) {
+    const page = await stored.resources(after)
+    if (page.length === 0) break
+    for (const resource of page) {
       yield resourceLine(resource, registry)
       if (resource.type !== 'Group') continue
       yield* memberLines(resource.id, (from) => stored.members(resource.id, from))
       yield* memberLines(resource.id, (from) => stored.deferredMembers(resource.id, from))
     }
-    after = stretch.at(-1)?.id
+    after = page.at(-1)?.id
   }
   yield* roleLines(db, tenantId)
   yield line({ kind: 'end', tenant: tenantId, position: await position(db, tenantId) })

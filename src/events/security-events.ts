@@ -34,7 +34,7 @@ export const ISSUER_PATHS = { environment: '/ssf/environments/', tenant: '/ssf/t
 
 /**
  * The issuer of a stream's tokens: its environment or its tenant, by an id that is never used again. So a receiver that
- * checks the issuer accepts no token of another tenant, whatever audience and subject that tenant has chosen.
+ * checks the issuer accepts no token of another tenant, with any audience and subject that it may have chosen.
  */
 export const issuerAt = (origin: string, { environmentId, tenantId }: StreamPlace): string =>
   origin + (tenantId === null ? ISSUER_PATHS.environment + environmentId : ISSUER_PATHS.tenant + tenantId)

@@ -36,8 +36,8 @@ export class TooManyRequests extends ScimError {
 }
 
 /**
- * What a failed request is answered: the refusal itself; 503 while the database cannot be reached or takes too long, or others
- * are at work on the same rows; for all else 500 with nothing but the request id, by which the log has the cause.
+ * The answer to a failed request. A refusal is answered as it is. 503 says that the database cannot be reached or takes too long,
+ * or that others hold the same rows. Any other error is 500 with the request id alone, by which the log has the cause.
  */
 export function refusalFor(error: unknown, requestId: string): { refusal: ScimError; headers: Record<string, string> } {
   if (error instanceof ChallengeError) return { refusal: error, headers: { 'WWW-Authenticate': error.wwwAuthenticate } }

@@ -27,8 +27,8 @@ interface Part {
 }
 
 /**
- * The refusal of text that the store has no way to keep, wherever it is in what was sent: U+0000, which is in no text of
- * PostgreSQL's, and halves of surrogate pairs, which are in no UTF-8. Undefined where there is none.
+ * The refusal of text that the store cannot keep, at any place in a body. PostgreSQL's texts have no U+0000, and UTF-8 has no
+ * halves of surrogate pairs. Undefined where there is none.
  */
 export function unstorable(sent: unknown): Refusal | undefined {
   const mistakes: Mistake[] = []

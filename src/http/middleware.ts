@@ -38,8 +38,8 @@ export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
 }
 
 /**
- * The same for a handler that is alone at its address, puts the id into its answers and rejects never: nothing is composed
- * around it, which would cost a tenth of a read.
+ * The same for a handler that is alone at its address, puts the id into its answers and never rejects. Nothing is composed
+ * around it, since that would cost a tenth of a read.
  */
 export function logged(
   logger: Logger,

@@ -6,7 +6,7 @@ import { matchesTag, parseIfNoneMatch } from '../scim/version.ts'
 const KEPT = 'public, max-age=300'
 
 /**
- * Serves a text that is the same for everybody. It is made once, when it is first asked for, and has a tag by which those who
+ * Serves a text that is the same for every client. It is made once, when it is first asked for, and has a tag by which those who
  * know it get 304 (RFC 9110 §13.1.2).
  */
 export function serveText(

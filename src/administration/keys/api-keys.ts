@@ -12,7 +12,7 @@ import { endOfLife, endWarnings, refuseOutliving, refuseWiderThan } from './mint
 /** What a new API key is made from. */
 export interface NewApiKey {
   readonly name: string
-  /** Default: `scim:read` and `scim:write`, whatever it is for. */
+  /** Default: `scim:read` and `scim:write`, for every scope. */
   readonly permissions?: readonly Permission[] | undefined
   /** At most a year from now, and not after the asking key; default: a year, or with `admin` the end of the asking key before. */
   readonly expiresAt?: Date | undefined
@@ -35,7 +35,8 @@ export type CreatedApiKey = MintedApiKey & { readonly warnings: readonly string[
  * Mints an API key for `scope`. It can do no more, and in no more places, than the key that asks for it; with `admin` it lives
  * no longer either.
  *
- * @throws {Refusal} 400 for a user that is not there and for more than a year, 403 for a key wider than the asking one, 404 when the place is gone
+ * @throws {Refusal} 400 for an unknown user and for more than a year, 403 for a key wider than the asking one, 404 when the
+ *   place is gone
  */
 export async function createApiKey(
   administration: Administration,

@@ -12,8 +12,8 @@ export interface KeySettings {
 }
 
 /**
- * The key by which the instance seals its secrets, and under which from now on they all are: that of the configuration, or of
- * an embedded database's key file. Undefined on PostgreSQL without one: then it is in the database.
+ * The key by which the instance seals its secrets; from now on all of them are sealed under it. It comes from the configuration,
+ * or from the key file of an embedded database. Undefined on PostgreSQL without one: then the key is in the database.
  *
  * @param warn is told, in one line each, what the operator should know
  * @throws {CannotOpen} where the secrets are sealed under a key and none is given

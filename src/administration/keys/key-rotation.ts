@@ -15,7 +15,7 @@ export interface RotationWish {
   readonly keepOldForSeconds?: number | undefined
   /** Ends the old secret as soon as the new one was seen in use. */
   readonly untilNewIsUsed?: boolean | undefined
-  /** When the key expires with its new secret, as for a new key; default: it lives as long again, with `admin` not longer than the asking key. */
+  /** When the key expires with its new secret. By default it lives as long again, and with `admin` no longer than the asking key. */
   readonly expiresAt?: Date | undefined
 }
 
@@ -25,7 +25,8 @@ const KEEP_OLD_FOR_SECONDS = 24 * 3600
  * Gives a key a new secret, which is good at once, while the old one stays good for a while. The id, the scope and the
  * permissions stay, so this takes a key that is at least as wide.
  *
- * @throws {Refusal} 400 for more than a year, 403 for a key wider than the asking one, 404, 409 for one that is revoked, expired or being rotated
+ * @throws {Refusal} 400 for more than a year, 403 for a key wider than the asking one, 404, 409 for a key that is revoked,
+ *   expired or being rotated
  */
 export function rotateApiKey(
   administration: Administration,

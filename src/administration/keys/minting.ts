@@ -14,8 +14,8 @@ export interface Reach {
 }
 
 /**
- * When a secret ends that is made now: as wished, else in a year or after `life`. One with `admin`, and whatever a token asks
- * for, ends with the key that asks at the latest: what an ended key has made cannot administer any longer.
+ * When a new secret ends: as wished, else in a year or after `life`. With `admin`, or when a token asks for it, it ends no later
+ * than the key that asks. So the keys that an ended key has made cannot administer any longer.
  *
  * @throws {Refusal} 400 for a wish later than in a year, 403 for one later than the end of the asking key
  */

@@ -11,8 +11,8 @@ import { refuseOutliving, refuseWiderThan } from './minting.ts'
 const MOST = 5
 
 /**
- * Registers a public key, by whose private half the API key can be used from then on. So this takes a key that is at least as
- * wide as that.
+ * Registers a public key. A client with its private half can use the API key from then on. So the asking key has to be at least
+ * as wide as the API key.
  *
  * @param given a JWK (RFC 7517)
  * @throws {Refusal} 400 for what is no public key, 403 for a key wider than the asking one, 404; 409 where it is revoked, has

@@ -44,12 +44,12 @@ const MAX_BODY_BYTES = 65_536
 const MAX_LARGE_BODY_BYTES = 1_048_576
 
 /**
- * The admin API, to be mounted at `/api/v1`: projects, environments, tenants and API keys for callers whose key has the
- * permission `admin`, and what an application reads of a tenant for `directory:read`; refusals are problem details (RFC 9457).
- * `/openapi.json` describes it, to everybody.
+ * The admin API, to be mounted at `/api/v1`. A key with `admin` reaches projects, environments, tenants and API keys; a key with
+ * `directory:read` reaches what an application reads of a tenant. Refusals are problem details (RFC 9457). `/openapi.json`
+ * describes the API, without a key.
  *
- * What is thrown here and is not the caller's fault goes through to the application around it. A `requestId` that it has set
- * shows in problems.
+ * Errors that are not the caller's fault go through to the application around it. The `requestId` that it has set shows in
+ * problems.
  */
 export function adminApi({
   database,

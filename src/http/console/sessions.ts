@@ -7,7 +7,7 @@ import type { ControlPlane } from '../../context/control-plane.ts'
 import type { ConsoleSessionStore } from '../../repositories/control/console-sessions.ts'
 import type { SecretBox } from '../../signing/secret-box.ts'
 
-/** How long a session lasts, whatever is done in it. */
+/** How long a session lasts; use does not prolong it. */
 export const SESSION_SECONDS = 8 * 3600
 const SESSION_MS = SESSION_SECONDS * 1000
 

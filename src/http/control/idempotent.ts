@@ -31,9 +31,9 @@ export const idempotencyKeyParameter = {
 }
 
 /**
- * Whether a POST to this path, real or of the OpenAPI document, takes the header. A test of a webhook and a poll of a stream make
- * nothing but wait for others: they would hold the transaction meanwhile, and on the embedded database all other requests. A
- * sign-in check only asks, and is to be answered by the present state.
+ * Whether a POST to this path, real or of the OpenAPI document, accepts the header. A test of a webhook and a poll of a stream make
+ * nothing. They only wait for others, and would hold a transaction meanwhile; on the embedded database that stops all requests.
+ * A sign-in check only asks, and its answer must show the present state.
  */
 export const takesIdempotencyKey = (path: string): boolean =>
   !/\/(?:(?:webhooks|streams)\/[^/]+\/test|streams\/[^/]+\/poll|sign-in-checks)$/.test(path)

@@ -15,9 +15,9 @@ export interface Sender {
 }
 
 /**
- * Who asks for a token: an API key, whose id is the client's id. It proves itself by `client_secret_basic` (RFC 6749 §2.3.1),
- * where the secret is the whole key or what follows the last underscore of it, or by `private_key_jwt` (RFC 7523 §2.2) with a
- * public key that was registered for it.
+ * Who asks for a token: an API key, whose id is the client's id. With `client_secret_basic` (RFC 6749 §2.3.1) the secret is the
+ * whole key, or what follows its last underscore. With `private_key_jwt` (RFC 7523 §2.2) a registered public key verifies the
+ * assertion.
  *
  * @throws {TokenRefusal} invalid_client, without a word about what exists; invalid_request
  */

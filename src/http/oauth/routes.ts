@@ -21,8 +21,8 @@ const TOKEN = '/oauth/token'
 
 /**
  * The authorization server: access tokens for API keys by client credentials (RFC 6749 §4.4), its metadata (RFC 8414) and its
- * public keys (RFC 7517 §5), by which Security Event Tokens are verified too, with the metadata of their issuers. The issuer of access tokens is the
- * public URL by which clients reach the gateway. A request by another host is told so, and no answer to it names an issuer.
+ * public keys (RFC 7517 §5). The same keys verify Security Event Tokens, whose issuers have their metadata here too. The issuer of
+ * access tokens is the public URL by which clients reach the gateway. A request by another host is told so, and no answer to it names an issuer.
  */
 export function oauthRoutes({ control, config, failures, requests }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()

@@ -69,7 +69,7 @@ export function scimGateway(
     return guessed(failures, error, c.req.header('authorization'), addressOf(c, origin))
   }
 
-  /** @throws {ScimError} 401, 403, 404, 406, 429; whatever the routes refuse */
+  /** @throws {ScimError} 401, 403, 404, 406, 429; what the routes refuse */
   async function answer(c: Context<GatewayEnv>, trace: Trace): Promise<Response> {
     const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
     const raw = c.req.raw

@@ -10,7 +10,7 @@ import { signingKeyStore } from './signing-keys.ts'
 
 /**
  * A secret that all processes of the instance share, by its name. The first process that needs it makes it: 32 random bytes,
- * base64url. Anybody who can read the database can read it, so it is for instances without a key of their own.
+ * base64url. A reader of the database can read it, so it is for instances without a key of their own.
  */
 export async function instanceSecret({ orm }: Database, name: 'secrets' | 'cursor'): Promise<string> {
   const made = randomBytes(32).toString('base64url')
@@ -49,7 +49,7 @@ export async function standingOf(database: Database, key: string | undefined): P
 /**
  * Makes `key` the one under which everything is sealed. One transaction seals anew what is sealed under the secret in the
  * database, or under the key `before`, and deletes that secret. Of several instances that start at once, one does it. It
- * deletes signing keys that do not open under `key`: anybody who has read the database may have copied them.
+ * deletes signing keys that do not open under `key`: a reader of the database may have copied them.
  */
 export async function sealUnder(database: Database, key: string, before?: string | undefined): Promise<Sealing> {
   const box = secretBox(async () => key)

@@ -20,7 +20,7 @@ interface Tenant {
 const scanningNow = new WeakMap<Database, Map<string, Tenant>>()
 
 /**
- * Runs `work` when it is the tenant's turn. So most connections are left to other tenants, whatever one tenant asks for.
+ * Runs `work` when it is the tenant's turn. So most connections stay with other tenants, even when one tenant asks for much.
  *
  * @throws {ScimError} 503 when its turn does not come
  */

@@ -133,7 +133,7 @@ async function newBindings(
       return { ...match, groupId: group.id, label: group.label, bound: group.bound.includes(match.rule), isNew }
     })
   })
-  // A group keeps the role that it gives whatever its new name is, but the new name must not make another group's role.
+  // A group with a new name keeps the role that it gives. But the new name must not make another group's role.
   const [shared] = await bindings.sharedRoles(
     wanted.filter(({ rule, bound, isNew }) => rule === EVERY_GROUP && (!bound || isNew)),
   )

@@ -31,7 +31,7 @@ export const endpointEvents = z
   .array(z.string())
   .max(100)
   .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
-/** The state of an endpoint, whatever is sent there. */
+/** The state of an endpoint, of either kind. */
 export const endpointHealth = {
   enabled: z.boolean(),
   disabledReason: z.string().nullable(),

@@ -181,7 +181,7 @@ function Held(props: { items: readonly HeldItem[]; there: ReadonlyMap<string, st
   )
 }
 
-/** Somebody by name, or a group: a link where it is still there. */
+/** The name of a user or a group; a link where it still exists. */
 function Name(props: { of: HeldItem['who']; there: ReadonlyMap<string, string>; path: string }) {
   const { of, there, path } = props
   const name = of.displayName ?? of.userName ?? of.id

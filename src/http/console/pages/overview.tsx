@@ -11,7 +11,7 @@ import { lettersOf } from './endpoint-parts.tsx'
 
 const PROJECTS = 20
 
-/** `/console`: all that the key reaches, and what of it wants somebody to look. */
+/** `/console`: all that the key reaches, and what of it needs a look. */
 export function overviewPage(app: ConsoleApp): void {
   app.get('/', async (c) => {
     const { after } = queryOf(c, z.object({ after: z.uuid().optional() }))

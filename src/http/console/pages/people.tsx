@@ -28,7 +28,7 @@ const query = z.object({
   after: z.uuid().optional(),
 })
 
-/** `…/users` and `…/groups` of a tenant: lists, and a way to find somebody. */
+/** `…/users` and `…/groups` of a tenant: lists, and a form to find a person or a group. */
 export function peoplePages(app: ConsoleApp, dependencies: Pick<AdminDependencies, 'control' | 'config'>): void {
   for (const collection of ['users', 'groups'] as const)
     app.get(`${TENANT}/${collection}`, async (c) => {

@@ -108,7 +108,7 @@ function peopleIn({ members, users }: Changes): string {
 }
 
 function Details({ changes: { changed = [] } }: { changes: Changes }) {
-  // That somebody was activated or deactivated has been said.
+  // The line above says already that a user was activated or deactivated.
   const told = changed.filter(({ path }) => path !== 'active')
   if (told.length === 0) return null
   return (
