@@ -66,10 +66,10 @@ export function shown(document: string, typeName: string, registry: SchemaRegist
 
 async function* memberLines(
   group: string,
-  stretchAfter: (after: string | undefined) => Promise<readonly string[]>,
+  membersAfter: (after: string | undefined) => Promise<readonly string[]>,
 ): AsyncGenerator<string> {
   for (let after: string | undefined; ; ) {
-    const members = await stretchAfter(after)
+    const members = await membersAfter(after)
     if (members.length === 0) return
     yield line({ kind: 'members', group, members })
     after = members.at(-1)
