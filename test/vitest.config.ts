@@ -1,7 +1,11 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig, type TestProjectConfiguration } from 'vitest/config'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+
+const STORE = 'test/**/*.store.test.ts'
+const PROCESS = 'test/**/*.process.test.ts'
 
 /** The tests that need a store run once on each engine, with one database per worker and a tenant of their own each. */
 const onEngine = (
@@ -11,9 +15,9 @@ const onEngine = (
   extends: true,
   test: {
     name,
-    include: ['test/**/*.store.test.ts'],
+    include: [STORE],
     exclude: [...configDefaults.exclude, ...except],
-    globalSetup: [`test/support/global-setup-${engine}.ts`],
+    globalSetup: ['test/support/global-setup-built.ts', `test/support/global-setup-${engine}.ts`],
     provide: { engine },
   },
 })
@@ -33,24 +37,29 @@ const underPolicies = onEngine('postgres', {
   ],
 })
 
+/** What needs nothing but the memory of its worker and the files of the clone. */
 const pure: TestProjectConfiguration = {
   extends: true,
-  test: {
-    name: 'pure',
-    include: ['test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, 'test/**/*.store.test.ts'],
-  },
+  test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, STORE, PROCESS] },
+}
+
+/** What starts processes or engines of its own, or waits for a real clock; once, since the engine is part of the test. */
+const processes: TestProjectConfiguration = {
+  extends: true,
+  test: { name: 'process', include: [PROCESS], globalSetup: ['test/support/global-setup-built.ts'] },
 }
 
 export default defineConfig({
   root,
   test: {
     isolate: false,
+    // By default one core has no worker. Each worker has databases: more than four gain nothing.
+    maxWorkers: Math.min(availableParallelism(), 4),
     // Far above what any takes: they only end what hangs, and machines may be busy.
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [
-      ...[pure, onEngine('pglite')],
+      ...[pure, processes, onEngine('pglite')],
       ...(process.env.SKIP_POSTGRES === '1' ? [] : [onEngine('postgres'), underPolicies]),
     ],
   },

@@ -7,7 +7,7 @@ import { EXIT } from '../../src/cli/failure.ts'
 import { progressOn } from '../../src/cli/progress.ts'
 import { loadConfig } from '../../src/config.ts'
 import { openDatabase } from '../../src/db/open.ts'
-import { type Built, build } from '../support/built.ts'
+import { built } from '../support/built.ts'
 import { runNode } from '../support/children.ts'
 import { rollcall, rollcallJson } from '../support/cli.ts'
 import { directory, hashesIn, idOf, writeExport } from '../support/directories.ts'
@@ -43,11 +43,9 @@ const newFile = () => join(folder, `${++files}.ndjson`)
 
 describe('straight on the database, in a process of its own', () => {
   let store: Awaited<ReturnType<typeof ownStore>>
-  let built: Built
   let withPeak: string
   beforeAll(async () => {
     store = await ownStore()
-    built = build()
     withPeak = join(folder, 'with-peak.mjs')
     writeFileSync(withPeak, TELL_PEAK)
     const database = await openDatabase(loadConfig(store.env), () => {})
@@ -55,14 +53,11 @@ describe('straight on the database, in a process of its own', () => {
     await database.close()
     for (const key of ['from', 'to']) await rollcallJson(store.env, 'tenant', 'create', key)
   })
-  afterAll(() => {
-    built.remove()
-    store.remove()
-  })
+  afterAll(() => store.remove())
 
   const memory: string[] = []
   const measured = async (...args: string[]) => {
-    const child = runNode('rollcall', ['--import', withPeak, built.cli, ...args, '--json'], store.env)
+    const child = runNode('rollcall', ['--import', withPeak, built.cli(), ...args, '--json'], store.env)
     expect([await child.ended(), child.stderr()]).toEqual([0, expect.stringMatching(/^peak \d+ MB\n$/)])
     const peak = Number(/\d+/.exec(child.stderr())?.[0])
     memory.push(`${args[0]} ${peak} MB`)

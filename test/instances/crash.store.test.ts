@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { migratePostgres } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { runProgram } from '../support/children.ts'
+import { runGateway } from '../support/children.ts'
 import { engineName, freshPostgresUrl } from '../support/engines.ts'
 import { jsonIn } from '../support/http-client.ts'
 import {
@@ -21,12 +20,13 @@ import {
   valuesOf,
 } from '../support/instances.ts'
 import { startPostgres } from '../support/postgres-server.ts'
+import { newStoreFolder, storeParent } from '../support/store-folder.ts'
 
 const KILLS = 20
 const CLIENTS = 6
 const UNDER_LOAD_MS = 250
 
-const folder = mkdtempSync(join(tmpdir(), 'rollcall-crash-'))
+const folder = newStoreFolder()
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a client was told of one user of its own; undefined for one that is deleted. */
@@ -71,7 +71,7 @@ test('EV-15 killed twenty times under load, the server has lost nothing that it 
     DATABASE_URL: url,
   }
   const start = async () => {
-    const child = runProgram('../../../src/main', [], env)
+    const child = runGateway(env)
     await child.says('Create a user')
     const port = /http:\/\/localhost:(\d+)/.exec(child.stdout())?.[1]
     return { child, send: sender(`http://127.0.0.1:${port}/scim/v2/default/dev`, adminKey) }
@@ -188,7 +188,7 @@ describe.runIf(engineName() === 'postgres')('a database that goes and comes back
   test.each(['restart', 'kill'] as const)(
     'E-09 %s under load: 503 with Retry-After, then all goes on, and nothing acknowledged is lost',
     async (how) => {
-      const server = await startPostgres({ fsync: true })
+      const server = await startPostgres({ fsync: true, parent: storeParent() })
       await migratePostgres({ databaseUrl: server.url })
       const database = await openPostgres({ databaseUrl: server.url, databasePool: 10, databasePrepare: true })
       const instance = await openInstance(database)

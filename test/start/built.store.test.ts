@@ -1,24 +1,21 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Built, build } from '../support/built.ts'
-import { type Child, runNode } from '../support/children.ts'
+import { type Child, runGateway } from '../support/children.ts'
 import { ownStore } from '../support/engines.ts'
 import { openReceiver, type Receiver } from '../support/receiver.ts'
 
 const ADMIN_KEY = 'a-key-of-more-than-twenty-letters'
 const tenant = '/api/v1/projects/default/environments/dev/tenants/default'
 
-let built: Built
 let store: Awaited<ReturnType<typeof ownStore>>
 let receiver: Receiver
 let gateway: Child
 let origin: string
 
 beforeAll(async () => {
-  built = build()
   store = await ownStore()
   receiver = await openReceiver()
   const env = { ...store.env, PORT: '0', ADMIN_KEY, DELIVERY_NETWORKS: '127.0.0.0/8' }
-  gateway = runNode('gateway', ['--enable-source-maps', built.main], env)
+  gateway = runGateway(env)
   await gateway.says('/scim/v2/')
   origin = /http:\/\/(?:localhost|127\.0\.0\.1):\d+/.exec(gateway.stdout())?.[0] ?? ''
 })
@@ -27,7 +24,6 @@ afterAll(async () => {
   await gateway.ended()
   await receiver.close()
   store.remove()
-  built.remove()
 })
 
 const send = async (path: string, body: unknown) => {

@@ -1,14 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Database } from '../../src/db/database.ts'
 import { migratePostgres } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
-import { type Child, runProgram } from './children.ts'
+import { type Child, runGateway, runProgram } from './children.ts'
 import { engineName } from './engines.ts'
 import { startPostgres } from './postgres-server.ts'
+import { newStoreFolder, storeParent } from './store-folder.ts'
 
 export const ADMIN = 'an-admin-key-for-the-chaos'
 
@@ -46,15 +46,15 @@ export interface ChaosWorld {
 
 /** Starts two gateways on PostgreSQL, or one on an embedded folder, with an endpoint for everything that happens. */
 export async function openChaos(): Promise<ChaosWorld> {
-  const folder = mkdtempSync(join(tmpdir(), 'rollcall-chaos-'))
-  const postgres = engineName() === 'postgres' ? await startPostgres({ fsync: true }) : undefined
+  const folder = newStoreFolder()
+  const postgres = engineName() === 'postgres' ? await startPostgres({ fsync: true, parent: storeParent() }) : undefined
   if (postgres) await migratePostgres({ databaseUrl: postgres.url })
   const store = { DATABASE_URL: postgres?.url ?? '', DATA_DIR: join(folder, 'data') }
   const env = { PORT: '0', HOST: '127.0.0.1', ADMIN_KEY: ADMIN, LOG_LEVEL: 'silent', ...store }
   const file = join(folder, 'taken')
 
   const startGateway = async () => {
-    const child = runProgram('../../../src/main', [], { ...env, DELIVERY_NETWORKS: '127.0.0.0/8' })
+    const child = runGateway({ ...env, DELIVERY_NETWORKS: '127.0.0.0/8' })
     await child.says('Create a user')
     return { child, origin: `http://127.0.0.1:${/http:\/\/localhost:(\d+)/.exec(child.stdout())?.[1]}` }
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type AddressInfo, createServer } from 'node:net'
-import { fileURLToPath } from 'node:url'
+import { built } from './built.ts'
 
 /** A process of our own, and what it has said so far. */
 export interface Child {
@@ -18,10 +18,14 @@ process.once('exit', () => {
   for (const child of running) child.kill('SIGKILL')
 })
 
-/** Runs a TypeScript file of `test/support/programs` as a process. */
+/** Runs a program of `test/support/programs` as a process. */
 export function runProgram(name: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Child {
-  const path = fileURLToPath(new URL(`programs/${name}.ts`, import.meta.url))
-  return runNode(name, ['--import', 'tsx', path, ...args], env)
+  return runNode(name, [built.program(name), ...args], env)
+}
+
+/** Runs the gateway as a process. */
+export function runGateway(env: NodeJS.ProcessEnv): Child {
+  return runNode('gateway', ['--enable-source-maps', built.main()], env)
 }
 
 /** Runs Node with these arguments as a process, which errors call `name`. */
@@ -33,8 +37,14 @@ export function runNode(name: string, args: readonly string[], env: NodeJS.Proce
   running.add(child)
   let out = ''
   let err = ''
+  let over = false
+  const listeners = new Set<() => void>()
+  const tell = () => {
+    for (const listener of listeners) listener()
+  }
   child.stdout.on('data', (chunk) => {
     out += chunk
+    tell()
   })
   child.stderr.on('data', (chunk) => {
     err += chunk
@@ -42,7 +52,9 @@ export function runNode(name: string, args: readonly string[], env: NodeJS.Proce
   const end = new Promise<number | NodeJS.Signals | null>((resolve) => {
     child.once('close', (code, signal) => {
       running.delete(child)
+      over = true
       resolve(code ?? signal)
+      tell()
     })
   })
   return {
@@ -50,26 +62,24 @@ export function runNode(name: string, args: readonly string[], env: NodeJS.Proce
     stdout: () => out,
     stderr: () => err,
     ended: () => end,
-    says: async (text) => {
-      let over = false
-      void end.then(() => {
-        over = true
-      })
-      while (!out.includes(text)) {
-        if (over) throw new Error(`${name} ended without saying "${text}": ${out}${err}`)
-        await new Promise((resolve) => setTimeout(resolve, 10))
-      }
-    },
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (!out.includes(text) && !over) return
+          listeners.delete(look)
+          if (out.includes(text)) resolve()
+          else reject(new Error(`${name} ended without saying "${text}": ${out}${err}`))
+        }
+        listeners.add(look)
+        look()
+      }),
   }
 }
 
-/** The gateway's program, from its sources. */
-export const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
-/** Runs the gateway as `npm start` does, from its sources and on a free port; gives the address at which it answers. */
+/** Runs the gateway as `npm start` does, on a free port; gives the address at which it answers. */
 export async function runMain(env: NodeJS.ProcessEnv): Promise<{ readonly gateway: Child; readonly origin: string }> {
   const port = await freePort()
-  const gateway = runNode('gateway', ['--import', 'tsx', MAIN], { NODE_ENV: '', PORT: String(port), ...env })
+  const gateway = runGateway({ NODE_ENV: '', PORT: String(port), ...env })
   const origin = `http://127.0.0.1:${port}`
   await gateway.says('Create a user:')
   // Once it answers after that it listens for signals too; one that came before would end it without its last words.

@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { rmSync } from 'node:fs'
 import postgres from 'postgres'
 import { inject } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
@@ -9,6 +7,7 @@ import { openPgliteInMemory } from '../../src/db/pglite.ts'
 import { openPostgres, type PostgresSettings } from '../../src/db/postgres.ts'
 import { onDatabase } from './postgres-server.ts'
 import './provided.ts'
+import { newStoreFolder } from './store-folder.ts'
 
 /** The engine that this run of the test is for. */
 export function engineName(): 'pglite' | 'postgres' {
@@ -66,6 +65,6 @@ export async function ownStore(): Promise<{ readonly env: Record<string, string>
     engineName() === 'postgres'
       ? { DATABASE_URL: await freshPostgresUrl(), DATABASE_TENANT_ROLE: tenantRole() ?? '' }
       : {}
-  const folder = mkdtempSync(join(tmpdir(), 'rollcall-store-'))
+  const folder = newStoreFolder()
   return { env: { ...url, DATA_DIR: folder }, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }

@@ -1,8 +1,5 @@
-import { ensureImage } from '../../src/db/image.ts'
-
-/** Makes the migrated image once, before the workers ask for it together. */
-export default async function setup(): Promise<void> {
-  await ensureImage()
+/** Says which engine runs; the migrated image is there already, since the built programs hold it. */
+export default function setup(): void {
   console.log('engine: PGlite, in memory')
   if (process.env.SKIP_POSTGRES === '1') console.log('engine: PostgreSQL SKIPPED (SKIP_POSTGRES=1)')
 }

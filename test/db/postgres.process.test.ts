@@ -7,6 +7,7 @@ import { migrationsFolder } from '../../src/db/migrations-folder.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { onDatabase, type PostgresServer, startPostgres } from '../support/postgres-server.ts'
+import { storeParent } from '../support/store-folder.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
 
 const settingsFor = (databaseUrl: string) => ({ databaseUrl, databasePool: 5, databasePrepare: true })
@@ -21,7 +22,7 @@ const failure = (work: Promise<unknown>) =>
 describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
   let server: PostgresServer
   beforeAll(async () => {
-    server = await startPostgres({ fsync: true })
+    server = await startPostgres({ fsync: true, parent: storeParent() })
   })
   afterAll(() => server.stop())
 
