@@ -65,9 +65,9 @@ export async function openPglite(settings: PgliteSettings, onLost: (reason: stri
   }
 }
 
-/** The embedded engine in memory, migrated and empty: for tests. */
-export async function openPgliteInMemory(): Promise<Database> {
-  const client = await PGlite.create({ ...reading, loadDataDir: await readImage() })
+/** The embedded engine in memory, from the database image: for tests. */
+export async function openPgliteInMemory(image: Blob): Promise<Database> {
+  const client = await PGlite.create({ ...reading, loadDataDir: image })
   return pgliteDatabase(
     client,
     () => {},

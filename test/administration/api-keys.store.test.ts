@@ -1,4 +1,4 @@
-import { beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import type { Administration } from '../../src/administration/change.ts'
 import { createEnvironment } from '../../src/administration/environments.ts'
 import { createApiKey, findApiKey, revokeApiKey } from '../../src/administration/keys/api-keys.ts'
@@ -58,9 +58,11 @@ test('SEC-13 a key carries its scope, and the least permissions where none are n
 
 test('SEC-03 a key that has run out is refused, also from memory', async () => {
   const control = new ControlPlane(controlStore(database))
-  const { key } = await mint(tenant, { expiresAt: new Date(Date.now() + 1000) })
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const { key } = await mint(tenant, { expiresAt: new Date(Date.now() + 1_000) })
   expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
-  await new Promise((resolve) => setTimeout(resolve, 1010))
+  vi.setSystemTime(Date.now() + 1_000)
   expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({
     challenge: { detail: 'The API key has expired.' },
   })

@@ -1,3 +1,4 @@
+import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { eq, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Bindable, Database } from '../../src/db/database.ts'
@@ -169,8 +170,10 @@ test('transactions run beside statements and each other', async () => {
 
 test('closing waits for statements under way, and then refuses as unavailable', async () => {
   const own = await openFreshDatabase()
+  // A connection is open, so the statement is on its way at once.
+  await own.run('select 1', [])
   const slow = own.run('select pg_sleep(0.2) is not null as slept', [])
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await turnOfTheLoop()
   await own.close()
   expect(await slow).toEqual([{ slept: true }])
   expect(isUnavailable(await failure(own.run('select 1', [])))).toBe(true)

@@ -68,7 +68,7 @@ beforeAll(async () => {
   )
   await analyze(database)
   await database.run('analyze webhook_endpoints', [], { prepare: false })
-}, 120_000)
+})
 afterAll(async () => {
   await instance.close()
   await database.close()
@@ -239,7 +239,7 @@ describe('so does the work that follows role rules, however many tenants are don
     await analyze(database)
     for (const table of ['role_rule_work', 'role_bindings'])
       await database.run(`analyze ${table}`, [], { prepare: false })
-  }, 60_000)
+  })
 
   test.each<[string, (db: Database) => Promise<unknown>]>([
     ['what there is to do', (db) => dueRoleWork(db)],

@@ -386,7 +386,6 @@ describe.each([1, 2])('over random resources, %i', (seed) => {
       )
       expect(compared).toBeGreaterThan(numRuns * 0.7)
     },
-    60_000,
   )
 
   test.each(

@@ -125,4 +125,4 @@ test('G-04 G-08 PAT-04 PAT-20 PATCHes of members come to the same in SQL and in 
   )
   expect(changed).toBeGreaterThan(50)
   expect(await inconsistencies(instance.database, tenant.id)).toEqual([])
-}, 60_000)
+})

@@ -53,7 +53,7 @@ beforeAll(async () => {
   await analyze(database)
   // The first cursor asks for the secret that seals them.
   await tenant.scim('GET', '/Users?cursor=&count=1')
-}, 300_000)
+})
 afterAll(async () => {
   await instance.close()
   await database.close()
@@ -172,7 +172,7 @@ describe('where many have the same name', () => {
     await fillDirectly(crowded, few.id, { users: 20_000, groups: 2 })
     await crowded.run(`update resources set display_key = 'one of ' || (abs(hashtext(id::text)) % 20)`, [])
     await analyze(crowded)
-  }, 60_000)
+  })
   afterAll(async () => {
     await gateway.close()
     await crowded.close()

@@ -130,4 +130,4 @@ test('the events of roles, the query for roles and the rows of memberships say t
   )
   expect(moved).toBeGreaterThan(10)
   expect(instance.errors).toEqual([])
-}, 180_000)
+})

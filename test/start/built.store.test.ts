@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Child, runGateway } from '../support/children.ts'
 import { ownStore } from '../support/engines.ts'
@@ -14,7 +15,14 @@ let origin: string
 beforeAll(async () => {
   store = await ownStore()
   receiver = await openReceiver()
-  const env = { ...store.env, PORT: '0', ADMIN_KEY, DELIVERY_NETWORKS: '127.0.0.0/8' }
+  // A folder with nothing in it: a first start makes the database from the image that is delivered.
+  const env = {
+    ...store.env,
+    DATA_DIR: join(store.env.DATA_DIR ?? '', 'first'),
+    PORT: '0',
+    ADMIN_KEY,
+    DELIVERY_NETWORKS: '127.0.0.0/8',
+  }
   gateway = runGateway(env)
   await gateway.says('/scim/v2/')
   origin = /http:\/\/(?:localhost|127\.0\.0\.1):\d+/.exec(gateway.stdout())?.[0] ?? ''

@@ -24,8 +24,13 @@ test('SIGTERM lets the request under way finish, takes no other, stops the app a
   const slow = fetch(`http://127.0.0.1:${port}/?ms=1000`).then((response) => response.text())
   await gateway.says('request 1000')
   gateway.process.kill('SIGTERM')
-  await new Promise((resolve) => setTimeout(resolve, 200))
-  await expect(fetch(`http://127.0.0.1:${port}/?ms=0`)).rejects.toThrow()
+  await gateway.logs('stopping')
+  const outcome = () =>
+    fetch(`http://127.0.0.1:${port}/?ms=0`).then(
+      () => 'answered',
+      () => 'refused',
+    )
+  await expect.poll(outcome, { interval: 5 }).toBe('refused')
   expect(await slow).toBe('answered')
   const answered = performance.now()
   expect(await gateway.ended()).toBe(0)
@@ -45,7 +50,7 @@ test('a second signal ends the process at once', async () => {
   void fetch(`http://127.0.0.1:${port}/?ms=20000`).catch(() => {})
   await gateway.says('request 20000')
   gateway.process.kill('SIGINT')
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  await gateway.logs('stopping')
   const second = performance.now()
   gateway.process.kill('SIGINT')
   expect(await gateway.ended()).toBe(1)

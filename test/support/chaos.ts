@@ -17,7 +17,7 @@ const REFUSED = 0.005
 /** Longest time for which something stays down. */
 const DOWN_MS = 300
 /** So long without a message, the receiver has got all that is due. */
-const QUIET_MS = 3_000
+const QUIET_MS = 1_000
 
 /** What can be killed. */
 export type Victim = 'server' | 'database' | 'receiver'

@@ -9,6 +9,8 @@ export interface Child {
   stderr(): string
   /** Waits until standard output holds `text`; rejects when the process ends first. */
   says(text: string): Promise<void>
+  /** The same of standard error. */
+  logs(text: string): Promise<void>
   /** Exit code, or the signal that ended it. */
   ended(): Promise<number | NodeJS.Signals | null>
 }
@@ -48,7 +50,20 @@ export function runNode(name: string, args: readonly string[], env: NodeJS.Proce
   })
   child.stderr.on('data', (chunk) => {
     err += chunk
+    tell()
   })
+  const holds = (output: () => string, text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        const found = output().includes(text)
+        if (!found && !over) return
+        listeners.delete(look)
+        if (found) resolve()
+        else reject(new Error(`${name} ended without saying "${text}": ${out}${err}`))
+      }
+      listeners.add(look)
+      look()
+    })
   const end = new Promise<number | NodeJS.Signals | null>((resolve) => {
     child.once('close', (code, signal) => {
       running.delete(child)
@@ -62,17 +77,8 @@ export function runNode(name: string, args: readonly string[], env: NodeJS.Proce
     stdout: () => out,
     stderr: () => err,
     ended: () => end,
-    says: (text) =>
-      new Promise((resolve, reject) => {
-        const look = () => {
-          if (!out.includes(text) && !over) return
-          listeners.delete(look)
-          if (out.includes(text)) resolve()
-          else reject(new Error(`${name} ended without saying "${text}": ${out}${err}`))
-        }
-        listeners.add(look)
-        look()
-      }),
+    says: (text) => holds(() => out, text),
+    logs: (text) => holds(() => err, text),
   }
 }
 

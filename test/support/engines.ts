@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { gunzipSync } from 'node:zlib'
 import postgres from 'postgres'
 import { inject } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { ensureImage } from '../../src/db/image.ts'
 import { openPgliteInMemory } from '../../src/db/pglite.ts'
 import { openPostgres, type PostgresSettings } from '../../src/db/postgres.ts'
 import { onDatabase } from './postgres-server.ts'
@@ -34,10 +37,27 @@ export function openTestDatabase(): Promise<Database> {
   return database
 }
 
+/** The migrated image; unpacked once, since a worker opens many databases from it. */
+let image: Promise<Blob> | undefined
+const unpackedImage = async () => new Blob([gunzipSync(await readFile(await ensureImage()))])
+
 /** A database of one's own, migrated and empty; the test closes it. */
 export async function openFreshDatabase(): Promise<Database> {
-  if (engineName() === 'pglite') return openPgliteInMemory()
+  if (engineName() === 'pglite') {
+    image ??= unpackedImage()
+    return openPgliteInMemory(await image)
+  }
   return openPostgres(await freshPostgres(10))
+}
+
+/**
+ * Two databases on one migrated, empty store, as two instances have them; the test closes them. The embedded engine has one
+ * process, so there it is one.
+ */
+export async function openDatabases(databasePool = 10): Promise<readonly [Database, ...Database[]]> {
+  if (engineName() === 'pglite') return [await openFreshDatabase()]
+  const settings = await freshPostgres(databasePool)
+  return [await openPostgres(settings), await openPostgres(settings)]
 }
 
 /** How to open a migrated, empty database on the run's PostgreSQL, as often as is wanted. */
@@ -59,12 +79,13 @@ export async function freshPostgresUrl(): Promise<string> {
   return onDatabase(url, name)
 }
 
-/** Environment variables for a store of one's own that no process has open, and what removes it. */
+/** Environment variables for a store of one's own, migrated and empty, that no process has open; and what removes it. */
 export async function ownStore(): Promise<{ readonly env: Record<string, string>; remove(): void }> {
   const url: Record<string, string> =
     engineName() === 'postgres'
       ? { DATABASE_URL: await freshPostgresUrl(), DATABASE_TENANT_ROLE: tenantRole() ?? '' }
       : {}
   const folder = newStoreFolder()
+  if (engineName() === 'pglite') cpSync(inject('emptyStore'), folder, { recursive: true })
   return { env: { ...url, DATA_DIR: folder }, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }

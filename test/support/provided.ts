@@ -5,6 +5,8 @@ declare module 'vitest' {
     engine: 'pglite' | 'postgres'
     /** Folder of the programs that tests start, as `global-setup-built.ts` makes it. */
     built: string
+    /** A migrated, empty data folder of the embedded engine, to be copied. */
+    emptyStore: string
     /** Server on which a worker makes its database, from the template beside it. */
     postgres: { readonly url: string; readonly template: string; readonly tenantRole: string | undefined }
   }

@@ -38,7 +38,7 @@ beforeAll(async () => {
   group = await made('/Groups', groupBody(`Staff ${HOSTILE}`, [user]))
   await scim('globex')('POST', '/Users', userBody('secret.person@globex.example'))
   admin = await opened.signIn(ADMIN_KEY)
-}, 60_000)
+})
 afterAll(() => opened.close())
 
 /** Every page there is. */
