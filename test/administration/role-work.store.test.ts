@@ -6,13 +6,12 @@ import { RoleWorker, roleStep } from '../../src/administration/role-work.ts'
 import { changeTenant } from '../../src/administration/tenants.ts'
 import { CONFIGURED_ADMIN } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
 import { recorded } from '../../src/repositories/control/control-revision.ts'
 import { roleProgressOf } from '../../src/repositories/roles/role-rule-work.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import type { RoleRule } from '../../src/tenancy/role-rules.ts'
 import { administrationOn } from '../support/administration.ts'
-import { engineName, freshPostgresUrl, openFreshDatabase } from '../support/engines.ts'
+import { engineName, openDatabases } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { holdOpen } from '../support/held.ts'
 import {
@@ -52,14 +51,7 @@ const unaware = () => ({
 })
 
 beforeAll(async () => {
-  if (engineName() === 'pglite') {
-    database = await openFreshDatabase()
-    other = database
-  } else {
-    const settings = { databaseUrl: await freshPostgresUrl(), databasePool: 10, databasePrepare: true }
-    database = await openPostgres(settings)
-    other = await openPostgres(settings)
-  }
+  ;[database, other = database] = await openDatabases()
   instance = await openInstance(database, { ADMIN_KEY })
 })
 beforeEach(async () => {
@@ -182,7 +174,7 @@ describe('groups follow rules step by step', () => {
     )
     expect(bound[0]?.n).toBe(expected.length)
     await agree()
-  }, 120_000)
+  })
 
   test('a change of rules in a small tenant is done when it is answered', async () => {
     await group('Sales', [await user('a')])
@@ -206,7 +198,7 @@ describe('groups follow rules step by step', () => {
     await finish()
     expect(await rolesByRows(database, tenant.id)).toEqual([])
     await agree()
-  }, 60_000)
+  })
 
   test('who has a role before and after keeps it all the while', async () => {
     await fillDirectly(database, tenant.id, { users: 50, groups: 700 })
@@ -217,7 +209,7 @@ describe('groups follow rules step by step', () => {
     expect(await finish()).toBeGreaterThan(2)
     expect(await roleEvents(database, tenant.id)).toEqual(before)
     await agree()
-  }, 60_000)
+  })
 
   test('a group that changes before its turn comes gives the role at once, and once', async () => {
     await fillDirectly(database, tenant.id, { users: 5, groups: 450 })
@@ -231,7 +223,7 @@ describe('groups follow rules step by step', () => {
     await group('Group new', [someone])
     await finish()
     await agree()
-  }, 60_000)
+  })
 
   test('names that came to fall together are not merged, and the progress says which', async () => {
     await group('Sales EU', [await user('a')])
@@ -409,36 +401,32 @@ describe('rules that end', () => {
 })
 
 describe('the first rules of a tenant', () => {
-  sideBySide(
-    'wait for writers who have seen none, and hold up nobody',
-    async () => {
-      const [a, b] = [await user('a'), await user('b')]
-      const sales = await group('Sales', [a])
-      const others = await instance.newTenant({ place })
-      const someone = idIn(await others.scim('POST', '/Users', userBody('x')))
-      const elsewhere = idIn(await others.scim('POST', '/Groups', groupBody('G')))
-      const at = unaware()
-      const writer = await holdOpen(other, (tx) =>
-        forTenant(tx, at).memberships.change([
-          { groupId: sales, expectedVersion: null, clear: false, add: [b], remove: [] },
-        ]),
-      )
-      const setting = setRules(database, place, tenant, [{ group: { displayName: 'Sales' }, role: 'seller' }])
-      await expect.poll(async () => (await progress())?.state).toBe('waiting')
-      const added = await others.scim('PATCH', `/Groups/${elsewhere}`, addMembers(someone))
-      expect(added.status).toBeLessThan(300)
-      // The answer does not wait for the writer either.
-      await setting
-      expect(await progress()).toMatchObject({ state: 'waiting', groupsDone: 0 })
-      const by = worker()
-      await by.pass()
-      await by.pass()
-      expect(await progress()).toMatchObject({ state: 'waiting' })
-      await writer.release()
-      await finish(by)
-      expect(await roleEvents(database, tenant.id)).toEqual(['role.assigned seller 2'])
-      await whole()
-    },
-    30_000,
-  )
+  sideBySide('wait for writers who have seen none, and hold up nobody', async () => {
+    const [a, b] = [await user('a'), await user('b')]
+    const sales = await group('Sales', [a])
+    const others = await instance.newTenant({ place })
+    const someone = idIn(await others.scim('POST', '/Users', userBody('x')))
+    const elsewhere = idIn(await others.scim('POST', '/Groups', groupBody('G')))
+    const at = unaware()
+    const writer = await holdOpen(other, (tx) =>
+      forTenant(tx, at).memberships.change([
+        { groupId: sales, expectedVersion: null, clear: false, add: [b], remove: [] },
+      ]),
+    )
+    const setting = setRules(database, place, tenant, [{ group: { displayName: 'Sales' }, role: 'seller' }])
+    await expect.poll(async () => (await progress())?.state).toBe('waiting')
+    const added = await others.scim('PATCH', `/Groups/${elsewhere}`, addMembers(someone))
+    expect(added.status).toBeLessThan(300)
+    // The answer does not wait for the writer either.
+    await setting
+    expect(await progress()).toMatchObject({ state: 'waiting', groupsDone: 0 })
+    const by = worker()
+    await by.pass()
+    await by.pass()
+    expect(await progress()).toMatchObject({ state: 'waiting' })
+    await writer.release()
+    await finish(by)
+    expect(await roleEvents(database, tenant.id)).toEqual(['role.assigned seller 2'])
+    await whole()
+  })
 })

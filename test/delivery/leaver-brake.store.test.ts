@@ -1,11 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { eventLogOf, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import type { LeaverBrake } from '../../src/tenancy/settings.ts'
-import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import { openDatabases } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -25,16 +24,12 @@ const ADMIN = 'an-admin-key-for-the-leaver-brake'
 const HOLD = { mode: 'hold', count: 2, windowMinutes: 60, releaseAfterHours: 24 } as const
 
 // Two instances where the engine allows it.
-let databases: Database[]
+let databases: readonly [Database, ...Database[]]
 let here: Instance
 let there: Instance
 beforeAll(async () => {
-  if (engineName() === 'pglite') databases = [await openFreshDatabase()]
-  else {
-    const settings = await freshPostgres(8)
-    databases = [await openPostgres(settings), await openPostgres(settings)]
-  }
-  here = await openInstance(databases[0] as Database, { ADMIN_KEY: ADMIN })
+  databases = await openDatabases(8)
+  here = await openInstance(databases[0], { ADMIN_KEY: ADMIN })
   there = await openInstance(databases.at(-1) as Database, { ADMIN_KEY: ADMIN })
 })
 afterAll(async () => {
@@ -422,4 +417,4 @@ test('EV-15 no event is lost, doubled or out of its order, whenever the brake ho
   }
   const count = (type: string) => followed.filter((event) => event.type === type).length
   expect(count('brake.engaged')).toBe(count('brake.released'))
-}, 60_000)
+})

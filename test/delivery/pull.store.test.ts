@@ -1,24 +1,19 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
-import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import { openDatabases } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { addMembers, groupBody, type Instance, idIn, openInstance, patchBody, userBody } from '../support/instances.ts'
 import { type EventList, type ReadEvent, reader } from '../support/readers.ts'
 
 // Two instances where the engine allows it.
-let databases: Database[]
+let databases: readonly [Database, ...Database[]]
 let here: Instance
 let there: Instance
 
 beforeAll(async () => {
-  if (engineName() === 'pglite') databases = [await openFreshDatabase()]
-  else {
-    const settings = await freshPostgres(8)
-    databases = [await openPostgres(settings), await openPostgres(settings)]
-  }
-  here = await openInstance(databases[0] as Database)
+  databases = await openDatabases(8)
+  here = await openInstance(databases[0])
   there = await openInstance(databases.at(-1) as Database)
 })
 afterAll(async () => {
@@ -99,7 +94,7 @@ describe('pulling events', () => {
 
   test('gives up waiting in time, when nobody listens any more, and when the instance stops', async () => {
     const tenant = await here.newTenant()
-    const instance = await openInstance(databases[0] as Database)
+    const instance = await openInstance(databases[0])
     const { events, ask } = reader(instance, tenant)
     expect(await events('?wait=0.05')).toEqual({ items: [], next: 0, more: false })
     const start = performance.now()

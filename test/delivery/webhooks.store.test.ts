@@ -2,9 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import { openDatabases, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { type Instance, idIn, openInstance, type Place, patchBody, userBody } from '../support/instances.ts'
 import { placeOf, reader } from '../support/readers.ts'
@@ -15,18 +14,14 @@ const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8', PUBLIC_URL: 'h
 const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 }
 
 // Two instances share the work where the engine allows it.
-let databases: Database[]
+let databases: readonly [Database, ...Database[]]
 let here: Instance
 let all: Instance[]
 let receiver: Receiver
 let paths = 0
 
 beforeAll(async () => {
-  if (engineName() === 'pglite') databases = [await openFreshDatabase()]
-  else {
-    const settings = await freshPostgres(6)
-    databases = [await openPostgres(settings), await openPostgres(settings)]
-  }
+  databases = await openDatabases(6)
   all = await Promise.all(databases.map((database) => openInstance(database, ENV, RETRIES)))
   here = all[0] as Instance
   receiver = await openReceiver()

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
 import type { RoleRule } from '../../src/tenancy/role-rules.ts'
-import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import { openDatabases } from '../support/engines.ts'
 import type { Scim, TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -19,18 +18,14 @@ import {
 import { roleEvents, rolesByLog, rolesByRows, setRules } from '../support/roles.ts'
 
 // Two instances with connections of their own; on the embedded engine, which has one process, two clients of one.
-let databases: Database[]
+let databases: readonly [Database, ...Database[]]
 let instances: Instance[]
 let place: Place
 let tenant: TestTenant
 let each: Scim[]
 
 beforeAll(async () => {
-  if (engineName() === 'pglite') databases = [await openFreshDatabase()]
-  else {
-    const settings = await freshPostgres(10)
-    databases = [await openPostgres(settings), await openPostgres(settings)]
-  }
+  databases = await openDatabases()
   instances = await Promise.all(databases.map((database) => openInstance(database)))
   place = await (instances[0] as Instance).newPlace()
 })
@@ -45,7 +40,7 @@ async function begin(roleRules: RoleRule[]): Promise<void> {
   each = instances.map((instance) => instance.reach(tenant))
 }
 const via = (n: number): Scim => each[n % each.length] as Scim
-const database = () => databases[0] as Database
+const database = () => databases[0]
 const user = async (name: string) => idIn(await via(0)('POST', '/Users', userBody(name)))
 const group = async (name: string, members: string[] = []) =>
   idIn(await via(0)('POST', '/Groups', groupBody(name, members)))
@@ -65,7 +60,7 @@ test('who leaves both groups of a role at the same moment loses it once', async 
   const lost = (await roleEvents(database(), tenant.id)).slice(before)
   expect(lost).toEqual(people.map(() => 'role.unassigned admin 1'))
   await whole()
-}, 60_000)
+})
 
 test('a user who joins a group while it joins one that gives a role gets the role once', async () => {
   for (let round = 0; round < 15; round++) {
@@ -83,7 +78,7 @@ test('a user who joins a group while it joins one that gives a role gets the rol
   }
   expect(await roleEvents(database(), tenant.id)).toHaveLength(15)
   await whole()
-}, 60_000)
+})
 
 test('rules that come and go while eight clients change members, groups and users lose and repeat nothing', async () => {
   await begin([])
@@ -121,4 +116,4 @@ test('rules that come and go while eight clients change members, groups and user
   expect([...statuses].every((status) => status < 300)).toBe(true)
   await setRules(database(), place, tenant, [{ group: { pattern: '*' }, role: 'r' }])
   await whole()
-}, 120_000)
+})

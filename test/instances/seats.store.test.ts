@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
-import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import { openDatabases } from '../support/engines.ts'
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
   bulkBody,
@@ -17,17 +16,13 @@ import {
 } from '../support/instances.ts'
 
 // Two instances with connections of their own; on the embedded engine, which has one process, two clients of one.
-let databases: Database[]
+let databases: readonly [Database, ...Database[]]
 let instances: Instance[]
 let tenant: TestTenant
 let scim: Scim
 
 beforeAll(async () => {
-  if (engineName() === 'pglite') databases = [await openFreshDatabase()]
-  else {
-    const settings = await freshPostgres(10)
-    databases = [await openPostgres(settings), await openPostgres(settings)]
-  }
+  databases = await openDatabases()
   instances = await Promise.all(databases.map((database) => openInstance(database)))
 })
 beforeEach(async () => {
@@ -44,20 +39,20 @@ const make = async (name: string, rest: object = {}) => idIn(await scim('POST', 
 const setActive = (id: string, active: boolean) =>
   scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: active }))
 const activeUsers = async (): Promise<number> => {
-  const [row] = await (databases[0] as Database).run<{ n: number }>(
+  const [row] = await databases[0].run<{ n: number }>(
     `select count(*)::int as n from resources where tenant_id = $1::uuid and resource_type = 'User' and active is not false`,
     [tenant.id],
   )
   return row?.n ?? -1
 }
 const versionOf = async (): Promise<number | undefined> => {
-  const [row] = await (databases[0] as Database).run<{ version: number }>(
+  const [row] = await databases[0].run<{ version: number }>(
     'select version::int from tenant_versions where tenant_id = $1::uuid',
     [tenant.id],
   )
   return row?.version
 }
-const whole = async () => expect(await inconsistencies(databases[0] as Database, tenant.id)).toEqual([])
+const whole = async () => expect(await inconsistencies(databases[0], tenant.id)).toEqual([])
 const refused = (answer: Answer) => {
   expect(answer.status).toBe(403)
   expect(json(answer).detail).toContain('may have 3 active users (maxActiveUsers)')
@@ -175,7 +170,7 @@ test('two instances together do not exceed the maximum, however creates, re-acti
 })
 
 const ranOut = async () => {
-  const log = await eventsOf(databases[0] as Database, tenant.id, tenant.id)
+  const log = await eventsOf(databases[0], tenant.id, tenant.id)
   return log.map(({ type, version, changes }) => [type, version, JSON.parse(changes)])
 }
 
@@ -212,7 +207,7 @@ test('one statement makes a user where there is no maximum, and deltas are folde
     await setActive(id, false)
     expect((await setActive(id, true)).status).toBe(200)
   }
-  const [row] = await (databases[0] as Database).run<{ n: number }>(
+  const [row] = await databases[0].run<{ n: number }>(
     'select count(*)::int as n from resource_counts where tenant_id = $1::uuid',
     [tenant.id],
   )

@@ -1,9 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { ERROR, GROUP_SCHEMA } from '../../src/scim/urn.ts'
-import { openTestDatabase } from '../support/engines.ts'
-import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
+import { GROUP_SCHEMA } from '../../src/scim/urn.ts'
+import type { Scim, TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
   analyze,
@@ -16,13 +15,13 @@ import {
   inconsistencies,
   json,
   listedIds,
-  openInstance,
   patchBody,
   removeMember,
   userBody,
   valuesOf,
 } from '../support/instances.ts'
 import { genericPlan, nodesOf } from '../support/statements.ts'
+import { expectError, openTenant } from '../support/tenant.ts'
 
 let database: Database
 let instance: Instance
@@ -30,10 +29,7 @@ let tenant: TestTenant
 let scim: Scim
 
 beforeAll(async () => {
-  database = await openTestDatabase()
-  instance = await openInstance(database)
-  tenant = await instance.newTenant()
-  scim = tenant.scim
+  ;({ database, instance, tenant, scim } = await openTenant())
 })
 afterAll(() => instance.close())
 
@@ -49,11 +45,6 @@ const batchesOf = async (id: string, tenantId = tenant.id) =>
     ...{ type, version },
     members: (JSON.parse(changes) as { members?: string[] }).members,
   }))
-
-function expectError(answer: Answer, status: number, scimType?: string) {
-  expect([answer.status, answer.body]).toMatchObject([status, { schemas: [ERROR], status: String(status) }])
-  expect(json(answer).scimType).toBe(scimType)
-}
 
 describe('create, retrieve and replace', () => {
   test('CR-01 C-07 G-03 G-10 a group is answered with its members as we know them', async () => {
@@ -382,7 +373,7 @@ describe('large groups', () => {
     expect(whole.members).toHaveLength(100_000)
     const found = await scim('GET', `/Groups?filter=${encodeURIComponent(`members.value eq "${user}"`)}&attributes=id`)
     expect(listedIds(found)).toEqual([])
-  }, 60_000)
+  })
 })
 
 test('after all of this counts are right and events tell every version', async () => {

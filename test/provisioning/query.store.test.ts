@@ -1,13 +1,12 @@
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createApiKey, revokeApiKey } from '../../src/administration/keys/api-keys.ts'
 import { parseApiKey } from '../../src/auth/api-key.ts'
 import { CONFIGURED_ADMIN } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
-import { ENTERPRISE_USER_SCHEMA, ERROR, GROUP_SCHEMA, LIST_RESPONSE, USER_SCHEMA } from '../../src/scim/urn.ts'
+import { ENTERPRISE_USER_SCHEMA, GROUP_SCHEMA, LIST_RESPONSE, USER_SCHEMA } from '../../src/scim/urn.ts'
 import { administrationOn } from '../support/administration.ts'
-import { openTestDatabase } from '../support/engines.ts'
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
   bulkBody,
@@ -24,6 +23,7 @@ import {
   userBody,
 } from '../support/instances.ts'
 import { placeId } from '../support/place-ids.ts'
+import { expectError, openTenant } from '../support/tenant.ts'
 
 let database: Database
 let instance: Instance
@@ -53,10 +53,7 @@ const people = [
 ]
 
 beforeAll(async () => {
-  database = await openTestDatabase()
-  instance = await openInstance(database)
-  tenant = await instance.newTenant()
-  scim = tenant.scim
+  ;({ database, instance, tenant, scim } = await openTenant())
   for (const { userName, ...rest } of people) ids.push(idIn(await scim('POST', '/Users', userBody(userName, rest))))
   await scim('POST', '/Groups', groupBody('Kilo', ids.slice(0, 2)))
   await scim('POST', '/Groups', groupBody('lima'))
@@ -71,11 +68,6 @@ const get = (parameters: Record<string, string | number>, path = '/Users', by = 
 const namesIn = (answer: Answer) => listed(answer).map((one) => one.userName ?? one.displayName)
 const total = (answer: Answer) => json(answer).totalResults
 const cursorIn = (answer: Answer) => json(answer).nextCursor as string
-
-function expectError(answer: Answer, status: number, scimType?: string) {
-  expect([answer.status, answer.body]).toMatchObject([status, { schemas: [ERROR], status: String(status) }])
-  expect(json(answer).scimType).toBe(scimType)
-}
 
 describe('lists', () => {
   test('Q-01 PG-03 a list says what it is, how many there are and which part this is', async () => {
@@ -431,11 +423,13 @@ describe('cursor paging', () => {
   })
 
   test('CU-06 a cursor past its time is 400 expiredCursor', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
     const brief = await openInstance(database, { CURSOR_TIMEOUT_SECONDS: '1' })
     const by = brief.reach(many)
     const cursor = await cursorOf(by)
     expect((await get({ ...query, cursor }, '/Users', by)).status).toBe(200)
-    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    vi.setSystemTime(Date.now() + 1_001)
     expectError(await get({ ...query, cursor }, '/Users', by), 400, 'expiredCursor')
     await brief.close()
   })

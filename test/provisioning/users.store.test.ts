@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { ENTERPRISE_USER_SCHEMA, ERROR, USER_SCHEMA } from '../../src/scim/urn.ts'
-import { openTestDatabase } from '../support/engines.ts'
+import { ENTERPRISE_USER_SCHEMA, USER_SCHEMA } from '../../src/scim/urn.ts'
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -14,12 +13,12 @@ import {
   json,
   listed,
   listedIds,
-  openInstance,
   patchBody,
   removeMember,
   tenantTables,
   userBody,
 } from '../support/instances.ts'
+import { expectError, openTenant } from '../support/tenant.ts'
 
 let database: Database
 let instance: Instance
@@ -27,10 +26,7 @@ let tenant: TestTenant
 let scim: Scim
 
 beforeAll(async () => {
-  database = await openTestDatabase()
-  instance = await openInstance(database)
-  tenant = await instance.newTenant()
-  scim = tenant.scim
+  ;({ database, instance, tenant, scim } = await openTenant())
 })
 afterAll(() => instance.close())
 
@@ -38,17 +34,6 @@ let names = 0
 const newName = () => `user${++names}@example.com`
 const newUser = async (rest: object = {}, name = newName()) => scim('POST', '/Users', userBody(name, rest))
 const meta = (answer: Answer) => json(answer).meta as Record<string, string>
-
-function expectError(answer: Answer, status: number, scimType?: string) {
-  expect({ status: answer.status, body: answer.body }).toMatchObject({
-    status,
-    body: { schemas: [ERROR], status: String(status), ...(scimType ? { scimType } : {}) },
-  })
-  expect(json(answer).scimType).toBe(scimType)
-  expect(answer.headers.get('content-type')).toMatch(/^application\/scim\+json/)
-  expect(String(json(answer).detail)).toMatch(/\w+ \w+/)
-  expect(String(json(answer).detail)).not.toMatch(/select |insert |\bat \w+\.ts|resources_/)
-}
 
 describe('create and retrieve', () => {
   test('CR-01 C-06 C-07 C-08 C-09 T-01 R-01 a create answers 201 with the resource, its place and its version', async () => {

@@ -2,26 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { openPostgres } from '../../src/db/postgres.ts'
 import { eventText } from '../../src/events/event.ts'
 import type { TenantId } from '../../src/place-ids.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
-import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import { engineName, openDatabases } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { addMembers, groupBody, type Instance, idIn, openInstance, patchBody, userBody } from '../support/instances.ts'
 import { placeId } from '../support/place-ids.ts'
 
 // The pools of two instances; the embedded engine has one process.
-let databases: Database[]
+let databases: readonly [Database, ...Database[]]
 let instance: Instance
 const ALL = { types: [], nouns: [] }
 
 beforeAll(async () => {
-  if (engineName() === 'pglite') databases = [await openFreshDatabase()]
-  else {
-    const settings = await freshPostgres(12)
-    databases = [await openPostgres(settings), await openPostgres(settings)]
-  }
+  databases = await openDatabases(12)
   instance = await openInstance(database(0))
 })
 afterAll(async () => {
