@@ -26,7 +26,7 @@ const onEngine = (
 const underPolicies = onEngine('postgres', {
   name: 'postgres-rls',
   except: [
-    // They explain statements of the tables' owner. Under policies other indexes are used: ARCHITECTURE.md says which.
+    // They explain statements of the tables' owner. Under policies other indexes are used: docs/adr/0025 says which.
     'test/repositories/plans.store.test.ts',
     'test/repositories/event-plans.store.test.ts',
     // It counts round trips without policies; with them each statement has more.
@@ -34,12 +34,13 @@ const underPolicies = onEngine('postgres', {
     // They kill gateways and servers: how those come back has nothing to do with what a role may see.
     'test/delivery/chaos.store.test.ts',
     'test/instances/crash.store.test.ts',
-    // They count requests and clients in memory, in front of any statement.
-    'test/http/scim/fences.store.test.ts',
+    // They count requests in memory, in front of any statement.
     'test/http/scim/limits.store.test.ts',
     'test/http/oauth/limits.store.test.ts',
     // The secrets are the instance's: only statements of the tables' owner read them, as db/tenant-role.store.test.ts holds.
     'test/start/secrets.store.test.ts',
+    // They are about what the documents say.
+    'test/docs/commands.store.test.ts',
   ],
 })
 

@@ -2,9 +2,9 @@ import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { bootstrap } from '../../src/administration/bootstrap.ts'
-import { type Built, build } from '../support/built.ts'
+import { built } from '../support/built.ts'
 import { idleDeliveries } from '../support/deliveries.ts'
 import { documents, runnableOf } from '../support/documents.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -41,14 +41,12 @@ async function besideNewGateway(work: (run: (commands: string) => Promise<Ran>) 
   }
 }
 
-let built: Built
-
 /** Runs commands with no variables but those that they set themselves, until one of them fails. */
 async function run(commands: string, { origin, adminKey }: Gateway): Promise<Ran> {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-commands-'))
   const script = `set -euo pipefail
 curl() { command curl --fail-with-body --write-out '%{stderr}HTTP %{http_code}\\n' "$@"; }
-rollcall() { node '${built.cli}' "$@"; }
+rollcall() { node '${built.cli()}' "$@"; }
 npx() { "$@"; }
 ${commands.replaceAll(ORIGIN, origin).replaceAll(KEY, adminKey)}`
   const env = { PATH: process.env.PATH, HOME: folder }
@@ -70,11 +68,6 @@ const toolsAreThere = ['bash', 'curl'].every((tool) => spawnSync(tool, ['--versi
 
 // Without bash and curl nobody can paste the commands; which of them there are is tested all the same.
 describe.skipIf(!toolsAreThere)('commands that the documents mark as runnable', () => {
-  beforeAll(() => {
-    built = build()
-  })
-  afterAll(() => built.remove())
-
   test.each(pages)('those of $path do run, on a gateway that was started just now', async ({ script }) => {
     await besideNewGateway(async (run) => {
       const { exitCode, statuses, output } = await run(script)
