@@ -21,7 +21,7 @@ import { startGateway, stopOnSignals } from './start.ts'
 export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void, json?: boolean): Promise<void> {
   const given = loadServingConfig(env)
   const logger = createLogger(given.logLevel)
-  const gateway = await startGateway({
+  await startGateway({
     config: given,
     logger,
     bootstrap,
@@ -54,6 +54,6 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
     out: process.stdout,
     json,
     onLost,
+    onRunning: (gateway) => stopOnSignals(gateway, logger),
   })
-  stopOnSignals(gateway, logger)
 }

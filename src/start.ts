@@ -40,6 +40,8 @@ export interface GatewayParts {
   readonly json?: boolean | undefined
   /** Called when the embedded database is lost for good. The process should end then. */
   readonly onLost: (reason: string) => void
+  /** Called before the banner is written: a gateway that says that it runs can be stopped without loss. */
+  readonly onRunning?: (gateway: Gateway) => void
 }
 
 export interface Gateway {
@@ -85,9 +87,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
       keysExpireAt: made ? keysExpireAt : undefined,
       keysFile: allShown ? undefined : await keys.path(),
     }
-    out.write(parts.json ? bannerJson(facts) : banner(facts, { colour: out.isTTY === true }))
-    if (facts.keysFile === undefined) await keys.delete()
-    return {
+    const gateway: Gateway = {
       port: server.port,
       stop: async (graceMs = GRACE_MS) => {
         app.drain?.()
@@ -99,6 +99,10 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
         }
       },
     }
+    parts.onRunning?.(gateway)
+    out.write(parts.json ? bannerJson(facts) : banner(facts, { colour: out.isTTY === true }))
+    if (facts.keysFile === undefined) await keys.delete()
+    return gateway
   } catch (error) {
     await server.stop(0)
     await database?.close()

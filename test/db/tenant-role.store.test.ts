@@ -200,7 +200,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       expect(await leaversOf(bare, id, { windowMinutes: 60 })).toMatchObject({ leavers: 1 })
       expect(await heldEventsOf(bare, id).list(undefined, 10)).toEqual([])
       expect(await rolesOf(bare, { tenantId: id }).list({ after: undefined, limit: 10 })).toEqual([])
-      expect(await heldBy(bare, id, { below: ids }, [])).toMatchObject({ people: ids })
+      expect(await heldBy(bare, id, { below: ids }, [])).toMatchObject({ users: ids })
       expect(await webhookQueueOf(bare, id, anybody).claim(1)).toEqual([])
       expect(await streamQueueOf(bare, id, anybody).handedOut([1])).toEqual([])
       const replay = { tenantId: id, endpointId: anybody }

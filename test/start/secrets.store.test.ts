@@ -44,9 +44,10 @@ async function start(env: Readonly<Record<string, string>> = {}) {
   }
   return { gateway, send }
 }
+/** Stops a gateway, with all that it has to say. */
 async function stop(gateway: Child) {
   gateway.process.kill('SIGTERM')
-  await gateway.ended()
+  expect(await gateway.ended()).toBe(0)
 }
 
 /** The store as one had it that an earlier version, or one without a key, has run on: its secrets are sealed with one of its own. */

@@ -121,7 +121,7 @@ describe('defineSchema', () => {
     ['attributes[0].canonicalValues[1]: must', withAttributes(string('a', { canonicalValues: ['x', 1] }))],
     ['attributes[0].canonicalValues: an', withAttributes(string('a', { type: 'integer', canonicalValues: ['1'] }))],
     ['attributes[0].referenceTypes: only', withAttributes(string('a', { referenceTypes: ['User'] }))],
-    ['attributes[0].required: nobody', withAttributes(string('a', { required: true, mutability: 'readOnly' }))],
+    ['attributes[0].required: no client', withAttributes(string('a', { required: true, mutability: 'readOnly' }))],
     ['attributes[0].description: has a character', withAttributes(string('a', { description: 'a\0' }))],
     ['attributes[0].canonicalValues[0]: has a character', withAttributes(string('a', { canonicalValues: ['\ud800'] }))],
     ['attributes[0].retruned: is not', withAttributes(string('a', { retruned: 'always' }))],
@@ -130,7 +130,7 @@ describe('defineSchema', () => {
     ['attributes[1].subAttributes[0].type: must', withAttributes(string('a'), complex(string('b', { type: 'x' })))],
     ['attributes[0].subAttributes[1].name: "B" is', withAttributes(complex(string('b'), string('B')))],
     [
-      'attributes[0].subAttributes[0].required: nobody',
+      'attributes[0].subAttributes[0].required: no client',
       withAttributes(complex(string('b', { required: true, mutability: 'readOnly' }))),
     ],
     [
