@@ -78,7 +78,7 @@ export function BrakeCard(props: PropsWithChildren<{ settings: LeaverBrake; stat
             <dd>
               {count(held, 'event')} since <Moment at={since} />
             </dd>
-            <dt>Goes by itself</dt>
+            <dt>Released at the latest</dt>
             <dd>
               <Moment at={until} />
             </dd>

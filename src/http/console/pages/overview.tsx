@@ -54,7 +54,7 @@ function Attention({ overview: { expiring, troubled, holding } }: { overview: Ov
             <Badge tone="bad">brake</Badge>
             <span>
               <a href={pathTo(projectId, environmentId, id)}>{name}</a> holds leavers since <Moment at={since} />; they
-              go by themselves <Moment at={until} />.
+              are released <Moment at={until} />.
             </span>
           </li>
         ))}
@@ -86,7 +86,7 @@ const endpointPath = ({ projectId, environmentId, tenantId, id, isStream }: Trou
 function troubleOf({ enabled, disabledReason, failing, dead }: TroubledEndpoint): string {
   return [
     ...(enabled ? [] : [`is disabled: ${disabledReason ?? 'no reason was given.'}`]),
-    ...(enabled && failing ? ['takes nothing at the moment.'] : []),
+    ...(enabled && failing ? ['accepts nothing at the moment.'] : []),
     ...(dead > 0 ? [`${lettersOf(dead)}.`] : []),
   ].join(' ')
 }
