@@ -45,9 +45,7 @@ afterEach(async () => {
 
 test('what a brake holds stands in the overview, at the tenant, and by name', async () => {
   const overview = words((await admin.get('')).text)
-  expect(overview).toMatch(
-    /Needs a look brake acme corp holds leavers since just now ; they are released in 23 hours/,
-  )
+  expect(overview).toMatch(/Needs a look brake acme corp holds leavers since just now ; they are released in 23 hours/)
   expect(overview).toMatch(/acme corp brake holds/)
   expect(words((await admin.get(PROD)).text)).toMatch(/acme corp brake holds/)
   const tenant = words((await admin.get(ACME)).text)
