@@ -25,7 +25,7 @@ import { newStoreFolder, storeParent } from '../support/store-folder.ts'
 const KILLS = 20
 const CLIENTS = 6
 /** Acknowledged changes between two kills; each time some more, so that the kills meet other moments. */
-const changesBefore = (kill: number) => 10 + 2 * kill
+const changesBefore = (kill: number) => 20 + 4 * kill
 
 const folder = newStoreFolder()
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
