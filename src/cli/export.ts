@@ -21,18 +21,26 @@ export function exportCommand(program: Command, io: Io): void {
       keepHeapSmall()
       const options = command.optsWithGlobals<GlobalOptions>()
       return connected(options, io, async (connection) => {
-        const done = await exportTo(file, tenant, connection, progressOn(io.err))
+        const output = { file, isStream: await isStream(file) }
+        const done = await exportTo(output, tenant, connection, progressOn(io.err))
         // Where the records went to standard output, nothing else may.
-        if (!isStream(file)) print(io, options.json, done, ({ tenant, records }) => `${tenant}: ${records} records\n`)
+        if (!output.isStream) print(io, options.json, done, ({ tenant, records }) => `${tenant}: ${records} records\n`)
       })
     })
 }
 
-async function exportTo(file: string, name: string, { client, place }: Connection, progress: Progress) {
+/** Where an export goes. */
+interface Output {
+  readonly file: string
+  /** True where an export can neither be continued nor be cut. */
+  readonly isStream: boolean
+}
+
+async function exportTo(to: Output, name: string, { client, place }: Connection, progress: Progress) {
   const path = { ...place, tenant: name }
   const tenant = await answered(client.GET(TENANT, { params: { path } }))
-  const before = await foundIn(file, tenant.id)
-  const output = await openFor(file, before)
+  const before = await foundIn(to, tenant.id)
+  const output = await openFor(to, before)
   let records = before?.records ?? 0
   try {
     if (before === undefined) await append(output, [{ kind: 'start', format: FORMAT, tenant: tenant.id }])
@@ -50,19 +58,27 @@ async function exportTo(file: string, name: string, { client, place }: Connectio
       after = page.next
     }
     await append(output, [{ kind: 'end', records }])
-    if (!isStream(file)) await output.sync()
+    if (!to.isStream) await output.sync()
   } finally {
     progress.end()
     await output.close()
   }
-  return { tenant: tenant.key, file, records, resumed: before !== undefined }
+  return { tenant: tenant.key, file: to.file, records, resumed: before !== undefined }
 }
 
-const isStream = (file: string): boolean => file.startsWith('/dev/')
+/** Names of what the command's caller has opened. It may be a file: then the export follows what the file holds. */
+const OPENED = /^\/dev\/(?:stdout|stderr|fd\/\d+)$/
+
+/** A regular file is one wherever it lies, also in /dev/shm. */
+async function isStream(file: string): Promise<boolean> {
+  if (OPENED.test(file)) return true
+  const there = await stat(file).catch(() => undefined)
+  return there !== undefined && !there.isFile()
+}
 
 /** What an earlier export left in the file. @throws {CliError} where it must not be written over */
-async function foundIn(file: string, tenant: string): Promise<Begun | undefined> {
-  const there = isStream(file) ? undefined : await stat(file).catch(() => undefined)
+async function foundIn({ file, isStream }: Output, tenant: string): Promise<Begun | undefined> {
+  const there = isStream ? undefined : await stat(file).catch(() => undefined)
   if (there === undefined || there.size === 0) return undefined
   const found = await begun(file)
   if (found === undefined)
@@ -74,10 +90,10 @@ async function foundIn(file: string, tenant: string): Promise<Begun | undefined>
 }
 
 /** Opens the file behind its last whole line. It holds personal data, so it is for its owner alone. */
-async function openFor(file: string, before: Begun | undefined): Promise<FileHandle> {
+async function openFor({ file, isStream }: Output, before: Begun | undefined): Promise<FileHandle> {
   try {
     const output = await open(file, 'a', 0o600)
-    if (!isStream(file)) await truncate(file, before?.bytes ?? 0)
+    if (!isStream) await truncate(file, before?.bytes ?? 0)
     return output
   } catch (error) {
     throw new CliError(

@@ -1,7 +1,19 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { bootstrap } from '../../src/administration/bootstrap.ts'
 import { EXIT } from '../../src/cli/failure.ts'
 import { progressOn } from '../../src/cli/progress.ts'
@@ -208,6 +220,43 @@ describe('over the admin API', () => {
     await refused('a whole export already')
     holds('{"kind":"start","format":2,"tenant":"other"}\n')
     await refused('of another format than 1')
+  })
+
+  test.runIf(existsSync('/dev/shm'))(
+    'a regular file below /dev is continued, and not written over, like any other',
+    async () => {
+      const below = mkdtempSync('/dev/shm/rollcall-transfer-')
+      onTestFinished(() => rmSync(below, { recursive: true }))
+      const inMemory = join(below, 'export.ndjson')
+      writeExport(file, directory(3))
+      await rollcallJson(env, 'import', tenant.name, file)
+      expect(await rollcallJson(env, 'export', tenant.name, inMemory)).toMatchObject({ resumed: false })
+      const whole = readFileSync(inMemory, 'utf8')
+      const again = await rollcall(env, 'export', tenant.name, inMemory)
+      expect(again).toMatchObject({ exitCode: EXIT.usage, err: expect.stringContaining('a whole export already') })
+      expect(readFileSync(inMemory, 'utf8')).toBe(whole)
+      truncateSync(inMemory, whole.lastIndexOf('{'))
+      expect(await rollcallJson(env, 'export', tenant.name, inMemory)).toMatchObject({ resumed: true })
+      expect(readFileSync(inMemory, 'utf8')).toBe(whole)
+    },
+  )
+
+  test('an export to standard output that goes to a file follows what stands there, with nothing behind it', async () => {
+    writeFileSync(file, 'a letter\n')
+    const output = openSync(file, 'a')
+    const names = ['/dev/stdout', '/dev/fd/1']
+    for (const name of names) {
+      const child = spawn(process.execPath, [built.cli(), 'export', tenant.name, name], {
+        stdio: ['ignore', output, 'ignore'],
+        env: { ...process.env, ...env },
+      })
+      expect(await once(child, 'close')).toEqual([0, null])
+    }
+    closeSync(output)
+    const kinds = readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => /"kind":"(\w+)"/.exec(line)?.[1] ?? line)
+    expect(kinds).toEqual(['a letter', ...names.flatMap(() => ['start', 'end']), ''])
   })
 
   test('an export to standard output has the records there and nothing else', async () => {
