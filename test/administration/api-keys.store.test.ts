@@ -70,22 +70,24 @@ test('SEC-03 a key that has run out is refused, also from memory', async () => {
 
 test('SEC-03 a revocation is felt within a second by an instance that was not told', async () => {
   // What a second process would be: it has its own memory and only the store in common.
-  const elsewhere = new ControlPlane({ ...controlStore(database), shared: true })
+  let clock = 0
+  const elsewhere = new ControlPlane({ ...controlStore(database), shared: true }, { clock: () => clock })
   const { id, key } = await mint(environment)
   expect(await elsewhere.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
   await revokeApiKey(administration, environment, id, new Date())
-  const revoked = Date.now()
-  await expect
-    .poll(() => elsewhere.authenticate(`Bearer ${key}`), { timeout: 1000, interval: 20 })
-    .toMatchObject({ challenge: { status: 401, detail: 'The API key was revoked.' } })
-  expect(Date.now() - revoked).toBeLessThan(1000)
+  clock += 1_000
+  expect(await elsewhere.authenticate(`Bearer ${key}`)).toMatchObject({
+    challenge: { status: 401, detail: 'The API key was revoked.' },
+  })
 })
 
 test('a key that was unknown a moment ago is known within a second of its making', async () => {
-  const elsewhere = new ControlPlane({ ...controlStore(database), shared: true })
-  await elsewhere.project('k-late')
+  let clock = 0
+  const elsewhere = new ControlPlane({ ...controlStore(database), shared: true }, { clock: () => clock })
+  expect(await elsewhere.project('k-late')).toBeUndefined()
   await createProject(administration, { key: 'k-late' })
-  await expect.poll(() => elsewhere.project('K-Late'), { timeout: 1000, interval: 20 }).toBeDefined()
+  clock += 1_000
+  expect(await elsewhere.project('K-Late')).toBeDefined()
 })
 
 test('last use is written down, with the client', async () => {

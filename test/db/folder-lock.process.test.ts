@@ -7,6 +7,8 @@ import { lockFolder } from '../../src/db/folder-lock.ts'
 import { runProgram } from '../support/children.ts'
 
 const quick = { heartbeat: 50, watch: 400, stale: 60_000 }
+/** A process that watched a file would go on until the test is ended as hanging. */
+const patient = { heartbeat: 2_000, watch: 3_600_000, stale: 30_000 }
 const elsewhere = 'ffffffffffff'
 
 let folder: string
@@ -17,14 +19,12 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const never = () => expect.unreachable('the lock was lost')
 
-test('a second process is refused within two seconds, with a line that says who has the folder', async () => {
+test('a second process is refused without a wait, with a line that says who has the folder', async () => {
   const lock = await lockFolder(folder, never)
-  const start = performance.now()
-  await expect(lockFolder(folder, never)).rejects.toThrow(
+  await expect(lockFolder(folder, never, patient)).rejects.toThrow(
     new RegExp(`^the data folder .* is in use by another process \\(pid ${process.pid} there\\)`),
   )
   await expect(lockFolder(folder, never)).rejects.toThrow(CannotOpen)
-  expect(performance.now() - start).toBeLessThan(4000)
   await lock.release()
 })
 
@@ -37,14 +37,12 @@ test('a process that is busy or stopped keeps its lock', async () => {
   await holder.ended()
 })
 
-test('after kill -9 the next one has the lock in a moment', async () => {
+test('after kill -9 the next one has the lock without a wait', async () => {
   const holder = runProgram('hold-lock', [folder])
   await holder.says('locked')
   holder.process.kill('SIGKILL')
   await holder.ended()
-  const start = performance.now()
-  const lock = await lockFolder(folder, never)
-  expect(performance.now() - start).toBeLessThan(500)
+  const lock = await lockFolder(folder, never, patient)
   await lock.release()
   expect(readdirSync(join(folder, 'lock'))).toEqual([])
 })
@@ -98,9 +96,7 @@ test('a file from before a reboot, long not renewed, costs no wait', async () =>
   mkdirSync(join(folder, 'lock'))
   writeFileSync(other, '')
   utimesSync(other, new Date(0), new Date(0))
-  const start = performance.now()
-  const lock = await lockFolder(folder, never)
-  expect(performance.now() - start).toBeLessThan(500)
+  const lock = await lockFolder(folder, never, patient)
   await lock.release()
 })
 

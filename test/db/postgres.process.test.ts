@@ -85,7 +85,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
 
   test.each([
     [
-      'nobody listens',
+      'no server listens',
       'postgres://rollcall@127.0.0.1:1/rollcall',
       /127\.0\.0\.1:1\/rollcall cannot be used: .*ECONNREFUSED/,
     ],
@@ -114,6 +114,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
         } catch (error) {
           failures.push(error)
         }
+        // Lets the event loop turn while the server is away and each attempt fails at once.
         await sleep(1)
       }
     }
@@ -121,6 +122,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
     const pair = (n: number) =>
       database.transaction(async (tx) => {
         await tx.run('insert into outage values ($1, false)', [n])
+        // Open for a moment, so that an outage meets it.
         await sleep(5)
         // As code that carries on after a failure would: the next statement must not land anywhere else.
         await failure(tx.run('select 1', []))
@@ -132,13 +134,12 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
     ]
 
     for (const outage of ['restart', 'kill', 'restart', 'kill'] as const) {
-      await sleep(200)
+      const begun = acknowledged.length
+      await expect.poll(() => acknowledged.length, { timeout: 60_000 }).toBeGreaterThan(begun + 50)
       if (outage === 'kill') {
         await server.kill()
-        const start = performance.now()
         const error = await failure(database.run('select 1', []))
         expect(isUnavailable(error)).toBe(true)
-        expect(performance.now() - start).toBeLessThan(1000)
       }
       await server.restart()
       const before = acknowledged.length

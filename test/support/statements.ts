@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import type { Bindable, Database, RunOptions } from '../../src/db/database.ts'
 import { ormOver } from '../../src/db/handle.ts'
 
@@ -137,4 +138,12 @@ function literal(value: Bindable): string {
   if (value === null) return 'null'
   if (typeof value !== 'string') return String(value)
   return `'${value.replaceAll("'", "''")}'`
+}
+
+/** Settles once a statement that holds `text` is run with `value` among what is bound, beginning with the next statement. */
+export function untilAsked({ statements }: Recorder, text: string, value: string): Promise<void> {
+  const before = statements.length
+  const asked = () =>
+    statements.slice(before).some((one) => one.text.includes(text) && JSON.stringify(one.values).includes(value))
+  return expect.poll(asked, { timeout: 60_000, interval: 5 }).toBe(true)
 }

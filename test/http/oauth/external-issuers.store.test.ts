@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, Socket } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { ExternalIssuers } from '../../../src/auth/external-issuers.ts'
 import type { ExternalIssuer } from '../../../src/tenancy/settings.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
@@ -256,6 +256,18 @@ test('SEC-03 a key that its issuer has withdrawn opens the gateway no longer, wh
   }
 })
 
+/** Addresses to which this process tries to connect, until the test is over. */
+function connectionAttempts(): string[] {
+  const attempts: string[] = []
+  const { connect } = Socket.prototype
+  const spy = vi.spyOn(Socket.prototype, 'connect').mockImplementation(function (this: Socket, ...to: unknown[]) {
+    this.on('connectionAttempt', (address: string) => attempts.push(address))
+    return Reflect.apply(connect, this, to)
+  })
+  onTestFinished(() => spy.mockRestore())
+  return attempts
+}
+
 test.each([
   'http://127.0.0.1:1/jwks',
   'https://127.0.0.1/jwks',
@@ -266,22 +278,24 @@ test.each([
   'https://metadata.google.internal/jwks',
   'http://idp.example/jwks',
 ])('SEC-16 keys are not fetched from within: %s', async (jwksUri) => {
-  const started = performance.now()
+  const attempts = connectionAttempts()
   expect(await new ExternalIssuers([]).verify(await token(), trusted({ jwksUri }))).toBeUndefined()
-  expect(performance.now() - started).toBeLessThan(1000)
+  expect(attempts).toEqual([])
   expect(asked).toEqual([])
 })
 
 test('an address on this machine is not asked where the operator does not allow it', async () => {
+  const attempts = connectionAttempts()
   expect(await new ExternalIssuers([]).verify(await token(), trusted())).toBeUndefined()
   expect(asked).toEqual([])
   expect(await new ExternalIssuers(['127.0.0.0/8']).verify(await token(), trusted())).toMatchObject({
     name: 'issuer:okta:client-1',
   })
+  expect(attempts).toEqual(['127.0.0.1'])
   expect(asked).toEqual(['/jwks'])
 })
 
-test('SEC-13 nobody trusts an issuer with more than they have themselves', async () => {
+test('SEC-13 no key trusts an issuer with more than it has itself', async () => {
   const url = `${gateway.origin}/api/v1/projects/${gateway.project}/environments/${gateway.environment}`
   const change = async (key: string, path = `/tenants/${tenant.name}`, method = 'PATCH', more = {}) => {
     const headers = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
