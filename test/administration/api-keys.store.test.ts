@@ -126,7 +126,7 @@ test('a second revocation leaves the time of the first', async () => {
   expect((await findApiKey(database, environment, id))?.revokedAt).toEqual(new Date(1000))
 })
 
-test('nobody makes a key wider than their own', async () => {
+test('no key makes a key wider than itself', async () => {
   const by: Principal = { ...CONFIGURED_ADMIN, scope: environment, permissions: new Set(['admin', 'scim:read']) }
   await expect(mint(project, { permissions: ['scim:read'] }, by)).rejects.toMatchObject({ status: 403 })
   await expect(mint(environment, {}, by)).rejects.toMatchObject({

@@ -48,7 +48,7 @@ const WITHIN: Record<string, readonly string[]> = {
 }
 const TARGETS = WITHIN.instance as readonly string[]
 
-describe('SEC-13 nobody gets hold of a key wider than their own: every scope × permission', () => {
+describe('SEC-13 no key makes a key wider than itself: every scope × permission', () => {
   const askers = Object.keys(WITHIN).flatMap((scope) => PERMISSIONS.map((permission) => [scope, permission] as const))
   test.each(askers)('a key for %s with %s', async (scope, permission) => {
     const by = principal(scope, [permission])
@@ -77,7 +77,7 @@ describe('SEC-13 nobody gets hold of a key wider than their own: every scope × 
   })
 })
 
-describe('SEC-07 nobody gets hold of a key that lives longer than their own', () => {
+describe('SEC-07 no key makes a key that lives longer than itself', () => {
   const soon = Date.now() + 86_400_000
   const [before, at, after] = [new Date(soon - 1), new Date(soon), new Date(soon + 1)]
   const inYear = Date.now() + 365 * 86_400_000

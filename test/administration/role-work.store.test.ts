@@ -112,7 +112,7 @@ const flags = async () => {
 }
 
 describe('groups follow rules step by step', () => {
-  test('200 rules over 3,000 groups: in many steps, with progress; others take over from whoever dies', async () => {
+  test('200 rules over 3,000 groups: in many steps, with progress; others take over from a worker that dies', async () => {
     await fillDirectly(database, tenant.id, { users: 300, groups: 3_000 })
     // Each rule matches the groups whose number begins with its own: fifteen to some hundred of them.
     const rules = Array.from({ length: 200 }, (_, n) => ({
@@ -144,7 +144,7 @@ describe('groups follow rules step by step', () => {
     expect((await findApiKey(database, key.scope, key.id))?.revokedAt).not.toBeNull()
     expect(await progress()).toMatchObject({ state: 'applying', groupsDone: counts.at(-1) })
 
-    // Whoever dies in the middle of a step has done nothing.
+    // A worker that dies in the middle of a step has done nothing.
     const before = await rolesByRows(database, tenant.id)
     const dying: Database = {
       ...database,
@@ -401,7 +401,7 @@ describe('rules that end', () => {
 })
 
 describe('the first rules of a tenant', () => {
-  sideBySide('wait for writers who have seen none, and hold up nobody', async () => {
+  sideBySide('wait for writers who have seen none, and hold up no writer', async () => {
     const [a, b] = [await user('a'), await user('b')]
     const sales = await group('Sales', [a])
     const others = await instance.newTenant({ place })

@@ -36,7 +36,7 @@ test('production that its start would refuse has a line for each, with what to d
 test.each<[what: string, env: Record<string, string>, wrong: string[]]>([
   ['an open address without a word of the proxy', { HOST: '0.0.0.0', PUBLIC_URL: 'https://a.example' }, ['address']],
   ['a public address without TLS', { PUBLIC_URL: 'http://a.example' }, ['cookies']],
-  ['an open address of which nobody says how clients come', { HOST: '::' }, ['address', 'cookies']],
+  ['an open address without a word of how clients come', { HOST: '::' }, ['address', 'cookies']],
   ['a loopback address by name', { HOST: 'localhost', PUBLIC_URL: 'http://[::1]:8080' }, []],
 ])('%s', async (_what, env, wrong) => {
   const findings = await look(env)

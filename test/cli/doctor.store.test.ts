@@ -46,7 +46,7 @@ const healthy = [
 ]
 const found = (findings: readonly Finding[], check: string) => findings.find((finding) => finding.check === check)
 
-test('a store, and a gateway that nobody said is running', async () => {
+test('a store, and no gateway that is said to be running', async () => {
   const opened = await openDatabase(loadConfig(store.env), () => {})
   await opened.close()
   const { exitCode, states, err } = await examine({ ...store.env, SECRETS_KEY })

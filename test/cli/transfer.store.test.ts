@@ -152,7 +152,7 @@ describe('over the admin API', () => {
     expect(totalResults).toBe(4)
   })
 
-  test('members that are nobody here go where references are deferred, and are refused elsewhere', async () => {
+  test('members that are not known here go where references are deferred, and are refused elsewhere', async () => {
     await gateway.setSettings(tenant, { deferReferenceChecks: true })
     const records = [...directory(1), { kind: 'deferred' as const, group: idOf(0, 'group'), member: 'CN=some:one' }]
     writeExport(file, records)

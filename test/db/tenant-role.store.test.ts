@@ -233,7 +233,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       return { name, url: as(name).replace(/\/[^/]*$/, `/${name}`) }
     }
 
-    test('is made by whoever may make roles, once', async () => {
+    test('is made by a role that may make roles, once', async () => {
       const { url } = await owner('createrole')
       const wanted = newRole()
       for (let n = 0; n < 2; n++) await migratePostgres({ databaseUrl: url, databaseTenantRole: wanted })
@@ -242,7 +242,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       await opened.close()
     })
 
-    test('is asked of an administrator by whoever may not, with the statements', async () => {
+    test('is asked of an administrator by a role that may not, with the statements', async () => {
       const { url, name } = await owner('')
       const wanted = newRole()
       const migrate = () => migratePostgres({ databaseUrl: url, databaseTenantRole: wanted })

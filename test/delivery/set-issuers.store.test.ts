@@ -26,7 +26,7 @@ const leave = async (tenant: TestTenant, name: string, email: string) => {
   await tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))
   return id
 }
-/** A receiver that has been told of `stream`, and of nothing else: it goes by issuer and audience. */
+/** A receiver that has been told of `stream`, and of nothing else: it uses issuer and audience. */
 const receiverOf = ({ body }: Pick<TestStream, 'body'>) => {
   const keys = createRemoteJWKSet(new URL(String(body.jwksUri)))
   const expected = { issuer: String(body.issuer), audience: String(body.audience), typ: 'secevent+jwt' }
@@ -123,7 +123,7 @@ test('a stream that was made before its place had a name is signed by that name,
     expect((await receiverOf(stream)(token)).iss).toBe(`${streams.origin}/ssf/tenants/${tenant.id}`)
 })
 
-test('each issuer says of itself what is true (SSF 1.0 §7), and nobody else is one', async () => {
+test('each issuer says of itself what is true (SSF 1.0 §7), and no other address is one', async () => {
   const tenant = await streams.here.newTenant()
   const [one, wide] = [await streams.stream(tenant), await streams.stream(tenant, {}, true)]
   for (const { body } of [one, wide]) {

@@ -40,7 +40,7 @@ test('SEC-15 a tenant, a key and the instance have so many at once, and words th
   requests.enter('d', 'four')
 })
 
-test('SEC-15 who leaves twice is counted once, and nobody is remembered', () => {
+test('SEC-15 a client that leaves twice is counted once, and none is remembered', () => {
   const requests = opened()
   const passages = [requests.enter('a', 'one'), requests.enter('a', 'two'), requests.enter(undefined, 'one')]
   for (const passage of passages) {

@@ -154,7 +154,7 @@ test.each<[string, string, (n: number, user: string) => object | undefined]>([
     const statuses = answers.map(({ status }) => status)
     const won = statuses.filter((status) => status < 300)
     expect(won).toHaveLength(1)
-    // Whoever comes when it is gone is told so.
+    // A client that comes when it is gone is told so.
     const lost = method === 'DELETE' ? [404, 412] : [412]
     expect(statuses.filter((status) => status >= 300 && !lost.includes(status))).toEqual([])
     if (method !== 'DELETE') expect(etag(await via(1)('GET', path))).toBe('W/"2"')

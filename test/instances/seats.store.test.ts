@@ -83,7 +83,7 @@ test.each<[string, (id: string) => Promise<Answer>]>([
     (id) => scim('PATCH', `/Users/${id}`, patchBody({ op: 'remove', path: 'active' })),
   ],
   ['a PUT', (id) => scim('PUT', `/Users/${id}`, userBody('sleeper', { active: true }))],
-])('%s re-activates nobody beyond the maximum', async (_, activate) => {
+])('%s re-activates no user beyond the maximum', async (_, activate) => {
   const sleeper = await make('sleeper', { active: false })
   const holder = await make('a')
   for (const name of ['b', 'c']) await make(name)

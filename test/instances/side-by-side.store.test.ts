@@ -27,7 +27,7 @@ const sideBySide = engineName() === 'pglite' ? test.skip : test
 const ADMIN_KEY = 'test-admin-key-with-some-length'
 
 let database: Database
-/** Whoever holds something. */
+/** The instance that holds something. */
 let other: Database
 let instance: Instance
 let place: Place
@@ -61,7 +61,7 @@ const keyFor = async (scope: Scope) =>
 const scopeOf = ({ projectId, environmentId }: Place) => ({ kind: 'environment', projectId, environmentId }) as const
 
 describe('changes of the control plane go on side by side', () => {
-  sideBySide('whoever is held up in one environment holds up neither another one nor a revocation', async () => {
+  sideBySide('a change that is held up in one environment holds up neither another one nor a revocation', async () => {
     const scope = { ...scopeOf(place), kind: 'tenant', tenantId: tenant.id } as const
     const [ofEnvironment, ofTenant] = [await keyFor(scopeOf(place)), await keyFor(scope)]
     const row = await holdBy(other, 'select 1 from environments where id = $1::uuid for update', [place.environmentId])
@@ -85,7 +85,7 @@ describe('changes of the control plane go on side by side', () => {
     expect((await held).status).toBe(200)
   })
 
-  sideBySide('a key of a tenant is revoked whoever holds the tenant', async () => {
+  sideBySide('a key of a tenant is revoked whatever holds the tenant', async () => {
     const scope = { ...scopeOf(place), kind: 'tenant', tenantId: tenant.id } as const
     const id = await keyFor(scope)
     const row = await holdBy(other, 'select 1 from tenants where id = $1::uuid for update', [tenant.id])
@@ -94,7 +94,7 @@ describe('changes of the control plane go on side by side', () => {
     await row.release()
   })
 
-  sideBySide('role rules wait for no writer, and nobody waits for them', async () => {
+  sideBySide('role rules wait for no writer, and no writer waits for them', async () => {
     const { id } = await instance.newTenant({ place })
     const third = await instance.newTenant({ place: elsewhere })
     const group = idIn(await third.scim('POST', '/Groups', groupBody('G')))
@@ -179,7 +179,7 @@ describe('SEC-14 the audit trail has the order of the commits', () => {
     expect(last?.at.getTime()).toBeGreaterThanOrEqual(before?.at.getTime() ?? Number.NaN)
   })
 
-  test('nobody who reads on and on misses an entry while many change many places', async () => {
+  test('a reader who pages on misses no entry while many change many places', async () => {
     const places = [place, elsewhere, ...(await Promise.all([1, 2, 3, 4].map(() => instance.newPlace())))]
     const seen = new Map<number, AuditEntry>()
     const missed: number[] = []

@@ -124,7 +124,7 @@ test('the routes are those that are known to be there', () => {
 
 describe("another tenant's ids", () => {
   test.each(SCIM_ROUTES)(
-    'TEN-04 TEN-07 E-07 %s answers for them as for ids that nobody has, to the byte',
+    'TEN-04 TEN-07 E-07 %s answers for them as for ids that do not exist, to the byte',
     async (route) => {
       const before = await Promise.all([theirs.tenant.scim('GET', '/Users'), theirs.tenant.scim('GET', '/Groups')])
       const nobody = { userId: MISSING, groupId: MISSING.replace(/0$/, '1') }
@@ -144,7 +144,7 @@ describe("another tenant's ids", () => {
     },
   )
 
-  test('TEN-07 a manager of another tenant is nobody: no name, no match', async () => {
+  test('TEN-07 a manager of another tenant is not found: no name, no match', async () => {
     const urn = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
     const made = await mine.tenant.scim(
       'POST',
@@ -167,7 +167,7 @@ describe("another tenant's ids", () => {
 
 describe('keys', () => {
   test.each(SCIM_ROUTES)(
-    'TEN-02 SEC-13 %s under the base URL of others is 403 for a key of ours, whoever they are',
+    'TEN-02 SEC-13 %s under the base URL of others is 403 for a key of ours, whichever tenant they are',
     async (route) => {
       const answers: ReturnType<typeof likeness>[] = []
       const nowhere = mine.tenant.base.replace(/[^/]+$/, 'nowhere')

@@ -39,10 +39,10 @@ const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000,
  * reason. Such an answer must still be the one that an id which nobody has gets, and change nothing elsewhere.
  */
 const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
-  [/query after/, 'a stretch begins after it, whether or not there is such a thing'],
+  [/query after/, 'a page begins after it, whether or not there is such a thing'],
   [/query (?:externalId|userName|email|displayName|role|group|member)\b/, 'a condition that nothing here meets'],
   [/query types/, 'types of events that there may come to be'],
-  [/sign-in-checks body identity/, 'a name to look for: nobody here has it'],
+  [/sign-in-checks body identity/, 'a name to look for: no user here has it'],
   [/header Idempotency-Key/, 'each API key has its own'],
   [/body (?:.*\.)?(?:name|description|note|audience|token|display)$/, 'words that are kept as they came'],
   [/body key$/, 'the key of what is made'],
@@ -94,7 +94,7 @@ beforeAll(async () => {
     ...[otherProject, itsEnvironment, await newTenant(builder, itsEnvironment)],
   ]
   await quiet()
-  // Given up, for whoever lists what was.
+  // Given up, for those who list what was.
   await database.run(
     `insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id, dead)
      select e.tenant_id, w.id, e.position, e.resource_id, true from events e join tenants t on t.id = e.tenant_id
@@ -199,7 +199,7 @@ describe('what the sweep sends', () => {
     return { [level]: key }
   }
 
-  test('TEN-04 every operation is taken in each of its forms: nothing foreign is refused for what is wrong beside it', async () => {
+  test('TEN-04 every operation is accepted in each of its forms: nothing foreign is refused for what is wrong beside it', async () => {
     // Settings of every kind end what the brake holds, and what is deleted is gone, the deepest first.
     const turn = ({ method, path }: Operation) =>
       method === 'DELETE' ? 1_000 - path.length : path.endsWith('/brake/release') ? 0 : 1
@@ -536,7 +536,7 @@ beforeAll(async () => {
 })
 
 test(
-  'TEN-02 TEN-04 SEC-13 the admin API answers for foreign ids as for what is not there, whoever asks',
+  'TEN-02 TEN-04 SEC-13 the admin API answers for foreign ids as for what is not there, whichever key asks',
   async () => {
     const own = Object.values(home)
     const nexts = await nextsElsewhere()
@@ -620,7 +620,7 @@ function misdeeds({ status, text }: Told, expected: ScimAsk['expected']): string
 }
 
 test(
-  'TEN-02 TEN-04 TEN-07 E-07 SCIM answers for foreign ids as for what is not there, whoever asks, at each base URL',
+  'TEN-02 TEN-04 TEN-07 E-07 SCIM answers for foreign ids as for what is not there, whichever key asks, at each base URL',
   async () => {
     const faults: string[] = []
     const user = { userId: thingIn(home.tenant, 'users') ?? '' }

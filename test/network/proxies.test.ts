@@ -33,7 +33,7 @@ const SPELLINGS: readonly (readonly [string, string | undefined])[] = [
   ['<script>', undefined],
 ]
 
-test('nobody is believed unless it was said: the address of the connection counts', () => {
+test('no header is believed unless the operator named the proxy: the address of the connection counts', () => {
   expect(forwardedFor(none, '203.0.113.9')).toEqual({ address: PEER })
   expect(forwardedFor(none, '203.0.113.9', '::ffff:10.0.0.1')).toEqual({ address: PEER })
   expect(clientAddress(none, undefined, () => '203.0.113.9').address).toBeUndefined()

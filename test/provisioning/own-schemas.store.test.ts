@@ -110,7 +110,7 @@ describe('an extension of the user', () => {
     )
   })
 
-  test('A-01 names are taken in any case and come back as declared', async () => {
+  test('A-01 names are accepted in any case and come back as declared', async () => {
     const answer = await scim(
       'POST',
       '/Users',

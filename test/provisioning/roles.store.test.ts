@@ -161,7 +161,7 @@ describe('who has a role', () => {
     await whole()
   })
 
-  test('whoever is deleted loses all; a kept one comes back without, and a deactivated one keeps all', async () => {
+  test('a user who is deleted loses all; a kept one comes back without, and a deactivated one keeps all', async () => {
     await begin([{ group: { displayName: 'Sales' }, role: 'seller' }], { onDelete: 'deactivate' })
     const [a, b] = [await user('a'), await user('b')]
     const sales = await group('Sales', [a, b])

@@ -80,7 +80,7 @@ describe('TEN-04 TEN-08 requests that come at once share a statement, and each g
     expect(taken).toBeLessThan(USERS)
   })
 
-  test('that have nobody as an answer, among those that have', async () => {
+  test('that have no user as an answer, among those that have', async () => {
     await atOnce(async (tenant, ids, n) => {
       const name = n % 2 === 0 ? `user${n}` : `nobody${n}`
       expect(await found(tenant, `userName eq "${name}"`)).toEqual(n % 2 === 0 ? [ids[n]] : [])
@@ -92,7 +92,7 @@ describe('questions asked together', () => {
   const db = {} as Database
   const numbers = [1, 2, 3]
 
-  test('what is wrong with one is told to nobody else', async () => {
+  test('what is wrong with one is told to no other', async () => {
     const asked: (readonly number[])[] = []
     const ask = async (questions: readonly number[]) => {
       asked.push(questions)

@@ -193,7 +193,7 @@ describe('EV-15 so do the readers of the log, and who numbers it', () => {
   test.each<[string, number, (db: Database) => Promise<unknown>]>([
     ['a page', FEW, (db) => eventLogOf(db, busy.id).read(KEPT / 2, 100, ALL)],
     ['the first page', FEW, (db) => eventLogOf(db, busy.id).read(0, 100, ALL)],
-    // A stretch of 10,000 positions at most.
+    // A page of 10,000 positions at most.
     ['a page of rare types', 10_000, (db) => eventLogOf(db, busy.id).read(0, 100, { types: ['x.y'], nouns: ['z'] })],
     ['the latest', FEW, (db) => latestEvents(db, busy.id, { limit: 100 })],
     [

@@ -179,7 +179,7 @@ describe('where many have the same name', () => {
   })
 
   // The planner believes that any name is a thousand users', whom it would find soonest in the order of the page.
-  test('nobody with a name is found without a look at everybody', async () => {
+  test('a name that no user has is looked up without a look at every user', async () => {
     const path = users('displayName eq "somebody else"')
     const { result, statements } = await gateway.recorder.during(() => few.scim('GET', path))
     expect(json(result).totalResults).toBe(0)

@@ -180,7 +180,7 @@ async function forged(given: Given, secret: string, signingKeys: Read['signingKe
   }
 }
 
-test('nobody who has a copy of the database alone makes an access token, a session or a cursor', async () => {
+test('a copy of the database alone is not enough to make an access token, a session or a cursor', async () => {
   const before = await start(ownKey())
   const given = await use(before.send)
   expect(await taken(before.send, given)).toEqual(TAKEN)

@@ -75,16 +75,16 @@ describe('SEC-10 the issuer', () => {
       'https://id.example.com',
     ],
     [
-      'goes by the host where no proxy tells the scheme',
+      'uses the host where no proxy tells the scheme',
       { ...request, host: 'b.example:8443' },
       two,
       'https://b.example:8443',
     ],
-    ['is nobody for a host that is not listed', request, two, undefined],
-    ['is nobody for another port', { ...request, host: 'b.example' }, two, undefined],
-    ['is nobody without a public URL', request, policy, undefined],
-    ['is nobody, whatever a proxy says', forwarded, policy, undefined],
-    ['is nobody for a name of ours on a public address', { ...request, host: 'localhost:8080' }, policy, undefined],
+    ['is unknown for a host that is not listed', request, two, undefined],
+    ['is unknown for another port', { ...request, host: 'b.example' }, two, undefined],
+    ['is unknown without a public URL', request, policy, undefined],
+    ['is unknown, whatever a proxy says', forwarded, policy, undefined],
+    ['is unknown for a name of ours on a public address', { ...request, host: 'localhost:8080' }, policy, undefined],
   ] as const)('%s', (_, origin, policy, issuer) => expect(issuerFor(origin, policy)).toBe(issuer))
 
   test('on the loopback address is that, by the port that is listened on', () => {
@@ -96,7 +96,7 @@ describe('SEC-10 the issuer', () => {
     expect(issuerFor({ ...request, host: 'localhost:8080' }, { ...laptop, port: 8080 })).toBe('http://localhost:8080')
   })
 
-  test('is refused in words where it is nobody', () => {
+  test('is refused in words where it is unknown', () => {
     expect(() => requireIssuer(request, policy)).toThrow(
       'The request is for the host scim.example.com:8080, and no PUBLIC_URL says that this is who we are: set PUBLIC_URL to the address that clients use.',
     )

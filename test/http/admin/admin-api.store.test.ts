@@ -162,7 +162,7 @@ describe('API keys', () => {
     expect((await send('DELETE', `${path}/api-keys/${made.body.id}`)).status).toBe(204)
   })
 
-  test('nobody makes a key wider than their own', async () => {
+  test('no key makes a key wider than itself', async () => {
     const key = await keyFor('/projects/acme/environments/prod', ['admin', 'scim:read'])
     const mint = (path: string, permissions: string[]) =>
       send('POST', `${path}/api-keys`, { name: 'k', permissions }, key)

@@ -272,7 +272,7 @@ describe('SEC-14 the audit log', () => {
   })
 
   test.each(['update audit_entries set actor = $1', 'delete from audit_entries where actor <> $1'])(
-    'is only appended to, whoever asks the database: %s',
+    'is only appended to, whichever role asks the database: %s',
     async (statement) => {
       const count = 'select count(*)::int as n from audit_entries'
       const before = await api.database.run(count, [])

@@ -95,7 +95,7 @@ for (const kind of ['webhooks', 'streams'] as const)
     })
   }
 
-test('SEC-13 a key with `admin` alone gives nobody the permission that it lacks', async () => {
+test('SEC-13 a key with `admin` alone gives no key the permission that it lacks', async () => {
   const key = await api.keyFor(TENANT, ['admin'])
   expectRefusal(await api.send('POST', `${TENANT}/webhooks`, WEBHOOK, key), 'a narrower key')
   // Nobody gives themselves what they lack.

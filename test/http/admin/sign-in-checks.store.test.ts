@@ -104,7 +104,7 @@ describe('who may sign in, and why not', () => {
     expect((await check('nobody')).groups).toEqual([])
   })
 
-  test('a number that was nobody’s externalId does not find the first user, and the externalId does not give an id away', async () => {
+  test('a number that was no user’s externalId does not find the first user, and the externalId does not give an id away', async () => {
     expect((await check('2', externalId)).reason).toBe('not_provisioned')
     expect((await check('01', externalId)).reason).toBe('not_provisioned')
     expect((await check('1.0', externalId)).reason).toBe('not_provisioned')

@@ -37,7 +37,7 @@ const member = (g: number, n: number): TransferRecord => ({
   member: idOf(n, 'user'),
 })
 
-test('an export comes in stretches of any size, each record once and in order', async () => {
+test('an export comes in pages of any size, each record once and in order', async () => {
   const tenant = await gateway.newTenant()
   const records = [user(1), user(2), user(3), group(1), group(2), member(1, 1), member(1, 2), member(2, 3)]
   expect((await give(tenant, records)).data).toEqual({ created: 5, changed: 0, unchanged: 0, members: 3 })

@@ -59,7 +59,7 @@ describe('signing in', () => {
     expect(answer.headers.get('Set-Cookie')).toBeNull()
   })
 
-  test('SEC-15 whoever tries too many wrong keys is told to wait; operators behind the same address get in', async () => {
+  test('SEC-15 a client that tries too many wrong keys is told to wait; operators behind the same address get in', async () => {
     const patient = await openConsole({}, ORIGIN, opened)
     const attempt = (key: string) => patient.request('/sign-in', { form: { key } })
     for (let i = 0; i < 12; i++) expect((await attempt(ADMIN_KEY)).status).toBe(303)

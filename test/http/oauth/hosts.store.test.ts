@@ -74,7 +74,7 @@ describe('without PUBLIC_URL, on the loopback address', () => {
     },
   )
 
-  test('SEC-08 metadata names the host that is ours, and nobody may keep it', async () => {
+  test('SEC-08 metadata names the host that is ours, and no cache may keep it', async () => {
     for (const host of ours()) {
       for (const [path, issuer] of metadataOf(gateway)) {
         const answer = await get(gateway, path, { Host: host })

@@ -26,7 +26,7 @@ test('SEC-15 attempts that fail for a key from an address are told to wait, with
   expect((await ask('203.0.113.1', other, 'wrong')).status).toBe(401)
 })
 
-test('SEC-15 nobody who has a good key is held up by what others fail at: from the same address, or in its name', async () => {
+test('SEC-15 no client that has a good key is held up by what others fail at: from the same address, or in its name', async () => {
   const [key, beside] = [await gateway.mintKey(), await gateway.mintKey()]
   for (let i = 0; i <= FAILURES.fromAddress; i++) await ask('198.51.100.1', key, 'wrong')
   expect((await ask('198.51.100.1', key, 'wrong')).status).toBe(429)

@@ -93,7 +93,7 @@ describe('SEC-07 SEC-13 an access token', () => {
   })
 })
 
-test('SEC-13 only a key with "admin" lets its tokens make keys with it, and nobody is told so of another place', async () => {
+test('SEC-13 only a key with "admin" lets its tokens make keys with it, and no client is told so of another place', async () => {
   const narrow = await mint(owner, ['scim:read'], { tokensMayMintAdminKeys: true })
   const mistake = { status: 400, body: { errors: [{ path: 'tokensMayMintAdminKeys' }] } }
   expect(narrow).toMatchObject(mistake)

@@ -137,7 +137,7 @@ test('SEC-09 two ways at once, another type and another client are refused with 
     expect([answer.status, answer.body.error]).toEqual([400, 'invalid_request'])
 })
 
-test('SEC-03 SEC-10 a token ends with the public key by which it was got, and a revoked key signs for nobody', async () => {
+test('SEC-03 SEC-10 a token ends with the public key by which it was got, and a revoked key signs no request', async () => {
   const k = idOf(await gateway.mintKey({ tenant }))
   const { data } = await register(k, pair.jwk)
   const own = () => assertion({ claims: { iss: k, sub: k } })
@@ -159,7 +159,7 @@ test('SEC-03 SEC-10 a token ends with the public key by which it was got, and a 
   expect((await register(k, (await newPair()).jwk)).response.status).toBe(409)
 })
 
-test('SEC-13 nobody gives a public key to an API key that is wider than their own', async () => {
+test('SEC-13 no key gives a public key to an API key that is wider than itself', async () => {
   const narrow = await gateway.mintKey({ tenant, permissions: ['admin'] })
   const as = adminClient({ origin: gateway.origin, key: narrow })
   const { jwk } = await newPair()

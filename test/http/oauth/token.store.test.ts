@@ -18,7 +18,7 @@ async function statusOf(token: string, url: string, init: RequestInit = {}): Pro
   return (await fetch(url, { ...init, headers: { Authorization: `Bearer ${token}`, ...init.headers } })).status
 }
 
-test('SEC-08 an API key is exchanged for a token of a quarter of an hour, which nobody may keep', async () => {
+test('SEC-08 an API key is exchanged for a token of a quarter of an hour, which no cache may keep', async () => {
   const { status, headers, body } = await askToken(gateway, GRANT, asClient(tenant.key))
   expect(status).toBe(200)
   expect(headers.get('cache-control')).toBe('no-store')

@@ -73,7 +73,7 @@ describe('errors (RFC 7644 §3.12)', () => {
     })
   })
 
-  test('E-09 a database that is away is 503 with Retry-After; what nobody foresaw is 500 with nothing but an id', async () => {
+  test('E-09 a database that is away is 503 with Retry-After; what is unforeseen is 500 with nothing but an id', async () => {
     const failing = (error: Error, path = '') => {
       const lines: string[] = []
       const database = withRun(gateway.database, () => Promise.reject(error))

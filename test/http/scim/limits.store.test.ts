@@ -50,7 +50,7 @@ describe('allowedAddresses', () => {
     expect([await anonymous('203.0.113.9'), await anonymous('198.51.100.1')]).toEqual([200, 403])
   })
 
-  test('the refusal says why the address is not known, and nobody is admitted then', async () => {
+  test('the refusal says why the address is not known, and no client is admitted then', async () => {
     const direct = await fetch(`${tenant.base}/Users`, { headers: { Authorization: `Bearer ${tenant.key}` } })
     expect(direct.status).toBe(403)
     expect(await direct.json()).toMatchObject({

@@ -16,7 +16,7 @@ describe('/Me (RFC 7644 §3.11)', () => {
   })
   afterAll(() => gateway.close())
 
-  test('ME-03 a provisioning client finds nobody there, whatever the method', async () => {
+  test('ME-03 a provisioning client finds no user there, whatever the method', async () => {
     for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) expect((await tenant.scim(method, '/Me')).status).toBe(404)
   })
 
@@ -54,7 +54,7 @@ describe('/Me (RFC 7644 §3.11)', () => {
     })
   })
 
-  test('a key for a user of another tenant, or for nobody, cannot be made', async () => {
+  test('a key for a user of another tenant, or for none, cannot be made', async () => {
     const other = await gateway.newTenant()
     await expect(gateway.mintKey({ tenant: other, userId: user.id })).rejects.toMatchObject({ status: 400 })
     await expect(gateway.mintKey({ userId: user.id })).rejects.toMatchObject({ status: 400 })

@@ -123,7 +123,7 @@ describe('what is refused, before anything is read', () => {
     expect(refusal(() => split([operation]))).toMatch(new RegExp(`^${scimType}: Operations\\[0\\]: `)),
   )
 
-  test('lenient tenants ignore unknown parts, and empty texts name nobody', () => {
+  test('lenient tenants ignore unknown parts, and empty texts name no member', () => {
     const add = (value: JsonObject) => () =>
       split([{ op: 'add', path: 'members', value: [value] }], 'lenient').membership
     expect(add({ value: 'a', displayName: 'Ann' })()).toEqual([change(['a'])])

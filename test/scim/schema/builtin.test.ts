@@ -41,7 +41,7 @@ test('D-13 sub-attributes are never complex, but in the schema of schemas', () =
   expect(nested.map((schema) => schema.id)).toEqual([SCHEMA_SCHEMA])
 })
 
-test('no definition can be changed by whoever holds it', () => {
+test('no definition can be changed by code that holds it', () => {
   const isFrozen = (attribute: Attribute): boolean =>
     Object.isFrozen(attribute) && Object.isFrozen(attribute.subAttributes) && attribute.subAttributes.every(isFrozen)
   for (const schema of builtInSchemas) {

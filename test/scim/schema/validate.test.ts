@@ -73,7 +73,7 @@ describe('bodies that are refused in every mode', () => {
     })
   })
 
-  test('G-03 a member that names nobody', () => {
+  test('G-03 a member that names no resource', () => {
     for (const member of [{}, { value: '' }, { value: null }, { type: 'User' }, { display: 'Ann' }]) {
       const body = { schemas: [GROUP_SCHEMA], displayName: 'G', members: [{ value: 'a' }, member] }
       expect(refusal(() => create(body, 'lenient', group))).toBe('invalidValue: members[1].value is required')
