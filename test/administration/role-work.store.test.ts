@@ -10,6 +10,7 @@ import { recorded } from '../../src/repositories/control/control-revision.ts'
 import { roleProgressOf } from '../../src/repositories/roles/role-rule-work.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
 import type { RoleRule } from '../../src/tenancy/role-rules.ts'
+import { adminSender, environmentPath } from '../support/admin-sender.ts'
 import { administrationOn } from '../support/administration.ts'
 import { engineName, openDatabases } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
@@ -22,7 +23,6 @@ import {
   type Instance,
   idIn,
   inconsistencies,
-  ORIGIN,
   openInstance,
   type Place,
   patchBody,
@@ -43,6 +43,7 @@ let instance: Instance
 let place: Place
 let tenant: TestTenant
 const failures: unknown[] = []
+const admin = adminSender(() => instance, ADMIN_KEY)
 const worker = (of: Database = other) => new RoleWorker(of, (error) => failures.push(error))
 /** The scope of a writer who has not heard of any roles. */
 const unaware = () => ({
@@ -84,14 +85,8 @@ const group = async (name: string, members: string[] = []) =>
   idIn(await tenant.scim('POST', '/Groups', groupBody(name, members)))
 /** Imports a member, through the admin API. */
 const importMember = (groupId: string, member: string, headers: Readonly<Record<string, string>> = {}) => {
-  const url = `${ORIGIN}/api/v1/projects/${place.projectId}/environments/${place.environmentId}/tenants/${tenant.id}/import`
-  return instance.send(
-    new Request(url, {
-      method: 'POST',
-      headers: { Authorization: `Bearer ${ADMIN_KEY}`, 'Content-Type': 'application/json', ...headers },
-      body: JSON.stringify({ items: [{ kind: 'member', group: groupId, member }] }),
-    }),
-  )
+  const items = [{ kind: 'member', group: groupId, member }]
+  return admin('POST', `${environmentPath(place)}/tenants/${tenant.id}/import`, { items }, headers)
 }
 /** The log tells the same as the rows. */
 const agree = async () => {
@@ -242,12 +237,10 @@ describe('groups follow rules step by step', () => {
   })
 
   test('the admin API tells how far a tenant is, and how many of an environment', async () => {
-    const at = `/projects/${place.projectId}/environments/${place.environmentId}`
     const ask = async (path: string) => {
-      const url = `${ORIGIN}/api/v1${at}${path}/role-progress`
-      const answer = await instance.send(new Request(url, { headers: { Authorization: `Bearer ${ADMIN_KEY}` } }))
+      const answer = await admin('GET', `${environmentPath(place)}${path}/role-progress`)
       expect(answer.status).toBe(200)
-      return answer.json()
+      return answer.body
     }
     expect(await ask(`/tenants/${tenant.id}`)).toEqual({
       ...{ state: 'done', groups: null, groupsDone: 0, since: null, finishedAt: null, resumesAt: null, problem: null },

@@ -4,6 +4,7 @@ import type { Database } from '../../src/db/database.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { eventLogOf, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import type { LeaverBrake } from '../../src/tenancy/settings.ts'
+import { adminSender } from '../support/admin-sender.ts'
 import { openDatabases } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
@@ -38,16 +39,8 @@ afterAll(async () => {
   for (const one of databases) await one.close()
 })
 
-const admin = async (method: string, path: string, body?: object, key = ADMIN) => {
-  const response = await there.send(
-    new Request(`http://scim.test/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    }),
-  )
-  return { status: response.status, body: (await response.json()) as Record<string, unknown> & { items: Held[] } }
-}
+const admin = (method: string, path: string, body?: object, key = ADMIN) =>
+  adminSender(() => there, key)<Record<string, unknown> & { items: Held[] }>(method, path, body)
 interface Held {
   readonly id: string
   readonly type: string

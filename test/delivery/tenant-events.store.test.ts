@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { adminSender } from '../support/admin-sender.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import { type Instance, openInstance } from '../support/instances.ts'
 import { placeOf, reader } from '../support/readers.ts'
@@ -17,17 +18,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const admin = async (method: string, path: string, body?: object) => {
-  const response = await instance.send(
-    new Request(`http://scim.test/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'application/json' },
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    }),
-  )
-  const text = await response.text()
-  return { status: response.status, text, body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> }
-}
+const admin = adminSender(() => instance, ADMIN)
 
 test('what is done to a tenant stands in its log, with what it was and became; what changes nothing does not', async () => {
   const tenant = await instance.newTenant()

@@ -3,6 +3,7 @@ import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import { type AdminSender, adminSender } from '../support/admin-sender.ts'
 import { openDatabases, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { type Instance, idIn, openInstance, type Place, patchBody, userBody } from '../support/instances.ts'
@@ -33,20 +34,8 @@ afterAll(async () => {
   for (const one of databases) await one.close()
 })
 
-const admin = async (method: string, path: string, body: object = {}, more: Record<string, string> = {}) => {
-  const response = await here.send(
-    new Request(`http://scim.test/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'application/json', ...more },
-      ...(method === 'GET' || method === 'DELETE' ? {} : { body: JSON.stringify(body) }),
-    }),
-  )
-  const text = await response.text()
-  return {
-    status: response.status,
-    body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown> & { items: object[] },
-  }
-}
+const admin = (...asked: Parameters<AdminSender>) =>
+  adminSender(() => here, ADMIN)<Record<string, unknown> & { items: object[] }>(...asked)
 
 /** An endpoint of a tenant, or of its environment. */
 async function endpoint(tenant: TestTenant, { events = [] as string[], wide = false } = {}) {
@@ -415,13 +404,9 @@ describe('EV-16 what one receiver can be made to take', () => {
     for (const path of paths) {
       // The receiver takes its time, so that requests could be open together; the test does not wait for it.
       many.answer(path, () => pause(10).then(() => 200))
-      const made = await small.send(
-        new Request(`http://scim.test/api/v1${placeOf(tenant)}/webhooks`, {
-          method: 'POST',
-          headers: { Authorization: `Bearer ${ADMIN}`, 'Content-Type': 'application/json' },
-          body: JSON.stringify({ url: many.origin + path }),
-        }),
-      )
+      const made = await adminSender(() => small, ADMIN)('POST', `${placeOf(tenant)}/webhooks`, {
+        url: many.origin + path,
+      })
       expect(made.status).toBe(201)
     }
     for (let user = 0; user < 3; user++) await tenant.scim('POST', '/Users', userBody(`host-${user}`))

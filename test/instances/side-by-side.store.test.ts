@@ -6,20 +6,12 @@ import { changeTenant } from '../../src/administration/tenants.ts'
 import { CONFIGURED_ADMIN, type Scope } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import { type AuditEntry, listAuditEntries } from '../../src/repositories/control/audit.ts'
+import { adminSender, environmentPath } from '../support/admin-sender.ts'
 import { administrationOn } from '../support/administration.ts'
 import { engineName, openDatabases } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { holdBy, untilWaiting } from '../support/held.ts'
-import {
-  addMembers,
-  groupBody,
-  type Instance,
-  idIn,
-  ORIGIN,
-  openInstance,
-  type Place,
-  userBody,
-} from '../support/instances.ts'
+import { addMembers, groupBody, type Instance, idIn, openInstance, type Place, userBody } from '../support/instances.ts'
 
 // The embedded engine has one session, in which nothing is ever at work beside anything else: there is no lock to wait for.
 const sideBySide = engineName() === 'pglite' ? test.skip : test
@@ -47,15 +39,8 @@ afterAll(async () => {
   if (other !== database) await other.close()
 })
 
-const api = (method: string, path: string, body?: object) =>
-  instance.send(
-    new Request(`${ORIGIN}/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${ADMIN_KEY}`, 'Content-Type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  )
-const at = ({ projectId, environmentId }: Place) => `/projects/${projectId}/environments/${environmentId}`
+const api = adminSender(() => instance, ADMIN_KEY)
+const at = environmentPath
 const keyFor = async (scope: Scope) =>
   (await createApiKey(administrationOn(database), scope, { name: 'k' }, CONFIGURED_ADMIN)).id
 const scopeOf = ({ projectId, environmentId }: Place) => ({ kind: 'environment', projectId, environmentId }) as const
@@ -111,23 +96,23 @@ describe('changes of the control plane go on side by side', () => {
 
   sideBySide('who waits for too long is told to come again, and nothing was done', async () => {
     const row = await holdBy(other, 'select 1 from environments where id = $1::uuid for update', [place.environmentId])
-    const before = await (await api('GET', at(place))).json()
+    const before = (await api('GET', at(place))).body
     const answer = await api('PATCH', at(place), { name: 'never' })
     expect(answer.status).toBe(503)
     expect(Number(answer.headers.get('Retry-After'))).toBeGreaterThan(0)
-    expect(await answer.json()).toMatchObject({ detail: expect.stringContaining('nothing was done') })
+    expect(answer.body).toMatchObject({ detail: expect.stringContaining('nothing was done') })
     await row.release()
-    expect(await (await api('GET', at(place))).json()).toEqual(before)
+    expect((await api('GET', at(place))).body).toEqual(before)
   })
 
   sideBySide('what is deleted takes nothing new', async () => {
-    const { id: projectId } = (await (await api('POST', '/projects', { key: 'going' })).json()) as { id: string }
+    const { id: projectId } = (await api<{ id: string }>('POST', '/projects', { key: 'going' })).body
     const making = api('POST', `/projects/${projectId}/environments`, { key: 'prod' })
     const [made, gone] = [await making, await api('DELETE', `/projects/${projectId}`)]
     expect([made.status, gone.status]).toEqual([201, 409])
     // And at the same moment: one of both is too late, and is told so.
     for (let round = 0; round < 10; round++) {
-      const { id } = (await (await api('POST', '/projects', { key: `r${round}` })).json()) as { id: string }
+      const { id } = (await api<{ id: string }>('POST', '/projects', { key: `r${round}` })).body
       const both = await Promise.all([
         api('POST', `/projects/${id}/environments`, { key: 'prod' }),
         api('DELETE', `/projects/${id}`),

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { placesApart } from '../support/admin-sender.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { Answer, TestTenant } from '../support/gateway.ts'
 import {
@@ -38,10 +39,8 @@ const MISSING = '0198c0de-0000-7000-8000-000000000000'
 beforeAll(async () => {
   database = await openTestDatabase()
   instance = await openInstance(database)
-  const place = await instance.newPlace()
-  const places = [place, place, await instance.newEnvironment(place), await instance.newPlace()]
   all = []
-  for (const [i, at] of places.entries()) {
+  for (const [i, at] of (await placesApart(instance)).entries()) {
     // With rules for roles, and without, what changes members goes different ways.
     const roleRules = i % 2 === 0 ? [{ group: { pattern: 'Group*' }, role: 'grouped' }] : []
     const tenant = await instance.newTenant({ place: at, settings: { roleRules } })

@@ -3,6 +3,7 @@ import type { Database } from '../../src/db/database.ts'
 import type { TenantId } from '../../src/place-ids.ts'
 import { replayEvents } from '../../src/repositories/delivery/webhook-backlog.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { adminSender, environmentPath, placesApart } from '../support/admin-sender.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { eventsOf, type Instance, idIn, openInstance, type Place, userBody } from '../support/instances.ts'
@@ -32,8 +33,8 @@ beforeAll(async () => {
   database = await openFreshDatabase()
   here = await openInstance(database, ENV, RETRIES)
   receiver = await openReceiver()
-  place = await here.newPlace()
-  const places = [place, place, await here.newEnvironment(place), await here.newPlace()]
+  const places = await placesApart(here)
+  place = places[0] as Place
   const tenants: TestTenant[] = []
   for (const at of places) {
     const tenant = await here.newTenant({ place: at })
@@ -55,21 +56,14 @@ afterAll(async () => {
 })
 
 const at = (tenant?: TestTenant) => {
-  const environment = `/projects/${place.projectId}/environments/${place.environmentId}`
+  const environment = environmentPath(place)
   return tenant === undefined ? environment : `${environment}/tenants/${tenant.id}`
 }
 
 async function ask(as: string, method: string, path: string, body?: object) {
-  const response = await here.send(
-    new Request(`http://scim.test/api/v1${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${as}`, 'Content-Type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  )
-  const text = await response.text()
-  const { requestId, ...answer } = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>
-  return { status: response.status, body: answer }
+  const { status, body: answered } = await adminSender(() => here, as)(method, path, body)
+  const { requestId, ...answer } = answered
+  return { status, body: answer }
 }
 
 /** A webhook, or a stream that is polled and tells everything; of the environment, or of one tenant. */
