@@ -20,7 +20,7 @@ test.each([
   ['words of its own', [{ license: { name: 'SEE LICENSE IN x' } }], 'p@1.0.0: SEE LICENSE IN x'],
   ['none', undefined, 'p@1.0.0: no licence named'],
   ['an empty list', [], 'p@1.0.0: no licence named'],
-])('a package under a licence that nobody has allowed is named: %s', (_, licenses, line) => {
+])('a package under a licence that is not allowed is named: %s', (_, licenses, line) => {
   expect(refusedLicences({ components: [component(licenses)] })).toEqual([line])
 })
 

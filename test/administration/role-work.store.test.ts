@@ -31,7 +31,7 @@ import {
 } from '../support/instances.ts'
 import { roleEvents, rolesByLog, rolesByRows, setRules } from '../support/roles.ts'
 
-// On the embedded engine, which has one session, nobody is in the middle of anything while somebody else asks.
+// On the embedded engine, which has one session, no client is in the middle of anything while another one asks.
 const sideBySide = engineName() === 'pglite' ? test.skip : test
 
 const ADMIN_KEY = 'test-admin-key-with-some-length'
@@ -65,7 +65,7 @@ afterAll(async () => {
   if (other !== database) await other.close()
 })
 
-/** Commits a change and dies: what is to follow, nobody does. */
+/** Commits a change and dies: what is to follow is not done. */
 const thenDies = (change: (administration: Administration) => Promise<unknown>): Promise<unknown> =>
   database.transaction((tx) => {
     const administration = administrationOn(tx)
@@ -277,7 +277,7 @@ describe('groups follow rules step by step', () => {
     expect(told).toHaveLength(1)
     expect((await progress())?.resumesAt?.getTime()).toBeGreaterThan(Date.now())
     fails = false
-    // Nobody goes on before its time.
+    // No worker goes on before its time.
     await by.pass()
     expect(await progress()).toMatchObject({ state: 'applying', groupsDone: 0 })
     await database.run(`update role_rule_work set due_at = now() - interval '1 second' where tenant_id = $1::uuid`, [

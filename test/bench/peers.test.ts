@@ -34,7 +34,7 @@ test('who never shows the members of a group is no measure for groups', () => {
   expect(members).toMatchObject({ what: expect.stringContaining('÷ whole'), measured: '1000.00', reached: true })
 })
 
-test('where nobody can, there is no target', () => {
+test('where no server can, there is no target', () => {
   expect(peerVerdicts(result).some(({ what }) => what.startsWith('create'))).toBe(false)
 })
 

@@ -121,7 +121,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       await expect(failing).rejects.toThrow('division by zero')
     })
 
-    test('is nobody else’s view', async () => {
+    test('is no other tenant’s view', async () => {
       const view = database.asTenant(idOf(one))
       expect(view.asTenant(idOf(one))).toBe(view)
       expect(() => view.asTenant(idOf(other))).toThrow('a statement of one tenant was to be run as another')

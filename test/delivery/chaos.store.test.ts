@@ -21,7 +21,7 @@ interface Told {
   readonly acknowledged: Map<string, string>
   /** Requests that were answered, but changed nothing: they must have no events. */
   readonly unchanging: Set<string>
-  /** Answers that nobody should get. */
+  /** Answers that no client should get. */
   readonly wrong: string[]
   /** Writes without an answer, or with one that says that it may or may not be made. */
   unanswered: number
@@ -74,7 +74,7 @@ test('EV-15 gateways, database and receiver are killed at random: every acknowle
   }
 }, 1_200_000)
 
-/** Whom to kill after how many writes: each as often as the others, at moments and in an order that nobody knows before. */
+/** Whom to kill after how many writes: each as often as the others, at moments and in an order that differs each time. */
 function plan({ victims }: ChaosWorld) {
   const kills = Array.from({ length: KILLS }, (_, i) => victims[i % victims.length] ?? 'server')
   const moments = kills.map(() => Math.random() * WRITES).sort((a, b) => a - b)
@@ -172,10 +172,10 @@ async function tenantBroken(database: Database): Promise<string[]> {
   return inconsistencies(database, tenant?.id ?? '')
 }
 
-/** That the tenant was made is older than the endpoint, and nobody here has asked for it. */
+/** That the tenant was made is older than the endpoint, and no client here has asked for it. */
 const isOlder = ({ type }: Logged) => type === 'tenant.created'
 
-/** The log is dense, has every acknowledged write, in the order of versions, and nothing that nobody has asked for. */
+/** The log is dense, has every acknowledged write, in the order of versions, and nothing that no client has asked for. */
 function holdsEveryWrite(events: readonly Logged[], { acknowledged, unchanging, unanswered }: Told): void {
   expect(events.map(({ position }) => position)).toEqual(events.map((_, i) => i + 1))
   const made = new Set(events.map(({ request, type }) => `${request} ${type}`))

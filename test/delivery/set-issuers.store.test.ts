@@ -51,7 +51,7 @@ test('EV-17 SEC-13 a token that a tenant has signed is nothing to the receiver o
     return (await answer.json()) as Record<string, unknown>
   }
   const body = await asAdminOfA(`${streams.origin}/api/v1${placeOf(a)}/streams`, forOneType)
-  // Whose address it is, nobody asks: people of a have the addresses that a gives them.
+  // The gateway does not ask whose address it is: people of a have the addresses that a gives them.
   await leave(a, 'victim', 'boss@b.example')
   await until(async () => (await asAdminOfA(String(body.url), { maxEvents: 0 })).moreAvailable).toBe(true)
   const sets = Object.values((await asAdminOfA(String(body.url), { returnImmediately: true })).sets as object)

@@ -66,7 +66,7 @@ ${commands.replaceAll(ORIGIN, origin).replaceAll(KEY, adminKey)}`
 
 const toolsAreThere = ['bash', 'curl'].every((tool) => spawnSync(tool, ['--version']).status === 0)
 
-// Without bash and curl nobody can paste the commands; which of them there are is tested all the same.
+// Without bash and curl the commands cannot be pasted; which of them there are is tested all the same.
 describe.skipIf(!toolsAreThere)('commands that the documents mark as runnable', () => {
   test.each(pages)('those of $path do run, on a gateway that was started just now', async ({ script }) => {
     await besideNewGateway(async (run) => {

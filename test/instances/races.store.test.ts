@@ -81,7 +81,7 @@ test('G-08 T-08 sixteen clients with forty changes each leave exactly the member
   const members = new Set<string>()
   let changes = 0
   await times(16, async (client) => {
-    // Each client has three people of its own; nobody else moves them, so that what it was told is what must be.
+    // Each client has three people of its own; no other client moves them, so that what it was told is what must be.
     const own = users.slice(client * 3, client * 3 + 3)
     for (let i = 0; i < 40; i++) {
       const user = own[i % 3] ?? ''
@@ -124,7 +124,7 @@ test('all clients add and remove the same people: the log and the group agree', 
   const events = await eventsOf(databases[0], tenant.id, group)
   for (const { type, changes } of events.sort((a, b) => a.version - b.version)) {
     for (const member of (JSON.parse(changes) as { members?: string[] }).members ?? []) {
-      // Each change is a real one: nobody joins twice or leaves twice in a row.
+      // Each change is a real one: no user joins twice or leaves twice in a row.
       expect(told.has(member)).toBe(type === 'group.member_removed')
       if (type === 'group.member_added') told.add(member)
       else told.delete(member)

@@ -36,7 +36,7 @@ const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000,
 
 /**
  * What takes a foreign id and answers as if all were well, because it is no name of a place or of anything in one; with the
- * reason. Such an answer must still be the one that an id which nobody has gets, and change nothing elsewhere.
+ * reason. Such an answer must still be the one that an id that does not exist gets, and change nothing elsewhere.
  */
 const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/query after/, 'a page begins after it, whether or not there is such a thing'],
@@ -228,7 +228,7 @@ interface Caller {
   readonly full: boolean
 }
 
-/** One request with something foreign in it, and the same with what nobody has. */
+/** One request with something foreign in it, and the same with what does not exist. */
 interface Probe {
   readonly where: string
   readonly ask: Ask
@@ -267,7 +267,7 @@ function ownAt(level: Operation['level']): Own {
 }
 const instanceThings = new Map<string, string>()
 
-/** What nobody has in the place of `value`: of the same form, and beside it where things are in an order. */
+/** What does not exist, in the place of `value`: of the same form, and beside it where things are in an order. */
 function twinOf(value: string): string {
   if (value === 'default') return value
   return value.replace(/[0-9a-zA-Z](?=[^0-9a-zA-Z]*$)/, (last) => (last === '0' ? '1' : '0'))
@@ -275,7 +275,7 @@ function twinOf(value: string): string {
 
 const NOBODY = '0198c0de-0000-7000-8000-000000000000'
 
-/** What nobody has, one and the same for all ids of a form. */
+/** What does not exist, one and the same for all ids of a form. */
 const missing = (value: string): string =>
   NOBODY.length === value.length && value.split('-').length === 5
     ? NOBODY
@@ -512,7 +512,7 @@ async function tried(
   )
 }
 
-/** What is told to somebody of what nobody has; asked once, as nothing is made by it. */
+/** What is told to a key of what does not exist; asked once, as nothing is made by it. */
 function refusal({ key }: Caller, where: string, twin: Ask): Promise<Told> {
   const name = JSON.stringify([where, twin.body]).replaceAll(/\bm[0-9a-f]{12}\b/g, '') + key + twin.url
   const known = refusals.get(name) ?? send(key, twin)
@@ -552,7 +552,7 @@ test(
       const ask = async ({ probe, traces }: (typeof probes)[number]) => {
         faults.push(...(await tried(probe, caller, traces)))
       }
-      // What makes something comes last, when nobody looks.
+      // What makes something comes last, when nothing is compared any more.
       await quiet()
       await inTurns(
         probes.filter((one) => !changes(one)),

@@ -152,7 +152,7 @@ describe('members', () => {
     ['PATCH', (id: string) => addMembers(id)],
     ['PUT', (id: string) => groupBody('Unknown members', [id])],
     ['POST', (id: string) => groupBody('Unknown members 2', [id])],
-  ])('G-05 TEN-07 a member that is nobody in the tenant is 400 and nothing is done: %s', async (method, body) => {
+  ])('G-05 TEN-07 a member that the tenant does not have is 400 and nothing is done: %s', async (method, body) => {
     const [known = ''] = await newUsers(1)
     const other = await instance.newTenant()
     const foreign = idIn(await other.scim('POST', '/Users', userBody('foreign')))

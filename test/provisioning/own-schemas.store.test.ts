@@ -601,7 +601,7 @@ describe('devices in the manner of RFC 9944', () => {
       expect((await scim('POST', '/Devices', device({ serialNumber: serialNumber.toLowerCase() }))).status).toBe(201)
       expect((await scim('POST', '/Devices', device({ [MAB]: { deviceMacAddress: taken } }))).status).toBe(201)
       expect((await other.scim('POST', '/Devices', device({ serialNumber, ...clash }))).status).toBe(201)
-      // Its own values are no hindrance to a resource, and those of one that has gone to nobody.
+      // Its own values are no hindrance to a resource, and those of a deleted one hinder none.
       const own = { serialNumber, [BLE]: ble({ deviceMacAddress: taken, isRandom: true }) }
       expect((await scim('PUT', `/Devices/${first.id}`, device(own))).status).toBe(200)
       await scim('DELETE', `/Devices/${first.id}`)
@@ -652,7 +652,7 @@ describe('devices in the manner of RFC 9944', () => {
       ['by the whole URL', ({ user, base }) => ({ installedBy: `${base}/Users/${user}` })],
     ])('TEN-07 a reference %s leads to a resource of the tenant', async (_, to) => {
       expect((await reference(to({ user: ann, app, base: tenant.base }))).status).toBe(201)
-      // The same ids mean nothing to another tenant, like ids that nobody has.
+      // The same ids mean nothing to another tenant, like ids that do not exist.
       const elsewhere = await reference(to({ user: ann, app, base: other.base }), other.scim)
       const missing = await reference(to({ user: nobody, app: nobody, base: other.base }), other.scim)
       expect(inShort(elsewhere)).toBe('400 invalidValue')

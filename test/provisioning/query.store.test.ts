@@ -578,7 +578,7 @@ describe('POST .search and projection', () => {
     expectError(await get({ attributes: 'userName', excludedAttributes: 'emails' }), 400, 'invalidValue')
   })
 
-  test('J-07 members and groups that nobody asks for are not read', async () => {
+  test('J-07 members and groups that the client does not ask for are not read', async () => {
     for (const path of ['/Groups?excludedAttributes=members', '/Users?excludedAttributes=groups', '/?attributes=id']) {
       const { result, statements } = await instance.recorder.during(() => scim('GET', path))
       expect(result.status).toBe(200)

@@ -80,7 +80,7 @@ describe('a rule matches a group', () => {
     await whole()
   })
 
-  test('a rename moves nobody’s access, and another group of the old name gives the role too', async () => {
+  test('a rename moves no user’s access, and another group of the old name gives the role too', async () => {
     const [a, b] = [await user('a'), await user('b')]
     const sales = await group('Sales', [a])
     const before = await events()

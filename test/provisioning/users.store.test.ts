@@ -539,7 +539,7 @@ describe('EnterpriseUser', () => {
     expect(managerOf(await scim('GET', `/Users/${idIn(created)}`))).toMatchObject({ displayName: 'Renamed "Boss" }' })
   })
 
-  test('X-03 a manager who is nobody here is kept, without a name; a deleted one loses it', async () => {
+  test('X-03 a manager who is not known here is kept, without a name; a deleted one loses it', async () => {
     expect(managerOf(await newUser(withManager({ value: 'HR-17' })))).toEqual({ value: 'HR-17' })
     const boss = idIn(await newUser({ displayName: 'Goes' }))
     const id = idIn(await newUser(withManager({ value: boss })))

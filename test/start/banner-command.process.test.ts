@@ -6,7 +6,7 @@ import { FIRST_START } from '../support/banner.ts'
 
 const curlIsThere = spawnSync('curl', ['--version']).status === 0
 
-// Without curl nobody can paste the command; banner.test.ts tests what it says.
+// Without curl the command cannot be pasted; banner.test.ts tests what it says.
 test.skipIf(!curlIsThere).each([
   ['rck_api', 'Bearer rck_api'],
   [undefined, 'Bearer from the environment'],

@@ -1,6 +1,6 @@
 import type { JsonValue } from '../../src/scim/resource.ts'
 
-/** A case names something that nobody has set; the step or case that asks for it fails. */
+/** A case names something that no step has set; the step or case that asks for it fails. */
 export class MissingVariable extends Error {
   override name = 'MissingVariable'
   readonly variable: string

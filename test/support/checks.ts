@@ -105,7 +105,7 @@ export function broken(check: Check, value: unknown, place: string): string[] {
     .filter(([name]) => name !== 'path' && name !== 'name')
     .flatMap(([name, wanted]) => {
       const rule = Object.hasOwn(RULES, name) ? RULES[name] : undefined
-      if (rule === undefined) throw new Error(`nobody knows the check "${name}"`)
+      if (rule === undefined) throw new Error(`there is no check "${name}"`)
       return rule(value, wanted) ? [] : [`${place}: ${name} ${brief(wanted)}, but it is ${brief(value)}`]
     })
 }

@@ -92,7 +92,7 @@ export async function runMain(env: NodeJS.ProcessEnv): Promise<{ readonly gatewa
   return { gateway, origin }
 }
 
-/** A port that nobody has at this moment. */
+/** A port that is free at this moment. */
 export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

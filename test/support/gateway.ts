@@ -51,7 +51,7 @@ export interface TestTenant {
   readonly scim: Scim
 }
 
-/** The whole gateway on a port of its own, with a project and an environment that nobody else has. */
+/** The whole gateway on a port of its own, with a project and an environment that no other test has. */
 export interface Gateway {
   readonly database: Database
   readonly config: Config

@@ -117,7 +117,7 @@ export async function startPostgres(
       'unix_socket_directories=',
       ...(options.settings ?? []),
     ]
-    // A file and not a pipe: a server that nobody reads from would stand still at its 64th kilobyte of errors.
+    // A file and not a pipe: a server whose errors are not read would stand still at its 64th kilobyte of errors.
     const log = openSync(join(folder, 'log'), 'a')
     const child = spawn(
       join(found.bin, 'postgres'),

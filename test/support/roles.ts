@@ -36,7 +36,7 @@ export async function rolesByRows(database: Database, tenantId: string): Promise
 }
 
 /**
- * Who has which role by the log alone. Also fails where an event gives what somebody has, takes what nobody has, or is not the
+ * Who has which role by the log alone. Also fails where an event gives what a user has, takes what no user has, or is not the
  * next of its role.
  */
 export async function rolesByLog(database: Database, tenantId: string): Promise<RolePairs> {

@@ -98,7 +98,7 @@ for (const kind of ['webhooks', 'streams'] as const)
 test('SEC-13 a key with `admin` alone gives no key the permission that it lacks', async () => {
   const key = await api.keyFor(TENANT, ['admin'])
   expectRefusal(await api.send('POST', `${TENANT}/webhooks`, WEBHOOK, key), 'a narrower key')
-  // Nobody gives themselves what they lack.
+  // No key gives itself what it lacks.
   const wider = { name: 'k', permissions: ['admin', 'directory:read'] }
   expect((await api.send('POST', `${TENANT}/api-keys`, wider, key)).status).toBe(403)
 })

@@ -169,7 +169,7 @@ test('the operator is told why keys are not to be had, once in ten minutes, with
 
 test.each([
   ['that is not public', 'https://10.0.0.1/jwks', []],
-  ['where nobody answers', 'http://127.0.0.1:1/jwks', ['127.0.0.1/32']],
+  ['where no server answers', 'http://127.0.0.1:1/jwks', ['127.0.0.1/32']],
 ])('the operator is told of an address %s', async (_, jwksUri, networks) => {
   const told: string[][] = []
   await new ExternalIssuers(networks, (...words) => told.push(words)).verify(await token(), trusted({ jwksUri }))

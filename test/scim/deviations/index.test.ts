@@ -183,14 +183,14 @@ const quirks: PatchQuirk[] = [
     refused: { strict: 'invalidValue', interop: 'invalidValue' },
   },
   {
-    what: 'A-19 authentik: an attribute of nobody',
+    what: 'A-19 authentik: an attribute of no schema',
     operations: [{ op: 'replace', value: { favouriteColour: 'green', title: 'Lead' } }],
     attribute: 'title',
     becomes: 'Lead',
     refused: everyoneElse('invalidSyntax'),
   },
   {
-    what: 'A-19 a path to an attribute of nobody',
+    what: 'A-19 a path to an attribute of no schema',
     stored: { title: 'Guide' },
     operations: [{ op: 'replace', path: 'favouriteColour', value: 'green' }],
     attribute: 'title',

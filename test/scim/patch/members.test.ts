@@ -114,7 +114,7 @@ describe('what is refused, before anything is read', () => {
     ['G-03 a number', { op: 'add', path: 'members', value: [{ value: 7 }] }, 'invalidValue'],
     ['G-03 no value', { op: 'add', path: 'members', value: [{}] }, 'invalidValue'],
     ['G-03 an empty value', { op: 'add', path: 'members', value: [{ value: '' }] }, 'invalidValue'],
-    ['G-03 remove of nobody', { op: 'remove', path: 'members', value: [{ type: 'User' }] }, 'invalidValue'],
+    ['G-03 remove of no member', { op: 'remove', path: 'members', value: [{ type: 'User' }] }, 'invalidValue'],
     ['G-03 null among members', { op: 'add', path: 'members', value: [null] }, 'invalidValue'],
     ['A-19 an unknown part', { op: 'add', path: 'members', value: [{ value: 'a', role: 'x' }] }, 'invalidSyntax'],
     ['A-19 an unknown part in the path', { op: 'remove', path: 'members[value eq "a"].role' }, 'invalidPath'],

@@ -213,7 +213,7 @@ export function resourceType(name: string) {
   }
 }
 
-/** A public key that nobody has registered. */
+/** A public key that is not registered. */
 export const freshJwk = (): object =>
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
 

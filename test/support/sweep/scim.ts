@@ -20,7 +20,7 @@ export interface ScimAsk {
   readonly ask: Ask
   /**
    * `refused`: at least 400. `each refused`: every operation of a bulk request is. `nothing found`: a list of none. `kept`: the
-   * id is text of a resource of one's own, as is a manager whom nobody knows (yet), or what is taken out was not there.
+   * id is text of a resource of one's own, as is a manager who is not known (yet), or what is removed was not there.
    */
   readonly expected: 'refused' | 'each refused' | 'nothing found' | 'kept'
 }
