@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import type { TenantId } from '../../src/place-ids.ts'
 import { replayEvents } from '../../src/repositories/delivery/webhook-backlog.ts'
@@ -44,7 +44,7 @@ beforeAll(async () => {
   }
   // The environments' default tenants have logs too. An event that gets its position later is sent to an endpoint of a test.
   const waiting = () => database.run('select 1 from events where position is null', [])
-  await expect.poll(waiting, { timeout: 60_000, interval: 20 }).toEqual([])
+  await vi.waitFor(async () => expect(await waiting()).toEqual([]), { timeout: 60_000, interval: 20 })
   ;[mine, beside] = tenants as [TestTenant, TestTenant]
   foreign = tenants.slice(2)
   const permissions = ['admin', 'directory:read']
