@@ -1,7 +1,6 @@
 import { bootstrap } from './administration/bootstrap.ts'
 import { watchExpiry } from './administration/keys/key-warnings.ts'
 import { RoleWorker } from './administration/role-work.ts'
-import { keepStatistics } from './administration/statistics.ts'
 import { hourly } from './administration/watch.ts'
 import { createApp } from './app.ts'
 import { loadServingConfig } from './config/production.ts'
@@ -41,15 +40,11 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
       deliveries.start()
       const roleWorker = new RoleWorker(deps.database, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
-      const stopStatistics = keepStatistics(deps.database, (error) =>
-        logFailure(logger, error, 'analysing grown tables'),
-      )
       return {
         fetch: createApp({ ...deps, control, deliveries }).fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
           for (const watch of watches) watch.stop()
-          await stopStatistics()
           await roleWorker.stop()
           await deliveries.stop()
           await control.stop()
