@@ -11,6 +11,7 @@ import { Polling } from './polling.ts'
 import { keepTrimmed } from './retention.ts'
 import { type SetSender, setSender } from './set-sender.ts'
 import { type StreamTokens, streamTokens } from './stream-tokens.ts'
+import { TableGrowth } from './table-growth.ts'
 import { type WebhookSender, webhookSender } from './webhook-sender.ts'
 
 /** What decides how events are delivered. */
@@ -69,12 +70,17 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     hosts: new HostBudgets(deliveriesPerHost),
     ...(retries === undefined ? {} : { retries }),
   })
+  const growth = new TableGrowth(db, report('analyzing tables'))
   let stopTrimming = () => Promise.resolve()
   let stopped: Promise<void> | undefined
   return {
     ...{ watch, sender, ...streams, box, networks, endpointsPerPlace },
     start() {
-      watch.start({ lively: () => worker.lively, numbered: () => worker.kick() })
+      const numbered = () => {
+        worker.kick()
+        growth.noticed()
+      }
+      watch.start({ lively: () => worker.lively, numbered })
       worker.kick()
       stopTrimming = keepTrimmed(db, report('trimming events'))
     },
@@ -87,6 +93,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
       this.drain()
       await stopTrimming()
       await watch.stop()
+      await growth.stop()
       await stopped
     },
   }

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
+import type { Database } from '../../src/db/database.ts'
+import { openPostgres } from '../../src/db/postgres.ts'
+import { openDeliveries } from '../../src/delivery/deliveries.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import type { TestTenant } from '../support/gateway.ts'
+import {
+  addMembers,
+  bulkBody,
+  groupBody,
+  type Instance,
+  idIn,
+  openInstance,
+  patchBody,
+  removeMember,
+  tenantTables,
+  userBody,
+} from '../support/instances.ts'
+
+// A database that the server never analyses, and one session, whose plans are made while the tables are empty.
+const USERS = 3_000
+const AT_ONCE = 20
+/** Index entries and rows that one operation and its references' checks may look at. */
+const FEW = 500
+
+let database: Database
+let instance: Instance
+let tenant: TestTenant
+let groupId: string
+const users: string[] = []
+const failures: unknown[] = []
+
+const person = (n: number) =>
+  userBody(`user${n}`, {
+    externalId: `ext${n}`,
+    emails: [{ value: `user${n}@work.test`, type: 'work', primary: true }],
+  })
+const deactivation = patchBody({ op: 'replace', path: 'active', value: false })
+const find = (filter: string) => tenant.scim('GET', `/Users?filter=${encodeURIComponent(filter)}`)
+
+const OPERATIONS: readonly (readonly [string, (n: number) => Promise<unknown>])[] = [
+  ['a create', async (n) => users.push(idIn(await tenant.scim('POST', '/Users', person(n))))],
+  ['a deactivation', async () => idIn(await tenant.scim('PATCH', `/Users/${users.at(-1)}`, deactivation))],
+  ['a member comes', async () => tenant.scim('PATCH', `/Groups/${groupId}`, addMembers(users.at(-1) ?? ''))],
+  ['a member goes', async () => tenant.scim('PATCH', `/Groups/${groupId}`, removeMember(users.at(-1) ?? ''))],
+  ['numbering', async () => eventLogOf(database, tenant.id).number()],
+  ['a look-up by id', async () => idIn(await tenant.scim('GET', `/Users/${users.at(-1)}`))],
+  ['a look-up by userName', async (n) => find(`userName eq "user${n}"`)],
+  ['a look-up by externalId', async (n) => find(`externalId eq "ext${n}"`)],
+  ['a look-up by e-mail', async (n) => find(`emails.value eq "user${n}@work.test"`)],
+  ['a delete', async () => tenant.scim('DELETE', `/Users/${users.pop()}`)],
+]
+
+beforeAll(async () => {
+  database = engineName() === 'pglite' ? await openFreshDatabase() : await openPostgres(await freshPostgres(1))
+  if (engineName() === 'postgres') {
+    for (const table of await tenantTables(database))
+      await database.run(`alter table ${table} set (autovacuum_enabled = false)`, [], { prepare: false })
+  }
+  instance = await openInstance(database)
+  tenant = await instance.newTenant()
+  groupId = idIn(await tenant.scim('POST', '/Groups', groupBody('everybody')))
+  for (const [, operation] of OPERATIONS) await operation(0)
+
+  const deliveries = openDeliveries(database, loadConfig({}), {
+    failed: (error) => failures.push(error),
+    disabled: () => {},
+  })
+  deliveries.start()
+  for (let n = 1; n <= USERS; n += AT_ONCE) {
+    const numbers = Array.from({ length: AT_ONCE }, (_, i) => n + i)
+    const created = await tenant.scim(
+      'POST',
+      '/Bulk',
+      bulkBody(numbers.map((i) => ({ method: 'POST', path: '/Users', bulkId: `${i}`, data: person(i) }))),
+    )
+    const ids = (created.body as { Operations: { location: string }[] }).Operations.map(
+      ({ location }) => location.split('/').at(-1) ?? '',
+    )
+    users.push(...ids)
+    idIn(await tenant.scim('POST', '/Groups', groupBody(`group${n}`, ids)))
+  }
+  await deliveries.stop()
+  while ((await eventLogOf(database, tenant.id).number()) > 0);
+})
+afterAll(async () => {
+  await instance.close()
+  await database.close()
+})
+
+/** What the session has read of each index and table so far; the checks of references are in it. */
+async function read(): Promise<Map<string, number>> {
+  await database.run('select pg_stat_force_next_flush()', [], { prepare: false })
+  const rows = await database.run<{ name: string; n: number }>(
+    `select indexrelname as name, idx_tup_read::float8 as n from pg_stat_user_indexes
+     union all select relname, seq_tup_read::float8 from pg_stat_user_tables`,
+    [],
+  )
+  return new Map(rows.map(({ name, n }) => [name, n]))
+}
+
+describe('Q-29 EV-15 on a database that was never analysed, an operation looks at few rows', () => {
+  test.each(OPERATIONS)('%s', async (_, operation) => {
+    const before = await read()
+    await operation(USERS + 1)
+    const after = await read()
+    const tables = await tenantTables(database)
+    const much = [...after]
+      .map(([name, n]) => ({ name, rows: n - (before.get(name) ?? 0) }))
+      .filter(({ name, rows }) => rows > FEW && tables.some((table) => name.startsWith(table)))
+    expect(much).toEqual([])
+  })
+
+  test('and no look at the tables has failed', () => {
+    expect(failures).toEqual([])
+  })
+})
