@@ -654,7 +654,7 @@ export const events = pgTable(
     index('events_held').on(t.tenantId, t.seq).where(sql`held`),
     index('events_held_resource').on(t.tenantId, t.resourceId, t.seq).where(sql`held`),
     index('events_time').on(t.tenantId, t.occurredAt),
-    // Raw, as an index's condition takes no parameters; the text is a constant of ours.
+    // Raw, since the condition of an index has no parameters. The text is made of constants, the types of events.
     index('events_leavers')
       .on(t.tenantId, t.occurredAt)
       .where(sql.raw(`type in ${LEAVER_TYPES_SQL}`)),

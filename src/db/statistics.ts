@@ -32,15 +32,15 @@ interface DueTable {
  */
 export async function analyzeGrown(database: Database): Promise<string[]> {
   const due = await database.run<DueTable>(DUE, [])
-  if (due.some(({ allowed }) => allowed)) {
+  for (const { name } of due.filter(({ allowed }) => allowed)) {
+    // One transaction for each table: what is done stays when the next one takes too long, and no lock is held for two.
     await database.transaction(async (tx) => {
       await tx.run(`set local statement_timeout = ${LONGEST_MS}`, [], { prepare: false })
       const [lock] = await tx.run<{ mine: boolean }>(`select pg_try_advisory_xact_lock(${LOCK}) as mine`, [])
       if (!lock?.mine) return
       // Another instance may have been here since the first look.
-      for (const { allowed, statement } of await tx.run<DueTable>(DUE, [])) {
-        if (allowed) await tx.run(statement, [], { prepare: false })
-      }
+      const still = (await tx.run<DueTable>(DUE, [])).find((table) => table.name === name)
+      if (still !== undefined) await tx.run(still.statement, [], { prepare: false })
     })
   }
   return due.filter(({ allowed }) => !allowed).map(({ name }) => name)

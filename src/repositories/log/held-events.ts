@@ -1,6 +1,7 @@
 import { and, asc, count, eq, gte, isNotNull, isNull, type SQLWrapper, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { environments, eventLogs, events, keptUsers, resources, tenants } from '../../db/schema.ts'
+import type { EventType } from '../../events/types.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
 import { typesSql } from '../sql/append-events.ts'
 import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
@@ -49,6 +50,9 @@ interface Row {
   readonly role: string | null
 }
 
+/** Whether an event has one of these types. Raw, since types are constants that the plan may know; the compiler checks them. */
+const isOneOf = (type: SQLWrapper, ...types: readonly EventType[]) => sql`${type} in ${sql.raw(typesSql(...types))}`
+
 /** The events of one tenant that the leaver brake holds back. */
 export function heldEventsOf(database: Database, tenantId: TenantId) {
   const db = database.asTenant(tenantId)
@@ -92,8 +96,8 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
         .as('e')
       // An item for each member that an event is about, or one for the event.
       const members = sql`json_array_elements_text(case
-        when ${e.type} in ${sql.raw(typesSql('group.member_added', 'group.member_removed'))} then ${e.changes}::json->'members'
-        when ${e.type} in ${sql.raw(typesSql('role.assigned', 'role.unassigned'))} then ${e.changes}::json->'users' end
+        when ${isOneOf(e.type, 'group.member_added', 'group.member_removed')} then ${e.changes}::json->'members'
+        when ${isOneOf(e.type, 'role.assigned', 'role.unassigned')} then ${e.changes}::json->'users' end
       ) with ordinality as m(member, n)`
       const p = orm
         .select({
@@ -167,7 +171,7 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
       .where(
         and(
           ...[eq(events.tenantId, tenantId), sql`${events.held}`, sql`${events.resourceId} = ${id}`],
-          sql`${events.type} in ${sql.raw(typesSql('user.deleted', 'group.deleted'))}`,
+          isOneOf(events.type, 'user.deleted', 'group.deleted'),
         ),
       )
       .limit(literal(1))

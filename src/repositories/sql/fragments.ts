@@ -7,6 +7,8 @@ import { arrayText } from './parameters.ts'
 /**
  * A number for `limit` or `offset` that stands in the statement's text. A plan that does not know how few rows are wanted reads
  * and sorts all of them. `offset(literal(0))` keeps a lateral look-up apart: PostgreSQL would plan it as a join of whole tables.
+ *
+ * Raw, and safe: `Math.trunc` gives nothing but a number. The cast is for the builder's types alone, which know no SQL there.
  */
 export const literal = (number: number): Placeholder => sql.raw(String(Math.trunc(number))) as unknown as Placeholder
 
