@@ -28,6 +28,7 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
     createApp: (deps) => {
       const { config } = deps
       const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
+      control.start()
       const failed = (error: unknown) => logError(logger, error)
       const watches = [
         watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed),

@@ -49,7 +49,7 @@ const HOMES: Record<string, readonly string[]> = {
   undici: ['network', 'delivery'],
   zod: ['config', 'tenancy', 'http'],
   pino: ['observability'],
-  'lru-cache': ['auth', 'context', 'db'],
+  'lru-cache': ['auth', 'context', 'db', 'repositories'],
   dataloader: ['repositories'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],
   'openapi-fetch': ['client'],

@@ -88,3 +88,9 @@ export function idsOf(scope: Scope) {
     tenantId: scope.kind === 'tenant' ? scope.tenantId : null,
   }
 }
+
+/** The id of the place that a scope names; undefined for the whole instance. */
+export function narrowestIdOf(scope: Scope): string | undefined {
+  const { projectId, environmentId, tenantId } = idsOf(scope)
+  return tenantId ?? environmentId ?? projectId ?? undefined
+}

@@ -3,15 +3,15 @@ import { type AccessToken, AccessTokens, isJwt } from '../auth/access-token.ts'
 import { hashApiKey, isApiKeyId, parseApiKey, sameHash } from '../auth/api-key.ts'
 import type { Authentication, BadKey } from '../auth/authenticate.ts'
 import { authenticate } from '../auth/authenticate.ts'
-import type { EnvironmentPlace, Principal } from '../auth/principal.ts'
-import { CONFIGURED_ADMIN, idsOf } from '../auth/principal.ts'
+import type { EnvironmentPlace, Principal, Scope } from '../auth/principal.ts'
+import { CONFIGURED_ADMIN, idsOf, narrowestIdOf } from '../auth/principal.ts'
 import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from '../auth/stored-key.ts'
-import type { EnvironmentId, ProjectId } from '../place-ids.ts'
 import { Keyring } from '../signing/keyring.ts'
-import { foldKey, isKeyOrId, isUuid } from '../tenancy/scim-path.ts'
-import { ConfirmedCache } from './confirmed-cache.ts'
-import type { ControlStore, IssuingPlace, KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
+import { isUuid } from '../tenancy/scim-path.ts'
+import { ConfirmedCache, type Kept } from './confirmed-cache.ts'
+import type { Answer, ControlStore, IssuingPlace, KnownTenant, PlaceNames, Question } from './control-store.ts'
 import { KeyUses } from './key-uses.ts'
+import { type KnownPlace, namesOf, PlacesInMemory } from './places-in-memory.ts'
 
 type Refused = Extract<Authentication, { challenge: unknown }>
 type AuthenticatedKey = Exclude<Authentication, Refused> & {
@@ -36,26 +36,34 @@ export class ControlPlane {
   readonly #store: ControlStore
   readonly #adminHash: string | undefined
   readonly #cache: ConfirmedCache
+  readonly #places: PlacesInMemory
   readonly #uses: KeyUses
 
   constructor(store: ControlStore, options: ControlPlaneOptions = {}) {
     this.#store = store
-    const revision = store.shared ? () => store.revision() : undefined
-    this.#cache = new ConfirmedCache(revision, options.clock ?? (() => performance.now()))
+    this.#cache = new ConfirmedCache((since) => store.ask({ since }), store.shared, options.clock)
+    this.#places = new PlacesInMemory(this.#cache)
     this.#adminHash = options.adminKey === undefined ? undefined : hashApiKey(options.adminKey)
     this.#uses = new KeyUses(store, () => this.changed())
     this.tokens = new AccessTokens(new Keyring(store.signingKeys, store.secretBox))
+  }
+
+  /** From now on asks for changes ahead of the requests, so that none of them has to wait for that. */
+  start(): void {
+    this.#cache.confirmAhead()
   }
 
   /**
    * Who a request comes from, by its `Authorization` header; notes the use of the key, and by which `User-Agent`.
    *
    * @param issuer gives the origin that access tokens must be for; without it, access tokens are refused
+   * @param place is looked up in the same round trip where the key is good, for `place`
    */
   async authenticate(
     header: string | undefined,
     client?: string,
     issuer?: () => string,
+    place?: PlaceNames,
   ): Promise<AuthenticatedKey | Refused> {
     const now = Date.now()
     let secret: KnownSecret | undefined
@@ -65,10 +73,10 @@ export class ControlPlane {
       if (issuer !== undefined && isJwt(token)) {
         const verified = await this.tokens.verify(token, hash, issuer())
         if (typeof verified === 'string') return verified
-        secret = await this.#secretUnder(verified, hash)
+        secret = await this.#secretUnder(verified, place)
         if (secret === undefined) return 'token ended'
       } else {
-        secret = await this.#secretOf(token, hash)
+        secret = await this.#secretOf(token, hash, place)
         if (secret === undefined) return 'unknown'
       }
       if (secret.revoked) return 'revoked'
@@ -96,22 +104,25 @@ export class ControlPlane {
   }
 
   /**
-   * What `find` gives for `label`. It is remembered while it is certain that nothing has changed, and then given at once, not as
-   * a promise.
+   * What `find` gives for `label`. It is remembered until something that it depends on is changed, and then given at once, not
+   * as a promise. Requests for the same share what is under way.
    */
-  known<T extends object>(label: string, find: () => Promise<T>): T | Promise<T> {
-    return this.#cache.known(label, find)
+  known<T extends object>(
+    label: string,
+    find: () => Promise<T>,
+    kept: (found: T) => Omit<Kept, 'asOf'>,
+  ): T | Promise<T> {
+    return this.#cache.made(label, find, kept)
   }
 
   /** The same, found anew; what was remembered under `label` is forgotten. */
-  renewed<T extends object>(label: string, find: () => Promise<T>): Promise<T> {
-    return this.#cache.renewed(label, find)
+  renewed<T extends object>(label: string, find: () => Promise<T>, kept: (found: T) => Omit<Kept, 'asOf'>): Promise<T> {
+    return this.#cache.renewed(label, find, kept)
   }
 
   /** The key with this id, good or not. */
   async apiKey(id: string): Promise<StoredKey | undefined> {
-    if (!isApiKeyId(id)) return undefined
-    return this.#cache.remembered(`stored ${id}`, () => this.#store.apiKey(id))
+    return isApiKeyId(id) ? this.#storedKey(id) : undefined
   }
 
   /** False where the client assertion with this `jti` was used before; see `ControlStore`. */
@@ -119,24 +130,29 @@ export class ControlPlane {
     return this.#store.takeAssertion(keyId, jti, expiresAt)
   }
 
-  async project(name: string): Promise<KnownProject | undefined> {
-    return this.#named('project', '', name, (folded) => this.#store.project(folded))
-  }
-
-  async environment(projectId: ProjectId, name: string): Promise<KnownEnvironment | undefined> {
-    return this.#named('environment', projectId, name, (folded) => this.#store.environment(projectId, folded))
-  }
-
-  async tenant(environmentId: EnvironmentId, name: string): Promise<KnownTenant | undefined> {
-    return this.#named('tenant', environmentId, name, (folded) => this.#store.tenant(environmentId, folded))
+  /**
+   * The project, environment and tenant with these names, in one round trip where they are not in memory. They are looked up as
+   * far as `reach` leads: what is beyond it is undefined, or told all the same.
+   */
+  async place(given: PlaceNames, reach: Scope): Promise<KnownPlace> {
+    const names = namesOf(given)
+    if (names === undefined) return {}
+    const known = await this.#cache.certainly(() => this.#places.find(names))
+    return known ?? (await this.#ask({ place: names, reach })).place
   }
 
   /** Whether there is an environment, or a tenant, with this id. Without a key, a client may know no more of it. */
   async isPlace(kind: IssuingPlace, id: string): Promise<boolean> {
     // As it is written in the issuer, and in no other way.
     if (!isUuid(id) || id !== id.toLowerCase()) return false
-    const find = async () => ((await this.#store.isPlace(kind, id)) ? { id } : undefined)
-    return (await this.#cache.remembered(`place ${kind} ${id}`, find)) !== undefined
+    const label = `place ${kind} ${id}`
+    await this.#cache.confirmed()
+    const known = this.#cache.get(label)
+    if (known !== undefined) return known !== null
+    const { since: asOf = 0 } = this.#cache.asking()
+    const found = await this.#store.isPlace(kind, id)
+    this.#cache.keep(label, found ? { id } : undefined, { dependsOn: [id], asOf, bytes: label.length })
+    return found
   }
 
   async createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined> {
@@ -145,9 +161,9 @@ export class ControlPlane {
     return tenant
   }
 
-  /** Forgets everything. To be called after each change that this process makes, once it is committed. */
+  /** Has what changed forgotten. To be called after each change that this process makes, once it is committed. */
   changed(): void {
-    this.#cache.forget()
+    this.#cache.changed()
   }
 
   /** Writes down when keys were last used, and ends what waited for that. What cannot be written is kept for the next time. */
@@ -155,45 +171,63 @@ export class ControlPlane {
     return this.#uses.flush()
   }
 
-  /** Ends the timer and writes what is left. */
+  /** Ends the timers and writes what is left. */
   stop(): Promise<void> {
+    this.#cache.stop()
     return this.flushKeyUse()
   }
 
-  async #secretOf(token: string, hash: string): Promise<KnownSecret | undefined> {
+  async #secretOf(token: string, hash: string, place: PlaceNames | undefined): Promise<KnownSecret | undefined> {
     const id = parseApiKey(token)
     if (id === undefined) return undefined
-    return this.#cache.remembered(`key ${hash}`, async () => {
-      const stored = await this.#store.apiKey(id)
-      let found: StoredSecret | undefined
-      // All are compared, so that the time does not tell which of them it was.
-      for (const secret of stored?.secrets ?? []) if (sameHash(secret.hash, hash)) found = secret
-      return stored && found && { ...found, revoked: stored.revoked }
-    })
+    const stored = await this.#storedKey(id, hash, place)
+    let found: StoredSecret | undefined
+    // All are compared, so that the time does not tell which of them it was.
+    for (const secret of stored?.secrets ?? []) if (sameHash(secret.hash, hash)) found = secret
+    return stored && found && { ...found, revoked: stored.revoked }
   }
 
   /** The secret on which an access token rests, narrowed to what the token says. */
-  async #secretUnder(token: AccessToken, hash: string): Promise<KnownSecret | undefined> {
-    return this.#cache.remembered(`token ${hash}`, async () => {
-      const stored = await this.apiKey(token.keyId)
-      const found = stored && credentialOf(stored, token.credential)
-      if (stored === undefined || found === undefined) return undefined
-      const { principal } = found
-      if (!isDeepStrictEqual(idsOf(principal.scope), token.place)) return undefined
-      const permissions = new Set(token.permissions.filter((permission) => principal.permissions.has(permission)))
-      const endsAt = Math.min(token.expiresAt, found.endsAt ?? Number.POSITIVE_INFINITY)
-      return { ...found, principal: { ...principal, permissions, via: 'token' }, endsAt, revoked: stored.revoked }
-    })
+  async #secretUnder(token: AccessToken, place: PlaceNames | undefined): Promise<KnownSecret | undefined> {
+    const stored = isApiKeyId(token.keyId)
+      ? await this.#storedKey(token.keyId, String(token.credential), place)
+      : undefined
+    const found = stored && credentialOf(stored, token.credential)
+    if (stored === undefined || found === undefined) return undefined
+    const { principal } = found
+    if (!isDeepStrictEqual(idsOf(principal.scope), token.place)) return undefined
+    const permissions = new Set(token.permissions.filter((permission) => principal.permissions.has(permission)))
+    const endsAt = Math.min(token.expiresAt, found.endsAt ?? Number.POSITIVE_INFINITY)
+    return { ...found, principal: { ...principal, permissions, via: 'token' }, endsAt, revoked: stored.revoked }
   }
 
-  async #named<T extends object>(
-    kind: string,
-    parent: string,
-    name: string,
-    find: (folded: string) => Promise<T | undefined>,
-  ) {
-    if (!isKeyOrId(name)) return undefined
-    const folded = foldKey(name)
-    return this.#cache.remembered(`${kind} ${parent} ${folded}`, () => find(folded))
+  /** @param place is looked up along with a key that is not in memory, where `credential` is one of its own and good */
+  async #storedKey(id: string, credential?: string, place?: PlaceNames): Promise<StoredKey | undefined> {
+    const label = `key ${id}`
+    const known = await this.#cache.certainly(() => this.#cache.get(label))
+    if (known !== undefined) return (known as StoredKey | null) ?? undefined
+    const names = credential === undefined || place === undefined ? undefined : namesOf(place)
+    const { answer } = await this.#ask({ key: { id, credential }, place: names })
+    const { value, bytes = 0 } = answer.key ?? {}
+    const scope = value?.secrets[0]?.principal.scope
+    // A key goes with its place.
+    const home = scope && narrowestIdOf(scope)
+    this.#cache.keep(label, value, { dependsOn: home ? [id, home] : [id], asOf: answer.last, bytes })
+    return value
+  }
+
+  /** Asks the store, and remembers what it tells of places. */
+  async #ask(question: Question): Promise<{ readonly answer: Answer; readonly place: KnownPlace }> {
+    const knownEnvironment = question.place && this.#places.environment(question.place)
+    const asking = this.#cache.asking()
+    const answer = await this.#store.ask({
+      ...question,
+      since: asking.since,
+      knownEnvironment: knownEnvironment?.id,
+    })
+    this.#cache.heard(asking, answer)
+    const place = question.place ? this.#places.keep(question.place, answer) : {}
+    // The environment that was known when asked was changed meanwhile, or pushed out.
+    return place === undefined ? this.#ask(question) : { answer, place }
   }
 }

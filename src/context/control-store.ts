@@ -1,4 +1,4 @@
-import type { EnvironmentPlace } from '../auth/principal.ts'
+import type { EnvironmentPlace, Scope } from '../auth/principal.ts'
 import type { KeyUse, StoredKey } from '../auth/stored-key.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
@@ -37,16 +37,58 @@ export interface KnownTenant {
   readonly paused: boolean
 }
 
-/** Where the control plane is kept. Names are keys or ids; letter case does not count. */
+/** A project, an environment in it and a tenant in that, by keys or ids in lower case. */
+export interface PlaceNames {
+  readonly project: string
+  readonly environment?: string | undefined
+  readonly tenant?: string | undefined
+}
+
+/** What a request needs to know, to be answered in one round trip. */
+export interface Question {
+  /** The last change that is known; undefined before the first answer. */
+  readonly since?: number | undefined
+  /**
+   * The API key with this id. With `credential` (the hash of a secret, a secret's version or a public key's thumbprint) the
+   * place is looked up only where that is good, and as far as the key reaches. So the time of a refusal tells of no place.
+   */
+  readonly key?: { readonly id: string; readonly credential?: string | undefined } | undefined
+  readonly place?: PlaceNames | undefined
+  /** How far the place is looked up, where no key is asked for. */
+  readonly reach?: Scope
+  /** The environment that is in memory and need not be told again. */
+  readonly knownEnvironment?: EnvironmentId | undefined
+}
+
+/** What was looked up: undefined where it is not there. */
+export interface Looked<T> {
+  readonly value: T | undefined
+  /** About how much memory it takes. */
+  readonly bytes: number
+}
+
+/** What has changed in the control plane, by the audit trail. */
+export interface Changes {
+  /** The number of the last change; 0 before the first. */
+  readonly last: number
+  /** Ids of the places and API keys that were changed since; undefined where they were not asked for, or are too many. */
+  readonly changed: readonly string[] | undefined
+}
+
+/** The parts of an answer are undefined where they were not looked up. */
+export interface Answer extends Changes {
+  readonly key?: Looked<StoredKey> | undefined
+  readonly project?: Looked<KnownProject> | undefined
+  readonly environment?: Looked<KnownEnvironment> | 'as known' | undefined
+  readonly tenant?: Looked<KnownTenant> | undefined
+}
+
+/** Where the control plane is kept. */
 export interface ControlStore {
   /** False when this process alone writes to the store, so that nothing ever changes behind its back. */
   readonly shared: boolean
-  /** Counts every change of the control plane. */
-  revision(): Promise<number>
-  apiKey(id: string): Promise<StoredKey | undefined>
-  project(name: string): Promise<KnownProject | undefined>
-  environment(projectId: ProjectId, name: string): Promise<KnownEnvironment | undefined>
-  tenant(environmentId: EnvironmentId, name: string): Promise<KnownTenant | undefined>
+  /** Answers as of one moment. */
+  ask(question: Question): Promise<Answer>
   /** Whether there is an environment, or a tenant, with this id, wherever it is: its name as an issuer is public. */
   isPlace(kind: IssuingPlace, id: string): Promise<boolean>
   /**

@@ -7,13 +7,22 @@ import { effectiveSettings } from '../tenancy/settings.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { registryOf, tenantContext } from '../tenancy/tenant.ts'
 import type { ControlPlane } from './control-plane.ts'
-import type { KnownEnvironment, KnownProject, KnownTenant } from './control-store.ts'
+import type { KnownEnvironment, KnownProject, KnownTenant, PlaceNames } from './control-store.ts'
 
 /** A request's tenant, and its path as it is to be read from here on. */
 export interface Resolved {
   readonly tenant: TenantContext
   readonly path: ScimPath
 }
+
+const INSTANCE: Scope = { kind: 'instance' }
+
+/** The place that a path names, as the control plane looks it up. */
+export const namesIn = ({ project, environment, tenant = DEFAULT_TENANT }: ScimPath): PlaceNames => ({
+  project,
+  environment,
+  tenant,
+})
 
 /** Gives the base URL for a base path, as `baseUrlOf` does for the request at hand. */
 export type BaseUrlFor = (basePath: string) => string
@@ -33,18 +42,17 @@ export async function resolveTenant(
   baseUrlFor: BaseUrlFor,
 ): Promise<Resolved> {
   const { scope } = principal
-  const project = await control.project(path.project)
+  const { project, environment, tenant: named } = await control.place(namesIn(path), scope)
   if (project === undefined) throw scope.kind === 'instance' ? unknown('project', path.project) : outside()
   // A narrower key can be good for a part of this project only when it is a key of this project.
   if (scope.kind !== 'instance' && scope.projectId !== project.id) throw outside()
 
-  const environment = await control.environment(project.id, path.environment)
   const inProject: Scope = { kind: 'project', projectId: project.id }
   if (environment === undefined) throw covers(scope, inProject) ? unknown('environment', path.environment) : outside()
   if ('environmentId' in scope && scope.environmentId !== environment.id) throw outside()
 
   const place = { projectId: project.id, environmentId: environment.id }
-  const found = await findTenant(path, control, environment)
+  const found = await findTenant(path, named, environment, control, scope)
   const inEnvironment: Scope = { kind: 'environment', ...place }
   let { tenant } = found
   if (tenant === undefined) {
@@ -80,10 +88,9 @@ export async function resolveWithoutKey(
   control: ControlPlane,
   baseUrlFor: BaseUrlFor,
 ): Promise<Resolved | undefined> {
-  const project = await control.project(path.project)
-  const environment = project && (await control.environment(project.id, path.environment))
+  const { project, environment, tenant } = await control.place(namesIn(path), INSTANCE)
   if (!project || !environment) return undefined
-  const found = await findTenant(path, control, environment)
+  const found = await findTenant(path, tenant, environment, control, INSTANCE)
   if (found.tenant === undefined || project.paused || environment.paused || found.tenant.paused) return undefined
   const place = { projectId: project.id, environmentId: environment.id }
   return { tenant: contextOf(environment, found.tenant, place, baseUrlFor(found.path.basePath)), path: found.path }
@@ -117,12 +124,13 @@ function refusePaused(project: KnownProject, environment: KnownEnvironment, tena
 /** The tenant, and the path read accordingly: `…/v2/Devices` may be a tenant, or a resource type of the default one. */
 async function findTenant(
   path: ScimPath,
-  control: ControlPlane,
+  named: KnownTenant | undefined,
   environment: KnownEnvironment,
+  control: ControlPlane,
+  reach: Scope,
 ): Promise<{ tenant: KnownTenant | undefined; path: ScimPath }> {
-  const named = await control.tenant(environment.id, path.tenant ?? DEFAULT_TENANT)
   if (named !== undefined || path.tenant === undefined) return { tenant: named, path }
-  const defaultTenant = await control.tenant(environment.id, DEFAULT_TENANT)
+  const { tenant: defaultTenant } = await control.place({ ...path, tenant: DEFAULT_TENANT }, reach)
   const settings = effectiveSettings(environment.settings, defaultTenant?.settings)
   const registry = registryOf(settings, environment.definitions, defaultTenant?.definitions)
   if (!registry.byEndpoint.has(path.tenant)) return { tenant: undefined, path }

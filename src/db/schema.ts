@@ -382,7 +382,7 @@ export const auditEntries = pgTable(
   ],
 )
 
-/** One row, counted up by the last statement of every control-plane change; caches ask for it instead of the data. */
+/** One row, counted up by the last statement of every control-plane change, so that the audit trail has the order of the commits. */
 export const controlRevision = pgTable('control_revision', {
   id: integer().primaryKey().default(1),
   revision: bigint({ mode: 'number' }).notNull().default(0),

@@ -84,10 +84,11 @@ test('SEC-03 a revocation is felt within a second by an instance that was not to
 test('a key that was unknown a moment ago is known within a second of its making', async () => {
   let clock = 0
   const elsewhere = new ControlPlane({ ...controlStore(database), shared: true }, { clock: () => clock })
-  expect(await elsewhere.project('k-late')).toBeUndefined()
+  const named = async (project: string) => (await elsewhere.place({ project }, { kind: 'instance' })).project
+  expect(await named('k-late')).toBeUndefined()
   await createProject(administration, { key: 'k-late' })
   clock += 1_000
-  expect(await elsewhere.project('K-Late')).toBeDefined()
+  expect(await named('K-Late')).toBeDefined()
 })
 
 test('last use is written down, with the client', async () => {

@@ -126,6 +126,24 @@ describe.runIf(engineName() === 'postgres')('round trips, counted between the dr
     },
   }
 
+  test('2 for the first request of a tenant to an instance, and of another tenant', async () => {
+    const [counted] = databases as [Database]
+    const [first, second] = [await instance.newTenant(), await instance.newTenant()]
+    const counts: number[][] = []
+    // The first instance has the connection prepare the statements.
+    for (let run = 0; run < 2; run++) {
+      const fresh = await openInstance(counted)
+      const cost = async (of: TestTenant) => {
+        const before = proxy.roundTrips()
+        expect((await fresh.reach(of)('GET', '/Users')).status).toBe(200)
+        return proxy.roundTrips() - before
+      }
+      counts.push([await cost(first), await cost(second)])
+      await fresh.close()
+    }
+    expect(counts[1]).toEqual([2, 2])
+  })
+
   test.each(Object.entries(ROUND_TRIPS))('%s: %i', async (workload, expected) => {
     const counts: number[] = []
     for (turn = 0; turn < 6; turn++) {

@@ -1,42 +1,39 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { mintApiKey } from '../../src/auth/api-key.ts'
 import type { Principal, Scope } from '../../src/auth/principal.ts'
 import type { KeyUse, StoredKey } from '../../src/auth/stored-key.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
-import type { ControlStore } from '../../src/context/control-store.ts'
+import type { ControlStore, KnownProject } from '../../src/context/control-store.ts'
 import type { StoredSigningKey } from '../../src/signing/keyring.ts'
 import { secretBox } from '../../src/signing/secret-box.ts'
 import { placeId } from '../support/place-ids.ts'
 
 let now = 0
 let queries: string[]
-let revision: number
-let revisionTakesMs: number
+/** What was changed, in the order of the changes. */
+let changes: string[]
+let answerTakesMs: number
 let broken: boolean
 const keys = new Map<string, StoredKey>()
+const projects = new Map<string, KnownProject>()
 const uses: KeyUse[][] = []
 const signingKeys: StoredSigningKey[] = []
 const ended: [string, number][] = []
 
 const store = (shared: boolean): ControlStore => ({
   shared,
-  revision: async () => {
-    queries.push('revision')
+  ask: async ({ since, key, place }) => {
+    const asked = [key && `key ${key.id}`, place && `project ${place.project}`].filter((part) => part !== undefined)
+    queries.push(asked.join(', ') || 'changes')
     if (broken) throw new Error('no store')
-    const read = revision
-    now += revisionTakesMs
-    return read
+    const told = { last: changes.length, changed: since === undefined ? undefined : changes.slice(since) }
+    now += answerTakesMs
+    return {
+      ...told,
+      key: key && { value: keys.get(key.id), bytes: 1 },
+      project: place && { value: projects.get(place.project), bytes: 1 },
+    }
   },
-  apiKey: async (id) => {
-    queries.push(`key ${id}`)
-    return keys.get(id)
-  },
-  project: async (name) => {
-    queries.push(`project ${name}`)
-    return name === 'acme' ? { id: placeId('p'), key: 'acme', paused: false } : undefined
-  },
-  environment: async () => undefined,
-  tenant: async () => undefined,
   isPlace: async () => false,
   signingKeys: {
     list: async () => {
@@ -62,8 +59,12 @@ const store = (shared: boolean): ControlStore => ({
       secret.version < version ? { ...secret, endsAt: Date.now() } : { ...secret, endsOthers: false },
     )
     keys.set(id, { ...key, secrets })
+    changes.push(id)
   },
 })
+
+const named = async (control: ControlPlane, project: string) =>
+  (await control.place({ project }, { kind: 'instance' })).project
 
 const plane = (shared = true, adminKey?: string) => new ControlPlane(store(shared), { clock: () => now, adminKey })
 
@@ -86,10 +87,12 @@ function storeKey(revoked = false): { key: string; id: string; principal: Princi
 beforeEach(() => {
   now = 1_000_000
   queries = []
-  revision = 1
-  revisionTakesMs = 0
+  changes = []
+  answerTakesMs = 0
   broken = false
   keys.clear()
+  projects.clear()
+  projects.set('acme', { id: placeId('p'), key: 'acme', paused: false })
   signingKeys.length = 0
   uses.length = 0
   ended.length = 0
@@ -99,13 +102,13 @@ test('a key seen recently costs no round trip', async () => {
   const control = plane()
   const { key, id, principal } = storeKey()
   expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ principal })
-  expect(queries).toEqual(['revision', `key ${id}`])
+  expect(queries).toEqual([`key ${id}`])
   now += 499
   expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({ principal })
-  expect(queries).toHaveLength(2)
+  expect(queries).toHaveLength(1)
 })
 
-test('SEC-08 an access token seen recently costs no round trip, and ends with its key when the revision tells', async () => {
+test('SEC-08 an access token seen recently costs no round trip, and ends with its key when the changes tell', async () => {
   const control = plane()
   const { id, principal } = storeKey()
   const [issuer, content] = ['https://scim.test', { keyId: id, credential: 1, scope: principal.scope, permissions: [] }]
@@ -113,13 +116,13 @@ test('SEC-08 an access token seen recently costs no round trip, and ends with it
   queries.length = 0
   const ask = () => control.authenticate(`Bearer ${token}`, 'client', () => issuer)
   expect(await ask()).toMatchObject({ principal: { keyId: id } })
-  expect(queries).toEqual(['revision', `key ${id}`])
+  expect(queries).toEqual([`key ${id}`])
   now += 499
   expect(await ask()).toMatchObject({ principal: { keyId: id } })
-  expect(queries).toHaveLength(2)
+  expect(queries).toHaveLength(1)
 
   keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
-  revision++
+  changes.push(id)
   now += 1
   expect(await ask()).toMatchObject({ challenge: { status: 401, detail: 'The API key was revoked.' } })
 })
@@ -160,7 +163,7 @@ test('SEC-07 a typo is refused without a query, and so is a guess the second tim
   const guess = mintApiKey()
   await control.authenticate(`Bearer ${guess.key}`)
   await control.authenticate(`Bearer ${guess.key}`)
-  expect(queries).toEqual(['revision', `key ${guess.id}`])
+  expect(queries).toEqual([`key ${guess.id}`])
 })
 
 test('a key with the id of another and its own secret is unknown', async () => {
@@ -171,29 +174,29 @@ test('a key with the id of another and its own secret is unknown', async () => {
   expect(await control.authenticate(`Bearer ${other.key}`)).toMatchObject({ challenge: { status: 401 } })
 })
 
-test('SEC-03 a revocation elsewhere is felt as soon as the revision is asked for, within half a second', async () => {
+test('SEC-03 a revocation elsewhere is felt as soon as changes are asked for, within half a second', async () => {
   const control = plane()
   const { key, id } = storeKey()
   await control.authenticate(`Bearer ${key}`)
   keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
-  revision++
+  changes.push(id)
   now += 500
   expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({
     challenge: { detail: 'The API key was revoked.' },
   })
 })
 
-test('concurrent requests share one question for the revision', async () => {
+test('concurrent requests share one question for changes', async () => {
   const control = plane()
   const { key } = storeKey()
   await control.authenticate(`Bearer ${key}`)
   now += 600
   queries = []
   await Promise.all(Array.from({ length: 20 }, () => control.authenticate(`Bearer ${key}`)))
-  expect(queries).toEqual(['revision'])
+  expect(queries).toEqual(['changes'])
 })
 
-test('when the revision cannot be had, nothing is served from memory', async () => {
+test('when changes cannot be had, nothing is served from memory', async () => {
   const control = plane()
   const { key } = storeKey()
   await control.authenticate(`Bearer ${key}`)
@@ -206,45 +209,175 @@ test('when the revision cannot be had, nothing is served from memory', async () 
 
 test('a confirmation that was a second under way is not believed', async () => {
   const control = plane()
-  revisionTakesMs = 1000
-  await expect(control.project('acme')).rejects.toMatchObject({ status: 503 })
-  revisionTakesMs = 900
-  expect(await control.project('acme')).toBeDefined()
+  expect(await named(control, 'acme')).toBeDefined()
+  answerTakesMs = 1000
+  now += 500
+  await expect(named(control, 'acme')).rejects.toMatchObject({ status: 503 })
+  answerTakesMs = 900
+  expect(await named(control, 'acme')).toBeDefined()
 })
 
-test('a look-up that was under way when the caches were dropped is not remembered', async () => {
-  let release: (key: StoredKey) => void = () => undefined
+test('a look-up that was under way when its key was changed is not remembered', async () => {
+  const { key, id } = storeKey()
+  const held: (() => void)[] = []
+  const { ask, ...rest } = store(true)
   const control = new ControlPlane(
-    { ...store(true), apiKey: () => new Promise((resolve) => (release = resolve)) },
+    {
+      ...rest,
+      ask: async (question) => {
+        const answer = await ask(question)
+        if (question.key) await new Promise<void>((resolve) => held.push(resolve))
+        return answer
+      },
+    },
     { clock: () => now },
   )
-  const { key, id } = storeKey()
-  const stale = keys.get(id) as StoredKey
   const first = control.authenticate(`Bearer ${key}`)
-  await new Promise((resolve) => setImmediate(resolve))
+  await expect.poll(() => held.length).toBe(1)
+  keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
+  changes.push(id)
   control.changed()
-  release(stale)
+  held.pop()?.()
   expect(await first).toHaveProperty('principal')
   const second = control.authenticate(`Bearer ${key}`)
-  await new Promise((resolve) => setImmediate(resolve))
-  release({ ...stale, revoked: true })
+  await expect.poll(() => held.length).toBe(1)
+  held.pop()?.()
   expect(await second).toHaveProperty('challenge')
 })
 
-test('a store of our own is never asked for its revision, and local changes count at once', async () => {
+test('an answer that comes after a later one tells nothing that has changed since', async () => {
+  const { key, id } = storeKey()
+  let release: () => void = () => undefined
+  const { ask, ...rest } = store(true)
+  let late = true
+  const control = new ControlPlane(
+    {
+      ...rest,
+      ask: async (question) => {
+        const answer = await ask(question)
+        if (question.key && late) await new Promise<void>((resolve) => (release = resolve))
+        return answer
+      },
+    },
+    { clock: () => now },
+  )
+  await named(control, 'acme')
+  const first = control.authenticate(`Bearer ${key}`)
+  await expect.poll(() => queries).toContain(`key ${id}`)
+  keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
+  changes.push(id)
+  now += 500
+  await named(control, 'acme')
+  late = false
+  release()
+  await first
+  expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('challenge')
+})
+
+test('a change elsewhere has what it changed forgotten, and nothing else', async () => {
+  const control = plane()
+  const [a, b] = [storeKey(), storeKey()]
+  for (const { key } of [a, b]) await control.authenticate(`Bearer ${key}`)
+  await named(control, 'acme')
+  changes.push(a.id)
+  now += 500
+  queries = []
+  for (const { key } of [a, b]) await control.authenticate(`Bearer ${key}`)
+  await named(control, 'acme')
+  expect(queries).toEqual(['changes', `key ${a.id}`])
+})
+
+test('what was not there is looked for again after any change', async () => {
+  const control = plane()
+  expect(await named(control, 'late')).toBeUndefined()
+  projects.set('late', { id: placeId('l'), key: 'late', paused: false })
+  changes.push('l')
+  now += 500
+  await named(control, 'acme')
+  expect(await named(control, 'late')).toBeDefined()
+})
+
+test('more changes than are told have everything forgotten, and so has an earlier state of the database', async () => {
+  const { ask, ...rest } = store(true)
+  let told = true
+  const control = new ControlPlane(
+    { ...rest, ask: async (question) => ({ ...(await ask(question)), ...(told ? {} : { changed: undefined }) }) },
+    { clock: () => now },
+  )
+  const forgotten = async () => {
+    now += 500
+    queries = []
+    await named(control, 'acme')
+    return queries.includes('project acme')
+  }
+  changes.push('x', 'y', 'z')
+  expect(await forgotten()).toBe(true)
+  changes.push('x')
+  expect(await forgotten()).toBe(false)
+  told = false
+  changes.push('x')
+  expect(await forgotten()).toBe(true)
+  told = true
+  expect(await forgotten()).toBe(false)
+  changes = ['x']
+  expect(await forgotten()).toBe(true)
+})
+
+test('of ten thousand and more that were changed, none is taken for unchanged', async () => {
+  const control = plane()
+  const { key } = storeKey()
+  await control.authenticate(`Bearer ${key}`)
+  await named(control, 'acme')
+  projects.set('acme', { id: placeId('p'), key: 'acme', paused: true })
+  changes.push(placeId('p'))
+  for (let i = 0; i < 12_000; i++) changes.push(`changed ${i}`)
+  now += 500
+  await control.authenticate(`Bearer ${key}`)
+  expect(await named(control, 'acme')).toMatchObject({ paused: true })
+})
+
+test('a store of our own is asked for changes after local ones alone, and these count at once', async () => {
   const control = plane(false)
-  await control.project('acme')
-  await control.project('ACME')
+  await named(control, 'acme')
+  now += 3_600_000
+  await named(control, 'ACME')
   expect(queries).toEqual(['project acme'])
+  projects.set('acme', { id: placeId('p'), key: 'acme', paused: true })
+  changes.push(placeId('p'))
   control.changed()
-  await control.project('acme')
-  expect(queries).toEqual(['project acme', 'project acme'])
+  expect(await named(control, 'acme')).toMatchObject({ paused: true })
+  expect(queries).toEqual(['project acme', 'changes', 'project acme'])
+})
+
+test('once started, it asks for changes ahead of requests, and stops when there are none', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const control = plane()
+  control.start()
+  const { key } = storeKey()
+  const pass = async (ms: number) => {
+    now += ms
+    await vi.advanceTimersByTimeAsync(ms)
+  }
+  await control.authenticate(`Bearer ${key}`)
+  for (let i = 0; i < 20; i++) await pass(300)
+  queries = []
+  await control.authenticate(`Bearer ${key}`)
+  expect(queries).toEqual([])
+  // A minute after the last request nobody asks any more.
+  for (let i = 0; i < 210; i++) await pass(300)
+  queries = []
+  for (let i = 0; i < 10; i++) await pass(300)
+  expect(queries).toEqual([])
+  await control.authenticate(`Bearer ${key}`)
+  expect(queries).toEqual(['changes'])
+  await control.stop()
 })
 
 test.each(['a/b', 'x'.repeat(65), '', '__proto__', 'a\0'])(
   'text that can be no key or id is unknown without a query: %j',
   async (name) => {
-    expect(await plane().project(name)).toBeUndefined()
+    expect(await named(plane(), name)).toBeUndefined()
     expect(queries).toEqual([])
   },
 )
@@ -285,7 +418,7 @@ function rotate(id: string, endsAt: number | undefined): string {
   const first = stored.secrets[0] as StoredKey['secrets'][number]
   const second = { ...first, version: 2, hash, endsOthers: endsAt === undefined }
   keys.set(id, { ...stored, secrets: [{ ...first, endsAt }, second] })
-  revision++
+  changes.push(id)
   now += 500
   return key
 }

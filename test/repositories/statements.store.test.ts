@@ -7,13 +7,8 @@ import { databaseOver } from '../../src/db/handle.ts'
 import { publicKeysOfKeys } from '../../src/repositories/control/api-key-public-keys.ts'
 import { recordSecretUse, secretsOfKeys } from '../../src/repositories/control/api-key-secrets.ts'
 import { findApiKey } from '../../src/repositories/control/api-keys.ts'
-import { currentRevision } from '../../src/repositories/control/control-revision.ts'
-import { environmentsOf } from '../../src/repositories/control/environments.ts'
-import { projectsIn } from '../../src/repositories/control/projects.ts'
-import { schemaDefinitionsOf } from '../../src/repositories/control/schema-definitions.ts'
-import { tenantsOf } from '../../src/repositories/control/tenants.ts'
+import { controlAnswers } from '../../src/repositories/control/control-answers.ts'
 import { dueEndpoints, endpointSucceeded, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import { streamFormats } from '../../src/repositories/delivery/webhooks.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
@@ -160,24 +155,13 @@ const OTHERS: Readonly<Record<string, (db: Database) => Promise<unknown>>> = {
     await webhookQueueOf(db, tenant.id, endpoint).delivered([{ position: 1, attempts: 1 }])
     await endpointSucceeded(db, endpoint)
   },
-  'control-revision': (db) => currentRevision(db),
   'control-key': async (db) => {
     await findApiKey(db, 'k')
     await secretsOfKeys(db, ['k'])
     await publicKeysOfKeys(db, ['k'])
   },
   'control-key-use': (db) => recordSecretUse(db, []),
-  'control-project': (db) => projectsIn(db).find('key'),
-  'control-environment': async (db) => {
-    await environmentsOf(db, place.projectId).find('key')
-    await schemaDefinitionsOf(db, place.environmentId).definitions(null)
-    await streamFormats(db, place.environmentId, null)
-  },
-  'control-tenant': async (db) => {
-    await tenantsOf(db, place.environmentId).find('key')
-    await schemaDefinitionsOf(db, place.environmentId).definitions(tenant.id)
-    await streamFormats(db, place.environmentId, tenant.id)
-  },
+  'control-answer': (db) => controlAnswers(db)({ key: { id: 'k', credential: 'c' }, place: { project: 'p' } }),
 }
 
 describe('the SQL of each hot request is what its file shows', () => {

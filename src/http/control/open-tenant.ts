@@ -49,6 +49,7 @@ async function definitionsOf(
     const stored = schemaDefinitionsOf(database, environmentId)
     return [await stored.definitions(null), await stored.definitions(tenantId)]
   }
-  const known = [control.environment(projectId, environmentId), control.tenant(environmentId, tenantId)]
-  return (await Promise.all(known)).map((one) => one?.definitions)
+  const names = { project: projectId, environment: environmentId, tenant: tenantId }
+  const { environment, tenant } = await control.place(names, { kind: 'instance' })
+  return [environment?.definitions, tenant?.definitions]
 }

@@ -6,7 +6,7 @@ import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { Principal } from '../../auth/principal.ts'
 import type { KnownSecret } from '../../auth/stored-key.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
-import { resolveForDiscovery, resolveTenant, resolveWithoutKey } from '../../context/resolve.ts'
+import { namesIn, resolveForDiscovery, resolveTenant, resolveWithoutKey } from '../../context/resolve.ts'
 import { believesForwarded } from '../../network/proxies.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { baseUrlOf, issuerFor, type OriginPolicy, type RequestOrigin, requireIssuer } from '../../tenancy/base-url.ts'
@@ -37,7 +37,7 @@ type Connection = Pick<IncomingMessage, 'socket'> | undefined
 
 /**
  * Admits requests: it checks the key first, then the address, then the tenant for that key. The control plane caches the result
- * for the key and the base URL until something changes, so most requests need not wait.
+ * for the key and the base URL until the key or the place changes, so most requests need not wait.
  *
  * @throws {ScimError} 401, 403, 404 (the promise rejects)
  */
@@ -59,10 +59,10 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     const checked = (found: Admitted): Admission | Promise<Admission> => {
       if (control.noteUse(found.secret, client)) return admissionOf(found, located)
       // The key or its secret may have expired since, or the issuer's proof may be too old. So the request is admitted anew.
-      return control.renewed(label, admit).then((anew) => admissionOf(anew, located))
+      return control.renewed(label, admit, keptFor).then((anew) => admissionOf(anew, located))
     }
     // A cached result arrives as a promise where the control plane first has to look for changes.
-    const known = control.known(label, admit)
+    const known = control.known(label, admit, keptFor)
     return known instanceof Promise ? known.then(checked) : checked(known)
   }
 
@@ -80,7 +80,7 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     if (external !== undefined) return external
     const basic = basicCredentials(authorization)
     const header = basic === undefined ? authorization : `Bearer ${basic.key}`
-    const { principal, secret } = await authenticated(header, client, origin)
+    const { principal, secret } = await authenticated(header, client, origin, located)
     const { tenant, path } = await resolveTenant(located, principal, control, baseUrlsFor(origin))
     // Basic authentication is off by default. Only here is the tenant known, and only a client with a valid key gets here.
     if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, origin)
@@ -114,9 +114,16 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     return undefined
   }
 
-  async function authenticated(authorization: string | undefined, client: string | undefined, origin: RequestOrigin) {
+  /** @param located is looked up in the same round trip as the key */
+  async function authenticated(
+    authorization: string | undefined,
+    client: string | undefined,
+    origin: RequestOrigin,
+    located?: ScimPath,
+  ) {
     // An access token is valid for one origin only.
-    const authentication = await control.authenticate(authorization, client, () => requireIssuer(origin, policy))
+    const issuer = () => requireIssuer(origin, policy)
+    const authentication = await control.authenticate(authorization, client, issuer, located && namesIn(located))
     if ('challenge' in authentication) throw new ChallengeError(authentication.challenge)
     return authentication
   }
@@ -138,6 +145,14 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     throw new Error('a client without a key reached the way for clients with a key')
   }
 }
+
+/** What an admission takes in memory beside what is remembered of its key and its tenant. */
+const ADMISSION_BYTES = 2_000
+
+const keptFor = ({ principal, tenant }: Admitted) => ({
+  dependsOn: [principal.keyId, tenant.id, tenant.environmentId, tenant.projectId],
+  bytes: ADMISSION_BYTES,
+})
 
 const admissionOf = ({ principal, tenant, withoutTenant: shifted }: Admitted, located: ScimPath): Admission => ({
   principal,

@@ -1,14 +1,7 @@
 import type { Database } from '../../db/database.ts'
-import { controlRevision } from '../../db/schema.ts'
 import { mayRetry } from '../sql/constraints.ts'
 import { retryOnConflict } from '../sql/retry-on-conflict.ts'
 import { type AuditRecord, type Author, appendAuditRecords } from './audit.ts'
-
-/** How many changes of the control plane there were; 0 before the first. */
-export async function currentRevision(database: Database): Promise<number> {
-  const rows = await database.orm.select({ revision: controlRevision.revision }).from(controlRevision)
-  return rows[0]?.revision ?? 0
-}
 
 /** Adds a record to the audit trail of the change; one without a difference is left out. */
 export type Recorder = (record: AuditRecord) => void

@@ -1,18 +1,15 @@
 import type { ControlStore } from '../../context/control-store.ts'
 import type { Database } from '../../db/database.ts'
 import { environments, tenants } from '../../db/schema.ts'
-import { eventUris } from '../../events/security-events.ts'
-import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { secretBox } from '../../signing/secret-box.ts'
-import { streamFormats } from '../delivery/webhooks.ts'
 import { hasId } from '../sql/place-ids.ts'
 import { endOnUse, recordSecretUse } from './api-key-secrets.ts'
 import { findApiKey } from './api-keys.ts'
 import { THE_GATEWAY } from './audit.ts'
-import { changeControl, currentRevision } from './control-revision.ts'
+import { controlAnswers } from './control-answers.ts'
+import { changeControl } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
 import { instanceSecret } from './instance-secrets.ts'
-import { projectsIn } from './projects.ts'
 import { schemaDefinitionsOf } from './schema-definitions.ts'
 import { signingKeyStore } from './signing-keys.ts'
 import { tenantsOf } from './tenants.ts'
@@ -28,45 +25,7 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     signingKeys: signingKeyStore(database),
     secretBox: secretBox(async () => secretsKey ?? instanceSecret(database, 'secrets')),
     shared: database.engine === 'postgres',
-    revision: () => currentRevision(database),
-
-    async apiKey(id) {
-      const row = await findApiKey(database, id)
-      if (row === undefined) return undefined
-      const { scope, permissions, userId, tokensMayMintAdminKeys, secrets, publicKeys, revokedAt } = row
-      const key = {
-        ...{ keyId: id, scope, permissions: new Set(permissions), userId: userId ?? undefined },
-        ...{ via: 'key' as const, tokensMayMintAdminKeys },
-      }
-      return {
-        revoked: revokedAt !== null,
-        secrets: secrets.map(({ version, hash, expiresAt, endsAt }) => ({
-          principal: { ...key, expiresAt: expiresAt?.getTime() },
-          ...{ version, hash, endsAt: endsAt?.getTime() },
-          endsOthers: secrets.some((other) => other.endsOnUse && other.version < version),
-        })),
-        publicKeys: publicKeys.map(({ thumbprint, jwk, algorithm }) => ({
-          principal: { ...key, expiresAt: row.expiresAt?.getTime() },
-          ...{ thumbprint, jwk, algorithm },
-        })),
-      }
-    },
-
-    project: (name) => projectsIn(database).find(name),
-
-    async environment(projectId, name) {
-      const row = await environmentsOf(database, projectId).find(name)
-      if (row === undefined) return undefined
-      const definitions = await schemaDefinitionsOf(database, row.id).definitions(null)
-      return { ...row, definitions, eventUris: await deliveredUris(database, row.id, null) }
-    },
-
-    async tenant(environmentId, name) {
-      const row = await tenantsOf(database, environmentId).find(name)
-      if (row === undefined) return undefined
-      const definitions = await schemaDefinitionsOf(database, environmentId).definitions(row.id)
-      return { ...row, definitions, eventUris: await deliveredUris(database, environmentId, row.id) }
-    },
+    ask: controlAnswers(database),
 
     async isPlace(kind, id) {
       const table = kind === 'environment' ? environments : tenants
@@ -108,10 +67,3 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     },
   }
 }
-
-/** What the streams of an environment, or of one of its tenants, can bring (RFC 9967 §4). */
-const deliveredUris = async (
-  database: Database,
-  environmentId: EnvironmentId,
-  tenantId: TenantId | null,
-): Promise<string[]> => [...new Set((await streamFormats(database, environmentId, tenantId)).flatMap(eventUris))]

@@ -129,6 +129,12 @@ export function schemaDefinitionsOf(database: Database, environmentId: Environme
   }
 }
 
+/** The definitions of one place, from a JSON text with `kind` and `definition` of each. */
+export function readDefinitions(text: string): readonly Definition[] {
+  const stored = JSON.parse(text) as readonly { readonly kind: DefinitionKind; readonly definition: JsonValue }[]
+  return stored.map(({ kind, definition }) => readDefinition(kind, definition))
+}
+
 type Raw = Omit<DefinitionRow, 'definition'> & { readonly kind: DefinitionKind; readonly definition: unknown }
 
 function read({ kind, definition, ...row }: Raw): DefinitionRow {

@@ -1,7 +1,7 @@
-import { and, asc, count, desc, eq, gt, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { tenants, webhookEndpoints } from '../../db/schema.ts'
-import type { SetFormat, StreamSettings } from '../../events/security-events.ts'
+import type { StreamSettings } from '../../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { isAnyOf, literal, uuids } from '../sql/fragments.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
@@ -100,25 +100,4 @@ export async function tenantsFor({ orm }: Database, endpointId: string, ids: rea
 export async function anyEndpoint({ orm }: Database): Promise<boolean> {
   const { id, enabled } = webhookEndpoints
   return (await orm.select({ id }).from(webhookEndpoints).where(sql`${enabled}`).limit(literal(1))).length > 0
-}
-
-/** The formats of the streams that are for all tenants of an environment, or of those for one tenant alone. */
-export async function streamFormats(
-  { orm }: Database,
-  environmentId: EnvironmentId,
-  tenantId: TenantId | null,
-): Promise<SetFormat[]> {
-  const format = sql<SetFormat>`${webhookEndpoints.stream}->>'format'`.as('format')
-  const rows = await orm
-    .selectDistinct({ format })
-    .from(webhookEndpoints)
-    .where(
-      and(
-        eq(webhookEndpoints.environmentId, environmentId),
-        tenantId === null ? isNull(webhookEndpoints.tenantId) : eq(webhookEndpoints.tenantId, tenantId),
-        isNotNull(webhookEndpoints.stream),
-      ),
-    )
-    .orderBy(desc(format))
-  return rows.map((row) => row.format)
 }

@@ -107,8 +107,8 @@ test('a key that stands for a user does not reach the admin API, whatever its pe
   const { scope } = await mint(PLACES[3] ?? '')
   const administration = administrationOn(api.database, api.control)
   const place = { kind: 'tenant', ...scope } as const
-  const { id, key } = await createApiKey(administration, place, { name: 'k', permissions: ['admin'] }, CONFIGURED_ADMIN)
-  expect(await statusWith(key, PLACES[3] ?? '')).toBe(200)
+  const made = () => createApiKey(administration, place, { name: 'k', permissions: ['admin'] }, CONFIGURED_ADMIN)
+  const [operators, { id, key }] = [await made(), await made()]
   const user = '01890a5d-ac96-774b-bcce-b302099a8057'
   await api.database.run(
     `insert into resources (tenant_id, id, resource_type, document, search, created_at, modified_at)
@@ -116,6 +116,6 @@ test('a key that stands for a user does not reach the admin API, whatever its pe
     [scope.tenantId, user],
   )
   await api.database.run('update api_keys set user_id = $1::uuid where id = $2', [user, id])
-  api.control.changed()
+  expect(await statusWith(operators.key, PLACES[3] ?? '')).toBe(200)
   expect(await statusWith(key, PLACES[3] ?? '')).toBe(403)
 })

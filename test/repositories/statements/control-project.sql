@@ -1,3 +1,0 @@
-select "id", "key", "name", "paused", "created_at"
-from "projects"
-where "projects"."key_folded" = $1;

@@ -1,2 +1,0 @@
-select "revision"
-from "control_revision";
