@@ -31,17 +31,17 @@ export async function filler(sql: postgres.Sql) {
   await sql.unsafe('set session_replication_role = replica')
   await sql.unsafe('set synchronous_commit = off')
   await sql.unsafe(`create temp table prototypes (kind int primary key, external_id text, unique_key text, display_key text,
-    label text, active boolean, manager_id uuid, document text, search text, keys text)`)
+    label text, active boolean, manager_id uuid, document text, search text)`)
   const kinds = await Promise.all(
     Array.from({ length: KINDS }, async (_, kind) => {
-      const { externalId, uniqueKey, displayKey, managerId, keys, ...same } = await stored(
+      const { externalId, uniqueKey, displayKey, managerId, ...same } = await stored(
         'User',
         NO_TENANT,
         person(kind, PLACES),
       )
       return {
         ...{ ...same, kind, external_id: externalId, unique_key: uniqueKey, display_key: displayKey },
-        ...{ manager_id: managerId, keys: JSON.stringify(keys) },
+        manager_id: managerId,
       }
     }),
   )
@@ -69,8 +69,11 @@ export async function filler(sql: postgres.Sql) {
         const body = { schemas: [GROUP_SCHEMA], displayName: `Group ${i} of ${members}` }
         const form = await stored('Group', tenant.id, body)
         await sql.unsafe(
-          `insert into resources (tenant_id, id, resource_type, display_key, label, document, search, created_at, modified_at)
-           values ($1, $2, 'Group', $3, $4, $5, $6::text::jsonb, date_trunc('milliseconds', now()), date_trunc('milliseconds', now()))`,
+          `with made as (
+             insert into resources (tenant_id, id, resource_type, display_key, label, document, created_at, modified_at)
+             values ($1, $2, 'Group', $3, $4, $5, date_trunc('milliseconds', now()), date_trunc('milliseconds', now()))
+           )
+           insert into search_documents (tenant_id, resource_type, resource_id, search) values ($1, 'Group', $2, $6::text::jsonb)`,
           [tenant.id, id, form.displayKey, form.label, form.document, form.search],
         )
         await sql.unsafe(
@@ -87,7 +90,7 @@ export async function filler(sql: postgres.Sql) {
     /** Leaves the tables as a server finds them that has been running for a while. */
     async settle(): Promise<void> {
       await makeIndexes()
-      await sql.unsafe('vacuum (analyze) resources, resource_keys, memberships, resource_counts')
+      await sql.unsafe('vacuum (analyze) resources, search_documents, memberships, resource_counts')
       await sql.unsafe('checkpoint')
     },
   }
@@ -104,16 +107,17 @@ export async function filler(sql: postgres.Sql) {
   async function verify(tenant: BenchTenant): Promise<void> {
     for (const index of [0, 1, Math.floor(tenant.users / 2), tenant.users - 1]) {
       const [row] = await sql.unsafe(
-        `select r.document, r.search = $3::text::jsonb as same_search, r.external_id, r.unique_key, r.display_key, r.label,
-           r.active, r.manager_id, (select json_agg(k.key order by k.key) from resource_keys k
-             where k.tenant_id = r.tenant_id and k.resource_id = r.id) as keys
-         from resources r where r.tenant_id = $1 and r.id = $2`,
+        `select r.document, s.search = $3::text::jsonb as same_search, r.external_id, r.unique_key, r.display_key, r.label,
+           r.active, r.manager_id
+         from resources r join search_documents s
+           on s.tenant_id = r.tenant_id and s.resource_type = r.resource_type and s.resource_id = r.id
+         where r.tenant_id = $1 and r.id = $2`,
         [tenant.id, idOf(tenant.id, index), (await stored('User', tenant.id, personAt(tenant.id, index))).search],
       )
       const form = await stored('User', tenant.id, personAt(tenant.id, index))
       const expected = [
         ...[form.document, true, form.externalId, form.uniqueKey, form.displayKey, form.label, form.active],
-        ...[form.managerId, form.keys.map(({ key }) => key).sort()],
+        form.managerId,
       ]
       const [got, wanted] = [JSON.stringify(Object.values(row ?? {})), JSON.stringify(expected)]
       if (got !== wanted) throw new Error(`person ${index} is filled in as ${got} where the gateway stores ${wanted}`)
@@ -125,7 +129,7 @@ export async function filler(sql: postgres.Sql) {
 async function dropIndexes(sql: postgres.Sql): Promise<() => Promise<void>> {
   const indexes = await sql.unsafe<{ name: string; definition: string }[]>(
     `select c.relname as name, pg_get_indexdef(c.oid) as definition from pg_index i join pg_class c on c.oid = i.indexrelid
-     where i.indrelid in ('resources'::regclass, 'resource_keys'::regclass, 'memberships'::regclass) and not i.indisunique`,
+     where i.indrelid in ('resources'::regclass, 'search_documents'::regclass, 'memberships'::regclass) and not i.indisunique`,
   )
   for (const { name } of indexes) await sql.unsafe(`drop index "${name}"`)
   return async () => {
@@ -145,12 +149,11 @@ const usersStatement = `with people as materialized (
     from generate_series($2::int, $3::int) i join prototypes p on p.kind = i % ${KINDS}
   ), made as (
     insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, manager_id,
-      document, search, created_at, modified_at)
+      document, created_at, modified_at)
     select $1::uuid, m.id, 'User', ${marked('m.external_id')}, ${marked('m.unique_key')}, ${marked('m.display_key')},
       ${marked('m.label')}, m.active, case when m.manager_id is not null then m.manager::uuid end, ${marked('m.document')},
-      ${marked('m.search')}::jsonb, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
+      date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
     from people m order by m.i
   )
-  insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-  select $1::uuid, 'User', k.attribute, ${marked('k.key')}, m.id, k."unique"
-  from people m cross join lateral json_to_recordset(m.keys::json) k(attribute text, key text, "unique" boolean)`
+  insert into search_documents (tenant_id, resource_type, resource_id, search)
+  select $1::uuid, 'User', m.id, ${marked('m.search')}::jsonb from people m order by m.i`

@@ -5,16 +5,22 @@ const user = `tenant_id = $1 and resource_type = 'User'`
 const moment = `date_trunc('milliseconds', now())`
 const event = `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)`
 
+const searched = (part: string) => `select r.document from (
+    select s.resource_id from search_documents s
+    where (s.tenant_id = $1) is true and (s.resource_type = 'User') is true and s.search @> ${part} offset 0
+  ) s cross join lateral (
+    select r.document from resources r where r.tenant_id = $1 and r.id = s.resource_id offset 0
+  ) r limit 100`
+
 /** Reads: `$1` is the tenant, `$2` what is looked for; each gives `document`. */
 export const reads = {
   read: 'select document from resources where tenant_id = $1 and id = $2',
   'user-name': `select document from resources where ${user} and unique_key = $2`,
   'display-name': `select document from resources where tenant_id = $1 and resource_type = 'Group' and display_key = $2`,
   'external-id': `select document from resources where ${user} and external_id = $2`,
-  email: `select r.document from resource_keys k join resources r on r.tenant_id = k.tenant_id and r.id = k.resource_id
-    where k.tenant_id = $1 and k.resource_type = 'User' and k.attribute = 'emails.value' and k.key = $2`,
-  search: `select document from resources where (tenant_id = $1) is true and (resource_type = 'User') is true
-    and search @> $2::text::jsonb limit 100`,
+  email: searched(`jsonb_build_object($1::text, jsonb_build_object('emails', jsonb_build_array(
+    jsonb_build_object('value', $2::text))))`),
+  search: searched('$2::text::jsonb'),
   offset: `select r.document from (select id from resources where ${user} order by id offset $2::bigint limit 100) p
     join resources r on r.tenant_id = $1 and r.id = p.id order by p.id`,
   after: `select document from resources where ${user} and id > $2 order by id limit 100`,
@@ -26,24 +32,25 @@ export const reads = {
     from resources r where r.tenant_id = $1 and r.id = $2`,
 } as const
 
-/** `$1` tenant, `$2` id, `$3` externalId, `$4` userName folded, `$5` displayName folded, `$6` displayName, `$7` document, `$8` search, `$9` emails. */
+/** `$1` tenant, `$2` id, `$3` externalId, `$4` userName folded, `$5` displayName folded, `$6` displayName, `$7` document, `$8` search. */
 export const createUser = `with r as (
     insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, document,
-      search, created_at, modified_at)
-    values ($1, $2, 'User', $3, $4, $5, $6, true, $7, $8::text::jsonb, ${moment}, ${moment})
+      created_at, modified_at)
+    values ($1, $2, 'User', $3, $4, $5, $6, true, $7, ${moment}, ${moment})
     returning tenant_id, id, document, created_at
-  ), k as (
-    insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-    select $1, 'User', 'emails.value', x.key, $2, false from unnest($9::text::text[]) x(key)
+  ), s as (
+    insert into search_documents (tenant_id, resource_type, resource_id, search) values ($1, 'User', $2, $8::text::jsonb)
   ), c as (insert into resource_counts (tenant_id, resource_type, delta) values ($1, 'User', 1)
   ), e as (${event} select r.tenant_id, 'user.created', 'User', r.id, 1, 'bench', 'bench', r.created_at, r.document from r
   ) select document from r`
 
 /** `$1` tenant, `$2` id, `$3` displayName, `$4` document, `$5` search. */
 export const createGroup = `with r as (
-    insert into resources (tenant_id, id, resource_type, external_id, display_key, label, document, search, created_at, modified_at)
-    values ($1, $2, 'Group', $3, $3, $3, $4, $5::text::jsonb, ${moment}, ${moment})
+    insert into resources (tenant_id, id, resource_type, external_id, display_key, label, document, created_at, modified_at)
+    values ($1, $2, 'Group', $3, $3, $3, $4, ${moment}, ${moment})
     returning tenant_id, id, document, created_at
+  ), s as (
+    insert into search_documents (tenant_id, resource_type, resource_id, search) values ($1, 'Group', $2, $5::text::jsonb)
   ), c as (insert into resource_counts (tenant_id, resource_type, delta) values ($1, 'Group', 1)
   ), e as (${event} select r.tenant_id, 'group.created', 'Group', r.id, 1, 'bench', 'bench', r.created_at, r.document from r
   ) select document from r`
@@ -51,15 +58,14 @@ export const createGroup = `with r as (
 /** `$1` tenant, `$2` rows as a JSON array. */
 export const createMany = `with i as (
     select * from jsonb_to_recordset($2::text::jsonb) i(id uuid, external_id text, unique_key text, display_key text, label text,
-      document text, search jsonb, emails text)
+      document text, search jsonb)
   ), r as (
     insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, document,
-      search, created_at, modified_at)
-    select $1, id, 'User', external_id, unique_key, display_key, label, true, document, search, ${moment}, ${moment} from i
+      created_at, modified_at)
+    select $1, id, 'User', external_id, unique_key, display_key, label, true, document, ${moment}, ${moment} from i
     returning tenant_id, id, document, created_at
-  ), k as (
-    insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-    select $1, 'User', 'emails.value', x.key, i.id, false from i cross join lateral unnest(i.emails::text[]) x(key)
+  ), s as (
+    insert into search_documents (tenant_id, resource_type, resource_id, search) select $1, 'User', i.id, i.search from i
   ), c as (insert into resource_counts (tenant_id, resource_type, delta) select $1, 'User', count(*) from i
   ), e as (${event} select r.tenant_id, 'user.created', 'User', r.id, 1, 'bench', 'bench', r.created_at, r.document from r
   ) select id from r`
@@ -74,8 +80,10 @@ export const setActive = `with r as (
 
 /** `$1` tenant, `$2` id, `$3` document, `$4` search. */
 export const replaceUser = `with r as (
-    update resources set document = $3, search = $4::text::jsonb, version = version + 1, modified_at = ${moment}
+    update resources set document = $3, version = version + 1, modified_at = ${moment}
     where tenant_id = $1 and id = $2 returning id, version, modified_at, document
+  ), s as (
+    update search_documents set search = $4::text::jsonb where tenant_id = $1 and resource_type = 'User' and resource_id = $2
   ), e as (${event} select $1, 'user.updated', 'User', r.id, r.version, 'bench', 'bench', r.modified_at,
       '{"changed":[{"path":"nickName"}]}' from r
   ) select document from r`

@@ -45,13 +45,10 @@ for (const [name, statement] of Object.entries(reads)) {
   })
 }
 
-const arrayOf = (texts: readonly string[]) => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`
-
 /** The columns of a user, without any care. */
 function columns(tenant: string, body: JsonObject) {
   const { userName, displayName, externalId, active: _, schemas: _schemas, ...searched } = body
   const { active: _active, ...document } = body
-  const emails = (body.emails as { value: string }[]).map(({ value }) => value.toLowerCase())
   return {
     external_id: externalId as string,
     unique_key: (userName as string).toLowerCase(),
@@ -59,25 +56,14 @@ function columns(tenant: string, body: JsonObject) {
     label: displayName as string,
     document: JSON.stringify(document),
     search: `{"${tenant}":${JSON.stringify(searched).toLowerCase()}}`,
-    emails: arrayOf(emails),
   }
 }
 
 app.post('/create/:tenant', async (c) => {
   const tenant = c.req.param('tenant')
   const id = uuidv7()
-  const { external_id, unique_key, display_key, label, document, search, emails } = columns(tenant, await c.req.json())
-  const [row] = await run(createUser, [
-    tenant,
-    id,
-    external_id,
-    unique_key,
-    display_key,
-    label,
-    document,
-    search,
-    emails,
-  ])
+  const { external_id, unique_key, display_key, label, document, search } = columns(tenant, await c.req.json())
+  const [row] = await run(createUser, [tenant, id, external_id, unique_key, display_key, label, document, search])
   return respond(`{"id":"${id}",${row?.document.slice(1)}`, 201)
 })
 

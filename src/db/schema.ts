@@ -391,7 +391,11 @@ export const controlRevision = pgTable('control_revision', {
 // ---- Tenant tables: `tenant_id` leads every key, unique index and reference, so that the database itself refuses a member
 // of another tenant, and so that Citus can distribute them by tenant.
 
-/** Users, groups and resources of registered types: one row each, laid out for one round trip per request. */
+/**
+ * Users, groups and resources of registered types: one row each, laid out for one round trip per request. The columns that
+ * most changes change stand together, before the wide ones: PostgreSQL logs what lies between the first and the last byte that
+ * differ.
+ */
 export const resources = pgTable(
   'resources',
   {
@@ -399,8 +403,14 @@ export const resources = pgTable(
       .notNull()
       .references(() => tenants.id),
     id: uuid().notNull(),
-    resourceType: text('resource_type').notNull(),
+    createdAt: moment('created_at').notNull(),
     version: bigint({ mode: 'number' }).notNull().default(1),
+    modifiedAt: moment('modified_at').notNull(),
+    /** A user's `active`. A column, so that the leaver's PATCH need not read the document. */
+    active: boolean(),
+    /** The manager's id where `manager.value` is one of ours or looks like it; read for `manager.displayName`. */
+    managerId: uuid('manager_id'),
+    resourceType: text('resource_type').notNull(),
     externalId: key('external_id'),
     /** Folded userName; folded displayName of a group where names are unique; else null. */
     uniqueKey: key('unique_key'),
@@ -408,17 +418,9 @@ export const resources = pgTable(
     displayKey: key('display_key'),
     /** What a reference to this resource shows as its `display`. */
     label: text(),
-    /** A user's `active`. A column, so that the leaver's PATCH need not read the document. */
-    active: boolean(),
-    /** The manager's id where `manager.value` is one of ours or looks like it; read for `manager.displayName`. */
-    managerId: uuid('manager_id'),
+    passwordHash: text('password_hash'),
     /** JSON object as text, sent through as it is: all attributes but id, meta, active, password, groups and members. */
     document: text().notNull(),
-    /** `{"<tenant id>": {…}}`: the document's values in comparable form; the tenant leads inside the GIN index too. */
-    search: jsonb().notNull(),
-    passwordHash: text('password_hash'),
-    createdAt: moment('created_at').notNull(),
-    modifiedAt: moment('modified_at').notNull(),
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.id] }),
@@ -427,30 +429,47 @@ export const resources = pgTable(
     index('resources_type').on(t.tenantId, t.resourceType, t.id),
     index('resources_external_id').on(t.tenantId, t.externalId),
     index('resources_display_key').on(t.tenantId, t.resourceType, t.displayKey),
-    index('resources_search').using('gin', t.search.op('jsonb_path_ops')).with({ fastupdate: false }),
     tenantsOwn(),
   ],
 )
 
-/** Keys by which a resource is found beside the columns above: e-mail values, and unique attributes of registered schemas. */
+/**
+ * What filters and sorting see of each resource, in a table of its own: a change of what is not searched leaves the row and its
+ * index entries alone. The statement that writes a resource writes the row. It refers to nothing, as a look at the resource
+ * would cost each of them more.
+ */
+export const searchDocuments = pgTable(
+  'search_documents',
+  {
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    resourceType: text('resource_type').notNull(),
+    resourceId: uuid('resource_id').notNull(),
+    /** `{"<tenant id>": {…}}`: the values in comparable form; the tenant leads inside the GIN index too. */
+    search: jsonb().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.resourceType, t.resourceId] }),
+    // Entries wait in a list, which look-ups read too, and are put in place many at once: delivery/search-index-upkeep.
+    index('search_documents_search')
+      .using('gin', t.search.op('jsonb_path_ops'))
+      .with({ fastupdate: true, gin_pending_list_limit: 512 }),
+    tenantsOwn(),
+  ],
+)
+
+/** Values of unique attributes of registered schemas; the primary key decides who has one. */
 export const resourceKeys = pgTable(
   'resource_keys',
   {
     tenantId: tenantIdColumn('tenant_id').notNull(),
     resourceType: text('resource_type').notNull(),
-    /** Attribute path in the schema's spelling, such as `emails.value`. */
+    /** Attribute path in standard notation. */
     attribute: text().notNull(),
     key: key('key').notNull(),
     resourceId: uuid('resource_id').notNull(),
-    isUnique: boolean('is_unique').notNull(),
   },
   (t) => [
-    // Named, since the name that would be given has more than the 63 characters which PostgreSQL keeps.
-    primaryKey({
-      name: 'resource_keys_pk',
-      columns: [t.tenantId, t.resourceType, t.attribute, t.key, t.resourceId],
-    }),
-    uniqueIndex('resource_keys_unique').on(t.tenantId, t.resourceType, t.attribute, t.key).where(sql`is_unique`),
+    primaryKey({ name: 'resource_keys_pk', columns: [t.tenantId, t.resourceType, t.attribute, t.key] }),
     index('resource_keys_resource').on(t.tenantId, t.resourceId),
     foreignKey({ columns: [t.tenantId, t.resourceId], foreignColumns: [resources.tenantId, resources.id] }).onDelete(
       'cascade',

@@ -18,6 +18,7 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
     [
       'resources',
       'resource_keys',
+      'search_documents',
       'memberships',
       'deferred_members',
       'roles',

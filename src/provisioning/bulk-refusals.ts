@@ -16,7 +16,7 @@ export async function takenValues(
   held: Map<number, number>,
 ): Promise<Map<number, ScimError>> {
   const wanted = creates.map(([index, { type, stored }]) => {
-    return { index, type, keys: stored.keys.filter((key) => key.unique) }
+    return { index, type, keys: stored.keys }
   })
   const all = wanted.flatMap(({ type, keys }) => keys.map((key) => ({ type, key })))
   const taken = await repositories.resources.taken(all)
@@ -38,15 +38,15 @@ export async function takenValues(
 
 /** True when one of the changes sets a unique value that another of them gives up. */
 export function handOver(changes: readonly PreparedChange[]): boolean {
-  const name = (type: ResourceType, key: string | null) => nameOf(type, { attribute: '', key: key ?? '', unique: true })
+  const name = (type: ResourceType, key: string | null) => nameOf(type, { attribute: '', key: key ?? '' })
   const freed = new Set<string>()
   for (const { type, stored, uniqueKeyBefore, keysRemoved } of changes) {
     if (uniqueKeyBefore !== stored.uniqueKey) freed.add(name(type, uniqueKeyBefore))
-    for (const key of keysRemoved) if (key.unique) freed.add(nameOf(type, key))
+    for (const key of keysRemoved) freed.add(nameOf(type, key))
   }
   return changes.some(({ type, stored, uniqueKeyBefore, keysAdded }) => {
     if (uniqueKeyBefore !== stored.uniqueKey && freed.has(name(type, stored.uniqueKey))) return true
-    return keysAdded.some((key) => key.unique && freed.has(nameOf(type, key)))
+    return keysAdded.some((key) => freed.has(nameOf(type, key)))
   })
 }
 

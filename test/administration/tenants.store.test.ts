@@ -15,6 +15,7 @@ import {
   resources,
   roleBindings,
   roles,
+  searchDocuments,
 } from '../../src/db/schema.ts'
 import type { TenantId } from '../../src/place-ids.ts'
 import { projectsIn } from '../../src/repositories/control/projects.ts'
@@ -40,10 +41,11 @@ async function fill(tenantId: TenantId, { orm }: Database = database): Promise<v
   const now = new Date()
   const times = { createdAt: now, modifiedAt: now }
   await orm.insert(resources).values([
-    { tenantId, id: groupId, resourceType: 'Group', document: '{}', search: {}, ...times },
-    { tenantId, id: memberId, resourceType: 'User', document: '{}', search: {}, ...times },
+    { tenantId, id: groupId, resourceType: 'Group', document: '{}', ...times },
+    { tenantId, id: memberId, resourceType: 'User', document: '{}', ...times },
   ])
-  const key = { attribute: 'emails.value', key: 'a@example.com', isUnique: false }
+  await orm.insert(searchDocuments).values({ tenantId, resourceType: 'User', resourceId: memberId, search: {} })
+  const key = { attribute: 'badge', key: memberId }
   await orm.insert(resourceKeys).values({ tenantId, resourceType: 'User', resourceId: memberId, ...key })
   await orm.insert(memberships).values({ tenantId, groupId, memberId })
   const roleId = randomUUID()
@@ -60,6 +62,7 @@ async function rowsOf(tenantId: TenantId): Promise<number[]> {
   const tables = [
     'resources',
     'resource_keys',
+    'search_documents',
     'memberships',
     'roles',
     'role_bindings',
@@ -83,8 +86,8 @@ test('TEN-11 deleting a tenant deletes everything of it and nothing of another',
   if (gone === undefined || kept === undefined) throw new Error('not made')
   await Promise.all([fill(gone.id), fill(kept.id)])
   await deleteTenant(administration, place, gone.id)
-  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 1, 2, 1, 0])
+  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 1, 1, 2, 1, 0])
 })
 
 test('TEN-11 writers at work leave nothing behind', async () => {
@@ -97,7 +100,7 @@ test('TEN-11 writers at work leave nothing behind', async () => {
   await fill(id)
   await deleteTenant(administration, place, id)
   await writers
-  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 })
 
 test('the tenant default is there from the start and cannot be deleted', async () => {
@@ -143,12 +146,12 @@ test('an environment is deleted only when empty, a project only without environm
   const defaultTenant = (await findTenant(database, environment.id, 'default'))?.id ?? placeId('')
   await fill(defaultTenant)
   await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
-  for (const table of ['memberships', 'role_bindings', 'roles', 'resource_keys', 'resources'])
+  for (const table of ['memberships', 'role_bindings', 'roles', 'resource_keys', 'search_documents', 'resources'])
     await database.run(`delete from ${table} where tenant_id = $1::uuid`, [defaultTenant])
 
   await deleteEnvironment(administration, project.id, environment.id)
   expect(await findEnvironment(database, project.id, 'prod')).toBeUndefined()
-  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
   await deleteProject(administration, project.id)
   expect(await findProject(database, 't-full')).toBeUndefined()
 })

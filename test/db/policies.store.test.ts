@@ -21,9 +21,10 @@ const ROWS: Readonly<Record<string, string>> = {
     values ($tenant, $environment, $tenant, 'extension', 'own', 'own', '{}'), ($environment, $environment, null, 'extension', 'shared', 'shared', '{}')`,
   webhook_endpoints: `(id, environment_id, tenant_id, url, description, event_types, secret)
     values ($tenant, $environment, $tenant, 'https://a.test', '', '{}', ''), ($environment, $environment, null, 'https://b.test', '', '{}', '')`,
-  resources: `(tenant_id, id, resource_type, document, search, created_at, modified_at)
-    values ($tenant, $tenant, 'User', '{}', '{}', now(), now()), ($tenant, $environment, 'Group', '{}', '{}', now(), now())`,
-  resource_keys: `(tenant_id, resource_type, attribute, key, resource_id, is_unique) values ($tenant, 'User', 'emails.value', 'x', $tenant, false)`,
+  resources: `(tenant_id, id, resource_type, document, created_at, modified_at)
+    values ($tenant, $tenant, 'User', '{}', now(), now()), ($tenant, $environment, 'Group', '{}', now(), now())`,
+  search_documents: `(tenant_id, resource_type, resource_id, search) values ($tenant, 'User', $tenant, '{}')`,
+  resource_keys: `(tenant_id, resource_type, attribute, key, resource_id) values ($tenant, 'User', 'badge', 'x', $tenant)`,
   memberships: `(tenant_id, group_id, member_id) values ($tenant, $environment, $tenant)`,
   deferred_members: `(tenant_id, group_id, value) values ($tenant, $environment, 'somebody')`,
   roles: `(tenant_id, id, key) values ($tenant, $tenant, 'role')`,

@@ -141,7 +141,14 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
     const all = 'DELETE INSERT SELECT UPDATE'
     expect(Object.fromEntries(rows.map(({ table, may }) => [table, may]))).toEqual({
       ...{ environments: 'SELECT', schema_definitions: 'SELECT', tenants: 'SELECT', webhook_endpoints: 'SELECT' },
-      ...{ resources: all, resource_keys: all, memberships: all, deferred_members: all, resource_counts: all },
+      ...{
+        resources: all,
+        resource_keys: all,
+        search_documents: all,
+        memberships: all,
+        deferred_members: all,
+        resource_counts: all,
+      },
       ...{ roles: all, role_bindings: all, kept_users: all, events: all, event_logs: all, webhook_deliveries: all },
       tenant_versions: all,
     })
@@ -155,7 +162,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       await admin.unsafe(`create role ${user} login bypassrls noinherit password 'secret' in role ${role}`)
       await admin.unsafe(`grant select, insert, update, delete on all tables in schema public to ${user}`)
       await admin.unsafe(
-        `revoke all on resources, resource_keys, memberships, deferred_members, roles, role_bindings, kept_users,
+        `revoke all on resources, resource_keys, search_documents, memberships, deferred_members, roles, role_bindings, kept_users,
          resource_counts, events, event_logs, tenant_versions, webhook_deliveries from ${user}`,
       )
       bare = await openPostgres(settings({ databaseUrl: as(user), databaseTenantRole: role }))

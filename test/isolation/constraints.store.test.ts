@@ -189,8 +189,8 @@ describe('TEN-04 TEN-07 the database itself refuses what crosses places', () => 
     const group = randomUUID()
     const role = randomUUID()
     await database.run(
-      `insert into resources (tenant_id, id, resource_type, document, search, created_at, modified_at)
-       values ($1::uuid, $2::uuid, 'Group', '{}', '{}', now(), now())`,
+      `insert into resources (tenant_id, id, resource_type, document, created_at, modified_at)
+       values ($1::uuid, $2::uuid, 'Group', '{}', now(), now())`,
       [mine[0], group],
     )
     await database.run("insert into roles (tenant_id, id, key) values ($1::uuid, $2::uuid, 'r')", [beside[0], role])

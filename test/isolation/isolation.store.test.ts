@@ -159,7 +159,7 @@ describe("another tenant's ids", () => {
   test('the database itself refuses a member and a key of another tenant', async () => {
     const join = `insert into memberships (tenant_id, group_id, member_id) values ($1::uuid, $2::uuid, $3::uuid)`
     await expect(database.run(join, [mine.tenant.id, mine.groupId, theirs.userId])).rejects.toThrow()
-    const key = `insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique) values ($1::uuid, 'User', 'a', 'k', $2::uuid, false)`
+    const key = `insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id) values ($1::uuid, 'User', 'a', 'k', $2::uuid)`
     await expect(database.run(key, [mine.tenant.id, theirs.userId])).rejects.toThrow()
   })
 })
@@ -241,10 +241,30 @@ test('TEN-04 TEN-08 interleaved requests of four tenants: nothing of one is in a
   }
 })
 
+test('Q-29 every resource has its search document, and no search document is without its resource', async () => {
+  const lone = await database.run(
+    `select id::text, r.version is not null as there from (
+       select resource_type, id, version from resources where tenant_id = any($1::text::uuid[])) r
+     full join (
+       select resource_type, resource_id as id, search from search_documents where tenant_id = any($1::text::uuid[])) s
+       using (resource_type, id)
+     where r.version is null or s.search is null`,
+    [`{${all.map(({ tenant }) => tenant.id).join(',')}}`],
+  )
+  expect(lone).toEqual([])
+})
+
 test('TEN-01 every statement on a table of tenants carries one tenant as its first parameter, and no other anywhere', async () => {
   const tables = await tenantTables(database)
   expect(tables).toEqual(
-    expect.arrayContaining(['events', 'memberships', 'resource_counts', 'resource_keys', 'resources', 'role_bindings']),
+    expect.arrayContaining([
+      'events',
+      'memberships',
+      'resource_counts',
+      'resources',
+      'role_bindings',
+      'search_documents',
+    ]),
   )
   const named = new RegExp(`\\b(?:${tables.join('|')})\\b`)
   const tenantIds = new Set(all.map(({ tenant }) => tenant.id))

@@ -643,7 +643,7 @@ describe('delete', () => {
     expect(json(await scim('GET', `/Users/${id}`)).active).toBe(false)
     await scim('DELETE', `/Users/${id}`)
     const rows = await database.run(
-      'select 1 from resources where tenant_id = $1::uuid and id = $2::uuid union all select 1 from resource_keys where tenant_id = $1::uuid and resource_id = $2::uuid',
+      'select 1 from resources where tenant_id = $1::uuid and id = $2::uuid union all select 1 from search_documents where tenant_id = $1::uuid and resource_id = $2::uuid',
       [tenant.id, id],
     )
     expect(rows).toEqual([])

@@ -216,14 +216,20 @@ export async function inconsistencies(database: Database, tenantId: string): Pro
         select resource_type, sum(delta) as counted, 0 as there from resource_counts where tenant_id = $1::uuid group by 1
         union all select resource_type, 0, count(*) from resources where tenant_id = $1::uuid group by 1
       ) x group by 1) y where counted <> there`),
-    ask(`select 'no key for ' || (e->>'value') || ' of ' || r.id as what from resources r
-      cross join lateral jsonb_array_elements(r.document::jsonb->'emails') e
-      where r.tenant_id = $1::uuid and r.resource_type = 'User' and not exists (select 1 from resource_keys k
-        where k.tenant_id = r.tenant_id and k.resource_id = r.id and k.attribute = 'emails.value' and k.key = lower(e->>'value'))`),
-    ask(`select 'key ' || k.key || ' of ' || k.resource_id || ' stands for nothing' as what from resource_keys k
-      left join resources r on r.tenant_id = k.tenant_id and r.id = k.resource_id
-      where k.tenant_id = $1::uuid and k.attribute = 'emails.value' and (r.id is null or not exists (
-        select 1 from jsonb_array_elements(r.document::jsonb->'emails') e where lower(e->>'value') = k.key))`),
+    ask(`select case when s.search is null then 'no search document of ' else 'a search document of nothing, ' end || id as what
+      from (select resource_type, id, version from resources where tenant_id = $1::uuid) r
+      full join (select resource_type, resource_id as id, search from search_documents where tenant_id = $1::uuid) s
+        using (resource_type, id) where r.version is null or s.search is null`),
+    ask(`select 'e-mail values of ' || r.id || ' are ' || r.emails::text || ', searched by ' || s.emails::text as what from (
+        select id, array(select lower(e->>'value') from jsonb_array_elements(document::jsonb->'emails') e order by 1) as emails
+        from resources where tenant_id = $1::uuid and resource_type = 'User') r
+      join (select resource_id as id, array(
+          select e->>'value' from jsonb_array_elements(search #> array[tenant_id::text, 'emails']) e order by 1) as emails
+        from search_documents where tenant_id = $1::uuid) s using (id) where r.emails <> s.emails`),
+    ask(`select 'title of ' || r.id || ' is ' || r.document || ', searched by ' || s.search::text as what from resources r
+      join search_documents s on s.tenant_id = r.tenant_id and s.resource_id = r.id where r.tenant_id = $1::uuid
+      and lower(r.document::jsonb->>'title') is distinct from s.search #>> array[s.tenant_id::text, 'title']
+      and coalesce(r.document::jsonb->>'title', '') ~ '^[ -~]*$'`),
     ask(`select 'version ' || r.version || ' of ' || r.id || ', events up to ' || coalesce(max(e.version), 0) || ' in '
       || count(distinct e.version) as what from resources r left join events e on e.tenant_id = r.tenant_id and e.resource_id = r.id
       where r.tenant_id = $1::uuid group by r.id, r.version
@@ -263,13 +269,11 @@ export async function fillDirectly(
     await tx.run('set local session_replication_role = replica', [], { prepare: false })
     await put(
       tx,
-      `insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, document, search, created_at, modified_at)
+      `insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, document, created_at, modified_at)
        select $1::uuid, ${idSql(1, 'n')}, 'User', 'ext' || n, 'user' || n, 'person ' || n, 'Person ' || n, true,
          jsonb_build_object('schemas', jsonb_build_array('${USER_SCHEMA}', '${ENTERPRISE_USER_SCHEMA}'), 'userName', 'user' || n,
            'externalId', 'ext' || n, 'displayName', 'Person ' || n, 'title', 'Title ' || n, 'emails', e,
            '${ENTERPRISE_USER_SCHEMA}', jsonb_build_object('department', 'Department ' || n))::text,
-         jsonb_build_object($1::text, jsonb_build_object('schemas', jsonb_build_array('${USER_SCHEMA}', '${ENTERPRISE_USER_SCHEMA}'),
-           'title', 'title ' || n, 'emails', e, '${ENTERPRISE_USER_SCHEMA}', jsonb_build_object('department', 'department ' || n))),
          now() - interval '1 day', now() - interval '1 day' + n * interval '1 millisecond'
        from generate_series(1, $2::int) n cross join lateral (select jsonb_build_array(
          jsonb_build_object('type', 'work', 'value', 'user' || n || '@work.test', 'primary', true),
@@ -278,17 +282,29 @@ export async function fillDirectly(
     )
     await put(
       tx,
-      `insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-       select $1::uuid, 'User', 'emails.value', 'user' || n || place, ${idSql(1, 'n')}, false
-       from generate_series(1, $2::int) n cross join (values ('@work.test'), ('@home.test')) p(place)`,
+      `insert into search_documents (tenant_id, resource_type, resource_id, search)
+       select $1::uuid, 'User', ${idSql(1, 'n')},
+         jsonb_build_object($1::text, jsonb_build_object('schemas', jsonb_build_array('${USER_SCHEMA}', '${ENTERPRISE_USER_SCHEMA}'),
+           'title', 'title ' || n, '${ENTERPRISE_USER_SCHEMA}', jsonb_build_object('department', 'department ' || n),
+           'emails', jsonb_build_array(
+             jsonb_build_object('type', 'work', 'value', 'user' || n || '@work.test', 'primary', true),
+             jsonb_build_object('type', 'home', 'value', 'user' || n || '@home.test'))))
+       from generate_series(1, $2::int) n`,
       users,
     )
     await put(
       tx,
-      `insert into resources (tenant_id, id, resource_type, unique_key, display_key, label, document, search, created_at, modified_at)
+      `insert into resources (tenant_id, id, resource_type, unique_key, display_key, label, document, created_at, modified_at)
        select $1::uuid, ${idSql(2, 'n')}, 'Group', 'group ' || n, 'group ' || n, 'Group ' || n,
-         jsonb_build_object('schemas', jsonb_build_array('${GROUP_SCHEMA}'), 'displayName', 'Group ' || n)::text,
-         jsonb_build_object($1::text, jsonb_build_object('schemas', jsonb_build_array('${GROUP_SCHEMA}'))), now(), now()
+         jsonb_build_object('schemas', jsonb_build_array('${GROUP_SCHEMA}'), 'displayName', 'Group ' || n)::text, now(), now()
+       from generate_series(1, $2::int) n`,
+      groups,
+    )
+    await put(
+      tx,
+      `insert into search_documents (tenant_id, resource_type, resource_id, search)
+       select $1::uuid, 'Group', ${idSql(2, 'n')},
+         jsonb_build_object($1::text, jsonb_build_object('schemas', jsonb_build_array('${GROUP_SCHEMA}')))
        from generate_series(1, $2::int) n`,
       groups,
     )

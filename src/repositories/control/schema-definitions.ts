@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../db/database.ts'
-import { resources, schemaDefinitions, tenants } from '../../db/schema.ts'
+import { schemaDefinitions, searchDocuments, tenants } from '../../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import {
@@ -108,17 +108,17 @@ export function schemaDefinitionsOf(database: Database, environmentId: Environme
       const isExtension = definition.kind === 'extension'
       const type = isExtension ? definition.resourceType : definition.type.name
       const hasData = isExtension
-        ? sql`${resources.search} @> jsonb_build_object(${tenants.id},
+        ? sql`${searchDocuments.search} @> jsonb_build_object(${tenants.id},
             jsonb_build_object('schemas', array[${definition.schema.id}::text]))`
         : undefined
       const rows = await orm
         .select({ id: tenants.id })
         .from(tenants)
-        .innerJoin(resources, eq(resources.tenantId, tenants.id))
+        .innerJoin(searchDocuments, eq(searchDocuments.tenantId, tenants.id))
         .where(
           and(
             eq(tenants.environmentId, environmentId),
-            eq(resources.resourceType, type),
+            eq(searchDocuments.resourceType, type),
             tenantId === null ? undefined : eq(tenants.id, tenantId),
             hasData,
           ),

@@ -7,7 +7,10 @@ import { keyColumn } from '../resources/stored-form.ts'
 import { groupsAbove } from '../sql/groups-above.ts'
 import type { Parameters } from '../sql/parameters.ts'
 
-/** What the compiler needs beside the filter. In its statements the alias of `resources` is `r`. */
+/**
+ * What the compiler needs beside the filter. In its statements the alias of `resources` is `r`, and that of the resource's
+ * row of `search_documents` is `s`.
+ */
 export interface FilterScope {
   readonly type: ResourceType
   readonly tenantId: TenantId
@@ -150,7 +153,7 @@ function path(ref: AttributeRef, scope: FilterScope): string[] {
 
 /** The attribute in the search document, as jsonb; null where it has no value. */
 export const searchPath = (ref: AttributeRef, scope: FilterScope): string =>
-  `r.search #> ${scope.parameters.array(path(ref, scope), 'text')}`
+  `s.search #> ${scope.parameters.array(path(ref, scope), 'text')}`
 
 /** The search document with `part`, as the documents of the tenant hold it. */
 export const searchPart = (part: JsonObject, { tenantId }: Pick<FilterScope, 'tenantId'>): JsonObject => ({
@@ -158,4 +161,4 @@ export const searchPart = (part: JsonObject, { tenantId }: Pick<FilterScope, 'te
 })
 
 export const containment = (part: JsonObject, scope: FilterScope): string =>
-  `r.search @> ${scope.parameters.json(searchPart(part, scope))}`
+  `s.search @> ${scope.parameters.json(searchPart(part, scope))}`

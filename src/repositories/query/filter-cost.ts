@@ -3,7 +3,7 @@ import type { BoundFilter, CompareOperator } from '../../scim/filter/ast.ts'
 import type { AttributeRef } from '../../scim/schema/resource-type.ts'
 import { type FilterScope, rows } from './attribute-sql.ts'
 import { equalities, onlyEqualities } from './equalities.ts'
-import { hasColumn, isEmailKey, namesOne } from './index-choice.ts'
+import { hasColumn, namesOne } from './index-choice.ts'
 
 /**
  * What a term costs: about the milliseconds that PostgreSQL takes to evaluate it for 50,000 resources, one after the other.
@@ -116,7 +116,6 @@ function costOf(ref: AttributeRef, operator: CompareOperator | 'pr', scope: Filt
     return ref.sub?.name === 'type' ? COST.groupType : COST.groups
   }
   if (hasColumn(ref, scope)) return isComposed(ref) ? COST.composed : COST.column
-  if (isEmailKey(ref, scope) && ref.sub?.name === 'value' && operator === 'sw') return COST.many
   if (operator === 'eq') return COST.equality
   return ref.attribute.multiValued && (operator !== 'pr' || ref.sub !== undefined) ? COST.many : COST.single
 }

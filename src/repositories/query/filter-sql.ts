@@ -5,18 +5,23 @@ import { column, containment, type FilterScope, rows, searchPath } from './attri
 import { compareSql } from './compare-sql.ts'
 import { anyElement, elementCompare, jsonCompare, withinElement } from './element-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
-import { isEmailKey, namesOne } from './index-choice.ts'
+import { findsRecent, namesOne } from './index-choice.ts'
 import { relatedComparison, relatedElement, relatedPresence } from './related-sql.ts'
 
 /**
- * Compiles a bound filter to a condition on `resources r` (RFC 7644 §3.4.2.2) that matches the same resources as `evaluate`.
- * Values and attribute names are bound, never written into the text. Inside `not`, `is true` makes each condition true or
+ * Compiles a bound filter (RFC 7644 §3.4.2.2) to conditions on `resources r` and on the resource's search document `s`. All of
+ * them together match the same resources as `evaluate`. Values and attribute names are bound, never written into the text. Inside `not`, `is true` makes each condition true or
  * false, because `not unknown` is unknown. Elsewhere unknown and false both leave the row out, and the bare condition can use
  * an index.
  */
-export function filterSql(filter: BoundFilter, scope: FilterScope): string {
-  return condition(filter, namesOne(filter, scope) ? { ...scope, ofOne: true } : scope, 'and')
+export function filterTerms(filter: BoundFilter, scope: FilterScope): string[] {
+  const within = namesOne(filter, scope) ? { ...scope, ofOne: true } : scope
+  return termsOf(filter).map((term) => condition(term, within, 'and'))
 }
+
+/** What stands below `and`s alone. */
+const termsOf = (filter: BoundFilter): readonly BoundFilter[] =>
+  filter.kind === 'and' ? filter.terms.flatMap(termsOf) : [filter]
 
 /** Where a condition stands. Below `and`s alone a sub-select can lead the plan; under `not` it has to be true or false. */
 type Place = 'and' | 'or' | 'not'
@@ -82,10 +87,6 @@ function comparison(
   const recent = changedSince(ref, operator, value, scope, place)
   const own = column(ref, scope)
   if (own) return recent + compareSql(own.sql, operator, value, own.bind)
-  const isEmail = isEmailKey(ref, scope) && ref.sub?.name === 'value'
-  if (isEmail && place === 'and' && (operator === 'eq' || operator === 'sw')) {
-    return byKey('emails.value', operator, String(value), scope)
-  }
   if (operator === 'eq') return containment(equalDocument(ref, value), scope)
   if (!ref.attribute.multiValued) return jsonCompare(searchPath(ref, scope), operator, value, scope)
   return anyElement(ref, scope, elementCompare('e.v', ref.sub, operator, value, scope))
@@ -102,18 +103,9 @@ function changedSince(
   scope: FilterScope,
   place: Place,
 ) {
-  const isModified = ref.extension === undefined && ref.attribute.name === 'meta' && ref.sub?.name === 'lastModified'
-  const since = Number(value)
-  if (!isModified || place !== 'and' || (operator !== 'gt' && operator !== 'ge') || since < scope.loggedSince) return ''
+  if (place !== 'and' || !findsRecent(ref, operator, value, scope)) return ''
   return `r.id = any(array(select e.resource_id from events e where e.tenant_id = ${scope.tenant}
-    and e.occurred_at >= timestamptz 'epoch' + ${scope.parameters.bind(String(since), 'text')}::bigint * interval '1 microsecond')) and `
-}
-
-function byKey(attribute: string, operator: 'eq' | 'sw', value: string, scope: FilterScope): string {
-  const bind = (v: Comparable) => scope.parameters.bind(String(v), 'text')
-  return `r.id in (select k.resource_id from resource_keys k where k.tenant_id = ${scope.tenant}
-    and k.resource_type = ${bind(scope.type.name)} and k.attribute = ${bind(attribute)}
-    and ${compareSql('k.key', operator, value, bind)})`
+    and e.occurred_at >= timestamptz 'epoch' + ${scope.parameters.bind(String(Number(value)), 'text')}::bigint * interval '1 microsecond')) and `
 }
 
 // ---- Value paths: one condition over one element
@@ -127,12 +119,7 @@ function elementCondition(ref: AttributeRef, term: BoundFilter, scope: FilterSco
   }
   // An index answers the equalities that every match must meet. The rest is compared element by element.
   const required = equalities(term)
-  const contains = required.size === 0 ? undefined : containment(elementDocument(ref, required), scope)
-  const email = isEmailKey(ref, scope) && place === 'and' ? required.get('value') : undefined
-  const indexed =
-    email !== undefined && contains !== undefined
-      ? [byKey('emails.value', 'eq', String(email), scope), `(${contains}) is true`]
-      : [contains ?? []].flat()
+  const indexed = required.size === 0 ? [] : [containment(elementDocument(ref, required), scope)]
   if (required.size > 0 && onlyEqualities(term)) return indexed.join(' and ')
   const of = withinElement(term, (sub, operator, value) => {
     const json = sub === undefined ? 'e.v' : `e.v -> ${scope.parameters.bind(sub, 'text')}`

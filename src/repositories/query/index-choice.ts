@@ -1,4 +1,4 @@
-import type { BoundFilter } from '../../scim/filter/ast.ts'
+import type { BoundFilter, Comparable, CompareOperator } from '../../scim/filter/ast.ts'
 import type { AttributeRef } from '../../scim/schema/resource-type.ts'
 import { keyColumn } from '../resources/stored-form.ts'
 import { Parameters } from '../sql/parameters.ts'
@@ -26,26 +26,41 @@ export function isLedBySearch(filter: BoundFilter, scope: FilterScope): boolean 
   )
 }
 
+/**
+ * Whether rows of `resources` should lead the plan, where the index on search documents does not: a key, an event of late, a
+ * group or a member leaves few of them.
+ */
+export function isLedByResources(filter: BoundFilter, scope: FilterScope): boolean {
+  if (filter.kind === 'and') return filter.terms.some((term) => isLedByResources(term, scope))
+  if (filter.kind === 'compare' && findsRecent(filter.ref, filter.operator, filter.value, scope)) return true
+  const isRelated = (filter.kind === 'compare' || filter.kind === 'element') && rows(filter.ref, scope) !== undefined
+  return isRelated || indexFor(filter, scope) === 'key'
+}
+
+/** Whether events tell which resources changed since the value, below `and`s alone. */
+export function findsRecent(
+  ref: AttributeRef,
+  operator: CompareOperator,
+  value: Comparable,
+  scope: FilterScope,
+): boolean {
+  const isModified = ref.extension === undefined && ref.attribute.name === 'meta' && ref.sub?.name === 'lastModified'
+  return isModified && (operator === 'gt' || operator === 'ge') && Number(value) >= scope.loggedSince
+}
+
 function indexFor(term: BoundFilter, scope: FilterScope): 'key' | 'search' | undefined {
   if (term.kind === 'and') return term.terms.map((t) => indexFor(t, scope)).find((index) => index !== undefined)
   if (term.kind === 'element') {
     if (rows(term.ref, scope)) return undefined
     if (!term.ref.attribute.multiValued) return indexFor(term.term, scope)
-    const required = equalities(term.term)
-    if (isEmailKey({ ...term.ref, sub: undefined }, scope) && required.has('value')) return 'key'
-    return required.size > 0 ? 'search' : undefined
+    return equalities(term.term).size > 0 ? 'search' : undefined
   }
   if (term.kind !== 'compare' || (term.operator !== 'eq' && term.operator !== 'sw')) return undefined
   const { ref } = term
   if (rows(ref, scope) || keyColumn(scope.type, ref.attribute.name) || ref.attribute.name === 'id') return 'key'
-  if (isEmailKey(ref, scope) && ref.sub?.name === 'value') return 'key'
   return term.operator === 'eq' && !hasColumn(ref, scope) ? 'search' : undefined
 }
 
 /** Whether the attribute stands in a column, or is computed, instead of in the search document. */
 export const hasColumn = (ref: AttributeRef, scope: FilterScope): boolean =>
   column(ref, { ...scope, parameters: new Parameters() }) !== undefined
-
-/** E-mail values are keys beside the search document. */
-export const isEmailKey = (ref: AttributeRef, scope: Pick<FilterScope, 'type'>): boolean =>
-  ref.extension === undefined && ref.attribute.name === 'emails' && scope.type.name === 'User'

@@ -6,20 +6,21 @@ import { keyColumn } from '../resources/stored-form.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
 import { type FilterScope, rows, searchPart } from './attribute-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
-import { hasColumn, isEmailKey } from './index-choice.ts'
+import { hasColumn } from './index-choice.ts'
+import { foundBySearch } from './matching-sql.ts'
 
 /** Values of a look-up's statement; `keys` and `parts` are arrays of the same length, as text. */
 export type IndexLookupValue = 'tenant' | 'type' | 'keys' | 'parts' | 'base'
 
-/** Which index answers an equality: that of a column, of e-mail keys, or of search documents. */
-type LookupIndex = 'unique_key' | 'display_key' | 'external_id' | 'email' | 'email-element' | 'search'
+/** Which index answers an equality: that of a column, or of search documents. */
+type LookupIndex = 'unique_key' | 'display_key' | 'external_id' | 'search'
 
 /** One equality as the value that an index finds. */
 export interface IndexLookup {
   readonly by: LookupIndex
-  /** The value as keys hold it; empty where the search document alone decides. */
+  /** The value as the column holds it; empty where the search document decides. */
   readonly key: string
-  /** The part that search documents have to contain, as JSON text; empty where the key alone decides. */
+  /** The part that search documents have to contain, as JSON text; empty where a column decides. */
   readonly part: string
 }
 
@@ -29,7 +30,6 @@ export function indexLookupOf(filter: BoundFilter | undefined, scope: FilterScop
     const { ref, value } = filter
     const column = ref.extension === undefined ? keyColumn(scope.type, ref.attribute.name) : undefined
     if (column !== undefined) return { by: column, key: String(value), part: '' }
-    if (isEmailKey(ref, scope) && ref.sub?.name === 'value') return { by: 'email', key: String(value), part: '' }
     if (rows(ref, scope) !== undefined || hasColumn(ref, scope)) return undefined
     return { by: 'search', key: '', part: partOf(equalDocument(ref, value), scope) }
   }
@@ -37,9 +37,7 @@ export function indexLookupOf(filter: BoundFilter | undefined, scope: FilterScop
     return undefined
   const required = equalities(filter.term)
   if (required.size === 0 || !onlyEqualities(filter.term)) return undefined
-  const part = partOf(elementDocument(filter.ref, required), scope)
-  const email = isEmailKey(filter.ref, scope) ? required.get('value') : undefined
-  return email === undefined ? { by: 'search', key: '', part } : { by: 'email-element', key: String(email), part }
+  return { by: 'search', key: '', part: partOf(elementDocument(filter.ref, required), scope) }
 }
 
 const partOf = (part: JsonObject, scope: FilterScope): string => JSON.stringify(searchPart(part, scope))
@@ -71,19 +69,17 @@ const writeLookup = (by: LookupIndex, type: ResourceType, wanted: Wanted, withDe
     return `select w.place::text || ' ' || x.packed as packed${columns.join('')}
       from unnest(${keys}::text[], ${parts}::text[]) with ordinality w(key, part, place) cross join lateral (
         select ${resourceColumns(type, wanted, places)} from (
-          select r.* from resources r where ${matches(by, places.tenant, ofType)} limit ${Math.trunc(limit)}
+          select r.* from ${matches(by, places.tenant, ofType)} limit ${Math.trunc(limit)}
         ) r order by r.id
       ) x`
   })
 
-/** Whether `resources r` matches the look-up `w`; `is true` keeps the planner from every other index. */
+/** The `resources r` that match the look-up `w`. */
 function matches(by: LookupIndex, tenant: string, type: string): string {
-  const contains = 'r.search @> w.part::jsonb'
-  if (by === 'search')
-    return `(r.tenant_id = ${tenant}) is true and (r.resource_type = ${type}) is true and ${contains}`
-  const ofType = `r.tenant_id = ${tenant} and r.resource_type = ${type}`
-  if (by !== 'email' && by !== 'email-element') return `${ofType} and r.${by} = w.key`
-  return `${ofType} and r.id in (select k.resource_id from resource_keys k where k.tenant_id = ${tenant}
-      and k.resource_type = ${type} and k.attribute = 'emails.value' and k.key = w.key)
-    ${by === 'email' ? '' : `and (${contains}) is true`}`
+  if (by !== 'search')
+    return `resources r where r.tenant_id = ${tenant} and r.resource_type = ${type} and r.${by} = w.key`
+  return foundBySearch(
+    [`(s.tenant_id = ${tenant}) is true`, `(s.resource_type = ${type}) is true`, 's.search @> w.part::jsonb'],
+    tenant,
+  )
 }

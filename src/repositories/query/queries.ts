@@ -17,9 +17,8 @@ import { batched } from '../sql/batched.ts'
 import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
 import type { FilterScope } from './attribute-sql.ts'
 import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
-import { filterSql } from './filter-sql.ts'
-import { isLedBySearch } from './index-choice.ts'
 import { indexLookupOf, lookupStatement } from './index-lookup.ts'
+import { matchesOfType, matchesOfTypes } from './matching-sql.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
 import { scanning } from './scanning.ts'
 import { type SortValue, sortSql } from './sort-sql.ts'
@@ -141,14 +140,18 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const tenant = parameters.bind(tenantId, 'uuid')
     const scopes = query.types.map(({ type }) => filterScope(type, tenant, parameters, query.endpoints))
     const cost = costOf(query, scopes)
-    const where = whereSql(query, scopes, tenant)
     const sort = query.sorted
       ? sortSql(
           query.types.map((t) => t.sortBy),
           scopes,
         )
       : undefined
-    const matches = `select r.id, ${sort ? `(${sort.sql})` : 'null::text'} as sort from resources r where ${where}`
+    const filters = query.types.map(({ filter }) => filter)
+    const [first] = scopes
+    const matches =
+      first !== undefined && scopes.length === 1
+        ? matchesOfType(filters[0], sort, first)
+        : matchesOfTypes(filters, sort, scopes, tenant)
     const filtered = query.types.some(({ filter }) => filter !== undefined)
     const only = query.types.length === 1 ? query.types[0]?.type : undefined
     const deep = filtered || sort || !only ? undefined : deepPage(query.page)
@@ -260,20 +263,6 @@ const pageStatement = (type: ResourceType, wanted: Wanted, withDeferred: boolean
         ) r
       ) x on true`
   })
-
-function whereSql(query: ResourceQuery, scopes: readonly FilterScope[], tenant: string): string {
-  const [only, ...others] = query.types
-  const ledBySearch = others.length === 0 && only?.filter && isLedBySearch(only.filter, scopes[0] as FilterScope)
-  // The search document has the tenant's id in it. The planner assumes that one row in a hundred matches, and would read the
-  // tenant's whole index as well. So the tenant is a condition that no index can answer: `is true`.
-  const unindexed = (condition: string) => (ledBySearch ? `(${condition}) is true` : condition)
-  const each = query.types.map(({ type, filter }, i) => {
-    const scope = scopes[i] as FilterScope
-    const ofType = unindexed(`r.resource_type = ${scope.parameters.bind(type.name, 'text')}`)
-    return filter === undefined ? ofType : `${ofType} and ${filterSql(filter, scope)}`
-  })
-  return `${unindexed(`r.tenant_id = ${tenant}`)} and ${each.length === 1 ? each[0] : `((${each.join(') or (')}))`}`
-}
 
 /** @param types what follows `resource_type =` */
 const totalSql = (tenant: string, types: string): string =>

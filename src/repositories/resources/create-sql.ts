@@ -9,7 +9,7 @@ import { createInput, inlined, keyRows } from './resource-input.ts'
 import { resourceColumns } from './rows.ts'
 
 /**
- * The statement that creates resources, with their keys, counts and events. It gives a row for each; `packed` is null where
+ * The statement that creates resources, with their search documents, keys, counts and events. It gives a row for each; `packed` is null where
  * another resource has the name.
  */
 export function createStatement(resources: readonly NewResource[], scope: RepositoryScope): Statement {
@@ -22,19 +22,23 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
   const text = `with input as ${inlined(resources)} (${createInput(resources, parameters, { withKeys, withRevived })}),
     created as (
       insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
-        manager_id, document, search, password_hash, version, created_at, modified_at)
+        manager_id, document, password_hash, version, created_at, modified_at)
       select ${tenant}, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
-        i.manager_id, i.document, i.search, i.password_hash,
+        i.manager_id, i.document, i.password_hash,
         ${withRevived ? `coalesce(i.version + 1, 1), coalesce(i.created_at, ${NOW})` : `1, ${NOW}`}, ${NOW}
       from input i order by i.ord
       on conflict (tenant_id, resource_type, unique_key) do nothing
       returning *
     ),
+    searched as (
+      insert into search_documents (tenant_id, resource_type, resource_id, search)
+      select ${tenant}, c.resource_type, c.id, i.search from created c join input i on i.id = c.id
+    ),
     ${
       withKeys
         ? `keyed as (
-      insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-      select ${tenant}, c.resource_type, k.attribute, k.key, c.id, k."unique"
+      insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id)
+      select ${tenant}, c.resource_type, k.attribute, k.key, c.id
       from created c join input i on i.id = c.id cross join lateral jsonb_to_recordset(i.keys) as k${keyRows}
     ),`
         : ''

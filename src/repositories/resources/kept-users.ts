@@ -137,12 +137,11 @@ export function keeping(days: number, tenant: string, parameters: Parameters) {
     kept: `kept as (
           insert into kept_users (tenant_id, id, unique_key, external_id, emails, version, created_at, kept_until)
           select ${tenant}, x.id, x.unique_key, x.external_id, array(
-            select k.key from resource_keys k
-            where k.tenant_id = ${tenant} and k.resource_id = x.id and k.attribute = 'emails.value'
-            order by k.key = (
-              select lower(m->>'value') from jsonb_array_elements(x.document::jsonb->'emails') m
-              where m->>'primary' = 'true' limit 1
-            ) desc nulls last
+            select e.value->>'value' from search_documents s
+            cross join lateral jsonb_array_elements(s.search #> array[${tenant}::text, 'emails']) e
+            where s.tenant_id = ${tenant} and s.resource_type = x.resource_type and s.resource_id = x.id
+              and e.value->>'value' is not null
+            group by e.value->>'value' order by bool_or(e.value->'primary' = 'true') desc nulls last, 1
           ), x.version + 1, x.created_at, ${until} from removed x
         ),`,
     event: 'user.deactivated' as const,

@@ -9,7 +9,7 @@ import { eventDocument } from './event-document.ts'
 import { keeping } from './kept-users.ts'
 import type { Removal } from './resource-changes.ts'
 
-/** The statement that deletes resources with their memberships, counts and events. Gives a row for each that is there. */
+/** The statement that deletes resources with their search documents, memberships, counts and events. Gives a row for each that is there. */
 export function removeStatement({ type, targets, eventNoun, keepDays }: Removal, scope: RepositoryScope): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')
@@ -44,6 +44,14 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
     removed as (
       delete from resources r using target t where r.tenant_id = ${tenant} and r.id = t.id and t.fits
       returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
+    ),
+    unsearched as (
+      delete from search_documents s where s.tenant_id = ${tenant} and s.ctid = any(array(
+        select d.ctid from removed x cross join lateral (
+          select d.ctid from search_documents d
+          where d.tenant_id = ${tenant} and d.resource_type = x.resource_type and d.resource_id = x.id offset 0
+        ) d
+      ))
     ),
     ${keep?.kept ?? ''}
     new_version as (

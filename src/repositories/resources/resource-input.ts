@@ -4,7 +4,7 @@ import type { ChangedResource, NewResource } from './resource-changes.ts'
 import type { StoredForm } from './stored-form.ts'
 
 /** The columns of a set of keys in JSON. */
-export const keyRows = '(attribute text, key text, "unique" boolean)'
+export const keyRows = '(attribute text, key text)'
 
 /** PostgreSQL puts one row of plain parameters where it is used, which spares the statement half of its parts. */
 export const inlined = (rows: readonly unknown[]) => (rows.length === 1 ? 'not materialized' : 'materialized')

@@ -43,7 +43,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     /**
      * Creates one resource, or many in one statement. The unique index decides who is first; of a resource whose name another
      * one has, nothing is stored. Groups come without members.
-     * @throws a unique violation of `resource_keys_unique` for unique attributes of registered schemas
+     * @throws a unique violation of `resource_keys_pk` for unique attributes of registered schemas
      */
     async create(resources: readonly NewResource[]): Promise<Created[]> {
       const { text, values } = createStatement(resources, scope)
@@ -60,7 +60,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const rows = await db.run<{ ord: number }>(
         `select i.ord from jsonb_to_recordset(${parameters.json(wanted)}) as i(ord int, type text, attribute text, key text)
          join resource_keys k on k.tenant_id = ${tenant} and k.resource_type = i.type and k.attribute = i.attribute
-           and k.key = i.key and k.is_unique`,
+           and k.key = i.key`,
         parameters.values,
       )
       return new Set(rows.map((row) => row.ord))

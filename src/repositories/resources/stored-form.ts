@@ -9,7 +9,7 @@ import { ENTERPRISE_USER_SCHEMA } from '../../scim/urn.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
 import { isOurId } from '../sql/ids.ts'
 
-/** A resource as its row has it; see the columns of `resources` in db/schema. */
+/** A resource as its rows have it; see the columns of `resources` and `search_documents` in db/schema. */
 export interface StoredForm {
   readonly externalId: string | null
   readonly uniqueKey: string | null
@@ -26,7 +26,6 @@ export interface StoredForm {
 export interface ResourceKey {
   readonly attribute: string
   readonly key: string
-  readonly unique: boolean
 }
 
 /** Attributes with a column or rows of their own; document and search document are without them. */
@@ -119,16 +118,12 @@ function managerId(resource: Resource): string | null {
 /** The rows of `resource_keys` that a resource has. @throws {ScimError} invalidValue for a value that is too long */
 export function resourceKeys(type: ResourceType, resource: Resource): ResourceKey[] {
   const keys = new Map<string, ResourceKey>()
-  const put = (attribute: string, value: JsonValue | undefined, caseExact: boolean, unique: boolean) => {
-    if (typeof value !== 'string' && typeof value !== 'number') return
-    const key = indexable(attribute, caseExact ? String(value) : fold(String(value)))
-    keys.set(`${attribute}\n${key}`, { attribute, key, unique })
-  }
-  const emails = type.name === 'User' ? member(resource, 'emails') : undefined
-  if (Array.isArray(emails))
-    for (const email of emails) put('emails.value', text(email, 'value') ?? undefined, false, false)
-  for (const { path, names, caseExact } of uniqueAttributes(type))
-    for (const value of valuesAt(resource, names)) put(path, value, caseExact, true)
+  for (const { path: attribute, names, caseExact } of uniqueAttributes(type))
+    for (const value of valuesAt(resource, names)) {
+      if (typeof value !== 'string' && typeof value !== 'number') continue
+      const key = indexable(attribute, caseExact ? String(value) : fold(String(value)))
+      keys.set(`${attribute}\n${key}`, { attribute, key })
+    }
   return [...keys.values()]
 }
 

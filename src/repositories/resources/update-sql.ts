@@ -6,7 +6,7 @@ import type { ChangedResource } from './resource-changes.ts'
 import { inlined, keyRows, updateInput } from './resource-input.ts'
 import { managerColumn, momentColumns } from './rows.ts'
 
-/** The statement that updates resources, with keys, counts and events. Gives a row for each that had the expected version. */
+/** The statement that updates resources, with search documents, keys, counts and events. Gives a row for each that had the expected version. */
 export function updateStatement(changes: readonly ChangedResource[], scope: RepositoryScope): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')
@@ -16,12 +16,13 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
     updated as (
       update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
         display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
-        document = i.document, search = i.search, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
+        document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
         modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
       from input i
       where r.tenant_id = ${tenant} and r.id = i.id and (r.resource_type = i.resource_type) is true and r.version = i.expected
       returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
     ),
+    ${searchedSql(tenant)},
     ${
       withKeys
         ? `unkeyed as (
@@ -30,8 +31,8 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
       where k.tenant_id = ${tenant} and k.resource_id = u.id and k.attribute = x.attribute and k.key = x.key
     ),
     keyed as (
-      insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-      select ${tenant}, u.resource_type, x.attribute, x.key, u.id, x."unique"
+      insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id)
+      select ${tenant}, u.resource_type, x.attribute, x.key, u.id
       from updated u join input i on i.id = u.id cross join lateral jsonb_to_recordset(i.keys_added) as x${keyRows}
     ),`
         : ''
@@ -63,3 +64,18 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
     select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
   return { text, values: parameters.values }
 }
+
+/**
+ * The part that puts new search documents in place where they differ. The inner look-up finds one row by its key, and the
+ * update takes that row: no plan can look through the tenant.
+ */
+const searchedSql = (tenant: string) => `searched as (
+      update search_documents s set search = n.search
+      from (
+        select d.ctid, i.search from updated u join input i on i.id = u.id cross join lateral (
+          select d.ctid from search_documents d where d.tenant_id = ${tenant} and d.resource_type = u.resource_type
+            and d.resource_id = u.id and d.search is distinct from i.search offset 0
+        ) d
+      ) n
+      where (s.tenant_id = ${tenant}) is true and s.ctid = n.ctid
+    )`

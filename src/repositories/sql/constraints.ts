@@ -10,7 +10,7 @@ export function brokenConstraint(error: unknown): 'unique name' | 'unique value'
 /** True when another resource has a unique value of a registered schema. Only a look at the keys tells which value. */
 export function isTakenKey(error: unknown): boolean {
   const state = sqlState(error)
-  return state?.code === '23505' && state.constraint === 'resource_keys_unique'
+  return state?.code === '23505' && state.constraint === 'resource_keys_pk'
 }
 
 /** True when a resource was referred to while it was being deleted. The statement did not see that, and the next one will. */

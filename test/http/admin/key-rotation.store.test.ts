@@ -111,8 +111,8 @@ test('a key that stands for a user does not reach the admin API, whatever its pe
   const [operators, { id, key }] = [await made(), await made()]
   const user = '01890a5d-ac96-774b-bcce-b302099a8057'
   await api.database.run(
-    `insert into resources (tenant_id, id, resource_type, document, search, created_at, modified_at)
-     values ($1::uuid, $2::uuid, 'User', '{}', '{}', now(), now())`,
+    `insert into resources (tenant_id, id, resource_type, document, created_at, modified_at)
+     values ($1::uuid, $2::uuid, 'User', '{}', now(), now())`,
     [scope.tenantId, user],
   )
   await api.database.run('update api_keys set user_id = $1::uuid where id = $2', [user, id])

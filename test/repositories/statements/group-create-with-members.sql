@@ -8,13 +8,17 @@ with input as not materialized (select 0 as ord, $4::uuid as id, $5::text as eve
 ),
 created as (
   insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
-      manager_id, document, search, password_hash, version, created_at, modified_at)
+      manager_id, document, password_hash, version, created_at, modified_at)
   select $1::uuid, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
-    i.manager_id, i.document, i.search, i.password_hash,
+    i.manager_id, i.document, i.password_hash,
     1, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
   from input i order by i.ord
   on conflict (tenant_id, resource_type, unique_key) do nothing
   returning *
+),
+searched as (
+  insert into search_documents (tenant_id, resource_type, resource_id, search)
+  select $1::uuid, c.resource_type, c.id, i.search from created c join input i on i.id = c.id
 ),
 counted as (
   insert into resource_counts (tenant_id, resource_type, delta, active_delta)

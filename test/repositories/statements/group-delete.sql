@@ -28,6 +28,14 @@ removed as (
   delete from resources r using target t where r.tenant_id = $1::uuid and r.id = t.id and t.fits
   returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
 ),
+unsearched as (
+  delete from search_documents s where s.tenant_id = $1::uuid and s.ctid = any(array(
+      select d.ctid from removed x cross join lateral (
+        select d.ctid from search_documents d
+        where d.tenant_id = $1::uuid and d.resource_type = x.resource_type and d.resource_id = x.id offset 0
+      ) d
+    ))
+),
 new_version as (
   update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
   where r.tenant_id = $1::uuid and r.id = any(array(select distinct group_id from unjoined))

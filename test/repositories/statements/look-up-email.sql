@@ -26,8 +26,7 @@ from unnest($3::text::text[], $4::text::text[]) with ordinality w(key, part, pla
       select g.id, g.label from resources g where g.tenant_id = $1::uuid and g.id = u.group_id offset 0
     ) g
   ) end as groups from (
-    select r.* from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text and r.id in (select k.resource_id from resource_keys k where k.tenant_id = $1::uuid
-        and k.resource_type = $2::text and k.attribute = 'emails.value' and k.key = w.key)
-    limit 101
+    select r.* from (select s.resource_id, s.search from search_documents s where (s.tenant_id = $1::uuid) is true and (s.resource_type = $2::text) is true and s.search @> w.part::jsonb offset 0) s
+    cross join lateral (select r.* from resources r where r.tenant_id = $1::uuid and r.id = s.resource_id offset 0) r limit 101
   ) r order by r.id
 ) x;

@@ -1,7 +1,7 @@
 with
 counted as (select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
   where c.tenant_id = $1::uuid and c.resource_type = any($4::text::text[])),
-page as (select h.id, h.sort from (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.id asc offset $3::bigint limit 5)
+page as (select h.id, h.sort from (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.id asc offset $3::bigint limit 5)
 select t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed, x.manager, x.groups
 from counted t left join page p on true
 left join lateral (

@@ -2,11 +2,11 @@ with
 counted as (select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
   where c.tenant_id = $1::uuid and c.resource_type = any($4::text::text[])),
 page as ((
-    select h.id, h.sort from (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 <= total from counted)
+    select h.id, h.sort from (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 <= total from counted)
     order by h.id offset $3::bigint limit 5
   ) union all (
     select d.id, d.sort from (
-      select h.id, h.sort from (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 > total from counted)
+      select h.id, h.sort from (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 > total from counted)
       order by h.id desc offset (select greatest(total - $3::bigint - 5, 0) from counted) limit 5
     ) d order by d.id desc limit (select greatest(least(total - $3::bigint, 5), 0) from counted)
   ))

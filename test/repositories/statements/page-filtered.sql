@@ -1,4 +1,4 @@
-with hits as materialized (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text and ((r.unique_key >= $4::text and r.unique_key < $3::text) and (not (r.active = $5::boolean) is true))),
+with hits as materialized (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $5::text and (r.unique_key >= $3::text and r.unique_key < $2::text) and (not (r.active = $4::boolean) is true)),
 counted as (select count(*)::int as total, 0 as deltas from hits),
 page as (select h.id, h.sort from hits h order by h.id asc offset $6::bigint limit 5)
 select t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed, x.manager, x.groups

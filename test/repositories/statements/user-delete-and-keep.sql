@@ -28,15 +28,22 @@ removed as (
   delete from resources r using target t where r.tenant_id = $1::uuid and r.id = t.id and t.fits
   returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
 ),
+unsearched as (
+  delete from search_documents s where s.tenant_id = $1::uuid and s.ctid = any(array(
+      select d.ctid from removed x cross join lateral (
+        select d.ctid from search_documents d
+        where d.tenant_id = $1::uuid and d.resource_type = x.resource_type and d.resource_id = x.id offset 0
+      ) d
+    ))
+),
 kept as (
   insert into kept_users (tenant_id, id, unique_key, external_id, emails, version, created_at, kept_until)
   select $1::uuid, x.id, x.unique_key, x.external_id, array(
-    select k.key from resource_keys k
-    where k.tenant_id = $1::uuid and k.resource_id = x.id and k.attribute = 'emails.value'
-    order by k.key = (
-      select lower(m->>'value') from jsonb_array_elements(x.document::jsonb->'emails') m
-      where m->>'primary' = 'true' limit 1
-    ) desc nulls last
+    select e.value->>'value' from search_documents s
+    cross join lateral jsonb_array_elements(s.search #> array[$1::uuid::text, 'emails']) e
+    where s.tenant_id = $1::uuid and s.resource_type = x.resource_type and s.resource_id = x.id
+      and e.value->>'value' is not null
+    group by e.value->>'value' order by bool_or(e.value->'primary' = 'true') desc nulls last, 1
   ), x.version + 1, x.created_at, date_trunc('milliseconds', now()) + make_interval(days => $5::int) from removed x
 ),
 new_version as (

@@ -37,11 +37,21 @@ with input as not materialized (select $2::uuid as id, $3::bigint as expected,
 updated as (
   update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
     display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
-    document = i.document, search = i.search, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
+    document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
     modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
   from input i
   where r.tenant_id = $1::uuid and r.id = i.id and (r.resource_type = i.resource_type) is true and r.version = i.expected
   returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
+),
+searched as (
+  update search_documents s set search = n.search
+  from (
+    select d.ctid, i.search from updated u join input i on i.id = u.id cross join lateral (
+      select d.ctid from search_documents d where d.tenant_id = $1::uuid and d.resource_type = u.resource_type
+        and d.resource_id = u.id and d.search is distinct from i.search offset 0
+    ) d
+  ) n
+  where (s.tenant_id = $1::uuid) is true and s.ctid = n.ctid
 ),
 logged as (
   insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)

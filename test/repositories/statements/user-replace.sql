@@ -33,30 +33,29 @@ with input as not materialized (select $2::uuid as id, $3::bigint as expected,
     $10::boolean as active, $11::uuid as manager_id,
     $12::text as document, $13::text::jsonb as search,
     $14::text::jsonb as events
-    , $15::text::jsonb as keys_removed, $16::text::jsonb as keys_added
 ),
 updated as (
   update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
     display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
-    document = i.document, search = i.search, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
+    document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
     modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
   from input i
   where r.tenant_id = $1::uuid and r.id = i.id and (r.resource_type = i.resource_type) is true and r.version = i.expected
   returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
 ),
-unkeyed as (
-  delete from resource_keys k using updated u join input i on i.id = u.id
-  cross join lateral jsonb_to_recordset(i.keys_removed) as x(attribute text, key text, "unique" boolean)
-  where k.tenant_id = $1::uuid and k.resource_id = u.id and k.attribute = x.attribute and k.key = x.key
-),
-keyed as (
-  insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-  select $1::uuid, u.resource_type, x.attribute, x.key, u.id, x."unique"
-  from updated u join input i on i.id = u.id cross join lateral jsonb_to_recordset(i.keys_added) as x(attribute text, key text, "unique" boolean)
+searched as (
+  update search_documents s set search = n.search
+  from (
+    select d.ctid, i.search from updated u join input i on i.id = u.id cross join lateral (
+      select d.ctid from search_documents d where d.tenant_id = $1::uuid and d.resource_type = u.resource_type
+        and d.resource_id = u.id and d.search is distinct from i.search offset 0
+    ) d
+  ) n
+  where (s.tenant_id = $1::uuid) is true and s.ctid = n.ctid
 ),
 logged as (
   insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-  select $1::uuid, e.type, u.resource_type, u.id, u.version, $17::text, $18::text, u.modified_at,
+  select $1::uuid, e.type, u.resource_type, u.id, u.version, $15::text, $16::text, u.modified_at,
     e.changes::text
   from updated u join input i on i.id = u.id
   cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)

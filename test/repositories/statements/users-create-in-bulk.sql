@@ -4,18 +4,17 @@ with input as materialized (select * from jsonb_to_recordset($4::text::jsonb) as
       manager_id uuid, document text, search jsonb)),
 created as (
   insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
-      manager_id, document, search, password_hash, version, created_at, modified_at)
+      manager_id, document, password_hash, version, created_at, modified_at)
   select $1::uuid, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
-    i.manager_id, i.document, i.search, i.password_hash,
+    i.manager_id, i.document, i.password_hash,
     1, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
   from input i order by i.ord
   on conflict (tenant_id, resource_type, unique_key) do nothing
   returning *
 ),
-keyed as (
-  insert into resource_keys (tenant_id, resource_type, attribute, key, resource_id, is_unique)
-  select $1::uuid, c.resource_type, k.attribute, k.key, c.id, k."unique"
-  from created c join input i on i.id = c.id cross join lateral jsonb_to_recordset(i.keys) as k(attribute text, key text, "unique" boolean)
+searched as (
+  insert into search_documents (tenant_id, resource_type, resource_id, search)
+  select $1::uuid, c.resource_type, c.id, i.search from created c join input i on i.id = c.id
 ),
 counted as (
   insert into resource_counts (tenant_id, resource_type, delta, active_delta)
