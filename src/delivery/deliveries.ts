@@ -9,6 +9,7 @@ import { type HostBudget, HostBudgets } from './host-budgets.ts'
 import { LogWatch } from './log-watch.ts'
 import { Polling } from './polling.ts'
 import { keepTrimmed } from './retention.ts'
+import { SearchIndexUpkeep } from './search-index-upkeep.ts'
 import { type SetSender, setSender } from './set-sender.ts'
 import { type StreamTokens, streamTokens } from './stream-tokens.ts'
 import { TableGrowth } from './table-growth.ts'
@@ -71,6 +72,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     ...(retries === undefined ? {} : { retries }),
   })
   const growth = new TableGrowth(db, report('analyzing tables'))
+  const searchIndex = new SearchIndexUpkeep(db, report('putting search index entries in place'))
   let stopTrimming = () => Promise.resolve()
   let stopped: Promise<void> | undefined
   return {
@@ -79,6 +81,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
       const numbered = () => {
         worker.kick()
         growth.noticed()
+        searchIndex.noticed()
       }
       watch.start({ lively: () => worker.lively, numbered })
       worker.kick()
@@ -94,6 +97,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
       await stopTrimming()
       await watch.stop()
       await growth.stop()
+      await searchIndex.stop()
       await stopped
     },
   }
