@@ -3,7 +3,8 @@ import type { EnvironmentId, ProjectId } from '../place-ids.ts'
 import { deleteApiKeysWithin } from '../repositories/control/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
 import { projectsIn } from '../repositories/control/projects.ts'
-import { tenantsOf } from '../repositories/control/tenants.ts'
+import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
+import type { Hold } from '../repositories/sql/lists.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { changeSettings, type EnvironmentSettings, type EnvironmentSettingsChange } from '../tenancy/settings.ts'
 import { placeRecord } from './audit-records.ts'
@@ -11,6 +12,7 @@ import { type Administration, change, type Recorder } from './change.ts'
 import { Refusal } from './refusal.ts'
 import { beginEnvironmentRules, inheritingTenants, refuseSharedNamesWithin } from './role-rules.ts'
 import { followRules } from './role-work.ts'
+import { changedMeanwhile, nothingIsCreated } from './tenants.ts'
 
 /** What a new environment is made from. */
 export interface NewEnvironment {
@@ -108,33 +110,53 @@ export async function changeEnvironment(
 /**
  * Deletes an environment with its tenant `default` and its keys.
  *
- * @throws {Refusal} 404, 409 while it has other tenants, or resources in `default`
+ * @throws {Refusal} 404, 409 while it has other tenants, or resources in `default`, and where `nothingIsCreated` throws
  */
-export function deleteEnvironment(
+export async function deleteEnvironment(
   administration: Administration,
   projectId: ProjectId,
   id: EnvironmentId,
 ): Promise<void> {
-  return change(administration, async (tx, record) => {
-    const environment = await environmentsOf(tx, projectId).find(id, 'update')
-    if (environment === undefined) throw Refusal.notFound('environment', id)
-    const place = { kind: 'environment' as const, projectId, environmentId: id }
-    const tenants = tenantsOf(tx, id)
-    const found = await tenants.list({ after: undefined, limit: 2 })
-    const other = found.find((tenant) => tenant.key !== DEFAULT_TENANT)
-    if (other !== undefined)
-      throw new Refusal(409, `The environment still has tenants, such as "${other.key}"; delete them first.`)
-    for (const { id: tenantId } of found) {
-      // Waits for requests that are making something there, and sees what they made.
-      const tenant = await tenants.find(tenantId, 'update')
-      if (tenant === undefined) continue
-      if (await tenants.hasResources(tenant.id))
-        throw new Refusal(409, `The tenant "${tenant.key}" of the environment still has resources; delete them first.`)
-      await tenants.delete(tenant.id)
-      record(placeRecord({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: tenant, after: null }))
-    }
-    await deleteApiKeysWithin(tx, place)
-    await environmentsOf(tx, projectId).delete(id)
-    record(placeRecord(place, { before: environment, after: null }))
-  })
+  const { database } = administration
+  if ((await environmentsOf(database, projectId).find(id)) === undefined) throw Refusal.notFound('environment', id)
+  const empty = await emptyTenants(database, id)
+  for (const tenant of empty) await nothingIsCreated(database, id, tenant)
+  try {
+    await change(administration, (tx, record) => deleteEmpty(tx, record, projectId, id))
+  } catch (error) {
+    for (const tenant of empty) await tenantsOf(database, id).takesResources(tenant.id, true)
+    throw error
+  }
+}
+
+async function deleteEmpty(tx: Database, record: Recorder, projectId: ProjectId, id: EnvironmentId): Promise<void> {
+  const environment = await environmentsOf(tx, projectId).find(id, 'update')
+  if (environment === undefined) throw Refusal.notFound('environment', id)
+  const place = { kind: 'environment' as const, projectId, environmentId: id }
+  for (const tenant of await emptyTenants(tx, id, 'update')) {
+    if (!(await tenantsOf(tx, id).isBeingDeleted(tenant.id))) throw changedMeanwhile(tenant)
+    await tenantsOf(tx, id).delete(tenant.id)
+    record(placeRecord({ ...place, kind: 'tenant', tenantId: tenant.id }, { before: tenant, after: null }))
+  }
+  await deleteApiKeysWithin(tx, place)
+  await environmentsOf(tx, projectId).delete(id)
+  record(placeRecord(place, { before: environment, after: null }))
+}
+
+/** The tenants of an environment that may be deleted with it. @throws {Refusal} 409 where others are there, or resources */
+async function emptyTenants(database: Database, id: EnvironmentId, hold?: Hold): Promise<TenantRow[]> {
+  const tenants = tenantsOf(database, id)
+  const found = await tenants.list({ after: undefined, limit: 2 })
+  const other = found.find((tenant) => tenant.key !== DEFAULT_TENANT)
+  if (other !== undefined)
+    throw new Refusal(409, `The environment still has tenants, such as "${other.key}"; delete them first.`)
+  const empty: TenantRow[] = []
+  for (const { id: tenantId } of found) {
+    const tenant = await tenants.find(tenantId, hold)
+    if (tenant === undefined) continue
+    if (await tenants.hasResources(tenant.id))
+      throw new Refusal(409, `The tenant "${tenant.key}" of the environment still has resources; delete them first.`)
+    empty.push(tenant)
+  }
+  return empty
 }

@@ -17,11 +17,12 @@ import {
   takeRoleWork,
   type WaitingWork,
   waitingRoleWork,
-  writersOfMembers,
 } from '../repositories/roles/role-rule-work.ts'
 import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
+import { writersOf } from '../repositories/sql/writers.ts'
 import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import { sharedName } from './role-rules.ts'
+import { intersection, writersEnd } from './writers-end.ts'
 
 // After a change of rules, small transactions bring the groups of a tenant in step. Each locks the tenant's roles, and any
 // instance does the next one. First all groups give what the rules say; then what they give by other rules ends. So a user who
@@ -133,16 +134,8 @@ async function followOne(db: Database, tenantId: TenantId, isTime: () => boolean
 /** Starts work that waits for writers, once they have ended. */
 async function letBegin(db: Database, tenants: readonly TenantId[], goesOn: () => boolean): Promise<void> {
   const waiting = await waitingRoleWork(db, tenants)
-  let writers = await writersOfMembers(db)
-  while (writers.size > 0 && goesOn()) {
-    await sleep(LOOK_AGAIN_MS)
-    writers = intersection(writers, await writersOfMembers(db))
-  }
-  if (writers.size === 0) await releaseRoleWork(db, waiting)
+  if (await writersEnd(db, 'memberships', goesOn)) await releaseRoleWork(db, waiting)
 }
-
-const intersection = (one: ReadonlySet<string>, other: ReadonlySet<string>): ReadonlySet<string> =>
-  new Set([...one].filter((each) => other.has(each)))
 
 /** Does the work that changes of rules have left. Every instance has one, and takes over from instances that died. */
 export class RoleWorker {
@@ -215,9 +208,9 @@ export class RoleWorker {
   async #letBegin(): Promise<void> {
     if (this.#waiting === undefined) {
       const work = await waitingRoleWork(this.#db, undefined)
-      this.#waiting = { work, writers: await writersOfMembers(this.#db) }
+      this.#waiting = { work, writers: await writersOf(this.#db, 'memberships') }
     } else {
-      const writers = intersection(this.#waiting.writers, await writersOfMembers(this.#db))
+      const writers = intersection(this.#waiting.writers, await writersOf(this.#db, 'memberships'))
       this.#waiting = { work: this.#waiting.work, writers }
     }
     if (this.#waiting.writers.size > 0) return

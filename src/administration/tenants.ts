@@ -11,6 +11,7 @@ import { type Administration, change } from './change.ts'
 import { Refusal } from './refusal.ts'
 import { beginTenantRules, refuseSharedNames } from './role-rules.ts'
 import { followRules } from './role-work.ts'
+import { writersEnd } from './writers-end.ts'
 
 /** The tenant of an environment with this key or id. */
 export async function findTenant(
@@ -109,7 +110,7 @@ export async function changeTenant(
  * Deletes a tenant with everything that is its own: resources, memberships, keys, events (TEN-11). If that fails, everything is
  * still there and the tenant is paused.
  *
- * @throws {Refusal} 404, 409 for `default`, which every environment has
+ * @throws {Refusal} 404, 409 for `default`, which every environment has, and where `nothingIsCreated` throws
  */
 export async function deleteTenant(
   administration: Administration,
@@ -123,11 +124,41 @@ export async function deleteTenant(
     throw new Refusal(409, 'The tenant "default" cannot be deleted; every environment has one.')
   // Without new requests the deletion need not wait for a gap between them.
   await changeTenant(administration, within, id, { paused: true })
+  await nothingIsCreated(administration.database, environmentId, tenant)
   await change(administration, async (tx, record) => {
     const tenants = tenantsOf(tx, environmentId)
     const before = await tenants.find(id, 'update')
     if (before === undefined) throw Refusal.notFound('tenant', id)
+    if (!(await tenants.isBeingDeleted(id))) throw changedMeanwhile(before)
     await tenants.delete(id)
     record(placeRecord({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before, after: null }))
   })
 }
+
+/** For so long a deletion waits for creates that were under way when it began. */
+const MOST_WAIT_MS = 10_000
+
+/**
+ * From here on nothing is created in a tenant, until it is deleted or changed. No create locks the tenant's row: its statement
+ * looks whether the tenant is being deleted. So this tells the statements that begin now, and waits for all others.
+ *
+ * @throws {Refusal} 409 where one of these takes too long
+ */
+export async function nothingIsCreated(
+  database: Database,
+  environmentId: EnvironmentId,
+  { id, key }: Pick<TenantRow, 'id' | 'key'>,
+): Promise<void> {
+  await tenantsOf(database, environmentId).takesResources(id, false)
+  const until = performance.now() + MOST_WAIT_MS
+  if (await writersEnd(database, 'resources', () => performance.now() < until)) return
+  await tenantsOf(database, environmentId).takesResources(id, true)
+  throw new Refusal(
+    409,
+    `The tenant "${key}" is not deleted: another request has been writing resources for ${MOST_WAIT_MS / 1000} seconds. Try again.`,
+  )
+}
+
+/** 409 for a tenant that was changed while its deletion waited. */
+export const changedMeanwhile = ({ key }: Pick<TenantRow, 'key'>): Refusal =>
+  new Refusal(409, `The tenant "${key}" is not deleted: it was changed at the same moment. Try again.`)

@@ -105,6 +105,8 @@ export const tenants = pgTable(
     endsRoles: boolean('ends_roles').notNull().default(false),
     /** The log has told that no seat is left, and no user has got one since. */
     seatsRanOut: boolean('seats_ran_out').notNull().default(false),
+    /** It is being deleted: no resource is created any more. */
+    deleting: boolean().notNull().default(false),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [
@@ -395,13 +397,14 @@ export const controlRevision = pgTable('control_revision', {
  * Users, groups and resources of registered types: one row each, laid out for one round trip per request. The columns that
  * most changes change stand together, before the wide ones: PostgreSQL logs what lies between the first and the last byte that
  * differ.
+ *
+ * No row refers to its tenant: each create would lock the tenant's row. The statement that creates resources takes the tenant's
+ * id from `tenants`, and a tenant's deletion waits for the creates that have not seen that it began.
  */
 export const resources = pgTable(
   'resources',
   {
-    tenantId: tenantIdColumn('tenant_id')
-      .notNull()
-      .references(() => tenants.id),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
     id: uuid().notNull(),
     createdAt: moment('created_at').notNull(),
     version: bigint({ mode: 'number' }).notNull().default(1),
@@ -478,7 +481,12 @@ export const resourceKeys = pgTable(
   ],
 )
 
-/** Who is in which group. The second index reads a user's groups. */
+/**
+ * Who is in which group. The second index reads a user's groups.
+ *
+ * Triggers refuse a group or member that is no resource of the tenant, once for each statement. References would lock the
+ * member's row for each member, and write its page to the log.
+ */
 export const memberships = pgTable(
   'memberships',
   {
@@ -492,8 +500,6 @@ export const memberships = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.groupId, t.memberId] }),
     index('memberships_member').on(t.tenantId, t.memberId, t.groupId),
-    foreignKey({ columns: [t.tenantId, t.groupId], foreignColumns: [resources.tenantId, resources.id] }),
-    foreignKey({ columns: [t.tenantId, t.memberId], foreignColumns: [resources.tenantId, resources.id] }),
     tenantsOwn(),
   ],
 )

@@ -50,13 +50,22 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
       else if (isTakenKey(error)) {
         const all = remaining.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
         noteAll(failures, await takenValues(repositories, all, held))
-      } else if (remaining.length === 1) throw error
-      else if (writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null) instanceof ScimError) {
+      } else {
+        const [one, ...more] = remaining
+        const refusal = writeError(error, tenant.registry.resourceTypes[0] as ResourceType, null)
+        if (!(refusal instanceof ScimError)) {
+          if (more.length > 0 && mayRetry(error)) continue
+          throw error
+        }
+        if (one !== undefined && more.length === 0) {
+          failures.set(one.index, { kind: 'failed', error: refusal })
+          continue
+        }
         // A member of one of many groups was deleted at this moment: run alone, each group tells whether it was the one.
         for (const operation of remaining) await runCreates(run, [operation])
         for (const [index, outcome] of failures) outcomes.set(index, outcome)
         return await runReleased(run, operations, held)
-      } else if (!mayRetry(error)) throw error
+      }
     }
   }
 }

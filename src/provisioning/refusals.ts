@@ -64,6 +64,8 @@ export function writeError(error: unknown, type: ResourceType, name: string | nu
     case 'reference':
       // The write found the member or group, and another request deleted it at the same moment.
       return ScimError.invalidValue('members: a member was deleted at the same moment.')
+    case 'tenant':
+      return ScimError.forbidden('The tenant is being deleted: nothing is made in it any more.')
     case undefined:
       return error
   }

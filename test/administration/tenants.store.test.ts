@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { eq } from 'drizzle-orm'
 import { beforeAll, expect, test } from 'vitest'
 import type { Administration } from '../../src/administration/change.ts'
 import { createEnvironment, deleteEnvironment, findEnvironment } from '../../src/administration/environments.ts'
 import { createProject, deleteProject, findProject } from '../../src/administration/projects.ts'
-import { createTenant, deleteTenant, findTenant } from '../../src/administration/tenants.ts'
+import { changeTenant, createTenant, deleteTenant, findTenant } from '../../src/administration/tenants.ts'
 import type { EnvironmentPlace } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import {
@@ -16,13 +17,17 @@ import {
   roleBindings,
   roles,
   searchDocuments,
+  tenants,
 } from '../../src/db/schema.ts'
-import type { TenantId } from '../../src/place-ids.ts'
+import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
 import { projectsIn } from '../../src/repositories/control/projects.ts'
 import { tenantsOf } from '../../src/repositories/control/tenants.ts'
 import { administrationOn } from '../support/administration.ts'
-import { openTestDatabase } from '../support/engines.ts'
+import { engineName, openFreshDatabase, openTestDatabase } from '../support/engines.ts'
+import { holdBy } from '../support/held.ts'
+import { bulkBody, groupBody, openInstance, userBody } from '../support/instances.ts'
 import { placeId } from '../support/place-ids.ts'
+import { recordStatements } from '../support/statements.ts'
 
 let database: Database
 let administration: Administration
@@ -102,6 +107,78 @@ test('TEN-11 writers at work leave nothing behind', async () => {
   await writers
   expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
 })
+
+test.runIf(engineName() === 'postgres')('TEN-11 a create that is under way leaves nothing behind', async () => {
+  const own = await openFreshDatabase()
+  try {
+    const { database: noted, statements } = recordStatements(own)
+    const asked = administrationOn(noted)
+    const { id: projectId } = await createProject(asked, { key: 'under-way' })
+    const { id: environmentId } = await createEnvironment(asked, projectId, { key: 'prod' })
+    const { id } = await createTenant(asked, { projectId, environmentId }, { key: 'busy' })
+    const create = `insert into resources (tenant_id, id, resource_type, document, created_at, modified_at)
+      values ($1::uuid, gen_random_uuid(), 'User', '{}', now(), now())`
+    const left = () =>
+      own.run<{ n: number }>('select count(*)::int as n from resources where tenant_id = $1::uuid', [id])
+
+    const held = await holdBy(own, create, [id])
+    let over = false
+    const deletion = deleteTenant(asked, { projectId, environmentId }, id).finally(() => {
+      over = true
+    })
+    const looks = () => statements.filter(({ text }) => text.includes('pg_locks')).length
+    await expect.poll(() => over || looks() > 1).toBe(true)
+    await held.release()
+    await deletion
+    expect(await left()).toEqual([{ n: 0 }])
+  } finally {
+    await own.close()
+  }
+})
+
+test('TEN-11 a create that begins when the deletion has begun is refused', async () => {
+  const instance = await openInstance(database)
+  const { id, scim } = await instance.newTenant()
+  const place = await environmentOf(id)
+  const names = async () => (await scim('GET', '/Users')).body
+  expect((await scim('POST', '/Users', userBody('before'))).status).toBe(201)
+  const before = await names()
+  await tenantsOf(database, place).takesResources(id, false)
+  const bulk = bulkBody([{ method: 'POST', path: '/Users', bulkId: 'a', data: userBody('many') }])
+  const answers = [await scim('POST', '/Users', userBody('one')), await scim('POST', '/Groups', groupBody('one'))]
+  const refusal = { status: '403', detail: 'The tenant is being deleted: nothing is made in it any more.' }
+  for (const { status, body } of answers) expect([status, body]).toEqual([403, expect.objectContaining(refusal)])
+  expect((await scim('POST', '/Bulk', bulk)).body).toMatchObject({ Operations: [{ status: '403', response: refusal }] })
+  expect(await names()).toEqual(before)
+
+  await tenantsOf(database, place).takesResources(id, true)
+  expect((await scim('POST', '/Users', userBody('one'))).status).toBe(201)
+  expect(instance.errors).toEqual([])
+  await instance.close()
+})
+
+test('a tenant that is changed while its deletion waits is not deleted, and an environment that is not deleted goes on', async () => {
+  const { id: environmentId } = await createEnvironment(administration, place.projectId, { key: 'goes-on' })
+  const within = { projectId: place.projectId, environmentId }
+  const { id } = await createTenant(administration, within, { key: 'changed' })
+  await tenantsOf(database, environmentId).takesResources(id, false)
+  await changeTenant(administration, within, id, { name: 'Other' })
+  expect(await tenantsOf(database, environmentId).isBeingDeleted(id)).toBe(false)
+
+  const standing = (await findTenant(database, environmentId, 'default'))?.id ?? placeId<TenantId>('')
+  await deleteTenant(administration, within, id)
+  await fill(standing)
+  await expect(deleteEnvironment(administration, place.projectId, environmentId)).rejects.toMatchObject({ status: 409 })
+  expect(await tenantsOf(database, environmentId).isBeingDeleted(standing)).toBe(false)
+})
+
+async function environmentOf(id: TenantId): Promise<EnvironmentId> {
+  const rows = await database.orm
+    .select({ environmentId: tenants.environmentId })
+    .from(tenants)
+    .where(eq(tenants.id, id))
+  return rows[0]?.environmentId ?? placeId<EnvironmentId>('')
+}
 
 test('the tenant default is there from the start and cannot be deleted', async () => {
   const tenant = await findTenant(database, place.environmentId, 'DEFAULT')

@@ -4,6 +4,7 @@ import { openDatabases } from '../support/engines.ts'
 import type { Scim, TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
+  bulkBody,
   etag,
   eventsOf,
   groupBody,
@@ -193,6 +194,39 @@ test('G-07 a user who is deleted while groups take it in is in none, and no grou
     expect(gone.status).toBe(204)
     for (const { status } of answers) expect([200, 204, 400]).toContain(status)
     for (const group of groups) expect(json(await via(0)('GET', `/Groups/${group}`))).not.toHaveProperty('members')
+  }
+  await whole()
+})
+
+test('G-07 a group that is deleted while it takes members in leaves none, and nobody is answered 500', async () => {
+  for (let round = 0; round < 10; round++) {
+    const group = idIn(await via(round)('POST', '/Groups', groupBody(`Going ${round}`)))
+    const users = await times(6, async (n) => idIn(await via(n)('POST', '/Users', userBody(`stays${round}-${n}`))))
+    const [gone, ...answers] = await Promise.all([
+      via(0)('DELETE', `/Groups/${group}`),
+      ...users.map((user, n) => via(n + 1)('PATCH', `/Groups/${group}`, addMembers(user))),
+    ])
+    expect(gone.status).toBe(204)
+    for (const { status } of answers) expect([200, 204, 400, 404]).toContain(status)
+    for (const user of users) expect(json(await via(1)('GET', `/Users/${user}`))).not.toHaveProperty('groups')
+  }
+  await whole()
+})
+
+test('many who are deleted together while groups take many in, in other orders, are in none', async () => {
+  for (let round = 0; round < 5; round++) {
+    const users = await times(40, async (n) => idIn(await via(n)('POST', '/Users', userBody(`crowd${round}-${n}`))))
+    const groups = await times(4, async (n) => idIn(await via(n)('POST', '/Groups', groupBody(`Crowd ${round} ${n}`))))
+    const deletes = users.slice(0, 20).map((id) => ({ method: 'DELETE', path: `/Users/${id}` }))
+    const [gone, ...answers] = await Promise.all([
+      via(0)('POST', '/Bulk', bulkBody(deletes)),
+      ...groups.map((group, n) =>
+        via(n + 1)('PATCH', `/Groups/${group}`, addMembers(...(n % 2 === 0 ? users : [...users].reverse()))),
+      ),
+    ])
+    const operations = json(gone).Operations as { status: string }[]
+    expect(tally(operations.map(({ status }) => Number(status)))).toEqual({ 204: 20 })
+    for (const { status } of answers) expect([200, 204, 400]).toContain(status)
   }
   await whole()
 })

@@ -9,7 +9,8 @@ import type { Bindable, Database } from '../../src/db/database.ts'
 import { sqlState } from '../../src/db/errors.ts'
 import { migrationsFolder } from '../../src/db/migrations-folder.ts'
 import { administrationOn } from '../support/administration.ts'
-import { openFreshDatabase } from '../support/engines.ts'
+import { engineName, openFreshDatabase } from '../support/engines.ts'
+import { holdBy, untilWaiting } from '../support/held.ts'
 
 /** Ids of a place, the tenant first. */
 type Ids = readonly [tenant: string, environment: string, project: string]
@@ -74,6 +75,8 @@ const RESTRICT = '23001'
 
 /** Takes back what the migration has brought. */
 const UNDO = [
+  'drop trigger memberships_stay on memberships',
+  'drop trigger resources_stay on resources',
   'drop trigger webhook_deliveries_place on webhook_deliveries',
   'drop trigger webhook_deliveries_stay on webhook_deliveries',
   'drop trigger webhook_endpoints_stay on webhook_endpoints',
@@ -115,7 +118,8 @@ describe('TEN-04 TEN-07 the database itself refuses what crosses places', () => 
         'select tenant_id::text as tenant from webhook_deliveries where endpoint_id = $1::uuid order by position',
         [id],
       )
-    const statements = [...migration('places'), ...migration('places_stay')]
+    // The last two of the later one use a function of the earlier one, which is made anew.
+    const statements = [...migration('places'), ...migration('places_stay'), ...migration('walls_of_tenants').slice(-2)]
     expect(statements.length).toBeGreaterThan(10)
     await database.transaction(async (tx) => {
       for (const statement of UNDO) await tx.run(statement, [], { prepare: false })
@@ -183,6 +187,80 @@ describe('TEN-04 TEN-07 the database itself refuses what crosses places', () => 
     expect([await key(tenant, null, project), await key(null, environment, null)]).toEqual([CHECK, CHECK])
     const wider = [await key(null, environment, project), await key(null, null, project), await key(null, null, null)]
     expect([await key(tenant, environment, project), ...wider]).toEqual([undefined, undefined, undefined, undefined])
+  })
+
+  describe('a group and its members are of one tenant', () => {
+    const made = async (tenant: string, type: string, count = 1): Promise<string[]> => {
+      const rows = await database.run<{ id: string }>(
+        `insert into resources (tenant_id, id, resource_type, document, created_at, modified_at)
+         select $1::uuid, gen_random_uuid(), $2::text, '{}', now(), now() from generate_series(1, $3::int) returning id::text`,
+        [tenant, type, count],
+      )
+      return rows.map(({ id }) => id)
+    }
+    const join = (tenant: string, group: string, members: readonly string[]) =>
+      refusal(
+        `insert into memberships (tenant_id, group_id, member_id) select $1::uuid, $2::uuid, unnest($3::text::uuid[])`,
+        [tenant, group, `{${members}}`],
+      )
+    const remove = (id: string) => refusal('delete from resources where id = $1::uuid', [id])
+
+    test('also among many, whichever of the two is strange', async () => {
+      const [tenant] = mine
+      const [[group], users] = [await made(tenant, 'Group'), await made(tenant, 'User', 300)]
+      if (group === undefined) throw new Error('no group')
+      for (const [other] of [beside, ...foreign]) {
+        const [[strangeGroup], [stranger]] = [await made(other, 'Group'), await made(other, 'User')]
+        expect(await join(tenant, group, [stranger ?? ''])).toBe(REFERENCE)
+        expect(await join(tenant, group, [...users, stranger ?? ''])).toBe(REFERENCE)
+        expect(await join(tenant, strangeGroup ?? '', users)).toBe(REFERENCE)
+        expect(await join(other, strangeGroup ?? '', users)).toBe(REFERENCE)
+        expect(await join(other, group, [stranger ?? ''])).toBe(REFERENCE)
+      }
+      expect(await join(tenant, group, [randomUUID()])).toBe(REFERENCE)
+      expect(await join(tenant, randomUUID(), users)).toBe(REFERENCE)
+      expect(await join(tenant, group, users)).toBeUndefined()
+    })
+
+    test('neither goes while the other refers to it, and no membership goes to another', async () => {
+      const [tenant] = mine
+      const [[group], [user, other]] = [await made(tenant, 'Group'), await made(tenant, 'User', 2)]
+      if (group === undefined || user === undefined || other === undefined) throw new Error('nothing made')
+      expect(await join(tenant, group, [user])).toBeUndefined()
+      expect([await remove(group), await remove(user), await remove(other)]).toEqual([REFERENCE, REFERENCE, undefined])
+      for (const column of ['tenant_id', 'group_id', 'member_id'])
+        expect(
+          await refusal(`update memberships set ${column} = $1::uuid where member_id = $2::uuid`, [randomUUID(), user]),
+        ).toBe(RESTRICT)
+      for (const column of ['tenant_id', 'id'])
+        expect(
+          await refusal(`update resources set ${column} = $1::uuid where id = $2::uuid`, [randomUUID(), user]),
+        ).toBe(RESTRICT)
+      await database.run('delete from memberships where member_id = $1::uuid', [user])
+      expect([await remove(group), await remove(user)]).toEqual([undefined, undefined])
+    })
+
+    test.runIf(engineName() === 'postgres')(
+      'of two that add and delete a member at once, the second waits and is refused',
+      async () => {
+        const [tenant] = mine
+        const [group] = await made(tenant, 'Group')
+        if (group === undefined) throw new Error('no group')
+        const add = 'insert into memberships (tenant_id, group_id, member_id) values ($1::uuid, $2::uuid, $3::uuid)'
+        for (const first of ['adds', 'deletes'] as const) {
+          const [user] = await made(tenant, 'User')
+          if (user === undefined) throw new Error('no user')
+          const held =
+            first === 'adds'
+              ? await holdBy(database, add, [tenant, group, user])
+              : await holdBy(database, 'delete from resources where id = $1::uuid', [user])
+          const second = first === 'adds' ? remove(user) : join(tenant, group, [user])
+          await untilWaiting(database)
+          await held.release()
+          expect(await second, first).toBe(REFERENCE)
+        }
+      },
+    )
   })
 
   test('a group gives a role of its own tenant', async () => {

@@ -76,7 +76,27 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       values: { name: string; settings: TenantSettings; paused: boolean },
     ): Promise<TenantRow | undefined> {
       const condition = and(inEnvironment, eq(tenants.id, id))
-      return first(await orm.update(tenants).set(values).where(condition).returning(columns))
+      return first(
+        await orm
+          .update(tenants)
+          .set({ ...values, deleting: false })
+          .where(condition)
+          .returning(columns),
+      )
+    },
+
+    /** Whether anything may be created in a tenant: false once its deletion has begun. */
+    async takesResources(id: TenantId, takes: boolean): Promise<void> {
+      await orm
+        .update(tenants)
+        .set({ deleting: !takes })
+        .where(and(inEnvironment, eq(tenants.id, id)))
+    },
+
+    /** Whether its deletion has begun. */
+    async isBeingDeleted(id: TenantId): Promise<boolean> {
+      const rows = await orm.select({ deleting: tenants.deleting }).from(tenants).where(eq(tenants.id, id))
+      return rows[0]?.deleting === true
     },
 
     async hasResources(id: TenantId): Promise<boolean> {
@@ -84,10 +104,13 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       return rows.length > 0
     },
 
-    /** Deletes a tenant and all of its rows (TEN-11). To be run in a transaction. */
+    /**
+     * Deletes a tenant and all of its rows (TEN-11). To be run in a transaction, after `takesResources(id, false)` was committed
+     * and the writers of resources who did not see that have ended.
+     */
     async delete(id: TenantId): Promise<void> {
-      // The locks stop writers on other instances. New resources wait for the tenant's row, new memberships for rows of
-      // resources, and events come with either. Earlier writes are committed by then, and the deletes below see them.
+      // The locks stop writers on other instances. Nothing is created any more. All other writes wait for rows of resources,
+      // or for the tenant's row. Earlier writes are committed by then, and the deletes below see them.
       await orm.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('update')
       const locks = orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).for('update')
       await orm.select({ locked: count() }).from(locks.as('locks'))

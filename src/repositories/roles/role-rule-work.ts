@@ -187,7 +187,7 @@ export async function endEnvironmentRoles(tx: Database, environmentId: Environme
   )
 }
 
-/** Work that waits for writers. Read it before `writersOfMembers`, which are those it waits for. */
+/** Work that waits for writers. Read it before `writersEnd`, which waits for them. */
 export function waitingRoleWork(db: Database, only: readonly TenantId[] | undefined): Promise<WaitingWork[]> {
   return db.run<WaitingWork>(
     `select w.tenant_id::text as "tenantId", w.generation from role_rule_work w
@@ -195,23 +195,6 @@ export function waitingRoleWork(db: Database, only: readonly TenantId[] | undefi
      order by w.due_at limit ${WAITING_AT_ONCE}`,
     [only === undefined ? null : `{${only.join(',')}}`],
   )
-}
-
-/**
- * The transactions, of all tenants, that may have changed members and have not ended.
- *
- * A statement that changes members locks the table before its snapshot, and the transaction keeps the lock until its end. So a
- * writer that did not see what was committed before this call is among them. An id is never used twice.
- */
-export async function writersOfMembers(db: Database): Promise<ReadonlySet<string>> {
-  const rows = await db.run<{ id: string }>(
-    `select distinct l.virtualtransaction as id from pg_locks l
-     where l.locktype = 'relation' and l.relation = 'memberships'::regclass and l.mode = 'RowExclusiveLock' and l.granted
-       and l.database = (select d.oid from pg_database d where d.datname = current_database())
-       and l.pid is distinct from pg_backend_pid()`,
-    [],
-  )
-  return new Set(rows.map(({ id }) => id))
 }
 
 /** Starts work whose writers have ended. */
