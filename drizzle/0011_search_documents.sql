@@ -5,7 +5,7 @@ CREATE TABLE "search_documents" (
 	"resource_id" uuid NOT NULL,
 	"search" jsonb NOT NULL,
 	CONSTRAINT "search_documents_tenant_id_resource_type_resource_id_pk" PRIMARY KEY("tenant_id","resource_type","resource_id")
-);
+) WITH (fillfactor=85);
 --> statement-breakpoint
 ALTER TABLE "search_documents" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY "tenants_own" ON "search_documents" AS PERMISSIVE FOR ALL TO public USING (tenant_id = nullif(current_setting('rollcall.tenant', true), '')::uuid);--> statement-breakpoint
