@@ -19,7 +19,10 @@ export function dateTime(milliseconds: number): string {
     textOfDay = new Date(day * DAY_MS).toISOString().slice(0, -'00:00:00.000Z'.length)
     lastDay = day
   }
-  const inDay = milliseconds - day * DAY_MS
-  const part = (of: number, length: number) => Math.floor(inDay / of) % length
-  return `${textOfDay}${TWO[part(3_600_000, 24)]}:${TWO[part(60_000, 60)]}:${TWO[part(1_000, 60)]}.${THREE[part(1, 1_000)]}Z`
+  // Whole numbers of 32 bits: V8 divides those in a fifth of the time.
+  const inDay = (milliseconds - day * DAY_MS) | 0
+  const seconds = (inDay / 1_000) | 0
+  const minutes = (seconds / 60) | 0
+  const hours = (minutes / 60) | 0
+  return `${textOfDay}${TWO[hours]}:${TWO[minutes - hours * 60]}:${TWO[seconds - minutes * 60]}.${THREE[inDay - seconds * 1_000]}Z`
 }

@@ -1,7 +1,7 @@
 import type { JsonObject } from './resource.ts'
 import { LIST_RESPONSE } from './urn.ts'
 
-/** One page of a query; `resources` as objects, or as JSON texts that are passed on unread. */
+/** One page of a query; `resources` as objects, or as JSON texts in parts that are passed on unread. */
 export interface Page<R> {
   readonly resources: readonly R[]
   /** All matches, not only those on this page. */
@@ -18,10 +18,15 @@ export function listResponse(page: Page<JsonObject>): JsonObject {
   return { ...frame(page), Resources: [...page.resources] }
 }
 
-/** The same message as JSON text, composed without parsing the resources: texts to be put one after the other. */
-export function listResponseTexts(page: Page<string>): string[] {
-  const before = `${JSON.stringify(frame(page)).slice(0, -1)},"Resources":[`
-  return [before, ...page.resources.map((text, i) => (i === 0 ? text : `,${text}`)), ']}']
+/** The same message as JSON text, composed without parsing the resources: texts to be put one after the other, as each resource is. */
+export function listResponseTexts(page: Page<readonly string[]>): string[] {
+  const texts = [`${JSON.stringify(frame(page)).slice(0, -1)},"Resources":[`]
+  for (const resource of page.resources) {
+    if (texts.length > 1) texts.push(',')
+    texts.push(...resource)
+  }
+  texts.push(']}')
+  return texts
 }
 
 function frame({ resources, totalResults, startIndex, nextCursor, previousCursor }: Page<unknown>): JsonObject {

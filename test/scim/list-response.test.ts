@@ -34,12 +34,14 @@ test.each<[string, Omit<Parameters<typeof listResponse>[0], 'resources'>, JsonOb
 ])('%s', (_, page, resources, expected) => {
   const message = { schemas: [LIST_RESPONSE], ...expected, Resources: resources }
   expect(listResponse({ ...page, resources })).toStrictEqual(message)
-  const text = listResponseTexts({ ...page, resources: resources.map((resource) => JSON.stringify(resource)) }).join('')
+  const text = listResponseTexts({ ...page, resources: resources.map((resource) => [JSON.stringify(resource)]) }).join(
+    '',
+  )
   expect(JSON.parse(text)).toStrictEqual(message)
 })
 
 test('the texts of the resources are passed on as they are', () => {
-  expect(listResponseTexts({ resources: ['{ "a":1 }', '{"b":1e2}'], totalResults: 2 }).join('')).toMatch(
+  expect(listResponseTexts({ resources: [['{ "a":', '1 }'], ['{"b":1e2}']], totalResults: 2 }).join('')).toMatch(
     /,"Resources":\[\{ "a":1 \},\{"b":1e2\}\]\}$/,
   )
 })

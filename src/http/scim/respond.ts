@@ -1,4 +1,4 @@
-import { locationOf, partsOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
+import { locationOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
 import type { ResourceRow, Wanted } from '../../repositories/resources/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
@@ -130,7 +130,7 @@ export function projectedRendererOf(type: ResourceType, projection: Projection, 
   const { whole, wanted } = factsOf(projection)
   if (whole === 'all') return rendererOf(type, baseUrl)
   if (whole === undefined)
-    return (row) => JSON.stringify(projectResource(representation(row, type, baseUrl), projection))
+    return (row) => [JSON.stringify(projectResource(representation(row, type, baseUrl), projection))]
   const render = rendererOf(type, baseUrl)
   // The row of a write has them even where the projection leaves them out.
   return (row) =>
@@ -151,13 +151,12 @@ export function resource(
     return noContent(request, row.version, true)
   const known = { 'Content-Type': request.answerType, ETag: formatVersion(row.version) }
   const headers = status === 201 ? { ...known, Location: location } : { ...known, 'Content-Location': location }
-  const { members } = row
-  if (Array.isArray(members) && members.length > 1 && factsOf(projection).whole === 'all') {
-    const parts = partsOf({ ...row, members }, type, tenant.baseUrl)
-    return reply(request, streamOf(parts, request.passage), status, headers)
-  }
-  return reply(request, projectedRendererOf(type, projection, tenant.baseUrl)(row), status, headers)
+  const texts = projectedRendererOf(type, projection, tenant.baseUrl)(row)
+  return reply(request, texts.length > MOST_JOINED ? streamOf(texts, request.passage) : texts.join(''), status, headers)
 }
+
+/** Only a group whose members come in several texts has more than this. */
+const MOST_JOINED = 5
 
 /** A body of texts, each encoded when the client is ready for it. */
 function streamOf(texts: readonly string[], passage: Passage): ReadableStream<Uint8Array> {
