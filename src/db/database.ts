@@ -16,6 +16,12 @@ export interface Reader {
 /** The reader of a statement that answers several requests at once: it goes on when one of them leaves. */
 export const READERS: Reader = { signal: undefined }
 
+/**
+ * How a row comes: as an object by column name; as its values in the order of the columns, for the query builder; or in that
+ * order as `Buffer`s of undecoded texts, or null, for texts that are only passed on.
+ */
+export type RowShape = 'objects' | 'arrays' | 'bytes'
+
 export interface RunOptions {
   /** False where the text differs from call to call. */
   readonly prepare?: boolean
@@ -30,8 +36,7 @@ export interface RunOptions {
    * the server when its reader leaves. The embedded engine cannot stop a statement that has begun.
    */
   readonly reader?: Reader | undefined
-  /** `arrays` gives each row as the values in the order of the columns, for the query builder; else as an object by column name. */
-  readonly shape?: 'objects' | 'arrays'
+  readonly shape?: RowShape
 }
 
 /**

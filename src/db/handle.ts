@@ -1,13 +1,13 @@
 import { drizzle } from 'drizzle-orm/pg-proxy'
 import { LRUCache } from 'lru-cache'
 import type { TenantId } from '../place-ids.ts'
-import type { Bindable, Database, Orm, Reader, RunOptions } from './database.ts'
+import type { Bindable, Database, Orm, Reader, RowShape, RunOptions } from './database.ts'
 
-/** Runs one statement; rows are arrays of values in column order where `shape` says so, else objects by column name. */
+/** Runs one statement. */
 export type Execute = (
   statement: string,
   values: readonly Bindable[],
-  options: { readonly prepare: boolean; readonly shape: 'objects' | 'arrays'; readonly reader?: Reader | undefined },
+  options: { readonly prepare: boolean; readonly shape: RowShape; readonly reader?: Reader | undefined },
 ) => Promise<unknown[]>
 
 /** What an engine provides; the rest of a `Database` is the same for both. */

@@ -81,9 +81,10 @@ function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close:
     (session: Pick<PGlite, 'query'>): Execute =>
     async (statement, values, { shape }) => {
       try {
-        const answer = await session.query(statement, [...values], { rowMode: shape === 'arrays' ? 'array' : 'object' })
+        const rowMode = shape === 'objects' ? 'object' : 'array'
+        const { rows } = await session.query(statement, [...values], { rowMode })
         await letOthersIn()
-        return answer.rows
+        return shape === 'bytes' ? (rows as (string | null)[][]).map(asBytes) : rows
       } catch (error) {
         if (client.closed) throw new ConnectionLost('the database is closed')
         if (error instanceof Error && error.name === 'RuntimeError')
@@ -98,6 +99,9 @@ function pgliteDatabase(client: PGlite, onLost: (reason: string) => void, close:
     close,
   })
 }
+
+/** The engine decodes every text. */
+const asBytes = (row: readonly (string | null)[]) => row.map((text) => (text === null ? null : Buffer.from(text)))
 
 /** Milliseconds of statements after which other work has a turn. */
 const MOST_AT_A_TIME = 10

@@ -87,7 +87,7 @@ export function guardedDatabase(
           reject(error)
         }
       }
-      const answer = options.shape === 'arrays' ? query.values() : query
+      const answer = options.shape === 'objects' ? query : options.shape === 'arrays' ? query.values() : query.raw()
       answer.then((rows) => {
         // An answer without a command is for a statement that never reached the server.
         if (rows.command === null)

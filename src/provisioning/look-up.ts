@@ -1,4 +1,4 @@
-import type { ResourceRow, Wanted } from '../repositories/resources/rows.ts'
+import type { JsonText, ResourceRow, Wanted } from '../repositories/resources/rows.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import type { Filter } from '../scim/filter/ast.ts'
 import { bindFilter } from '../scim/filter/bind.ts'
@@ -32,7 +32,7 @@ export async function lookUp(
   registry: SchemaRegistry,
   type: ResourceType,
   { equal, startsWith = {}, after, limit, wanted }: LookUp,
-): Promise<readonly ResourceRow[]> {
+): Promise<readonly ResourceRow<JsonText>[]> {
   const terms = [...comparisons('eq', equal), ...comparisons('sw', startsWith)]
   const filter = terms.length === 0 ? undefined : bindFilter({ kind: 'and', terms }, type)
   const { rows } = await repositories.queries.query({
@@ -60,7 +60,7 @@ export async function lookUpByRole(
   registry: SchemaRegistry,
   roleKey: string,
   { equal, after, limit, wanted }: LookUp,
-): Promise<readonly ResourceRow[]> {
+): Promise<readonly ResourceRow<JsonText>[]> {
   const [type, { roles }] = [builtIn(registry, 'User'), repositories]
   const role = await roles.find(roleKey)
   if (role === undefined) return []
@@ -70,7 +70,7 @@ export async function lookUpByRole(
     return rows.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
   // An equality leaves few users, so their roles are looked up page by page.
-  const found: ResourceRow[] = []
+  const found: ResourceRow<JsonText>[] = []
   for (let from = after; ; ) {
     const page = await lookUp(repositories, registry, type, { equal, after: from, limit, wanted })
     const having = await roles.having(

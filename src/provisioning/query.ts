@@ -1,5 +1,6 @@
+import type { FoundRow } from '../repositories/query/listing-sql.ts'
 import type { KeysetPosition, Page } from '../repositories/query/page-sql.ts'
-import type { FoundRow, ResourcePage, ResourceQuery } from '../repositories/query/queries.ts'
+import type { ResourcePage, ResourceQuery } from '../repositories/query/queries.ts'
 import type { Wanted } from '../repositories/resources/rows.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { ScimError } from '../scim/errors.ts'

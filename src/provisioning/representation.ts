@@ -1,4 +1,4 @@
-import type { ResourceRow } from '../repositories/resources/rows.ts'
+import type { JsonText, ResourceRow } from '../repositories/resources/rows.ts'
 import { dateTime } from '../scim/date-time.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
@@ -10,7 +10,7 @@ export const locationOf = (type: ResourceType, id: string, baseUrl: string): str
   `${baseUrl}${type.endpoint}/${id}`
 
 /** Makes the JSON text of resources of one type, in parts that follow each other. */
-export type Renderer = (row: ResourceRow) => string[]
+export type Renderer = (row: ResourceRow<JsonText>) => JsonText[]
 
 /**
  * A resource as JSON text with everything computed in its place: `id`, `meta`, `active`, `groups`, `members` and the
@@ -22,27 +22,34 @@ export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
   const meta = `,"meta":{"resourceType":"${type.name}","created":"`
   const location = `","location":${JSON.stringify(locationOf(type, '', baseUrl)).slice(0, -1)}`
   return (row) => {
-    const texts = [`{"id":"${row.id}",`]
-    const document = row.document.slice(1, -1)
-    if (row.manager === null) texts.push(document)
-    else pushWithManager(texts, document, row.manager, baseUrl)
+    const texts: JsonText[] = [`{"id":"${row.id}",`]
+    if (row.manager === null) texts.push(part(row.document, 1, -1))
+    else pushWithManager(texts, row.document, row.manager, baseUrl)
     const active = row.active === null ? '' : `,"active":${row.active}`
     const groups = row.groups === null ? '' : `,"groups":${row.groups}`
     const created = timeOf(row.created)
     const modified = row.modified === row.created ? created : timeOf(row.modified)
     const after = `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":"${versionInJson(row.version)}"}}`
     if (row.members === null) texts.push(`${active}${groups}${after}`)
-    else if (typeof row.members === 'string') texts.push(`${active}${groups},"members":`, row.members, after)
+    else if (typeof row.members === 'string' || Buffer.isBuffer(row.members))
+      texts.push(`${active}${groups},"members":`, row.members, after)
     else texts.push(`${active}${groups},"members":`, ...row.members, after)
     return texts
   }
 }
 
+/** A part of a text, which is not copied. */
+const part = (text: JsonText, from: number, to?: number): JsonText =>
+  typeof text === 'string' ? text.slice(from, to) : text.subarray(from, to)
+
 const timeOf = (milliseconds: number): string => dateTime(Math.round(milliseconds))
 
 /** The same as a value, for projection. */
-export const representation = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>
-  JSON.parse(rendererOf(type, baseUrl)(row).join('')) as Resource
+export const representation = (row: ResourceRow<JsonText>, type: ResourceType, baseUrl: string): Resource =>
+  JSON.parse(joined(rendererOf(type, baseUrl)(row))) as Resource
+
+/** A text of its parts. */
+export const joined = (texts: readonly JsonText[]): string => texts.map((text) => text.toString()).join('')
 
 // Quotes inside JSON strings are escaped, so these texts can only be the members themselves.
 const ENTERPRISE = `"${ENTERPRISE_USER_SCHEMA}":{`
@@ -51,25 +58,25 @@ const VALUE = '"value":"'
 const REF = '"$ref":'
 const NO_REF = `${REF}""`
 
-/** Adds a document and in it the manager's displayName, if there is one, and our `$ref` unless the client gave one (RFC 7643 §4.3). */
-function pushWithManager(texts: string[], document: string, displayName: string, baseUrl: string): void {
+/**
+ * Adds a document without its braces, and in it the manager's displayName, if there is one, and our `$ref` unless the client gave
+ * one (RFC 7643 §4.3).
+ */
+function pushWithManager(texts: JsonText[], document: JsonText, displayName: string, baseUrl: string): void {
   const start = document.indexOf(MANAGER, document.indexOf(ENTERPRISE)) + MANAGER.length
   // Only a `$ref` can have a brace in its text, and it begins before that.
-  const end = document.indexOf('}', start)
-  const manager = document.slice(start, end)
+  const manager = part(document, start, document.indexOf('}', start)).toString()
   const name = displayName === '' ? '' : `"displayName":${JSON.stringify(displayName)},`
+  texts.push(part(document, 1, start))
   const given = manager.includes(REF)
   if (given && !manager.includes(NO_REF)) {
-    texts.push(document.slice(0, start), name, document.slice(start))
+    texts.push(name, part(document, start, -1))
     return
   }
   const from = manager.indexOf(VALUE) + VALUE.length
   const ref = `${REF}${JSON.stringify(`${baseUrl}/Users/${manager.slice(from, manager.indexOf('"', from))}`)}`
-  const before = document.slice(0, start)
-  if (given)
-    texts.push(
-      `${before}${name}`,
-      document.slice(start).replace(NO_REF, () => ref),
-    )
-  else texts.push(before, `${ref},${name}`, document.slice(start))
+  if (given) {
+    const at = document.indexOf(NO_REF, start)
+    texts.push(name, part(document, start, at), ref, part(document, at + NO_REF.length, -1))
+  } else texts.push(`${ref},${name}`, part(document, start, -1))
 }

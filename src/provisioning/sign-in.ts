@@ -1,4 +1,4 @@
-import type { ResourceRow } from '../repositories/resources/rows.ts'
+import type { JsonText, ResourceRow } from '../repositories/resources/rows.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
 import { fold } from '../scim/comparable.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
@@ -13,7 +13,7 @@ export interface SignIn {
   /** Null for a provisioned, active user. */
   readonly reason: (typeof SIGN_IN_REASONS)[number] | null
   /** The user that was found; undefined where there is none, or more than one. */
-  readonly user: ResourceRow | undefined
+  readonly user: ResourceRow<JsonText> | undefined
 }
 
 /**

@@ -19,8 +19,8 @@ export function listResponse(page: Page<JsonObject>): JsonObject {
 }
 
 /** The same message as JSON text, composed without parsing the resources: texts to be put one after the other, as each resource is. */
-export function listResponseTexts(page: Page<readonly string[]>): string[] {
-  const texts = [`${JSON.stringify(frame(page)).slice(0, -1)},"Resources":[`]
+export function listResponseTexts<Text>(page: Page<readonly Text[]>): (Text | string)[] {
+  const texts: (Text | string)[] = [`${JSON.stringify(frame(page)).slice(0, -1)},"Resources":[`]
   for (const resource of page.resources) {
     if (texts.length > 1) texts.push(',')
     texts.push(...resource)

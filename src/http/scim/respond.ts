@@ -1,5 +1,5 @@
-import { locationOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
-import type { ResourceRow, Wanted } from '../../repositories/resources/rows.ts'
+import { joined, locationOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
+import type { JsonText, ResourceRow, Wanted } from '../../repositories/resources/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
 import {
@@ -45,11 +45,12 @@ export const json = (request: ScimRequest, text: string): Response =>
   reply(request, text, 200, { 'Content-Type': request.answerType })
 
 /** The same for a text in parts. Each is encoded by itself, because one joined text would be copied several times. */
-export function jsonOf(request: ScimRequest, texts: readonly string[]): Response {
-  const length = texts.reduce((sum, text) => sum + text.length, 0)
-  const bytes = Buffer.allocUnsafe(length * MOST_BYTES)
+export function jsonOf(request: ScimRequest, texts: readonly JsonText[]): Response {
+  let most = 0
+  for (const text of texts) most += typeof text === 'string' ? text.length * MOST_BYTES : text.length
+  const bytes = Buffer.allocUnsafe(most)
   let end = 0
-  for (const text of texts) end += bytes.write(text, end)
+  for (const text of texts) end += typeof text === 'string' ? bytes.write(text, end) : text.copy(bytes, end)
   return reply(request, bytes.subarray(0, end), 200, { 'Content-Type': request.answerType })
 }
 
@@ -140,7 +141,7 @@ export function projectedRendererOf(type: ResourceType, projection: Projection, 
 /** A response with one resource, its version and its URL (RFC 7644 §3.1, §3.14). */
 export function resource(
   request: ScimRequest,
-  row: ResourceRow,
+  row: ResourceRow<JsonText>,
   type: ResourceType,
   projection: Projection,
   status: 200 | 201 = 200,
@@ -152,21 +153,21 @@ export function resource(
   const known = { 'Content-Type': request.answerType, ETag: formatVersion(row.version) }
   const headers = status === 201 ? { ...known, Location: location } : { ...known, 'Content-Location': location }
   const texts = projectedRendererOf(type, projection, tenant.baseUrl)(row)
-  return reply(request, texts.length > MOST_JOINED ? streamOf(texts, request.passage) : texts.join(''), status, headers)
+  return reply(request, texts.length > MOST_JOINED ? streamOf(texts, request.passage) : joined(texts), status, headers)
 }
 
 /** Only a group whose members come in several texts has more than this. */
 const MOST_JOINED = 5
 
 /** A body of texts, each encoded when the client is ready for it. */
-function streamOf(texts: readonly string[], passage: Passage): ReadableStream<Uint8Array> {
+function streamOf(texts: readonly JsonText[], passage: Passage): ReadableStream<Uint8Array> {
   passage.streams = true
   const encoder = new TextEncoder()
   let next = 0
   return new ReadableStream({
     pull(controller) {
       const text = texts[next++]
-      if (text !== undefined) return controller.enqueue(encoder.encode(text))
+      if (text !== undefined) return controller.enqueue(typeof text === 'string' ? encoder.encode(text) : text)
       passage.leave()
       controller.close()
     },

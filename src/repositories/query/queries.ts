@@ -1,27 +1,19 @@
-import { type Bindable, type Database, READERS, type Reader } from '../../db/database.ts'
+import { type Bindable, type Database, READERS } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
 import { countsOf, FOLD_AFTER } from '../resources/counts.ts'
-import {
-  baseInJson,
-  columnShape,
-  namesApart,
-  type PackedRow,
-  type ResourceRow,
-  resourceColumns,
-  unpacked,
-  type Wanted,
-} from '../resources/rows.ts'
+import { baseInJson, columnShape, type PackedRow, unpacked, type Wanted } from '../resources/rows.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { batched } from '../sql/batched.ts'
 import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
 import type { FilterScope } from './attribute-sql.ts'
 import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
 import { indexLookupOf, lookupStatement } from './index-lookup.ts'
+import { type BytesRow, type FoundRow, type Listing, listingSql, readListing } from './listing-sql.ts'
 import { matchesOfType, matchesOfTypes } from './matching-sql.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
 import { scanning } from './scanning.ts'
-import { type SortValue, sortSql } from './sort-sql.ts'
+import { sortSql } from './sort-sql.ts'
 
 /** A query over one resource type, or over several at the server root. Filter and sort are bound for each type. */
 export interface ResourceQuery {
@@ -36,13 +28,6 @@ export interface ResourceQuery {
   readonly descending: boolean
   readonly page: Page
   readonly wanted: Wanted
-}
-
-export interface FoundRow extends ResourceRow {
-  /** The row's value of `sortBy`; only where the query was sorted. */
-  readonly sort?: SortValue
-  /** Name of the resource type; only in a query over several. */
-  readonly type?: string
 }
 
 export interface ResourcePage {
@@ -100,7 +85,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         'text',
       )
       return byPlace(
-        await ask<PackedRow>(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() }), READERS),
+        await ask(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() })),
         lookups.length,
       )
     })
@@ -114,11 +99,12 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
   async function unfilteredPage({ type, filter }: ResourceQuery['types'][number], { page, wanted }: ResourceQuery) {
     if (filter !== undefined || !(isFirst(page) || (page.kind === 'keyset' && !page.backward))) return undefined
     const from = page.kind === 'keyset' ? page.from : undefined
-    const shape = `${from !== undefined} ${page.limit} ${columnShape(type, wanted, withDeferred)}`
+    const name = `${from !== undefined} ${page.limit} ${columnShape(type, wanted, withDeferred)}`
     const make = () => pageStatement(type, wanted, withDeferred, from !== undefined, page.limit)
-    const { text, values } = ofShape(pageStatements, shape, make)
+    const { text, values } = ofShape(pageStatements, name, make)
     const named = { tenant: tenantId, type: type.name, base: base(), after: from?.id ?? null }
-    return counted(await ask<CountedRow>(text, values(named)), type)
+    const shape = { type, wanted, sorted: false }
+    return folding(readListing(shape, await askListing(text, values(named))), type)
   }
 
   function filterScope(
@@ -160,42 +146,32 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       : pageSql(query.page, sort, query.descending, filtered ? 'hits' : `(${matches})`, parameters)
     const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred }
     const names = query.types.map(({ type }) => type.name)
-    const columns = [...namesApart(only, query.wanted), ...(only ? [] : ['type'])].map((name) => `, x.${name}`)
     // With a filter the statement finds the hits once, for the total and for the page. Without one, deltas give the total.
-    const statement = `with ${filtered ? `hits as materialized (${matches}),` : ''}
-      counted as (${
-        filtered
-          ? 'select count(*)::int as total, 0 as deltas from hits'
-          : totalSql(tenant, `any(${parameters.array(names, 'text')})`)
-      }),
-      page as (${page})
-      select ${countedColumn}${sort ? ', p.sort::text as sort' : ''}${columns.join('')}
-      from counted t left join page p on true
-      left join lateral (
-        select ${resourceColumns(only, query.wanted, places)} ${only ? '' : ', r.resource_type as type'}
-        from resources r
-        where r.tenant_id = ${tenant} and r.id = p.id
-      ) x on true
-      order by ${order}`
-    const find = () => ask<CountedRow>(statement, parameters.values)
+    const counted = filtered
+      ? 'select count(*)::int as total, 0 as deltas from hits'
+      : totalSql(tenant, `any(${parameters.array(names, 'text')})`)
+    const shape = { type: only, wanted: query.wanted, sorted: sort !== undefined }
+    const statement = listingSql(shape, places, {
+      tables: `${filtered ? `hits as materialized (${matches}),` : ''} counted as (${counted})`,
+      // One look by the id for each: a plan for a plain join may read the whole tenant.
+      rows: `(${page}) p cross join lateral (
+        select r.* from resources r where r.tenant_id = ${tenant} and r.id = p.id offset 0
+      ) r order by ${order}`,
+    })
+    const find = () => askListing(statement, parameters.values)
     const found = await (cost < SCANS_FROM || db.inTransaction ? find() : scanning(db, tenantId, find, scope.reader))
-    const result = counted(found, only)
+    const result = folding(readListing(shape, found), only)
     return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
   }
 
-  /** Takes the total off the rows, and has the deltas folded where they are many. */
-  function counted(rows: readonly CountedRow[], only: ResourceType | undefined): ResourcePage {
-    const numbers = rows[0]?.packed ?? ''
-    const deltasAt = numbers.indexOf(' ') + 1
-    const from = numbers.indexOf(' ', deltasAt) + 1
+  /** Has the deltas of a total folded where they are many. */
+  function folding({ deltas, ...page }: Listing, only: ResourceType | undefined): ResourcePage {
     // This request does not wait for it. Where it fails, the next reader tries again.
-    if (only && Number(numbers.slice(deltasAt, from)) > FOLD_AFTER)
+    if (only && deltas > FOLD_AFTER)
       void countsOf(db, scope)
         .fold(only.name)
         .catch(() => undefined)
-    const total = Number(numbers.slice(0, deltasAt))
-    if (numbers.length === from) return { total, rows: [] }
-    return { total, rows: rows.map((row) => found(row, from)) }
+    return page
   }
 
   /** @throws {ScimError} tooMany for a query that costs too much */
@@ -207,26 +183,14 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     return most.cost
   }
 
-  function ask<Row>(
-    statement: string,
-    values: readonly Bindable[],
-    reader: Reader = scope.reader ?? READERS,
-  ): Promise<Row[]> {
-    return db.run<Row>(statement, values, { prepare: mayPrepare(statement), reader })
+  function ask(statement: string, values: readonly Bindable[]): Promise<PackedRow[]> {
+    return db.run<PackedRow>(statement, values, { prepare: mayPrepare(statement), reader: READERS })
   }
-}
 
-/** A row of a page, or the only one of an empty page. Its text begins with the total and the number of deltas. */
-type CountedRow = PackedRow & { readonly sort?: SortValue; readonly type?: string }
-
-/** Of the totals `t` and a row `x`, if there is one. The numbers have no columns of their own: each row would carry them. */
-const countedColumn = `t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed`
-
-function found(row: CountedRow, from = 0): FoundRow {
-  const { sort, type } = row
-  const plain = unpacked(row, from)
-  if (sort === undefined && type === undefined) return plain
-  return { ...plain, ...(sort === undefined ? {} : { sort }), ...(type === undefined ? {} : { type }) }
+  function askListing(statement: string, values: readonly Bindable[]): Promise<BytesRow[]> {
+    const reader = scope.reader ?? READERS
+    return db.run<BytesRow>(statement, values, { prepare: mayPrepare(statement), reader, shape: 'bytes' })
+  }
 }
 
 /** The rows of each look-up, by its number from 1, with which a row's text begins. */
@@ -234,7 +198,7 @@ function byPlace(rows: readonly PackedRow[], places: number): FoundRow[][] {
   const all: FoundRow[][] = Array.from({ length: places }, () => [])
   for (const row of rows) {
     const end = row.packed.indexOf(' ')
-    all[Number(row.packed.slice(0, end)) - 1]?.push(found(row, end + 1))
+    all[Number(row.packed.slice(0, end)) - 1]?.push(unpacked(row, end + 1))
   }
   return all
 }
@@ -244,24 +208,17 @@ type PageValue = 'tenant' | 'type' | 'base' | 'after'
 
 const pageStatements = new Map<string, Template<PageValue>>()
 
-/**
- * The statement for the first resources of a type, or for those after one of them: nothing is read only to be skipped. It cuts
- * the page before it reads groups. A plan for the groups of the whole tenant would read all memberships first. The rows keep
- * the order in which they were cut: a join on `true` to one row only goes through them. Sorting would copy whole documents.
- */
+/** The statement for the first resources of a type, or for those after one of them: nothing is read only to be skipped. */
 const pageStatement = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
   template<PageValue>((place) => {
     const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
-    const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
-    return `with counted as (${totalSql(tenant, name)})
-      select ${countedColumn}${columns.join('')} from counted t left join (
-        select ${resourceColumns(type, wanted, { tenant, base: () => place('base', 'text'), withDeferred })}
-        from (
-          select r.* from resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
-            ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
-          order by r.id limit ${Math.trunc(limit)}
-        ) r
-      ) x on true`
+    const places = { tenant, base: () => place('base', 'text'), withDeferred }
+    return listingSql({ type, wanted, sorted: false }, places, {
+      tables: `counted as (${totalSql(tenant, name)})`,
+      rows: `resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
+        ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
+        order by r.id limit ${Math.trunc(limit)}`,
+    })
   })
 
 /** @param types what follows `resource_type =` */

@@ -10,11 +10,14 @@ export interface Wanted {
   readonly members: boolean
 }
 
+/** JSON text; or its bytes in UTF-8, as they came from the database, which are passed on undecoded. */
+export type JsonText = string | Buffer
+
 /** A resource as read: the stored document and the computed attributes, all as JSON text. */
-export interface ResourceRow {
+export interface ResourceRow<Text extends JsonText = string> {
   readonly id: string
   readonly version: number
-  readonly document: string
+  readonly document: Text
   readonly active: boolean | null
   readonly hasPassword: boolean
   /** Milliseconds since 1970, not rounded. */
@@ -25,7 +28,7 @@ export interface ResourceRow {
   /** Null when there are none or they were not wanted. */
   readonly groups: string | null
   /** The same; for a large group several texts, to be joined. */
-  readonly members: string | readonly string[] | null
+  readonly members: Text | readonly Text[] | null
 }
 
 /**
@@ -74,16 +77,20 @@ export interface RowPlaces {
   readonly withDeferred: boolean
 }
 
-// The id has 36 letters, and two flags follow it. A space follows each number but the last, where the document begins.
-const packedColumn = `r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+// The id has 36 letters, and two flags follow it. A space follows each number but the last.
+const packedHead = `r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
       || case when r.password_hash is null then '-' else 'p' end
       || (${milliseconds('r.created_at')})::bigint::text || ' ' || (${milliseconds('r.modified_at')})::bigint::text || ' '
-      || r.version::text || r.document`
+      || r.version::text`
+
+/** The same with the manager's id behind the head, for rows that have none of the columns beside `packed`. */
+export const packedAlone = (type: ResourceType | undefined): string =>
+  `${packedHead}${type === undefined || hasManagers(type) ? ` || coalesce(' ' || r.manager_id::text, '')` : ''} || r.document`
 
 /** The select list that makes a `PackedRow` of `resources r`. */
 export function resourceColumns(type: ResourceType | undefined, wanted: Wanted, places: RowPlaces): string {
   const apart = Object.entries(apartColumns(type, wanted)).map(([name, sql]) => `, ${sql(places)} as ${name}`)
-  return `${packedColumn} as packed${apart.join('')}`
+  return `${packedHead} || r.document as packed${apart.join('')}`
 }
 
 /** Names of its columns beside `packed`. */
@@ -101,28 +108,42 @@ function apartColumns(type: ResourceType | undefined, { groups, members }: Wante
 /** Reads a packed row, which begins at `from` in the text. */
 export function unpacked(row: PackedRow, from = 0): ResourceRow {
   const { packed, manager = null, groups = null, members = null } = row
-  const flags = from + ID_LENGTH
-  const created = flags + 2
-  const modified = packed.indexOf(' ', created) + 1
-  const version = packed.indexOf(' ', modified) + 1
-  const document = packed.indexOf('{', version)
-  const active = packed[flags]
+  const document = packed.indexOf('{', from)
+  return rowOf(packed.slice(from, document), packed.slice(document), manager, groups, members)
+}
+
+/** The row of what is packed before the document, and of the rest. */
+export function rowOf<Text extends JsonText>(
+  head: string,
+  document: Text,
+  manager: string | null,
+  groups: string | null,
+  members: ResourceRow<Text>['members'],
+): ResourceRow<Text> {
+  const created = ID_LENGTH + 2
+  const modified = head.indexOf(' ', created) + 1
+  const version = head.indexOf(' ', modified) + 1
+  const active = head[ID_LENGTH]
   return {
-    id: packed.slice(from, flags),
-    version: Number(packed.slice(version, document)),
-    document: packed.slice(document),
+    id: head.slice(0, ID_LENGTH),
+    version: Number.parseInt(head.slice(version), 10),
+    document,
     active: active === '-' ? null : active === 't',
-    hasPassword: packed[flags + 1] === 'p',
-    created: Number(packed.slice(created, modified - 1)),
-    modified: Number(packed.slice(modified, version - 1)),
+    hasPassword: head[ID_LENGTH + 1] === 'p',
+    created: Number(head.slice(created, modified - 1)),
+    modified: Number(head.slice(modified, version - 1)),
     manager,
     groups,
     members,
   }
 }
-const ID_LENGTH = 36
 
-const hasManagers = ({ extensionsByUrn }: ResourceType) => extensionsByUrn.has(ENTERPRISE_USER_SCHEMA.toLowerCase())
+/** Letters of an id. */
+export const ID_LENGTH = 36
+
+/** Whether resources of the type may have a manager. */
+export const hasManagers = ({ extensionsByUrn }: ResourceType) =>
+  extensionsByUrn.has(ENTERPRISE_USER_SCHEMA.toLowerCase())
 
 /** A text that is the same for types and scopes with the same `resourceColumns`; it tells shapes of statements apart. */
 export function columnShape(type: ResourceType, { groups, members }: Wanted, withDeferred: boolean): string {
@@ -130,21 +151,28 @@ export function columnShape(type: ResourceType, { groups, members }: Wanted, wit
   return `${kind} ${hasManagers(type)} ${groups} ${members} ${withDeferred}`
 }
 
+/** One element of a user's `groups` as JSON text, made of the group's row `g`; one of `GROUP_ENDS` goes behind it. */
+export const groupJson = (base: string): string =>
+  `'{"value":"' || g.id || '","$ref":"' || ${base} || '/Groups/' || g.id || '"' || coalesce(',"display":' || to_json(g.label)::text, '')`
+
+/** What ends an element of `groups`, for a user who is a member of the group and for one who is in it through another. */
+export const GROUP_ENDS = { direct: ',"type":"direct"}', indirect: ',"type":"indirect"}' } as const
+
 // A user in no group costs one index look-up. `offset 0` enforces it: for many rows a plan may hash all memberships.
 const groupsColumn = ({ tenant, base }: RowPlaces) => `
   case when r.resource_type = 'User'
     and exists (select 1 from memberships m where m.tenant_id = ${tenant} and m.member_id = r.id offset 0)
   then (
-    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || ${base()} || '/Groups/' || g.id || '"'
-      || coalesce(',"display":' || to_json(g.label)::text, '')
-      || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
+    select '[' || string_agg(${groupJson(base())}
+      || case when u.direct then '${GROUP_ENDS.direct}' else '${GROUP_ENDS.indirect}' end, ',' order by g.id) || ']'
     from ${groupsAbove(tenant, 'r.id')} u
     cross join lateral (
       select g.id, g.label from resources g where g.tenant_id = ${tenant} and g.id = u.group_id offset 0
     ) g
   ) end`
 
-const membersColumn = (places: RowPlaces) => `
+/** Members of `resources r`, or of what has its `id` and `resource_type`, as a JSON array. */
+export const membersColumn = (places: RowPlaces) => `
   case when r.resource_type = 'Group' then (
     select '[' || string_agg(x.json, ',') || ']' from (${memberElements(places)}) x
   ) end`

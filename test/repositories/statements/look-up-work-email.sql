@@ -9,8 +9,7 @@ from unnest($3::text::text[], $4::text::text[]) with ordinality w(key, part, pla
     case when r.resource_type = 'User'
     and exists (select 1 from memberships m where m.tenant_id = $1::uuid and m.member_id = r.id offset 0)
     then (
-    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || $5::text || '/Groups/' || g.id || '"'
-        || coalesce(',"display":' || to_json(g.label)::text, '')
+    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || $5::text || '/Groups/' || g.id || '"' || coalesce(',"display":' || to_json(g.label)::text, '')
         || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
     from (
       with recursive up(group_id, direct) as (

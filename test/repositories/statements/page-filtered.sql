@@ -1,36 +1,29 @@
-with hits as materialized (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $5::text and (r.unique_key >= $3::text and r.unique_key < $2::text) and (not (r.active = $4::boolean) is true)),
-counted as (select count(*)::int as total, 0 as deltas from hits),
-page as (select h.id, h.sort from hits h order by h.id asc offset $6::bigint limit 5)
-select t.total::text || ' ' || t.deltas::text || ' ' || coalesce(x.packed, '') as packed, x.manager, x.groups
-from counted t left join page p on true
-left join lateral (
-  select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+with recursive hits as materialized (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text and ((r.unique_key >= $4::text and r.unique_key < $3::text) and (not (r.active = $5::boolean) is true))), counted as (select count(*)::int as total, 0 as deltas from hits),
+listed as (select r.id as id, r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
     || case when r.password_hash is null then '-' else 'p' end
     || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
-    || r.version::text || r.document as packed, case when r.manager_id is not null then (
-    select case when m.display_key is null then '' else m.label end
-    from resources m where m.tenant_id = $1::uuid and m.id = r.manager_id) end as manager,
-    case when r.resource_type = 'User'
-    and exists (select 1 from memberships m where m.tenant_id = $1::uuid and m.member_id = r.id offset 0)
-    then (
-    select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || $7::text || '/Groups/' || g.id || '"'
-        || coalesce(',"display":' || to_json(g.label)::text, '')
-        || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
-    from (
-      with recursive up(group_id, direct) as (
-        select m.group_id, true from memberships m where m.tenant_id = $1::uuid and m.member_id = r.id
-        union
-        select above.group_id, false from up cross join lateral (
-          select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = up.group_id offset 0
-        ) above
-      )
-      select group_id, bool_or(direct) as direct from up group by group_id
-    ) u
-    cross join lateral (
-      select g.id, g.label from resources g where g.tenant_id = $1::uuid and g.id = u.group_id offset 0
-    ) g
-  ) end as groups
-  from resources r
-  where r.tenant_id = $1::uuid and r.id = p.id
-) x on true
-order by p.id asc;
+    || r.version::text || coalesce(' ' || r.manager_id::text, '') || r.document as packed, r.manager_id as manager_id from (select h.id, h.sort from hits h order by h.id asc offset $6::bigint limit 5) p cross join lateral (
+    select r.* from resources r where r.tenant_id = $1::uuid and r.id = p.id offset 0
+  ) r order by p.id asc), above(member_id, group_id, direct) as (
+  select m.member_id, m.group_id, true from memberships m
+  where m.tenant_id = $1::uuid and m.member_id = any(array(select l.id from listed l))
+  union
+  select above.member_id, up.group_id, false from above cross join lateral (
+    select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = above.group_id offset 0
+  ) up
+)
+select 't' || t.total::text || ' ' || t.deltas::text as packed from counted t
+union all select 'm' || m.id::text || case when m.display_key is null then '' else m.label end
+from (select distinct l.manager_id as id from listed l where l.manager_id is not null) w cross join lateral (
+  select m.id, m.display_key, m.label from resources m where m.tenant_id = $1::uuid and m.id = w.id offset 0
+) m
+union all select 'g' || g.id::text || '{"value":"' || g.id || '","$ref":"' || $7::text || '/Groups/' || g.id || '"' || coalesce(',"display":' || to_json(g.label)::text, '')
+from (select distinct a.group_id as id from above a) w cross join lateral (
+  select g.id, g.label from resources g where g.tenant_id = $1::uuid and g.id = w.id offset 0
+) g
+union all select 'u' || a.member_id::text
+  || string_agg(a.group_id::text || case when a.direct then 'd' else 'i' end, '' order by a.group_id)
+from (select a.member_id, a.group_id, bool_or(a.direct) as direct from above a group by a.member_id, a.group_id) a
+group by a.member_id
+union all select r.packed
+from listed r;

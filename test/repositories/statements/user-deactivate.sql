@@ -30,8 +30,7 @@ select r.id::text || case when r.active then 't' when not r.active then 'f' else
   case when r.resource_type = 'User'
   and exists (select 1 from memberships m where m.tenant_id = $1::uuid and m.member_id = r.id offset 0)
   then (
-  select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || $7::text || '/Groups/' || g.id || '"'
-      || coalesce(',"display":' || to_json(g.label)::text, '')
+  select '[' || string_agg('{"value":"' || g.id || '","$ref":"' || $7::text || '/Groups/' || g.id || '"' || coalesce(',"display":' || to_json(g.label)::text, '')
       || case when u.direct then ',"type":"direct"}' else ',"type":"indirect"}' end, ',' order by g.id) || ']'
   from (
     with recursive up(group_id, direct) as (

@@ -4,7 +4,7 @@ import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import { builtIn, type Equalities, lookUp, lookUpByRole } from '../../../provisioning/look-up.ts'
 import { representation } from '../../../provisioning/representation.ts'
-import type { ResourceRow } from '../../../repositories/resources/rows.ts'
+import type { JsonText, ResourceRow } from '../../../repositories/resources/rows.ts'
 import type { Resource } from '../../../scim/resource.ts'
 import type { ResourceType } from '../../../scim/schema/resource-type.ts'
 import { withoutSecrets } from '../../../scim/schema/secrets.ts'
@@ -224,7 +224,7 @@ type Place = z.infer<typeof tenantParams>
 type ListOf<Item extends z.ZodType> = { items: z.infer<Item>[]; next: string | null }
 
 /** A resource as the application sees it: without what is never returned. */
-export const shown = (row: ResourceRow, type: ResourceType, baseUrl: string): Resource =>
+export const shown = (row: ResourceRow<JsonText>, type: ResourceType, baseUrl: string): Resource =>
   withoutSecrets(type, representation(row, type, baseUrl))
 
 /** The two ids in the `next` of a list of memberships. */
