@@ -7,9 +7,13 @@ import type { Attribute } from './schema/attribute.ts'
  * RFC 8265 §3.3, checklist Q-12, U-02). Idempotent.
  */
 export function fold(text: string): string {
+  const lower = text.toLowerCase()
+  // Most values of most users: what has no letter beyond Latin-1 is in NFC, and to make sure of that takes most of the time.
+  if (!BEYOND_LATIN_1.test(lower)) return lower
   // A capital sigma is lower-cased by its place in the word; without this "ΟΔΟΣ" would not start "ΟΔΟΣΗΜΑ".
-  return text.toLowerCase().replaceAll('ς', 'σ').normalize('NFC')
+  return lower.replaceAll('ς', 'σ').normalize('NFC')
 }
+const BEYOND_LATIN_1 = /[\u0100-\uffff]/
 
 /**
  * `value` in the form in which it is compared (see `Comparable`), or undefined where it does not fit the attribute's type.

@@ -76,7 +76,13 @@ function handlers(limits: ScimLimits) {
       const projection = projectionOf(request, type)
       const body = await readJson(request, limits.maxBodyBytes)
       const row = await serviceOf(request).create(type, body)
-      return resource(request, row, type, projectionAfterWrite(projection, namesIn(body)), 201)
+      return resource(
+        request,
+        row,
+        type,
+        projectionAfterWrite(projection, () => namesIn(body)),
+        201,
+      )
     },
 
     async retrieve(request: ScimRequest, { type, id }: Target): Promise<Response> {
@@ -98,7 +104,12 @@ function handlers(limits: ScimLimits) {
       const precondition = preconditionsOf(request)
       const body = await readJson(request, limits.maxBodyBytes)
       const row = await serviceOf(request).replace(type, id, body, precondition)
-      return resource(request, row, type, projectionAfterWrite(projection, namesIn(body)))
+      return resource(
+        request,
+        row,
+        type,
+        projectionAfterWrite(projection, () => namesIn(body)),
+      )
     },
 
     async modify(request: ScimRequest, { type, id }: Target): Promise<Response> {
@@ -108,7 +119,7 @@ function handlers(limits: ScimLimits) {
       const operations = parsePatch(await readJson(request, limits.maxBodyBytes), tenant.deviations)
       const service = serviceOf(request)
       const written = await service.modify(type, id, operations, precondition)
-      const shown = projectionAfterWrite(projection, namesInOperations(type, operations))
+      const shown = projectionAfterWrite(projection, () => namesInOperations(type, operations))
       if (written.kind === 'row') return resource(request, written.row, type, shown)
       // To read a large group costs more than the change did. RFC 7644 §3.5.2 allows 204 where the request names no attributes.
       if (projection.kind === 'default' && (!written.small || prefersMinimal(request))) {

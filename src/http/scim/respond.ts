@@ -189,10 +189,10 @@ export const prefersMinimal = (request: ScimRequest): boolean =>
 /**
  * The projection of a write's answer. It has an attribute with `returned: request` where the write named it (RFC 7643 §7).
  *
- * @param names attribute paths in the client's spelling
+ * @param names gives attribute paths in the client's spelling; most projections are the same for all of them
  */
-export const projectionAfterWrite = (projection: Projection, names: readonly string[]): Projection =>
-  factsOf(projection).whole === 'all' ? projection : afterWrite(projection, names)
+export const projectionAfterWrite = (projection: Projection, names: () => readonly string[]): Projection =>
+  factsOf(projection).whole === 'all' ? projection : afterWrite(projection, names())
 
 /** Names of the attributes in a POST or PUT body, those of extensions with their URN. */
 export function namesIn(body: JsonValue): string[] {
