@@ -4,11 +4,11 @@ listed as (select r.id as id, r.id::text || case when r.active then 't' when not
     || case when r.password_hash is null then '-' else 'p' end
     || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
     || r.version::text || coalesce(' ' || r.manager_id::text, '') || r.document as packed, r.manager_id as manager_id from ((
-      select h.id, h.sort from (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 <= total from counted)
+      select h.id, h.sort from (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 <= total from counted)
       order by h.id offset $3::bigint limit 5
     ) union all (
       select d.id, d.sort from (
-        select h.id, h.sort from (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 > total from counted)
+        select h.id, h.sort from (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h where (select $3::bigint * 2 > total from counted)
         order by h.id desc offset (select greatest(total - $3::bigint - 5, 0) from counted) limit 5
       ) d order by d.id desc limit (select greatest(least(total - $3::bigint, 5), 0) from counted)
     )) p cross join lateral (

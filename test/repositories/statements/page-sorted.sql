@@ -3,7 +3,7 @@ with recursive  counted as (select coalesce(sum(c.delta), 0)::int as total, coun
 listed as (select r.id as id, r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
     || case when r.password_hash is null then '-' else 'p' end
     || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
-    || r.version::text || coalesce(' ' || r.manager_id::text, '') || r.document as packed, r.manager_id as manager_id, p.sort::text as sort from (select h.id, h.sort from (select r.id, ((r.display_key) collate "C") as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.sort asc, h.id asc offset $3::bigint limit 5) p cross join lateral (
+    || r.version::text || coalesce(' ' || r.manager_id::text, '') || r.document as packed, r.manager_id as manager_id, p.sort::text as sort from (select h.id, h.sort from (select r.id as id, ((r.display_key) collate "C") as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.sort asc, h.id asc offset $3::bigint limit 5) p cross join lateral (
     select r.* from resources r where r.tenant_id = $1::uuid and r.id = p.id offset 0
   ) r order by p.sort asc, p.id asc), above(member_id, group_id, direct) as (
   select m.member_id, m.group_id, true from memberships m
