@@ -1,5 +1,6 @@
 import type { Reader } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
+import type { RoleRule } from '../tenancy/role-rules.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 
 /** What a repository knows of the request. */
@@ -26,6 +27,11 @@ export interface RepositoryScope extends RequestScope {
    * this turns out to be wrong changes nothing and says `roles-apply`.
    */
   readonly hasRoles: boolean
+  /**
+   * The rules by which groups give roles, as far as the caller knows. With them, the statement for one user follows roles by
+   * itself. Without them, who writes where groups give roles holds `lockRoles` and follows roles around the statement.
+   */
+  readonly roleRules?: readonly RoleRule[] | undefined
 }
 
 /**
@@ -43,6 +49,7 @@ export const scopeOf = (
   defersReferences: settings.deferReferenceChecks && deviations.has('deferred-references'),
   // Once the last rule has ended, groups may give roles for a moment longer: then the write says so.
   hasRoles: settings.roleRules.length > 0,
+  roleRules: settings.roleRules,
   reader,
   filterBudget,
 })

@@ -96,6 +96,6 @@ class TenantRepositories implements Repositories {
   }
 
   withRoles(): Repositories {
-    return new TenantRepositories(this.#db, { ...this.#scope, hasRoles: true })
+    return new TenantRepositories(this.#db, { ...this.#scope, hasRoles: true, roleRules: undefined })
   }
 }

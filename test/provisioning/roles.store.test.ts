@@ -419,6 +419,25 @@ test('5,000 members are five events, when they come and when they go', async () 
   expect(await rolesByLog(instance.database, tenant.id)).toEqual([])
 }, 120_000)
 
+test('a member who comes or goes and a user who is deleted are one statement each where groups give roles', async () => {
+  const [a, b] = [await user('a'), await user('b')]
+  const [sales, others] = [await group('Sales', [b]), await group('Others')]
+  const { statements, transactions } = await instance.recorder.during(async () => {
+    await patch(sales, addMembers(a))
+    await patch(others, addMembers(a))
+    await patch(sales, removeMember(a))
+    await scim('DELETE', `/Users/${b}`)
+  })
+  // Each answer to PATCH shows the group, which is read after the change.
+  expect({ statements: statements.length, transactions }).toEqual({ statements: 7, transactions: 0 })
+  expect((await events()).slice(1)).toEqual([
+    'role.assigned seller 1',
+    'role.unassigned seller 1',
+    'role.unassigned seller 1',
+  ])
+  await whole()
+})
+
 test('a tenant without rules asks for nothing more than before', async () => {
   await begin([])
   const a = await user('a')

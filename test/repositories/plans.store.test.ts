@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { builtIn } from '../../src/provisioning/look-up.ts'
 import type { MembershipQuery } from '../../src/repositories/memberships/membership-pages.ts'
-import { forTenant } from '../../src/repositories/tenant-scope.ts'
+import { forTenant, type Repositories } from '../../src/repositories/tenant-scope.ts'
 import { builtInRegistry } from '../../src/scim/schema/registry.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../src/scim/urn.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -253,35 +253,37 @@ describe('looking for roles stays small', () => {
     for (const table of ['roles', 'role_bindings']) await database.run(`analyze ${table}`, [], { prepare: false })
   })
 
+  const join =
+    (group: number, user: number) =>
+    ({ memberships }: Repositories) =>
+      memberships.change([
+        { groupId: filled.groupId(group), expectedVersion: null, clear: false, add: [filled.userId(user)], remove: [] },
+      ])
+  const end =
+    (user: number) =>
+    ({ resources }: Repositories) =>
+      resources.remove({
+        type: builtIn(builtInRegistry, 'User'),
+        targets: [{ id: filled.userId(user), expectedVersion: null }],
+        eventNoun: 'user',
+        keepDays: undefined,
+      })
+
   // Users are found from the groups that may be in others, for which every group is looked at, and of each a page at most.
-  test.each<[string, number, (of: ReturnType<typeof forTenant>) => Promise<unknown>]>([
+  test.each<[string, number, (of: Repositories, alone: Repositories) => Promise<unknown>]>([
     ['roles', FEW_ROWS, ({ roles }) => roles.list({ after: undefined, limit: 100 })],
     ['roles of a user', FEW_ROWS, ({ roles }) => roles.ofUser(filled.userId(3))],
     ['groups that give one', FEW_ROWS, ({ roles }) => roles.groups(role, undefined, 100)],
     ['users who have one', GROUPS + 40 * 100, ({ roles }) => roles.users(role, undefined, 100)],
     ['users who have one, further on', GROUPS + 40 * 100, ({ roles }) => roles.users(role, filled.userId(50_000), 100)],
-    [
-      'a member comes',
-      FEW_ROWS,
-      ({ memberships }) =>
-        memberships.change([
-          { groupId: filled.groupId(6), expectedVersion: null, clear: false, add: [filled.userId(105)], remove: [] },
-        ]),
-    ],
-    [
-      'a user goes',
-      FEW_ROWS,
-      ({ resources }) =>
-        resources.remove({
-          type: builtIn(builtInRegistry, 'User'),
-          targets: [{ id: filled.userId(106), expectedVersion: null }],
-          eventNoun: 'user',
-          keepDays: undefined,
-        }),
-    ],
+    ['a member comes', FEW_ROWS, join(6, 105)],
+    ['a member comes, in one statement', FEW_ROWS, (_, alone) => join(6, 107)(alone)],
+    ['a user goes', FEW_ROWS, end(106)],
+    ['a user goes, in one statement', FEW_ROWS, (_, alone) => end(108)(alone)],
   ])('%s', async (_, most, work) => {
     const repositories = forTenant(instance.recorder.database, { ...scope, tenantId: tenant.id })
-    const { result, statements } = await instance.recorder.during(() => work(repositories))
+    const alone = forTenant(instance.recorder.database, { ...scope, tenantId: tenant.id, roleRules: [] })
+    const { result, statements } = await instance.recorder.during(() => work(repositories, alone))
     expect(result).toBeDefined()
     for (const statement of statements) {
       const plan = nodesOf(await genericPlan(database, statement, { analyze: true })).map(costOf)

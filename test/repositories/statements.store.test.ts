@@ -40,6 +40,10 @@ let tenant: TestTenant
 let place: Place
 let keeping: TestTenant
 let kept: string
+/** Its groups give roles. */
+let giving: TestTenant
+let given: string
+let giver: string
 /** Leads to the second page. */
 let cursor: string
 const people: string[] = []
@@ -54,6 +58,9 @@ beforeAll(async () => {
   tenant = await instance.newTenant({ place })
   keeping = await instance.newTenant({ settings: { onDelete: 'deactivate' } })
   kept = idIn(await keeping.scim('POST', '/Users', person('kept')))
+  giving = await instance.newTenant({ settings: { roleRules: [{ group: { pattern: 'Sales*' }, role: 'seller' }] } })
+  given = idIn(await giving.scim('POST', '/Users', person('given')))
+  giver = idIn(await giving.scim('POST', '/Groups', groupBody('Sales')))
   for (let i = 0; i < 12; i++) people.push(idIn(await tenant.scim('POST', '/Users', person(`person ${i}`))))
   for (let i = 0; i < 6; i++) groups.push(idIn(await tenant.scim('POST', '/Groups', groupBody(`group ${i}`))))
   await tenant.scim('PATCH', `/Groups/${groups[0]}`, addMembers(at(people, 0), at(people, 1)))
@@ -116,6 +123,9 @@ const WRITES: Requests = {
   'group-delete': () => tenant.scim('DELETE', `/Groups/${groups[1]}`),
   'member-add': patchGroup(2, () => addMembers(at(people, 6))),
   'member-remove': patchGroup(0, () => removeMember(at(people, 0))),
+  'member-add-following-roles': () => giving.scim('PATCH', `/Groups/${giver}`, addMembers(given)),
+  'member-remove-following-roles': () => giving.scim('PATCH', `/Groups/${giver}`, removeMember(given)),
+  'user-delete-following-roles': () => giving.scim('DELETE', `/Users/${given}`),
   'members-add': patchGroup(2, () => addMembers(at(people, 7), at(people, 8))),
   'members-replace': patchGroup(3, () =>
     patchBody({ op: 'replace', path: 'members', value: people.slice(6, 9).map((value) => ({ value })) }),

@@ -1,5 +1,5 @@
 import type { EventType } from '../../events/types.ts'
-import { appendEvents } from '../sql/append-events.ts'
+import { appendEvents, type EventColumns } from '../sql/append-events.ts'
 import { NOW } from '../sql/now.ts'
 import type { Place } from '../sql/parameters.ts'
 
@@ -18,22 +18,20 @@ export const newVersion = (tenant: string, which: string) => `new_version as (
       returning r.id, r.version, r.modified_at
     )`
 
-/** The part that appends events of the group `b`, which is in `from`. */
+/** The part that appends events of the group `b`, which is in `from`, and other events of the same change. */
 export const logged = (
   place: Place<Common>,
   event: { readonly type: EventType | { readonly sql: string }; readonly changes: string; readonly from: string },
-) => `logged as (
-      ${appendEvents({
-        tenant: place('tenant', 'uuid'),
-        resourceType: `'Group'`,
-        resourceId: 'b.id',
-        version: 'b.version',
-        requestId: place('requestId', 'text'),
-        actor: place('actor', 'text'),
-        occurredAt: 'b.modified_at',
-        ...event,
-      })}
+  ...others: Omit<EventColumns, 'tenant' | 'requestId' | 'actor'>[]
+) => {
+  const tenant = place('tenant', 'uuid')
+  const [requestId, actor] = [place('requestId', 'text'), place('actor', 'text')]
+  const ofGroup = { resourceType: `'Group'`, resourceId: 'b.id', version: 'b.version', occurredAt: 'b.modified_at' }
+  const all = [{ ...ofGroup, ...event }, ...others]
+  return `logged as (
+      ${appendEvents(...all.map((columns) => ({ tenant, requestId, actor, ...columns })))}
     )`
+}
 
 /** The resource with this id, if it may be a member. */
 export const memberSql = (tenant: string, id: string) => `select o.id from resources o

@@ -1,5 +1,6 @@
 import type { RepositoryScope } from '../scope.ts'
 import { appendEvents } from '../sql/append-events.ts'
+import { cannotFollowSql, followedPart, movedRoleEvents, movedRolesPart } from '../sql/followed-roles.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
 import { NOW } from '../sql/now.ts'
 import { Parameters, type Statement } from '../sql/parameters.ts'
@@ -15,15 +16,21 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
   const input = parameters.json(targets.map(({ id, expectedVersion }) => ({ id, expected: expectedVersion })))
+  const [target, ...others] = targets
+  // With a group, all below it lose roles. For that the caller locks more than a statement does.
+  const followed = scope.hasRoles && scope.roleRules && type.name === 'User' && others.length === 0 ? target : undefined
+  const user = followed && parameters.bind(followed.id, 'uuid')
   // Resources of other types are members of no group, so that no role depends on them.
-  const hasRules = type.name === 'User' || type.name === 'Group' ? hasRulesSql(tenant, scope.hasRoles) : 'false'
+  const isMember = type.name === 'User' || type.name === 'Group'
+  const hasRules = isMember ? hasRulesSql(tenant, scope.hasRoles) : 'false'
   const keep = keepDays === undefined ? undefined : keeping(keepDays, tenant, parameters)
   const isGroup = type.name === 'Group'
   const size = isGroup ? `',"memberCount":' || coalesce(s.members, 0) || '}'` : `'}'`
   const text = `with input as materialized (
       select * from jsonb_to_recordset(${input}) as i(id uuid, expected bigint)
     ),
-    rules as materialized (select ${hasRules} as has_rules),
+    ${user ? `${followedPart(tenant, user, 'null', 'false')},` : ''}
+    rules as materialized (select ${user ? `${cannotFollowSql(tenant, 'f')} as has_rules from followed f` : `${hasRules} as has_rules`}),
     target as materialized (
       select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
       where r.tenant_id = ${tenant} and r.resource_type = ${parameters.bind(type.name, 'text')}
@@ -65,6 +72,7 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
       select ${tenant}, x.resource_type, -count(*), -count(*) filter (where ${isActiveUser('x')})
       from removed x group by x.resource_type
     ),
+    ${user ? `${movedRolesPart(tenant, 'exists (select 1 from removed)')},` : ''}
     logged as (
       ${appendEvents(
         {
@@ -87,6 +95,7 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
           from: `new_version b join (${memberBatches('select group_id, member_id from unjoined')}) u on u.group_id = b.id
       group by b.id, b.version, b.modified_at, u.batch`,
         },
+        ...(user ? [{ tenant, requestId: request, actor, ...movedRoleEvents('role.unassigned', user) }] : []),
       )}
     )
     select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,

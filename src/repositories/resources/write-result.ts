@@ -3,6 +3,7 @@
  *
  * `roles-apply` says that groups give roles in the tenant, though the scope of the repositories said that none do. Rules were
  * set a moment ago, or what ended rules gave has not been removed yet. The caller repeats its work with `withRoles`.
+ * Of a statement that follows roles by itself it says that more is at stake than one user; `roles/giving-roles` deals with that.
  */
 export type WriteResult<T> =
   | { readonly outcome: 'done'; readonly result: T }

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import { EVERY_GROUP, type NamedGroup, type RoleRule, rolesByRules } from '../../tenancy/role-rules.ts'
 import { membershipsOf } from '../memberships/memberships.ts'
+import { onlyMember } from '../memberships/one-member-sql.ts'
 import type { ChangedResource, Created, NewResource } from '../resources/resource-changes.ts'
 import { resourcesOf } from '../resources/resources.ts'
 import type { SharedRole, WriteResult } from '../resources/write-result.ts'
@@ -19,14 +20,17 @@ import { heldBy, logMoves, movesBetween } from './role-holders.ts'
  *    says so: `heldBy` follows the memberships for the events, and `rolesOf` for readers.
  * 4. So five writes may give or take a role: to create, change or delete a group, to change its members, and to delete a user.
  * 5. In a tenant with rules `resourcesFollowingRoles` and `membershipsFollowingRoles`, below, do these writes.
- * 6. Each is one transaction that first locks the tenant's row (`lockRoles`), so that no other such write comes in between.
- * 7. `followed` then asks which of the roles concerned the users concerned have, lets the plain repository write, and adds the
+ * 6. Nearly always one user joins or leaves a group, or is deleted. One statement does that and follows roles by itself
+ *    (`sql/followed-roles`). It shares the lock of the tenant's roles with others of its kind, and locks the user alone.
+ * 7. Where more is at stake it does nothing. That, and each other write, is one transaction that first locks the tenant's roles
+ *    (`lockRoles`), so that no other such write comes in between.
+ * 8. `followed` then asks which of the roles concerned the users concerned have, lets the plain repository write, and adds the
  *    new bindings.
- * 8. It asks again, and `logMoves` appends what differs as `role.assigned` and `role.unassigned`.
- * 9. In a tenant without rules a write is one statement, in which `hasRulesSql` looks whether another instance has set rules
+ * 9. It asks again, and `logMoves` appends what differs as `role.assigned` and `role.unassigned`.
+ * 10. In a tenant without rules a write is one statement, in which `hasRulesSql` looks whether another instance has set rules
  *    meanwhile. If so, the write changes nothing and says `roles-apply`, and the caller repeats it with
  *    `Repositories.withRoles`.
- * 10. A change of the rules themselves is worked off behind the requests, some groups at a time: `administration/role-work`.
+ * 11. A change of the rules themselves is worked off behind the requests, some groups at a time: `administration/role-work`.
  */
 
 type Memberships = ReturnType<typeof membershipsOf>
@@ -35,13 +39,20 @@ type Resources = ReturnType<typeof resourcesOf>
 /** `membershipsOf` where groups give roles. */
 export const membershipsFollowingRoles = (db: Database, scope: RepositoryScope): Memberships => ({
   ...membershipsOf(db, scope),
-  change: (changes) =>
-    locked(db, scope, async (tx) => {
+  async change(changes) {
+    const [first, ...more] = changes
+    const isOne = first !== undefined && more.length === 0 && onlyMember(first) !== undefined && !scope.defersReferences
+    if (isOne && mayFollowAlone(db, scope)) {
+      const written = await membershipsOf(db, scope).change(changes)
+      if (written.outcome !== 'roles-apply') return written
+    }
+    return locked(db, scope, async (tx, scope) => {
       const named = changes.flatMap(({ add, remove }) => [...add, ...remove])
       const cleared = changes.flatMap(({ clear, groupId }) => (clear ? [groupId] : []))
       const concerned = { groups: changes.map(({ groupId }) => groupId), moving: [...named, ...cleared] }
       return followed(tx, scope, concerned, () => membershipsOf(tx, scope).change(changes))
-    }),
+    })
+  },
 })
 
 /** `resourcesOf` where groups give roles. */
@@ -50,22 +61,29 @@ export const resourcesFollowingRoles = (db: Database, scope: RepositoryScope): R
   return {
     ...resources,
     create: (created) =>
-      created.some(isGroup) ? locked(db, scope, (tx) => createGroups(tx, scope, created)) : resources.create(created),
+      created.some(isGroup)
+        ? locked(db, scope, (tx, scope) => createGroups(tx, scope, created))
+        : resources.create(created),
     update: (changed) =>
       changed.some(isGroup)
-        ? locked(db, scope, (tx) => {
+        ? locked(db, scope, (tx, scope) => {
             const groups = changed.filter(isGroup)
             const concerned = { groups: groups.map(({ id }) => id), moving: [], renamed: names(groups) }
             return followed(tx, scope, concerned, () => resourcesOf(tx, scope).update(changed))
           })
         : resources.update(changed),
-    remove: (removal) =>
-      removal.type.name === 'User' || removal.type.name === 'Group'
-        ? locked(db, scope, (tx) => {
-            const concerned = { groups: [], moving: removal.targets.map(({ id }) => id) }
-            return followed(tx, scope, concerned, () => resourcesOf(tx, scope).remove(removal))
-          })
-        : resources.remove(removal),
+    async remove(removal) {
+      const isUser = removal.type.name === 'User'
+      if (!isUser && removal.type.name !== 'Group') return resources.remove(removal)
+      if (isUser && removal.targets.length === 1 && mayFollowAlone(db, scope)) {
+        const written = await resources.remove(removal)
+        if (written.outcome !== 'roles-apply') return written
+      }
+      return locked(db, scope, (tx, scope) => {
+        const concerned = { groups: [], moving: removal.targets.map(({ id }) => id) }
+        return followed(tx, scope, concerned, () => resourcesOf(tx, scope).remove(removal))
+      })
+    },
   }
 }
 
@@ -74,10 +92,19 @@ const isGroup = ({ type }: Pick<NewResource | ChangedResource, 'type'>): boolean
 const names = (groups: readonly Pick<ChangedResource, 'id' | 'stored'>[]): Map<string, NamedGroup> =>
   new Map(groups.map(({ id, stored }) => [id, stored]))
 
-async function locked<T>(db: Database, { tenantId }: RepositoryScope, work: (tx: Database) => Promise<T>): Promise<T> {
+/** Whether a statement may follow roles by itself. In a transaction, its locks would stay while others are waited for. */
+const mayFollowAlone = (db: Database, { roleRules }: RepositoryScope): boolean =>
+  roleRules !== undefined && !db.inTransaction
+
+/** Does work under the lock of the tenant's roles, with a scope by which no statement follows roles by itself. */
+async function locked<T>(
+  db: Database,
+  scope: RepositoryScope,
+  work: (tx: Database, scope: RepositoryScope) => Promise<T>,
+): Promise<T> {
   const inside = async (tx: Database) => {
-    await lockRoles(tx, tenantId)
-    return work(tx)
+    await lockRoles(tx, scope.tenantId)
+    return work(tx, { ...scope, roleRules: undefined })
   }
   return db.inTransaction ? inside(db) : db.transaction(inside)
 }

@@ -31,10 +31,11 @@ export interface Binding {
  * Locks the roles of a tenant until the end of the transaction. Every write that may give or take a role waits here before it
  * reads anything, so that a difference between before and after is its own work.
  *
- * The lock is on the tenant's row; writes of rows that refer to the tenant do not wait for it.
+ * Statements for one user share the same lock, in the function `roles_by_membership`: they wait for the transaction, and it
+ * waits for them.
  */
 export async function lockRoles(tx: Database, tenantId: TenantId): Promise<void> {
-  await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
+  await tx.run(`select pg_advisory_xact_lock(hashtextextended('role moves ' || $1::uuid, 0))::text`, [tenantId])
 }
 
 /** The groups of one tenant and the roles that they give; for a transaction that holds `lockRoles`. */

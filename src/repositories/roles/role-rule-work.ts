@@ -111,8 +111,9 @@ export async function takeRoleWork(tx: Database, tenantId: TenantId): Promise<Ro
     [tenantId],
   )
   if (turn?.mine !== true) return undefined
-  // The tenant before the work: a change of rules locks them in this order.
   await lockRoles(tx, tenantId)
+  // The tenant before the work: a change of rules locks them in this order.
+  await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
   const [work] = await tx.run<RoleWork>(
     `select w.actor, w.request_id as "requestId", w.ending, w.after::text as after, w.small from role_rule_work w
      where w.tenant_id = $1::uuid and w.finished_at is null and not w.waits

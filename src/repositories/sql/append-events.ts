@@ -2,7 +2,7 @@ import type { EventType } from '../../events/types.ts'
 import { NOW } from './now.ts'
 
 /** The columns of an event as SQL expressions over `from`. */
-interface EventColumns {
+export interface EventColumns {
   readonly tenant: string
   /** A type by its name, or an expression for one that only the statement knows. */
   readonly type: EventType | { readonly sql: string }
