@@ -140,7 +140,7 @@ const statement = (shape: Shape) =>
       on conflict do nothing returning group_id, member_id
     ),
     removed as (
-      delete from memberships m where m.tenant_id = ${tenant} and m.ctid = any(array(
+      delete from memberships m where (m.tenant_id = ${tenant}) is true and m.ctid = any(array(
         select y.ctid from (
           select g.group_id, x.id from applied g cross join lateral unnest(g.remove) as x(id) ${leaving}
         ) x cross join lateral (

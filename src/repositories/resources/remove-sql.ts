@@ -33,11 +33,11 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
     rules as materialized (select ${user ? `${cannotFollowSql(tenant, 'f')} as has_rules from followed f` : `${hasRules} as has_rules`}),
     target as materialized (
       select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
-      where r.tenant_id = ${tenant} and r.resource_type = ${parameters.bind(type.name, 'text')}
+      where r.tenant_id = ${tenant} and (r.resource_type = ${parameters.bind(type.name, 'text')}) is true
         and r.id = any(array(select id from input)) order by r.id for update of r
     ),
     unjoined as (
-      delete from memberships m where m.tenant_id = ${tenant} and m.ctid = any(array(
+      delete from memberships m where (m.tenant_id = ${tenant}) is true and m.ctid = any(array(
         select n.ctid from target t cross join lateral (
           select n.ctid from memberships n where n.tenant_id = ${tenant} and n.member_id = t.id offset 0
         ) n where t.fits

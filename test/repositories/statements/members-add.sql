@@ -29,7 +29,7 @@ added as (
   on conflict do nothing returning group_id, member_id
 ),
 removed as (
-  delete from memberships m where m.tenant_id = $1::uuid and m.ctid = any(array(
+  delete from memberships m where (m.tenant_id = $1::uuid) is true and m.ctid = any(array(
       select y.ctid from (
         select g.group_id, x.id from applied g cross join lateral unnest(g.remove) as x(id)
       ) x cross join lateral (

@@ -9,11 +9,11 @@ rules as materialized (select exists (
   ) as has_rules),
 target as materialized (
   select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
-  where r.tenant_id = $1::uuid and r.resource_type = $5::text
+  where r.tenant_id = $1::uuid and (r.resource_type = $5::text) is true
     and r.id = any(array(select id from input)) order by r.id for update of r
 ),
 unjoined as (
-  delete from memberships m where m.tenant_id = $1::uuid and m.ctid = any(array(
+  delete from memberships m where (m.tenant_id = $1::uuid) is true and m.ctid = any(array(
       select n.ctid from target t cross join lateral (
         select n.ctid from memberships n where n.tenant_id = $1::uuid and n.member_id = t.id offset 0
       ) n where t.fits
