@@ -11,6 +11,7 @@ import {
   pgPolicy,
   pgTable,
   primaryKey,
+  smallint,
   text,
   timestamp,
   unique,
@@ -630,26 +631,25 @@ export const keptUsers = pgTable(
 )
 
 /**
- * How many resources of a type there are, and how many of the users are active: the sums of the deltas, which a reader folds
- * together now and then.
+ * How many resources of a type there are, and how many of the users are active. The instance that numbers events adds what
+ * these have changed, so the number as it is now is this row together with `waiting_events`.
  */
 export const resourceCounts = pgTable(
   'resource_counts',
   {
     tenantId: tenantIdColumn('tenant_id').notNull(),
     resourceType: text('resource_type').notNull(),
-    id: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
-    delta: integer().notNull(),
-    activeDelta: integer('active_delta').notNull().default(0),
+    total: integer().notNull(),
+    active: integer().notNull(),
   },
-  (t) => [primaryKey({ columns: [t.tenantId, t.resourceType, t.id] }), tenantsOwn()],
+  (t) => [primaryKey({ columns: [t.tenantId, t.resourceType] }), tenantsOwn()],
 )
 
 /**
- * What happened to a tenant's resources, appended by the statement that makes the change.
+ * What happened to a tenant's resources, appended by the statement that makes the change and never changed after.
  *
- * `seq` is drawn before the commit, so readers must not page by it. `position` is the tenant's own dense number. One instance at
- * a time gives it after the commit, and readers follow it. It is null until then.
+ * `seq` is drawn before the commit, so readers must not page by it. They follow the tenant's own dense numbers, which are in
+ * `event_positions`.
  */
 export const events = pgTable(
   'events',
@@ -657,7 +657,6 @@ export const events = pgTable(
     tenantId: tenantIdColumn('tenant_id').notNull(),
     seq: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
     id: uuid().notNull().default(sql`gen_random_uuid()`),
-    position: bigint({ mode: 'number' }),
     /** `user.created`, `group.member_added`, … */
     type: text().notNull(),
     resourceType: text('resource_type').notNull(),
@@ -669,15 +668,12 @@ export const events = pgTable(
     occurredAt: moment('occurred_at').notNull(),
     /** JSON text. What changed: attribute paths with before and after, or member ids in a bounded batch; never a secret. */
     changes: text().notNull(),
-    /** Kept back by the leaver brake; it gets its position when it is let go. */
-    held: boolean().notNull().default(false),
+    /** By how many the change raises the number of resources of the type, and the number of active users. */
+    totalDelta: smallint('total_delta').notNull().default(0),
+    activeDelta: smallint('active_delta').notNull().default(0),
   },
   (t) => [
     primaryKey({ columns: [t.tenantId, t.seq] }),
-    uniqueIndex('events_position').on(t.tenantId, t.position).where(sql`position is not null`),
-    index('events_unstamped').on(t.tenantId, t.seq).where(sql`position is null and not held`),
-    index('events_held').on(t.tenantId, t.seq).where(sql`held`),
-    index('events_held_resource').on(t.tenantId, t.resourceId, t.seq).where(sql`held`),
     index('events_time').on(t.tenantId, t.occurredAt),
     // Raw, since the condition of an index has no parameters. The text is made of constants, the types of events.
     index('events_leavers')
@@ -685,6 +681,52 @@ export const events = pgTable(
       .where(sql.raw(`type in ${LEAVER_TYPES_SQL}`)),
     tenantsOwn(),
   ],
+)
+
+/**
+ * Events that have no position yet, each with what `resource_counts` does not have yet. The statement that appends an event
+ * appends its row here, and the instance that gives the position deletes it. The table is small, and never searched but in the
+ * order of its key.
+ */
+export const waitingEvents = pgTable(
+  'waiting_events',
+  {
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    seq: bigint({ mode: 'number' }).notNull(),
+    resourceType: text('resource_type').notNull(),
+    totalDelta: smallint('total_delta').notNull(),
+    activeDelta: smallint('active_delta').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.seq] }), tenantsOwn()],
+)
+
+/** Events that the leaver brake holds back, which may take days. `resource_counts` has counted what they change. */
+export const heldEvents = pgTable(
+  'held_events',
+  {
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    seq: bigint({ mode: 'number' }).notNull(),
+    resourceId: uuid('resource_id').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.seq] }),
+    index('held_events_resource').on(t.tenantId, t.resourceId, t.seq),
+    tenantsOwn(),
+  ],
+)
+
+/**
+ * The tenant's own dense numbers of its events. One instance at a time gives them, after the events' commit: a reader that has
+ * seen one has seen all below it. They are no column of `events`, whose wide rows each of them would write again.
+ */
+export const eventPositions = pgTable(
+  'event_positions',
+  {
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    position: bigint({ mode: 'number' }).notNull(),
+    seq: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.position] }), tenantsOwn()],
 )
 
 /**

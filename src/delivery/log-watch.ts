@@ -1,12 +1,14 @@
 import type { Database } from '../db/database.ts'
+import { isBusy, isUnavailable } from '../db/errors.ts'
 import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/log/event-log.ts'
+import { type NumberedMany, numberMany } from '../repositories/log/numbering.ts'
 
 /** While a reader follows, events get their positions this often: short enough to be found within 100 ms. */
 const LIVELY_MS = 50
 const IDLE_MS = 1_000
-/** Tenants whose events are numbered in one pass, and how many at once. */
-const TENANTS_AT_ONCE = 500
+/** Tenants whose events are numbered in one transaction; and transactions at once for those that need one each. */
+const TENANTS_AT_ONCE = 200
 const AT_ONCE = 4
 
 /** Another consumer of events beside the readers. */
@@ -116,21 +118,56 @@ export class LogWatch {
     if (this.#started || this.#waiting.size > 0) this.#schedule(ms)
   }
 
-  /** One pass; gives when the next one is due. */
+  /** One pass over all tenants that have new events; gives when the next one is due. */
   async #work(): Promise<number> {
-    const tenants = await unnumberedTenants(this.#db, TENANTS_AT_ONCE)
-    let numbered = 0
-    const queue = tenants.values()
+    const begun = performance.now()
+    let [numbered, more] = [0, false]
+    const failures: unknown[] = []
+    for (let after: TenantId | undefined; ; ) {
+      const tenants = await unnumberedTenants(this.#db, after, TENANTS_AT_ONCE)
+      const done = await this.#number(tenants, failures)
+      await this.#wakeReaders()
+      if (done.numbered > 0) this.#hooks.numbered()
+      numbered += done.numbered
+      more ||= done.more
+      after = tenants.at(-1)
+      if (tenants.length < TENANTS_AT_ONCE) break
+    }
+    if (failures.length > 0) throw failures[0]
+    if (more) return 0
+    const lively = numbered > 0 || this.#waiting.size > 0 || this.#hooks.lively()
+    // However long a look takes, the database has as long for others.
+    return lively ? Math.max(LIVELY_MS, performance.now() - begun) : IDLE_MS
+  }
+
+  async #number(tenants: readonly TenantId[], failures: unknown[]): Promise<Pick<NumberedMany, 'numbered' | 'more'>> {
+    if (tenants.length === 0) return { numbered: 0, more: false }
+    // Where it fails for one of them, or would wait for long, each is numbered by itself.
+    const apart: NumberedMany = { numbered: 0, braked: tenants, more: false }
+    const done = await numberMany(this.#db, tenants).catch((error: unknown) => {
+      if (isUnavailable(error) && !isBusy(error)) throw error
+      return apart
+    })
+    let { numbered } = done
+    const queue = done.braked.values()
     const work = async () => {
-      for (const tenantId of queue) numbered += await eventLogOf(this.#db, tenantId).number()
+      for (const tenantId of queue)
+        await eventLogOf(this.#db, tenantId)
+          .number()
+          .then(
+            (count) => {
+              numbered += count
+            },
+            (error: unknown) => failures.push(error),
+          )
     }
     await Promise.all(Array.from({ length: AT_ONCE }, work))
-    if (this.#waiting.size > 0) {
-      const heads = await logHeads(this.#db, [...new Set([...this.#waiting].map(({ tenantId }) => tenantId))])
-      for (const { tenantId, after, wake } of this.#waiting) if ((heads.get(tenantId) ?? 0) !== after) wake()
-    }
-    if (numbered > 0) this.#hooks.numbered()
-    const lively = numbered > 0 || this.#waiting.size > 0 || this.#hooks.lively()
-    return lively ? LIVELY_MS : IDLE_MS
+    return { numbered, more: done.more }
+  }
+
+  async #wakeReaders(): Promise<void> {
+    if (this.#waiting.size === 0) return
+    const heads = await logHeads(this.#db, [...new Set([...this.#waiting].map(({ tenantId }) => tenantId))])
+    for (const { tenantId, after, wake } of this.#waiting) if ((heads.get(tenantId) ?? 0) !== after) wake()
   }
 }

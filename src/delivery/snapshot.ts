@@ -1,6 +1,7 @@
 import type { Database, Reader } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
-import { eventLogOf, NUMBERED_AT_ONCE } from '../repositories/log/event-log.ts'
+import { eventLogOf } from '../repositories/log/event-log.ts'
+import { NUMBERED_AT_ONCE } from '../repositories/log/numbering.ts'
 import { type StoredResource, snapshotOf } from '../repositories/resources/snapshot.ts'
 import { rolesOf } from '../repositories/roles/roles.ts'
 import type { Resource } from '../scim/resource.ts'

@@ -9,19 +9,21 @@ import type { EnvironmentPlace } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
 import {
   events,
+  heldEvents,
   keptUsers,
   memberships,
-  resourceCounts,
   resourceKeys,
   resources,
   roleBindings,
   roles,
   searchDocuments,
   tenants,
+  waitingEvents,
 } from '../../src/db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
 import { projectsIn } from '../../src/repositories/control/projects.ts'
 import { tenantsOf } from '../../src/repositories/control/tenants.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { administrationOn } from '../support/administration.ts'
 import { engineName, openFreshDatabase, openTestDatabase } from '../support/engines.ts'
 import { holdBy } from '../support/held.ts'
@@ -58,10 +60,17 @@ async function fill(tenantId: TenantId, { orm }: Database = database): Promise<v
   await orm.insert(roleBindings).values({ tenantId, groupId, roleId, rule: 'r' })
   const deleted = { id: randomUUID(), uniqueKey: 'gone', emails: [], version: 2, createdAt: now, keptUntil: now }
   await orm.insert(keptUsers).values({ tenantId, ...deleted })
-  await orm.insert(resourceCounts).values({ tenantId, resourceType: 'User', delta: 1 })
   const about = { resourceType: 'User', resourceId: memberId, version: 1, requestId: 'r', actor: 'k', changes: '{}' }
-  await orm.insert(events).values({ tenantId, type: 'user.created', occurredAt: now, ...about })
+  const event = { tenantId, type: 'user.created', occurredAt: now, ...about }
+  const [waiting, held] = await orm.insert(events).values([event, event]).returning({ seq: events.seq })
+  if (waiting === undefined || held === undefined) throw new Error('not appended')
+  const counts = { resourceType: 'User', totalDelta: 1, activeDelta: 1 }
+  await orm.insert(waitingEvents).values({ tenantId, ...waiting, ...counts })
+  await orm.insert(heldEvents).values({ tenantId, ...held, resourceId: memberId })
 }
+
+/** What `rowsOf` gives where nothing is left. */
+const NONE = Array.from({ length: 15 }, () => 0)
 
 async function rowsOf(tenantId: TenantId): Promise<number[]> {
   const tables = [
@@ -74,6 +83,10 @@ async function rowsOf(tenantId: TenantId): Promise<number[]> {
     'resource_counts',
     'kept_users',
     'events',
+    'waiting_events',
+    'held_events',
+    'event_positions',
+    'event_logs',
     'tenants',
     'api_keys',
   ]
@@ -89,10 +102,15 @@ async function rowsOf(tenantId: TenantId): Promise<number[]> {
 test('TEN-11 deleting a tenant deletes everything of it and nothing of another', async () => {
   const [gone, kept] = await Promise.all(['gone', 'kept'].map((key) => createTenant(administration, place, { key })))
   if (gone === undefined || kept === undefined) throw new Error('not made')
-  await Promise.all([fill(gone.id), fill(kept.id)])
+  for (const { id } of [gone, kept]) {
+    await fill(id)
+    // The event that the tenant was made, and the first that waits.
+    expect(await eventLogOf(database, id).number()).toBe(2)
+    await fill(id)
+  }
   await deleteTenant(administration, place, gone.id)
-  expect(await rowsOf(gone.id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
-  expect(await rowsOf(kept.id)).toEqual([2, 1, 1, 1, 1, 1, 1, 1, 2, 1, 0])
+  expect(await rowsOf(gone.id)).toEqual(NONE)
+  expect(await rowsOf(kept.id)).toEqual([4, 2, 2, 2, 2, 2, 1, 2, 5, 1, 2, 2, 1, 1, 0])
 })
 
 test('TEN-11 writers at work leave nothing behind', async () => {
@@ -101,11 +119,14 @@ test('TEN-11 writers at work leave nothing behind', async () => {
     for (let i = 0; i < 20; i++) await database.transaction((tx) => fill(id, tx))
   }
   // Settled from the start: writers are refused while the deletion is still under way.
-  const writers = Promise.allSettled(Array.from({ length: 4 }, write))
+  const number = async () => {
+    for (let i = 0; i < 20; i++) await eventLogOf(database, id).number({ wait: i % 2 === 0 })
+  }
+  const writers = Promise.allSettled([...Array.from({ length: 4 }, write), number()])
   await fill(id)
   await deleteTenant(administration, place, id)
   await writers
-  expect(await rowsOf(id)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(id)).toEqual(NONE)
 })
 
 test.runIf(engineName() === 'postgres')('TEN-11 a create that is under way leaves nothing behind', async () => {
@@ -228,7 +249,7 @@ test('an environment is deleted only when empty, a project only without environm
 
   await deleteEnvironment(administration, project.id, environment.id)
   expect(await findEnvironment(database, project.id, 'prod')).toBeUndefined()
-  expect(await rowsOf(defaultTenant)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+  expect(await rowsOf(defaultTenant)).toEqual(NONE)
   await deleteProject(administration, project.id)
   expect(await findProject(database, 't-full')).toBeUndefined()
 })

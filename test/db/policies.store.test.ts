@@ -30,9 +30,12 @@ const ROWS: Readonly<Record<string, string>> = {
   roles: `(tenant_id, id, key) values ($tenant, $tenant, 'role')`,
   role_bindings: `(tenant_id, group_id, role_id, rule) values ($tenant, $environment, $tenant, 'everyGroup')`,
   kept_users: `(tenant_id, id, unique_key, emails, version, created_at, kept_until) values ($tenant, $project, 'x', '{}', 1, now(), now())`,
-  resource_counts: `(tenant_id, resource_type, delta) values ($tenant, 'User', 1)`,
+  resource_counts: `(tenant_id, resource_type, total, active) values ($tenant, 'User', 1, 1)`,
   events: `(tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
     values ($tenant, 'user.created', 'User', $tenant, 1, 'request', 'actor', now(), '{}')`,
+  waiting_events: `(tenant_id, seq, resource_type, total_delta, active_delta) values ($tenant, 1, 'User', 1, 1)`,
+  held_events: `(tenant_id, seq, resource_id) values ($tenant, 1, $tenant)`,
+  event_positions: `(tenant_id, position, seq) values ($tenant, 1, 1)`,
   tenant_versions: `(tenant_id, version) values ($tenant, 1)`,
   role_rule_work: `(tenant_id, environment_id, waits, actor, request_id) values ($tenant, $environment, false, 'actor', 'request')`,
   event_logs: `(tenant_id) values ($tenant)`,

@@ -88,10 +88,10 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       expect(await view.orm.execute(sql`select count(*)::int as n from tenants`)).toEqual([{ n: 1 }])
       await view.transaction(async (tx) => expect(await tx.run(...users(other))).toEqual([{ n: 0 }]))
       await expect(
-        view.run('insert into resource_counts (tenant_id, resource_type, delta) values ($1::uuid, $2::text, 1)', [
-          idOf(other),
-          'User',
-        ]),
+        view.run(
+          'insert into resource_counts (tenant_id, resource_type, total, active) values ($1::uuid, $2::text, 1, 1)',
+          [idOf(other), 'User'],
+        ),
       ).rejects.toSatisfy((error) => sqlState(error)?.code === REFUSED)
       expect(await database.run(...users(other))).toEqual([{ n: 1 }])
     })
@@ -150,7 +150,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
         resource_counts: all,
       },
       ...{ roles: all, role_bindings: all, kept_users: all, events: all, event_logs: all, webhook_deliveries: all },
-      tenant_versions: all,
+      ...{ tenant_versions: all, waiting_events: all, held_events: all, event_positions: all },
     })
   })
 
@@ -163,7 +163,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       await admin.unsafe(`grant select, insert, update, delete on all tables in schema public to ${user}`)
       await admin.unsafe(
         `revoke all on resources, resource_keys, search_documents, memberships, deferred_members, roles, role_bindings, kept_users,
-         resource_counts, events, event_logs, tenant_versions, webhook_deliveries from ${user}`,
+         resource_counts, events, waiting_events, held_events, event_positions, event_logs, tenant_versions, webhook_deliveries from ${user}`,
       )
       bare = await openPostgres(settings({ databaseUrl: as(user), databaseTenantRole: role }))
       through = await openInstance(bare, {}, undefined, database)

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { ADMIN, type ChaosWorld, openChaos } from '../support/chaos.ts'
 import { engineName } from '../support/engines.ts'
+import { EVENTS_AND_POSITIONS } from '../support/events.ts'
 import { jsonIn } from '../support/http-client.ts'
 import { addMembers, groupBody, inconsistencies, patchBody, removeMember, userBody } from '../support/instances.ts'
 
@@ -162,8 +163,8 @@ async function follow(
 
 const logOf = (database: Database) =>
   database.run<Logged>(
-    `select id::text, type, request_id as request, position::float8 as position, resource_id::text as resource,
-       version::float8 as version from events order by position`,
+    `select e.id::text, e.type, e.request_id as request, p.position::float8 as position, e.resource_id::text as resource,
+       e.version::float8 as version from ${EVENTS_AND_POSITIONS} order by p.position`,
     [],
   )
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
 import type { TenantId } from '../../src/place-ids.ts'
+import type { NumberedMany } from '../../src/repositories/log/numbering.ts'
 
 const TENANT = '0198c0de-0000-7000-8000-000000000000' as TenantId
 /** A waiting reader has an event so soon after its commit. */
@@ -20,7 +21,7 @@ const database = {
     const numbered = unnumbered.length
     unnumbered = []
     head += numbered
-    return numbered
+    return { numbered, braked: [], more: false } satisfies NumberedMany
   },
 } as unknown as Database
 

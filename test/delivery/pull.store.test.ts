@@ -161,7 +161,7 @@ describe('pulling events', () => {
     for (const name of ['a', 'b', 'c']) await makeUser(tenant, name)
     const { events, ask } = reader(here, tenant)
     await events()
-    await here.database.run('delete from events where tenant_id = $1::uuid and position <= 2', [tenant.id])
+    await here.database.run('delete from event_positions where tenant_id = $1::uuid and position <= 2', [tenant.id])
     await here.database.run('update event_logs set trimmed = 2 where tenant_id = $1::uuid', [tenant.id])
     for (const after of [0, 1, 4]) {
       const response = await ask(`/events?after=${after}`)

@@ -4,6 +4,7 @@ import type { Database } from '../../src/db/database.ts'
 import { keepTrimmed, trimAll } from '../../src/delivery/retention.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { engineName, openFreshDatabase } from '../support/engines.ts'
+import { appending, EVENTS_AND_POSITIONS } from '../support/events.ts'
 import { type Instance, openInstance, userBody } from '../support/instances.ts'
 import { reader } from '../support/readers.ts'
 
@@ -21,14 +22,14 @@ afterAll(async () => {
 /** Appends `count` events that are `days` old. */
 const append = (tenantId: string, count: number, days: number, db: Database = database) =>
   db.run(
-    `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+    appending(`insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
      select $1::uuid, 'user.updated', 'User', $4::uuid, n, 'r', 'a', now() - make_interval(days => $3::int), '{}'
-     from generate_series(1, $2::int) n`,
+     from generate_series(1, $2::int) n`),
     [tenantId, count, days, randomUUID()],
   )
 const positions = async (tenantId: string) => {
   const rows = await database.run<{ position: number }>(
-    'select position::int from events where tenant_id = $1::uuid order by position',
+    `select p.position::int from ${EVENTS_AND_POSITIONS} where e.tenant_id = $1::uuid order by p.position`,
     [tenantId],
   )
   return rows.map(({ position }) => position)

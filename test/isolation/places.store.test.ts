@@ -43,7 +43,7 @@ beforeAll(async () => {
     tenants.push(tenant)
   }
   // The environments' default tenants have logs too. An event that gets its position later is sent to an endpoint of a test.
-  const waiting = () => database.run('select 1 from events where position is null', [])
+  const waiting = () => database.run('select 1 from waiting_events', [])
   await vi.waitFor(async () => expect(await waiting()).toEqual([]), { timeout: 60_000, interval: 20 })
   ;[mine, beside] = tenants as [TestTenant, TestTenant]
   foreign = tenants.slice(2)

@@ -4,6 +4,7 @@ import { covers, PERMISSIONS, type Permission, type Scope } from '../../src/auth
 import type { Database } from '../../src/db/database.ts'
 import { apiDocument } from '../support/client-types.ts'
 import { openFreshDatabase } from '../support/engines.ts'
+import { EVENTS_AND_POSITIONS } from '../support/events.ts'
 import { type Instance, ORIGIN, openInstance } from '../support/instances.ts'
 import { SCIM_ROUTES } from '../support/scim-routes.ts'
 import { type Ask, openSink, plain, plainer, type Send, type Sink, sender, type Told } from '../support/sweep/asking.ts'
@@ -97,9 +98,9 @@ beforeAll(async () => {
   // Given up, for those who list what was.
   await database.run(
     `insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id, dead)
-     select e.tenant_id, w.id, e.position, e.resource_id, true from events e join tenants t on t.id = e.tenant_id
+     select e.tenant_id, w.id, p.position, e.resource_id, true from ${EVENTS_AND_POSITIONS} join tenants t on t.id = e.tenant_id
      join webhook_endpoints w on w.environment_id = t.environment_id and (w.tenant_id is null or w.tenant_id = t.id)
-     where w.stream is null and e.position <= 2 on conflict do nothing`,
+     where w.stream is null and p.position <= 2 on conflict do nothing`,
     [],
   )
   before = await digest()
@@ -116,7 +117,7 @@ afterAll(async () => {
 async function quiet(): Promise<void> {
   const open = async () => {
     const [row] = await database.run<{ fresh: number; waiting: number }>(
-      `select (select count(*)::int from events where position is null and not held) as fresh,
+      `select (select count(*)::int from waiting_events) as fresh,
          (select count(*)::int from webhook_deliveries d join webhook_endpoints w on w.id = d.endpoint_id
           where not d.dead and w.stream->>'method' is distinct from 'poll') as waiting`,
       [],

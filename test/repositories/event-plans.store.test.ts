@@ -12,9 +12,11 @@ import { eventLogOf, keptLogs, logHeads, unnumberedTenants } from '../../src/rep
 import { subjectsOf } from '../../src/repositories/log/event-subjects.ts'
 import { heldEventsOf, holdingTenants } from '../../src/repositories/log/held-events.ts'
 import { latestEvents } from '../../src/repositories/log/latest-events.ts'
+import { numberMany } from '../../src/repositories/log/numbering.ts'
 import { roleBindingsOf } from '../../src/repositories/roles/role-bindings.ts'
 import { dueRoleWork, roleProgressOf, waitingRoleWork } from '../../src/repositories/roles/role-rule-work.ts'
 import { openFreshDatabase } from '../support/engines.ts'
+import { appending, appendingHeld, appendingNumbered } from '../support/events.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { analyze, type Filled, fillDirectly, type Instance, openInstance } from '../support/instances.ts'
 import { genericPlan, nodesOf, recordStatements } from '../support/statements.ts'
@@ -29,6 +31,7 @@ let database: Database
 let instance: Instance
 let busy: TestTenant
 let holding: TestTenant
+let others: TestTenant[]
 let people: Filled
 let endpoint: string
 
@@ -39,7 +42,7 @@ beforeAll(async () => {
   holding = await instance.newTenant({
     settings: { leaverBrake: { mode: 'hold', count: 10, windowMinutes: 60, releaseAfterHours: 1 } },
   })
-  const others = await Promise.all([1, 2, 3].map(() => instance.newTenant()))
+  others = await Promise.all([1, 2, 3].map(() => instance.newTenant()))
   const [made] = await database.run<{ id: string }>(
     `insert into webhook_endpoints (id, environment_id, url, description, event_types, secret)
      select gen_random_uuid(), t.environment_id, 'https://hooks.test/', '', '{}', '' from tenants t where t.id = $1::uuid
@@ -56,9 +59,9 @@ beforeAll(async () => {
   }
   await keep(holding.id, 1_000)
   await database.run(
-    `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes, held)
-     select $1::uuid, 'user.deactivated', 'User', ${resource('n')}, 2, 'r', 'a', now(), '{}', true
-     from generate_series(1, $2::int) n`,
+    appendingHeld(`insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+     select $1::uuid, 'user.deactivated', 'User', ${resource('n')}, 2, 'r', 'a', now(), '{}'
+     from generate_series(1, $2::int) n`),
     [holding.id, HELD],
   )
   await database.run(
@@ -79,9 +82,9 @@ const resource = (n: string) => `lpad(to_hex(${n} % ${RESOURCES}), 32, '0')::uui
 /** Fills a tenant's log with numbered events of many resources. */
 async function keep(tenantId: string, count: number): Promise<void> {
   await database.run(
-    `insert into events (tenant_id, position, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-     select $1::uuid, n, case when n % 50 = 0 then 'group.created' else 'user.updated' end, 'User', ${resource('n')}, n, 'r',
-       'a', now() - interval '1 day', '{}' from generate_series(1, $2::int) n`,
+    appendingNumbered(`insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+     select $1::uuid, case when n % 50 = 0 then 'group.created' else 'user.updated' end, 'User', ${resource('n')}, n, 'r',
+       'a', now() - interval '1 day', '{}' from generate_series(1, $2::int) n`),
     [tenantId, count],
   )
   await database.run('insert into event_logs (tenant_id, head) values ($1::uuid, $2::int)', [tenantId, count])
@@ -101,12 +104,20 @@ async function queue(tenantId: string, head: number, count: number): Promise<voi
 /** Fresh events, which have no position yet. */
 const append = (tenantId: string, type: string, count: number) =>
   database.run(
-    `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-     select $1::uuid, $2::text, 'User', ${resource('n')}, 100000, 'r', 'a', now(), '{}' from generate_series(1, $3::int) n`,
+    appending(`insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+     select $1::uuid, $2::text, 'User', ${resource('n')}, 100000, 'r', 'a', now(), '{}' from generate_series(1, $3::int) n`),
     [tenantId, type, count],
   )
 
-const LARGE = ['events', 'webhook_deliveries', 'resources', 'role_rule_work', 'role_bindings']
+const LARGE = [
+  'events',
+  'event_positions',
+  'held_events',
+  'webhook_deliveries',
+  'resources',
+  'role_rule_work',
+  'role_bindings',
+]
 
 /** What the statements of `work` look at that is more than `most` rows, or all of a large table. */
 async function excess(most: number, work: (db: Database) => Promise<unknown>): Promise<string[]> {
@@ -202,7 +213,7 @@ describe('EV-15 so do the readers of the log, and who numbers it', () => {
       (db) => latestEvents(db, busy.id, { limit: 100, resourceId: '00000000-0000-0000-0000-000000000001' }),
     ],
     ['whether there are new ones', FEW, (db) => eventLogOf(db, busy.id).hasUnnumbered()],
-    ['tenants that have new ones', FEW, (db) => unnumberedTenants(db, 500)],
+    ['tenants that have new ones', FEW, (db) => unnumberedTenants(db, undefined, 500)],
     ['how far logs go', FEW, (db) => logHeads(db, [busy.id, holding.id])],
     ['logs to be trimmed', FEW, (db) => keptLogs(db, 90, undefined, 200)],
     ['a trim that finds nothing old', 1_000, (db) => eventLogOf(db, busy.id).trim(90)],
@@ -213,6 +224,12 @@ describe('EV-15 so do the readers of the log, and who numbers it', () => {
   test('numbering and queueing', async () => {
     await append(busy.id, 'user.updated', 20)
     expect(await excess(FEW, (db) => eventLogOf(db, busy.id).number())).toEqual([])
+  })
+
+  test('numbering and queueing for many tenants', async () => {
+    for (const { id } of [busy, ...others]) await append(id, 'user.updated', 5)
+    const tenants = [busy, ...others].map(({ id }) => id)
+    expect(await excess(FEW, (db) => numberMany(db, tenants))).toEqual([])
   })
 })
 

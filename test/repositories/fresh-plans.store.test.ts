@@ -3,7 +3,9 @@ import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
-import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { type ClaimedDelivery, dueEndpoints, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import { eventLogOf, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
+import { numberMany } from '../../src/repositories/log/numbering.ts'
 import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
@@ -30,6 +32,8 @@ let database: Database
 let instance: Instance
 let tenant: TestTenant
 let groupId: string
+let endpointId: string
+const claimed: ClaimedDelivery[] = []
 const users: string[] = []
 const failures: unknown[] = []
 
@@ -51,6 +55,17 @@ const OPERATIONS: readonly (readonly [string, (n: number) => Promise<unknown>])[
   ['a member comes', async () => tenant.scim('PATCH', `/Groups/${groupId}`, addMembers(users.at(-1) ?? ''))],
   ['a member goes', async () => tenant.scim('PATCH', `/Groups/${groupId}`, removeMember(users.at(-1) ?? ''))],
   ['numbering', async () => eventLogOf(database, tenant.id).number()],
+  ['numbering of many tenants', async () => numberMany(database, await unnumberedTenants(database, undefined, 200))],
+  ['a page of the log', async () => eventLogOf(database, tenant.id).read(0, 100, { types: [], nouns: [] })],
+  ['what is due for a webhook', async () => dueEndpoints(database, [])],
+  ['a claim', async () => claimed.push(...(await webhookQueueOf(database, tenant.id, endpointId).claim(16)))],
+  [
+    'deliveries that succeeded',
+    async () =>
+      webhookQueueOf(database, tenant.id, endpointId).delivered(
+        claimed.splice(0).map(({ event, attempts }) => ({ position: event.position, attempts })),
+      ),
+  ],
   ['a look-up by id', async () => idIn(await tenant.scim('GET', `/Users/${users.at(-1)}`))],
   ['a look-up by userName', async (n) => find(`userName eq "user${n}"`)],
   ['a look-up by externalId', async (n) => find(`externalId eq "ext${n}"`)],
@@ -69,6 +84,14 @@ beforeAll(async () => {
   instance = await openInstance(database)
   tenant = await instance.newTenant()
   groupId = idIn(await tenant.scim('POST', '/Groups', groupBody('everybody')))
+  // Its queue fills with all that happens: the instance that delivers cannot look its name up.
+  const [endpoint] = await database.run<{ id: string }>(
+    `insert into webhook_endpoints (id, environment_id, tenant_id, url, description, event_types, secret)
+     select gen_random_uuid(), t.environment_id, t.id, 'https://hooks.invalid/', '', '{}', '' from tenants t where t.id = $1::uuid
+     returning id::text`,
+    [tenant.id],
+  )
+  endpointId = endpoint?.id ?? ''
   for (const [, operation] of OPERATIONS) await operation(0)
 
   const deliveries = openDeliveries(database, loadConfig({}), {

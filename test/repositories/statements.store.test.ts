@@ -157,7 +157,7 @@ const OTHERS: Readonly<Record<string, (db: Database) => Promise<unknown>>> = {
   'events-number': (db) => eventLogOf(db, tenant.id).number({ wait: true }),
   'events-read': (db) => eventLogOf(db, tenant.id).read(0, 100, ALL),
   'events-read-of-types': (db) => eventLogOf(db, tenant.id).read(0, 100, { types: ['user.deleted'], nouns: ['group'] }),
-  'events-unnumbered': (db) => unnumberedTenants(db, 100),
+  'events-unnumbered': (db) => unnumberedTenants(db, undefined, 100),
   'events-heads': (db) => logHeads(db, [tenant.id]),
   'deliveries-due': (db) => dueEndpoints(db, []),
   'deliveries-claim': (db) => webhookQueueOf(db, tenant.id, endpoint).claim(16),

@@ -32,7 +32,8 @@ export async function tenantWithKey(
       const { key: secret } = await createApiKey(inside, scope, { name: 'test', permissions }, CONFIGURED_ADMIN)
       return { id, key: secret }
     })
-    await tx.run('delete from events where tenant_id = $1::uuid', [made.id])
+    for (const table of ['waiting_events', 'events'])
+      await tx.run(`delete from ${table} where tenant_id = $1::uuid`, [made.id])
     return made
   })
   administration.changed()

@@ -137,7 +137,7 @@ async function hurry(database: Database): Promise<number> {
   await database.run("update webhook_deliveries set due_at = now() where due_at < 'infinity'", [])
   await database.run('update webhook_endpoints set resume_at = null', [])
   const [left] = await database.run<{ n: number }>(
-    `select ((select count(*) from webhook_deliveries) + (select count(*) from events where position is null))::int as n`,
+    `select ((select count(*) from webhook_deliveries) + (select count(*) from waiting_events))::int as n`,
     [],
   )
   return left?.n ?? 0

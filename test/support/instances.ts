@@ -213,7 +213,8 @@ export async function inconsistencies(database: Database, tenantId: string): Pro
   const found = await Promise.all([
     ask(`select 'count of ' || resource_type || ' is ' || counted || ' for ' || there as what from (
       select resource_type, sum(counted) as counted, sum(there) as there from (
-        select resource_type, sum(delta) as counted, 0 as there from resource_counts where tenant_id = $1::uuid group by 1
+        select resource_type, total as counted, 0 as there from resource_counts where tenant_id = $1::uuid
+        union all select resource_type, total_delta, 0 from waiting_events where tenant_id = $1::uuid
         union all select resource_type, 0, count(*) from resources where tenant_id = $1::uuid group by 1
       ) x group by 1) y where counted <> there`),
     ask(`select case when s.search is null then 'no search document of ' else 'a search document of nothing, ' end || id as what
@@ -317,7 +318,7 @@ export async function fillDirectly(
     )
     await put(
       tx,
-      `insert into resource_counts (tenant_id, resource_type, delta, active_delta)
+      `insert into resource_counts (tenant_id, resource_type, total, active)
        values ($1::uuid, 'User', $2::int, $2::int), ($1::uuid, 'Group', $3::int, 0)`,
       users,
       groups,

@@ -4,7 +4,9 @@ import {
   apiKeys,
   environments,
   eventLogs,
+  eventPositions,
   events,
+  heldEvents,
   keptUsers,
   memberships,
   resourceCounts,
@@ -17,6 +19,7 @@ import {
   searchDocuments,
   tenants,
   tenantVersions,
+  waitingEvents,
   webhookDeliveries,
   webhookEndpoints,
 } from '../../db/schema.ts'
@@ -115,7 +118,8 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       const locks = orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).for('update')
       await orm.select({ locked: count() }).from(locks.as('locks'))
       // The log first: an instance that numbers events holds its row, and waits for no other row after that.
-      const logged = [eventLogs, webhookDeliveries, webhookEndpoints, events]
+      const queued = [waitingEvents, heldEvents, webhookDeliveries, webhookEndpoints]
+      const logged = [eventLogs, ...queued, eventPositions, events]
       const rest = [
         memberships,
         roleBindings,

@@ -1,7 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
-import { eventColumns } from '../log/event-log.ts'
+import { eventColumns, numberedEvents } from '../log/event-log.ts'
 import { dueTenants } from './webhook-queue.ts'
 
 /** An event that the receiver of a stream has got and not fully acknowledged. */
@@ -39,7 +39,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
            where ${mine} and d.position = x.position and not d.dead limit 1
          ) d
          cross join lateral (
-           select ${eventColumns} from events e where e.tenant_id = $1::uuid and e.position = x.position limit 1
+           select ${eventColumns} from ${numberedEvents} where p.tenant_id = $1::uuid and p.position = x.position limit 1
          ) e order by e.position`,
         [tenantId, endpointId, literal(positions)],
         { prepare: false },

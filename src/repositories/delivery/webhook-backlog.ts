@@ -1,7 +1,8 @@
 import { and, asc, eq, gt, isNotNull, not, or, type SQLWrapper, sql } from 'drizzle-orm'
 import type { Database, Orm } from '../../db/database.ts'
-import { environments, events, webhookDeliveries, webhookEndpoints } from '../../db/schema.ts'
+import { environments, eventPositions, events, webhookDeliveries, webhookEndpoints } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
+import { numberedEvents } from '../log/event-log.ts'
 import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
@@ -32,9 +33,9 @@ export async function replayEvents(
   const wanted = replayCondition(from, parameters)
   const [row] = await db.asTenant(tenantId).run<{ queued: number; last: number | null }>(
     `with chosen as materialized (
-       select e.position, e.resource_id, e.type from events e
-       where e.tenant_id = ${tenant} and e.position > ${parameters.bind(after, 'bigint')} and ${wanted(tenant, endpoint)}
-       order by e.position limit ${Math.trunc(limit)}
+       select p.position, e.resource_id, e.type from ${numberedEvents}
+       where p.tenant_id = ${tenant} and p.position > ${parameters.bind(after, 'bigint')} and ${wanted(tenant, endpoint)}
+       order by p.position limit ${Math.trunc(limit)}
      ),
      queued as (
        insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id)
@@ -65,7 +66,7 @@ function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: str
     }
     case 'positions': {
       const positions = parameters.array(from.positions.map(String), 'text')
-      return () => `e.position = any(${positions}::bigint[])`
+      return () => `p.position = any(${positions}::bigint[])`
     }
     case 'events': {
       const ids = parameters.array(from.events, 'uuid')
@@ -73,7 +74,7 @@ function replayCondition(from: ReplayFrom, parameters: Parameters): (tenant: str
     }
     case 'dead':
       return (tenant, endpoint) => `exists (select 1 from webhook_deliveries d where d.tenant_id = ${tenant}
-        and d.endpoint_id = ${endpoint} and d.position = e.position and d.dead)`
+        and d.endpoint_id = ${endpoint} and d.position = p.position and d.dead)`
   }
 }
 
@@ -120,10 +121,17 @@ export async function waitingDeliveries(
     .orderBy(asc(tenantId), asc(position))
     .limit(literal(limit))
     .as('d')
+  const { tenantId: loggedFor, position: given, seq } = eventPositions
+  const p = orm
+    .select({ seq })
+    .from(eventPositions)
+    .where(and(eq(loggedFor, d.tenantId), eq(given, d.position)))
+    .limit(literal(1))
+    .as('p')
   const e = orm
     .select({ id: events.id, type: events.type })
     .from(events)
-    .where(and(eq(events.tenantId, d.tenantId), eq(events.position, d.position)))
+    .where(and(eq(events.tenantId, d.tenantId), eq(events.seq, p.seq)))
     .limit(literal(1))
     .as('e')
   const rows = await orm
@@ -133,6 +141,7 @@ export async function waitingDeliveries(
       dueAt: sql<number | null>`case when ${d.dueAt} < 'infinity' then ${milliseconds(d.dueAt)} end`,
     })
     .from(d)
+    .crossJoinLateral(p)
     .crossJoinLateral(e)
     .orderBy(asc(d.tenantId), asc(d.position))
   return rows.map(({ dead, ...row }) => ({ ...row, state: dead ? 'dead' : 'pending' }))

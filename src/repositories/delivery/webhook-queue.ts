@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { StreamPlace, StreamSettings } from '../../events/security-events.ts'
 import type { TenantId } from '../../place-ids.ts'
-import { eventColumns } from '../log/event-log.ts'
+import { eventColumns, numberedEvents } from '../log/event-log.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** An endpoint to which something can be sent now. */
@@ -140,7 +140,7 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
            returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
          )
          select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (
-           select ${eventColumns} from events e where e.tenant_id = $1::uuid and e.position = c.position limit 1
+           select ${eventColumns} from ${numberedEvents} where p.tenant_id = $1::uuid and p.position = c.position limit 1
          ) x order by c.position`,
         [tenantId, endpointId, limit],
         { prepare: false },

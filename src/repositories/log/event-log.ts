@@ -1,25 +1,13 @@
 import type { Database } from '../../db/database.ts'
 import type { EventTypes, LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
-import {
-  brakeMode,
-  eventsThatPass,
-  type HoldRow,
-  holdColumns,
-  holdIn,
-  holdIsOver,
-  type LogState,
-} from './leaver-brake.ts'
-
-/** Events numbered in one transaction, which takes some ten milliseconds. */
-export const NUMBERED_AT_ONCE = 1_000
+import { brakeMode, eventsThatPass, holdIsOver, isBraked } from './leaver-brake.ts'
+import { NUMBERED_AT_ONCE, numberEvents, takeLogs } from './numbering.ts'
 
 /** Events deleted in one transaction. */
 export const TRIMMED_AT_ONCE = 1_000
-
-/** The next events without a position. Where a tenant has a brake, `eventsThatPass` selects them instead. */
-const FRESH = `e.position is null and not e.held order by e.seq limit ${NUMBERED_AT_ONCE}`
 
 /** Positions searched for one page, so that a reader of rare types makes progress at a bounded cost. */
 const SCANNED_AT_ONCE = 10_000
@@ -35,8 +23,12 @@ export interface LogPage {
   readonly trimmed: number
 }
 
-/** The columns of `events e` that make a `LoggedEvent`. */
-export const eventColumns = `e.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
+/** Numbered events, to be chosen by the tenant and the position of `p`: each event is looked up by its key. */
+export const numberedEvents = `event_positions p cross join lateral (
+  select e.* from events e where e.tenant_id = p.tenant_id and e.seq = p.seq offset 0) e`
+
+/** The columns of `numberedEvents` that make a `LoggedEvent`. */
+export const eventColumns = `p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
   e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
   (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes`
 
@@ -57,40 +49,12 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
      */
     async number({ wait = false }: { readonly wait?: boolean } = {}): Promise<number> {
       return db.transaction(async (tx) => {
-        const log = await takeLog(tx, tenantId, wait)
+        const [log] = await takeLogs(tx, [tenantId], wait)
         if (log === undefined) return 0
-        const passing = log.brake === null && log.hold === null ? undefined : await eventsThatPass(tx, tenantId, log)
+        const passing = isBraked(log) ? await eventsThatPass(tx, tenantId, log) : undefined
         if (passing?.length === 0) return 0
-        // A separate statement: its snapshot is younger than the lock, so it sees what the last holder has numbered.
-        const [done] = await tx.run<{ count: number }>(
-          `with fresh as materialized (
-             select e.seq, l.head + row_number() over (order by e.seq) as position
-             from event_logs l cross join lateral (
-               select e.seq from events e where e.tenant_id = $1::uuid
-                 and ${passing === undefined ? FRESH : 'e.seq = any($2::text::bigint[])'}
-             ) e where l.tenant_id = $1::uuid
-           ),
-           numbered as (
-             update events e set position = f.position, held = false from fresh f where e.tenant_id = $1::uuid and e.seq = f.seq
-             returning e.position, e.type, e.resource_id
-           ),
-           queued as (
-             insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
-             select $1::uuid, w.id, n.position, n.resource_id from numbered n join (
-               -- The lock keeps the endpoint from being deleted before the commit.
-               select w.id, w.event_types from tenants t join webhook_endpoints w on w.environment_id = t.environment_id
-               where t.id = $1::uuid and w.enabled and (w.tenant_id is null or w.tenant_id = t.id) for key share of w
-             ) w on cardinality(w.event_types) = 0 or n.type = any(w.event_types)
-               or split_part(n.type, '.', 1) || '.*' = any(w.event_types)
-           ),
-           counted as (select count(*) as n from numbered),
-           moved as (update event_logs l set head = l.head + c.n from counted c where l.tenant_id = $1::uuid)
-           select n::int as count from counted`,
-          passing === undefined ? [tenantId] : [tenantId, `{${passing.join(',')}}`],
-          // Planned each time: a plan that was made for a short log would read all of a long one.
-          { prepare: false },
-        )
-        return done?.count ?? 0
+        const { numbered } = await numberEvents(tx, [tenantId], passing?.length ?? NUMBERED_AT_ONCE, passing)
+        return numbered
       })
     },
 
@@ -108,10 +72,10 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
       ]
       const rows = await db.run<LoggedEvent & { head: number; trimmed: number; position: number | null }>(
         `select l.head::float8 as head, l.trimmed::float8 as trimmed, x.* from event_logs l left join lateral (
-           select ${eventColumns} from events e
-           where e.tenant_id = ${tenant} and e.position > ${from} and e.position <= ${from} + ${SCANNED_AT_ONCE}
+           select ${eventColumns} from ${numberedEvents}
+           where p.tenant_id = ${tenant} and p.position > ${from} and p.position <= ${from} + ${SCANNED_AT_ONCE}
              ${conditions.length > 0 ? `and (${conditions.join(' or ')})` : ''}
-           order by e.position limit ${Math.trunc(limit)}
+           order by p.position limit ${Math.trunc(limit)}
          ) x on true where l.tenant_id = ${tenant} order by x.position`,
         parameters.values,
       )
@@ -129,13 +93,13 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
      */
     async trim(days: number): Promise<number> {
       return db.transaction(async (tx) => {
-        if ((await takeLog(tx, tenantId, false)) === undefined) return 0
+        if ((await takeLogs(tx, [tenantId], false)).length === 0) return 0
         const [done] = await tx.run<{ count: number }>(
           `with oldest as materialized (
              select e.position, e.occurred_at < now() - make_interval(days => $2::int) as expired
              from event_logs l cross join lateral (
-               select e.position, e.occurred_at from events e where e.tenant_id = $1::uuid and e.position > l.trimmed
-               order by e.position limit ${TRIMMED_AT_ONCE}
+               select p.position, e.occurred_at from ${numberedEvents}
+               where p.tenant_id = $1::uuid and p.position > l.trimmed order by p.position limit ${TRIMMED_AT_ONCE}
              ) e where l.tenant_id = $1::uuid
            ),
            bound as (
@@ -144,8 +108,12 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
            undelivered as (
              delete from webhook_deliveries d using bound b where d.tenant_id = $1::uuid and d.position <= b.position
            ),
+           unplaced as (
+             delete from event_positions p using bound b where p.tenant_id = $1::uuid and p.position <= b.position
+             returning p.seq
+           ),
            trimmed as (
-             delete from events e using bound b where e.tenant_id = $1::uuid and e.position <= b.position returning 1
+             delete from events e where e.tenant_id = $1::uuid and e.seq = any(array(select seq from unplaced)) returning 1
            ),
            moved as (
              update event_logs l set trimmed = greatest(l.trimmed, b.position) from bound b
@@ -162,7 +130,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
     /** True when events wait for their position; held events do not count until their hold is over. */
     async hasUnnumbered(): Promise<boolean> {
       const rows = await db.run<{ waits: boolean }>(
-        `select exists (select 1 from events e where e.tenant_id = $1::uuid and e.position is null and not e.held)
+        `select exists (select 1 from waiting_events w where w.tenant_id = $1::uuid)
            or exists (select 1 from event_logs l where l.tenant_id = $1::uuid and ${holdIsOver}) as waits`,
         [tenantId],
       )
@@ -171,46 +139,27 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
   }
 }
 
-/** Locks the log's row until the end of the transaction; inserts it for a tenant's first events. */
-async function takeLog(tx: Database, tenantId: TenantId, wait: boolean): Promise<LogState | undefined> {
-  const lock = async () => {
-    const [row] = await tx.run<HoldRow & Pick<LogState, 'brake'>>(
-      `select ${holdColumns}, coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
-       from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
-       where l.tenant_id = $1::uuid for update of l ${wait ? '' : 'skip locked'}`,
-      [tenantId],
-    )
-    return row && { brake: row.brake, hold: holdIn(row) }
-  }
-  const found = await lock()
-  if (found !== undefined) return found
-  // Only where there is no row: `on conflict` waits for a transaction that has changed the row.
-  const made = await tx.run(
-    `insert into event_logs (tenant_id) select t.id from tenants t where t.id = $1::uuid
-       and not exists (select 1 from event_logs l where l.tenant_id = $1::uuid)
-     on conflict do nothing returning 1`,
-    [tenantId],
-  )
-  return made.length > 0 || wait ? lock() : undefined
-}
-
-/** Tenants with events that wait for their position, or whose hold is over; up to `limit`, in any order. */
-export async function unnumberedTenants(db: Database, limit: number): Promise<TenantId[]> {
+/**
+ * Tenants with events that wait for their position, or whose hold is over: up to `limit` in the order of their ids, after the
+ * one with the id `after`.
+ */
+export async function unnumberedTenants(db: Database, after: TenantId | undefined, limit: number): Promise<TenantId[]> {
+  const most = Math.trunc(limit)
   // One index look-up for each tenant, however many of its events wait.
   const rows = await db.run<{ id: TenantId }>(
     `with recursive waiting(id) as (
-       (select e.tenant_id from events e where e.position is null and not e.held order by e.tenant_id limit 1)
+       (select w.tenant_id from waiting_events w where w.tenant_id > $1::uuid order by w.tenant_id limit 1)
        union all
-       select (select e.tenant_id from events e
-         where e.position is null and not e.held and e.tenant_id > w.id order by e.tenant_id limit 1)
-       from waiting w where w.id is not null
+       select (select w.tenant_id from waiting_events w where w.tenant_id > x.id order by w.tenant_id limit 1)
+       from waiting x where x.id is not null
      ) select id::text from (
-       select id from waiting where id is not null
+       (select id from waiting where id is not null limit ${most})
        union
-       select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
-       where l.hold_id is not null and (${holdIsOver} or ${brakeMode} <> 'hold')
-     ) x limit ${Math.trunc(limit)}`,
-    [],
+       (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
+       where l.tenant_id > $1::uuid and l.hold_id is not null and (${holdIsOver} or ${brakeMode} <> 'hold')
+       order by l.tenant_id limit ${most})
+     ) x order by x.id limit ${most}`,
+    [after ?? FIRST_ID],
   )
   return rows.map(({ id }) => id)
 }
@@ -237,6 +186,6 @@ export function keptLogs(
     `select l.tenant_id::text as "tenantId", coalesce((e.settings->>'eventRetentionDays')::int, $1::int) as days
      from event_logs l join tenants t on t.id = l.tenant_id join environments e on e.id = t.environment_id
      where l.tenant_id > $2::uuid and l.head > l.trimmed order by l.tenant_id limit ${Math.trunc(limit)}`,
-    [defaultDays, after ?? '00000000-0000-0000-0000-000000000000'],
+    [defaultDays, after ?? FIRST_ID],
   )
 }

@@ -1,6 +1,6 @@
 import { and, asc, count, eq, gte, isNotNull, isNull, type SQLWrapper, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
-import { environments, eventLogs, events, keptUsers, resources, tenants } from '../../db/schema.ts'
+import { environments, eventLogs, events, heldEvents, keptUsers, resources, tenants } from '../../db/schema.ts'
 import type { EventType } from '../../events/types.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
 import { typesSql } from '../sql/append-events.ts'
@@ -76,23 +76,26 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
     },
 
     async count(): Promise<number> {
-      const [row] = await orm
-        .select({ n: count() })
-        .from(events)
-        .where(and(eq(events.tenantId, tenantId), sql`${events.held}`))
+      const [row] = await orm.select({ n: count() }).from(heldEvents).where(eq(heldEvents.tenantId, tenantId))
       return row?.n ?? 0
     },
 
     /** Up to `limit` items in the order of writing, after the one with the id `after`. */
     async list(after: string | undefined, limit: number): Promise<HeldItem[]> {
       const [seq = 0, n = 0] = after === undefined ? [] : after.split('.').map(Number)
+      const h = orm
+        .select({ seq: heldEvents.seq })
+        .from(heldEvents)
+        .where(and(eq(heldEvents.tenantId, tenantId), gte(heldEvents.seq, seq)))
+        .orderBy(asc(heldEvents.seq))
+        .limit(literal(limit + 1))
+        .as('h')
       const { id: eventId, type, actor, requestId, occurredAt, resourceType, resourceId, changes } = events
       const e = orm
         .select({ seq: events.seq, eventId, type, actor, requestId, occurredAt, resourceType, resourceId, changes })
         .from(events)
-        .where(and(eq(events.tenantId, tenantId), sql`${events.held}`, gte(events.seq, seq)))
-        .orderBy(asc(events.seq))
-        .limit(literal(limit + 1))
+        .where(and(eq(events.tenantId, tenantId), eq(events.seq, h.seq)))
+        .limit(literal(1))
         .as('e')
       // An item for each member that an event is about, or one for the event.
       const members = sql`json_array_elements_text(case
@@ -108,7 +111,8 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
           who: sql<string | null>`case when m.member is null then ${e.resourceId}
             when m.member ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then m.member::uuid end`.as('who'),
         })
-        .from(e)
+        .from(h)
+        .crossJoinLateral(e)
         .leftJoinLateral(members, sql`true`)
         .where(sql`(${e.seq}, coalesce(m.n, 0)) > (${seq}::bigint, ${n}::bigint)`)
         .orderBy(asc(e.seq), sql`n`)
@@ -162,16 +166,20 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
 
   /** A subquery for a resource that is deleted by an event that is held, as the event shows it. */
   function deleted<Alias extends string>(id: SQLWrapper, alias: Alias) {
-    return orm
-      .select({
-        resourceType: events.resourceType,
-        before: sql<unknown>`${events.changes}::json->'before'`.as('before'),
-      })
+    const e = orm
+      .select({ resourceType: events.resourceType, type: events.type, changes: events.changes })
       .from(events)
+      .where(and(eq(events.tenantId, tenantId), eq(events.seq, heldEvents.seq)))
+      .limit(literal(1))
+      .as(`${alias}e`)
+    return orm
+      .select({ resourceType: e.resourceType, before: sql<unknown>`${e.changes}::json->'before'`.as('before') })
+      .from(heldEvents)
+      .crossJoinLateral(e)
       .where(
         and(
-          ...[eq(events.tenantId, tenantId), sql`${events.held}`, sql`${events.resourceId} = ${id}`],
-          isOneOf(events.type, 'user.deleted', 'group.deleted'),
+          ...[eq(heldEvents.tenantId, tenantId), sql`${heldEvents.resourceId} = ${id}`],
+          isOneOf(e.type, 'user.deleted', 'group.deleted'),
         ),
       )
       .limit(literal(1))

@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
-import { eventLogs, events } from '../../db/schema.ts'
+import { eventLogs, eventPositions, events } from '../../db/schema.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { literal, milliseconds } from '../sql/fragments.ts'
@@ -45,19 +45,27 @@ export async function latestEvents(
     .from(eventLogs)
     .where(eq(eventLogs.tenantId, tenantId))
     .as('s')
-  const { position, id, type, resourceType, resourceId: of, version, requestId, actor, occurredAt, changes } = events
+  const { position, seq } = eventPositions
+  const e = orm
+    .select()
+    .from(events)
+    .where(and(eq(events.tenantId, tenantId), eq(events.seq, seq)))
+    // So that each event is looked up by its key.
+    .offset(literal(0))
+    .as('e')
+  const { id, type, resourceType, resourceId: of, version, requestId, actor, occurredAt, changes } = e
   const x = orm
     .select({
       ...{ position, id, type, resourceType, resourceId: of, version, requestId, actor, changes },
       occurredAt: milliseconds(occurredAt).as('occurred_at_ms'),
     } satisfies Record<keyof LoggedEvent, unknown>)
-    .from(events)
+    .from(eventPositions)
+    .crossJoinLateral(e)
     .where(
       and(
-        eq(events.tenantId, tenantId),
+        eq(eventPositions.tenantId, tenantId),
         sql`${position} < ${s.before} and ${position} >= ${s.before} - ${literal(LOOKED_BACK)}`,
-        // So that the index by position leads the plan: there is none by resource.
-        resourceId === undefined ? undefined : sql`(${of} = ${resourceId}) is true`,
+        resourceId === undefined ? undefined : sql`${of} = ${resourceId}`,
       ),
     )
     .orderBy(desc(position))

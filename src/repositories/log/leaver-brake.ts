@@ -4,7 +4,7 @@ import { LEAVER_TYPES_SQL } from '../../db/schema.ts'
 import type { EventType } from '../../events/types.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { type LeaverBrake, leaverBrake } from '../../tenancy/settings.ts'
-import { countsOf } from '../resources/counts.ts'
+import { addCounts, countsOf } from '../resources/counts.ts'
 import { appendEvents, typeSql } from '../sql/append-events.ts'
 
 /** Events examined in one transaction. */
@@ -31,6 +31,10 @@ export interface LogState {
   readonly brake: unknown
   readonly hold: Hold | null
 }
+
+/** Whether the brake decides which of a tenant's events get their positions. */
+export const isBraked = ({ brake, hold }: LogState): boolean =>
+  hold !== null || (brake !== null && leaverBrake.parse(brake).mode !== 'off')
 
 /** The columns of `event_logs l` that make a `Hold`. */
 export const holdColumns = `l.hold_id::text as id, (extract(epoch from l.held_since) * 1000)::float8 as since,
@@ -71,7 +75,8 @@ export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, 
   // Later events come after all held ones.
   if (released.length === AT_ONCE) return released
   let holds = hold !== null && !isOver
-  const candidates = await freshEvents(tx, tenantId, holds)
+  const letGo = new Set(released)
+  const candidates = (await freshEvents(tx, tenantId, holds)).filter(({ seq }) => !letGo.has(seq))
   const all = [...released, ...candidates.map(({ seq }) => seq)]
   if (settings === undefined || mode === 'off') return all
   const told: number[] = []
@@ -89,29 +94,55 @@ export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, 
     return resources.has(resource)
   })
   const held = new Set(kept.map(({ seq }) => seq))
-  if (held.size > 0)
-    await tx.run('update events e set held = true where e.tenant_id = $1::uuid and e.seq = any($2::text::bigint[])', [
-      tenantId,
-      `{${[...held].join(',')}}`,
-    ])
+  if (held.size > 0) await holdBack(tx, tenantId, [...held])
   return [...all.filter((seq) => !held.has(seq)), ...told]
 }
 
+/** Lets events wait for the end of the hold. What they change counts from now on as if they were numbered. */
+async function holdBack(tx: Database, tenantId: TenantId, held: readonly number[]): Promise<void> {
+  await tx.run(
+    `with moved as (
+       delete from waiting_events w where w.tenant_id = $1::uuid and w.seq = any($2::text::bigint[])
+       returning w.tenant_id, w.seq, w.resource_type, w.total_delta, w.active_delta
+     ),
+     counted as (${addCounts('select * from moved')})
+     insert into held_events (tenant_id, seq, resource_id)
+     select $1::uuid, m.seq, e.resource_id from moved m cross join lateral (
+       select e.resource_id from events e where e.tenant_id = $1::uuid and e.seq = m.seq limit 1
+     ) e`,
+    [tenantId, `{${held.join(',')}}`],
+    { prepare: false },
+  )
+}
+
 function freshEvents(tx: Database, tenantId: TenantId, holds: boolean): Promise<Candidate[]> {
-  const behind = `exists (select 1 from events h where h.tenant_id = $1::uuid and h.held and h.resource_id = e.resource_id)`
+  const behind = `exists (select 1 from held_events h where h.tenant_id = $1::uuid and h.resource_id = e.resource_id)`
   return tx.run<Candidate>(
-    `select e.seq::float8 as seq, e.resource_id::text as resource, ${holds ? behind : 'false'} as behind,
+    `select w.seq::float8 as seq, e.resource_id::text as resource, ${holds ? behind : 'false'} as behind,
        e.type in ${LEAVER_TYPES_SQL} and e.actor <> '${BY_ITSELF}' as leaves
-     from events e where e.tenant_id = $1::uuid and e.position is null and not e.held order by e.seq limit ${AT_ONCE}`,
+     from waiting_events w cross join lateral (
+       select e.resource_id, e.type, e.actor from events e where e.tenant_id = $1::uuid and e.seq = w.seq offset 0
+     ) e where w.tenant_id = $1::uuid order by w.seq limit ${AT_ONCE}`,
     [tenantId],
     { prepare: false },
   )
 }
 
-/** The next events of a hold that has ended; the last of them remove the hold. */
+/** The next events of a hold that has ended wait for their positions again; the last of them remove the hold. */
 async function releasedEvents(tx: Database, tenantId: TenantId): Promise<number[]> {
   const rows = await tx.run<{ seq: number }>(
-    `select e.seq::float8 as seq from events e where e.tenant_id = $1::uuid and e.held order by e.seq limit ${AT_ONCE}`,
+    `with released as (
+       delete from held_events h where h.tenant_id = $1::uuid and h.seq = any(array(
+         select n.seq from held_events n where n.tenant_id = $1::uuid order by n.seq limit ${AT_ONCE}
+       )) returning h.seq
+     ),
+     waiting as (
+       insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta)
+       select $1::uuid, r.seq, e.resource_type, 0, 0 from released r cross join lateral (
+         select e.resource_type from events e where e.tenant_id = $1::uuid and e.seq = r.seq limit 1
+       ) e
+     )
+     select r.seq::float8 as seq from released r order by r.seq`,
     [tenantId],
     { prepare: false },
   )
@@ -211,7 +242,7 @@ export async function endHold(
   const [row] = await tx.run<{ id: string; held: number }>(
     `update event_logs l set released_at = now(), leavers_from = now() where l.tenant_id = $1::uuid
      returning l.hold_id::text as id,
-       (select count(*)::int from events e where e.tenant_id = $1::uuid and e.held) as held`,
+       (select count(*)::int from held_events h where h.tenant_id = $1::uuid) as held`,
     [tenantId],
   )
   if (row === undefined) throw new Error('the log that was held is not there')
@@ -229,7 +260,7 @@ async function appendBrakeEvent(
   { actor = BY_ITSELF, requestId = null }: Pick<Ending, 'actor' | 'requestId'> = {},
 ): Promise<number> {
   const [row] = await tx.run<{ seq: number }>(
-    `${appendEvents({
+    `with ${appendEvents({
       tenant: '$1::uuid',
       type,
       resourceType: `'Brake'`,
@@ -239,7 +270,7 @@ async function appendBrakeEvent(
       actor: '$5::text',
       changes: '$6::text',
     })}
-     returning seq::float8 as seq`,
+     select seq::float8 as seq from logged`,
     [tenantId, id, type === 'brake.released' ? 2 : 1, requestId ?? BY_ITSELF, actor, JSON.stringify(changes)],
   )
   if (row === undefined) throw new Error('an event that was appended is not there')

@@ -24,8 +24,9 @@ export async function appendTenantEvents(
 ): Promise<void> {
   const rows = events.map(({ type, changes }) => ({ type, changes: JSON.stringify(changes) }))
   await db.asTenant(tenantId).run(
-    `with ${counted('select $1::uuid')}
-     ${append('jsonb_to_recordset($4::text::jsonb) as e(type text, changes text)')}`,
+    `with ${counted('select $1::uuid')},
+     ${append('jsonb_to_recordset($4::text::jsonb) as e(type text, changes text)')}
+     select 1`,
     [tenantId, requestId ?? OWN_REQUEST, actor, JSON.stringify(rows)],
   )
 }
@@ -36,8 +37,9 @@ export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: 
     `with told as (
        update tenants t set seats_ran_out = true where t.id = $1::uuid and not t.seats_ran_out returning t.id
      ),
-     ${counted('select id from told')}
-     ${append(`(values (${typeSql('tenant.seats_exhausted')}, json_build_object('maxActiveUsers', $4::int)::text)) as e(type, changes)`)}`,
+     ${counted('select id from told')},
+     ${append(`(values (${typeSql('tenant.seats_exhausted')}, json_build_object('maxActiveUsers', $4::int)::text)) as e(type, changes)`)}
+     select 1`,
     [tenantId, doer.requestId ?? OWN_REQUEST, doer.actor, maximum],
   )
 }

@@ -18,7 +18,7 @@ export const newVersion = (tenant: string, which: string) => `new_version as (
       returning r.id, r.version, r.modified_at
     )`
 
-/** The part that appends events of the group `b`, which is in `from`, and other events of the same change. */
+/** The parts that append events of the group `b`, which is in `from`, and other events of the same change. */
 export const logged = (
   place: Place<Common>,
   event: { readonly type: EventType | { readonly sql: string }; readonly changes: string; readonly from: string },
@@ -28,9 +28,7 @@ export const logged = (
   const [requestId, actor] = [place('requestId', 'text'), place('actor', 'text')]
   const ofGroup = { resourceType: `'Group'`, resourceId: 'b.id', version: 'b.version', occurredAt: 'b.modified_at' }
   const all = [{ ...ofGroup, ...event }, ...others]
-  return `logged as (
-      ${appendEvents(...all.map((columns) => ({ tenant, requestId, actor, ...columns })))}
-    )`
+  return appendEvents(...all.map((columns) => ({ tenant, requestId, actor, ...columns })))
 }
 
 /** The resource with this id, if it may be a member. */

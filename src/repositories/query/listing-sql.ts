@@ -25,7 +25,7 @@ export interface ListingShape {
 
 /** Where the resources of a listing come from. */
 export interface ListingSource {
-  /** Tables of the statement; `counted` has one row with `total`, and the number of `deltas` of which it is the sum. */
+  /** Tables of the statement; `counted` has one row with `total`. */
   readonly tables: string
   /** What follows `from`: rows `r` of `resources` in the order of the page; of `p.sort` where the page is sorted. */
   readonly rows: string
@@ -45,7 +45,6 @@ export interface FoundRow extends ResourceRow<JsonText> {
 /** What a listing says. */
 export interface Listing {
   readonly total: number
-  readonly deltas: number
   readonly rows: readonly FoundRow[]
 }
 
@@ -75,7 +74,7 @@ export function listingSql(shape: ListingShape, places: RowPlaces, { tables, row
   const apart = namesApart(shape)
   const none = apart.map(() => ', null::text').join('')
   const parts = [
-    `select '${TOTAL}' || t.total::text || ' ' || t.deltas::text as packed${none} from counted t`,
+    `select '${TOTAL}' || t.total::text as packed${none} from counted t`,
     withManagers(type) &&
       `select '${MANAGER}' || m.id::text || case when m.display_key is null then '' else m.label end${none}
       from (select distinct l.manager_id as id from listed l where l.manager_id is not null) w cross join lateral (
@@ -117,12 +116,12 @@ export function readListing(shape: ListingShape, rows: readonly BytesRow[]): Lis
   const groups = new Map<string, string>()
   const groupsOfUsers = new Map<string, string>()
   const listed: FoundRow[] = []
-  let [total, deltas] = [0, 0]
+  let total = 0
   for (const row of rows) {
     const packed = row[0] as Buffer
     const head = packed.toString('latin1', 0, LONGEST_HEAD)
     const letter = head[0]
-    if (letter === TOTAL) [total = 0, deltas = 0] = head.slice(1).split(' ').map(Number)
+    if (letter === TOTAL) total = Number(head.slice(1))
     else if (letter === MANAGER) managers.set(head.slice(1, ID_END), packed.toString('utf8', ID_END))
     else if (letter === GROUP) groups.set(head.slice(1, ID_END), packed.toString('utf8', ID_END))
     else if (letter === USER)
@@ -149,7 +148,7 @@ export function readListing(shape: ListingShape, rows: readonly BytesRow[]): Lis
       )
     }
   }
-  return { total, deltas, rows: listed }
+  return { total, rows: listed }
 }
 
 /** The letter, and the id behind it. */

@@ -1,7 +1,7 @@
 import { type Bindable, type Database, READERS } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
-import { countsOf, FOLD_AFTER } from '../resources/counts.ts'
+import { countRows } from '../resources/counts.ts'
 import { baseInJson, columnShape, type PackedRow, unpacked, type Wanted } from '../resources/rows.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { batched } from '../sql/batched.ts'
@@ -9,7 +9,7 @@ import { arrayText, ofShape, Parameters, type Template, template } from '../sql/
 import type { FilterScope } from './attribute-sql.ts'
 import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
 import { indexLookupOf, lookupStatement } from './index-lookup.ts'
-import { type BytesRow, type FoundRow, type Listing, listingSql, readListing } from './listing-sql.ts'
+import { type BytesRow, type FoundRow, listingSql, readListing } from './listing-sql.ts'
 import { matchesOfType, matchesOfTypes } from './matching-sql.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
 import { scanning } from './scanning.ts'
@@ -104,7 +104,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const { text, values } = ofShape(pageStatements, name, make)
     const named = { tenant: tenantId, type: type.name, base: base(), after: from?.id ?? null }
     const shape = { type, wanted, sorted: false }
-    return folding(readListing(shape, await askListing(text, values(named))), type)
+    return readListing(shape, await askListing(text, values(named)))
   }
 
   function filterScope(
@@ -146,10 +146,10 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       : pageSql(query.page, sort, query.descending, filtered ? 'hits' : `(${matches})`, parameters)
     const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred }
     const names = query.types.map(({ type }) => type.name)
-    // With a filter the statement finds the hits once, for the total and for the page. Without one, deltas give the total.
+    // With a filter the statement finds the hits once, for the total and for the page. Without one, counts give the total.
     const counted = filtered
-      ? 'select count(*)::int as total, 0 as deltas from hits'
-      : totalSql(tenant, `any(${parameters.array(names, 'text')})`)
+      ? 'select count(*)::int as total from hits'
+      : totalSql(tenant, `= any(${parameters.array(names, 'text')})`)
     const shape = { type: only, wanted: query.wanted, sorted: sort !== undefined }
     const statement = listingSql(shape, places, {
       tables: `${filtered ? `hits as materialized (${matches}),` : ''} counted as (${counted})`,
@@ -160,18 +160,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     })
     const find = () => askListing(statement, parameters.values)
     const found = await (cost < SCANS_FROM || db.inTransaction ? find() : scanning(db, tenantId, find, scope.reader))
-    const result = folding(readListing(shape, found), only)
+    const result = readListing(shape, found)
     return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
-  }
-
-  /** Has the deltas of a total folded where they are many. */
-  function folding({ deltas, ...page }: Listing, only: ResourceType | undefined): ResourcePage {
-    // This request does not wait for it. Where it fails, the next reader tries again.
-    if (only && deltas > FOLD_AFTER)
-      void countsOf(db, scope)
-        .fold(only.name)
-        .catch(() => undefined)
-    return page
   }
 
   /** @throws {ScimError} tooMany for a query that costs too much */
@@ -214,17 +204,16 @@ const pageStatement = (type: ResourceType, wanted: Wanted, withDeferred: boolean
     const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
     const places = { tenant, base: () => place('base', 'text'), withDeferred }
     return listingSql({ type, wanted, sorted: false }, places, {
-      tables: `counted as (${totalSql(tenant, name)})`,
+      tables: `counted as (${totalSql(tenant, `= ${name}`)})`,
       rows: `resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
         ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
         order by r.id limit ${Math.trunc(limit)}`,
     })
   })
 
-/** @param types what follows `resource_type =` */
+/** @param types what follows `resource_type` */
 const totalSql = (tenant: string, types: string): string =>
-  `select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
-    where c.tenant_id = ${tenant} and c.resource_type = ${types}`
+  `select coalesce(sum(n.total), 0)::int as total from (${countRows(tenant, types)}) n`
 
 const preparedShapes = new Set<string>()
 

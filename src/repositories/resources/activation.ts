@@ -51,29 +51,23 @@ const activation = (user: ResourceType, wanted: Wanted) =>
          from before b where r.tenant_id = ${tenant} and r.id = b.id and b.active is distinct from ${next}
          returning r.id, r.resource_type, r.version, r.modified_at, b.active as was
        ),
-       counted as (
-         insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-         select ${tenant}, u.resource_type, 0, case when ${next} then 1 else -1 end
-         from updated u where (u.was is distinct from false) <> ${next}
-       ),
-       logged as (
-         ${appendEvents({
-           tenant,
-           type: {
-             sql: `case when not ${next} then ${typeSql('user.deactivated')}
+       ${appendEvents({
+         tenant,
+         type: {
+           sql: `case when not ${next} then ${typeSql('user.deactivated')}
           when u.was is null then ${typeSql('user.updated')} else ${typeSql('user.activated')} end`,
-           },
-           resourceType: 'u.resource_type',
-           resourceId: 'u.id',
-           version: 'u.version',
-           requestId: place('requestId', 'text'),
-           actor: place('actor', 'text'),
-           occurredAt: 'u.modified_at',
-           changes: `json_build_object('changed', json_build_array(
+         },
+         resourceType: 'u.resource_type',
+         resourceId: 'u.id',
+         version: 'u.version',
+         requestId: place('requestId', 'text'),
+         actor: place('actor', 'text'),
+         occurredAt: 'u.modified_at',
+         changes: `json_build_object('changed', json_build_array(
           json_build_object('path', 'active', 'before', u.was, 'after', ${next})))::text`,
-           from: 'updated u',
-         })}
-       )
+         activeDelta: `${next}::int - (u.was is distinct from false)::int`,
+         from: 'updated u',
+       })}
        select ${resourceColumns(user, wanted, places)} from (
          select b.tenant_id, b.id, b.resource_type, coalesce(u.version, b.version) as version, b.document, ${next} as active,
            b.password_hash, b.manager_id, b.created_at, coalesce(u.modified_at, b.modified_at) as modified_at

@@ -46,25 +46,20 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
     ),`
         : ''
     }
-    counted as (
-      insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-      select ${tenant}, c.resource_type, count(*), count(*) filter (where ${isActiveUser('c')})
-      from created c group by c.resource_type
-    ),
-    logged as (
-      ${appendEvents({
-        tenant,
-        type: { sql: 'i.event' },
-        resourceType: 'c.resource_type',
-        resourceId: 'c.id',
-        version: 'c.version',
-        requestId: request,
-        actor,
-        occurredAt: 'c.modified_at',
-        changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} || '}'`,
-        from: 'created c join input i on i.id = c.id',
-      })}
-    )
+    ${appendEvents({
+      tenant,
+      type: { sql: 'i.event' },
+      resourceType: 'c.resource_type',
+      resourceId: 'c.id',
+      version: 'c.version',
+      requestId: request,
+      actor,
+      occurredAt: 'c.modified_at',
+      changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} || '}'`,
+      totalDelta: '1',
+      activeDelta: `(${isActiveUser('c')})::int`,
+      from: 'created c join input i on i.id = c.id',
+    })}
     select ${resourceColumns(undefined, { groups: false, members: false }, { tenant, base: () => '', withDeferred: false })}
     from input i left join created r on r.id = i.id order by i.ord`
   return { text, values: parameters.values }

@@ -1,9 +1,10 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { type Database, READERS } from '../../db/database.ts'
-import { deferredMembers, memberships, resourceCounts } from '../../db/schema.ts'
+import { deferredMembers, memberships, tenants } from '../../db/schema.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { literal } from '../sql/fragments.ts'
 import { FIRST_ID } from '../sql/ids.ts'
+import { countRows } from './counts.ts'
 import { snapshotOf } from './snapshot.ts'
 
 /** A member of a group; `member` is an id, or for deferred members the value that the client sent. */
@@ -54,13 +55,14 @@ export function exportPagesOf(db: Database, scope: RepositoryScope) {
     async count(): Promise<number> {
       const rowsOf = (table: typeof memberships | typeof deferredMembers) =>
         orm.select({ rows: sql`count(*)` }).from(table).where(eq(table.tenantId, tenantId))
+      // Raw, since the text is shared with the hot statements; it is a constant.
+      const resources = sql`select coalesce(sum(n.total), 0) from (${sql.raw(countRows('tenants.id'))}) n`
       const [row] = await orm
         .select({
-          count: sql<number>`(coalesce(sum(${resourceCounts.delta}), 0)
-            + ${rowsOf(memberships)} + ${rowsOf(deferredMembers)})::float8`,
+          count: sql<number>`((${resources}) + ${rowsOf(memberships)} + ${rowsOf(deferredMembers)})::float8`,
         })
-        .from(resourceCounts)
-        .where(eq(resourceCounts.tenantId, tenantId))
+        .from(tenants)
+        .where(eq(tenants.id, tenantId))
       return row?.count ?? 0
     },
   }

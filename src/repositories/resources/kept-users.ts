@@ -106,19 +106,17 @@ export async function removeExpiredUsers(database: Database): Promise<number> {
          ) due
          where k.tenant_id = due.tenant_id and k.id = due.id returning k.tenant_id, k.id, k.version, k.kept_until
        ),
-       logged as (
-         ${appendEvents({
-           tenant: 'g.tenant_id',
-           type: 'user.deleted',
-           resourceType: `'User'`,
-           resourceId: 'g.id',
-           version: 'g.version + 1',
-           requestId: `'rollcall'`,
-           actor: `'rollcall'`,
-           changes: `json_build_object('keptUntil', ${isoMoment('g.kept_until')})::text`,
-           from: 'gone g',
-         })}
-       )
+       ${appendEvents({
+         tenant: 'g.tenant_id',
+         type: 'user.deleted',
+         resourceType: `'User'`,
+         resourceId: 'g.id',
+         version: 'g.version + 1',
+         requestId: `'rollcall'`,
+         actor: `'rollcall'`,
+         changes: `json_build_object('keptUntil', ${isoMoment('g.kept_until')})::text`,
+         from: 'gone g',
+       })}
        select count(*)::int as n from gone`,
       [],
     )

@@ -67,37 +67,32 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
         and not r.id = any(array(select id from target where fits))
       returning r.id, r.version, r.modified_at
     ),
-    counted as (
-      insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-      select ${tenant}, x.resource_type, -count(*), -count(*) filter (where ${isActiveUser('x')})
-      from removed x group by x.resource_type
-    ),
     ${user ? `${movedRolesPart(tenant, 'exists (select 1 from removed)')},` : ''}
-    logged as (
-      ${appendEvents(
-        {
-          ...{ tenant, requestId: request, actor },
-          type: keep?.event ?? { sql: parameters.bind(`${eventNoun}.deleted`, 'text') },
-          resourceType: 'x.resource_type',
-          resourceId: 'x.id',
-          version: 'x.version + 1',
-          changes: keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || ${size}`,
-          from: `removed x ${isGroup ? 'left join (select group_id, count(*) as members from unjoined group by group_id) s on s.group_id = x.id' : ''}`,
-        },
-        {
-          ...{ tenant, requestId: request, actor },
-          type: 'group.member_removed',
-          resourceType: `'Group'`,
-          resourceId: 'b.id',
-          version: 'b.version',
-          occurredAt: 'b.modified_at',
-          changes: memberBatchJson('u.member_id'),
-          from: `new_version b join (${memberBatches('select group_id, member_id from unjoined')}) u on u.group_id = b.id
+    ${appendEvents(
+      {
+        ...{ tenant, requestId: request, actor },
+        type: keep?.event ?? { sql: parameters.bind(`${eventNoun}.deleted`, 'text') },
+        resourceType: 'x.resource_type',
+        resourceId: 'x.id',
+        version: 'x.version + 1',
+        changes: keep?.changes ?? `'{"before":' || ${eventDocument([type], 'x', parameters)} || ${size}`,
+        totalDelta: '-1',
+        activeDelta: `-(${isActiveUser('x')})::int`,
+        from: `removed x ${isGroup ? 'left join (select group_id, count(*) as members from unjoined group by group_id) s on s.group_id = x.id' : ''}`,
+      },
+      {
+        ...{ tenant, requestId: request, actor },
+        type: 'group.member_removed',
+        resourceType: `'Group'`,
+        resourceId: 'b.id',
+        version: 'b.version',
+        occurredAt: 'b.modified_at',
+        changes: memberBatchJson('u.member_id'),
+        from: `new_version b join (${memberBatches('select group_id, member_id from unjoined')}) u on u.group_id = b.id
       group by b.id, b.version, b.modified_at, u.batch`,
-        },
-        ...(user ? [{ tenant, requestId: request, actor, ...movedRoleEvents('role.unassigned', user) }] : []),
-      )}
-    )
+      },
+      ...(user ? [{ tenant, requestId: request, actor, ...movedRoleEvents('role.unassigned', user) }] : []),
+    )}
     select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
       (select has_rules from rules) as has_rules from target t`
   return { text, values: parameters.values }

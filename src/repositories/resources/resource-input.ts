@@ -44,29 +44,31 @@ export function createInput(
 export function updateInput(
   changes: readonly ChangedResource[],
   parameters: Parameters,
-  { withKeys, withActive }: { readonly withKeys: boolean; readonly withActive: boolean },
+  { withKeys }: { readonly withKeys: boolean },
 ): string {
   const [first] = changes
   if (first && changes.length === 1) {
     return `select ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.expectedVersion, 'bigint')} as expected,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, first.stored, parameters)},
-      ${parameters.json(first.events)} as events
-      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}
-      ${withActive ? `, ${parameters.bind(first.activeDelta, 'int')} as active_delta` : ''}`
+      ${parameters.json(eventRows(first))} as events
+      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}`
   }
   const rows = changes.map((change) => ({
     ...storedRow(change.type, change.stored),
     id: change.id,
     expected: change.expectedVersion,
     password_hash: change.passwordHash,
-    events: change.events,
+    events: eventRows(change),
     keys_removed: change.keysRemoved,
     keys_added: change.keysAdded,
-    active_delta: change.activeDelta,
   }))
   return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(id uuid, expected bigint, password_hash text,
-    events jsonb, keys_removed jsonb, keys_added jsonb, active_delta int, ${storedTypes})`
+    events jsonb, keys_removed jsonb, keys_added jsonb, ${storedTypes})`
 }
+
+/** The events of a change. The first of them counts the active user who comes or goes. */
+const eventRows = ({ events, activeDelta }: ChangedResource) =>
+  events.map(({ type, changes }, i) => ({ type, changes, active_delta: i === 0 ? activeDelta : 0 }))
 
 function storedColumns(type: ResourceType, stored: StoredForm, parameters: Parameters): string {
   const text = (value: string | null, name: string) => `${parameters.bind(value, 'text')} as ${name}`

@@ -11,8 +11,7 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
-  const withActive = changes.some((change) => change.activeDelta !== 0)
-  const text = `with input as ${inlined(changes)} (${updateInput(changes, parameters, { withKeys, withActive })}),
+  const text = `with input as ${inlined(changes)} (${updateInput(changes, parameters, { withKeys })}),
     updated as (
       update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
         display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
@@ -37,30 +36,20 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
     ),`
         : ''
     }
-    ${
-      withActive
-        ? `counted as (
-      insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-      select ${tenant}, u.resource_type, 0, sum(i.active_delta)
-      from updated u join input i on i.id = u.id group by u.resource_type
-    ),`
-        : ''
-    }
-    logged as (
-      ${appendEvents({
-        tenant,
-        type: { sql: 'e.type' },
-        resourceType: 'u.resource_type',
-        resourceId: 'u.id',
-        version: 'u.version',
-        requestId: parameters.bind(scope.requestId, 'text'),
-        actor: parameters.bind(scope.actor, 'text'),
-        occurredAt: 'u.modified_at',
-        changes: 'e.changes::text',
-        from: `updated u join input i on i.id = u.id
-      cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)`,
-      })}
-    )
+    ${appendEvents({
+      tenant,
+      type: { sql: 'e.type' },
+      resourceType: 'u.resource_type',
+      resourceId: 'u.id',
+      version: 'u.version',
+      requestId: parameters.bind(scope.requestId, 'text'),
+      actor: parameters.bind(scope.actor, 'text'),
+      occurredAt: 'u.modified_at',
+      changes: 'e.changes::text',
+      activeDelta: 'e.active_delta',
+      from: `updated u join input i on i.id = u.id
+      cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb, active_delta int)`,
+    })}
     select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
   return { text, values: parameters.values }
 }

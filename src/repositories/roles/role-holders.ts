@@ -123,7 +123,7 @@ export async function logMoves(tx: Database, scope: RoleScope, moves: readonly R
        update roles r set version = r.version + 1
        where r.tenant_id = ${tenant} and r.id = any(array(select distinct role from input))
        returning r.id, r.key, r.version
-     )
+     ),
      ${appendEvents({
        tenant,
        type: { sql: 'i.type' },
@@ -134,7 +134,8 @@ export async function logMoves(tx: Database, scope: RoleScope, moves: readonly R
        actor,
        changes: `json_build_object('role', c.key, 'users', i.users)::text`,
        from: 'input i join counted c on c.id = i.role order by i.ord',
-     })}`,
+     })}
+     select 1`,
     parameters.values,
   )
 }

@@ -1,5 +1,6 @@
 import type { Bindable, Database } from '../../db/database.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { countRows } from '../resources/counts.ts'
 import { lockRoles } from './role-bindings.ts'
 
 /** A change of rules, and who makes it, for the work that follows. */
@@ -129,7 +130,7 @@ export async function noteRoleStep(tx: Database, tenantId: TenantId, step: RoleS
   await tx.run(
     `update role_rule_work w set ending = $2::boolean, after = $3::uuid, groups_done = w.groups_done + $4::int,
        groups = coalesce(w.groups, (
-         select sum(c.delta)::int from resource_counts c where c.tenant_id = $1::uuid and c.resource_type = 'Group'
+         select sum(n.total)::int from (${countRows('$1::uuid', `= 'Group'`)}) n
        ), 0),
        problem = coalesce(w.problem, $5::text), finished_at = case when $6::boolean then now() end
      where w.tenant_id = $1::uuid`,

@@ -22,7 +22,8 @@ claimed as (
   returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
 )
 select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (
-  select e.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
+  select p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
     e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
-    (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes from events e where e.tenant_id = $1::uuid and e.position = c.position limit 1
+    (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes from event_positions p cross join lateral (
+    select e.* from events e where e.tenant_id = p.tenant_id and e.seq = p.seq offset 0) e where p.tenant_id = $1::uuid and p.position = c.position limit 1
 ) x order by c.position;

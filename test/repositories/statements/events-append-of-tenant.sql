@@ -1,8 +1,16 @@
 with counted as (
   insert into tenant_versions as v (tenant_id, version) select id, 1 from (select $1::uuid) as t(id)
   on conflict (tenant_id) do update set version = v.version + 1 returning v.version
+),
+logged as (
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
+  select $1::uuid, e.type, 'Tenant', $1::uuid, c.version, $2::text, $3::text, date_trunc('milliseconds', now()),
+    e.changes, 0, 0
+  from counted c cross join jsonb_to_recordset($4::text::jsonb) as e(type text, changes text)
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
-insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-select $1::uuid, e.type, 'Tenant', $1::uuid, c.version, $2::text, $3::text, date_trunc('milliseconds', now()),
-  e.changes
-from counted c cross join jsonb_to_recordset($4::text::jsonb) as e(type text, changes text);
+select 1;

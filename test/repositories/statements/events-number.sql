@@ -1,43 +1,73 @@
 -- in a transaction
-select l.hold_id::text as id, (extract(epoch from l.held_since) * 1000)::float8 as since,
+select l.tenant_id::text as "tenantId", l.hold_id::text as id, (extract(epoch from l.held_since) * 1000)::float8 as since,
   (extract(epoch from l.held_until) * 1000)::float8 as until, coalesce(l.held_until <= now(), false) as due,
-  l.released_at is not null as released, coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
-from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
-where l.tenant_id = $1::uuid for update of l;
+  l.released_at is not null as released,
+  coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
+from unnest($1::text::uuid[]) x(id) cross join lateral (
+  select l.* from event_logs l where l.tenant_id = x.id for update of l
+) l join lateral (select t.* from tenants t where t.id = l.tenant_id offset 0) t on true
+join lateral (select s.* from environments s where s.id = t.environment_id offset 0) s on true;
 
 -- in a transaction
-insert into event_logs (tenant_id) select t.id from tenants t where t.id = $1::uuid
-  and not exists (select 1 from event_logs l where l.tenant_id = $1::uuid)
+insert into event_logs (tenant_id) select t.id from tenants t where t.id = any($1::text::uuid[])
+  and not exists (select 1 from event_logs l where l.tenant_id = t.id) order by t.id for key share of t skip locked
 on conflict do nothing returning 1;
 
 -- in a transaction
-select l.hold_id::text as id, (extract(epoch from l.held_since) * 1000)::float8 as since,
+select l.tenant_id::text as "tenantId", l.hold_id::text as id, (extract(epoch from l.held_since) * 1000)::float8 as since,
   (extract(epoch from l.held_until) * 1000)::float8 as until, coalesce(l.held_until <= now(), false) as due,
-  l.released_at is not null as released, coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
-from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
-where l.tenant_id = $1::uuid for update of l;
+  l.released_at is not null as released,
+  coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
+from unnest($1::text::uuid[]) x(id) cross join lateral (
+  select l.* from event_logs l where l.tenant_id = x.id for update of l
+) l join lateral (select t.* from tenants t where t.id = l.tenant_id offset 0) t on true
+join lateral (select s.* from environments s where s.id = t.environment_id offset 0) s on true;
 
 -- in a transaction
-with fresh as materialized (
-  select e.seq, l.head + row_number() over (order by e.seq) as position
-  from event_logs l cross join lateral (
-    select e.seq from events e where e.tenant_id = $1::uuid
-      and e.position is null and not e.held order by e.seq limit 1000
-  ) e where l.tenant_id = $1::uuid
+with logs as materialized (
+  select l.* from unnest($1::text::uuid[]) x(id) cross join lateral (
+    select l.tenant_id, l.ctid as at, l.head, t.environment_id from event_logs l join tenants t on t.id = l.tenant_id
+    where l.tenant_id = x.id limit 1
+  ) l
 ),
-numbered as (
-  update events e set position = f.position, held = false from fresh f where e.tenant_id = $1::uuid and e.seq = f.seq
-  returning e.position, e.type, e.resource_id
+fresh as materialized (
+  select l.tenant_id, l.at as log, l.head + w.n as position, w.* from logs l cross join lateral (
+    select w.ctid as at, w.seq, w.resource_type, w.total_delta, w.active_delta, row_number() over (order by w.seq) as n
+    from waiting_events w where w.tenant_id = l.tenant_id order by w.seq limit $2::int
+  ) w
+),
+gone as (
+  delete from waiting_events w where (w.tenant_id = any($1::text::uuid[])) is true
+    and w.ctid = any(array(select at from fresh))
+),
+placed as (
+  insert into event_positions (tenant_id, position, seq) select f.tenant_id, f.position, f.seq from fresh f
+),
+counted as (insert into resource_counts as c (tenant_id, resource_type, total, active)
+  select x.tenant_id, x.resource_type, sum(x.total_delta), sum(x.active_delta) from (select * from fresh) x
+  where x.total_delta <> 0 or x.active_delta <> 0 group by x.tenant_id, x.resource_type
+  on conflict (tenant_id, resource_type) do update set total = c.total + excluded.total, active = c.active + excluded.active),
+endpoints as materialized (
+  select l.tenant_id, w.id, w.event_types from logs l cross join lateral (
+    -- The lock keeps the endpoint from being deleted before the commit.
+    select * from (select w.id, w.event_types from webhook_endpoints w
+      where w.environment_id = l.environment_id and w.tenant_id is null and w.enabled for key share) a
+    union all
+    select * from (select w.id, w.event_types from webhook_endpoints w
+      where w.environment_id = l.environment_id and w.tenant_id = l.tenant_id and w.enabled for key share) b
+  ) w
 ),
 queued as (
   insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
-  select $1::uuid, w.id, n.position, n.resource_id from numbered n join (
-    -- The lock keeps the endpoint from being deleted before the commit.
-    select w.id, w.event_types from tenants t join webhook_endpoints w on w.environment_id = t.environment_id
-    where t.id = $1::uuid and w.enabled and (w.tenant_id is null or w.tenant_id = t.id) for key share of w
-  ) w on cardinality(w.event_types) = 0 or n.type = any(w.event_types)
-    or split_part(n.type, '.', 1) || '.*' = any(w.event_types)
+  select f.tenant_id, w.id, f.position, e.resource_id
+  from (select f.* from fresh f where f.tenant_id in (select w.tenant_id from endpoints w)) f cross join lateral (
+    select e.type, e.resource_id from events e where e.tenant_id = f.tenant_id and e.seq = f.seq limit 1
+  ) e join endpoints w on w.tenant_id = f.tenant_id
+  where cardinality(w.event_types) = 0 or e.type = any(w.event_types) or split_part(e.type, '.', 1) || '.*' = any(w.event_types)
 ),
-counted as (select count(*) as n from numbered),
-moved as (update event_logs l set head = l.head + c.n from counted c where l.tenant_id = $1::uuid)
-select n::int as count from counted;
+moved as (
+  update event_logs l set head = m.head
+  from (select f.log, max(f.position) as head from fresh f group by f.log) m
+  where (l.tenant_id = any($1::text::uuid[])) is true and l.ctid = m.log
+)
+select count(*)::int as numbered, coalesce(max(n), 0)::int as most from fresh;

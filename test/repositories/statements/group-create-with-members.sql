@@ -16,21 +16,17 @@ created as (
   on conflict (tenant_id, resource_type, unique_key) do nothing
   returning *
 ),
-searched as (
-  insert into search_documents (tenant_id, resource_type, resource_id, search)
-  select $1::uuid, c.resource_type, c.id, i.search from created c join input i on i.id = c.id
-),
-counted as (
-  insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-  select $1::uuid, c.resource_type, count(*), count(*) filter (where c.resource_type = 'User' and c.active is distinct from false)
-  from created c group by c.resource_type
-),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, i.event, c.resource_type, c.id, c.version, $2::text, $3::text, c.modified_at,
     '{"after":' || case when c.active is null then c.document
-    else left(c.document, -1) || ',"active":' || c.active || '}' end || '}'
+    else left(c.document, -1) || ',"active":' || c.active || '}' end || '}', 1, (c.resource_type = 'User' and c.active is distinct from false)::int
   from created c join input i on i.id = c.id
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
   || case when r.password_hash is null then '-' else 'p' end
@@ -96,11 +92,16 @@ standing as (
   union all select t.id, t.version, t.modified_at from target t join applied g on g.group_id = t.id where g.counted
 ),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, x.type, 'Group', b.id, b.version, $11::text, $12::text, b.modified_at,
-    json_build_object('members', json_agg(x.member_id))::text
+    json_build_object('members', json_agg(x.member_id))::text, 0, 0
   from (select *, (row_number() over (partition by group_id, type) - 1) / 1000 as batch from (select * from moved) moves) x join standing b on b.id = x.group_id
   group by b.id, b.version, b.modified_at, x.type, x.batch order by x.type, x.batch
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select t.version::int as before, b.version::int as after, i.expected is null or i.expected = t.version as fits,
   (select count(*) from (

@@ -15,21 +15,17 @@ created as (
   on conflict (tenant_id, resource_type, unique_key) do nothing
   returning *
 ),
-searched as (
-  insert into search_documents (tenant_id, resource_type, resource_id, search)
-  select $1::uuid, c.resource_type, c.id, i.search from created c join input i on i.id = c.id
-),
-counted as (
-  insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-  select $1::uuid, c.resource_type, count(*), count(*) filter (where c.resource_type = 'User' and c.active is distinct from false)
-  from created c group by c.resource_type
-),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, i.event, c.resource_type, c.id, c.version, $2::text, $3::text, c.modified_at,
     '{"after":' || case when c.active is null then c.document
-    else left(c.document, -1) || ',"active":' || c.active || '}' end || '}'
+    else left(c.document, -1) || ',"active":' || c.active || '}' end || '}', 1, (c.resource_type = 'User' and c.active is distinct from false)::int
   from created c join input i on i.id = c.id
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
   || case when r.password_hash is null then '-' else 'p' end

@@ -17,10 +17,15 @@ new_version as (
   returning r.id, r.version, r.modified_at
 ),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, 'group.member_removed', 'Group', b.id, b.version, $5::text, $6::text, b.modified_at,
-    json_build_object('members', json_build_array($3::uuid))::text
+    json_build_object('members', json_build_array($3::uuid))::text, 0, 0
   from new_version b
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select c.version::int as before, (select version from new_version)::int as after, c.fits, c.has_rules,
   case when c.known then null else $3::uuid::text end as unknown,

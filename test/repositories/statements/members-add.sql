@@ -52,11 +52,16 @@ standing as (
   select id, version, modified_at from new_version
 ),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, x.type, 'Group', b.id, b.version, $11::text, $12::text, b.modified_at,
-    json_build_object('members', json_agg(x.member_id))::text
+    json_build_object('members', json_agg(x.member_id))::text, 0, 0
   from (select *, (row_number() over (partition by group_id, type) - 1) / 1000 as batch from (select * from moved) moves) x join standing b on b.id = x.group_id
   group by b.id, b.version, b.modified_at, x.type, x.batch order by x.type, x.batch
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select t.version::int as before, b.version::int as after, i.expected is null or i.expected = t.version as fits,
   (select count(*) from (

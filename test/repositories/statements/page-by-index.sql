@@ -1,6 +1,12 @@
-with recursive  counted as (select coalesce(sum(c.delta), 0)::int as total, count(*)::int as deltas from resource_counts c
-  where c.tenant_id = $1::uuid and c.resource_type = any($4::text::text[])),
-listed as (select r.id as id, r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+with
+counted as (select coalesce(sum(n.total), 0)::int as total from (select c.resource_type, c.total, c.active from resource_counts c where c.tenant_id = $1::uuid and c.resource_type = any($4::text::text[])
+    union all select w.resource_type, w.total_delta, w.active_delta from waiting_events w
+    where w.tenant_id = $1::uuid and w.resource_type = any($4::text::text[])) n),
+page as (select h.id, h.sort from (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.id asc offset $3::bigint limit 5)
+select t.total::text || ' ' || coalesce(x.packed, '') as packed, x.manager, x.groups
+from counted t left join page p on true
+left join lateral (
+  select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
     || case when r.password_hash is null then '-' else 'p' end
     || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
     || r.version::text || coalesce(' ' || r.manager_id::text, '') || r.document as packed, r.manager_id as manager_id from (select h.id, h.sort from (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.id asc offset $3::bigint limit 5) p cross join lateral (

@@ -8,18 +8,18 @@ updated as (
   from before b where r.tenant_id = $1::uuid and r.id = b.id and b.active is distinct from $2::boolean
   returning r.id, r.resource_type, r.version, r.modified_at, b.active as was
 ),
-counted as (
-  insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-  select $1::uuid, u.resource_type, 0, case when $2::boolean then 1 else -1 end
-  from updated u where (u.was is distinct from false) <> $2::boolean
-),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, case when not $2::boolean then 'user.deactivated'
     when u.was is null then 'user.updated' else 'user.activated' end, u.resource_type, u.id, u.version, $5::text, $6::text, u.modified_at,
     json_build_object('changed', json_build_array(
-        json_build_object('path', 'active', 'before', u.was, 'after', $2::boolean)))::text
+        json_build_object('path', 'active', 'before', u.was, 'after', $2::boolean)))::text, 0, $2::boolean::int - (u.was is distinct from false)::int
   from updated u
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
   || case when r.password_hash is null then '-' else 'p' end

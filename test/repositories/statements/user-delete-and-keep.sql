@@ -52,22 +52,22 @@ new_version as (
     and not r.id = any(array(select id from target where fits))
   returning r.id, r.version, r.modified_at
 ),
-counted as (
-  insert into resource_counts (tenant_id, resource_type, delta, active_delta)
-  select $1::uuid, x.resource_type, -count(*), -count(*) filter (where x.resource_type = 'User' and x.active is distinct from false)
-  from removed x group by x.resource_type
-),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, 'user.deactivated', x.resource_type, x.id, x.version + 1, $2::text, $3::text, date_trunc('milliseconds', now()),
     json_build_object('changed', json_build_array(
-        json_build_object('path', 'active', 'before', x.active, 'after', false)), 'keptUntil', to_char((date_trunc('milliseconds', now()) + make_interval(days => $5::int)) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))::text
+        json_build_object('path', 'active', 'before', x.active, 'after', false)), 'keptUntil', to_char((date_trunc('milliseconds', now()) + make_interval(days => $5::int)) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))::text, -1, -(x.resource_type = 'User' and x.active is distinct from false)::int
   from removed x
   union all
   select $1::uuid, 'group.member_removed', 'Group', b.id, b.version, $2::text, $3::text, b.modified_at,
-    json_build_object('members', json_agg(u.member_id))::text
+    json_build_object('members', json_agg(u.member_id))::text, 0, 0
   from new_version b join (select *, (row_number() over (partition by group_id) - 1) / 1000 as batch from (select group_id, member_id from unjoined) moves) u on u.group_id = b.id
   group by b.id, b.version, b.modified_at, u.batch
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
   (select has_rules from rules) as has_rules from target t;

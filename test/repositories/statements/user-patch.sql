@@ -53,11 +53,16 @@ searched as (
   where (s.tenant_id = $1::uuid) is true and s.ctid = n.ctid
 ),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, e.type, u.resource_type, u.id, u.version, $15::text, $16::text, u.modified_at,
-    e.changes::text
+    e.changes::text, 0, e.active_delta
   from updated u join input i on i.id = u.id
-  cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb)
+  cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb, active_delta int)
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select r.id::text, r.version::int, date_part('epoch', r.created_at) * 1000 as created, date_part('epoch', r.modified_at) * 1000 as modified, case when r.manager_id is not null then (
   select case when m.display_key is null then '' else m.label end

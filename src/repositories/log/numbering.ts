@@ -1,0 +1,156 @@
+import type { Database } from '../../db/database.ts'
+import type { TenantId } from '../../place-ids.ts'
+import { addCounts } from '../resources/counts.ts'
+import { arrayText, type Place, template } from '../sql/parameters.ts'
+import { type HoldRow, holdColumns, holdIn, isBraked, type LogState } from './leaver-brake.ts'
+
+// Who numbers events locks the rows of `event_logs` first, and holds them until its commit. The look for events is a separate
+// statement: its snapshot is younger than the lock, so it sees what the last holder has numbered.
+
+/** Events numbered in one transaction, which takes some ten milliseconds. */
+export const NUMBERED_AT_ONCE = 1_000
+
+/** A log that the transaction has locked. */
+export type LockedLog = LogState & { readonly tenantId: TenantId }
+
+/**
+ * Locks the logs of some tenants until the end of the transaction, and makes those that are missing. Leaves out tenants that do
+ * not exist, and logs that another transaction has locked; with `wait` it waits for that one.
+ */
+export async function takeLogs(tx: Database, tenantIds: readonly TenantId[], wait: boolean): Promise<LockedLog[]> {
+  const ids = arrayText(tenantIds, 'uuid')
+  const lock = async () => {
+    const rows = await tx.run<HoldRow & Pick<LockedLog, 'tenantId' | 'brake'>>(wait ? lockSql : lockFreeSql, [ids])
+    return rows.map(({ tenantId, brake, ...row }): LockedLog => ({ tenantId, brake, hold: holdIn(row) }))
+  }
+  const found = await lock()
+  if (found.length === tenantIds.length) return found
+  // Only where there is no row: `on conflict` waits for a transaction that has changed the row. A tenant that is being deleted
+  // is left out, rather than that all others wait for the end of it.
+  const made = await tx.run(
+    `insert into event_logs (tenant_id) select t.id from tenants t where t.id = any($1::text::uuid[])
+       and not exists (select 1 from event_logs l where l.tenant_id = t.id) order by t.id for key share of t skip locked
+     on conflict do nothing returning 1`,
+    [ids],
+  )
+  return made.length > 0 || wait ? lock() : found
+}
+
+const lockLogs = (how: string): string =>
+  `select l.tenant_id::text as "tenantId", ${holdColumns},
+     coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
+   from unnest($1::text::uuid[]) x(id) cross join lateral (
+     select l.* from event_logs l where l.tenant_id = x.id for update of l ${how}
+   ) l join lateral (select t.* from tenants t where t.id = l.tenant_id offset 0) t on true
+   join lateral (select s.* from environments s where s.id = t.environment_id offset 0) s on true`
+const [lockSql, lockFreeSql] = [lockLogs(''), lockLogs('skip locked')]
+
+/**
+ * Gives positions to events of logs that the transaction has locked, up to `share` of each; queues these events for webhooks,
+ * and counts what they change. The order is that of writing; within one resource it is that of the versions. Returns their
+ * number, and that of the tenant with the most of them.
+ *
+ * @param only the events, by `seq`, of the one log there is then; by default the next ones
+ */
+export async function numberEvents(
+  tx: Database,
+  tenantIds: readonly TenantId[],
+  share: number,
+  only?: readonly number[],
+): Promise<{ readonly numbered: number; readonly most: number }> {
+  const { text, values } = only === undefined ? nextEvents : theseEvents
+  const named = {
+    tenants: arrayText(tenantIds, 'uuid'),
+    share,
+    only: only === undefined ? null : `{${only.join(',')}}`,
+  }
+  const [done] = await tx.run<{ numbered: number; most: number }>(text, values(named))
+  return done ?? { numbered: 0, most: 0 }
+}
+
+/**
+ * Made of look-ups of one row and of places where rows lie, in one order: it is prepared when the tables may be empty, and has
+ * to be right for long logs and many tenants, too.
+ */
+const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): string =>
+  `with logs as materialized (
+     select l.* from unnest(${place('tenants', 'text')}::uuid[]) x(id) cross join lateral (
+       select l.tenant_id, l.ctid as at, l.head, t.environment_id from event_logs l join tenants t on t.id = l.tenant_id
+       where l.tenant_id = x.id limit 1
+     ) l
+   ),
+   fresh as materialized (
+     select l.tenant_id, l.at as log, l.head + w.n as position, w.* from logs l cross join lateral (
+       select w.ctid as at, w.seq, w.resource_type, w.total_delta, w.active_delta, row_number() over (order by w.seq) as n
+       from waiting_events w where w.tenant_id = l.tenant_id${which} order by w.seq limit ${place('share', 'int')}
+     ) w
+   ),
+   gone as (
+     delete from waiting_events w where (w.tenant_id = any(${place('tenants', 'text')}::uuid[])) is true
+       and w.ctid = any(array(select at from fresh))
+   ),
+   placed as (
+     insert into event_positions (tenant_id, position, seq) select f.tenant_id, f.position, f.seq from fresh f
+   ),
+   counted as (${addCounts('select * from fresh')}),
+   endpoints as materialized (
+     select l.tenant_id, w.id, w.event_types from logs l cross join lateral (
+       -- The lock keeps the endpoint from being deleted before the commit.
+       select * from (select w.id, w.event_types from webhook_endpoints w
+         where w.environment_id = l.environment_id and w.tenant_id is null and w.enabled for key share) a
+       union all
+       select * from (select w.id, w.event_types from webhook_endpoints w
+         where w.environment_id = l.environment_id and w.tenant_id = l.tenant_id and w.enabled for key share) b
+     ) w
+   ),
+   queued as (
+     insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
+     select f.tenant_id, w.id, f.position, e.resource_id
+     from (select f.* from fresh f where f.tenant_id in (select w.tenant_id from endpoints w)) f cross join lateral (
+       select e.type, e.resource_id from events e where e.tenant_id = f.tenant_id and e.seq = f.seq limit 1
+     ) e join endpoints w on w.tenant_id = f.tenant_id
+     where cardinality(w.event_types) = 0 or e.type = any(w.event_types) or split_part(e.type, '.', 1) || '.*' = any(w.event_types)
+   ),
+   moved as (
+     update event_logs l set head = m.head
+     from (select f.log, max(f.position) as head from fresh f group by f.log) m
+     where (l.tenant_id = any(${place('tenants', 'text')}::uuid[])) is true and l.ctid = m.log
+   )
+   select count(*)::int as numbered, coalesce(max(n), 0)::int as most from fresh`
+
+const nextEvents = template<'tenants' | 'share' | 'only'>((place) => numbering(place, ''))
+const theseEvents = template<'tenants' | 'share' | 'only'>((place) =>
+  numbering(place, ` and w.seq = any(${place('only', 'text')}::bigint[])`),
+)
+
+/** What became of the events of many tenants. */
+export interface NumberedMany {
+  readonly numbered: number
+  /** Tenants with a leaver brake: their events wait for `eventLogOf(…).number()`. */
+  readonly braked: readonly TenantId[]
+  /** A tenant had more events than its share. */
+  readonly more: boolean
+}
+
+/**
+ * Numbers the events of many tenants in one transaction, and gives each of them a fair share of it. Leaves out tenants whose log
+ * is locked.
+ *
+ * @throws where a lock does not come soon, or for any fault of one tenant; then nothing is numbered
+ */
+export function numberMany(db: Database, tenantIds: readonly TenantId[]): Promise<NumberedMany> {
+  return db.transaction(async (tx) => {
+    // Somebody may hold the row of an endpoint for long, to delete it with all that is queued for it.
+    const limited = tx.run(`select set_config('lock_timeout', '${LONGEST_WAIT_MS}ms', true)`, [])
+    const [logs] = await Promise.all([takeLogs(tx, tenantIds, false), limited])
+    const idsOf = (some: readonly LockedLog[]) => some.map(({ tenantId }) => tenantId)
+    const braked = idsOf(logs.filter(isBraked))
+    const plain = idsOf(logs.filter((log) => !isBraked(log)))
+    const share = Math.ceil(NUMBERED_AT_ONCE / Math.max(plain.length, 1))
+    if (plain.length === 0) return { numbered: 0, braked, more: false }
+    const { numbered, most } = await numberEvents(tx, plain, share)
+    return { numbered, braked, more: most >= share }
+  })
+}
+
+const LONGEST_WAIT_MS = 250
