@@ -96,10 +96,11 @@ export async function filler(sql: postgres.Sql) {
   }
 
   async function count(tenant: BenchTenant, type: string, n: number): Promise<void> {
-    await sql.unsafe('insert into resource_counts (tenant_id, resource_type, delta) values ($1, $2, $3)', [
+    await sql.unsafe('insert into resource_counts (tenant_id, resource_type, total, active) values ($1, $2, $3, $4)', [
       tenant.id,
       type,
       String(n),
+      type === 'User' ? String(n) : '0',
     ])
   }
 

@@ -3,7 +3,14 @@
 
 const user = `tenant_id = $1 and resource_type = 'User'`
 const moment = `date_trunc('milliseconds', now())`
-const event = `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)`
+/** An event for each of the rows, which waits for its position. @param counts by how many it raises totals and active users */
+const logged = (rows: string, counts = '0, 0') => `e as (
+    insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+    ${rows} returning tenant_id, seq, resource_type
+  ), waiting as (
+    insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta)
+    select tenant_id, seq, resource_type, ${counts} from e
+  )`
 
 const searched = (part: string) => `select r.document from (
     select s.resource_id from search_documents s
@@ -40,9 +47,8 @@ export const createUser = `with r as (
     returning tenant_id, id, document, created_at
   ), s as (
     insert into search_documents (tenant_id, resource_type, resource_id, search) values ($1, 'User', $2, $8::text::jsonb)
-  ), c as (insert into resource_counts (tenant_id, resource_type, delta) values ($1, 'User', 1)
-  ), e as (${event} select r.tenant_id, 'user.created', 'User', r.id, 1, 'bench', 'bench', r.created_at, r.document from r
-  ) select document from r`
+  ), ${logged(`select r.tenant_id, 'user.created', 'User', r.id, 1, 'bench', 'bench', r.created_at, r.document from r`, '1, 1')}
+  select document from r`
 
 /** `$1` tenant, `$2` id, `$3` displayName, `$4` document, `$5` search. */
 export const createGroup = `with r as (
@@ -51,9 +57,8 @@ export const createGroup = `with r as (
     returning tenant_id, id, document, created_at
   ), s as (
     insert into search_documents (tenant_id, resource_type, resource_id, search) values ($1, 'Group', $2, $5::text::jsonb)
-  ), c as (insert into resource_counts (tenant_id, resource_type, delta) values ($1, 'Group', 1)
-  ), e as (${event} select r.tenant_id, 'group.created', 'Group', r.id, 1, 'bench', 'bench', r.created_at, r.document from r
-  ) select document from r`
+  ), ${logged(`select r.tenant_id, 'group.created', 'Group', r.id, 1, 'bench', 'bench', r.created_at, r.document from r`, '1, 0')}
+  select document from r`
 
 /** `$1` tenant, `$2` rows as a JSON array. */
 export const createMany = `with i as (
@@ -66,17 +71,16 @@ export const createMany = `with i as (
     returning tenant_id, id, document, created_at
   ), s as (
     insert into search_documents (tenant_id, resource_type, resource_id, search) select $1, 'User', i.id, i.search from i
-  ), c as (insert into resource_counts (tenant_id, resource_type, delta) select $1, 'User', count(*) from i
-  ), e as (${event} select r.tenant_id, 'user.created', 'User', r.id, 1, 'bench', 'bench', r.created_at, r.document from r
-  ) select id from r`
+  ), ${logged(`select r.tenant_id, 'user.created', 'User', r.id, 1, 'bench', 'bench', r.created_at, r.document from r`, '1, 1')}
+  select id from r`
 
 /** `$1` tenant, `$2` id, `$3` active. */
 export const setActive = `with r as (
     update resources set active = $3, version = version + 1, modified_at = ${moment}
     where tenant_id = $1 and id = $2 returning id, version, modified_at, document
-  ), e as (${event} select $1, 'user.deactivated', 'User', r.id, r.version, 'bench', 'bench', r.modified_at,
-      '{"changed":[{"path":"active"}]}' from r
-  ) select document from r`
+  ), ${logged(`select $1, 'user.deactivated', 'User', r.id, r.version, 'bench', 'bench', r.modified_at,
+      '{"changed":[{"path":"active"}]}' from r`)}
+  select document from r`
 
 /** `$1` tenant, `$2` id, `$3` document, `$4` search. */
 export const replaceUser = `with r as (
@@ -84,9 +88,9 @@ export const replaceUser = `with r as (
     where tenant_id = $1 and id = $2 returning id, version, modified_at, document
   ), s as (
     update search_documents set search = $4::text::jsonb where tenant_id = $1 and resource_type = 'User' and resource_id = $2
-  ), e as (${event} select $1, 'user.updated', 'User', r.id, r.version, 'bench', 'bench', r.modified_at,
-      '{"changed":[{"path":"nickName"}]}' from r
-  ) select document from r`
+  ), ${logged(`select $1, 'user.updated', 'User', r.id, r.version, 'bench', 'bench', r.modified_at,
+      '{"changed":[{"path":"nickName"}]}' from r`)}
+  select document from r`
 
 /** `$1` tenant, `$2` group, `$3` ids to add, `$4` ids to remove. */
 export const changeMembers = `with r as (
@@ -99,9 +103,9 @@ export const changeMembers = `with r as (
     delete from memberships where ctid = any (array(
       select m.ctid from unnest($4::text::uuid[]) x(id) cross join lateral (
         select n.ctid from memberships n where n.tenant_id = $1 and n.group_id = $2 and n.member_id = x.id limit 1) m))
-  ), e as (${event} select $1, 'group.member_added', 'Group', r.id, r.version, 'bench', 'bench', r.modified_at,
-      json_build_object('members', array_cat($3::text::uuid[], $4::text::uuid[]))::text from r
-  ) select version::int as version from r`
+  ), ${logged(`select $1, 'group.member_added', 'Group', r.id, r.version, 'bench', 'bench', r.modified_at,
+      json_build_object('members', array_cat($3::text::uuid[], $4::text::uuid[]))::text from r`)}
+  select version::int as version from r`
 
 /** `$1` tenant, `$2` group, `$3` ids of all members. */
 export const replaceMembers = `with w as materialized (select x.id from unnest($3::text::uuid[]) x(id)
@@ -115,6 +119,6 @@ export const replaceMembers = `with w as materialized (select x.id from unnest($
   ), r as (
     update resources set version = version + 1, modified_at = ${moment}
     where tenant_id = $1 and id = $2 returning id, version, modified_at
-  ), e as (${event} select $1, 'group.member_added', 'Group', r.id, r.version, 'bench', 'bench', r.modified_at,
-      json_build_object('members', array(select member_id from a union all select member_id from d))::text from r
-  ) select version::int as version from r`
+  ), ${logged(`select $1, 'group.member_added', 'Group', r.id, r.version, 'bench', 'bench', r.modified_at,
+      json_build_object('members', array(select member_id from a union all select member_id from d))::text from r`)}
+  select version::int as version from r`
