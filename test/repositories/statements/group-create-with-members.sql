@@ -16,6 +16,10 @@ created as (
   on conflict (tenant_id, resource_type, unique_key) do nothing
   returning *
 ),
+searched as (
+  insert into search_documents (tenant_id, resource_type, resource_id, search)
+  select $1::uuid, c.resource_type, c.id, i.search from created c join input i on i.id = c.id
+),
 logged as (
   insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
       total_delta, active_delta)

@@ -31,14 +31,19 @@ moved_roles as (
   returning o.id, o.key, o.version
 ),
 logged as (
-  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+  insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
+      total_delta, active_delta)
   select $1::uuid, 'group.member_removed', 'Group', b.id, b.version, $8::text, $9::text, b.modified_at,
-    json_build_object('members', json_build_array($3::uuid))::text
+    json_build_object('members', json_build_array($3::uuid))::text, 0, 0
   from new_version b
   union all
   select $1::uuid, 'role.unassigned', 'Role', o.id, o.version, $8::text, $9::text, date_trunc('milliseconds', now()),
-    json_build_object('role', o.key, 'users', json_build_array($3::uuid))::text
+    json_build_object('role', o.key, 'users', json_build_array($3::uuid))::text, 0, 0
   from moved_roles o
+  returning tenant_id, seq, resource_type, total_delta, active_delta
+),
+waiting as (
+  insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select c.version::int as before, (select version from new_version)::int as after, c.fits, c.has_rules,
   case when c.known then null else $3::uuid::text end as unknown,

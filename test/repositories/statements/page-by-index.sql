@@ -1,12 +1,7 @@
-with
-counted as (select coalesce(sum(n.total), 0)::int as total from (select c.resource_type, c.total, c.active from resource_counts c where c.tenant_id = $1::uuid and c.resource_type = any($4::text::text[])
+with recursive  counted as (select coalesce(sum(n.total), 0)::int as total from (select c.resource_type, c.total, c.active from resource_counts c where c.tenant_id = $1::uuid and c.resource_type = any($4::text::text[])
     union all select w.resource_type, w.total_delta, w.active_delta from waiting_events w
     where w.tenant_id = $1::uuid and w.resource_type = any($4::text::text[])) n),
-page as (select h.id, h.sort from (select r.id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.id asc offset $3::bigint limit 5)
-select t.total::text || ' ' || coalesce(x.packed, '') as packed, x.manager, x.groups
-from counted t left join page p on true
-left join lateral (
-  select r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
+listed as (select r.id as id, r.id::text || case when r.active then 't' when not r.active then 'f' else '-' end
     || case when r.password_hash is null then '-' else 'p' end
     || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
     || r.version::text || coalesce(' ' || r.manager_id::text, '') || r.document as packed, r.manager_id as manager_id from (select h.id, h.sort from (select r.id as id, null::text as sort from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text) h order by h.id asc offset $3::bigint limit 5) p cross join lateral (
@@ -19,7 +14,7 @@ left join lateral (
     select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = above.group_id offset 0
   ) up
 )
-select 't' || t.total::text || ' ' || t.deltas::text as packed from counted t
+select 't' || t.total::text as packed from counted t
 union all select 'm' || m.id::text || case when m.display_key is null then '' else m.label end
 from (select distinct l.manager_id as id from listed l where l.manager_id is not null) w cross join lateral (
   select m.id, m.display_key, m.label from resources m where m.tenant_id = $1::uuid and m.id = w.id offset 0

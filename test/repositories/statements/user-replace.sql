@@ -32,7 +32,7 @@ with input as not materialized (select $2::uuid as id, $3::bigint as expected,
     $10::boolean as active, $11::uuid as manager_id,
     $12::text as document, $13::text::jsonb as search,
     $14::text::jsonb as events
-    , $15::text::jsonb as keys_removed, $16::text::jsonb as keys_added),
+),
 updated as (
   update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
     display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
@@ -55,7 +55,7 @@ searched as (
 logged as (
   insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,
       total_delta, active_delta)
-  select $1::uuid, e.type, u.resource_type, u.id, u.version, $17::text, $18::text, u.modified_at,
+  select $1::uuid, e.type, u.resource_type, u.id, u.version, $15::text, $16::text, u.modified_at,
     e.changes::text, 0, e.active_delta
   from updated u join input i on i.id = u.id
   cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb, active_delta int)
