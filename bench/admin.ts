@@ -4,7 +4,11 @@ import { randomBytes } from 'node:crypto'
 export const ADMIN_KEY = `bench-${randomBytes(16).toString('hex')}`
 
 /** Asks a gateway's admin API; `path` is below the environment. */
-export type Admin = <Answer>(method: 'POST' | 'DELETE', path: string, body?: object) => Promise<Answer>
+export type Admin = <Answer>(
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  body?: object,
+) => Promise<Answer>
 
 /** The admin API of the gateway at `origin`. What it gives rejects unless the answer is 2xx. */
 export const adminAt =

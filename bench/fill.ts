@@ -1,10 +1,12 @@
 import type postgres from 'postgres'
+import { v7 as uuidv7 } from 'uuid'
 import { prepareCreate } from '../src/provisioning/prepare.ts'
 import type { ResourceType } from '../src/scim/schema/resource-type.ts'
 import { GROUP_SCHEMA } from '../src/scim/urn.ts'
 import { effectiveSettings } from '../src/tenancy/settings.ts'
 import { type TenantPlace, tenantContext } from '../src/tenancy/tenant.ts'
 import { idOf, idSql, KINDS, PER_DEPARTMENT, PER_TITLE, PLACES, person, personAt } from './population.ts'
+import { bareIndexes, bareRows, bareTables } from './programs/bare-sql.ts'
 import type { BenchGroup, BenchTenant } from './world.ts'
 
 /** Users in one statement. */
@@ -53,14 +55,38 @@ export async function filler(sql: postgres.Sql) {
   const makeIndexes = await dropIndexes(sql)
 
   return {
+    /** Makes `count` tenants in the environment of the tenant `beside`; for so many that the admin API would take too long. */
+    async tenants(beside: BenchTenant, label: string, count: number, users: number): Promise<BenchTenant[]> {
+      const made = Array.from({ length: count }, (_, i) => ({ id: uuidv7(), key: `${label}-${i}`, users }))
+      await sql.unsafe(
+        `insert into tenants (id, environment_id, key, key_folded, name)
+         select i.id, t.environment_id, i.key, i.key, i.key
+         from json_to_recordset($1::text::json) i(id uuid, key text), tenants t where t.id = $2`,
+        [JSON.stringify(made), beside.id],
+      )
+      return made
+    },
+
     /** Makes the people 0 to `tenant.users` - 1; `report` hears how many are there. */
     async users(tenant: BenchTenant, report: (made: number) => void = () => {}): Promise<void> {
       for (let from = 0; from < tenant.users; from += CHUNK) {
         const to = Math.min(from + CHUNK, tenant.users) - 1
-        await sql.unsafe(usersStatement, [tenant.id, String(from), String(to)])
+        await people([tenant], from, to)
         report(to + 1)
       }
       await count(tenant, 'User', tenant.users)
+    },
+
+    /** The same for many small tenants of one size; `report` hears how many are filled. */
+    async usersOfMany(tenants: readonly BenchTenant[], report: (made: number) => void): Promise<void> {
+      const users = tenants[0]?.users ?? 0
+      const atOnce = Math.max(1, Math.floor(CHUNK / users))
+      for (let from = 0; from < tenants.length; from += atOnce) {
+        const some = tenants.slice(from, from + atOnce)
+        await people(some, 0, users - 1)
+        for (const tenant of some) await count(tenant, 'User', users)
+        report(from + some.length)
+      }
     },
 
     /** Makes groups and puts the first people of the tenant into each. */
@@ -87,12 +113,29 @@ export async function filler(sql: postgres.Sql) {
 
     verify,
 
+    /** Makes the tables of the bare ceiling, with what the gateway's tables have of `tenants`. */
+    async bare(tenants: readonly BenchTenant[]): Promise<void> {
+      const [stored] = await sql.unsafe<{ how: string }[]>(
+        `select coalesce(' with (' || array_to_string(reloptions, ', ') || ')', '') as how
+         from pg_class where oid = 'resources'::regclass`,
+      )
+      await sql.unsafe(bareTables(stored?.how ?? ''))
+      for (const statement of bareRows) await sql.unsafe(statement, [`{${tenants.map(({ id }) => id).join(',')}}`])
+      await sql.unsafe(bareIndexes)
+    },
+
     /** Leaves the tables as a server finds them that has been running for a while. */
     async settle(): Promise<void> {
       await makeIndexes()
       await sql.unsafe('vacuum (analyze) resources, search_documents, memberships, resource_counts')
+      await sql.unsafe('vacuum (analyze) bare.resources, bare.memberships')
       await sql.unsafe('checkpoint')
     },
+  }
+
+  /** Makes the people `from` to `to` of each tenant. */
+  async function people(tenants: readonly BenchTenant[], from: number, to: number): Promise<void> {
+    await sql.unsafe(usersStatement, [`{${tenants.map(({ id }) => id).join(',')}}`, String(from), String(to)])
   }
 
   async function count(tenant: BenchTenant, type: string, n: number): Promise<void> {
@@ -142,19 +185,20 @@ async function dropIndexes(sql: postgres.Sql): Promise<() => Promise<void>> {
 /** Puts the marks of `marksOf`, made once for each person in `m`, where `PLACES` stand. */
 const marked = (text: string) =>
   `replace(replace(replace(replace(replace(${text}, '${PLACES.n}', m.n), '${PLACES.title}', m.title),
-    '${PLACES.department}', m.department), '${NO_TENANT}', $1::text), '${PLACES.manager}', m.manager)`
+    '${PLACES.department}', m.department), '${NO_TENANT}', m.tenant::text), '${PLACES.manager}', m.manager)`
 
 const usersStatement = `with people as materialized (
-    select p.*, i, pg_temp.id($1::text, i) as id, i::text as n, (i / ${PER_TITLE})::text as title,
-      (i / ${PER_DEPARTMENT})::text as department, pg_temp.id($1::text, i / 64 * 64 + 1)::text as manager
-    from generate_series($2::int, $3::int) i join prototypes p on p.kind = i % ${KINDS}
+    select p.*, i, t.tenant, pg_temp.id(t.tenant::text, i) as id, i::text as n, (i / ${PER_TITLE})::text as title,
+      (i / ${PER_DEPARTMENT})::text as department, pg_temp.id(t.tenant::text, i / 64 * 64 + 1)::text as manager
+    from unnest($1::text::uuid[]) t(tenant) cross join generate_series($2::int, $3::int) i
+      join prototypes p on p.kind = i % ${KINDS}
   ), made as (
     insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active, manager_id,
       document, created_at, modified_at)
-    select $1::uuid, m.id, 'User', ${marked('m.external_id')}, ${marked('m.unique_key')}, ${marked('m.display_key')},
+    select m.tenant, m.id, 'User', ${marked('m.external_id')}, ${marked('m.unique_key')}, ${marked('m.display_key')},
       ${marked('m.label')}, m.active, case when m.manager_id is not null then m.manager::uuid end, ${marked('m.document')},
       date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
-    from people m order by m.i
+    from people m order by m.tenant, m.i
   )
   insert into search_documents (tenant_id, resource_type, resource_id, search)
-  select $1::uuid, 'User', m.id, ${marked('m.search')}::jsonb from people m order by m.i`
+  select m.tenant, 'User', m.id, ${marked('m.search')}::jsonb from people m order by m.tenant, m.i`

@@ -1,15 +1,16 @@
 import type { Options } from './options.ts'
 import { cpuMs, type Load, rssMb, type Server } from './processes.ts'
 import type { Measured } from './programs/closed-loop.ts'
-import type { Case, Workload } from './workloads/workload.ts'
-import { SIDES, type Side, type World } from './world.ts'
+import { type Case, sidesOf, type Workload } from './workloads/workload.ts'
+import type { SameRows, Side, World } from './world.ts'
 
 /** Who takes part in a measurement. */
 export interface Bench {
   readonly options: Options
   readonly world: World
   readonly load: Load
-  readonly servers: Readonly<Record<Side, Server>>
+  /** Both ceilings are one server. */
+  readonly servers: Readonly<Record<SameRows, Server>>
   readonly postgresPid: number
 }
 
@@ -38,67 +39,86 @@ export interface CaseResult {
   readonly connections: number
   readonly ours: SideResult
   readonly ceiling: SideResult
+  /** Where the work has a bare form. */
+  readonly bare?: SideResult
   /** Our requests per second to the ceiling's, in each round and as their median. */
   readonly ratios: readonly number[]
   readonly ratio: number
+  /** The same to the bare ceiling's. */
+  readonly bareRatio?: number
   /** The ceiling's CPU time per request to ours, server and PostgreSQL together. */
   readonly cpuRatio: number
 }
 
 /**
- * Runs a workload: each case is warmed up and checked on both sides, then measured in rounds, in which the two sides of a
- * case follow each other directly. What else the machine does meets both alike.
+ * Runs a workload: each case is warmed up and checked on all its sides, then measured in rounds, in which the sides of a
+ * case follow each other directly. What else the machine does meets all alike.
  */
 export async function measure(bench: Bench, workload: Workload, step: (label: string) => void): Promise<CaseResult[]> {
   const { options, world } = bench
   const cases = workload.cases(world)
-  const samples = new Map(cases.map((c) => [c.name, { ours: [] as Sample[], ceiling: [] as Sample[], rss: [0, 0] }]))
+  const samples = new Map(cases.map(({ name }) => [name, { ours: [], ceiling: [], bare: [] } as Samples]))
   for (const one of cases) {
     // What can be done once is not warmed up with: it would be gone.
     if (one.requests !== undefined) continue
     step(`${workload.name} ${one.name}: warming up`)
-    for (const side of SIDES) await window(bench, workload, one, side, options.warmUpMs)
+    for (const side of sidesOf(one)) await window(bench, workload, one, side, options.warmUpMs)
   }
   for (let round = 0; round < options.rounds; round++) {
     for (const one of cases) {
       step(`${workload.name} ${one.name}: round ${round + 1}`)
-      const seen = samples.get(one.name)
-      if (!seen) continue
-      for (const side of round % 2 === 0 ? SIDES : SIDES.toReversed()) {
+      for (const side of inTurns(sidesOf(one), round)) {
         const milliseconds = options.windowMs * (workload.longer ?? 1)
-        seen[side].push(await window(bench, workload, one, side, milliseconds))
-        const at = side === 'ours' ? 0 : 1
-        seen.rss[at] = Math.max(seen.rss[at] as number, rssMb(bench.servers[side].pid))
+        const sample = await window(bench, workload, one, side, milliseconds)
+        samples.get(one.name)?.[side].push({ ...sample, rss: rssMb(serverOf(bench, side).pid) })
       }
     }
   }
-  return cases.map((one) => {
-    const { ours, ceiling, rss } = samples.get(one.name) as NonNullable<ReturnType<typeof samples.get>>
-    const ratios = ours.map((sample, i) => rate(sample) / rate(ceiling[i] as Sample))
-    const sides = { ours: sideResult(ours, rss[0] as number), ceiling: sideResult(ceiling, rss[1] as number) }
-    const cpu = ({ serverCpuUs, postgresCpuUs }: SideResult) => serverCpuUs + postgresCpuUs
-    const { name: workloadName, title, connections } = workload
-    return {
-      ...{ workload: workloadName, title, name: one.name, connections, ...sides, ratios },
-      ratio: median(ratios),
-      cpuRatio: cpu(sides.ceiling) / cpu(sides.ours),
-    }
-  })
+  return cases.map(({ name }) => caseResult(workload, name, samples.get(name) as Samples))
 }
+
+type Samples = Readonly<Record<Side, (Sample & { readonly rss: number })[]>>
+
+/** In every round somebody else is the first. */
+export const inTurns = <Item>(items: readonly Item[], round: number): readonly Item[] =>
+  items.map((_, i) => items[(i + round) % items.length] as Item)
+
+/** What the windows of a case come to. */
+function caseResult({ name: workload, title, connections }: Workload, name: string, samples: Samples): CaseResult {
+  const of = (side: Side) => sideResult(samples[side], Math.max(...samples[side].map(({ rss }) => rss)))
+  const ratiosTo = (side: Side) => samples.ours.map((sample, i) => rate(sample) / rate(samples[side][i] as Sample))
+  const cpu = ({ serverCpuUs, postgresCpuUs }: SideResult) => serverCpuUs + postgresCpuUs
+  const [ours, ceiling, ratios] = [of('ours'), of('ceiling'), ratiosTo('ceiling')]
+  return {
+    ...{ workload, title, name, connections, ours, ceiling, ratios },
+    ...{ ratio: median(ratios), cpuRatio: cpu(ceiling) / cpu(ours) },
+    ...(samples.bare.length === 0 ? {} : { bare: of('bare'), bareRatio: median(ratiosTo('bare')) }),
+  }
+}
+
+/** Who answers for a side. */
+export const serverOf = ({ servers }: Bench, side: Side): Server => servers[side === 'ours' ? 'ours' : 'ceiling']
 
 /** Lets V8 compile what all requests go through, on both sides, before anything is measured. */
 export async function warmUp(bench: Bench, workload: Workload, note: (text: string) => void): Promise<void> {
   const one = workload.cases(bench.world).find(({ requests }) => requests === undefined)
   if (one === undefined) return
   note('warming up')
-  for (const side of SIDES) await window(bench, workload, one, side, WARM_UP_MS)
+  for (const side of sidesOf(one)) await window(bench, workload, one, side, WARM_UP_MS)
 }
 
 const WARM_UP_MS = 2_000
 
-async function window(bench: Bench, workload: Workload, one: Case, side: Side, durationMs: number): Promise<Sample> {
-  const { load, options, postgresPid, servers } = bench
-  const { origin, pid } = servers[side]
+/** Sends what fits into so many milliseconds, or what a case of a set number of requests has for one round. */
+export async function window(
+  bench: Bench,
+  workload: Workload,
+  one: Case,
+  side: Side,
+  durationMs: number,
+): Promise<Sample> {
+  const { load, options, postgresPid } = bench
+  const { origin, pid } = serverOf(bench, side)
   const perConnection =
     one.requests === undefined ? null : Math.ceil(one.requests / options.rounds / workload.connections / 2) * 2
   const before = [cpuMs(pid), cpuMs(postgresPid)] as const

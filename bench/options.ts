@@ -18,7 +18,12 @@ export interface Options {
   readonly windowMs: number
   readonly warmUpMs: number
   readonly sync: SyncSize
-  readonly dayTenants: number
+  /** Numbers of small tenants, smallest first. */
+  readonly dayTenants: readonly number[]
+  /** Users of the tenants whose users are all in one group, smallest first. */
+  readonly crowds: readonly number[]
+  /** Users of the first sync into an empty database. */
+  readonly freshUsers: number
   /** Whether the gateway is profiled too. */
   readonly flame: boolean
   /** Whether other servers of npm are measured too. */
@@ -35,9 +40,10 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --quick          two minutes: 1,000 and 20,000 users, groups to 10,000, short windows; without "written" and "start"
-  --only NAME      the workload of this name, or all whose names begin so; "round-trips", "memory", "written", "start",
-                   "webhooks", "peers", "flame"; several with commas. Fills what these need and no more
+  --quick          some minutes: 1,000 and 20,000 users, groups to 10,000, short windows; without "written", "start", "fresh"
+  --only NAME      the workload of this name, or all whose names begin so; "costs", "role-rules", "round-trips", "memory",
+                   "written", "start", "fresh", "webhooks", "peers", "flame"; several with commas. Fills what these need
+                   and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
@@ -45,6 +51,7 @@ export const USAGE = `npm run bench -- [options]
   --rounds N       interleaved rounds (5; quick 2)
   --window MS      length of one window (1000; quick 100)
   --sync N         users of the first sync (100000; quick 500)
+  --fresh N        users of the first sync into an empty database, in thousands (50000; quick 3000)
   --gateway PATH   another build's main.js (dist/main.js)
   --results PATH   folder for the report (bench/results; with --quick or --only bench/results/trial)
 `
@@ -61,6 +68,7 @@ export function readOptions(args: readonly string[]): Options {
       rounds: { type: 'string' },
       window: { type: 'string' },
       sync: { type: 'string' },
+      fresh: { type: 'string' },
       gateway: { type: 'string' },
       results: { type: 'string' },
       peers: { type: 'boolean', default: false },
@@ -68,7 +76,7 @@ export function readOptions(args: readonly string[]): Options {
     },
   })
   const { quick } = values
-  const number = (name: 'rounds' | 'window' | 'sync', otherwise: number) =>
+  const number = (name: 'rounds' | 'window' | 'sync' | 'fresh', otherwise: number) =>
     naturals(values[name] ?? `${otherwise}`, name)[0] as number
   const only = values.only.split(',').filter(Boolean)
   const syncUsers = number('sync', quick ? 500 : 100_000)
@@ -84,7 +92,9 @@ export function readOptions(args: readonly string[]): Options {
     windowMs,
     warmUpMs: quick ? windowMs : 500,
     sync: { users: syncUsers, groups: Math.ceil(syncUsers / (quick ? 40 : 100)), memberships: 5 * syncUsers },
-    dayTenants: quick ? 50 : 1_000,
+    dayTenants: quick ? [50, 200] : [1_000, 10_000],
+    crowds: quick ? [1_000, 4_000] : [2_000, 20_000],
+    freshUsers: number('fresh', quick ? 3_000 : 50_000),
     peers: !quick || values.peers,
     flame: !quick || values.flame,
     peerGroups: values.groups === undefined && quick ? [100, 1_000] : groups.filter((n) => n <= 10_000),

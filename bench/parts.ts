@@ -4,10 +4,13 @@ import type { Filling, Workload } from './workloads/workload.ts'
 
 /** What is measured besides workloads, and what has to be filled for it. */
 const BESIDES = {
+  costs: ['sizes', 'groups'],
+  'role-rules': ['crowds'],
   'round-trips': ['sizes', 'groups'],
   memory: ['sizes', 'groups'],
   written: ['groups'],
   start: [],
+  fresh: [],
   webhooks: ['sizes'],
   peers: [],
   flame: ['sizes'],
@@ -15,7 +18,7 @@ const BESIDES = {
 export type Beside = keyof typeof BESIDES
 
 /** What a quick run has no time for, unless it is named. */
-const NOT_QUICK: readonly Beside[] = ['written', 'start']
+const NOT_QUICK: readonly Beside[] = ['written', 'start', 'fresh']
 
 /** What a run is to do. */
 export interface Parts {

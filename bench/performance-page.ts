@@ -4,7 +4,7 @@ import { table } from './markdown.ts'
 import type { CaseResult } from './measure.ts'
 import { bestOf } from './peers/report.ts'
 import type { Findings } from './report.ts'
-import { ratioOfTimes } from './targets.ts'
+import { growthOf } from './targets.ts'
 import type { Verdict } from './verdict.ts'
 
 const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
@@ -24,6 +24,8 @@ const ROWS: readonly (readonly [workload: string, shown: string, from: string, p
   ['look-up-title', '1M', '1k', ''],
   ['create', '1M', '1k', 'users'],
   ['deactivate', '1M', '1k', 'users'],
+  ['patch', '1M', '1k', ''],
+  ['put', '1M', '1k', ''],
   ['member', '100k', '100', ''],
   ['member', '10k', '100', '10k'],
   ['page-by-index', '1M first', '1k first', 'users'],
@@ -43,7 +45,7 @@ export function performanceSection(told: Told | undefined): string {
   return `Measured by \`${origin.command}\` on ${origin.machine}.
 Node is ${Node}, PostgreSQL ${PostgreSQL} with fsync on. Gateway, database and load generator share the machine.
 
-${table(['Workload', 'Size', 'Requests/s', 'p50 / p99 ms', '÷ ceiling', '÷ best npm peer', 'Growth'], rowsOf(told))}
+${table(['Workload', 'Size', 'Requests/s', 'p50 / p99 ms', '÷ same rows', '÷ bare', '÷ best npm peer', 'Growth'], rowsOf(told))}
 
 Memory is ${mb(memory?.idleMb)} idle and ${mb(memory?.underLoadMb)} under load. The time from start to first answer is ${s(start?.postgresMs)} on PostgreSQL, ${s(start?.existingFolderMs)} on
 an embedded folder and ${s(start?.newFolderMs)} on a new one. The run reaches ${verdicts.length - missed.length} of ${verdicts.length} targets.`
@@ -65,8 +67,12 @@ function cells(one: CaseResult, smallest: CaseResult | undefined, timesBest: num
   const { perSecond, p50, p99 } = one.ours
   return [
     ...[one.title, one.name, perSecond.toFixed(perSecond < 100 ? 1 : 0), `${p50.toFixed(2)} / ${p99.toFixed(2)}`],
-    ...[one.ratio.toFixed(2), timesBest === undefined ? '' : timesBest.toFixed(timesBest < 10 ? 1 : 0)],
-    smallest === undefined ? '' : ratioOfTimes(one, smallest).toFixed(2),
+    ...[
+      one.ratio.toFixed(2),
+      one.bareRatio?.toFixed(2) ?? '',
+      timesBest === undefined ? '' : timesBest.toFixed(timesBest < 10 ? 1 : 0),
+    ],
+    smallest === undefined ? '' : growthOf(one, smallest).toFixed(2),
   ]
 }
 

@@ -1,15 +1,27 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import { cursorSealer, queryFingerprint } from '../src/provisioning/cursor.ts'
 import { parseQuery } from '../src/scim/search-request.ts'
-import { ADMIN_KEY, adminAt } from './admin.ts'
+import { ADMIN_KEY, type Admin, adminAt } from './admin.ts'
 import { filler } from './fill.ts'
 import type { Options } from './options.ts'
 import { idOf } from './population.ts'
 import { parentOf, type Server, startGateway } from './processes.ts'
 import type { Progress } from './progress.ts'
+import { CROWD_RULES } from './workloads/crowds.ts'
 import type { Filling } from './workloads/workload.ts'
-import { type BenchTenant, DAY_USERS, GROUP_INDEX, PAGE, SPARE, type World } from './world.ts'
+import {
+  type BenchTenant,
+  CROWD_TEAM,
+  CROWD_TEAMS,
+  type Crowd,
+  DAY_USERS,
+  GROUP_INDEX,
+  PAGE,
+  SPARE,
+  type World,
+} from './world.ts'
 
 const CURSOR_KEY = randomBytes(32).toString('hex')
 
@@ -50,9 +62,6 @@ export async function prepare(
   const firstSpare = options.groups.at(-1) ?? 0
   const groupTenant = await newTenant('grouped', firstSpare + SPARE)
   const groups = options.groups.map((members, i) => ({ id: idOf(groupTenant.id, GROUP_INDEX + i), members }))
-  const day: BenchTenant[] = []
-  for (let i = 0; i < (parts.has('day') ? options.dayTenants : 0); i++) day.push(await newTenant(`day-${i}`, DAY_USERS))
-
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} })
   const fill = await filler(sql)
   for (const tenant of [...sizes, ...(parts.has('groups') ? [groupTenant] : [])]) {
@@ -60,15 +69,36 @@ export async function prepare(
     await fill.verify(tenant)
   }
   if (parts.has('groups')) await fill.groups(groupTenant, groups)
-  for (const [i, tenant] of day.entries()) {
-    progress.portion('filling small tenants', i + 1, day.length)
-    await fill.users(tenant)
-    await fill.groups(tenant, [{ id: idOf(tenant.id, GROUP_INDEX), members: DAY_USERS / 2 }])
+  const day: BenchTenant[][] = []
+  for (const count of parts.has('day') ? options.dayTenants : []) {
+    const tenants = await fill.tenants(groupTenant, `day-${count}`, count, DAY_USERS)
+    await fill.usersOfMany(tenants, (made) => progress.portion(`filling ${count} small tenants`, made, count))
+    for (const tenant of tenants) {
+      await fill.groups(tenant, [{ id: idOf(tenant.id, GROUP_INDEX), members: DAY_USERS / 2 }])
+    }
+    for (const tenant of tenants.slice(-1)) await fill.verify(tenant)
+    day.push(tenants)
   }
-  for (const tenant of day.slice(0, 1)) await fill.verify(tenant)
+  const crowds: Crowd[] = []
+  for (const users of parts.has('crowds') ? options.crowds : []) {
+    progress.note(`filling tenants of ${users} users in one group`)
+    const of = async (name: string) => newTenant(`${name}-${users}`, users)
+    const crowd = { users, deletes: await of('deletes'), plain: await of('plain'), ruled: await of('ruled') }
+    for (const tenant of [crowd.deletes, crowd.plain, crowd.ruled]) {
+      await fill.users(tenant)
+      await fill.groups(tenant, crowdGroups(tenant))
+    }
+    crowds.push(crowd)
+  }
+  progress.note('the tables of the bare ceiling')
+  await fill.bare([...sizes, groupTenant])
   progress.note('vacuum and checkpoint')
   await fill.settle()
   await sql.end()
+  for (const { users, ruled } of crowds) {
+    progress.note('role rules')
+    await setRules(admin, ruled.key, CROWD_RULES(users))
+  }
 
   const world: World = {
     apiKey,
@@ -80,12 +110,33 @@ export async function prepare(
       ...options.sync,
       tenants: { ours: await newTenant('sync-ours', 0), ceiling: await newTenant('sync-ceiling', 0) },
     },
-    day,
+    ...{ day, crowds },
   }
   // The peers' client fills it through the interface, as it does with every other server.
   await newTenant('peers', 0)
   return { world, gateway }
 }
+
+/** The group of everybody, and the teams. */
+const crowdGroups = (tenant: BenchTenant) =>
+  Array.from({ length: 1 + CROWD_TEAMS }, (_, i) => ({
+    ...{ id: idOf(tenant.id, GROUP_INDEX + i), members: i === 0 ? tenant.users : CROWD_TEAM },
+  }))
+
+/** Sets role rules, and waits until the groups give what they say. */
+async function setRules(admin: Admin, tenant: string, roleRules: readonly object[]): Promise<void> {
+  await admin('PATCH', `/tenants/${tenant}`, { settings: { roleRules } })
+  for (const until = performance.now() + RULES_MS; ; await pause(50)) {
+    const { state, problem } = await admin<{ state: string; problem: string | null }>(
+      'GET',
+      `/tenants/${tenant}/role-progress`,
+    )
+    if (state === 'done') return
+    if (performance.now() > until) throw new Error(`the rules of ${tenant} are ${state} after a minute: ${problem}`)
+  }
+}
+
+const RULES_MS = 60_000
 
 /** Cursors as the gateway would have given them to a client that walked so far: walking 10,000 pages would take too long. */
 async function cursorsOf(tenant: BenchTenant) {

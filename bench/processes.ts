@@ -137,18 +137,32 @@ export function startLoad(): Load {
 /** Linux counts CPU time in ticks of 10 ms, whatever the kernel's own clock. */
 const TICK_MS = 10
 
-/** CPU time in ms that a process and all its children, those that have ended among them, have had so far. */
+/**
+ * CPU time in ms that a process and all its children, those that have ended among them, have had so far. From the scheduler's
+ * own count where the kernel shows it, else in ticks.
+ */
 export function cpuMs(pid: number): number {
   const tasks = existsSync(`/proc/${pid}/task`) ? readdirSync(`/proc/${pid}/task`) : []
   const children = tasks.flatMap((task) =>
     contents(`/proc/${pid}/task/${task}/children`).trim().split(' ').filter(Boolean).map(Number),
   )
-  // The command stands in brackets and may hold anything; user and system time are the 12th and 13th number behind it.
-  const numbers = contents(`/proc/${pid}/stat`)
+  // The command stands in brackets and may hold anything; user and system time are the 12th and 13th number behind it, and
+  // those of children that have ended the 14th and 15th.
+  const ticks = contents(`/proc/${pid}/stat`)
     .replace(/^.*\) /s, '')
     .split(' ')
-  const own = numbers.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS
-  return children.reduce((sum, child) => sum + cpuMs(child), own)
+    .slice(11, 15)
+    .map((n) => Number(n) * TICK_MS)
+  const [user = 0, system = 0, childrensUser = 0, childrensSystem = 0] = ticks
+  const exact = tasks.map((task) => runtimeMs(contents(`/proc/${pid}/task/${task}/sched`)))
+  const own = exact.includes(undefined) ? user + system : exact.reduce<number>((sum, ms = 0) => sum + ms, 0)
+  return children.reduce((sum, child) => sum + cpuMs(child), own + childrensUser + childrensSystem)
+}
+
+/** What the scheduler says that a thread has run; undefined where it says nothing. */
+function runtimeMs(sched: string): number | undefined {
+  const [, ms] = /^se\.sum_exec_runtime\s*:\s*([\d.]+)/m.exec(sched) ?? []
+  return ms === undefined ? undefined : Number(ms)
 }
 
 /** Memory that a process holds, in MB. */

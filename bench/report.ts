@@ -1,7 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ratioChart } from './chart.ts'
+import type { WriteCost } from './costs/measure.ts'
+import { costsSection } from './costs/report.ts'
 import type { FlameResult } from './flame/measure.ts'
+import type { FreshResult } from './fresh/measure.ts'
+import { freshSection } from './fresh/report.ts'
 import { sideCells, table } from './markdown.ts'
 import type { CaseResult } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
@@ -10,9 +14,11 @@ import type { Origin } from './origin.ts'
 import type { Refusal } from './peers/client.ts'
 import type { PeersResult } from './peers/measure.ts'
 import { peersSection } from './peers/report.ts'
+import type { RuleResult } from './role-rules/measure.ts'
+import { roleRulesSection } from './role-rules/report.ts'
 import type { RoundTrips } from './round-trips.ts'
 import type { StartResult } from './start-times.ts'
-import { ratioTarget, verdicts } from './targets.ts'
+import { bareTarget, ratioTarget, verdicts } from './targets.ts'
 import type { Verdict } from './verdict.ts'
 import type { WebhooksResult } from './webhooks/measure.ts'
 import { webhooksSection } from './webhooks/report.ts'
@@ -29,6 +35,9 @@ export interface Findings {
   readonly start: StartResult | undefined
   readonly peers: PeersResult | Refusal | undefined
   readonly flames: readonly FlameResult[]
+  readonly costs: readonly WriteCost[]
+  readonly roleRules: readonly RuleResult[]
+  readonly fresh: FreshResult | undefined
   readonly written: readonly Written[]
   readonly webhooks: WebhooksResult | undefined
   /** Parts that could not be measured. */
@@ -37,8 +46,8 @@ export interface Findings {
 
 /** What is known before anything was measured. */
 export const nothingYet = (origin: Origin, options: Options): Findings => ({
-  ...{ origin, options, seconds: 0, results: [], roundTrips: [], written: [], flames: [], failed: [] },
-  ...{ memory: undefined, start: undefined, peers: undefined, webhooks: undefined },
+  ...{ origin, options, seconds: 0, results: [], roundTrips: [], costs: [], roleRules: [], written: [], flames: [] },
+  ...{ failed: [], memory: undefined, start: undefined, fresh: undefined, peers: undefined, webhooks: undefined },
 })
 
 /** Writes `report.md`, `report.json` and `ratios.svg` into `folder`, and gives the text of the report. */
@@ -53,7 +62,7 @@ export function writeReport(folder: string, findings: Findings): string {
 }
 
 function markdown(
-  { origin, seconds, options, results, roundTrips, written, webhooks, peers, flames, failed }: Findings,
+  { origin, seconds, options, results, costs, roleRules, fresh, failed, ...findings }: Findings,
   judged: readonly Verdict[],
 ): string {
   const missed = judged.filter(({ reached }) => !reached).length
@@ -65,8 +74,9 @@ Machine: ${origin.machine}. ${Object.entries(origin.versions)
     .map(([name, version]) => `${name} ${version}`)
     .join(', ')}. PostgreSQL with fsync on, on the same machine.
 
-*Ratio*: requests per second of the gateway ÷ those of the ceiling, a bare server that does the same row work in one
-statement; median of the rounds. *CPU ratio*: the ceiling's CPU time per request ÷ the gateway's, PostgreSQL included. Requests
+*÷ same rows*: requests per second of the gateway ÷ those of a server that writes or reads the same rows and indexes in one
+statement; median of the rounds. *÷ bare*: ÷ those of the same server where it writes one row with its primary key, a unique name and
+two look-ups, and one event row, or of a member the group's version, a row and an event row. *CPU ratio*: CPU time per request for the same rows ÷ the gateway's, PostgreSQL included. Requests
 per second and times say as much about the machine and its neighbours as about the program; ratios say less about them.
 
 ![Ratios](ratios.svg)
@@ -87,26 +97,34 @@ ${table(
     'Workload',
     'Case',
     'c',
-    'Ratio',
+    '÷ same rows',
     'Lowest–highest',
+    '÷ bare',
     'CPU ratio',
     'Gateway /s',
     'p50 / p99',
     'CPU',
     'MB',
-    'Ceiling /s',
+    'Same rows /s',
     'p50 / p99',
     'CPU',
     'MB',
+    'Bare /s',
+    'p50 / p99',
+    'CPU',
   ],
   results.map((result) => [
-    ...[result.title, result.name, String(result.connections), ratioCell(result), span(result.ratios)],
+    ...[result.title, result.name, String(result.connections)],
+    ...[ratioCell(result.ratio, ratioTarget(result)), span(result.ratios)],
+    result.bareRatio === undefined ? '' : ratioCell(result.bareRatio, bareTarget(result)),
     ...[result.cpuRatio.toFixed(2), ...sideCells(result.ours), ...sideCells(result.ceiling)],
+    // It is the same process as the ceiling of the same rows, with the same memory.
+    ...(result.bare === undefined ? ['', '', ''] : sideCells(result.bare).slice(0, 3)),
   ]),
 )}
 
-${writtenSection(written)}${roundTripsSection(roundTrips)}${webhooksSection(webhooks)}${peersSection(peers)}
-${flames.map(flameSection).join('\n')}`
+${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${peersSection(findings.peers)}
+${findings.flames.map(flameSection).join('\n')}`
 }
 
 /** Empty where they were not counted. */
@@ -157,9 +175,7 @@ without what it calls: ${list(functions, 10)}.
 
 const isOurs = ({ what }: FlameResult['owners'][number]) => what === 'Rollcall'
 
-const ratioCell = (result: CaseResult): string => {
-  const target = ratioTarget(result)
-  return target !== undefined && result.ratio < target ? `**${result.ratio.toFixed(2)}**` : result.ratio.toFixed(2)
-}
+const ratioCell = (ratio: number, target: number | undefined): string =>
+  target !== undefined && ratio < target ? `**${ratio.toFixed(2)}**` : ratio.toFixed(2)
 
 const span = (ratios: readonly number[]) => `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`

@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { startPostgres } from '../test/support/postgres-server.ts'
+import { measureCosts } from './costs/measure.ts'
 import { measureFlames } from './flame/measure.ts'
+import { measureFresh } from './fresh/measure.ts'
 import { type Bench, type CaseResult, measure, warmUp } from './measure.ts'
 import { measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
@@ -12,6 +14,7 @@ import { gatewayEnv, postgresPid, prepare } from './prepare.ts'
 import { type Load, startCeiling, startGateway, startLoad } from './processes.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { type Findings, nothingYet, writeReport } from './report.ts'
+import { measureRoleRules } from './role-rules/measure.ts'
 import { measureRoundTrips } from './round-trips.ts'
 import { measureStart } from './start-times.ts'
 import { measureWebhooks } from './webhooks/measure.ts'
@@ -25,13 +28,19 @@ const POSTGRES_SETTINGS = ['shared_buffers=2GB', 'max_wal_size=8GB']
 /** Measures a part besides the workloads. */
 type Measuring = (bench: Bench, databaseUrl: string, progress: Progress) => Promise<Partial<Findings>>
 
-const peers: Measuring = async (...its) => ({ peers: await measurePeers(...its) })
+/** Those that need the gateway and the ceilings, in the order to run them. */
+const beside: readonly (readonly [Beside, Measuring])[] = [
+  ['costs', async (...its) => ({ costs: await measureCosts(...its) })],
+  ['role-rules', async (bench, _, progress) => ({ roleRules: await measureRoleRules(bench, progress) })],
+  ['peers', async (...its) => ({ peers: await measurePeers(...its) })],
+]
 
 /** Those that start a gateway of their own, in the order to run them. */
 const alone: readonly (readonly [Beside, Measuring])[] = [
   ['round-trips', async (...its) => ({ roundTrips: await measureRoundTrips(...its) })],
   ['memory', async (...its) => ({ memory: await measureMemory(...its) })],
   ['written', async (...its) => ({ written: await measureWritten(...its) })],
+  ['fresh', async ({ options }, _, progress) => ({ fresh: await measureFresh(options, progress) })],
   ['start', async (...its) => ({ start: await measureStart(...its) })],
   ['webhooks', async (...its) => ({ webhooks: await measureWebhooks(...its) })],
   ['flame', async (...its) => ({ flames: await measureFlames(...its) })],
@@ -83,7 +92,9 @@ async function main(): Promise<void> {
     })
     bench = { ...bench, servers: await revived(bench, server.url) }
   }
-  if (parts.besides.has('peers')) await attempt('peers', () => peers(bench, server.url, progress))
+  for (const [name, work] of beside) {
+    if (parts.besides.has(name)) await attempt(name, () => work(bench, server.url, progress))
+  }
   for (const each of Object.values(bench.servers)) await each.stop()
   for (const [name, work] of alone) {
     if (parts.besides.has(name)) await attempt(name, () => work(bench, server.url, progress))
@@ -128,10 +139,10 @@ function commandLine() {
 }
 
 /** One case in one line. */
-function summary({ workload, name, ours, ceiling, ratio, cpuRatio }: CaseResult): string {
+function summary({ workload, name, ours, ceiling, ratio, bareRatio, cpuRatio }: CaseResult): string {
   const side = (of: CaseResult['ours']) =>
     `${of.perSecond.toFixed(of.perSecond < 100 ? 1 : 0)}/s ${of.p50.toFixed(1)}/${of.p99.toFixed(1)} ms ${of.serverCpuUs.toFixed(0)}+${of.postgresCpuUs.toFixed(0)} us`
-  return `${`${workload} ${name}`.padEnd(40)} ${ratio.toFixed(2)}  cpu ${cpuRatio.toFixed(2)}   ours ${side(ours)}   ceiling ${side(ceiling)}`
+  return `${`${workload} ${name}`.padEnd(40)} ${ratio.toFixed(2)} ${(bareRatio?.toFixed(2) ?? '').padEnd(4)}  cpu ${cpuRatio.toFixed(2)}   ours ${side(ours)}   ceiling ${side(ceiling)}`
 }
 
 await main()

@@ -28,9 +28,24 @@ export interface World {
   /** Sealed cursors by the key of a tenant in `sizes`: of the page in the middle, and of the last one. */
   readonly cursors: Readonly<Record<string, { readonly middle: string; readonly last: string }>>
   /** Empty at first; `tenants` has one for ours and one for the ceiling. */
-  readonly sync: SyncSize & { readonly tenants: Readonly<Record<Side, BenchTenant>> }
-  /** Small tenants, each with `DAY_USERS` users and a group of half of them. */
-  readonly day: readonly BenchTenant[]
+  readonly sync: SyncSize & { readonly tenants: Readonly<Record<SameRows, BenchTenant>> }
+  /** Small tenants, each with `DAY_USERS` users and a group of half of them: a list for each number of them, smallest first. */
+  readonly day: readonly (readonly BenchTenant[])[]
+  /** Tenants whose users are all in one group, smallest first. */
+  readonly crowds: readonly Crowd[]
+}
+
+/**
+ * Tenants of the same size: all users of each are in its group 0, and the first `CROWD_TEAM` of them in `CROWD_TEAMS` more
+ * groups. The ids of groups are those of `idOf`, from `GROUP_INDEX` on.
+ */
+export interface Crowd {
+  readonly users: number
+  /** For deletes on both sides. */
+  readonly deletes: BenchTenant
+  /** For the same writes without role rules, and with `CROWD_RULES`. */
+  readonly plain: BenchTenant
+  readonly ruled: BenchTenant
 }
 
 /** How much a first sync brings. */
@@ -44,9 +59,16 @@ export interface SyncSize {
 export const SPARE = 4_000
 export const PAGE = 100
 export const DAY_USERS = 100
+export const CROWD_TEAMS = 20
+export const CROWD_TEAM = 10
 /** Index of the groups of a tenant for `idOf`; far from the people's. */
 export const GROUP_INDEX = 100_000_000
 
-/** What is measured: our gateway, or a bare server that does the same row work in one statement. */
-export type Side = 'ours' | 'ceiling'
-export const SIDES: readonly Side[] = ['ours', 'ceiling']
+/**
+ * What is measured: our gateway; a bare server that writes the same rows and indexes in one statement; and the same server
+ * with the least that a write needs, in tables of its own.
+ */
+export type Side = 'ours' | 'ceiling' | 'bare'
+/** Those that write the same rows. */
+export type SameRows = Exclude<Side, 'bare'>
+export const SIDES: readonly Side[] = ['ours', 'ceiling', 'bare']

@@ -10,11 +10,11 @@ const RATIOS: readonly (readonly [workload: string, name: string, least: number]
   ['look-up-userName', 'users', 5],
   ['look-up-externalId', 'users', 5],
   ['look-up-work-email', 'users', 5],
-  ['create', 'users', 5],
-  ['deactivate', 'users', 3],
+  ['create', 'users', 4],
+  ['deactivate', 'users', 4],
   ['member', '10k', 500],
-  ['page-by-index', 'users', 3],
-  ['group', '10k', 10],
+  ['page-by-index', 'users', 6],
+  ['group', '10k', 8],
   ['group-without-members', '10k', 500],
 ]
 

@@ -1,5 +1,5 @@
 import type { Client } from 'undici'
-import { workloads } from '../workloads/index.ts'
+import { allWorkloads } from '../workloads/index.ts'
 import type { Case, Turn } from '../workloads/workload.ts'
 import type { Side, World } from '../world.ts'
 import { closedLoop, dispatch, type Measured } from './closed-loop.ts'
@@ -40,7 +40,7 @@ process.on('message', (message: World | Window) => {
 })
 
 async function run({ durationMs, perConnection, ...window }: Window): Promise<Measured> {
-  const workload = workloads.find(({ name }) => name === window.workload)
+  const workload = allWorkloads.find(({ name }) => name === window.workload)
   const found = workload?.cases(world).find(({ name }) => name === window.case)
   if (!workload || !found) throw new Error(`there is no ${window.workload} ${window.case}`)
   const connections = window.connections ?? workload.connections
@@ -56,7 +56,9 @@ async function run({ durationMs, perConnection, ...window }: Window): Promise<Me
 
 /** Sends one request. @throws unless the answer is 2xx and what was asked for */
 async function send(client: Client, { calls, check, keep }: Case, side: Side, turn: Turn): Promise<void> {
-  const { method, path, body = null } = calls[side](turn)
+  const call = calls[side]?.(turn)
+  if (call === undefined) throw new Error(`there is nothing to ask of ${side}`)
+  const { method, path, body = null } = call
   const checked = turn.turn === 0 ? check : undefined
   const answer = await dispatch(client, { method, path, body, headers }, Boolean(checked ?? keep))
   if (answer.status > 299) {

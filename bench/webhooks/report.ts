@@ -1,9 +1,17 @@
 import { table } from '../markdown.ts'
-import { atMost, type Verdict } from '../verdict.ts'
+import { atLeast, atMost, type Verdict } from '../verdict.ts'
 import type { WebhooksResult } from './measure.ts'
 
-/** What is promised of webhooks: that a leaver is felt well within a second. */
-export const webhookVerdicts = ({ deactivations: { p50, p99 } }: WebhooksResult): Verdict[] => [
+/** Creates per second with so many webhooks to those without, at the least. */
+const WRITES: Readonly<Record<number, number>> = { 1: 0.9, 10: 0.8 }
+
+/** What is promised of webhooks: that they cost a write little, and that a leaver is felt well within a second. */
+export const webhookVerdicts = ({ writes, deactivations: { p50, p99 } }: WebhooksResult): Verdict[] => [
+  ...writes.flatMap(({ endpoints, ratio }) => {
+    const least = WRITES[endpoints]
+    const what = `Creates with ${endpoints} ${endpoints === 1 ? 'webhook' : 'webhooks'} ÷ without`
+    return least === undefined ? [] : [atLeast(what, ratio, least)]
+  }),
   atMost('From deactivation to delivery under load, p50', p50 / 1_000, 0.5, 's'),
   atMost('From deactivation to delivery under load, p99', p99 / 1_000, 1, 's'),
 ]

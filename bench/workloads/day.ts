@@ -8,11 +8,11 @@ import { type Call, serial, spread, type Turn, type Workload } from './workload.
 const MIX = 20
 
 /** One request of a day of small changes: the same kinds, in the same order, on both sides. */
-function request(world: World, side: Side, turn: Turn): Call {
+function request(world: World, tenants: readonly BenchTenant[], side: Side, turn: Turn): Call {
   const tick = Math.floor(serial(turn) / MIX)
   const kind = serial(turn) % MIX
-  const tenant = world.day[tick % world.day.length] as BenchTenant
-  const pass = Math.floor(tick / world.day.length)
+  const tenant = tenants[tick % tenants.length] as BenchTenant
+  const pass = Math.floor(tick / tenants.length)
   const index = spread(tick, DAY_USERS)
   // Each side changes people of its own, who are in no group.
   const changed = idOf(tenant.id, DAY_USERS / 2 + (side === 'ours' ? 1 : 3) + 4 * (kind % 8))
@@ -55,10 +55,9 @@ export const day: Workload = {
   connections: 16,
   longer: 2,
   needs: ['day'],
-  cases: (world) => [
-    {
-      name: `${world.day.length} tenants`,
-      calls: { ours: (turn) => request(world, 'ours', turn), ceiling: (turn) => request(world, 'ceiling', turn) },
-    },
-  ],
+  cases: (world) =>
+    world.day.map((tenants) => {
+      const call = (side: Side) => (turn: Turn) => request(world, tenants, side, turn)
+      return { name: `${tenants.length} tenants`, calls: { ours: call('ours'), ceiling: call('ceiling') } }
+    }),
 }

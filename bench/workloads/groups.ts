@@ -3,7 +3,17 @@ import { idOf } from '../population.ts'
 import type { BenchGroup, Side, World } from '../world.ts'
 import { SPARE } from '../world.ts'
 import { ours } from './users.ts'
-import { type Call, type Case, expect, own, shortNumber, type Turn, type Workload } from './workload.ts'
+import {
+  type Call,
+  type Case,
+  ceilingPath,
+  expect,
+  onAllSides,
+  own,
+  shortNumber,
+  type Turn,
+  type Workload,
+} from './workload.ts'
 
 /** A PATCH message with one operation. */
 export const patchOf = (operation: object): string => JSON.stringify({ schemas: [PATCH_OP], Operations: [operation] })
@@ -17,9 +27,10 @@ export function memberCall(
 ): Call {
   const { tenant } = world.groups
   const { kind, ids } = change
-  if (side === 'ceiling') {
+  if (side !== 'ours') {
     const body = { add: kind === 'add' ? ids : [], remove: kind === 'add' ? [] : ids }
-    return { method: 'PATCH', path: `/members/${tenant.id}/${group.id}`, body: JSON.stringify(body) }
+    const path = ceilingPath(side, `/members/${tenant.id}/${group.id}`)
+    return { method: 'PATCH', path, body: JSON.stringify(body) }
   }
   const value = ids.map((id) => ({ value: id }))
   const operation =
@@ -48,7 +59,7 @@ const oneMember = (name: string, title: string, remove: 'remove' | 'remove-by-pa
         const ids = [idOf(world.groups.tenant.id, firstOf(world, side) + index)]
         return memberCall(side, world, group, { kind: turn.turn % 2 === 0 ? 'add' : remove, ids })
       }
-      return { calls: { ours: call('ours'), ceiling: call('ceiling') } }
+      return { calls: onAllSides(call) }
     }),
 })
 

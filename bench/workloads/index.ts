@@ -1,3 +1,4 @@
+import { crowdWrites, ruleWorkloads } from './crowds.ts'
 import { day } from './day.ts'
 import { groupReads, groupWrites } from './groups.ts'
 import { lookUpWorkloads } from './look-ups.ts'
@@ -14,6 +15,10 @@ export const workloads: readonly Workload[] = [
   ...groupReads,
   ...groupWrites,
   ...userWrites,
+  ...crowdWrites,
   ...syncWorkloads,
   day,
 ]
+
+/** What the load generator knows: those, and the ones that only a part of its own runs. */
+export const allWorkloads: readonly Workload[] = [...workloads, ...ruleWorkloads]

@@ -1,6 +1,6 @@
 import { GROUP_SCHEMA } from '../../src/scim/urn.ts'
 import { KINDS, marksOf, person, userNameOf } from '../population.ts'
-import type { BenchTenant, Side, World } from '../world.ts'
+import type { BenchTenant, SameRows, Side, World } from '../world.ts'
 import { patchOf } from './groups.ts'
 import { ours, usersWhere } from './users.ts'
 import { type Call, type Case, expect, freshName, serial, type Turn, type Workload } from './workload.ts'
@@ -13,15 +13,16 @@ const BATCH = 100
 const known: Record<Side, { users: string[]; groups: string[] }> = {
   ours: { users: [], groups: [] },
   ceiling: { users: [], groups: [] },
+  bare: { users: [], groups: [] },
 }
 
 /** Looks somebody up in one turn and, as there is nobody, makes them in the next: so does Entra ID. */
 const lookUpThenCreate = (
   world: World,
   what: 'users' | 'groups',
-  calls: (side: Side, tenant: BenchTenant, name: string, turn: Turn) => readonly [lookUp: Call, create: Call],
+  calls: (side: SameRows, tenant: BenchTenant, name: string, turn: Turn) => readonly [lookUp: Call, create: Call],
 ): Case => {
-  const call = (side: Side) => (turn: Turn) => {
+  const call = (side: SameRows) => (turn: Turn) => {
     const pair = { ...turn, turn: Math.floor(turn.turn / 2) }
     return calls(side, world.sync.tenants[side], freshName(side, pair, 'sync-'), pair)[turn.turn % 2] as Call
   }
@@ -90,7 +91,7 @@ const memberships: Workload = {
   needs: [],
   cases: (world) => {
     const perGroup = Math.ceil(world.sync.memberships / world.sync.groups / BATCH)
-    const call = (side: Side) => (turn: Turn) => {
+    const call = (side: SameRows) => (turn: Turn) => {
       const tenant = world.sync.tenants[side]
       const { users: userIds, groups: groupIds } = known[side]
       const number = turn.connection + turn.connections * Math.floor(turn.turn / perGroup)

@@ -3,9 +3,12 @@ import { idOf, KINDS, MANAGER_EVERY, marksOf, person } from '../population.ts'
 import type { BenchTenant, Side, World } from '../world.ts'
 import {
   type Call,
+  type Calls,
   type Case,
+  ceilingPath,
   expect,
   freshName,
+  onAllSides,
   own,
   serial,
   shortNumber,
@@ -43,18 +46,28 @@ function target(side: Side, turn: Turn, tenant: BenchTenant, managed: boolean): 
   return { id: idOf(tenant.id, at), pass }
 }
 
-const activeCalls = (world: World, tenant: BenchTenant, managed: boolean): Case['calls'] => ({
-  ours: (turn) => {
-    const { id, pass } = target('ours', turn, tenant, managed)
-    const operation = { op: 'replace', path: 'active', value: pass % 2 === 1 }
-    const body = JSON.stringify({ schemas: [PATCH_OP], Operations: [operation] })
-    return { method: 'PATCH', path: ours(world, tenant, `/Users/${id}`), body }
-  },
-  ceiling: (turn) => {
-    const { id, pass } = target('ceiling', turn, tenant, managed)
-    return { method: 'PATCH', path: `/active/${tenant.id}/${id}`, body: JSON.stringify({ active: pass % 2 === 1 }) }
-  },
-})
+/** Replaces one attribute of users, in the gateway by a PATCH message; in every pass with another value. */
+const replaceCalls = (
+  { world, tenant, managed }: { world: World; tenant: BenchTenant; managed: boolean },
+  path: 'active' | 'preferredLanguage',
+  value: (pass: number) => boolean | string,
+): Calls =>
+  onAllSides((side) => (turn) => {
+    const { id, pass } = target(side, turn, tenant, managed)
+    const operation = { op: 'replace', path, value: value(pass) }
+    return side === 'ours'
+      ? {
+          ...{ method: 'PATCH', path: ours(world, tenant, `/Users/${id}`) },
+          body: JSON.stringify({ schemas: [PATCH_OP], Operations: [operation] }),
+        }
+      : {
+          ...{ method: 'PATCH', path: ceilingPath(side, `/${path}/${tenant.id}/${id}`) },
+          body: JSON.stringify({ [path]: operation.value }),
+        }
+  })
+
+const activeCalls = (world: World, tenant: BenchTenant, managed: boolean): Calls =>
+  replaceCalls({ world, tenant, managed }, 'active', (pass) => pass % 2 === 1)
 
 const retrieve: Workload = {
   name: 'read',
@@ -87,18 +100,11 @@ const create: Workload = {
   connections: CONNECTIONS,
   cases: (world) =>
     forSizes(world, (tenant) => ({
-      calls: {
-        ours: (turn) => ({
-          method: 'POST',
-          path: ours(world, tenant, '/Users'),
-          body: newPerson('ours', turn, tenant),
-        }),
-        ceiling: (turn) => ({
-          method: 'POST',
-          path: `/create/${tenant.id}`,
-          body: newPerson('ceiling', turn, tenant),
-        }),
-      },
+      calls: onAllSides((side) => (turn) => ({
+        method: 'POST',
+        path: side === 'ours' ? ours(world, tenant, '/Users') : ceilingPath(side, `/create/${tenant.id}`),
+        body: newPerson(side, turn, tenant),
+      })),
     })),
 }
 
@@ -115,6 +121,16 @@ const deactivate: Workload = {
   ],
 }
 
+const patch: Workload = {
+  name: 'patch',
+  title: 'Change an attribute by PATCH',
+  connections: CONNECTIONS,
+  cases: (world) =>
+    forSizes(world, (tenant) => ({
+      calls: replaceCalls({ world, tenant, managed: false }, 'preferredLanguage', (pass) => `en-x-pass${pass}`),
+    })),
+}
+
 const replace: Workload = {
   name: 'put',
   title: 'Replace a user (PUT)',
@@ -128,21 +144,19 @@ const replace: Workload = {
         return { id: idOf(tenant.id, at), text: JSON.stringify(attributes) }
       }
       const call =
-        (side: Side, path: (id: string) => string) =>
+        (side: Side) =>
         (turn: Turn): Call => {
           const { id, text } = body(side, turn)
-          return { method: 'PUT', path: path(id), body: text }
+          const path =
+            side === 'ours' ? ours(world, tenant, `/Users/${id}`) : ceilingPath(side, `/replace/${tenant.id}/${id}`)
+          return { method: 'PUT', path, body: text }
         }
-      return {
-        calls: {
-          ours: call('ours', (id) => ours(world, tenant, `/Users/${id}`)),
-          ceiling: call('ceiling', (id) => `/replace/${tenant.id}/${id}`),
-        },
-      }
+      return { calls: onAllSides(call) }
     }),
 }
 
-const BULK = 1_000
+/** Users in one bulk. */
+export const BULK = 1_000
 
 const bulk: Workload = {
   name: 'bulk',
@@ -157,20 +171,17 @@ const bulk: Workload = {
         )
       return {
         name: shortNumber(tenant.users),
-        calls: {
-          ours: (turn) => {
-            const operation = (data: unknown, i: number) => ({ method: 'POST', path: '/Users', bulkId: `b${i}`, data })
-            const body = { schemas: [BULK_REQUEST], Operations: users('ours', turn).map(operation) }
-            return { method: 'POST', path: ours(world, tenant, '/Bulk'), body: JSON.stringify(body) }
-          },
-          ceiling: (turn) => ({
-            method: 'POST',
-            path: `/bulk/${tenant.id}`,
-            body: JSON.stringify(users('ceiling', turn)),
-          }),
-        },
+        calls: onAllSides((side) => (turn) => {
+          if (side !== 'ours') {
+            const path = ceilingPath(side, `/bulk/${tenant.id}`)
+            return { method: 'POST', path, body: JSON.stringify(users(side, turn)) }
+          }
+          const operation = (data: unknown, i: number) => ({ method: 'POST', path: '/Users', bulkId: `b${i}`, data })
+          const body = { schemas: [BULK_REQUEST], Operations: users(side, turn).map(operation) }
+          return { method: 'POST', path: ours(world, tenant, '/Bulk'), body: JSON.stringify(body) }
+        }),
         check: (body, side) => {
-          if (side === 'ceiling') return
+          if (side !== 'ours') return
           const { Operations } = JSON.parse(body) as { Operations: { status: string }[] }
           expect(Operations.length === BULK && Operations.every((o) => o.status === '201'), `${BULK} times 201`, body)
         },
@@ -182,4 +193,4 @@ const bulk: Workload = {
 export const userReads: readonly Workload[] = [retrieve]
 
 /** Changes of single users, and of many at once. */
-export const userWrites: readonly Workload[] = [deactivate, replace, create, bulk]
+export const userWrites: readonly Workload[] = [deactivate, patch, replace, create, bulk]

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { Side, World } from '../world.ts'
+import { SIDES, type Side, type World } from '../world.ts'
 
 /** One request; `body` is JSON text. */
 export interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly body?: string
 }
@@ -20,11 +20,26 @@ export interface Turn extends Place {
   readonly world: World
 }
 
+/** What each side is asked in a turn. Some work has no bare form, and some no ceiling at all. */
+export type Calls = { readonly [side in Side]?: (turn: Turn) => Call } & { readonly ours: (turn: Turn) => Call }
+
+/** The same on all three sides, each in its own words. */
+export const onAllSides = (of: (side: Side) => (turn: Turn) => Call): Calls & Required<Calls> => ({
+  ...{ ours: of('ours'), ceiling: of('ceiling'), bare: of('bare') },
+})
+
+/** The path of a ceiling's `side`: the bare one is served below a path of its own. */
+export const ceilingPath = (side: Side, path: string): string => (side === 'bare' ? `/bare${path}` : path)
+
+/** The sides that can do the work of a case. */
+export const sidesOf = ({ calls }: Pick<Case, 'calls'>): readonly Side[] =>
+  SIDES.filter((side) => calls[side] !== undefined)
+
 /** One size or form of a workload. */
 export interface Case {
   /** Such as `100k`. */
   readonly name: string
-  readonly calls: Readonly<Record<Side, (turn: Turn) => Call>>
+  readonly calls: Calls
   /** Throws where the body of an answer is not what was asked for. */
   readonly check?: (body: string, side: Side, turn: Turn) => void
   /** Sees the body of every answer; for a client that has to remember ids. */
@@ -45,15 +60,15 @@ export interface Workload {
   cases(world: World): readonly Case[]
 }
 
-/** Parts of the world that take time to fill: tenants of each size, the tenant with groups, many small tenants. */
-export type Filling = 'sizes' | 'groups' | 'day'
+/** Parts of the world that take time to fill: tenants of each size, the tenant with groups, many small tenants, crowds. */
+export type Filling = 'sizes' | 'groups' | 'day' | 'crowds'
 
 /** Tells the names made in this run from those of the last one. */
 const run = randomBytes(3).toString('hex')
 
 /** A name that was not there before; the same turn gives the same name. */
 export const freshName = (side: Side, { connection, turn }: Turn, label = ''): string =>
-  `${label}${side === 'ours' ? 'o' : 'c'}${run}-${connection}-${turn}`
+  `${label}${side[0]}${run}-${connection}-${turn}`
 
 /** `1000` → `1k`, `1000000` → `1M`. */
 export function shortNumber(n: number): string {

@@ -19,9 +19,9 @@ test('a row tells a case of the report, what peers do in it, and how it grows', 
       name,
       connections: 16,
       ours: side(5_000, p50),
-      ceiling: side(6_000, p50),
+      ceiling: side(6_000, 2),
     },
-    ...{ ratios: [0.83], ratio: 0.834, cpuRatio: 0.8 },
+    ...{ ratios: [0.83], ratio: 0.834, bareRatio: 0.41, cpuRatio: 0.8 },
   })
   const told: Told = {
     origin: { date: '', command: 'npm run bench', machine: 'a machine', versions: { Node: '20', PostgreSQL: '15' } },
@@ -40,7 +40,7 @@ test('a row tells a case of the report, what peers do in it, and how it grows', 
     verdicts: [{ what: 'read', target: '≥ 0.75', measured: '0.83', reached: true }],
   }
   const section = performanceSection(told).split('\n')
-  expect(section).toContain('| Read by id | 1M | 5000 | 2.20 / 4.40 | 0.83 | 5.0 | 1.10 |')
+  expect(section).toContain('| Read by id | 1M | 5000 | 2.20 / 4.40 | 0.83 | 0.41 | 5.0 | 1.10 |')
 })
 
 test('a page without marks is refused', () => {

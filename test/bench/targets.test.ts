@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import { costOf } from '../../bench/costs/measure.ts'
+import { costVerdicts } from '../../bench/costs/report.ts'
+import { freshVerdicts, slowestStretch } from '../../bench/fresh/report.ts'
+import { type CaseResult, inTurns } from '../../bench/measure.ts'
+import { readOptions } from '../../bench/options.ts'
+import { chosenParts } from '../../bench/parts.ts'
+import { bare } from '../../bench/programs/bare-sql.ts'
+import { type Statement, sameRows, sameRowsBesides } from '../../bench/programs/ceiling-sql.ts'
+import type { RuleResult } from '../../bench/role-rules/measure.ts'
+import { roleRuleVerdicts } from '../../bench/role-rules/report.ts'
+import { BARE_RATIOS, bareTarget, GROWING, growthOf, RATIOS, ratioTarget } from '../../bench/targets.ts'
+import { webhookVerdicts } from '../../bench/webhooks/report.ts'
+import { workloads } from '../../bench/workloads/index.ts'
+
+describe('targets', () => {
+  test('each is about a workload that there is', () => {
+    const names = workloads.map(({ name }) => name)
+    for (const target of [...Object.keys(RATIOS), ...Object.keys(BARE_RATIOS), ...GROWING]) {
+      expect(names).toContain(target)
+    }
+  })
+
+  test('a day over ten thousand tenants has one of its own, and what no ceiling does has none', () => {
+    expect(ratioTarget({ workload: 'day', name: '1000 tenants' })).toBe(0.75)
+    expect(ratioTarget({ workload: 'day', name: '10000 tenants' })).toBe(0.7)
+    expect(bareTarget({ workload: 'deactivate', name: '1M' })).toBe(0.55)
+    expect(bareTarget({ workload: 'deactivate', name: '1M, with a manager' })).toBeUndefined()
+    expect(ratioTarget({ workload: 'read', name: 'in 3 groups' })).toBeUndefined()
+  })
+
+  test('growth leaves out what the same rows grow by, round by round', () => {
+    const times = (ours: number[], ceiling: number[]) =>
+      ({ ours: { p50s: ours }, ceiling: { p50s: ceiling } }) as unknown as CaseResult
+    expect(growthOf(times([4, 8, 6], [2, 4, 3]), times([2, 2, 2], [1, 1, 2]))).toBe(1)
+    expect(growthOf(times([6, 6, 6], [1, 1, 1]), times([2, 2, 2], [1, 1, 1]))).toBe(3)
+  })
+})
+
+describe('what a write costs', () => {
+  test('is counted for each write over all windows; images are unknown where one window does not know them', () => {
+    const spent = { bytes: 1_000, images: 200, cpuMs: 3, writes: 10 }
+    expect(costOf([spent, { ...spent, bytes: 2_000, writes: 20 }])).toEqual({
+      bytes: 100,
+      imageBytes: 400 / 30,
+      cpuUs: 200,
+    })
+    expect(costOf([spent, { ...spent, images: undefined }]).imageBytes).toBeUndefined()
+  })
+
+  test('images of whole pages do not count, and a bulk has no target for CPU', () => {
+    const cost = (bytes: number, cpuUs: number) => ({ bytes, imageBytes: 3_000, cpuUs })
+    const of = (workload: string) =>
+      costVerdicts([
+        { ...{ workload, title: 'Write', case: '1k' }, sides: { ours: cost(7_900, 500), bare: cost(5_000, 200) } },
+      ])
+    expect(of('create')).toEqual([
+      { what: 'Write, 1k: bytes of log', target: '≤ 5.00 kB', measured: '4.90 kB', reached: true },
+      { what: "Write, 1k: PostgreSQL's CPU ÷ bare", target: '≤ 2.00', measured: '2.50', reached: false },
+    ])
+    expect(of('bulk').map(({ what }) => what)).toEqual(['Write, 1k: bytes of log'])
+    expect(of('read')).toEqual([])
+  })
+})
+
+test('role rules: each write against the same without them, large tenants against small ones, groups beside each other', () => {
+  const of = (workload: string, users: number, ratio: number, withRules: number): RuleResult => {
+    const side = (perSecond: number) => ({ perSecond, p50: 1, serverCpuUs: 1, postgresCpuUs: 1 })
+    return { workload, title: workload, users, without: side(100), with: side(withRules), ratio }
+  }
+  const judged = roleRuleVerdicts([
+    of('rules-member', 2_000, 0.5, 50),
+    of('rules-members-of-many', 2_000, 0.7, 40),
+    of('rules-delete', 2_000, 0.8, 90),
+    of('rules-delete', 20_000, 0.8, 45),
+  ])
+  expect(Object.fromEntries(judged.map(({ what, measured, reached }) => [what, `${measured} ${reached}`]))).toEqual({
+    'rules-member, 2k: with role rules ÷ without': '0.50 false',
+    'rules-members-of-many, 2k: with role rules ÷ without': '0.70 true',
+    'rules-delete, 2k: with role rules ÷ without': '0.80 true',
+    'rules-delete, 20k: with role rules ÷ without': '0.80 true',
+    'rules-delete: per second, 20k ÷ 2k': '1.00 true',
+    'rules-delete, with role rules: per second, 20k ÷ 2k': '0.50 false',
+    'With role rules, 2k: members of different groups per second ÷ members of one group': '0.80 false',
+  })
+})
+
+describe('the first sync into an empty database', () => {
+  const rates = (creates: readonly number[]) =>
+    creates.map((each, i) => ({ users: (i + 1) * 1_000, creates: each, deactivations: 100 }))
+
+  test('a single slow thousand is none, a slow stretch is one', () => {
+    expect(slowestStretch(rates([100, 100, 20, 100, 100, 100]), 'creates')).toBe(100)
+    expect(slowestStretch(rates([100, 100, 100, 100, 20, 20, 20, 100, 100]), 'creates')).toBe(20)
+  })
+
+  test('is judged on each engine, by its own median', () => {
+    const slow = [...Array(10).fill(100), ...Array(5).fill(80)]
+    const judged = freshVerdicts({ users: 15_000, engines: [{ name: 'PostgreSQL', rates: rates(slow) }] })
+    expect(judged.map(({ measured, reached }) => [measured, reached])).toEqual([
+      ['0.80', false],
+      ['1.00', true],
+    ])
+  })
+})
+
+test('webhooks may cost a create a tenth, and ten of them a fifth', () => {
+  const write = (endpoints: number, ratio: number) => ({
+    endpoints,
+    ratio,
+    perSecond: 1,
+    p50: 1,
+    p99: 1,
+    messagesPerSecond: 1,
+  })
+  const deactivations = { p50: 100, p99: 200 } as Parameters<typeof webhookVerdicts>[0]['deactivations']
+  const judged = webhookVerdicts({ writes: [write(0, 1), write(1, 0.89), write(10, 0.81)], drains: [], deactivations })
+  expect(judged.map(({ reached }) => reached)).toEqual([false, true, true, true])
+})
+
+test('in every round another side is the first', () => {
+  expect([0, 1, 2, 3].map((round) => inTurns(['a', 'b', 'c'], round).join(''))).toEqual(['abc', 'bca', 'cab', 'abc'])
+})
+
+test('a part fills what it needs: role rules the crowds, a first sync into an empty database nothing', () => {
+  const fill = (...args: string[]) => [...chosenParts(readOptions(args)).fill]
+  expect(fill('--only', 'role-rules')).toEqual(['crowds'])
+  expect(fill('--only', 'fresh')).toEqual([])
+  expect(chosenParts(readOptions(['--quick'])).besides.has('fresh')).toBe(false)
+  expect(chosenParts(readOptions([])).besides.has('fresh')).toBe(true)
+})
+
+test.each([
+  ...Object.entries<Statement>({ ...sameRows, ...sameRowsBesides }),
+  ...Object.entries<Statement>(bare).map(([name, statement]) => [`bare ${name}`, statement] as const),
+])('the statement of a ceiling takes as many values as it has parameters: %s', (_, { takes, text }) => {
+  expect(Math.max(...[...text.matchAll(/\$(\d+)/g)].map(([, n]) => Number(n)))).toBe(takes.length)
+})
