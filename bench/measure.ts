@@ -12,6 +12,8 @@ export interface Bench {
   /** Both ceilings are one server. */
   readonly servers: Readonly<Record<SameRows, Server>>
   readonly postgresPid: number
+  /** Lets what the gateway does behind its answers come to an end, so that nobody else's window pays for it. */
+  readonly settled: () => Promise<void>
 }
 
 /** One window, with the CPU time of those who served it. */
@@ -71,6 +73,7 @@ export async function measure(bench: Bench, workload: Workload, step: (label: st
         const milliseconds = options.windowMs * (workload.longer ?? 1)
         const sample = await window(bench, workload, one, side, milliseconds)
         samples.get(one.name)?.[side].push({ ...sample, rss: rssMb(serverOf(bench, side).pid) })
+        if (one.calls.bare !== undefined) await bench.settled()
       }
     }
   }

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs'
+import postgres from 'postgres'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { measureCosts } from './costs/measure.ts'
 import { measureFlames } from './flame/measure.ts'
@@ -17,6 +18,7 @@ import { type Findings, nothingYet, writeReport } from './report.ts'
 import { measureRoleRules } from './role-rules/measure.ts'
 import { measureRoundTrips } from './round-trips.ts'
 import { measureStart } from './start-times.ts'
+import { whenStill } from './still.ts'
 import { measureWebhooks } from './webhooks/measure.ts'
 import type { Workload } from './workloads/workload.ts'
 import type { World } from './world.ts'
@@ -24,6 +26,10 @@ import { measureWritten } from './written.ts'
 
 /** A server that has the memory for a million users, as one in production would. */
 const POSTGRES_SETTINGS = ['shared_buffers=2GB', 'max_wal_size=8GB']
+
+/** Events are numbered and index entries merged within less; PostgreSQL's own housekeeping may take longer, and is not waited for. */
+const SETTLED_MS = 300
+const SETTLED_WITHIN_MS = 3_000
 
 /** Measures a part besides the workloads. */
 type Measuring = (bench: Bench, databaseUrl: string, progress: Progress) => Promise<Partial<Findings>>
@@ -58,8 +64,10 @@ async function main(): Promise<void> {
   progress.note('starting PostgreSQL')
   const server = await startPostgres({ fsync: true, settings: POSTGRES_SETTINGS })
   const { world, gateway } = await prepare(server.url, options, parts.fill, progress)
+  const sql = postgres(server.url, { max: 1 })
   let bench: Bench = {
     ...{ options, world, load: loadFor(world), postgresPid: await postgresPid(server.url) },
+    settled: async () => void (await whenStill(sql, SETTLED_MS, SETTLED_WITHIN_MS)),
     servers: { ours: gateway, ceiling: await startCeiling(server.url) },
   }
 
@@ -101,6 +109,7 @@ async function main(): Promise<void> {
   }
   bench.load.stop()
   const text = found({})
+  await sql.end()
   await server.stop()
   if (options.whole) putIntoPage()
   process.stdout.write(text)

@@ -1,8 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import { type Bench, inTurns, serverOf } from '../measure.ts'
 import { cpuMs } from '../processes.ts'
 import type { Progress } from '../progress.ts'
+import { whenStill } from '../still.ts'
 import { workloads } from '../workloads/index.ts'
 import { BULK } from '../workloads/users.ts'
 import { type Case, sidesOf, type Workload } from '../workloads/workload.ts'
@@ -95,12 +95,12 @@ async function measureCase(measuring: Measuring, workload: Workload, one: Case):
   // The next checkpoint is far off then; after each, the first change of a page writes all of the page.
   await sql.unsafe('checkpoint')
   for (const side of sidesOf(one)) await send(side, warmUp)
-  let before = await whenStill(measuring)
+  let before = await whenDone(measuring)
   const spent: { [side in Side]?: Spent[] } = {}
   for (let round = 0; round < rounds; round++) {
     for (const side of inTurns(sidesOf(one), round)) {
       const { requests } = await send(side, counted)
-      const after = await whenStill(measuring)
+      const after = await whenDone(measuring)
       const images = await imagesBetween(measuring, before.at, after.at)
       const bytes = await bytesBetween(sql, before.at, after.at)
       spent[side] = [
@@ -133,21 +133,10 @@ export function costOf(all: readonly Spent[]): Cost {
   }
 }
 
-/** Waits until the gateway has nothing left to do: where PostgreSQL's log is, and the CPU time that it has had, once it stands still. */
-async function whenStill({ bench, sql }: Measuring): Promise<{ at: string; cpuMs: number }> {
-  const position = async () => {
-    const [row] = await sql.unsafe<{ at: string }[]>('select pg_current_wal_insert_lsn()::text as at')
-    return row?.at ?? ''
-  }
-  let at = await position()
-  let since = performance.now()
-  for (const until = since + STILL_WITHIN_MS; performance.now() - since < STILL_MS; await pause(50)) {
-    const now = await position()
-    if (now === at) continue
-    at = now
-    since = performance.now()
-    if (since > until) throw new Error('PostgreSQL is written to for half a minute after the last request')
-  }
+/** Where PostgreSQL's log is, and the CPU time that it has had, once the gateway has nothing left to do. */
+async function whenDone({ bench, sql }: Measuring): Promise<{ at: string; cpuMs: number }> {
+  const { at, reached } = await whenStill(sql, STILL_MS, STILL_WITHIN_MS)
+  if (!reached) throw new Error('PostgreSQL is written to for half a minute after the last request')
   return { at, cpuMs: cpuMs(bench.postgresPid) }
 }
 

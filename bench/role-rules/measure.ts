@@ -17,42 +17,46 @@ export interface RuleResult {
 /** Medians over the rounds; CPU of gateway and PostgreSQL in µs per request. */
 export interface RuledSide {
   readonly perSecond: number
+  /** Of each round. */
+  readonly rates: readonly number[]
   readonly p50: number
   readonly serverCpuUs: number
   readonly postgresCpuUs: number
 }
 
-/** Measures the same writes without rules and with them, in turns. */
+/** Measures the same writes without rules and with them, and tenants of all sizes, in turns. */
 export async function measureRoleRules(bench: Bench, progress: Progress): Promise<RuleResult[]> {
-  const { options, world } = bench
-  progress.begin(ruleWorkloads.length * world.crowds.length * (options.rounds + 1))
+  const { rounds, warmUpMs, windowMs } = bench.options
+  progress.begin(ruleWorkloads.length * (rounds + 1))
   const results: RuleResult[] = []
   for (const workload of ruleWorkloads) {
-    const cases = workload.cases(world)
-    for (const { users } of world.crowds) {
-      const samples = { plain: [] as Sample[], ruled: [] as Sample[] }
-      for (let round = -1; round < options.rounds; round++) {
-        progress.step(`role rules, ${workload.name} ${users}: ${round < 0 ? 'warming up' : `round ${round + 1}`}`)
-        for (const rules of inTurns(RULED, Math.max(round, 0))) {
-          const one = cases.find(({ name }) => name === ruledCase(users, rules))
-          // What can be done once is not warmed up with: it would be gone.
-          if (one === undefined || (round < 0 && one.requests !== undefined)) continue
-          const sample = await window(bench, workload, one, 'ours', round < 0 ? options.warmUpMs : options.windowMs)
-          if (round >= 0) samples[rules].push(sample)
-        }
+    const cases = workload.cases(bench.world)
+    const samples = new Map(cases.map(({ name }) => [name, [] as Sample[]]))
+    for (let round = -1; round < rounds; round++) {
+      progress.step(`role rules, ${workload.name}: ${round < 0 ? 'warming up' : `round ${round + 1}`}`)
+      for (const one of inTurns(cases, Math.max(round, 0))) {
+        // What can be done once is not warmed up with: it would be gone.
+        if (round < 0 && one.requests !== undefined) continue
+        const sample = await window(bench, workload, one, 'ours', round < 0 ? warmUpMs : windowMs)
+        if (round >= 0) samples.get(one.name)?.push(sample)
       }
-      const side = (of: readonly Sample[]): RuledSide => {
-        const { perSecond, p50, serverCpuUs, postgresCpuUs } = sideResult(of, 0)
-        return { perSecond, p50, serverCpuUs, postgresCpuUs }
-      }
-      const result = {
-        ...{ workload: workload.name, title: workload.title, users },
-        ...{ without: side(samples.plain), with: side(samples.ruled) },
-        ratio: median(samples.ruled.map((sample, i) => rate(sample) / rate(samples.plain[i] as Sample))),
-      }
-      progress.say(`${`${workload.name} ${users}`.padEnd(40)} ${result.ratio.toFixed(2)}`)
-      results.push(result)
+    }
+    for (const { users } of bench.world.crowds) {
+      const [without, withRules] = RULED.map((rules) => side(samples.get(ruledCase(users, rules)) ?? []))
+      if (without === undefined || withRules === undefined) continue
+      const ratio = ratioOf(withRules, without)
+      progress.say(`${`${workload.name} ${users}`.padEnd(40)} ${ratio.toFixed(2)}`)
+      results.push({ workload: workload.name, title: workload.title, users, without, with: withRules, ratio })
     }
   }
   return results
 }
+
+function side(samples: readonly Sample[]): RuledSide {
+  const { perSecond, p50, serverCpuUs, postgresCpuUs } = sideResult(samples, 0)
+  return { perSecond, rates: samples.map(rate), p50, serverCpuUs, postgresCpuUs }
+}
+
+/** Requests per second of one to those of the other, median of the rounds. */
+export const ratioOf = (one: Pick<RuledSide, 'rates'>, other: Pick<RuledSide, 'rates'>): number =>
+  median(one.rates.map((perSecond, i) => perSecond / (other.rates[i] ?? Number.NaN)))

@@ -2,7 +2,7 @@ import { table } from '../markdown.ts'
 import { atLeast, type Verdict } from '../verdict.ts'
 import { MEMBER_WITH_ROLE, MEMBERS_OF_MANY } from '../workloads/crowds.ts'
 import { shortNumber } from '../workloads/workload.ts'
-import type { RuledSide, RuleResult } from './measure.ts'
+import { type RuledSide, type RuleResult, ratioOf } from './measure.ts'
 
 /** Requests per second with two rules to those without any, at the least. */
 const RATIOS: Readonly<Record<string, number>> = {
@@ -34,8 +34,8 @@ function flat(results: readonly RuleResult[], workload: string): Verdict[] {
   if (small === undefined || large === undefined || small === large) return []
   const sizes = `${shortNumber(large.users)} ÷ ${shortNumber(small.users)}`
   return [
-    atLeast(`${large.title}: per second, ${sizes}`, large.without.perSecond / small.without.perSecond, FLAT),
-    atLeast(`${large.title}, with role rules: per second, ${sizes}`, large.with.perSecond / small.with.perSecond, FLAT),
+    atLeast(`${large.title}: per second, ${sizes}`, ratioOf(large.without, small.without), FLAT),
+    atLeast(`${large.title}, with role rules: per second, ${sizes}`, ratioOf(large.with, small.with), FLAT),
   ]
 }
 
@@ -48,7 +48,7 @@ const parallel = (results: readonly RuleResult[]): Verdict[] =>
       : [
           atLeast(
             `With role rules, ${shortNumber(users)}: members of different groups per second ÷ members of one group`,
-            many.perSecond / one.with.perSecond,
+            ratioOf(many, one.with),
             1,
           ),
         ]

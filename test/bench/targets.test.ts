@@ -65,7 +65,7 @@ describe('what a write costs', () => {
 
 test('role rules: each write against the same without them, large tenants against small ones, groups beside each other', () => {
   const of = (workload: string, users: number, ratio: number, withRules: number): RuleResult => {
-    const side = (perSecond: number) => ({ perSecond, p50: 1, serverCpuUs: 1, postgresCpuUs: 1 })
+    const side = (perSecond: number) => ({ perSecond, rates: [perSecond], p50: 1, serverCpuUs: 1, postgresCpuUs: 1 })
     return { workload, title: workload, users, without: side(100), with: side(withRules), ratio }
   }
   const judged = roleRuleVerdicts([
