@@ -13,7 +13,7 @@ export interface Bench {
   readonly servers: Readonly<Record<SameRows, Server>>
   readonly postgresPid: number
   /** Lets what the gateway does behind its answers come to an end, so that nobody else's window pays for it. */
-  readonly settled: () => Promise<void>
+  readonly settled: (withinMs?: number) => Promise<void>
 }
 
 /** One window, with the CPU time of those who served it. */

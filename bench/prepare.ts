@@ -1,15 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import { cursorSealer, queryFingerprint } from '../src/provisioning/cursor.ts'
 import { parseQuery } from '../src/scim/search-request.ts'
-import { ADMIN_KEY, type Admin, adminAt } from './admin.ts'
+import { ADMIN_KEY, adminAt } from './admin.ts'
 import { filler } from './fill.ts'
 import type { Options } from './options.ts'
 import { idOf } from './population.ts'
 import { parentOf, type Server, startGateway } from './processes.ts'
 import type { Progress } from './progress.ts'
-import { CROWD_RULES } from './workloads/crowds.ts'
 import type { Filling } from './workloads/workload.ts'
 import {
   type BenchTenant,
@@ -95,10 +93,6 @@ export async function prepare(
   progress.note('vacuum and checkpoint')
   await fill.settle()
   await sql.end()
-  for (const { users, ruled } of crowds) {
-    progress.note('role rules')
-    await setRules(admin, ruled.key, CROWD_RULES(users))
-  }
 
   const world: World = {
     apiKey,
@@ -122,21 +116,6 @@ const crowdGroups = (tenant: BenchTenant) =>
   Array.from({ length: 1 + CROWD_TEAMS }, (_, i) => ({
     ...{ id: idOf(tenant.id, GROUP_INDEX + i), members: i === 0 ? tenant.users : CROWD_TEAM },
   }))
-
-/** Sets role rules, and waits until the groups give what they say. */
-async function setRules(admin: Admin, tenant: string, roleRules: readonly object[]): Promise<void> {
-  await admin('PATCH', `/tenants/${tenant}`, { settings: { roleRules } })
-  for (const until = performance.now() + RULES_MS; ; await pause(50)) {
-    const { state, problem } = await admin<{ state: string; problem: string | null }>(
-      'GET',
-      `/tenants/${tenant}/role-progress`,
-    )
-    if (state === 'done') return
-    if (performance.now() > until) throw new Error(`the rules of ${tenant} are ${state} after a minute: ${problem}`)
-  }
-}
-
-const RULES_MS = 60_000
 
 /** Cursors as the gateway would have given them to a client that walked so far: walking 10,000 pages would take too long. */
 async function cursorsOf(tenant: BenchTenant) {

@@ -67,7 +67,7 @@ async function main(): Promise<void> {
   const sql = postgres(server.url, { max: 1 })
   let bench: Bench = {
     ...{ options, world, load: loadFor(world), postgresPid: await postgresPid(server.url) },
-    settled: async () => void (await whenStill(sql, SETTLED_MS, SETTLED_WITHIN_MS)),
+    settled: async (withinMs = SETTLED_WITHIN_MS) => void (await whenStill(sql, SETTLED_MS, withinMs)),
     servers: { ours: gateway, ceiling: await startCeiling(server.url) },
   }
 

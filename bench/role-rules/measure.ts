@@ -1,6 +1,8 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Admin, adminAt } from '../admin.ts'
 import { type Bench, inTurns, median, rate, type Sample, sideResult, window } from '../measure.ts'
 import type { Progress } from '../progress.ts'
-import { RULED, ruledCase, ruleWorkloads } from '../workloads/crowds.ts'
+import { CROWD_RULES, RULED, ruledCase, ruleWorkloads } from '../workloads/crowds.ts'
 
 /** How a write did in a tenant without role rules and in one with two. */
 export interface RuleResult {
@@ -27,6 +29,12 @@ export interface RuledSide {
 /** Measures the same writes without rules and with them, and tenants of all sizes, in turns. */
 export async function measureRoleRules(bench: Bench, progress: Progress): Promise<RuleResult[]> {
   const { rounds, warmUpMs, windowMs } = bench.options
+  const admin = adminAt(bench.servers.ours.origin)
+  for (const { users, ruled } of bench.world.crowds) {
+    progress.note(`role rules of a tenant of ${users} users`)
+    await setRules(admin, ruled.key, CROWD_RULES(users))
+  }
+  await bench.settled(RULES_MS)
   progress.begin(ruleWorkloads.length * (rounds + 1))
   const results: RuleResult[] = []
   for (const workload of ruleWorkloads) {
@@ -50,6 +58,22 @@ export async function measureRoleRules(bench: Bench, progress: Progress): Promis
     }
   }
   return results
+}
+
+/** Everybody in a group that begins to give a role is told of by an event. */
+const RULES_MS = 600_000
+
+/** Sets role rules, and waits until the groups give what they say. */
+async function setRules(admin: Admin, tenant: string, roleRules: readonly object[]): Promise<void> {
+  await admin('PATCH', `/tenants/${tenant}`, { settings: { roleRules } })
+  for (const until = performance.now() + RULES_MS; ; await pause(50)) {
+    const { state, problem } = await admin<{ state: string; problem: string | null }>(
+      'GET',
+      `/tenants/${tenant}/role-progress`,
+    )
+    if (state === 'done') return
+    if (performance.now() > until) throw new Error(`the rules of ${tenant} are still ${state}: ${problem}`)
+  }
 }
 
 function side(samples: readonly Sample[]): RuledSide {
