@@ -117,7 +117,7 @@ export const sameRows = {
       where tenant_id = $1 and id = $2 returning id, version, modified_at, document
     ), s as (
       update search_documents
-      set search = jsonb_set(search, array[$1::uuid::text, 'preferredlanguage'], to_jsonb(lower($3::text)))
+      set search = jsonb_set(search, array[$1::uuid::text, 'preferredLanguage'], to_jsonb(lower($3::text)))
       where tenant_id = $1 and resource_type = 'User' and resource_id = $2
     ), ${told(updated('user.updated', 'preferredLanguage'))} select document from r`,
   },

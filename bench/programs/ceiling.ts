@@ -44,6 +44,9 @@ for (const [name, statement] of Object.entries(reads)) {
   })
 }
 
+/** Values are folded; names stay as they are, since look-ups name them so. */
+const folded = (_: string, value: unknown) => (typeof value === 'string' ? value.toLowerCase() : value)
+
 /** The columns of a user, without any care; each is made when it is asked for. */
 class Person {
   readonly tenant: string
@@ -74,7 +77,7 @@ class Person {
   }
   get search() {
     const { userName, displayName, externalId, active, schemas, ...searched } = this.#body
-    return `{"${this.tenant}":${JSON.stringify(searched).toLowerCase()}}`
+    return `{"${this.tenant}":${JSON.stringify(searched, folded)}}`
   }
 }
 
