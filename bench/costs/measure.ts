@@ -31,8 +31,8 @@ const WRITES: Readonly<Record<string, number>> = { create: 1, deactivate: 1, pat
 /** Requests of a side in each round, and before; fewer where each is many writes. */
 const REQUESTS = { whole: { warmUp: 480, counted: 480, rounds: 3 }, quick: { warmUp: 80, counted: 160, rounds: 1 } }
 
-/** So long must nothing have been written: what numbers events and merges index entries wakes more often than that. */
-const STILL_MS = 1_500
+/** So long must nothing have been written: the gateway puts index entries in place two seconds after a write. */
+const STILL_MS = 3_000
 const STILL_WITHIN_MS = 30_000
 
 /** Measures each write of the smallest tenant and of the largest one, its sides in turns. */
