@@ -6,15 +6,15 @@ import { type Statement, type Writes, withLanguage } from './ceiling-sql.ts'
 const moment = `date_trunc('milliseconds', now())`
 
 /**
- * Makes the tables. `storage` is how the gateway's resources are stored, such as ` with (fillfactor=70)`: so that a row is
- * as cheap to change as the gateway's.
+ * Makes the tables. `storage` is how the gateway's resources are stored, such as ` with (fillfactor=70)`. The columns stand in
+ * the order that the gateway's have. So a row is as cheap to change as the gateway's.
  */
 export const bareTables = (storage: string): string => `
   create schema bare;
   create table bare.resources (
-    tenant_id uuid not null, id uuid not null, unique_key text collate "C", external_id text collate "C",
-    display_key text collate "C", active boolean, version bigint not null default 1, document text not null,
-    created_at timestamptz(3) not null, modified_at timestamptz(3) not null)${storage};
+    tenant_id uuid not null, id uuid not null, created_at timestamptz(3) not null, version bigint not null default 1,
+    modified_at timestamptz(3) not null, active boolean, external_id text collate "C", unique_key text collate "C",
+    display_key text collate "C", document text not null)${storage};
   create table bare.memberships (tenant_id uuid not null, group_id uuid not null, member_id uuid not null);
   create table bare.events (
     tenant_id uuid not null, seq bigint not null generated always as identity, id uuid not null default gen_random_uuid(),
@@ -25,7 +25,7 @@ export const bareTables = (storage: string): string => `
 /** Copies what the tenants `$1` have. */
 export const bareRows: readonly string[] = [
   `insert into bare.resources
-   select tenant_id, id, unique_key, external_id, display_key, active, version, document, created_at, modified_at
+   select tenant_id, id, created_at, version, modified_at, active, external_id, unique_key, display_key, document
    from resources where tenant_id = any($1::text::uuid[]) order by tenant_id, id`,
   `insert into bare.memberships
    select tenant_id, group_id, member_id from memberships where tenant_id = any($1::text::uuid[])`,
