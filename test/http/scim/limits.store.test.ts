@@ -151,7 +151,10 @@ describe('SEC-15 requestsPerSecond', () => {
 
   test('a tenant without a limit is not held up', async () => {
     const tenant = await gateway.newTenant()
-    const answers = await Promise.all(Array.from({ length: 400 }, () => tenant.scim('GET', '/Schemas')))
+    const answers: { readonly status: number }[] = []
+    // Fewer at once than one tenant may have under way.
+    for (let i = 0; i < 8; i++)
+      answers.push(...(await Promise.all(Array.from({ length: 50 }, () => tenant.scim('GET', '/Schemas')))))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
   })
 })
