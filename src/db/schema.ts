@@ -399,8 +399,8 @@ export const controlRevision = pgTable('control_revision', {
  * most changes change stand together, before the wide ones: PostgreSQL logs what lies between the first and the last byte that
  * differ.
  *
- * No row refers to its tenant: each create would lock the tenant's row. The statement that creates resources takes the tenant's
- * id from `tenants`, and a tenant's deletion waits for the creates that have not seen that it began.
+ * No row refers to its tenant: each create would lock the tenant's row. The statement that creates resources looks
+ * at the tenant, and a tenant's deletion waits for the creates that have not seen that it began.
  */
 export const resources = pgTable(
   'resources',

@@ -18,7 +18,7 @@ export function listResponse(page: Page<JsonObject>): JsonObject {
   return { ...frame(page), Resources: [...page.resources] }
 }
 
-/** The same message as JSON text, composed without parsing the resources: texts to be put one after the other, as each resource is. */
+/** The same message as JSON text in parts, composed without parsing the resources. Each resource is in parts as well. */
 export function listResponseTexts<Text>(page: Page<readonly Text[]>): (Text | string)[] {
   const texts: (Text | string)[] = [`${JSON.stringify(frame(page)).slice(0, -1)},"Resources":[`]
   for (const resource of page.resources) {

@@ -6,7 +6,7 @@ import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import { type ClaimedDelivery, dueEndpoints, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { eventLogOf, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'
-import { engineName, freshPostgres, openFreshDatabase } from '../support/engines.ts'
+import { engineName, freshPostgres, openFreshDatabase, tenantRole } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -47,7 +47,12 @@ const deactivation = patchBody({ op: 'replace', path: 'active', value: false })
 const nickName = (n: number) => patchBody({ op: 'add', path: 'nickName', value: `nick ${n}` })
 const find = (filter: string) => tenant.scim('GET', `/Users?filter=${encodeURIComponent(filter)}`)
 
-const OPERATIONS: readonly (readonly [string, (n: number) => Promise<unknown>])[] = [
+type Operations = readonly (readonly [string, (n: number) => Promise<unknown>])[]
+
+/** Under policies the index of search documents answers nothing (ADR 25), so what it is for reads the whole tenant. */
+const bySearchIndex = (operations: Operations): Operations => (tenantRole() === undefined ? operations : [])
+
+const OPERATIONS: Operations = [
   ['a create', async (n) => users.push(idIn(await tenant.scim('POST', '/Users', person(n))))],
   ['a deactivation', async () => idIn(await tenant.scim('PATCH', `/Users/${users.at(-1)}`, deactivation))],
   ['a PATCH of an attribute', async (n) => idIn(await tenant.scim('PATCH', `/Users/${users.at(-1)}`, nickName(n)))],
@@ -69,9 +74,11 @@ const OPERATIONS: readonly (readonly [string, (n: number) => Promise<unknown>])[
   ['a look-up by id', async () => idIn(await tenant.scim('GET', `/Users/${users.at(-1)}`))],
   ['a look-up by userName', async (n) => find(`userName eq "user${n}"`)],
   ['a look-up by externalId', async (n) => find(`externalId eq "ext${n}"`)],
-  ['a look-up by e-mail', async (n) => find(`emails.value eq "user${n}@work.test"`)],
-  ['a look-up by title', async (n) => find(`title eq "title ${n}"`)],
-  ['a look-up by title and state', async (n) => find(`title eq "title ${n}" and active eq true`)],
+  ...bySearchIndex([
+    ['a look-up by e-mail', async (n) => find(`emails.value eq "user${n}@work.test"`)],
+    ['a look-up by title', async (n) => find(`title eq "title ${n}"`)],
+    ['a look-up by title and state', async (n) => find(`title eq "title ${n}" and active eq true`)],
+  ]),
   ['a delete', async () => tenant.scim('DELETE', `/Users/${users.pop()}`)],
 ]
 
@@ -149,24 +156,29 @@ describe('Q-29 EV-15 on a database that was never analysed, an operation looks a
     expect(much).toEqual([])
   })
 
-  test('and so do look-ups planned while many entries of the search index wait', async () => {
-    await database.run('alter index search_documents_search set (gin_pending_list_limit = 65536)', [], {
-      prepare: false,
-    })
-    const numbers = Array.from({ length: 1_000 }, (_, i) => USERS + 100 + i)
-    const data = numbers.map((i) => ({ method: 'POST', path: '/Users', bulkId: `${i}`, data: person(i) }))
-    await tenant.scim('POST', '/Bulk', bulkBody(data))
-    await database.run('discard plans', [], { prepare: false })
-    const n = USERS + 100
-    const [answer, much] = await rowsRead(() => find(`emails.value eq "user${n}@work.test" and title eq "title ${n}"`))
-    expect(listedIds(answer)).toHaveLength(1)
-    expect(much).toEqual([])
-    const [waiting] = await database.run<{ pages: number }>(
-      "select gin_clean_pending_list('search_documents_search')::int as pages",
-      [],
-    )
-    expect(waiting?.pages).toBeGreaterThan(10)
-  })
+  test.skipIf(tenantRole() !== undefined)(
+    'and so do look-ups planned while many entries of the search index wait',
+    async () => {
+      await database.run('alter index search_documents_search set (gin_pending_list_limit = 65536)', [], {
+        prepare: false,
+      })
+      const numbers = Array.from({ length: 1_000 }, (_, i) => USERS + 100 + i)
+      const data = numbers.map((i) => ({ method: 'POST', path: '/Users', bulkId: `${i}`, data: person(i) }))
+      await tenant.scim('POST', '/Bulk', bulkBody(data))
+      await database.run('discard plans', [], { prepare: false })
+      const n = USERS + 100
+      const [answer, much] = await rowsRead(() =>
+        find(`emails.value eq "user${n}@work.test" and title eq "title ${n}"`),
+      )
+      expect(listedIds(answer)).toHaveLength(1)
+      expect(much).toEqual([])
+      const [waiting] = await database.run<{ pages: number }>(
+        "select gin_clean_pending_list('search_documents_search')::int as pages",
+        [],
+      )
+      expect(waiting?.pages).toBeGreaterThan(10)
+    },
+  )
 
   test('and no look at the tables has failed', () => {
     expect(failures).toEqual([])

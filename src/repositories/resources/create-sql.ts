@@ -8,12 +8,13 @@ import type { NewResource } from './resource-changes.ts'
 import { createInput, inlined, keyRows } from './resource-input.ts'
 import { resourceColumns } from './rows.ts'
 
-/** The tenant's id, for the rows that a statement makes. Null, which no row takes, where the tenant is gone or being deleted. */
-const openTenant = (tenant: string): string => `select t.id from tenants t where t.id = ${tenant} and not t.deleting`
+/** The time of the rows that a statement makes. Null, which no row takes, where the tenant is gone or being deleted. */
+const nowInTenant = (tenant: string): string =>
+  `(select ${NOW} from tenants t where t.id = ${tenant} and not t.deleting)`
 
 /**
- * The statement that creates resources, with their search documents, keys, counts and events. It gives a row for each; `packed` is null where
- * another resource has the name.
+ * The statement that creates resources, with their search documents, keys, counts and events. It gives a row for each; `packed`
+ * is null where another resource has the name.
  */
 export function createStatement(resources: readonly NewResource[], scope: RepositoryScope): Statement {
   const parameters = new Parameters()
@@ -26,9 +27,9 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
     created as (
       insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
         manager_id, document, password_hash, version, created_at, modified_at)
-      select (${openTenant(tenant)}), i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
+      select ${tenant}, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
         i.manager_id, i.document, i.password_hash,
-        ${withRevived ? `coalesce(i.version + 1, 1), coalesce(i.created_at, ${NOW})` : `1, ${NOW}`}, ${NOW}
+        ${withRevived ? `coalesce(i.version + 1, 1), coalesce(i.created_at, ${NOW})` : `1, ${NOW}`}, ${nowInTenant(tenant)}
       from input i order by i.ord
       on conflict (tenant_id, resource_type, unique_key) do nothing
       returning *

@@ -10,7 +10,10 @@ import { eventDocument } from './event-document.ts'
 import { keeping } from './kept-users.ts'
 import type { Removal } from './resource-changes.ts'
 
-/** The statement that deletes resources with their search documents, memberships, counts and events. Gives a row for each that is there. */
+/**
+ * The statement that deletes resources with their search documents, memberships, counts and events. Gives a row for each that is
+ * there.
+ */
 export function removeStatement({ type, targets, eventNoun, keepDays }: Removal, scope: RepositoryScope): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')

@@ -6,7 +6,10 @@ import type { ChangedResource } from './resource-changes.ts'
 import { inlined, keyRows, updateInput } from './resource-input.ts'
 import { managerColumn, momentColumns } from './rows.ts'
 
-/** The statement that updates resources, with search documents, keys, counts and events. Gives a row for each that had the expected version. */
+/**
+ * The statement that updates resources, with search documents, keys, counts and events. Gives a row for each that had the
+ * expected version.
+ */
 export function updateStatement(changes: readonly ChangedResource[], scope: RepositoryScope): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')

@@ -3,7 +3,7 @@ import { sqlState } from '../../db/errors.ts'
 /** Which constraint of `resources` and its rows a failed write has broken; undefined when it failed for another reason. */
 export function brokenConstraint(error: unknown): 'unique name' | 'unique value' | 'reference' | 'tenant' | undefined {
   const state = sqlState(error)
-  // Only the tenant's id may be missing in what our statements write: the tenant was deleted meanwhile.
+  // Only the time may be missing in what our statements write: the tenant is gone, or is being deleted.
   if (state?.code === '23502') return 'tenant'
   if (state?.code === '23505') return state.constraint === 'resources_unique_key' ? 'unique name' : 'unique value'
   return state?.code === '23503' ? 'reference' : undefined

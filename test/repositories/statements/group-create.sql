@@ -8,9 +8,9 @@ with input as not materialized (select 0 as ord, $4::uuid as id, $5::text as eve
 created as (
   insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
       manager_id, document, password_hash, version, created_at, modified_at)
-  select (select t.id from tenants t where t.id = $1::uuid and not t.deleting), i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
+  select $1::uuid, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
     i.manager_id, i.document, i.password_hash,
-    1, date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
+    1, date_trunc('milliseconds', now()), (select date_trunc('milliseconds', now()) from tenants t where t.id = $1::uuid and not t.deleting)
   from input i order by i.ord
   on conflict (tenant_id, resource_type, unique_key) do nothing
   returning *
