@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { PERMISSIONS, type Permission, type Scope } from '../../../src/auth/principal.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../../src/place-ids.ts'
 import { addMembers, groupBody, patchBody, userBody } from '../instances.ts'
@@ -215,7 +215,12 @@ export function resourceType(name: string) {
 
 /** A public key that is not registered. */
 export const freshJwk = (): object =>
-  generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+  // By way of DER: Node 20 locks a key while it exports it as JWK. A garbage collection meanwhile may wait for that lock, where it
+  // ends the job that made the key, and then the process stands still.
+  createPublicKey({
+    key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' }),
+    ...{ type: 'spki', format: 'der' },
+  }).export({ format: 'jwk' })
 
 export const freshMark = (): string => `m${randomBytes(6).toString('hex')}`
 
