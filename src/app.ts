@@ -4,10 +4,11 @@ import { ExternalIssuers } from './auth/external-issuers.ts'
 import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
-import { type GatewayEnv, logged, requestLog } from './http/middleware.ts'
+import { keyedMetricsRoutes } from './http/metrics.ts'
+import { type GatewayEnv, logged, requestLog, type Told } from './http/middleware.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRoutes } from './http/scim/routes.ts'
-import { logError, unreachableIssuerLine } from './observability/logger.ts'
+import { logError, requestLine, unreachableIssuerLine } from './observability/logger.ts'
 import { cursorSealer } from './provisioning/cursor.ts'
 import { instanceSecret } from './repositories/control/instance-secrets.ts'
 import { derivedKey } from './signing/secret-box.ts'
@@ -18,7 +19,7 @@ import type { AppDeps } from './surfaces.ts'
  * that only provisions neither waits for them at its start nor holds them in memory.
  */
 export function createApp(deps: AppDeps): Hono<GatewayEnv> {
-  const { config, control, database, logger } = deps
+  const { config, control, database, logger, metrics } = deps
   const limits = {
     maxBodyBytes: config.maxBodyBytes,
     maxOperations: config.bulkMaxOperations,
@@ -37,6 +38,10 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     timeoutMs: config.cursorTimeoutSeconds * 1000,
     now: Date.now,
   }
+  const told: Told = (request) => {
+    requestLine(logger, request)
+    metrics?.request(request)
+  }
   const issuers = new ExternalIssuers(config.deliveryNetworks, (uri, reason) =>
     unreachableIssuerLine(logger, uri, reason),
   )
@@ -53,13 +58,17 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   )
 
   const rest = once(async () =>
-    (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures, underWay }, failed),
+    (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures, underWay, told }, failed),
   )
 
   // One handler alone matches SCIM's addresses, so Hono calls it without composing a chain around it.
   const app = new Hono<GatewayEnv>()
-  app.all('/scim/*', logged(logger, gateway))
-  for (const path of ['/livez', '/readyz']) app.use(path, requestLog(logger))
+  app.all('/scim/*', logged(told, gateway))
+  for (const path of ['/livez', '/readyz']) app.use(path, requestLog(told))
+  if (metrics !== undefined && config.metricsKey !== undefined) {
+    app.use('/metrics', requestLog(told))
+    app.route('/', keyedMetricsRoutes(metrics, config.metricsKey, { failures, origin: config }))
+  }
   app.route('/', healthRoutes(database))
   app.notFound(async (c) => (await rest()).fetch(c.req.raw, c.env))
   return app

@@ -51,6 +51,10 @@ export interface Config {
   /** Most webhooks and streams of an environment, and of each tenant. */
   readonly endpointsPerPlace: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
+  /** Opens `/metrics` for those who send it; undefined for nobody. */
+  readonly metricsKey: string | undefined
+  /** A port with `/metrics` alone, without a key; 0 takes any free one, undefined none. */
+  readonly metricsPort: number | undefined
   readonly maxBodyBytes: number
   readonly bulkMaxOperations: number
   readonly bulkMaxPayloadBytes: number
@@ -104,6 +108,9 @@ export function loadConfig(env: Environment): Config {
     if (values.DATABASE_TENANT_ROLE !== undefined && values.DATABASE_URL === undefined) {
       wrong.set('DATABASE_TENANT_ROLE', 'takes DATABASE_URL beside it: the embedded database has one user')
     }
+    if (values.METRICS_PORT !== undefined && values.METRICS_PORT !== 0 && values.METRICS_PORT === values.PORT) {
+      wrong.set('METRICS_PORT', 'takes another port than PORT')
+    }
     if (values.BULK_MAX_PAYLOAD_BYTES > values.MAX_BODY_BYTES) {
       wrong.set('BULK_MAX_PAYLOAD_BYTES', `takes a number up to MAX_BODY_BYTES, which is ${values.MAX_BODY_BYTES}`)
     }
@@ -131,6 +138,8 @@ export function loadConfig(env: Environment): Config {
     deliveriesPerHost: { atOnce: values.DELIVERIES_PER_HOST, perSecond: values.DELIVERIES_PER_HOST_PER_SECOND },
     endpointsPerPlace: values.ENDPOINTS_PER_PLACE,
     logLevel: values.LOG_LEVEL,
+    metricsKey: values.METRICS_KEY,
+    metricsPort: values.METRICS_PORT,
     maxBodyBytes: values.MAX_BODY_BYTES,
     bulkMaxOperations: values.BULK_MAX_OPERATIONS,
     bulkMaxPayloadBytes: values.BULK_MAX_PAYLOAD_BYTES,

@@ -10,6 +10,13 @@ export class CannotListen extends Error {
   override name = 'CannotListen'
 }
 
+/** Where to listen; `setting` is the variable with the port, for words to the operator. */
+export interface ListenOn {
+  readonly host: string
+  readonly port: number
+  readonly setting?: string
+}
+
 /** A server that takes requests. */
 export interface Listening {
   /** The port, also where any free one was asked for. */
@@ -32,10 +39,7 @@ const MAX_HEADER_BYTES = 16_384
  *
  * @throws {CannotListen} when the port is taken or not ours to take
  */
-export async function listen(
-  fetch: Fetch,
-  { host, port }: { readonly host: string; readonly port: number },
-): Promise<Listening> {
+export async function listen(fetch: Fetch, { host, port, setting = 'PORT' }: ListenOn): Promise<Listening> {
   const listener = getRequestListener(fetch)
   let stopping = false
   const server = createServer(
@@ -51,7 +55,7 @@ export async function listen(
       void listener(incoming, outgoing)
     },
   )
-  await bind(server, host, port)
+  await bind(server, { host, port, setting })
   return {
     port: (server.address() as AddressInfo).port,
     stop: (graceMs) => {
@@ -61,17 +65,17 @@ export async function listen(
   }
 }
 
-function bind(server: Server, host: string, port: number): Promise<void> {
+function bind(server: Server, on: Required<ListenOn>): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, host, port)))
-    server.listen({ host, port }, resolve)
+    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, on)))
+    server.listen({ host: on.host, port: on.port }, resolve)
   })
 }
 
-function cannotListen(error: NodeJS.ErrnoException, host: string, port: number): CannotListen {
+function cannotListen(error: NodeJS.ErrnoException, { host, port, setting }: Required<ListenOn>): CannotListen {
   const reasons: Record<string, string> = {
-    EADDRINUSE: `port ${port} on ${host} is taken by another program; set PORT to a free one`,
-    EACCES: `port ${port} may not be used by this account; set PORT to 1024 or more`,
+    EADDRINUSE: `port ${port} on ${host} is taken by another program; set ${setting} to a free one`,
+    EACCES: `port ${port} may not be used by this account; set ${setting} to 1024 or more`,
     EADDRNOTAVAIL: `${host} is not an address of this machine; set HOST to one that is, or to 0.0.0.0 for all`,
     ENOTFOUND: `${host} is not a known address; set HOST to one of this machine, or to 0.0.0.0 for all`,
   }

@@ -6,6 +6,8 @@ import { createApp } from './app.ts'
 import { loadServingConfig } from './config/production.ts'
 import { ControlPlane } from './context/control-plane.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
+import { nothingUnderWay } from './http/in-flight.ts'
+import { measure } from './measure.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control/control-store.ts'
 import { removeExpiredUsers } from './repositories/resources/kept-users.ts'
@@ -25,7 +27,7 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
     config: given,
     logger,
     bootstrap,
-    createApp: (deps) => {
+    createApp: async (deps) => {
       const { config } = deps
       const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
       control.start()
@@ -41,10 +43,13 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
       deliveries.start()
       const roleWorker = new RoleWorker(deps.database, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
+      const underWay = nothingUnderWay(config)
+      const measured = await measure(config, { underWay })
       return {
-        fetch: createApp({ ...deps, control, deliveries }).fetch,
+        fetch: createApp({ ...deps, control, deliveries, underWay, metrics: measured?.metrics }).fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
+          await measured?.stop()
           for (const watch of watches) watch.stop()
           await roleWorker.stop()
           await deliveries.stop()

@@ -34,7 +34,7 @@ export interface GatewayParts {
     config: Config,
     keep: (keys: FirstKeys) => Promise<void>,
   ) => Promise<Bootstrap>
-  readonly createApp: (deps: { database: Database; config: Config; logger: Logger }) => RunningApp
+  readonly createApp: (deps: { database: Database; config: Config; logger: Logger }) => Promise<RunningApp>
   /** Where the banner goes, as JSON if `json` is set. Only a terminal shows the admin key. */
   readonly out: { write(text: string): unknown; readonly isTTY?: boolean }
   readonly json?: boolean | undefined
@@ -71,7 +71,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const { apiKey, adminKey, keysExpireAt, ...place } = await keys.kept((keep) =>
       parts.bootstrap(opened, config, keep),
     )
-    const app = parts.createApp({ database, config, logger })
+    const app = await parts.createApp({ database, config, logger })
     answer = app.fetch
     const terminal = out.isTTY === true
     // Outside production the log belongs to the developer. It may hold the first environment's key, but never the admin key.

@@ -13,11 +13,12 @@ import { refusalFor } from './http/errors.ts'
 import { frontPage } from './http/front-page.ts'
 import { causeOf } from './http/hung-up.ts'
 import type { UnderWay } from './http/in-flight.ts'
-import { type GatewayEnv, requestLog } from './http/middleware.ts'
+import { type GatewayEnv, requestLog, type Told } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import { type Logger, logError } from './observability/logger.ts'
+import type { Metrics } from './observability/metrics.ts'
 
 /** What the surfaces need. */
 export interface AppDeps {
@@ -28,6 +29,8 @@ export interface AppDeps {
   readonly deliveries: Deliveries
   /** Counts the requests under way. Without it, the app counts its own. */
   readonly underWay?: UnderWay
+  /** Measures the requests. Without it, nothing is measured. */
+  readonly metrics?: Metrics | undefined
 }
 
 /**
@@ -39,12 +42,13 @@ export function otherSurfaces(
     readonly issuers: ExternalIssuers
     readonly failures: FailedAttempts
     readonly underWay: UnderWay
+    readonly told: Told
   },
   failed: (error: unknown, requestId: string) => void,
 ): Hono<GatewayEnv> {
-  const { config, control, database, logger, deliveries, issuers, failures, underWay } = deps
+  const { config, control, database, logger, deliveries, issuers, failures, underWay, told } = deps
   const others = new Hono<GatewayEnv>()
-  others.use(requestLog(logger))
+  others.use(requestLog(told))
   others.route('/', frontPage())
   others.route('/', modesPage())
   others.route('/', oauthRoutes({ control, config, failures, requests: underWay.requests }))

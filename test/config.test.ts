@@ -34,6 +34,8 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     deliveriesPerHost: { atOnce: 64, perSecond: 1_000 },
     endpointsPerPlace: 20,
     logLevel: 'info',
+    metricsKey: undefined,
+    metricsPort: undefined,
     maxBodyBytes: 10_485_760,
     bulkMaxOperations: 1_000,
     bulkMaxPayloadBytes: 1_048_576,

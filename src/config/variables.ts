@@ -85,6 +85,8 @@ export const variables = z.object({
   DELIVERIES_PER_HOST_PER_SECOND: integer(1, 100_000).default(1_000),
   ENDPOINTS_PER_PLACE: integer(1, 10_000).default(20),
   LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  METRICS_KEY: secret(20).optional(),
+  METRICS_PORT: integer(0, 65_535).optional(),
   MAX_BODY_BYTES: integer(1_024, 104_857_600).default(10_485_760),
   BULK_MAX_OPERATIONS: integer(1, 10_000).default(1_000),
   BULK_MAX_PAYLOAD_BYTES: integer(1_024, 104_857_600).default(1_048_576),

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
-import { type Logger, requestLine } from '../observability/logger.ts'
+import { routePath } from 'hono/route'
+import type { RequestFields } from '../observability/logger.ts'
 
 /** What every request carries. */
 export interface GatewayEnv {
@@ -23,17 +24,23 @@ export interface Trace {
   readonly startedAt: number
   tenantId?: string | undefined
   keyId?: string | undefined
+  /** The template of its address, without ids and names. */
+  route?: string | undefined
 }
 
-/** Gives every request an id (in its answer, in its errors, in its events) and one line in the log. */
-export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
+/** Told of every request once it is answered: the log, and the metrics. */
+export type Told = (request: RequestFields) => void
+
+/** Gives every request an id (in its answer, in its errors, in its events), and tells of it. */
+export function requestLog(told: Told): MiddlewareHandler<GatewayEnv> {
   return async (c, next) => {
     const trace = newTrace()
     const { requestId } = trace
     c.set('requestId', requestId)
     await next()
     c.res.headers.set(REQUEST_ID, requestId)
-    writeLine(logger, { ...trace, tenantId: c.get('tenantId'), keyId: c.get('keyId') }, c.req.method, c.res.status)
+    const { tenantId, keyId } = c.var
+    tell(told, { ...trace, tenantId, keyId, route: routePath(c, -1) }, c.req.method, c.res.status)
   }
 }
 
@@ -42,21 +49,21 @@ export function requestLog(logger: Logger): MiddlewareHandler<GatewayEnv> {
  * around it, since that would cost a tenth of a read.
  */
 export function logged(
-  logger: Logger,
+  told: Told,
   handler: (c: Context<GatewayEnv>, trace: Trace) => Promise<Response>,
 ): (c: Context<GatewayEnv>) => Promise<Response> {
   return async (c) => {
     const trace = newTrace()
     const answer = await handler(c, trace)
-    writeLine(logger, trace, c.req.method, answer.status)
+    tell(told, trace, c.req.method, answer.status)
     return answer
   }
 }
 
 const newTrace = (): Trace => ({ requestId: randomUUID(), startedAt: performance.now() })
 
-function writeLine(logger: Logger, trace: Trace, method: string, status: number): void {
-  const { requestId, startedAt, tenantId, keyId } = trace
+function tell(told: Told, trace: Trace, method: string, status: number): void {
+  const { requestId, startedAt, tenantId, keyId, route } = trace
   const ms = Math.round((performance.now() - startedAt) * 10) / 10
-  requestLine(logger, { requestId, method, status, ms, tenantId, keyId })
+  told({ route, requestId, method, status, ms, tenantId, keyId })
 }

@@ -26,6 +26,8 @@ export function createLogger(level: string, destination?: DestinationStream): Lo
 
 /** What may be said of a request; never a body, a path, a query string or a header. */
 export interface RequestFields {
+  /** The template of its address; undefined where the request was refused before its address was looked at. */
+  readonly route?: string | undefined
   readonly requestId: string
   readonly method: string
   readonly status: number
@@ -41,12 +43,13 @@ export interface RequestFields {
 export function requestLine(logger: Logger, fields: RequestFields): void {
   const level = fields.status >= 500 ? 'warn' : 'info'
   if (!logger.isLevelEnabled(level)) return
-  const { requestId, method, status, ms, tenantId, keyId } = fields
+  const { requestId, method, status, ms, tenantId, keyId, route } = fields
+  const template = route === undefined ? '' : `,"route":${JSON.stringify(route)}`
   const tenant = tenantId === undefined ? '' : `,"tenantId":${JSON.stringify(tenantId)}`
   const key = keyId === undefined ? '' : `,"keyId":${JSON.stringify(keyId)}`
   const { [pino.symbols.streamSym]: destination } = logger as unknown as Record<symbol, DestinationStream>
   destination?.write(
-    `{"level":"${level}","time":"${dateTime(Date.now())}","requestId":"${requestId}","method":"${method}","status":${status},"ms":${ms}${tenant}${key},"msg":"request"}\n`,
+    `{"level":"${level}","time":"${dateTime(Date.now())}","requestId":"${requestId}","method":"${method}"${template},"status":${status},"ms":${ms}${tenant}${key},"msg":"request"}\n`,
   )
 }
 

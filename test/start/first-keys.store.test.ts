@@ -39,7 +39,7 @@ async function start(
   const config = loadConfig({ PORT: '0', ...store.env, ...env })
   running = await startGateway({
     ...{ config, logger: createLogger('silent'), bootstrap, json: true, onLost: () => {} },
-    createApp: ({ database }) => ({ fetch: async (request) => whoIs(database, request) }),
+    createApp: async ({ database }) => ({ fetch: async (request) => whoIs(database, request) }),
     out: { write: (text) => (said += text), isTTY },
     ...parts,
   })

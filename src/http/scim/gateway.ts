@@ -23,7 +23,7 @@ import { type Admission, admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
 import { tenantLimits } from './limits.ts'
 import { answerType } from './respond.ts'
-import type { ScimRoutes } from './routes.ts'
+import { type ScimRoutes, templateOf } from './routes.ts'
 
 /** What the gateway needs to admit requests and to open their tenant. */
 export interface GatewayDeps {
@@ -80,6 +80,7 @@ export function scimGateway(
 
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
+    trace.route = templateOf(rest)
     const passage = requests.enter(principal?.keyId, tenant.id)
     try {
       const answered = await pass(c, trace, { located, admission: { principal, tenant, rest }, header, passage })

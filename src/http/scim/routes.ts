@@ -61,6 +61,21 @@ export function scimRoutes(limits: ScimLimits, cursors: CursorOptions): ScimRout
   return scim
 }
 
+/** Addresses and endpoints that every tenant has. Those of registered resource types differ from tenant to tenant. */
+const COMMON: ReadonlySet<string> = new Set([
+  ...['.search', 'ServiceProviderConfig', 'ResourceTypes', 'Schemas', 'Bulk', 'Me', 'Users', 'Groups'],
+])
+
+/** The template of an address below a base URL, for logs and metrics: without ids, and without names that a customer chose. */
+export function templateOf([endpoint, id, ...more]: readonly string[]): string {
+  if (endpoint === undefined) return BASE
+  const name = COMMON.has(endpoint) ? endpoint : ':endpoint'
+  if (id === undefined) return `${BASE}/${name}`
+  return `${BASE}/${name}/${id === '.search' ? id : ':id'}${more.length > 0 ? '/*' : ''}`
+}
+
+const BASE = '/scim/v2/:base'
+
 /** Hono decodes path parameters. The segments are decoded already, so their percent signs are encoded once more. */
 function pathForHono(_: Request, options?: { env?: ScimRequest }): string {
   const path = `/${options?.env?.segments.join('/') ?? ''}`

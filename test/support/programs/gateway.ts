@@ -17,7 +17,7 @@ try {
       adminKey: undefined,
       keysExpireAt: new Date(),
     }),
-    createApp: ({ database }) => ({
+    createApp: async ({ database }) => ({
       fetch: async (request) => {
         const ms = Number(new URL(request.url).searchParams.get('ms') ?? 0)
         process.stdout.write(`request ${ms}\n`)
