@@ -3,6 +3,10 @@ import { useRequestContext } from 'hono/jsx-renderer'
 import type { ConsoleEnv } from './env.ts'
 import { TOKEN_FIELD } from './forms.ts'
 
+/** A number of things in words, such as `1 user` or `2,000 users`. */
+export const counted = (n: number, one: string, many = `${one}s`): string =>
+  `${n.toLocaleString('en')} ${n === 1 ? one : many}`
+
 /** Small parts that pages are made of. */
 
 export type Tone = 'good' | 'warn' | 'bad' | 'plain'

@@ -134,7 +134,7 @@ test('what clients sent is text and nothing else', async () => {
 describe('what there is to see', () => {
   test('the overview: places with counts, and what wants a look', async () => {
     const { text } = await admin.get('')
-    expect(words(text)).toMatch(/acme corp key expires 1 users, all active · 1 groups/)
+    expect(words(text)).toMatch(/acme corp key expires 1 user · 1 group/)
     expect(words(text)).toMatch(/Needs a look API key okta .* expires in 9 days/)
   })
 

@@ -12,7 +12,7 @@ import { needsPeople, TENANT, tenantHere } from '../directory.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
 import { hereOf } from '../here.ts'
-import { Badge, Card, cut, Form, Moment, Pager, Table } from '../parts.tsx'
+import { Badge, Card, counted, cut, Form, Moment, Pager, Table } from '../parts.tsx'
 
 const ROWS = 50
 
@@ -76,7 +76,7 @@ export function BrakeCard(props: PropsWithChildren<{ settings: LeaverBrake; stat
           <>
             <dt>Holds</dt>
             <dd>
-              {count(held, 'event')} since <Moment at={since} />
+              {counted(held, 'event')} since <Moment at={since} />
             </dd>
             <dt>Released at the latest</dt>
             <dd>
@@ -86,8 +86,8 @@ export function BrakeCard(props: PropsWithChildren<{ settings: LeaverBrake; stat
         )}
         <dt>Left lately</dt>
         <dd>
-          {count(leavers, 'person', 'people')} of {count(users, 'user')} within{' '}
-          {count(settings.windowMinutes, 'minute')}
+          {counted(leavers, 'person', 'people')} of {counted(users, 'user')} within{' '}
+          {counted(settings.windowMinutes, 'minute')}
         </dd>
         {settings.mode !== 'off' && (
           <>
@@ -142,8 +142,6 @@ function limitOf({ count: most, percent }: LeaverBrake): string {
     ...(percent === undefined ? [] : [`more than ${percent} %`]),
   ].join(' or ')
 }
-
-const count = (n: number, one: string, many = `${one}s`): string => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
 
 function Held(props: { items: readonly HeldItem[]; there: ReadonlyMap<string, string>; path: string }) {
   const { items, there, path } = props

@@ -5,7 +5,7 @@ import type { TenantSummary } from '../../../repositories/control/summaries.ts'
 import type { TroubledEndpoint } from '../../../repositories/delivery/webhook-backlog.ts'
 import type { ConsoleApp } from '../env.ts'
 import { queryOf } from '../forms.ts'
-import { Badge, Card, cut, Moment, Pager } from '../parts.tsx'
+import { Badge, Card, counted, cut, Moment, Pager } from '../parts.tsx'
 import { CONSOLE, pathOf, pathTo } from '../paths.ts'
 import { lettersOf } from './endpoint-parts.tsx'
 
@@ -140,7 +140,6 @@ export function TenantCards(props: { tenants: readonly TenantSummary[]; path: st
 
 function countsOf({ users, activeUsers, groups }: TenantSummary): string {
   if (users === 0 && groups === 0) return 'empty'
-  const shown = (n: number) => n.toLocaleString('en')
-  const active = activeUsers === users ? 'all active' : `${shown(activeUsers)} active`
-  return `${shown(users)} users, ${active} · ${shown(groups)} groups`
+  const active = activeUsers === users ? '' : `, ${activeUsers.toLocaleString('en')} active`
+  return `${counted(users, 'user')}${active} · ${counted(groups, 'group')}`
 }

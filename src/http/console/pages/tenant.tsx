@@ -68,9 +68,9 @@ export function tenantPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 
           </div>
         </div>
         <div class="tiles">
-          <Tile number={users} label={activeUsers === users ? 'users, all active' : 'users'} {...to(people, 'users')} />
+          <Tile number={users} label={users === 1 ? 'user' : 'users'} {...to(people, 'users')} />
           {activeUsers !== users && <Tile number={users - activeUsers} label="of them shut out" />}
-          <Tile number={groups} label="groups" {...to(people, 'groups')} />
+          <Tile number={groups} label={groups === 1 ? 'group' : 'groups'} {...to(people, 'groups')} />
           <Tile number={expiring.length} label="keys expire soon" tone={expiring.length > 0 ? 'warn' : 'plain'} />
           <Tile number={letters} label="dead letters" tone={letters > 0 ? 'bad' : 'plain'} />
         </div>
