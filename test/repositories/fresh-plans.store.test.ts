@@ -47,6 +47,18 @@ const deactivation = patchBody({ op: 'replace', path: 'active', value: false })
 const nickName = (n: number) => patchBody({ op: 'add', path: 'nickName', value: `nick ${n}` })
 const find = (filter: string) => tenant.scim('GET', `/Users?filter=${encodeURIComponent(filter)}`)
 
+/** Ids of the users that a bulk made. */
+const locatedIds = ({ body }: { readonly body: unknown }): string[] =>
+  (body as { Operations: { location: string }[] }).Operations.map(({ location }) => location.split('/').at(-1) ?? '')
+
+/** One operation for each user, in one bulk, all of which succeed. */
+async function sameInBulk(method: string, ids: readonly string[], data: (i: number) => unknown): Promise<void> {
+  const operations = ids.map((id, i) => ({ method, path: `/Users/${id}`, ...(data(i) ? { data: data(i) } : {}) }))
+  const { body } = await tenant.scim('POST', '/Bulk', bulkBody(operations))
+  const statuses = (body as { Operations: { status: string }[] }).Operations.map(({ status }) => status[0])
+  expect(statuses).toEqual(ids.map(() => '2'))
+}
+
 type Operations = readonly (readonly [string, (n: number) => Promise<unknown>])[]
 
 /** Under policies the index of search documents answers nothing (ADR 25), so what it is for reads the whole tenant. */
@@ -79,6 +91,18 @@ const OPERATIONS: Operations = [
     ['a look-up by title', async (n) => find(`title eq "title ${n}"`)],
     ['a look-up by title and state', async (n) => find(`title eq "title ${n}" and active eq true`)],
   ]),
+  [
+    'a bulk of creates',
+    async (n) => {
+      const data = [1, 2, 3].map((i) => person(100_000 + 10 * n + i))
+      const operations = data.map((body, i) => ({ method: 'POST', path: '/Users', bulkId: `${i}`, data: body }))
+      users.push(...locatedIds(await tenant.scim('POST', '/Bulk', bulkBody(operations))))
+    },
+  ],
+  ['a bulk of changes', async (n) => sameInBulk('PATCH', users.slice(-3), (i) => nickName(n + i + 1))],
+  ['a bulk of PUTs', async (n) => sameInBulk('PUT', users.slice(-3), (i) => person(200_000 + 10 * n + i))],
+  ['a bulk of deactivations', async () => sameInBulk('PATCH', users.slice(-3), () => deactivation)],
+  ['a bulk of deletes', async () => sameInBulk('DELETE', users.splice(-3), () => undefined)],
   ['a delete', async () => tenant.scim('DELETE', `/Users/${users.pop()}`)],
 ]
 
@@ -113,9 +137,7 @@ beforeAll(async () => {
       '/Bulk',
       bulkBody(numbers.map((i) => ({ method: 'POST', path: '/Users', bulkId: `${i}`, data: person(i) }))),
     )
-    const ids = (created.body as { Operations: { location: string }[] }).Operations.map(
-      ({ location }) => location.split('/').at(-1) ?? '',
-    )
+    const ids = locatedIds(created)
     users.push(...ids)
     idIn(await tenant.scim('POST', '/Groups', groupBody(`group${n}`, ids)))
   }

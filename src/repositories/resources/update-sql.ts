@@ -21,7 +21,7 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
         document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
         modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
       from input i
-      where r.tenant_id = ${tenant} and r.id = i.id and (r.resource_type = i.resource_type) is true and r.version = i.expected
+      where r.tenant_id = ${tenant} and r.id = i.id ${byKey(changes)} and (r.resource_type = i.resource_type) is true and r.version = i.expected
       returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
     ),
     ${searchedSql(tenant)},
@@ -56,6 +56,10 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
     select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
   return { text, values: parameters.values }
 }
+
+/** The ids once more, as a list: a plan that joins several rows may read the whole tenant, and one for a list takes the key. */
+const byKey = (changes: readonly ChangedResource[]) =>
+  changes.length === 1 ? '' : 'and r.id = any(array(select id from input))'
 
 /**
  * The part that puts new search documents in place where they differ. The inner look-up finds one row by its key, and the

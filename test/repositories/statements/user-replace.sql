@@ -39,7 +39,7 @@ updated as (
     document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
     modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
   from input i
-  where r.tenant_id = $1::uuid and r.id = i.id and (r.resource_type = i.resource_type) is true and r.version = i.expected
+  where r.tenant_id = $1::uuid and r.id = i.id  and (r.resource_type = i.resource_type) is true and r.version = i.expected
   returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
 ),
 searched as (
