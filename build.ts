@@ -33,7 +33,7 @@ export async function bundle(folder: string | undefined): Promise<Metafile> {
   const { build } = await import('esbuild')
   const { metafile } = await build({
     absWorkingDir: ROOT,
-    entryPoints: ['src/main.ts', 'src/cli/main.ts', 'src/db/make-image.ts'],
+    entryPoints: ['src/main.ts', 'src/cli/main.ts', 'src/db/pglite-thread.ts', 'src/db/make-image.ts'],
     outbase: 'src',
     outdir: folder ?? DIST,
     write: folder !== undefined,

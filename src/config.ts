@@ -65,7 +65,7 @@ export interface Config {
   readonly anonymousDiscovery: boolean
   /** The most that one query may cost; see repositories/query/filter-cost. */
   readonly filterBudget: number
-  /** Time limit of a statement that only reads; on PostgreSQL. */
+  /** Time limit of a statement that only reads. */
   readonly readTimeoutMs: number
   /** Requests of this instance under way at the same time: in all, of one API key, and of one tenant. */
   readonly maxInFlight: number

@@ -33,7 +33,7 @@ export interface RunOptions {
   readonly replan?: boolean
   /**
    * Given for a statement that only reads. It has the time for reads, which is shorter than that of others, and is cancelled on
-   * the server when its reader leaves. The embedded engine cannot stop a statement that has begun.
+   * the server when its reader leaves.
    */
   readonly reader?: Reader | undefined
   readonly shape?: RowShape

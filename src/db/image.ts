@@ -2,10 +2,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
 import { PACKAGE_FOLDER } from '../package.ts'
 import { migrationsFolder } from './migrations-folder.ts'
-import { migratePglite } from './pglite-migrate.ts'
 
 // The build ships the image; `npm run dev` and the tests, which run the sources, keep theirs in a cache.
 const built = import.meta.url.endsWith('.js')
@@ -18,6 +16,11 @@ const folder = join(PACKAGE_FOLDER, built ? 'dist/database-image' : 'node_module
 export async function ensureImage(): Promise<string> {
   const path = join(folder, `${await imageKey()}.tar.gz`)
   if (await exists(path)) return path
+  // Only to make one: who has an image loads the engine in a thread of its own.
+  const [{ PGlite }, { migratePglite }] = await Promise.all([
+    import('@electric-sql/pglite'),
+    import('./pglite-migrate.ts'),
+  ])
   const client = await PGlite.create()
   await migratePglite(client)
   // An image is of a running database, which is recovered when it is loaded: from here.
@@ -30,11 +33,6 @@ export async function ensureImage(): Promise<string> {
   await rename(unfinished, path)
   await removeOthers(path)
   return path
-}
-
-/** The image as PGlite's `loadDataDir` takes it. */
-export async function readImage(): Promise<Blob> {
-  return new Blob([await readFile(await ensureImage())])
 }
 
 async function imageKey(): Promise<string> {

@@ -1,6 +1,7 @@
-import type { PGlite } from '@electric-sql/pglite'
+import type { Database } from './database.ts'
 
 const EVERY_MS = 60_000
+const UNPREPARED = { prepare: false } as const
 
 // PostgreSQL's own rule for when a table is due, in its default measure.
 const DUE = `
@@ -12,9 +13,9 @@ const DUE = `
  * Does what autovacuum does, which the embedded engine lacks: without it tables only grow, and plans are made without
  * knowing the data. Returns what stops it.
  */
-export function keepTidy(client: PGlite, everyMs: number = EVERY_MS): () => void {
+export function keepTidy(database: Database, everyMs: number = EVERY_MS): () => void {
   const timer = setInterval(() => {
-    vacuumDue(client).catch(() => {
+    vacuumDue(database).catch(() => {
       // The engine is closing, or has failed; who waits for a statement is told.
     })
   }, everyMs)
@@ -23,8 +24,8 @@ export function keepTidy(client: PGlite, everyMs: number = EVERY_MS): () => void
 }
 
 /** Vacuums the tables that are due, one at a time, so that requests get in between. */
-export async function vacuumDue(client: PGlite): Promise<void> {
-  await client.query('select pg_stat_force_next_flush()')
-  const due = await client.query<{ name: string }>(DUE)
-  for (const { name } of due.rows) await client.query(`vacuum (analyze) ${name}`)
+export async function vacuumDue(database: Database): Promise<void> {
+  await database.run('select pg_stat_force_next_flush()', [], UNPREPARED)
+  const due = await database.run<{ name: string }>(DUE, [], UNPREPARED)
+  for (const { name } of due) await database.run(`vacuum (analyze) ${name}`, [], UNPREPARED)
 }

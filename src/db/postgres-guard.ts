@@ -26,11 +26,15 @@ const STRAY_FOR_MS = 5_000
 export function guardedDatabase(
   connect: () => postgres.Sql,
   settings: {
+    readonly engine: Database['engine']
     readonly prepare: boolean
     readonly answerDeadlineMs: number
     readonly readTimeoutMs: number
     readonly connections: number
     readonly tenantRole: string | undefined
+    /** What is to be stopped before the last connection is closed, and what is to be closed after it. */
+    readonly closing?: (() => void) | undefined
+    readonly closed?: (() => Promise<void>) | undefined
   },
 ): Database {
   let client = connect()
@@ -208,13 +212,15 @@ export function guardedDatabase(
 
   return databaseOver(
     {
-      engine: 'postgres',
+      engine: settings.engine,
       execute: (text, values, options) =>
         inTurnOf(options.reader, (hold) => answerOf(client, text, values, options, hold)),
       begin: (work, reader) => inTurnOf(reader, () => begin(work)),
-      close: () => {
+      close: async () => {
         closed = true
-        return client.end({ timeout: CLOSE_TIMEOUT_S })
+        settings.closing?.()
+        await client.end({ timeout: CLOSE_TIMEOUT_S })
+        await settings.closed?.()
       },
     },
     settings.tenantRole,

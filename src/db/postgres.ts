@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { parsePgArray } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
 import type { Database } from './database.ts'
@@ -19,11 +20,11 @@ export interface PostgresSettings {
 
 const CONNECT_TIMEOUT_S = 5
 const RECONNECT_AFTER_S = 0.05
-const STATEMENT_TIMEOUT_MS = 30_000
-const READ_TIMEOUT_MS = 5_000
+export const STATEMENT_TIMEOUT_MS = 30_000
+export const READ_TIMEOUT_MS = 5_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
 /** The server's own time limit answers first; when not even that arrives, the network has swallowed the connection. */
-const ANSWER_DEADLINE_MS = STATEMENT_TIMEOUT_MS + 5_000
+export const ANSWER_DEADLINE_MS = STATEMENT_TIMEOUT_MS + 5_000
 
 /**
  * Opens PostgreSQL and asks it whom the policies bind.
@@ -37,6 +38,7 @@ export async function openPostgres(
   const timeouts = settings.databasePrepare && (await takesTimeouts(settings))
   const connect = () => connectPostgres(settings, { max: settings.databasePool, timeouts })
   const database = guardedDatabase(connect, {
+    engine: 'postgres',
     prepare: settings.databasePrepare,
     answerDeadlineMs,
     readTimeoutMs: settings.readTimeoutMs ?? READ_TIMEOUT_MS,
@@ -55,9 +57,10 @@ export async function openPostgres(
 /** A client, not connected yet, that reads values as the embedded engine does. */
 export function connectPostgres(
   settings: Pick<PostgresSettings, 'databaseUrl' | 'databasePrepare'>,
-  { max, timeouts }: { readonly max: number; readonly timeouts: boolean },
+  { max, timeouts, socket }: { readonly max: number; readonly timeouts: boolean; readonly socket?: () => Duplex },
 ): postgres.Sql {
   return postgres(settings.databaseUrl, {
+    ...(socket !== undefined && { socket }),
     max,
     prepare: settings.databasePrepare,
     connect_timeout: CONNECT_TIMEOUT_S,

@@ -1,10 +1,13 @@
 import fs, { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CannotOpen } from '../../src/db/errors.ts'
+import { READERS } from '../../src/db/database.ts'
+import { CannotOpen, isOutOfTime, isUnavailable } from '../../src/db/errors.ts'
+import { ensureImage } from '../../src/db/image.ts'
 import { openPglite } from '../../src/db/pglite.ts'
+import { answering, openEngine } from '../../src/db/pglite-engine.ts'
 import { vacuumDue } from '../../src/db/pglite-vacuum.ts'
 import { runProgram } from '../support/children.ts'
 import { newStoreFolder } from '../support/store-folder.ts'
@@ -17,7 +20,9 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(parent, { recursive: true, force: true }))
 
-const never = (reason: string) => expect.unreachable(reason)
+const never = (reason: string): never => {
+  throw new Error(reason)
+}
 const open = () => openPglite({ dataDir }, never)
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)
 
@@ -91,8 +96,11 @@ test('work of many statements lets the event loop turn', async () => {
 })
 
 test('every commit is flushed to disk before it is answered', async () => {
-  const database = await open()
-  await database.run('create table flushed (n int)', [])
+  // In this thread, where the system's own fsync can be watched.
+  const { client } = await openEngine(join(parent, 'flushed'), new Blob([await readFile(await ensureImage())]), never)
+  const answer = answering(client)
+  const query = (sql: string) => answer(Buffer.from(`Q\0\0\0${String.fromCharCode(sql.length + 5)}${sql}\0`, 'latin1'))
+  await query('create table flushed (n int)')
   const original = fs.fsyncSync
   let flushes = 0
   fs.fsyncSync = (handle) => {
@@ -102,14 +110,64 @@ test('every commit is flushed to disk before it is answered', async () => {
   syncBuiltinESMExports()
   try {
     for (let n = 1; n <= 10; n++) {
-      await database.run('insert into flushed values ($1)', [n])
+      await query(`insert into flushed values (${n})`)
       expect(flushes).toBeGreaterThanOrEqual(n)
     }
   } finally {
     fs.fsyncSync = original
     syncBuiltinESMExports()
-    await database.close()
+    await client.close()
   }
+})
+
+test('functions of the language PL/pgSQL, which is a library of the engine, do run', async () => {
+  const database = await open()
+  await database.run("create function two() returns int language plpgsql as 'begin return 2; end'", [])
+  expect(await database.run('select two() as n', [])).toEqual([{ n: 2 }])
+  await database.close()
+})
+
+/** A statement of minutes. */
+const LONG = 'select count(*) from generate_series(1, 3000000000)'
+
+test('while a statement runs, its process goes on; a read ends with its time, and the next statement is none the worse', async () => {
+  const database = await openPglite({ dataDir, readTimeoutMs: 300 }, never)
+  const events: string[] = []
+  const read = database.run(LONG, [], { reader: READERS }).catch((error: unknown) => {
+    events.push('read ended')
+    return error
+  })
+  const waiting = database.run('select 1 as n', []).finally(() => events.push('next answered'))
+  await new Promise((resolve) => setTimeout(resolve, 1))
+  events.push('a timer')
+  expect(await read).toMatchObject({ code: 'READ_TOO_LONG', limitMs: 300 })
+  expect(await waiting).toEqual([{ n: 1 }])
+  expect(events).toEqual(['a timer', 'read ended', 'next answered'])
+  await database.close()
+})
+
+test('a read ends with its reader', async () => {
+  const database = await openPglite({ dataDir, readTimeoutMs: 30_000 }, never)
+  const reader = new AbortController()
+  const read = database.run(LONG, [], { reader: { signal: reader.signal } })
+  setTimeout(() => reader.abort(), 200)
+  await expect(read).rejects.toMatchObject({ code: 'READER_GONE' })
+  expect(await database.run('select 1 as n', [])).toEqual([{ n: 1 }])
+  await database.close()
+})
+
+test('a write ends with its time, has changed nothing, and lets others go on', async () => {
+  const database = await openPglite({ dataDir }, never, { statementTimeoutMs: 300 })
+  await database.run('create table changed as select 1 as n', [])
+  const write = database.run(`update changed set n = (${LONG})`, [])
+  const begun = database.transaction(async (tx) => {
+    await tx.run('insert into changed values (2)', [])
+    await tx.run(`insert into changed ${LONG}`, [])
+  })
+  await expect(write).rejects.toSatisfy((error) => isUnavailable(error) && isOutOfTime(error))
+  await expect(begun).rejects.toMatchObject({ code: '57014' })
+  expect(await database.run('select n from changed', [])).toEqual([{ n: 1 }])
+  await database.close()
 })
 
 test('kill -9 while writing loses nothing that was acknowledged and tears nothing', async () => {
@@ -146,16 +204,20 @@ test('kill -9 in the middle of the first start leaves a folder that starts', asy
 })
 
 test('tables that have changed much are vacuumed and analysed, others are left alone', async () => {
-  const client = await PGlite.create()
-  await client.exec('create table busy (n int); create table quiet (n int); insert into quiet values (1)')
-  await client.exec('insert into busy select generate_series(1, 1000); update busy set n = n + 1')
-  await vacuumDue(client)
-  const { rows } = await client.query(
-    `select relname, last_vacuum is not null as vacuumed from pg_stat_user_tables order by relname`,
+  const database = await open()
+  await database.run('create table busy (n int)', [])
+  await database.run('create table quiet as select 1 as n', [])
+  await database.run('insert into busy select generate_series(1, 1000)', [])
+  await database.run('update busy set n = n + 1', [])
+  await vacuumDue(database)
+  const rows = await database.run(
+    `select relname, last_vacuum is not null as vacuumed from pg_stat_user_tables
+     where relname in ('busy', 'quiet') order by relname`,
+    [],
   )
   expect(rows).toEqual([
     { relname: 'busy', vacuumed: true },
     { relname: 'quiet', vacuumed: false },
   ])
-  await client.close()
+  await database.close()
 })
