@@ -89,7 +89,7 @@ describe('the packed file', () => {
 
   test('has nothing else: no sources, tests, benchmarks, snapshots of the schema or notes of the build', () => {
     const allowed =
-      /^(?:dist\/(?:main\.js|cli\/|chunks\/|client\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$)/
+      /^(?:dist\/(?:main\.js|db\/pglite-thread\.js|cli\/|chunks\/|client\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$)/
     const rest = packed.filter((path) => !allowed.test(path)).sort()
     expect(rest).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
   })
