@@ -50,6 +50,8 @@ export interface Config {
   readonly deliveriesPerHost: { readonly atOnce: number; readonly perSecond: number }
   /** Most webhooks and streams of an environment, and of each tenant. */
   readonly endpointsPerPlace: number
+  /** For how many days entries of the audit trail are kept; undefined to keep all. */
+  readonly auditRetentionDays: number | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
   /** Opens `/metrics` for those who send it; undefined for nobody. */
   readonly metricsKey: string | undefined
@@ -137,6 +139,7 @@ export function loadConfig(env: Environment): Config {
     deliveryNetworks: values.DELIVERY_NETWORKS ?? [],
     deliveriesPerHost: { atOnce: values.DELIVERIES_PER_HOST, perSecond: values.DELIVERIES_PER_HOST_PER_SECOND },
     endpointsPerPlace: values.ENDPOINTS_PER_PLACE,
+    auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,
     metricsKey: values.METRICS_KEY,
     metricsPort: values.METRICS_PORT,

@@ -1,7 +1,6 @@
 import { bootstrap } from './administration/bootstrap.ts'
 import { watchExpiry } from './administration/keys/key-warnings.ts'
 import { RoleWorker } from './administration/role-work.ts'
-import { hourly } from './administration/watch.ts'
 import { createApp } from './app.ts'
 import { loadServingConfig } from './config/production.ts'
 import { ControlPlane } from './context/control-plane.ts'
@@ -10,7 +9,8 @@ import { nothingUnderWay } from './http/in-flight.ts'
 import { measure } from './measure.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control/control-store.ts'
-import { removeExpiredUsers } from './repositories/resources/kept-users.ts'
+import { byTheClock } from './retention/by-the-clock.ts'
+import { deleteOld } from './retention/retention.ts'
 import { startGateway, stopOnSignals } from './start.ts'
 
 /**
@@ -32,10 +32,11 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
       const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
       control.start()
       const failed = (error: unknown) => logError(logger, error)
-      const watches = [
-        watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed),
-        hourly(() => removeExpiredUsers(deps.database), failed),
-      ]
+      const expiry = watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed)
+      const stopRetention = byTheClock(deps.database, 'retention', {
+        work: (stopped) => deleteOld(deps.database, config.auditRetentionDays, stopped),
+        failed: (error) => logFailure(logger, error, 'deleting what is no longer kept'),
+      })
       const deliveries = openDeliveries(deps.database, config, {
         failed: (error, task) => logFailure(logger, error, task),
         disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
@@ -50,7 +51,8 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
         drain: () => deliveries.drain(),
         stop: async () => {
           await measured?.stop()
-          for (const watch of watches) watch.stop()
+          expiry.stop()
+          await stopRetention()
           await roleWorker.stop()
           await deliveries.stop()
           await control.stop()

@@ -33,6 +33,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     deliveryNetworks: [],
     deliveriesPerHost: { atOnce: 64, perSecond: 1_000 },
     endpointsPerPlace: 20,
+    auditRetentionDays: undefined,
     logLevel: 'info',
     metricsKey: undefined,
     metricsPort: undefined,

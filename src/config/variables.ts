@@ -84,6 +84,8 @@ export const variables = z.object({
   DELIVERIES_PER_HOST: integer(1, 1_000).default(64),
   DELIVERIES_PER_HOST_PER_SECOND: integer(1, 100_000).default(1_000),
   ENDPOINTS_PER_PLACE: integer(1, 10_000).default(20),
+  // The database refuses to delete younger entries.
+  AUDIT_RETENTION_DAYS: integer(30, 36_500).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
   METRICS_KEY: secret(20).optional(),
   METRICS_PORT: integer(0, 65_535).optional(),

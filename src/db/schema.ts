@@ -391,6 +391,16 @@ export const controlRevision = pgTable('control_revision', {
   revision: bigint({ mode: 'number' }).notNull().default(0),
 })
 
+/** Work that one instance at a time does, once in an hour of the clock. */
+export const upkeepTurns = pgTable('upkeep_turns', {
+  name: text().primaryKey(),
+  /** The instance that does it or did it last, and until when no other may. */
+  holder: uuid().notNull(),
+  heldUntil: moment('held_until').notNull(),
+  /** When it was last done. */
+  doneAt: moment('done_at'),
+})
+
 // ---- Tenant tables: `tenant_id` leads every key, unique index and reference, so that the database itself refuses a member
 // of another tenant, and so that Citus can distribute them by tenant.
 
@@ -739,6 +749,8 @@ export const eventLogs = pgTable(
     tenantId: tenantIdColumn('tenant_id')
       .primaryKey()
       .references(() => tenants.id),
+    /** Of the tenant; a trigger sets it. */
+    environmentId: environmentIdColumn('environment_id'),
     /** The highest position given. */
     head: bigint({ mode: 'number' }).notNull().default(0),
     /** Events up to this position have been deleted for their age. */
@@ -751,8 +763,17 @@ export const eventLogs = pgTable(
     releasedAt: moment('released_at'),
     /** Leavers before this have been told of or let go, and do not count any more. */
     leaversFrom: moment('leavers_from'),
+    /**
+     * When the first event happened that is still there, so that retention finds old ones without a look into each log. A trigger
+     * sets it when there is one again, and each deletion of old events moves it on.
+     */
+    oldestAt: moment('oldest_at'),
   },
-  (t) => [index('event_logs_held').on(t.tenantId).where(sql`hold_id is not null`), tenantsOwn()],
+  (t) => [
+    index('event_logs_held').on(t.tenantId).where(sql`hold_id is not null`),
+    index('event_logs_oldest').on(t.environmentId, t.oldestAt, t.tenantId).where(sql`oldest_at is not null`),
+    tenantsOwn(),
+  ],
 )
 
 /**

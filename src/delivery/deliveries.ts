@@ -8,7 +8,6 @@ import { DeliveryWorker, type RetrySchedule } from './delivery-worker.ts'
 import { type HostBudget, HostBudgets } from './host-budgets.ts'
 import { LogWatch } from './log-watch.ts'
 import { Polling } from './polling.ts'
-import { keepTrimmed } from './retention.ts'
 import { SearchIndexUpkeep } from './search-index-upkeep.ts'
 import { type SetSender, setSender } from './set-sender.ts'
 import { type StreamTokens, streamTokens } from './stream-tokens.ts'
@@ -47,7 +46,7 @@ export interface Deliveries {
 
 /** The same, and the work that goes on behind the requests. */
 export interface RunningDeliveries extends Deliveries {
-  /** Begins to number, send and trim. */
+  /** Begins to number and send. */
   start(): void
   /** Ends what only waits, and begins no more work. */
   drain(): void
@@ -73,7 +72,6 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   })
   const growth = new TableGrowth(db, report('analyzing tables'))
   const searchIndex = new SearchIndexUpkeep(db, report('putting search index entries in place'))
-  let stopTrimming = () => Promise.resolve()
   let stopped: Promise<void> | undefined
   return {
     ...{ watch, sender, ...streams, box, networks, endpointsPerPlace },
@@ -85,7 +83,6 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
       }
       watch.start({ lively: () => worker.lively, numbered })
       worker.kick()
-      stopTrimming = keepTrimmed(db, report('trimming events'))
     },
     drain() {
       watch.drain()
@@ -94,7 +91,6 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     },
     async stop() {
       this.drain()
-      await stopTrimming()
       await watch.stop()
       await growth.stop()
       await searchIndex.stop()

@@ -83,3 +83,44 @@ test('a store of 0.1.0 keeps positions, what waits, what is held, and its counts
     ],
   })
 })
+
+test('a store from before has the age of each log, and what an older version adds to it is noticed', async () => {
+  const { before, itself } = migrations('retention_by_due')
+  const [place, other] = ['44444444-4444-7444-8444-444444444444', '55555555-5555-7555-8555-555555555555']
+  const found = await database.transaction(async (tx) => {
+    const run = <Row>(statement: string) => tx.run<Row>(statement, [], { prepare: false })
+    await run('drop schema public cascade')
+    await run('create schema public')
+    for (const statement of before) await run(statement)
+    await run(`insert into projects (id, key, key_folded, name) values ('${place}', 'p', 'p', '')`)
+    await run(
+      `insert into environments (id, project_id, key, key_folded, name) values ('${place}', '${place}', 'e', 'e', '')`,
+    )
+    for (const id of [ONE, OTHER, other])
+      await run(
+        `insert into tenants (id, environment_id, key, key_folded, name) values ('${id}', '${place}', '${id}', '${id}', '')`,
+      )
+    const event = (tenant: string, at: string) =>
+      run(
+        `insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
+         values ('${tenant}', 'user.updated', 'User', '${PERSON}', 1, 'r', 'a', '${at}', '{}')`,
+      )
+    await event(ONE, '2026-01-02T00:00:00Z')
+    await event(ONE, '2026-01-03T00:00:00Z')
+    await run(`insert into event_logs (tenant_id, head, trimmed) values ('${ONE}', 3, 1), ('${OTHER}', 5, 5)`)
+    for (const statement of itself) await run(statement)
+    await event(OTHER, '2026-02-01T00:00:00Z')
+    await run(`update event_logs set head = 6 where tenant_id = '${OTHER}'`)
+    await event(other, '2026-03-01T00:00:00Z')
+    await run(`insert into event_logs (tenant_id, head) values ('${other}', 1)`)
+    return run<object>(
+      `select tenant_id::text as tenant, environment_id::text as place,
+         to_char(oldest_at at time zone 'UTC', 'YYYY-MM-DD') as oldest from event_logs order by 1`,
+    )
+  })
+  expect(found).toEqual([
+    { tenant: ONE, place, oldest: '2026-01-02' },
+    { tenant: OTHER, place, oldest: '2026-02-01' },
+    { tenant: other, place, oldest: '2026-03-01' },
+  ])
+})

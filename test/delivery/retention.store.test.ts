@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { keepTrimmed, trimAll } from '../../src/delivery/retention.ts'
+import { codeOf } from '../../src/db/errors.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { takeUpkeepTurn } from '../../src/repositories/retention/upkeep-turns.ts'
+import { byTheClock, lookAt } from '../../src/retention/by-the-clock.ts'
+import { deleteOld, trimAll } from '../../src/retention/retention.ts'
 import { engineName, openFreshDatabase } from '../support/engines.ts'
 import { appending, EVENTS_AND_POSITIONS } from '../support/events.ts'
 import { type Instance, openInstance, userBody } from '../support/instances.ts'
 import { reader } from '../support/readers.ts'
+import { recordStatements, withRun } from '../support/statements.ts'
 
 let database: Database
 let instance: Instance
@@ -63,6 +67,9 @@ test('events go when their environment no longer keeps them; a reader who comes 
   await database.run("update events set occurred_at = now() - interval '99 days' where tenant_id = $1::uuid", [
     first.id,
   ])
+  await database.run("update event_logs set oldest_at = now() - interval '99 days' where tenant_id = $1::uuid", [
+    first.id,
+  ])
   await trimAll(database)
   expect(await positions(first.id)).toEqual([])
   expect(await events()).toEqual({ items: [], next: 2106, more: false })
@@ -86,11 +93,182 @@ test.runIf(engineName() === 'postgres')('writers do not wait for trimming', asyn
   expect(await positions(tenant.id)).toEqual([51])
 })
 
-test('it goes on by itself until it is stopped', async () => {
-  const tenant = await instance.newTenant()
-  await append(tenant.id, 5, 200)
-  await eventLogOf(database, tenant.id).number()
-  const stop = keepTrimmed(database, () => {}, 5)
-  await expect.poll(() => positions(tenant.id)).toEqual([])
-  await stop()
+test('a pass costs no more with many tenants than with few, where nothing is old', async () => {
+  const cost = async () => {
+    const recorder = recordStatements(database)
+    return (await recorder.during(() => trimAll(recorder.database))).statements.length
+  }
+  const young = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const { id } = await instance.newTenant()
+      await append(id, 1, 1)
+      await eventLogOf(database, id).number()
+    }
+  }
+  await young(1)
+  await trimAll(database)
+  const before = await cost()
+  await young(30)
+  expect(await cost()).toBe(before)
+})
+
+test('each tenant has one batch in its turn, and one that cannot be trimmed holds up no other', async () => {
+  const [many, broken, few] = [await instance.newTenant(), await instance.newTenant(), await instance.newTenant()]
+  await append(many.id, 2_500, 300)
+  await append(broken.id, 5, 200)
+  await append(few.id, 5, 100)
+  for (const { id } of [many, broken, few]) while ((await eventLogOf(database, id).number()) > 0);
+  const order: string[] = []
+  const watched = withRun(database, async (inner, text, values, options) => {
+    const trims = text.includes('oldest as materialized')
+    if (trims) order.push(String(values[0]))
+    if (trims && values[0] === broken.id) throw new Error('a fault of one tenant')
+    return inner.run(text, values, options)
+  })
+  await expect(trimAll(watched)).rejects.toThrow('a fault of one tenant')
+  expect(order.slice(0, 3)).toEqual([many.id, broken.id, few.id])
+  for (const { id } of [many, few]) expect(await positions(id)).toEqual([])
+  await trimAll(database)
+  expect(await positions(broken.id)).toEqual([])
+})
+
+test('a log whose events an older version has numbered or deleted is found as well', async () => {
+  const { id } = await instance.newTenant()
+  await append(id, 5, 200)
+  await eventLogOf(database, id).number()
+  await database.run('update event_logs set environment_id = null, oldest_at = null where tenant_id = $1::uuid', [id])
+  await append(id, 1, 1)
+  await eventLogOf(database, id).number()
+  await trimAll(database)
+  expect(await positions(id)).toEqual([6])
+})
+
+describe('by the clock', () => {
+  const HOUR = 3_600_000
+  test('soon after a start, and then in the first minutes of each hour, not all instances at once', () => {
+    expect(lookAt.afterStart(0)).toBe(5_000)
+    expect(lookAt.afterStart(0.999)).toBeLessThan(60_000)
+    const halfPast = 1_000 * HOUR + HOUR / 2
+    expect(lookAt.nextHour(halfPast, 0)).toBe(HOUR / 2 + 60_000)
+    expect(lookAt.nextHour(halfPast, 0.999)).toBeLessThan(HOUR / 2 + 600_000)
+  })
+
+  const soon = { afterStart: () => 5, nextHour: () => 5, whileHeld: () => 5 }
+  const nextHour = (name: string) =>
+    database.run("update upkeep_turns set done_at = done_at - interval '1 hour' where name = $1::text", [name])
+
+  test('of all instances one does the work, once in an hour, and again in the next', async () => {
+    const name = randomUUID()
+    let [done, atOnce, most] = [0, 0, 0]
+    const work = async () => {
+      most = Math.max(most, ++atOnce)
+      await database.run('select 1', [])
+      atOnce--
+      done++
+    }
+    const stops = [1, 2, 3].map(() => byTheClock(database, name, { work, failed: () => {}, when: soon }))
+    await expect.poll(() => done).toBe(1)
+    const look = await takeUpkeepTurn(database, name)
+    expect(look).toBe('done')
+    expect(done).toBe(1)
+    await nextHour(name)
+    await expect.poll(() => done).toBe(2)
+    for (const stop of stops) await stop()
+    expect(most).toBe(1)
+  })
+
+  test('what failed, was stopped or died is taken up by another', async () => {
+    const name = randomUUID()
+    const failures: unknown[] = []
+    let broken = true
+    let done = 0
+    const work = async () => {
+      if (broken) throw new Error('no luck')
+      done++
+    }
+    const stop = byTheClock(database, name, { work, failed: (error) => failures.push(error), when: soon })
+    await expect.poll(() => failures.length).toBeGreaterThan(0)
+    broken = false
+    await expect.poll(() => done).toBe(1)
+    await stop()
+
+    const other = randomUUID()
+    const dead = await takeUpkeepTurn(database, other)
+    expect(await takeUpkeepTurn(database, other)).toBe('held')
+    await database.run("update upkeep_turns set held_until = now() - interval '1 second' where name = $1::text", [
+      other,
+    ])
+    const heir = await takeUpkeepTurn(database, other)
+    if (typeof heir === 'string' || typeof dead === 'string') throw new Error('nobody has the turn')
+    // Who was only slow learns that its turn is over, and cannot end that of the other.
+    expect(await dead.goesOn()).toBe(false)
+    await dead.end(true)
+    expect(await heir.goesOn()).toBe(true)
+    await heir.end(true)
+    expect(await takeUpkeepTurn(database, other)).toBe('done')
+  })
+
+  test('what is stopped in the middle is not taken for done', async () => {
+    const name = randomUUID()
+    let begun = false
+    const work = (stopped: AbortSignal) =>
+      new Promise<void>((resolve) => {
+        begun = true
+        stopped.addEventListener('abort', () => resolve())
+      })
+    const stop = byTheClock(database, name, { work, failed: () => {}, when: soon })
+    await expect.poll(() => begun).toBe(true)
+    await stop()
+    expect(typeof (await takeUpkeepTurn(database, name))).toBe('object')
+  })
+})
+
+describe('SEC-14 the audit trail', () => {
+  const actions = async () => {
+    const rows = await database.run<{ action: string }>('select action from audit_entries order by seq', [])
+    return rows.map(({ action }) => action)
+  }
+  const signal = new AbortController().signal
+  const age = (days: number) =>
+    database.run(
+      `insert into audit_entries (at, actor, action, target_id, target_name) overriding system value
+       values (now() - make_interval(days => $1::int), 'admin', 'project.created', 'x', 'x')`,
+      [days],
+    )
+
+  test('is kept for ever, unless the operator says for how long; that something was deleted stands in it', async () => {
+    await database.run('alter table audit_entries disable trigger user', [])
+    await database.run('delete from audit_entries', [])
+    await database.run('alter table audit_entries enable trigger user', [])
+    for (const days of [500, 400, 399, 10]) await age(days)
+    await deleteOld(database, undefined, signal)
+    expect(await actions()).toHaveLength(4)
+    await deleteOld(database, 400, signal)
+    expect(await actions()).toEqual(['project.created', 'project.created', 'audit_log.trimmed'])
+    const [note] = await database.run<object>(
+      'select actor, target_name as name, before, after from audit_entries order by seq desc limit 1',
+      [],
+    )
+    expect(note).toMatchObject({
+      actor: 'rollcall',
+      before: { entries: 2, until: expect.stringMatching(/Z$/) },
+      after: { entries: 0, keptDays: 400 },
+    })
+    // Nothing is old any more, so nothing is noted.
+    await deleteOld(database, 400, signal)
+    expect(await actions()).toHaveLength(3)
+  })
+
+  test('loses nothing younger than 30 days, whatever the transaction says', async () => {
+    await age(29)
+    const before = await actions()
+    const refused = await database
+      .transaction(async (tx) => {
+        await tx.run("select set_config('rollcall.audit_kept_days', '1', true)", [])
+        await tx.run("delete from audit_entries where at < now() - interval '20 days'", [])
+      })
+      .catch(codeOf)
+    expect(refused).toBe('23001')
+    expect(await actions()).toEqual(before)
+  })
 })

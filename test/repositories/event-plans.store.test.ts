@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import type { EnvironmentId } from '../../src/place-ids.ts'
 import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
 import {
   DEAD_COUNTED,
@@ -8,7 +10,13 @@ import {
   waitingDeliveries,
 } from '../../src/repositories/delivery/webhook-backlog.ts'
 import { dueEndpoints, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import { eventLogOf, keptLogs, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
+import {
+  environmentsWithOldEvents,
+  eventLogOf,
+  logHeads,
+  logsWithOldEvents,
+  unnumberedTenants,
+} from '../../src/repositories/log/event-log.ts'
 import { subjectsOf } from '../../src/repositories/log/event-subjects.ts'
 import { heldEventsOf, holdingTenants } from '../../src/repositories/log/held-events.ts'
 import { latestEvents } from '../../src/repositories/log/latest-events.ts'
@@ -26,6 +34,7 @@ const KEPT = 20_000
 const WAITING = 10_000
 const HELD = 2_000
 const RESOURCES = 1_000
+const IDLE_TENANTS = 2_000
 
 let database: Database
 let instance: Instance
@@ -34,6 +43,8 @@ let holding: TestTenant
 let others: TestTenant[]
 let people: Filled
 let endpoint: string
+/** An environment with many tenants, whose logs have nothing old. */
+const IDLE = randomUUID() as EnvironmentId
 
 beforeAll(async () => {
   database = await openFreshDatabase()
@@ -58,6 +69,17 @@ beforeAll(async () => {
     await queue(id, 2_000, 1_000)
   }
   await keep(holding.id, 1_000)
+  await database.run(
+    `insert into environments (id, project_id, key, key_folded, name) select $1::uuid, p.id, 'idle', 'idle', 'idle' from projects p limit 1`,
+    [IDLE],
+  )
+  await database.run(
+    `with made as (
+       insert into tenants (id, environment_id, key, key_folded, name)
+       select gen_random_uuid(), $1::uuid, n::text, n::text, '' from generate_series(1, ${IDLE_TENANTS}) n returning id
+     ) insert into event_logs (tenant_id, environment_id, head, oldest_at) select id, $1::uuid, 1, now() - interval '1 day' from made`,
+    [IDLE],
+  )
   await database.run(
     appendingHeld(`insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
      select $1::uuid, 'user.deactivated', 'User', ${resource('n')}, 2, 'r', 'a', now(), '{}'
@@ -215,7 +237,8 @@ describe('EV-15 so do the readers of the log, and who numbers it', () => {
     ['whether there are new ones', FEW, (db) => eventLogOf(db, busy.id).hasUnnumbered()],
     ['tenants that have new ones', FEW, (db) => unnumberedTenants(db, undefined, 500)],
     ['how far logs go', FEW, (db) => logHeads(db, [busy.id, holding.id])],
-    ['logs to be trimmed', FEW, (db) => keptLogs(db, 90, undefined, 200)],
+    ['environments with old events', FEW, (db) => environmentsWithOldEvents(db, 90, undefined, 100)],
+    ['logs with old events', FEW, (db) => logsWithOldEvents(db, IDLE, 90, 200)],
     ['a trim that finds nothing old', 1_000, (db) => eventLogOf(db, busy.id).trim(90)],
   ])('%s', async (_, most, work) => {
     expect(await excess(most, work)).toEqual([])

@@ -1,6 +1,6 @@
 import type { Database } from '../../db/database.ts'
 import type { EventTypes, LoggedEvent } from '../../events/event.ts'
-import type { TenantId } from '../../place-ids.ts'
+import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { brakeMode, eventsThatPass, holdIsOver, isBraked } from './leaver-brake.ts'
@@ -88,22 +88,28 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
     },
 
     /**
-     * Deletes events that are older than `days`, the oldest first, at most `TRIMMED_AT_ONCE`; returns their number. Writers do
-     * not wait: they read neither the deleted events nor the log's row.
+     * Deletes events that are older than `days`, the oldest first, at most `TRIMMED_AT_ONCE`; returns their number, or undefined
+     * where another transaction holds the log. Writers do not wait: they read neither the deleted events nor the log's row.
      */
-    async trim(days: number): Promise<number> {
+    async trim(days: number): Promise<number | undefined> {
       return db.transaction(async (tx) => {
-        if ((await takeLogs(tx, [tenantId], false)).length === 0) return 0
+        if ((await takeLogs(tx, [tenantId], false)).length === 0) return undefined
         const [done] = await tx.run<{ count: number }>(
           `with oldest as materialized (
-             select e.position, e.occurred_at < now() - make_interval(days => $2::int) as expired
+             select e.position, e.occurred_at, e.occurred_at < now() - make_interval(days => $2::int) as expired
              from event_logs l cross join lateral (
                select p.position, e.occurred_at from ${numberedEvents}
                where p.tenant_id = $1::uuid and p.position > l.trimmed order by p.position limit ${TRIMMED_AT_ONCE}
              ) e where l.tenant_id = $1::uuid
            ),
            bound as (
-             select coalesce(min(position) filter (where not expired) - 1, max(position)) as position from oldest
+             select coalesce(min(position) filter (where not expired) - 1, max(position)) as position,
+               -- Of a full batch the last one, so that the next begins there.
+               coalesce(
+                 (select o.occurred_at from oldest o where not o.expired order by o.position limit 1),
+                 case when count(*) = ${TRIMMED_AT_ONCE} then max(occurred_at) end
+               ) as oldest_at
+             from oldest
            ),
            undelivered as (
              delete from webhook_deliveries d using bound b where d.tenant_id = $1::uuid and d.position <= b.position
@@ -116,8 +122,8 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
              delete from events e where e.tenant_id = $1::uuid and e.seq = any(array(select seq from unplaced)) returning 1
            ),
            moved as (
-             update event_logs l set trimmed = greatest(l.trimmed, b.position) from bound b
-             where l.tenant_id = $1::uuid and b.position is not null
+             update event_logs l set trimmed = greatest(l.trimmed, b.position), oldest_at = b.oldest_at from bound b
+             where l.tenant_id = $1::uuid
            )
            select count(*)::int as count from trimmed`,
           [tenantId, days],
@@ -175,17 +181,38 @@ export async function logHeads(db: Database, tenantIds: readonly TenantId[]): Pr
   return new Map(rows.map(({ id, head }) => [id, head]))
 }
 
-/** Up to `limit` logs with events, by tenant, after the log of tenant `after`; with the days for which events are kept. */
-export function keptLogs(
+/** Environments with events older than they keep them, up to `limit`, after the one with the id `after`; and how long that is. */
+export function environmentsWithOldEvents(
   db: Database,
   defaultDays: number,
-  after: string | undefined,
+  after: EnvironmentId | undefined,
   limit: number,
-): Promise<{ readonly tenantId: TenantId; readonly days: number }[]> {
+): Promise<{ readonly id: EnvironmentId; readonly days: number }[]> {
+  // One index look-up for each environment, however many tenants it has.
   return db.run(
-    `select l.tenant_id::text as "tenantId", coalesce((e.settings->>'eventRetentionDays')::int, $1::int) as days
-     from event_logs l join tenants t on t.id = l.tenant_id join environments e on e.id = t.environment_id
-     where l.tenant_id > $2::uuid and l.head > l.trimmed order by l.tenant_id limit ${Math.trunc(limit)}`,
+    `select e.id::text, x.days from environments e
+     cross join lateral (select coalesce((e.settings->>'eventRetentionDays')::int, $1::int) as days offset 0) x
+     cross join lateral (
+       select 1 from event_logs l where l.environment_id = e.id and l.oldest_at < now() - make_interval(days => x.days)
+       order by l.oldest_at limit 1
+     ) l
+     where e.id > $2::uuid order by e.id limit ${Math.trunc(limit)}`,
     [defaultDays, after ?? FIRST_ID],
   )
+}
+
+/** Tenants of an environment with events older than `days`, up to `limit`, those with the oldest first. */
+export async function logsWithOldEvents(
+  db: Database,
+  environmentId: EnvironmentId,
+  days: number,
+  limit: number,
+): Promise<TenantId[]> {
+  const rows = await db.run<{ id: TenantId }>(
+    `select l.tenant_id::text as id from event_logs l
+     where l.environment_id = $1::uuid and l.oldest_at < now() - make_interval(days => $2::int)
+     order by l.oldest_at, l.tenant_id limit ${Math.trunc(limit)}`,
+    [environmentId, days],
+  )
+  return rows.map(({ id }) => id)
 }

@@ -93,13 +93,12 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
 const BATCH = 1_000
 
 /**
- * Removes the users of all tenants whose time in `kept_users` is over, with the event of their deletion. Works in batches, and
- * several instances may do so at once. Returns the number of users.
+ * Removes the users of all tenants whose time in `kept_users` is over, with the event of their deletion, up to `BATCH`. Several
+ * instances may do so at once. Gives whether there may be more.
  */
-export async function removeExpiredUsers(database: Database): Promise<number> {
-  for (let total = 0; ; ) {
-    const [row] = await database.run<{ n: number }>(
-      `with gone as (
+export async function removeExpiredUsers(database: Database): Promise<boolean> {
+  const [row] = await database.run<{ n: number }>(
+    `with gone as (
          delete from kept_users k using (
            select tenant_id, id from kept_users where kept_until <= now() order by kept_until limit ${BATCH}
            for update skip locked
@@ -118,11 +117,9 @@ export async function removeExpiredUsers(database: Database): Promise<number> {
          from: 'gone g',
        })}
        select count(*)::int as n from gone`,
-      [],
-    )
-    total += row?.n ?? 0
-    if ((row?.n ?? 0) < BATCH) return total
-  }
+    [],
+  )
+  return row?.n === BATCH
 }
 
 /**

@@ -1,0 +1,74 @@
+import type { Database } from '../db/database.ts'
+import { isUnavailable } from '../db/errors.ts'
+import type { EnvironmentId } from '../place-ids.ts'
+import {
+  environmentsWithOldEvents,
+  eventLogOf,
+  logsWithOldEvents,
+  TRIMMED_AT_ONCE,
+} from '../repositories/log/event-log.ts'
+import { removeExpiredUsers } from '../repositories/resources/kept-users.ts'
+import { trimAuditTrail } from '../repositories/retention/audit-trail.ts'
+import { DEFAULT_SETTINGS } from '../tenancy/settings.ts'
+
+/** The pause between two batches, in which other statements have their turn. */
+const BREATH_MS = 20
+const ENVIRONMENTS_AT_ONCE = 100
+const LOGS_AT_ONCE = 200
+
+const breath = () => new Promise((resolve) => setTimeout(resolve, BREATH_MS))
+
+/**
+ * Deletes what has been kept for long enough: events, deleted users, and entries of the audit trail where `auditDays` says for
+ * how long they are kept. Each is found by its time: what is not due costs nothing, however many tenants there are.
+ */
+export async function deleteOld(db: Database, auditDays: number | undefined, stopped: AbortSignal): Promise<void> {
+  await trimAll(db, stopped)
+  await inBatches(() => removeExpiredUsers(db), stopped)
+  if (auditDays !== undefined) await inBatches(() => trimAuditTrail(db, auditDays), stopped)
+}
+
+/** @param batch gives whether there may be more */
+async function inBatches(batch: () => Promise<boolean>, stopped: AbortSignal): Promise<void> {
+  while (!stopped.aborted && (await batch())) await breath()
+}
+
+/**
+ * Deletes events that are older than their environment keeps them. Each tenant has one batch in its turn, until none has old ones.
+ *
+ * @throws the first failure of a tenant, once the others are done
+ */
+export async function trimAll(db: Database, stopped?: AbortSignal): Promise<void> {
+  const failures: unknown[] = []
+  while (await trimRound(db, failures, stopped));
+  if (failures.length > 0) throw failures[0]
+}
+
+/** One batch of each log with old events; gives whether there may be more. A log that another transaction holds is left out. */
+async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal | undefined): Promise<boolean> {
+  let progress = false
+  for (let after: EnvironmentId | undefined; ; ) {
+    const environments = await environmentsWithOldEvents(
+      db,
+      DEFAULT_SETTINGS.eventRetentionDays,
+      after,
+      ENVIRONMENTS_AT_ONCE,
+    )
+    for (const { id, days } of environments) {
+      for (const tenantId of await logsWithOldEvents(db, id, days, LOGS_AT_ONCE)) {
+        if (stopped?.aborted) return false
+        const trimmed = await eventLogOf(db, tenantId)
+          .trim(days)
+          .catch((error: unknown) => {
+            if (isUnavailable(error)) throw error
+            failures.push(error)
+            return undefined
+          })
+        progress ||= trimmed !== undefined
+        if (trimmed === TRIMMED_AT_ONCE) await breath()
+      }
+    }
+    if (environments.length < ENVIRONMENTS_AT_ONCE) return progress
+    after = environments.at(-1)?.id
+  }
+}
