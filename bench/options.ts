@@ -24,6 +24,8 @@ export interface Options {
   readonly crowds: readonly number[]
   /** Users of the first sync into an empty database. */
   readonly freshUsers: number
+  /** Numbers of tenants that do nothing, smallest first. */
+  readonly tenants: readonly number[]
   /** Whether the gateway is profiled too. */
   readonly flame: boolean
   /** Whether other servers of npm are measured too. */
@@ -40,9 +42,10 @@ export interface Options {
 }
 
 export const USAGE = `npm run bench -- [options]
-  --quick          some minutes: 1,000 and 20,000 users, groups to 10,000, short windows; without "written", "start", "fresh"
+  --quick          some minutes: 1,000 and 20,000 users, groups to 10,000, short windows; without "written", "start", "fresh",
+                   "tenants"
   --only NAME      the workload of this name, or all whose names begin so; "costs", "role-rules", "round-trips", "memory",
-                   "written", "start", "fresh", "webhooks", "peers", "flame"; several with commas. Fills what these need
+                   "written", "start", "fresh", "tenants", "webhooks", "peers", "flame"; several with commas. Fills what these need
                    and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
@@ -52,6 +55,7 @@ export const USAGE = `npm run bench -- [options]
   --window MS      length of one window (1000; quick 100)
   --sync N         users of the first sync (100000; quick 500)
   --fresh N        users of the first sync into an empty database, in thousands (50000; quick 3000)
+  --tenants N,N    tenants that do nothing (1000,10000,100000; quick 500,5000)
   --gateway PATH   another build's main.js (dist/main.js)
   --results PATH   folder for the report (bench/results; with --quick or --only bench/results/trial)
 `
@@ -69,6 +73,7 @@ export function readOptions(args: readonly string[]): Options {
       window: { type: 'string' },
       sync: { type: 'string' },
       fresh: { type: 'string' },
+      tenants: { type: 'string' },
       gateway: { type: 'string' },
       results: { type: 'string' },
       peers: { type: 'boolean', default: false },
@@ -95,6 +100,7 @@ export function readOptions(args: readonly string[]): Options {
     dayTenants: quick ? [50, 200] : [1_000, 10_000],
     crowds: quick ? [1_000, 4_000] : [2_000, 20_000],
     freshUsers: number('fresh', quick ? 3_000 : 50_000),
+    tenants: naturals(values.tenants ?? (quick ? '500,5000' : '1000,10000,100000'), 'tenants'),
     peers: !quick || values.peers,
     flame: !quick || values.flame,
     peerGroups: values.groups === undefined && quick ? [100, 1_000] : groups.filter((n) => n <= 10_000),

@@ -11,6 +11,7 @@ const BESIDES = {
   written: ['groups'],
   start: [],
   fresh: [],
+  tenants: [],
   webhooks: ['sizes'],
   peers: [],
   flame: ['sizes'],
@@ -18,7 +19,7 @@ const BESIDES = {
 export type Beside = keyof typeof BESIDES
 
 /** What a quick run has no time for, unless it is named. */
-const NOT_QUICK: readonly Beside[] = ['written', 'start', 'fresh']
+const NOT_QUICK: readonly Beside[] = ['written', 'start', 'fresh', 'tenants']
 
 /** What a run is to do. */
 export interface Parts {

@@ -19,6 +19,8 @@ import { roleRulesSection } from './role-rules/report.ts'
 import type { RoundTrips } from './round-trips.ts'
 import type { StartResult } from './start-times.ts'
 import { bareTarget, ratioTarget, verdicts } from './targets.ts'
+import type { TenantsResult } from './tenants/measure.ts'
+import { tenantsSection } from './tenants/report.ts'
 import type { Verdict } from './verdict.ts'
 import type { WebhooksResult } from './webhooks/measure.ts'
 import { webhooksSection } from './webhooks/report.ts'
@@ -38,6 +40,7 @@ export interface Findings {
   readonly costs: readonly WriteCost[]
   readonly roleRules: readonly RuleResult[]
   readonly fresh: FreshResult | undefined
+  readonly tenants: readonly TenantsResult[]
   readonly written: readonly Written[]
   readonly webhooks: WebhooksResult | undefined
   /** Parts that could not be measured. */
@@ -47,6 +50,7 @@ export interface Findings {
 /** What is known before anything was measured. */
 export const nothingYet = (origin: Origin, options: Options): Findings => ({
   ...{ origin, options, seconds: 0, results: [], roundTrips: [], costs: [], roleRules: [], written: [], flames: [] },
+  ...{ tenants: [] },
   ...{ failed: [], memory: undefined, start: undefined, fresh: undefined, peers: undefined, webhooks: undefined },
 })
 
@@ -123,7 +127,7 @@ ${table(
   ]),
 )}
 
-${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${peersSection(findings.peers)}
+${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${tenantsSection(findings.tenants)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${peersSection(findings.peers)}
 ${findings.flames.map(flameSection).join('\n')}`
 }
 

@@ -19,6 +19,7 @@ import { measureRoleRules } from './role-rules/measure.ts'
 import { measureRoundTrips } from './round-trips.ts'
 import { measureStart } from './start-times.ts'
 import { whenStill } from './still.ts'
+import { measureTenants } from './tenants/measure.ts'
 import { measureWebhooks } from './webhooks/measure.ts'
 import type { Workload } from './workloads/workload.ts'
 import type { World } from './world.ts'
@@ -48,6 +49,7 @@ const alone: readonly (readonly [Beside, Measuring])[] = [
   ['written', async (...its) => ({ written: await measureWritten(...its) })],
   ['fresh', async ({ options }, _, progress) => ({ fresh: await measureFresh(options, progress) })],
   ['start', async (...its) => ({ start: await measureStart(...its) })],
+  ['tenants', async ({ options }, _, progress) => ({ tenants: await measureTenants(options, progress) })],
   ['webhooks', async (...its) => ({ webhooks: await measureWebhooks(...its) })],
   ['flame', async (...its) => ({ flames: await measureFlames(...its) })],
 ]

@@ -11,6 +11,8 @@ import { peerVerdicts } from './peers/report.ts'
 import type { RuleResult } from './role-rules/measure.ts'
 import { roleRuleVerdicts } from './role-rules/report.ts'
 import type { StartResult } from './start-times.ts'
+import type { TenantsResult } from './tenants/measure.ts'
+import { tenantsVerdicts } from './tenants/report.ts'
 import { atLeast, atMost, type Verdict } from './verdict.ts'
 import type { WebhooksResult } from './webhooks/measure.ts'
 import { webhookVerdicts } from './webhooks/report.ts'
@@ -88,6 +90,7 @@ export function verdicts({
   memory,
   fresh,
   start,
+  tenants,
   webhooks,
 }: Judged): Verdict[] {
   return [
@@ -95,7 +98,7 @@ export function verdicts({
     ...(peers === undefined || 'cannot' in peers ? [] : peerVerdicts(peers)),
     ...[...growth(results), ...ofWritten(written), ...ofMemory(memory)],
     ...(fresh === undefined ? [] : freshVerdicts(fresh)),
-    ...[...ofStart(start), ...(webhooks === undefined ? [] : webhookVerdicts(webhooks))],
+    ...[...ofStart(start), ...tenantsVerdicts(tenants), ...(webhooks === undefined ? [] : webhookVerdicts(webhooks))],
   ]
 }
 
@@ -109,6 +112,7 @@ interface Judged {
   readonly memory: MemoryResult | undefined
   readonly fresh: FreshResult | undefined
   readonly start: StartResult | undefined
+  readonly tenants: readonly TenantsResult[]
   readonly webhooks: WebhooksResult | undefined
 }
 

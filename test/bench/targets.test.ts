@@ -10,6 +10,7 @@ import { type Statement, sameRows, sameRowsBesides } from '../../bench/programs/
 import type { RuleResult } from '../../bench/role-rules/measure.ts'
 import { roleRuleVerdicts } from '../../bench/role-rules/report.ts'
 import { BARE_RATIOS, bareTarget, GROWING, growthOf, RATIOS, ratioTarget } from '../../bench/targets.ts'
+import { tenantsSection, tenantsVerdicts } from '../../bench/tenants/report.ts'
 import { webhookVerdicts } from '../../bench/webhooks/report.ts'
 import { workloads } from '../../bench/workloads/index.ts'
 
@@ -116,6 +117,34 @@ test('webhooks may cost a create a tenth, and ten of them a fifth', () => {
   const deactivations = { p50: 100, p99: 200 } as Parameters<typeof webhookVerdicts>[0]['deactivations']
   const judged = webhookVerdicts({ writes: [write(0, 1), write(1, 0.89), write(10, 0.81)], drains: [], deactivations })
   expect(judged.map(({ reached }) => reached)).toEqual([false, true, true, true])
+})
+
+describe('tenants that do nothing', () => {
+  const of = (tenants: number, more: object = {}) => ({
+    ...{ tenants, startMs: 400, rssMb: 80, retentionMs: 1, overviewMs: 10, coldMs: 5, warmMs: 2, newTenantMs: 200 },
+    ...{ idle: { perSecond: 2, databaseMs: 0.1 }, idleWithWebhooks: { perSecond: 20, databaseMs: 2 } },
+    ...{ askedAfterChange: 0, numberedMs: tenants },
+    ...more,
+  })
+
+  test('cost nothing, however many there are; what grows with them misses its target', () => {
+    const missed = (more: object) =>
+      tenantsVerdicts([of(1_000), of(10_000), of(100_000, more)])
+        .filter(({ reached }) => !reached)
+        .map(({ what }) => what)
+    expect(missed({})).toEqual([])
+    expect(missed({ idle: { perSecond: 2, databaseMs: 133 } })).toEqual(['100k tenants, idle: PostgreSQL in a second'])
+    expect(missed({ retentionMs: 15_700 })).toEqual(['100k tenants: a pass of retention with nothing to delete'])
+    expect(missed({ numberedMs: 300_000 })).toEqual(['100k tenants: numbering, per event ÷ with 1k'])
+    expect(missed({ rssMb: 221 })).toEqual(['100k tenants: memory, more than with 1k'])
+    expect(missed({ askedAfterChange: 1 })).toHaveLength(1)
+  })
+
+  test('one number of them says nothing of growth, and none has no section', () => {
+    expect(tenantsVerdicts([of(1_000)])).toEqual([])
+    expect(tenantsSection([])).toBe('')
+    expect(tenantsSection([of(1_000)])).toContain('| 1k | 400 | 80 | 2.0 / 0.1 |')
+  })
 })
 
 test('in every round another side is the first', () => {
