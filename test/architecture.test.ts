@@ -21,7 +21,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['http'],
   ['transfer'],
   ['provisioning', 'delivery', 'retention', 'administration/bootstrap', 'administration/overview'],
-  ['administration/keys'],
+  ['administration/keys', 'delivery/sending'],
   ['administration'],
   ['repositories/retention'],
   ['repositories/tenant-scope', 'repositories/control'],

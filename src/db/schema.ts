@@ -302,7 +302,10 @@ export const webhookEndpoints = pgTable(
     /** Attempts that failed since the last one that succeeded. */
     failures: integer().notNull().default(0),
     failingSince: moment('failing_since'),
-    /** While it fails nothing is sent before this. */
+    /**
+     * Set while the endpoint rests because it accepts nothing. From this moment on one instance may send it one event, to see
+     * whether it is back. That instance moves the moment on first, so that no other one does the same.
+     */
     resumeAt: moment('resume_at'),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
@@ -799,6 +802,8 @@ export const webhookDeliveries = pgTable(
     firstTriedAt: moment('first_tried_at'),
     /** Given up. */
     dead: boolean().notNull().default(false),
+    /** This event, or a later one of its resource that waits too, tells that a user has left: it goes before others. */
+    urgent: boolean().notNull().default(false),
     /** Of a stream: which of the event's tokens were accepted, one bit each. */
     taken: integer().notNull().default(0),
     lastStatus: integer('last_status'),
@@ -807,6 +812,7 @@ export const webhookDeliveries = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.endpointId, t.position] }),
     index('webhook_deliveries_due').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead`),
+    index('webhook_deliveries_urgent').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead and urgent`),
     index('webhook_deliveries_dead').on(t.endpointId, t.tenantId, t.position).where(sql`dead`),
     index('webhook_deliveries_resource').on(t.tenantId, t.endpointId, t.resourceId, t.position).where(sql`not dead`),
     tenantsOwn(),

@@ -1,52 +1,24 @@
-import type { Database } from '../db/database.ts'
-import { eventText, type LoggedEvent } from '../events/event.ts'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { TenantId } from '../place-ids.ts'
+import { type DueEndpoint, dueDeliveries } from '../repositories/delivery/due-deliveries.ts'
+import { endpointFailed, endpointSucceeded, giveProbeBack, takeProbe } from '../repositories/delivery/endpoint-state.ts'
 import {
   type ClaimedDelivery,
-  type DueEndpoint,
-  dueEndpoints,
-  endpointFailed,
-  endpointSucceeded,
+  type ClaimFor,
   mendQueues,
+  type QueuePlace,
   webhookQueueOf,
 } from '../repositories/delivery/webhook-queue.ts'
 import { anyEndpoint } from '../repositories/delivery/webhooks.ts'
-import type { SecretBox } from '../signing/secret-box.ts'
-import { snapshotsFor } from './event-snapshots.ts'
-import type { HostBudgets } from './host-budgets.ts'
-import { failure, type SendOutcome } from './outgoing.ts'
+import { type EventSender, eventSender, type SendingTools } from './event-sender.ts'
 import type { Polling } from './polling.ts'
-import type { SetSender } from './set-sender.ts'
-import { type PushOutcome, pushTokens } from './stream-push.ts'
-import type { StreamTokens } from './stream-tokens.ts'
-import type { WebhookSender } from './webhook-sender.ts'
-
-/** When a failed delivery is tried again, when it is given up, and when its endpoint is. Milliseconds. */
-export interface RetrySchedule {
-  readonly firstMs: number
-  readonly growth: number
-  readonly longestMs: number
-  readonly giveUpAfterMs: number
-  readonly disableAfterMs: number
-}
-
-const HOUR = 3_600_000
-/** 5 s, 20 s, 80 s, 5 min, 21 min, 85 min, 6 h, 8 h, 8 h, …; for three days. */
-export const RETRIES: RetrySchedule = {
-  firstMs: 5_000,
-  growth: 4,
-  longestMs: 8 * HOUR,
-  giveUpAfterMs: 72 * HOUR,
-  disableAfterMs: 120 * HOUR,
-}
+import { EndpointPaces } from './sending/endpoint-pace.ts'
+import type { HostBudgets } from './sending/host-budgets.ts'
+import { RETRIES, type RetrySchedule, retryDelay } from './sending/retries.ts'
+import type { PushOutcome } from './stream-push.ts'
 
 /** What the worker is made from. */
-export interface WorkerParts {
-  readonly db: Database
-  readonly box: SecretBox
-  readonly sender: WebhookSender
-  readonly setSender: SetSender
-  readonly tokens: StreamTokens
+export interface WorkerParts extends SendingTools {
   /** Receivers that wait for what is due on polled streams. */
   readonly polling: Polling
   /** What each receiving host may be asked, all endpoints together. */
@@ -58,14 +30,14 @@ export interface WorkerParts {
   readonly retries?: RetrySchedule
 }
 
-/** Requests under way to one endpoint. While it fails there is only one, to see whether it is back. */
-const AT_ONCE = 32
 /** Requests that one instance has under way, so that it stays awake for clients; and claims, so that clients find connections. */
 const IN_ALL = 96
 /** An endpoint may always have so many, even if others keep the instance busy. */
 const AT_LEAST = 2
 const CLAIMING_AT_ONCE = 2
-const ASK_FOR_ENDPOINTS_MS = 500
+const ASK_FOR_ENDPOINTS_MS = 1_000
+/** Looks for work are so far apart at the least; and so far at the most, where something waits and where nothing does. */
+const LOOK_MS = 20
 const BUSY_MS = 200
 const IDLE_MS = 1_000
 const MEND_MS = 60_000
@@ -74,26 +46,35 @@ const GATHER_MS = 20
 
 /**
  * Sends queued events to webhooks, and to streams that are pushed. Any number of instances share the work. Each claims what it
- * sends; what an instance claims and does not settle falls due again. The store knows everything that the worker knows.
+ * sends; what an instance claims and does not settle falls due again. The store knows which endpoints rest. Each instance finds out
+ * for itself how many requests at once an endpoint answers.
  */
 export class DeliveryWorker {
   readonly #parts: WorkerParts
   readonly #retries: RetrySchedule
+  readonly #send: EventSender
+  readonly #paces = new EndpointPaces()
   readonly #underWay = new Map<string, number>()
   readonly #requests = new Set<Promise<void>>()
-  readonly #done = new Map<string, { tenantId: TenantId; endpointId: string; list: Settled[] }>()
+  readonly #done = new Map<string, Settled>()
   readonly #flushes = new Set<Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
   #again = false
   #stopped = false
   #hasEndpoints = false
+  #waits = false
+  #lookedAt = Number.NEGATIVE_INFINITY
   #askedAt = Number.NEGATIVE_INFINITY
   #mendedAt = Number.NEGATIVE_INFINITY
+  #mended: QueuePlace | undefined
+  #after: string | undefined
+  #turn: TenantId | undefined
 
   constructor(parts: WorkerParts) {
     this.#parts = parts
     this.#retries = parts.retries ?? RETRIES
+    this.#send = eventSender(parts)
   }
 
   /** True while there is an endpoint to send to. */
@@ -127,10 +108,13 @@ export class DeliveryWorker {
   async #passes(): Promise<number> {
     try {
       while (this.#again && !this.#stopped) {
+        const early = LOOK_MS - (performance.now() - this.#lookedAt)
+        if (early > 0) await pause(early)
         this.#again = false
+        this.#lookedAt = performance.now()
         await this.#look()
       }
-      return this.#hasEndpoints ? BUSY_MS : IDLE_MS
+      return this.#waits || this.#parts.polling.streams.length > 0 ? BUSY_MS : IDLE_MS
     } catch (error) {
       this.#parts.failed(error)
       return IDLE_MS
@@ -144,43 +128,64 @@ export class DeliveryWorker {
       this.#askedAt = now
       this.#hasEndpoints = await anyEndpoint(db)
     }
-    if (!this.#hasEndpoints) return
     if (now - this.#mendedAt > MEND_MS) {
-      this.#mendedAt = now
-      await mendQueues(db)
+      this.#mended = await mendQueues(db, this.#mended)
+      if (this.#mended === undefined) this.#mendedAt = now
     }
-    const full = [...this.#underWay].filter(([, count]) => count >= AT_ONCE).map(([id]) => id)
-    const due = await dueEndpoints(db, full, polling.streams)
-    // Each pass begins at another endpoint, so that endpoints with the same host, or of a busy instance, get equal turns.
-    const first = Math.floor(Math.random() * due.length)
-    const queue = [...due.slice(first), ...due.slice(0, first)].values()
+    const except = [...this.#underWay].filter(([id, count]) => count >= this.#paces.of(id).limit).map(([id]) => id)
+    const due = await dueDeliveries(db, { except, polling: polling.streams, after: this.#after, turn: this.#turn })
+    const { endpoints, waits, next, nextTurn } = due
+    this.#after = next
+    this.#turn = nextTurn
+    this.#waits = waits
+    if (next !== undefined) this.#again = true
+    const queue = fromAnywhere(endpoints).values()
     const claim = async () => {
       for (const endpoint of queue) {
         if (endpoint.stream?.method === 'poll') polling.wake(endpoint.id)
+        else if (endpoint.resting) await this.#probe(endpoint)
         else await this.#claim(endpoint)
       }
     }
     await Promise.all(Array.from({ length: CLAIMING_AT_ONCE }, claim))
   }
 
+  /** Claims for each tenant its share of what the endpoint has room for: first what tells of people who left, then anything. */
   async #claim(endpoint: DueEndpoint): Promise<void> {
-    const { id, tenants, failures } = endpoint
-    const { hosts } = this.#parts
-    const most = failures > 0 ? 1 : AT_ONCE
-    for (const tenantId of tenants) {
-      const mine = this.#underWay.get(id) ?? 0
-      const ours = Math.max(IN_ALL - this.#requests.size, AT_LEAST - mine)
-      if (this.#stopped) return
-      const free = hosts.take(endpoint.url, Math.min(most - mine, ours))
-      if (free === 0) return
-      let used = 0
-      try {
-        const claims = await webhookQueueOf(this.#parts.db, tenantId, id).claim(free)
-        used = claims.length
-        for (const claimed of claims) this.#begin(endpoint, tenantId, claimed)
-      } finally {
-        hosts.giveBack(endpoint.url, free - used)
+    const { id, urgent, tenants } = endpoint
+    for (const which of ['urgent', 'any'] as const) {
+      const turns = fromAnywhere(which === 'urgent' ? urgent : tenants)
+      for (const [i, tenantId] of turns.entries()) {
+        const mine = this.#underWay.get(id) ?? 0
+        const room = Math.min(this.#paces.of(id).limit - mine, Math.max(IN_ALL - this.#requests.size, AT_LEAST - mine))
+        if (this.#stopped || room <= 0) return
+        await this.#claimFor(endpoint, tenantId, which, Math.ceil(room / (turns.length - i)))
       }
+    }
+  }
+
+  /** Sends an endpoint that rests one event, to see whether it is back. Of all instances one does so, for all of them. */
+  async #probe(endpoint: DueEndpoint): Promise<void> {
+    const { db } = this.#parts
+    if (this.#stopped || !(await takeProbe(db, endpoint.id))) return
+    for (const tenantId of new Set([...endpoint.urgent, ...fromAnywhere(endpoint.tenants)]))
+      if ((await this.#claimFor(endpoint, tenantId, 'probe', 1)) > 0) return
+    await giveProbeBack(db, endpoint.id)
+  }
+
+  /** Claims and begins to send up to `most` events of one tenant, as its host's budget allows; gives how many. */
+  async #claimFor(endpoint: DueEndpoint, tenantId: TenantId, which: ClaimFor, most: number): Promise<number> {
+    const { db, hosts } = this.#parts
+    const free = hosts.take(endpoint.url, most)
+    if (free === 0) return 0
+    let used = 0
+    try {
+      const claims = await webhookQueueOf(db, tenantId, endpoint.id).claim(free, which)
+      used = claims.length
+      for (const claimed of claims) this.#begin(endpoint, tenantId, claimed)
+      return used
+    } finally {
+      hosts.giveBack(endpoint.url, free - used)
     }
   }
 
@@ -202,76 +207,92 @@ export class DeliveryWorker {
   }
 
   async #deliver(endpoint: DueEndpoint, tenantId: TenantId, claimed: ClaimedDelivery): Promise<void> {
-    const { event, attempts, age } = claimed
-    const outcome = await this.#send(endpoint, claimed, tenantId)
-    if (outcome.ok) return this.#settle(endpoint, tenantId, { position: event.position, attempts })
+    const { event, attempts } = claimed
+    const pace = this.#paces.of(endpoint.id)
+    const begun = pace.begin()
+    const outcome = await this.#send(endpoint, tenantId, claimed)
+    if (!outcome.ok) return this.#missed(endpoint, tenantId, claimed, outcome, begun)
+    const recovered = pace.failing || endpoint.resting || endpoint.failures > 0
+    pace.succeeded(begun, event.resourceId)
+    this.#settle(endpoint.id, tenantId, { position: event.position, attempts }, recovered)
+  }
+
+  /** Stores that an event was not taken, and what that says about its endpoint. */
+  async #missed(
+    endpoint: DueEndpoint,
+    tenantId: TenantId,
+    { event, attempts, age }: ClaimedDelivery,
+    outcome: Extract<PushOutcome, { ok: false }>,
+    begun: number,
+  ): Promise<void> {
     const { db, disabled } = this.#parts
-    const { firstMs, growth, longestMs, giveUpAfterMs, disableAfterMs } = this.#retries
-    const backoff = Math.min(firstMs * growth ** (attempts - 1), longestMs) * (0.8 + Math.random() * 0.4)
+    const { status, error, retryAfterMs, refused, receiverIsWell } = outcome
+    const { giveUpAfterMs, disableAfterMs, restMs, firstMs } = this.#retries
+    let failingMs: number | undefined
+    if (receiverIsWell) {
+      if (endpoint.resting) await endpointSucceeded(db, endpoint.id)
+    } else {
+      // 410 says that the receiver will accept nothing again (Standard Webhooks).
+      const gone = status === 410
+      const reason = gone ? 'The receiver answered 410.' : `Nothing was taken for too long: ${error}.`
+      const pace = this.#paces.of(endpoint.id)
+      const isDown = pace.failed(begun, event.resourceId)
+      if (isDown || endpoint.resting) pace.rest()
+      const trouble = await endpointFailed(db, endpoint.id, {
+        ...{ verdict: endpoint.resting ? 'still down' : isDown ? 'down' : 'one of many', restMs, retryAfterMs },
+        ...{ disableAfterMs: gone ? 0 : disableAfterMs, reason },
+      })
+      failingMs = trouble?.failingMs
+      if (trouble?.disabled) disabled(endpoint.id, reason)
+    }
+    // What was sent to an endpoint that rests waits no longer than the rest.
+    const backoff = endpoint.resting ? firstMs : retryDelay(this.#retries, { attempts, ageMs: age, failingMs })
     await webhookQueueOf(db, tenantId, endpoint.id).failed({
-      ...{ position: event.position, attempts, status: outcome.status, error: outcome.error },
-      retryAfterMs: Math.max(backoff, outcome.retryAfterMs),
-      giveUp: outcome.refused === true || age >= giveUpAfterMs,
-      taken: outcome.taken,
-    })
-    if (outcome.receiverIsWell) return
-    // 410 says that the receiver will accept nothing again (Standard Webhooks).
-    const gone = outcome.status === 410
-    const reason = gone ? 'The receiver answered 410.' : `Nothing was taken for too long: ${outcome.error}.`
-    const after = { disableAfterMs: gone ? 0 : disableAfterMs, reason }
-    if (await endpointFailed(db, endpoint.id, after)) disabled(endpoint.id, reason)
-  }
-
-  async #send(endpoint: DueEndpoint, claimed: ClaimedDelivery, tenantId: TenantId): Promise<PushOutcome> {
-    const { id, stream } = endpoint
-    if (stream !== null) return pushTokens(this.#parts, { ...endpoint, id, stream }, tenantId, claimed)
-    return this.#sendMessage(endpoint, claimed.event, tenantId)
-  }
-
-  async #sendMessage(endpoint: DueEndpoint, event: LoggedEvent, tenantId: TenantId): Promise<SendOutcome> {
-    const { db, box, sender } = this.#parts
-    const sealed = [endpoint.secret, ...(endpoint.previousSecret === null ? [] : [endpoint.previousSecret])]
-    const secrets = await Promise.all(sealed.map((secret) => box.open(secret, endpoint.id)))
-    const known = secrets.filter((secret) => secret !== undefined)
-    if (known.length === 0) return failure(null, 'the secret cannot be opened; rotate it')
-    const snapshot = endpoint.snapshot ? (await snapshotsFor(db, tenantId, [event]))(event) : undefined
-    return sender.send({
-      url: endpoint.url,
-      id: event.id,
-      body: webhookBody(event, tenantId, snapshot),
-      secrets: known,
+      ...{ position: event.position, attempts, status, error, taken: outcome.taken },
+      retryAfterMs: Math.max(backoff, retryAfterMs),
+      giveUp: refused === true || age >= giveUpAfterMs,
     })
   }
 
   /** Gathers successes for a moment, so that one statement records many. */
-  #settle({ id: endpointId, failures }: DueEndpoint, tenantId: TenantId, done: Settled): Promise<void> | undefined {
+  #settle(endpointId: string, tenantId: TenantId, done: SettledDelivery, recovered: boolean): void {
+    const { db, failed } = this.#parts
     const key = `${tenantId} ${endpointId}`
     const gathered = this.#done.get(key)
     if (gathered !== undefined) {
       gathered.list.push(done)
-      return undefined
+      gathered.recovered ||= recovered
+      return
     }
-    const batch = { tenantId, endpointId, list: [done] }
+    const batch: Settled = { list: [done], recovered }
     this.#done.set(key, batch)
-    const flush = new Promise<void>((resolve) => setTimeout(resolve, GATHER_MS))
+    const flush = pause(GATHER_MS)
       .then(async () => {
         this.#done.delete(key)
-        await webhookQueueOf(this.#parts.db, tenantId, endpointId).delivered(batch.list)
-        if (failures > 0) await endpointSucceeded(this.#parts.db, endpointId)
+        await webhookQueueOf(db, tenantId, endpointId).delivered(batch.list)
+        if (batch.recovered) await endpointSucceeded(db, endpointId)
         this.kick()
       })
-      .catch(this.#parts.failed)
+      .catch(failed)
       .finally(() => this.#flushes.delete(flush))
     this.#flushes.add(flush)
-    return undefined
   }
 }
 
+/** Events of one tenant that one endpoint has taken. */
 interface Settled {
+  readonly list: SettledDelivery[]
+  /** Whether the endpoint had failed before. */
+  recovered: boolean
+}
+
+interface SettledDelivery {
   readonly position: number
   readonly attempts: number
 }
 
-/** The message for an event, as Standard Webhooks recommends it: JSON text. */
-export const webhookBody = (event: LoggedEvent, tenantId: TenantId, snapshot?: string): string =>
-  `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId, snapshot)}}`
+/** The same list, begun somewhere: so turns are fair, to endpoints with the same host, and to all where the instance is busy. */
+function fromAnywhere<T>(list: readonly T[]): T[] {
+  const first = Math.floor(Math.random() * list.length)
+  return [...list.slice(first), ...list.slice(0, first)]
+}

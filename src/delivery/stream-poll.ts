@@ -3,7 +3,7 @@ import { dueOnStream, type HandedOut, streamQueueOf } from '../repositories/deli
 import { webhookQueueOf } from '../repositories/delivery/webhook-queue.ts'
 import { tenantsFor } from '../repositories/delivery/webhooks.ts'
 import type { Polling } from './polling.ts'
-import { refusalOf } from './set-sender.ts'
+import { refusalOf } from './sending/set-sender.ts'
 import { placeOfToken, type Stream, type StreamTokens } from './stream-tokens.ts'
 
 /** What a receiver says when it polls (RFC 8936 §2.2). */

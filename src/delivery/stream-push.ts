@@ -2,8 +2,8 @@ import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import type { ClaimedDelivery } from '../repositories/delivery/webhook-queue.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
-import { failure, type SendFailure, type SendOutcome } from './outgoing.ts'
-import type { SetSender } from './set-sender.ts'
+import { failure, type SendFailure, type SendOutcome } from './sending/outgoing.ts'
+import type { SetSender } from './sending/set-sender.ts'
 import type { Stream, StreamTokens } from './stream-tokens.ts'
 
 /** What came of pushing an event's tokens. After a failure, `taken` has those that the receiver accepted all the same. */

@@ -16,7 +16,7 @@ import { isObject, type JsonObject } from '../scim/resource.ts'
 import { builtInRegistry } from '../scim/schema/registry.ts'
 import type { Keyring } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
-import { type SetClaims, signSet } from './security-event-token.ts'
+import { type SetClaims, signSet } from './sending/security-event-token.ts'
 
 /** A stream as far as its tokens go. */
 export interface Stream extends StreamPlace {

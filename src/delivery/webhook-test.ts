@@ -1,8 +1,8 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { EndpointRow } from '../repositories/delivery/webhooks.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
-import { failure, type SendOutcome } from './outgoing.ts'
-import type { WebhookSender } from './webhook-sender.ts'
+import { failure, type SendOutcome } from './sending/outgoing.ts'
+import type { WebhookSender } from './sending/webhook-sender.ts'
 
 /** Sends a message that means nothing to an endpoint, disabled or not, so that an operator sees whether it arrives. */
 export async function sendTest(

@@ -47,6 +47,9 @@ const EVENTS = {
 /** A type of event that the gateway has by itself. */
 export type EventType = keyof typeof EVENTS
 
+/** Types that take away a person's whole access: receivers hear of these before anything else that waits for them. */
+export const SHUTS_OUT: readonly EventType[] = ['user.deactivated', 'user.deleted']
+
 /** The verbs of events about resources of registered types. */
 type RegisteredVerb = 'created' | 'updated' | 'deleted'
 /** A type of event about resources of a type that an operator has registered, such as `device.created`. */

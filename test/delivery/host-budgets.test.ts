@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { HostBudgets } from '../../src/delivery/host-budgets.ts'
+import { HostBudgets } from '../../src/delivery/sending/host-budgets.ts'
 
 describe('EV-16 what one host is sent', () => {
   test('all endpoints of a host share what may be under way; other hosts, and other ports, have their own', () => {

@@ -11,7 +11,10 @@ import { openReceiver, type Receiver } from '../support/receiver.ts'
 
 const ADMIN = 'an-admin-key-for-places-in-tests'
 const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8', PUBLIC_URL: 'http://scim.test' }
-const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 }
+const RETRIES = {
+  ...{ firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 },
+  restMs: { first: 20, longest: 100 },
+}
 const NOBODYS = '0198c0de-0000-7000-8000-000000000000'
 const KINDS = ['webhooks', 'streams'] as const
 const EARLIEST = '2020-01-01T00:00:00Z'

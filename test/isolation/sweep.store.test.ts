@@ -33,7 +33,10 @@ const ADMIN = 'an-admin-key-for-the-sweep-of-tests'
 const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8', PUBLIC_URL: ORIGIN }
 // Far above what it takes, also where others are at work.
 const LONG = 600_000
-const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 }
+const RETRIES = {
+  ...{ firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 },
+  restMs: { first: 20, longest: 100 },
+}
 
 /**
  * What takes a foreign id and answers as if all were well, because it is no name of a place or of anything in one; with the

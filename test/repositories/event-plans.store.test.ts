@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import type { EnvironmentId } from '../../src/place-ids.ts'
+import { countWaiting, dueDeliveries, oldestDueDelivery } from '../../src/repositories/delivery/due-deliveries.ts'
 import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
 import {
   DEAD_COUNTED,
@@ -9,7 +10,7 @@ import {
   replayEvents,
   waitingDeliveries,
 } from '../../src/repositories/delivery/webhook-backlog.ts'
-import { dueEndpoints, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import { mendQueues, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import {
   environmentsWithOldEvents,
   eventLogOf,
@@ -165,7 +166,11 @@ const from = KEPT - WAITING
 
 describe('EV-15 delivery looks at little, however much is kept and waits', () => {
   test.each<[string, number, (db: Database) => Promise<unknown>]>([
-    ['endpoints with something due', FEW, (db) => dueEndpoints(db, [], [])],
+    ['endpoints with something due', FEW, (db) => dueDeliveries(db)],
+    ['the oldest that nobody sends', FEW, (db) => oldestDueDelivery(db)],
+    ['how many wait', 10_000, (db) => countWaiting(db)],
+    // 2,000 that wait, and what was given up among them.
+    ['a repair of a stretch of the queues', 2_500, (db) => mendQueues(db)],
     ['tenants with something due on a stream', FEW, (db) => dueOnStream(db, endpoint)],
     // 200 that are due are looked at for the first of each resource.
     ['a claim', FEW, (db) => webhookQueueOf(db, busy.id, endpoint).claim(16)],
@@ -204,6 +209,7 @@ describe('EV-15 delivery looks at little, however much is kept and waits', () =>
       (db) => waitingDeliveries(db, endpoint, false, { tenant: busy.id, position: from + WAITING / 2 }, 100),
     ],
     ['what was given up', FEW, (db) => waitingDeliveries(db, endpoint, true, undefined, 100)],
+    ['a claim of what tells of leavers', FEW, (db) => webhookQueueOf(db, busy.id, endpoint).claim(16, 'urgent')],
     ['how many were given up', DEAD_COUNTED, (db) => deadLetters(db, [endpoint])],
     [
       'a replay by position',

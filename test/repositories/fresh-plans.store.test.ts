@@ -3,7 +3,8 @@ import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
-import { type ClaimedDelivery, dueEndpoints, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
+import { type ClaimedDelivery, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { eventLogOf, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'
 import { engineName, freshPostgres, openFreshDatabase, tenantRole } from '../support/engines.ts'
@@ -74,7 +75,7 @@ const OPERATIONS: Operations = [
   ['numbering', async () => eventLogOf(database, tenant.id).number()],
   ['numbering of many tenants', async () => numberMany(database, await unnumberedTenants(database, undefined, 200))],
   ['a page of the log', async () => eventLogOf(database, tenant.id).read(0, 100, { types: [], nouns: [] })],
-  ['what is due for a webhook', async () => dueEndpoints(database, [])],
+  ['what is due for a webhook', async () => dueDeliveries(database)],
   ['a claim', async () => claimed.push(...(await webhookQueueOf(database, tenant.id, endpointId).claim(16)))],
   [
     'deliveries that succeeded',

@@ -8,7 +8,9 @@ import { publicKeysOfKeys } from '../../src/repositories/control/api-key-public-
 import { recordSecretUse, secretsOfKeys } from '../../src/repositories/control/api-key-secrets.ts'
 import { findApiKey } from '../../src/repositories/control/api-keys.ts'
 import { controlAnswers } from '../../src/repositories/control/control-answers.ts'
-import { dueEndpoints, endpointSucceeded, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
+import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
+import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
@@ -159,11 +161,16 @@ const OTHERS: Readonly<Record<string, (db: Database) => Promise<unknown>>> = {
   'events-read-of-types': (db) => eventLogOf(db, tenant.id).read(0, 100, { types: ['user.deleted'], nouns: ['group'] }),
   'events-unnumbered': (db) => unnumberedTenants(db, undefined, 100),
   'events-heads': (db) => logHeads(db, [tenant.id]),
-  'deliveries-due': (db) => dueEndpoints(db, []),
+  'deliveries-due': (db) => dueDeliveries(db),
   'deliveries-claim': (db) => webhookQueueOf(db, tenant.id, endpoint).claim(16),
   'deliveries-delivered': async (db) => {
     await webhookQueueOf(db, tenant.id, endpoint).delivered([{ position: 1, attempts: 1 }])
     await endpointSucceeded(db, endpoint)
+  },
+  'deliveries-probe': async (db) => {
+    await takeProbe(db, endpoint)
+    const failure = { retryAfterMs: 0, restMs: { first: 1, longest: 1 }, disableAfterMs: 1, reason: '' }
+    await endpointFailed(db, endpoint, { verdict: 'still down', ...failure })
   },
   'control-key': async (db) => {
     await findApiKey(db, 'k')

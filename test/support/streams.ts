@@ -9,7 +9,10 @@ import { openSetReceiver, type SetReceiver } from './set-receiver.ts'
 
 const ADMIN = 'an-admin-key-for-streams-in-tests'
 const ENV = { ADMIN_KEY: ADMIN, DELIVERY_NETWORKS: '127.0.0.0/8' }
-const RETRIES = { firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 }
+const RETRIES = {
+  ...{ firstMs: 20, growth: 2, longestMs: 100, giveUpAfterMs: 60_000, disableAfterMs: 60_000 },
+  restMs: { first: 20, longest: 100 },
+}
 
 export interface Asked {
   readonly status: number

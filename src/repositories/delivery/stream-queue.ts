@@ -2,7 +2,8 @@ import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
-import { dueTenants } from './webhook-queue.ts'
+import { FIRST_ID } from '../sql/ids.ts'
+import { dueTenants } from './due-deliveries.ts'
 
 /** An event that the receiver of a stream has got and not fully acknowledged. */
 export interface HandedOut {
@@ -16,9 +17,13 @@ export interface HandedOut {
 
 /** Tenants with events that are due on one stream; only some of them where there are many. */
 export async function dueOnStream(db: Database, endpointId: string): Promise<TenantId[]> {
-  const rows = await db.run<{ id: TenantId }>(`select t.id::text from (${dueTenants('$1::uuid')}) t`, [endpointId], {
-    prepare: false,
-  })
+  const rows = await db.run<{ id: TenantId }>(
+    `select t.id::text from (${dueTenants('$1::uuid', `'${FIRST_ID}'`)}) t`,
+    [endpointId],
+    {
+      prepare: false,
+    },
+  )
   return rows.map(({ id }) => id)
 }
 

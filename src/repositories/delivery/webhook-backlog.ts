@@ -5,6 +5,7 @@ import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
 import { numberedEvents } from '../log/event-log.ts'
 import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
 import { FIRST_ID } from '../sql/ids.ts'
+import { goesFirst } from '../sql/leavers-first.ts'
 import { Parameters } from '../sql/parameters.ts'
 
 /** Which events are to be sent again. */
@@ -38,14 +39,14 @@ export async function replayEvents(
        order by p.position limit ${Math.trunc(limit)}
      ),
      queued as (
-       insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id)
-       select ${tenant}, w.id, c.position, c.resource_id from chosen c
+       insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id, urgent)
+       select ${tenant}, w.id, c.position, c.resource_id, ${goesFirst('c.resource_id', 'c.position', 'c.type')} from chosen c
        join tenants t on t.id = ${tenant}
        join webhook_endpoints w on w.id = ${endpoint} and w.environment_id = t.environment_id
          and (w.tenant_id is null or w.tenant_id = t.id) and (cardinality(w.event_types) = 0 or c.type = any(w.event_types)
            or split_part(c.type, '.', 1) || '.*' = any(w.event_types))
        on conflict (tenant_id, endpoint_id, position) do update set dead = false, attempts = 0, due_at = now(),
-         first_tried_at = null, last_status = null, last_error = null, taken = 0 where d.dead or d.due_at > now()
+         first_tried_at = null, last_status = null, last_error = null, taken = 0, urgent = excluded.urgent where d.dead or d.due_at > now()
        returning 1
      )
      select (select count(*)::int from queued) as queued, (select max(position)::float8 from chosen) as last`,

@@ -1,25 +1,8 @@
 import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
-import type { StreamPlace, StreamSettings } from '../../events/security-events.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
-import { Parameters } from '../sql/parameters.ts'
-
-/** An endpoint to which something can be sent now. */
-export interface DueEndpoint extends StreamPlace {
-  readonly id: string
-  readonly url: string
-  /** Sealed. */
-  readonly secret: string
-  /** Sealed; null when only `secret` signs. */
-  readonly previousSecret: string | null
-  readonly failures: number
-  readonly snapshot: boolean
-  /** Null for a webhook. */
-  readonly stream: StreamSettings | null
-  /** Tenants whose events are due. */
-  readonly tenants: readonly TenantId[]
-}
+import { FIRST_ID } from '../sql/ids.ts'
 
 /** One event on its way to one endpoint. */
 export interface ClaimedDelivery {
@@ -46,58 +29,59 @@ export interface FailedDelivery {
 
 /** Longer than any attempt takes. After that another instance may claim the event. */
 const CLAIMED_FOR_S = 30
-const LOOKED_AT = 200
-const TENANTS_AT_ONCE = 50
-/** After this many failures in a row an endpoint rests for a while. */
-const PATIENCE = 3
-const LONGEST_PAUSE_S = 300
+/** Events that a claim looks at, so that those behind an earlier one of their resource do not hold up others. */
+const LOOKED_AT = 64
 
-/**
- * Tenants with events that are due for an endpoint, in no particular order. It reads one index entry for each tenant with a
- * queue, however long the queue is.
- *
- * @param endpoint SQL of its id
- */
-export const dueTenants = (endpoint: string): string => `with recursive queued(id) as (
-         (select d.tenant_id from webhook_deliveries d where d.endpoint_id = ${endpoint} and not d.dead
-           order by d.tenant_id limit 1)
-         union all
-         select (select d.tenant_id from webhook_deliveries d
-           where d.endpoint_id = ${endpoint} and not d.dead and d.tenant_id > q.id order by d.tenant_id limit 1)
-         from queued q where q.id is not null
-       )
-       select q.id from queued q where q.id is not null and (
-         select d.due_at <= now() from webhook_deliveries d
-         where d.endpoint_id = ${endpoint} and d.tenant_id = q.id and not d.dead order by d.due_at limit 1
-       ) limit ${TENANTS_AT_ONCE}`
-
-/**
- * Endpoints that have events due and do not rest, without those in `except`. Of streams that are polled, only those in
- * `polling`.
- */
-export function dueEndpoints(
-  db: Database,
-  except: readonly string[],
-  polling: readonly string[] = [],
-): Promise<DueEndpoint[]> {
-  const parameters = new Parameters()
-  return db.run<DueEndpoint>(
-    `select w.id::text, w.url, w.secret, w.failures, w.snapshot, w.stream,
-       w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId",
-       case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
-       d.tenants as tenants
-     from webhook_endpoints w cross join lateral (
-       select json_agg(t.id::text) as tenants from (${dueTenants('w.id')}) t
-     ) d
-     where d.tenants is not null and w.enabled and (w.resume_at is null or w.resume_at <= now())
-       and w.id <> all(${parameters.array(except, 'uuid')})
-       and (w.stream->>'method' is distinct from 'poll' or w.id = any(${parameters.array(polling, 'uuid')}))`,
-    parameters.values,
-    { prepare: false },
-  )
-}
+/** Which events a claim is for. `probe`: those first that have failed the least, to see whether the endpoint is back. */
+export type ClaimFor = 'any' | 'urgent' | 'probe'
 
 const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
+
+const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
+
+const lookedAt = (which: string) => `(select d.ctid as at, d.position, d.due_at, d.resource_id, d.attempts, d.urgent
+             from webhook_deliveries d where ${mine} and not d.dead${which} and d.due_at <= now() order by d.due_at limit ${LOOKED_AT})`
+
+/** Only what is claimed or put aside is locked: a lock is a write. */
+const claimSql = `with looked as materialized (
+           select u.* from ${lookedAt(' and d.urgent')} u
+           union all
+           select o.* from ${lookedAt('')} o where not o.urgent and not $4::boolean
+         ),
+         due as materialized (
+           select l.*, l.resource_id is not distinct from (
+             select b.resource_id from webhook_deliveries b where b.tenant_id = $1::uuid and b.endpoint_id = $2::uuid
+               and (b.resource_id, b.position) < (l.resource_id, l.position) and not b.dead
+             order by b.resource_id desc, b.position desc limit 1
+           ) as blocked from looked l
+         ),
+         behind as materialized (
+           select d.at from due l cross join lateral (
+             select d.ctid as at from webhook_deliveries d
+             where d.ctid = l.at and (${mine}) is true and not d.dead and d.due_at <= now() for update of d skip locked
+           ) d where l.blocked
+         ),
+         aside as (
+           update webhook_deliveries d set due_at = 'infinity' where (${mine}) is true and d.ctid = any(array(select at from behind))
+         ),
+         chosen as materialized (
+           select d.at from (
+             select l.at from due l where not l.blocked
+             order by l.urgent desc, case when $5::boolean then l.attempts else 0 end, l.due_at, l.position offset 0
+           ) l cross join lateral (
+             select d.ctid as at from webhook_deliveries d
+             where d.ctid = l.at and (${mine}) is true and not d.dead and d.due_at <= now() for update of d skip locked
+           ) d limit $3::int
+         ),
+         claimed as (
+           update webhook_deliveries d set attempts = d.attempts + 1, due_at = now() + interval '${CLAIMED_FOR_S} seconds',
+             first_tried_at = coalesce(d.first_tried_at, now())
+           where (${mine}) is true and d.ctid = any(array(select at from chosen))
+           returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
+         )
+         select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (
+           select ${eventColumns} from ${numberedEvents} where p.tenant_id = $1::uuid and p.position = c.position limit 1
+         ) x order by c.position`
 
 /**
  * The queue of one tenant's events for one endpoint.
@@ -108,43 +92,15 @@ const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
  */
 export function webhookQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
   const db = database.asTenant(tenantId)
-  const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /**
-     * Claims up to `limit` events that are due, of each resource only the first. An event behind another one of its resource is
-     * put aside until that one is delivered or given up.
+     * Claims up to `limit` events that are due, of each resource only the first; those of people who left go first. An event
+     * behind another one of its resource is put aside until that one is delivered or given up.
      */
-    async claim(limit: number): Promise<ClaimedDelivery[]> {
-      const rows = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(
-        `with locked as materialized (
-           select d.ctid as at, d.position, d.due_at, d.resource_id from webhook_deliveries d
-           where ${mine} and not d.dead and d.due_at <= now()
-           order by d.due_at limit ${LOOKED_AT} for update of d skip locked
-         ),
-         due as materialized (
-           select d.at, d.position, d.due_at, d.resource_id is not distinct from (
-             select b.resource_id from webhook_deliveries b where b.tenant_id = $1::uuid and b.endpoint_id = $2::uuid
-               and (b.resource_id, b.position) < (d.resource_id, d.position) and not b.dead
-             order by b.resource_id desc, b.position desc limit 1
-           ) as blocked from locked d
-         ),
-         aside as (
-           update webhook_deliveries d set due_at = 'infinity'
-           where (${mine}) is true and d.ctid = any(array(select at from due where blocked))
-         ),
-         claimed as (
-           update webhook_deliveries d set attempts = d.attempts + 1, due_at = now() + interval '${CLAIMED_FOR_S} seconds',
-             first_tried_at = coalesce(d.first_tried_at, now())
-           where (${mine}) is true and d.ctid = any(array(
-             select at from due where not blocked order by due_at, position limit $3::int))
-           returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
-         )
-         select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (
-           select ${eventColumns} from ${numberedEvents} where p.tenant_id = $1::uuid and p.position = c.position limit 1
-         ) x order by c.position`,
-        [tenantId, endpointId, limit],
-        { prepare: false },
-      )
+    async claim(limit: number, which: ClaimFor = 'any'): Promise<ClaimedDelivery[]> {
+      const rows = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(claimSql, [
+        ...[tenantId, endpointId, limit, which === 'urgent', which === 'probe'],
+      ])
       return rows.map(({ attempts, age, taken, ...event }) => ({ event, attempts, age, taken }))
     },
 
@@ -158,7 +114,6 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
            ) n))
          returning d.resource_id::text as resource, d.position::float8 as position`,
         [tenantId, endpointId, literal(done.map((one) => one.position)), literal(done.map((one) => one.attempts))],
-        { prepare: false },
       )
       await release(gone)
     },
@@ -194,7 +149,6 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
          order by n.resource_id, n.position limit 1
        ) n where n.resource_id = x.resource`,
       [tenantId, endpointId, JSON.stringify(gone)],
-      { prepare: false },
     )
     for (const { position } of next)
       await db.run(
@@ -205,47 +159,42 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
   }
 }
 
-/** Stores that an endpoint accepts events again. */
-export async function endpointSucceeded(db: Database, endpointId: string): Promise<void> {
-  await db.run(
-    'update webhook_endpoints set failures = 0, failing_since = null, resume_at = null where id = $1::uuid and failures > 0',
-    [endpointId],
-  )
+/** A place in the queues of all endpoints. */
+export interface QueuePlace {
+  readonly tenant: string
+  readonly endpoint: string
+  readonly position: number
 }
 
+/** Events that one repair looks at. */
+const MENDED_AT_ONCE = 2_000
+
 /**
- * Stores that an endpoint did not accept an event. After some failures in a row it rests, longer each time. When it has failed
- * for `disableAfterMs` it is disabled. Gives whether this failure has disabled it.
+ * Repairs the queues after a process died or a clock was set back, a stretch of them at a time. It makes events due that were put
+ * aside behind one that is gone, and events whose next attempt is later than any delay. Gives where the next stretch begins;
+ * undefined at the end.
  */
-export async function endpointFailed(
+export async function mendQueues(
   db: Database,
-  endpointId: string,
-  { disableAfterMs, reason }: { readonly disableAfterMs: number; readonly reason: string },
-): Promise<boolean> {
-  const rows = await db.run<{ disabled: boolean }>(
-    `update webhook_endpoints w set failures = w.failures + 1, failing_since = coalesce(w.failing_since, now()),
-       resume_at = case when w.failures + 1 >= ${PATIENCE}
-         then now() + least(power(2, least(w.failures + 1 - ${PATIENCE}, 20)), ${LONGEST_PAUSE_S}) * interval '1 second' end,
-       enabled = coalesce(w.failing_since, now()) > now() - $2::float8 * interval '1 millisecond',
-       disabled_reason = case when coalesce(w.failing_since, now()) > now() - $2::float8 * interval '1 millisecond'
-         then null else $3::text end
-     where w.id = $1::uuid and w.enabled returning not w.enabled as disabled`,
-    [endpointId, disableAfterMs, reason],
+  { tenant, endpoint, position }: QueuePlace = { tenant: FIRST_ID, endpoint: FIRST_ID, position: 0 },
+): Promise<QueuePlace | undefined> {
+  const rows = await db.run<QueuePlace>(
+    `with stretch as materialized (
+       select d.ctid as at, d.tenant_id, d.endpoint_id, d.position, d.resource_id, d.due_at from webhook_deliveries d
+       where (d.tenant_id, d.endpoint_id, d.position) > ($1::uuid, $2::uuid, $3::bigint) and not d.dead
+       order by d.tenant_id, d.endpoint_id, d.position limit ${MENDED_AT_ONCE}
+     ),
+     mended as (
+       update webhook_deliveries d set due_at = now() where (d.due_at > now() + interval '2 days') is true and d.ctid = any(array(
+         select s.at from stretch s where s.due_at > now() + interval '2 days' and (s.due_at < 'infinity'
+           or s.resource_id is distinct from (
+             select b.resource_id from webhook_deliveries b where b.tenant_id = s.tenant_id and b.endpoint_id = s.endpoint_id
+               and (b.resource_id, b.position) < (s.resource_id, s.position) and not b.dead
+             order by b.resource_id desc, b.position desc limit 1))))
+     )
+     select tenant_id::text as tenant, endpoint_id::text as endpoint, position::float8 as position from stretch
+     order by tenant_id desc, endpoint_id desc, position desc limit 1`,
+    [tenant, endpoint, position],
   )
-  return rows[0]?.disabled === true
-}
-
-/**
- * Repairs the queues after a process died or a clock was set back. It makes events due that were put aside behind one that is
- * gone, and events whose next attempt is later than any delay.
- */
-export async function mendQueues(db: Database): Promise<void> {
-  await db.run(
-    `update webhook_deliveries d set due_at = now() where not d.dead and (
-       (d.due_at = 'infinity' and not exists (
-         select 1 from webhook_deliveries b where b.tenant_id = d.tenant_id and b.endpoint_id = d.endpoint_id
-           and b.resource_id = d.resource_id and b.position < d.position and not b.dead))
-       or (d.due_at < 'infinity' and d.due_at > now() + interval '2 days'))`,
-    [],
-  )
+  return rows[0]
 }

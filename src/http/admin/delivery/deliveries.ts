@@ -2,7 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { replayEndpoint } from '../../../administration/webhooks.ts'
 import type { Principal } from '../../../auth/principal.ts'
 import type { Database } from '../../../db/database.ts'
-import { RETRIES } from '../../../delivery/delivery-worker.ts'
+import { RETRIES } from '../../../delivery/sending/retries.ts'
 import {
   type DeliveryPosition,
   type ReplayFrom,
@@ -36,6 +36,10 @@ export const endpointHealth = {
   enabled: z.boolean(),
   disabledReason: z.string().nullable(),
   failingSince: z.string().nullable().openapi({ description: 'The receiver has accepted nothing since.' }),
+  restingUntil: z.string().nullable().openapi({
+    description:
+      'It rests because it accepts nothing: then one event tries whether it is back. Null while it gets events.',
+  }),
   createdAt: z.string(),
   warnings,
 }
@@ -188,6 +192,10 @@ export function deliveryRoutes(app: AdminApp, { level, collection, parameter, pa
     )
   })
 }
+
+/** Until when an endpoint rests; null where it gets events, or is disabled. */
+export const restingUntil = ({ enabled, resumeAt }: EndpointRow): string | null =>
+  enabled && resumeAt !== null ? resumeAt.toISOString() : null
 
 /** Tells the operator of an endpoint that accepts nothing, and when it will be disabled. */
 export function failureWarnings({ enabled, failingSince }: EndpointRow): string[] {

@@ -25,6 +25,7 @@ import {
   FOR_READERS,
   failureWarnings,
   needsPeopleToSend,
+  restingUntil,
   sendingOutcome,
 } from './deliveries.ts'
 
@@ -112,7 +113,14 @@ const example: z.infer<typeof stream> = {
   jwksUri: `${EXAMPLE.origin}/.well-known/jwks.json`,
   ...{ audience: 'https://app.example.com', format: 'notice', signals: ['caep'], subject: 'email' },
   ...{ subjectIssuer: null, description: 'The application', events: ['user.*'] },
-  ...{ enabled: true, disabledReason: null, failingSince: null, createdAt: EXAMPLE.created, warnings: [] },
+  ...{
+    enabled: true,
+    disabledReason: null,
+    failingSince: null,
+    restingUntil: null,
+    createdAt: EXAMPLE.created,
+    warnings: [],
+  },
 }
 
 /**
@@ -259,6 +267,7 @@ function present(row: StreamRow, place: Extract<Scope, { kind: 'environment' | '
     jwksUri: `${origin}/.well-known/jwks.json`,
     ...{ description, events, enabled, disabledReason },
     failingSince: failingSince?.toISOString() ?? null,
+    restingUntil: restingUntil(row),
     createdAt: row.createdAt.toISOString(),
     warnings: failureWarnings(row),
   }

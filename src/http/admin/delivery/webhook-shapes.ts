@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { EndpointRow } from '../../../repositories/delivery/webhooks.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import type { PlaceNames } from '../../control/places.ts'
-import { endpointDescription, endpointEvents, endpointHealth, failureWarnings } from './deliveries.ts'
+import { endpointDescription, endpointEvents, endpointHealth, failureWarnings, restingUntil } from './deliveries.ts'
 
 export const webhookSnapshot = z
   .boolean()
@@ -29,7 +29,14 @@ export const tags = ['Webhooks']
 export const exampleWebhook: z.infer<typeof webhook> = {
   ...{ id: EXAMPLE.webhookId, tenantId: null, url: 'https://shop.example.com/rollcall', description: 'The shop' },
   ...{ events: ['user.*', 'group.*'], snapshot: false, previousSecretUntil: null },
-  ...{ enabled: true, disabledReason: null, failingSince: null, createdAt: EXAMPLE.created, warnings: [] },
+  ...{
+    enabled: true,
+    disabledReason: null,
+    failingSince: null,
+    restingUntil: null,
+    createdAt: EXAMPLE.created,
+    warnings: [],
+  },
 }
 export const exampleSecret = 'whsec_QW4gZXhhbXBsZSBvZiBhIHNlY3JldCwgbm90IG9uZSE='
 
@@ -47,6 +54,7 @@ export function present(row: EndpointRow): z.infer<typeof webhook> {
   return {
     ...{ id, tenantId, url, description: row.description, events, snapshot, enabled, disabledReason },
     failingSince: failingSince?.toISOString() ?? null,
+    restingUntil: restingUntil(row),
     previousSecretUntil: row.previousSecretUntil?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
     warnings: failureWarnings(row),

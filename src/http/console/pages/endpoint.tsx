@@ -81,7 +81,7 @@ const endpointPlace = async (c: ConsoleContext) => (await hereOf(c)) as Here & {
 /** @param may whether the key may have people's data sent */
 function State(props: { endpoint: EndpointRow; path: string; dead: number; may: boolean }) {
   const { endpoint, path, dead, may } = props
-  const { enabled, disabledReason, failingSince, failures, stream } = endpoint
+  const { enabled, disabledReason, failingSince, failures, resumeAt, stream } = endpoint
   return (
     <Card title="State">
       <dl class="facts">
@@ -101,6 +101,14 @@ function State(props: { endpoint: EndpointRow; path: string; dead: number; may: 
             <dt>Fails since</dt>
             <dd>
               <Moment at={failingSince} />, {failures} times in a row
+            </dd>
+          </>
+        )}
+        {enabled && resumeAt && (
+          <>
+            <dt>Rests until</dt>
+            <dd>
+              <Moment at={resumeAt} />; then one event tries whether it is back
             </dd>
           </>
         )}

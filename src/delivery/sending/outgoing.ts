@@ -1,6 +1,6 @@
 import type { lookup } from 'node:dns'
-import { addressProblem, type Networks } from '../network/delivery-address.ts'
-import { publicClient } from '../network/public-client.ts'
+import { addressProblem, type Networks } from '../../network/delivery-address.ts'
+import { publicClient } from '../../network/public-client.ts'
 
 /** What came of an attempt; `error` is in words for the operator, without anything that the receiver wrote. */
 export type SendOutcome = { readonly ok: true; readonly status: number } | SendFailure

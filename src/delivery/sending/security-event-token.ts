@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose'
-import { type Keyring, SIGNING_ALGORITHM } from '../signing/keyring.ts'
+import { type Keyring, SIGNING_ALGORITHM } from '../../signing/keyring.ts'
 
 /** The media type of Security Event Tokens, and their `typ` (RFC 8417 §2.3). */
 export const SET_TYPE = 'secevent+jwt'

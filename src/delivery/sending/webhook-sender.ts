@@ -1,6 +1,6 @@
 import type { lookup } from 'node:dns'
 import { Webhook } from 'standardwebhooks'
-import type { Networks } from '../network/delivery-address.ts'
+import type { Networks } from '../../network/delivery-address.ts'
 import { outgoing, type SendOutcome, unsuccessful } from './outgoing.ts'
 
 /** A message for one address, as Standard Webhooks puts it. */

@@ -1,5 +1,5 @@
 import type { lookup } from 'node:dns'
-import type { Networks } from '../network/delivery-address.ts'
+import type { Networks } from '../../network/delivery-address.ts'
 import { outgoing, type SendOutcome, unsuccessful } from './outgoing.ts'
 import { SET_TYPE } from './security-event-token.ts'
 

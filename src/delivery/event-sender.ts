@@ -1,0 +1,55 @@
+import type { Database } from '../db/database.ts'
+import { eventText, type LoggedEvent } from '../events/event.ts'
+import type { TenantId } from '../place-ids.ts'
+import type { DueEndpoint } from '../repositories/delivery/due-deliveries.ts'
+import type { ClaimedDelivery } from '../repositories/delivery/webhook-queue.ts'
+import type { SecretBox } from '../signing/secret-box.ts'
+import { snapshotsFor } from './event-snapshots.ts'
+import { failure } from './sending/outgoing.ts'
+import type { SetSender } from './sending/set-sender.ts'
+import type { WebhookSender } from './sending/webhook-sender.ts'
+import { type PushOutcome, pushTokens } from './stream-push.ts'
+import type { StreamTokens } from './stream-tokens.ts'
+
+/** What sends an event to an endpoint of either kind. */
+export interface SendingTools {
+  readonly db: Database
+  readonly box: SecretBox
+  readonly sender: WebhookSender
+  readonly setSender: SetSender
+  readonly tokens: StreamTokens
+}
+
+/** Sends one event to one endpoint. */
+export type EventSender = (to: DueEndpoint, tenantId: TenantId, claimed: ClaimedDelivery) => Promise<PushOutcome>
+
+/** So many opened secrets are remembered: to open one takes as long as all else before a message is sent. */
+const SECRETS_KEPT = 1_000
+
+/** Sends events to webhooks as signed messages, and to streams as Security Event Tokens. */
+export function eventSender(tools: SendingTools): EventSender {
+  const { db, box, sender } = tools
+  const opened = new Map<string, string>()
+  const open = async (sealed: string, owner: string): Promise<string | undefined> => {
+    const known = opened.get(sealed)
+    if (known !== undefined) return known
+    const secret = await box.open(sealed, owner)
+    if (opened.size >= SECRETS_KEPT) opened.clear()
+    if (secret !== undefined) opened.set(sealed, secret)
+    return secret
+  }
+  return async (to, tenantId, claimed) => {
+    const { id, stream, previousSecret } = to
+    if (stream !== null) return pushTokens(tools, { ...to, stream }, tenantId, claimed)
+    const sealed = previousSecret === null ? [to.secret] : [to.secret, previousSecret]
+    const secrets = (await Promise.all(sealed.map((one) => open(one, id)))).filter((secret) => secret !== undefined)
+    if (secrets.length === 0) return failure(null, 'the secret cannot be opened; rotate it')
+    const { event } = claimed
+    const snapshot = to.snapshot ? (await snapshotsFor(db, tenantId, [event]))(event) : undefined
+    return sender.send({ url: to.url, id: event.id, body: webhookBody(event, tenantId, snapshot), secrets })
+  }
+}
+
+/** The message for an event, as Standard Webhooks recommends it: JSON text. */
+export const webhookBody = (event: LoggedEvent, tenantId: TenantId, snapshot?: string): string =>
+  `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId, snapshot)}}`

@@ -1,0 +1,168 @@
+import type { Database } from '../../db/database.ts'
+import type { StreamPlace, StreamSettings } from '../../events/security-events.ts'
+import type { TenantId } from '../../place-ids.ts'
+import { FIRST_ID } from '../sql/ids.ts'
+import { arrayText, template } from '../sql/parameters.ts'
+
+/** An endpoint to which something can be sent now. */
+export interface DueEndpoint extends StreamPlace {
+  readonly id: string
+  readonly url: string
+  /** Sealed. */
+  readonly secret: string
+  /** Sealed; null when only `secret` signs. */
+  readonly previousSecret: string | null
+  readonly failures: number
+  /** Whether it rests, and one event is to try whether it is back. */
+  readonly resting: boolean
+  readonly snapshot: boolean
+  /** Null for a webhook. */
+  readonly stream: StreamSettings | null
+  /** Tenants that have news of somebody who left: their turn is first. */
+  readonly urgent: readonly TenantId[]
+  /** Tenants whose events are due, those of `urgent` too. */
+  readonly tenants: readonly TenantId[]
+}
+
+/** Where a look for work begins, and which work it leaves out. */
+export interface DueSearch {
+  /** Endpoints that have no room at the moment. */
+  readonly except?: readonly string[]
+  /** Of streams that are polled only these. */
+  readonly polling?: readonly string[]
+  /** Goes on behind the endpoint at which the last look ended. */
+  readonly after?: string | undefined
+  /** The tenant behind which the turns of tenants begin. */
+  readonly turn?: TenantId | undefined
+}
+
+/** What a look for work has found. */
+export interface DueWork {
+  readonly endpoints: readonly DueEndpoint[]
+  /** Whether anything is in the queues that were passed, due or not. */
+  readonly waits: boolean
+  /** Where the next look goes on; undefined where it begins anew. */
+  readonly next: string | undefined
+  /** Where the turns of tenants go on: more of them than one look gives have events due. */
+  readonly nextTurn: TenantId | undefined
+}
+
+/** Endpoints with something in their queue that one look passes. */
+const WALKED = 500
+const TENANTS_WALKED = 1_000
+const TENANTS_AT_ONCE = 50
+
+/** A walk over the tenants with anything in the queue of an endpoint: one index entry each, however long their queues are. */
+const queuedTenants = (endpoint: string, after: string, which: string): string => {
+  const next = `select d.tenant_id from webhook_deliveries d where d.endpoint_id = ${endpoint} and ${which} and d.tenant_id >`
+  return `with recursive queued(id, n) as (
+         (select x.tenant_id, 1 from (${next} ${after} order by d.tenant_id limit 1) x)
+         union all
+         select (${next} q.id order by d.tenant_id limit 1), q.n + 1 from queued q where q.id is not null and q.n < ${TENANTS_WALKED}
+       )`
+}
+
+/**
+ * Tenants with events that are due for an endpoint, in no particular order.
+ *
+ * @param endpoint SQL of its id
+ * @param after SQL of the id of the tenant behind which the walk begins
+ * @param which SQL of the condition of the index to go by
+ */
+export const dueTenants = (endpoint: string, after: string, which = 'not d.dead'): string =>
+  `${queuedTenants(endpoint, after, which)}
+       select q.id from queued q where q.id is not null and (
+         select d.due_at <= now() from webhook_deliveries d
+         where d.endpoint_id = ${endpoint} and d.tenant_id = q.id and ${which} order by d.due_at limit 1
+       ) limit ${TENANTS_AT_ONCE}`
+
+/** A walk over the endpoints that have anything in their queue: those that have nothing cost nothing. */
+const waitingEndpoints = (after: string): string => {
+  const next = 'select d.endpoint_id from webhook_deliveries d where not d.dead and d.endpoint_id >'
+  return `waiting(id, n) as (
+       (select x.endpoint_id, 1 from (${next} ${after} order by d.endpoint_id limit 1) x)
+       union all
+       select (${next} x.id order by d.endpoint_id limit 1), x.n + 1 from waiting x where x.id is not null and x.n < ${WALKED}
+     )`
+}
+
+const dueSql = template<'after' | 'turn' | 'except' | 'polling'>(
+  (place) => `with recursive ${waitingEndpoints(place('after', 'uuid'))}
+     select x.id::text as walked, x.n, e.* from waiting x left join lateral (
+       select w.id::text, w.url, w.secret, w.failures, w.resume_at is not null as resting, w.snapshot, w.stream,
+         w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId",
+         case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
+         coalesce(u.tenants, '[]') as urgent, coalesce(d.tenants, '[]') as tenants
+       from (
+         select w.* from webhook_endpoints w where w.id = x.id and w.enabled and (w.resume_at is null or w.resume_at <= now())
+           and w.id <> all(${place('except', 'text')}::uuid[])
+           and (w.stream->>'method' is distinct from 'poll' or w.id = any(${place('polling', 'text')}::uuid[])) offset 0
+       ) w cross join lateral (
+         select json_agg(t.id::text) as tenants from (${dueTenants('w.id', place('turn', 'uuid'))}) t
+       ) d cross join lateral (
+         select json_agg(t.id::text) as tenants from (${dueTenants('w.id', `'${FIRST_ID}'`, 'not d.dead and d.urgent')}) t
+       ) u where d.tenants is not null or u.tenants is not null
+     ) e on true where x.id is not null and (e.id is not null or x.n in (1, ${WALKED}))`,
+)
+
+/**
+ * Endpoints that have events due and do not rest. The cost goes by the endpoints that have something in their queue, and not by
+ * those that there are.
+ */
+export async function dueDeliveries(
+  db: Database,
+  { except = [], polling = [], after, turn }: DueSearch = {},
+): Promise<DueWork> {
+  const rows = await db.run<Walked>(
+    dueSql.text,
+    dueSql.values({
+      ...{ after: after ?? FIRST_ID, turn: turn ?? FIRST_ID },
+      ...{ except: arrayText(except, 'uuid'), polling: arrayText(polling, 'uuid') },
+    }),
+  )
+  const endpoints = rows.filter((row): row is Walked & { id: string } => row.id !== null)
+  return {
+    ...{ endpoints, waits: rows.length > 0, next: rows.find(({ n }) => n === WALKED)?.walked },
+    nextTurn: endpoints.find(({ tenants }) => tenants.length === TENANTS_AT_ONCE)?.tenants.at(-1),
+  }
+}
+
+/** An endpoint that a look has passed; without an id where nothing is due. */
+type Walked = Omit<DueEndpoint, 'id'> & { readonly walked: string; readonly n: number; readonly id: string | null }
+
+/**
+ * For how many milliseconds an event has been due that nobody sends; undefined where all goes well. Endpoints that fail do not
+ * count, nor do those of which something is under way: a receiver that is slow says nothing about the gateway.
+ */
+export async function oldestDueDelivery(db: Database): Promise<number | undefined> {
+  const rows = await db.run<{ ms: number | null }>(
+    `with recursive ${waitingEndpoints(`'${FIRST_ID}'`)}
+     select (extract(epoch from now() - min(q.due)) * 1000)::float8 as ms from waiting x cross join lateral (
+       select w.id from webhook_endpoints w where w.id = x.id and w.enabled and w.failing_since is null and w.resume_at is null
+         and w.stream->>'method' is distinct from 'poll' offset 0
+     ) w cross join lateral (
+       select min(d.due) filter (where d.due <= now()) as due, bool_or(d.claimed) as claimed from (
+         select (select d.due_at from webhook_deliveries d where d.endpoint_id = w.id and d.tenant_id = t.id and not d.dead
+             order by d.due_at limit 1) as due,
+           exists (select 1 from webhook_deliveries d where d.endpoint_id = w.id and d.tenant_id = t.id and not d.dead
+             and d.due_at > now() and d.due_at < 'infinity') as claimed
+         from (${queuedTenants('w.id', `'${FIRST_ID}'`, 'not d.dead')} select q.id from queued q where q.id is not null) t
+       ) d
+     ) q where not q.claimed`,
+    [],
+  )
+  return rows[0]?.ms ?? undefined
+}
+
+/** Counting what waits ends here. */
+export const WAITING_COUNTED = 10_000
+
+/** How many events wait for an endpoint, up to `WAITING_COUNTED`. */
+export async function countWaiting(db: Database): Promise<number> {
+  const rows = await db.run<{ count: number }>(
+    `select count(*)::int as count from (select 1 from webhook_deliveries d where not d.dead order by d.endpoint_id
+       limit ${WAITING_COUNTED}) x`,
+    [],
+  )
+  return rows[0]?.count ?? 0
+}
