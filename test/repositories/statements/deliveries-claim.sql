@@ -1,24 +1,39 @@
-with locked as materialized (
-  select d.ctid as at, d.position, d.due_at, d.resource_id from webhook_deliveries d
-  where d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid and not d.dead and d.due_at <= now()
-  order by d.due_at limit 200 for update of d skip locked
+with looked as materialized (
+  select u.* from (select d.ctid as at, d.position, d.due_at, d.resource_id, d.attempts, d.urgent
+    from webhook_deliveries d where d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid and not d.dead and d.urgent and d.due_at <= now() order by d.due_at limit 64) u
+  union all
+  select o.* from (select d.ctid as at, d.position, d.due_at, d.resource_id, d.attempts, d.urgent
+    from webhook_deliveries d where d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid and not d.dead and d.due_at <= now() order by d.due_at limit 64) o where not o.urgent and not $4::boolean
 ),
 due as materialized (
-  select d.at, d.position, d.due_at, d.resource_id is not distinct from (
+  select l.*, l.resource_id is not distinct from (
     select b.resource_id from webhook_deliveries b where b.tenant_id = $1::uuid and b.endpoint_id = $2::uuid
-      and (b.resource_id, b.position) < (d.resource_id, d.position) and not b.dead
+      and (b.resource_id, b.position) < (l.resource_id, l.position) and not b.dead
     order by b.resource_id desc, b.position desc limit 1
-  ) as blocked from locked d
+  ) as blocked from looked l
+),
+behind as materialized (
+  select d.at from due l cross join lateral (
+    select d.ctid as at from webhook_deliveries d
+    where d.ctid = l.at and (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and not d.dead and d.due_at <= now() for update of d skip locked
+  ) d where l.blocked
 ),
 aside as (
-  update webhook_deliveries d set due_at = 'infinity'
-  where (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and d.ctid = any(array(select at from due where blocked))
+  update webhook_deliveries d set due_at = 'infinity' where (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and d.ctid = any(array(select at from behind))
+),
+chosen as materialized (
+  select d.at from (
+    select l.at from due l where not l.blocked
+    order by l.urgent desc, case when $5::boolean then l.attempts else 0 end, l.due_at, l.position offset 0
+  ) l cross join lateral (
+    select d.ctid as at from webhook_deliveries d
+    where d.ctid = l.at and (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and not d.dead and d.due_at <= now() for update of d skip locked
+  ) d limit $3::int
 ),
 claimed as (
   update webhook_deliveries d set attempts = d.attempts + 1, due_at = now() + interval '30 seconds',
     first_tried_at = coalesce(d.first_tried_at, now())
-  where (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and d.ctid = any(array(
-      select at from due where not blocked order by due_at, position limit $3::int))
+  where (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and d.ctid = any(array(select at from chosen))
   returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
 )
 select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (

@@ -5,4 +5,5 @@ delete from webhook_deliveries d where (d.tenant_id = $1::uuid and d.endpoint_id
     ) n))
 returning d.resource_id::text as resource, d.position::float8 as position;
 
-update webhook_endpoints set failures = 0, failing_since = null, resume_at = null where id = $1::uuid and failures > 0;
+update webhook_endpoints set failures = 0, failing_since = null, resume_at = null
+where id = $1::uuid and (failures > 0 or resume_at is not null);

@@ -57,13 +57,29 @@ endpoints as materialized (
       where w.environment_id = l.environment_id and w.tenant_id = l.tenant_id and w.enabled for key share) b
   ) w
 ),
-queued as (
-  insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id)
-  select f.tenant_id, w.id, f.position, e.resource_id
+wanted as materialized (
+  select f.tenant_id, f.position, e.type, e.resource_id, coalesce(f.position <= max(case when e.type in ('user.deactivated', 'user.deleted') then f.position end) over (partition by f.tenant_id, e.resource_id), false) as urgent
   from (select f.* from fresh f where f.tenant_id in (select w.tenant_id from endpoints w)) f cross join lateral (
     select e.type, e.resource_id from events e where e.tenant_id = f.tenant_id and e.seq = f.seq limit 1
-  ) e join endpoints w on w.tenant_id = f.tenant_id
-  where cardinality(w.event_types) = 0 or e.type = any(w.event_types) or split_part(e.type, '.', 1) || '.*' = any(w.event_types)
+  ) e
+),
+queued as (
+  insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id, urgent)
+  select f.tenant_id, w.id, f.position, f.resource_id, f.urgent from wanted f join endpoints w on w.tenant_id = f.tenant_id
+  where cardinality(w.event_types) = 0 or f.type = any(w.event_types) or split_part(f.type, '.', 1) || '.*' = any(w.event_types)
+),
+-- What waits of somebody who leaves goes first too. A row that is being claimed or settled at this moment is on its way.
+before as materialized (
+  select o.at from (select f.* from wanted f where f.type in ('user.deactivated', 'user.deleted')) f join endpoints w on w.tenant_id = f.tenant_id
+  cross join lateral (
+    select o.ctid as at from webhook_deliveries o where o.tenant_id = f.tenant_id and o.endpoint_id = w.id
+      and o.resource_id = f.resource_id and o.position < f.position and not o.dead and not o.urgent
+    for no key update of o skip locked
+  ) o
+),
+raised as (
+  update webhook_deliveries d set urgent = true
+  where (d.tenant_id = any($1::text::uuid[])) is true and d.ctid = any(array(select at from before))
 ),
 moved as (
   update event_logs l set head = m.head
