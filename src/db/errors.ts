@@ -48,8 +48,10 @@ const SYSTEM_CODES = new Set([
 ])
 /** That we make ourselves. */
 const OWN_CODES = new Set(['NO_ANSWER', 'READ_TOO_LONG', 'READER_GONE'])
-// Connection exceptions, operator intervention, too many connections, a primary become standby, a lock that was not to be had.
-const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57...|53300|25006|55P03)$/
+// Connection exceptions, operator intervention, too many connections, a lock that was not to be had.
+const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57...|53300|55P03)$/
+// A primary become standby, an embedded engine that has no room, a full disk.
+const NO_CHANGES_STATES = /^(?:25006|53100)$/
 
 /**
  * True when the statement failed because the database is away, starting or stopping, or because its time was over. Nothing is
@@ -58,8 +60,17 @@ const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57...|53300|25006|55P03)$/
 export function isUnavailable(error: unknown): boolean {
   const code = codeOf(error)
   if (code === undefined) return false
-  return OWN_CODES.has(code) || CLIENT_CODES.has(code) || SYSTEM_CODES.has(code) || UNAVAILABLE_STATES.test(code)
+  return (
+    OWN_CODES.has(code) ||
+    CLIENT_CODES.has(code) ||
+    SYSTEM_CODES.has(code) ||
+    UNAVAILABLE_STATES.test(code) ||
+    takesNoChanges(error)
+  )
 }
+
+/** True when the database takes no changes for now, while it may still be read. */
+export const takesNoChanges = (error: unknown): boolean => NO_CHANGES_STATES.test(codeOf(error) ?? '')
 
 // A lock that was waited for too long, a deadlock, a serialization failure.
 const BUSY_STATES = /^(?:55P03|40P01|40001)$/

@@ -6,7 +6,6 @@ const CANCEL_REQUEST = 80_877_102
 const CANCEL_REQUEST_BYTES = 16
 const TERMINATE = 0x58
 const READY = Buffer.from([0x5a, 0, 0, 0, 5, 0x49])
-const ROLLBACK = Buffer.from('Q\0\0\0\x0drollback\0', 'latin1')
 
 interface Waiting {
   readonly from: Connection
@@ -23,6 +22,10 @@ export class PgliteServer {
   readonly #engine: EnginePort
   readonly #statementTimeoutMs: number
   readonly #waiting: Waiting[] = []
+  /** Whose answers nobody reads. */
+  readonly #own = new Connection(this).resume()
+  /** What is set before the next statement. */
+  #setting: Uint8Array | undefined
   #busy = false
   /** Whose transaction is open. */
   #holder: Connection | undefined
@@ -40,6 +43,12 @@ export class PgliteServer {
   /** Closes the engine; connections are closed before. */
   close(): Promise<void> {
     return this.#engine.close()
+  }
+
+  /** Lets the session take changes, or read alone (25006), from the end of the transaction under way. */
+  takeChanges(allowed: boolean): void {
+    this.#setting = simpleQuery(`set default_transaction_read_only = ${allowed ? 'off' : 'on'}`)
+    void this.#answerNext()
   }
 
   /** Called by a connection, with what its client has sent. */
@@ -83,12 +92,20 @@ export class PgliteServer {
 
   #next(): Waiting | undefined {
     const holder = this.#holder
-    if (holder === undefined) return this.#waiting.shift()
-    if (holder.destroyed) return { from: holder, messages: ROLLBACK }
+    if (holder === undefined) {
+      const messages = this.#setting
+      this.#setting = undefined
+      return messages === undefined ? this.#waiting.shift() : { from: this.#own, messages }
+    }
+    if (holder.destroyed) return { from: holder, messages: simpleQuery('rollback') }
     const at = this.#waiting.findIndex(({ from }) => from === holder)
     return at === -1 ? undefined : this.#waiting.splice(at, 1)[0]
   }
 }
+
+/** The message that has a short statement run. */
+const simpleQuery = (sql: string): Uint8Array =>
+  Buffer.from(`Q\0\0\0${String.fromCharCode(sql.length + 5)}${sql}\0`, 'latin1')
 
 /** Whether the session is free after an answer: outside of a transaction, and not in the middle of a statement. */
 const endsIdle = (answer: Uint8Array): boolean => READY.equals(answer.subarray(-READY.length))

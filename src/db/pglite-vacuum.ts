@@ -12,13 +12,16 @@ const DUE = `
 /**
  * Does what autovacuum does, which the embedded engine lacks: without it tables only grow, and plans are made without
  * knowing the data. Returns what stops it.
+ *
+ * @param mayWrite whether there is room for what a vacuum writes
  */
-export function keepTidy(database: Database, everyMs: number = EVERY_MS): () => void {
+export function keepTidy(database: Database, mayWrite: () => boolean): () => void {
   const timer = setInterval(() => {
+    if (!mayWrite()) return
     vacuumDue(database).catch(() => {
       // The engine is closing, or has failed; who waits for a statement is told.
     })
-  }, everyMs)
+  }, EVERY_MS)
   timer.unref()
   return () => clearInterval(timer)
 }

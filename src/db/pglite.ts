@@ -2,6 +2,7 @@ import { access, chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
 import type { Database } from './database.ts'
+import { refuseFullDisk, watchRoom } from './disk-room.ts'
 import { CannotOpen, sqlState } from './errors.ts'
 import { keepFromOthers, sync } from './files.ts'
 import { lockFolder } from './folder-lock.ts'
@@ -35,6 +36,7 @@ export async function openPglite(
   await usable(dataDir, () => makeFolders(dataDir))
   const lock = await usable(dataDir, () => lockFolder(dataDir, onLost))
   try {
+    await refuseFullDisk(dataDir)
     const folder = join(dataDir, 'database')
     if (await exists(unfinished(folder))) await rm(folder, { recursive: true, force: true })
     const imagePath = (await exists(folder)) ? undefined : await ensureImage()
@@ -44,14 +46,20 @@ export async function openPglite(
         ? startEngine({ folder, imagePath }, onLost)
         : makeDatabase(folder, () => startEngine({ folder, imagePath }, onLost)),
     )
-    let stopTidying = () => {}
-    const database = served(engine, {
-      readTimeoutMs: settings.readTimeoutMs,
-      statementTimeoutMs,
-      closing: () => stopTidying(),
+    const server = new PgliteServer(engine, statementTimeoutMs)
+    let full = false
+    const stopWatching = watchRoom(dataDir, (now) => {
+      full = now
+      server.takeChanges(!full)
+    })
+    const database = served(server, settings.readTimeoutMs, {
+      closing: () => {
+        stopWatching()
+        stopTidying()
+      },
       closed: () => lock.release(),
     })
-    stopTidying = keepTidy(database)
+    const stopTidying = keepTidy(database, () => !full)
     return database
   } catch (error) {
     await lock.release()
@@ -63,7 +71,8 @@ export async function openPglite(
 export async function openPgliteInMemory(image: Blob): Promise<Database> {
   const [{ PGlite }, { answering }] = await Promise.all([import('@electric-sql/pglite'), import('./pglite-engine.ts')])
   const client: PGlite = await PGlite.create({ loadDataDir: image })
-  return served({ ask: answering(client), cancel: () => {}, close: () => client.close() }, {})
+  const engine = { ask: answering(client), cancel: () => {}, close: () => client.close() }
+  return served(new PgliteServer(engine, STATEMENT_TIMEOUT_MS), undefined, {})
 }
 
 /** Any name does: nobody else looks it up. */
@@ -71,15 +80,10 @@ const URL_OF_THE_ENGINE = 'postgres://postgres@embedded/postgres'
 
 /** The database over an engine, as the driver of PostgreSQL and its guard see it. */
 function served(
-  engine: EnginePort,
-  settings: {
-    readonly readTimeoutMs?: number | undefined
-    readonly statementTimeoutMs?: number
-    readonly closing?: () => void
-    readonly closed?: () => Promise<void>
-  },
+  server: PgliteServer,
+  readTimeoutMs: number | undefined,
+  ends: { readonly closing?: () => void; readonly closed?: () => Promise<void> },
 ): Database {
-  const server = new PgliteServer(engine, settings.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS)
   const connect = () =>
     connectPostgres(
       { databaseUrl: URL_OF_THE_ENGINE, databasePrepare: false },
@@ -89,13 +93,13 @@ function served(
     engine: 'pglite',
     prepare: false,
     answerDeadlineMs: ANSWER_DEADLINE_MS,
-    readTimeoutMs: settings.readTimeoutMs ?? READ_TIMEOUT_MS,
+    readTimeoutMs: readTimeoutMs ?? READ_TIMEOUT_MS,
     connections: 1,
     tenantRole: undefined,
-    closing: settings.closing,
+    closing: ends.closing,
     closed: async () => {
       await server.close()
-      await settings.closed?.()
+      await ends.closed?.()
     },
   })
 }

@@ -1,5 +1,5 @@
 import type { Challenge } from '../auth/authenticate.ts'
-import { exceededReadLimitMs, isBusy, isOutOfTime, isReaderGone, isUnavailable } from '../db/errors.ts'
+import { exceededReadLimitMs, isBusy, isOutOfTime, isReaderGone, isUnavailable, takesNoChanges } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
@@ -69,6 +69,8 @@ function unavailable(error: unknown): string {
   if (limitMs !== undefined)
     return `This took longer than the ${limitMs} ms that a read may take (READ_TIMEOUT_MS). Ask for less, best by an equality on one attribute, or try again.`
   if (isOutOfTime(error)) return 'The database took too long; try again.'
+  if (takesNoChanges(error))
+    return 'The database takes no changes for now, because its disk is full or it is a standby; nothing was done. Try again.'
   return 'The service cannot reach its database; try again.'
 }
 
