@@ -34,7 +34,7 @@ export async function openEngine(
 ): Promise<OpenEngine> {
   const memory = sharedMemory()
   let lastWords: string | undefined
-  const client = await PGlite.create({
+  const opening = PGlite.create({
     ...(image !== undefined && { loadDataDir: image }),
     fs: new DurableFs(folder, memory, (what) => onStopped(lastWords ?? what)),
     startParams: durable,
@@ -43,6 +43,10 @@ export async function openEngine(
       lastWords = /(?:FATAL|PANIC): +(.*)/.exec(line)?.[1] ?? lastWords
       return false
     },
+  })
+  // The engine's own words say more than PGlite's.
+  const client = await opening.catch((error: unknown) => {
+    throw lastWords === undefined ? error : new Error(lastWords, { cause: error })
   })
   const { _InterruptPending, _QueryCancelPending } = client.Module as unknown as Record<string, number | undefined>
   if (_InterruptPending === undefined || _QueryCancelPending === undefined)

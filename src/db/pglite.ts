@@ -1,4 +1,4 @@
-import { access, chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
 import type { Database } from './database.ts'
@@ -39,6 +39,7 @@ export async function openPglite(
     await refuseFullDisk(dataDir)
     const folder = join(dataDir, 'database')
     if (await exists(unfinished(folder))) await rm(folder, { recursive: true, force: true })
+    await refuseOtherEngine(folder)
     const imagePath = (await exists(folder)) ? undefined : await ensureImage()
     if (imagePath === undefined) await usable(dataDir, () => keepFromOthers(folder))
     const engine = await usable(dataDir, () =>
@@ -119,6 +120,19 @@ async function makeDatabase(folder: string, open: () => Promise<EnginePort>): Pr
   await rm(unfinished(folder))
   await sync(parent)
   return engine
+}
+
+/** PostgreSQL's major version in PGlite, by which its files are laid out. */
+const FILES_OF = '18'
+
+/** @throws {CannotOpen} where another version of the engine has made the folder's files */
+async function refuseOtherEngine(folder: string): Promise<void> {
+  const version = (await readFile(join(folder, 'PG_VERSION'), 'utf8').catch(() => FILES_OF)).trim()
+  if (version === FILES_OF) return
+  throw new CannotOpen(
+    `the database in ${folder} has files of PostgreSQL ${version}, and this release reads those of ${FILES_OF}. With the ` +
+      'release that made them, export each tenant (rollcall export); then import them into a new folder (rollcall import)',
+  )
 }
 
 const unfinished = (folder: string) => `${folder}.unfinished`

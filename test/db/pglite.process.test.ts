@@ -1,4 +1,4 @@
-import fs, { chmodSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import fs, { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
@@ -66,6 +66,40 @@ test('what a first start left when it was killed half-way is cleared away', asyn
   writeFileSync(join(dataDir, 'database.unfinished'), '')
   const database = await open()
   expect(readdirSync(dataDir).sort()).toEqual(['database', 'lock'])
+  await database.close()
+})
+
+test('files of another version of the engine are refused, with what to do; they stay as they are', async () => {
+  await (await open()).close()
+  const version = join(dataDir, 'database', 'PG_VERSION')
+  const own = readFileSync(version, 'utf8')
+  writeFileSync(version, '17\n')
+  const error = await open().catch((e: unknown) => e)
+  expect(error).toBeInstanceOf(CannotOpen)
+  expect((error as Error).message).toMatch(/^the database in .* has files of PostgreSQL 17, .*\(rollcall import\)$/)
+  writeFileSync(version, own)
+  const database = await open()
+  expect(await database.run('select version() like $1 as same', [`PostgreSQL ${own.trim()}.%`])).toEqual([
+    { same: true },
+  ])
+  await database.close()
+})
+
+test('files that the engine does not take are one line, in the engine’s own words', async () => {
+  await (await open()).close()
+  rmSync(join(dataDir, 'database', 'global', 'pg_control'))
+  await expect(open()).rejects.toThrow(/^the data folder .* cannot be used \(DATA_DIR\): .*pg_control.*$/)
+})
+
+test('an engine that stops is lost, which the process is told with its last words; what waits for it is told as well', async () => {
+  const reasons: string[] = []
+  const database = await openPglite({ dataDir }, (reason) => reasons.push(reason))
+  rmSync(join(dataDir, 'database', 'pg_wal'), { recursive: true })
+  const write = database.run('create table lost as select generate_series(1, 1000000) as n', [])
+  const waiting = database.run('select 1 as n', [])
+  for (const statement of [write, waiting]) await expect(statement).rejects.toSatisfy(isUnavailable)
+  expect(reasons).toEqual([expect.stringMatching(/^the embedded engine has stopped: could not .*pg_wal/)])
+  await expect(database.run('select 1 as n', [])).rejects.toSatisfy(isUnavailable)
   await database.close()
 })
 
