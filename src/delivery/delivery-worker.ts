@@ -5,6 +5,7 @@ import { endpointFailed, endpointSucceeded, giveProbeBack, takeProbe } from '../
 import {
   type ClaimedDelivery,
   type ClaimFor,
+  type FailedDelivery,
   mendQueues,
   type QueuePlace,
   webhookQueueOf,
@@ -40,6 +41,8 @@ const ASK_FOR_ENDPOINTS_MS = 1_000
 const LOOK_MS = 20
 const BUSY_MS = 200
 const IDLE_MS = 1_000
+/** Where nothing is due, a look that takes long comes so many times its time later. */
+const RARER = 20
 const MEND_MS = 60_000
 /** One statement records the successes of so many milliseconds. */
 const GATHER_MS = 20
@@ -114,7 +117,8 @@ export class DeliveryWorker {
         this.#lookedAt = performance.now()
         await this.#look()
       }
-      return this.#waits || this.#parts.polling.streams.length > 0 ? BUSY_MS : IDLE_MS
+      const soon = this.#hasEndpoints && (this.#waits || this.#parts.polling.streams.length > 0)
+      return soon ? Math.max(BUSY_MS, RARER * (performance.now() - this.#lookedAt)) : IDLE_MS
     } catch (error) {
       this.#parts.failed(error)
       return IDLE_MS
@@ -128,6 +132,7 @@ export class DeliveryWorker {
       this.#askedAt = now
       this.#hasEndpoints = await anyEndpoint(db)
     }
+    if (!this.#hasEndpoints) return
     if (now - this.#mendedAt > MEND_MS) {
       this.#mended = await mendQueues(db, this.#mended)
       if (this.#mended === undefined) this.#mendedAt = now
@@ -135,9 +140,9 @@ export class DeliveryWorker {
     const except = [...this.#underWay].filter(([id, count]) => count >= this.#paces.of(id).limit).map(([id]) => id)
     const due = await dueDeliveries(db, { except, polling: polling.streams, after: this.#after, turn: this.#turn })
     const { endpoints, waits, next, nextTurn } = due
+    this.#waits = waits || this.#after !== undefined
     this.#after = next
     this.#turn = nextTurn
-    this.#waits = waits
     if (next !== undefined) this.#again = true
     const queue = fromAnywhere(endpoints).values()
     const claim = async () => {
@@ -286,12 +291,9 @@ interface Settled {
   recovered: boolean
 }
 
-interface SettledDelivery {
-  readonly position: number
-  readonly attempts: number
-}
+type SettledDelivery = Pick<FailedDelivery, 'position' | 'attempts'>
 
-/** The same list, begun somewhere: so turns are fair, to endpoints with the same host, and to all where the instance is busy. */
+/** The same list, begun somewhere: so turns are fair, to endpoints of one host too. */
 function fromAnywhere<T>(list: readonly T[]): T[] {
   const first = Math.floor(Math.random() * list.length)
   return [...list.slice(first), ...list.slice(0, first)]

@@ -2,11 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { RETRIES } from '../../src/delivery/sending/retries.ts'
-import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
+import { countWaiting, dueDeliveries, oldestDueDelivery } from '../../src/repositories/delivery/due-deliveries.ts'
 import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { adminSender } from '../support/admin-sender.ts'
-import { openDatabases } from '../support/engines.ts'
+import { openDatabases, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { type Instance, idIn, openInstance, patchBody, userBody } from '../support/instances.ts'
 import { placeOf } from '../support/readers.ts'
@@ -296,4 +297,34 @@ describe('EV-15 who leaves is shut out first', () => {
     const [first] = await queue.claim(1)
     expect(first?.event.resourceId).toBe(ids[2])
   })
+})
+
+test('EV-13 whether events wait that nobody sends can be asked; what fails, is slow or is under way does not count', async () => {
+  // No instance sends here, so that the test can take the part of one.
+  const database = await openFreshDatabase()
+  const idle = await openInstance(database, ENV)
+  const tenant = await idle.newTenant()
+  const place = `${placeOf(tenant)}/webhooks`
+  const made = await adminSender(() => idle, ADMIN)<{ id: string }>('POST', place, {
+    ...{ url: 'https://hooks.example.com/', events: ['user.*'] },
+  })
+  const { id } = made.body
+  expect([await oldestDueDelivery(database), await countWaiting(database)]).toEqual([undefined, 0])
+  for (const name of ['a', 'b']) idIn(await tenant.scim('POST', '/Users', userBody(name)))
+  await eventLogOf(database, tenant.id).number({ wait: true })
+  await database.run("update webhook_deliveries set due_at = now() - interval '1 minute'", [])
+  expect(await oldestDueDelivery(database)).toBeGreaterThanOrEqual(60_000)
+  expect(await countWaiting(database)).toBe(2)
+  const queue = webhookQueueOf(database, tenant.id, id)
+  const [claimed] = await queue.claim(1)
+  expect(await oldestDueDelivery(database)).toBeUndefined()
+  await queue.delivered([{ position: claimed?.event.position ?? 0, attempts: 1 }])
+  expect(await oldestDueDelivery(database)).toBeGreaterThanOrEqual(60_000)
+  expect(await countWaiting(database)).toBe(1)
+  await endpointFailed(database, id, {
+    ...{ verdict: 'one of many', restMs: RETRIES.restMs, retryAfterMs: 0, disableAfterMs: 1_000_000, reason: '' },
+  })
+  expect(await oldestDueDelivery(database)).toBeUndefined()
+  await idle.close()
+  await database.close()
 })

@@ -148,7 +148,7 @@ describe('EV-14 Security Event Tokens that are polled', () => {
       await streams.stream(silent, { method: 'poll' }),
     ]
     /** Settles once the gateway looks for something for a receiver that waits. */
-    const waits = ({ id }: TestStream) => untilAsked(asked, 'from webhook_endpoints w cross join lateral', id)
+    const waits = ({ id }: TestStream) => untilAsked(asked, 'from waiting x left join lateral', id)
     // It waits as long and began before: what is told before it gives up was not told because its time was over.
     const gone = new AbortController()
     const first = waits(other)

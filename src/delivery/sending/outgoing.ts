@@ -35,13 +35,23 @@ const CONNECT_MS = 5_000
 const ATTEMPT_MS = 10_000
 const MAX_ANSWER_BYTES = 16_384
 const LONGEST_RETRY_AFTER_S = 3_600
+const MOST_JUDGED = 1_000
 
 /** @param resolve looks names up; for tests */
 export function outgoing(networks: Networks, resolve?: typeof lookup): Outgoing {
   const client = publicClient(networks, CONNECT_MS, resolve)
+  /** What was found about addresses: it goes by their text alone. */
+  const judged = new Map<string, string | undefined>()
+  const problemOf = (url: string): string | undefined => {
+    if (judged.has(url)) return judged.get(url)
+    if (judged.size >= MOST_JUDGED) judged.clear()
+    const problem = addressProblem(url, networks)
+    judged.set(url, problem)
+    return problem
+  }
   return {
     async post(url, headers, body) {
-      const problem = addressProblem(url, networks)
+      const problem = problemOf(url)
       if (problem !== undefined) return failure(null, `the address ${problem}`)
       try {
         const answer = await client.request(url, {

@@ -52,13 +52,17 @@ const WALKED = 500
 const TENANTS_WALKED = 1_000
 const TENANTS_AT_ONCE = 50
 
-/** A walk over the tenants with anything in the queue of an endpoint: one index entry each, however long their queues are. */
+/**
+ * A walk over the tenants with anything in the queue of an endpoint, and when the first of it is due: one index entry each, however
+ * long their queues are.
+ */
 const queuedTenants = (endpoint: string, after: string, which: string): string => {
-  const next = `select d.tenant_id from webhook_deliveries d where d.endpoint_id = ${endpoint} and ${which} and d.tenant_id >`
-  return `with recursive queued(id, n) as (
-         (select x.tenant_id, 1 from (${next} ${after} order by d.tenant_id limit 1) x)
+  const next = (from: string) => `select d.tenant_id, d.due_at from webhook_deliveries d
+           where d.endpoint_id = ${endpoint} and ${which} and d.tenant_id > ${from} order by d.tenant_id, d.due_at limit 1`
+  return `with recursive queued(id, due, n) as (
+         (select x.tenant_id, x.due_at, 1 from (${next(after)}) x)
          union all
-         select (${next} q.id order by d.tenant_id limit 1), q.n + 1 from queued q where q.id is not null and q.n < ${TENANTS_WALKED}
+         select x.tenant_id, x.due_at, q.n + 1 from queued q cross join lateral (${next('q.id')}) x where q.n < ${TENANTS_WALKED}
        )`
 }
 
@@ -71,10 +75,7 @@ const queuedTenants = (endpoint: string, after: string, which: string): string =
  */
 export const dueTenants = (endpoint: string, after: string, which = 'not d.dead'): string =>
   `${queuedTenants(endpoint, after, which)}
-       select q.id from queued q where q.id is not null and (
-         select d.due_at <= now() from webhook_deliveries d
-         where d.endpoint_id = ${endpoint} and d.tenant_id = q.id and ${which} order by d.due_at limit 1
-       ) limit ${TENANTS_AT_ONCE}`
+       select q.id from queued q where q.due <= now() limit ${TENANTS_AT_ONCE}`
 
 /** A walk over the endpoints that have anything in their queue: those that have nothing cost nothing. */
 const waitingEndpoints = (after: string): string => {
@@ -141,13 +142,10 @@ export async function oldestDueDelivery(db: Database): Promise<number | undefine
        select w.id from webhook_endpoints w where w.id = x.id and w.enabled and w.failing_since is null and w.resume_at is null
          and w.stream->>'method' is distinct from 'poll' offset 0
      ) w cross join lateral (
-       select min(d.due) filter (where d.due <= now()) as due, bool_or(d.claimed) as claimed from (
-         select (select d.due_at from webhook_deliveries d where d.endpoint_id = w.id and d.tenant_id = t.id and not d.dead
-             order by d.due_at limit 1) as due,
-           exists (select 1 from webhook_deliveries d where d.endpoint_id = w.id and d.tenant_id = t.id and not d.dead
-             and d.due_at > now() and d.due_at < 'infinity') as claimed
-         from (${queuedTenants('w.id', `'${FIRST_ID}'`, 'not d.dead')} select q.id from queued q where q.id is not null) t
-       ) d
+       select min(t.due) filter (where t.due <= now()) as due, bool_or(exists (
+           select 1 from webhook_deliveries d where d.endpoint_id = w.id and d.tenant_id = t.id and not d.dead
+             and d.due_at > now() and d.due_at < 'infinity')) as claimed
+       from (${queuedTenants('w.id', `'${FIRST_ID}'`, 'not d.dead')} select q.id, q.due from queued q) t
      ) q where not q.claimed`,
     [],
   )
