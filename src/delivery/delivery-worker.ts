@@ -16,6 +16,7 @@ import type { Polling } from './polling.ts'
 import { EndpointPaces } from './sending/endpoint-pace.ts'
 import type { HostBudgets } from './sending/host-budgets.ts'
 import { RETRIES, type RetrySchedule, retryDelay } from './sending/retries.ts'
+import { fromAnywhere } from './sending/turns.ts'
 import type { PushOutcome } from './stream-push.ts'
 
 /** What the worker is made from. */
@@ -43,7 +44,9 @@ const BUSY_MS = 200
 const IDLE_MS = 1_000
 /** Where nothing is due, a look that takes long comes so many times its time later. */
 const RARER = 20
+/** From one repair of all queues to the next, and from one stretch of them to the next. */
 const MEND_MS = 60_000
+const STRETCH_MS = 1_000
 /** One statement records the successes of so many milliseconds. */
 const GATHER_MS = 20
 
@@ -133,9 +136,9 @@ export class DeliveryWorker {
       this.#hasEndpoints = await anyEndpoint(db)
     }
     if (!this.#hasEndpoints) return
-    if (now - this.#mendedAt > MEND_MS) {
+    if (now - this.#mendedAt > (this.#mended === undefined ? MEND_MS : STRETCH_MS)) {
+      this.#mendedAt = now
       this.#mended = await mendQueues(db, this.#mended)
-      if (this.#mended === undefined) this.#mendedAt = now
     }
     const except = [...this.#underWay].filter(([id, count]) => count >= this.#paces.of(id).limit).map(([id]) => id)
     const due = await dueDeliveries(db, { except, polling: polling.streams, after: this.#after, turn: this.#turn })
@@ -292,9 +295,3 @@ interface Settled {
 }
 
 type SettledDelivery = Pick<FailedDelivery, 'position' | 'attempts'>
-
-/** The same list, begun somewhere: so turns are fair, to endpoints of one host too. */
-function fromAnywhere<T>(list: readonly T[]): T[] {
-  const first = Math.floor(Math.random() * list.length)
-  return [...list.slice(first), ...list.slice(0, first)]
-}
