@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { ENGINES, type Engine } from './fair/world.ts'
 import type { SyncSize } from './world.ts'
 
 const RESULTS = fileURLToPath(new URL('results/', import.meta.url))
@@ -24,6 +25,10 @@ export interface Options {
   readonly crowds: readonly number[]
   /** Users of the first sync into an empty database. */
   readonly freshUsers: number
+  /** Engines on which quiet tenants are measured beside a loud one, users of that one, and how long each load goes on. */
+  readonly engines: readonly Engine[]
+  readonly fairUsers: number
+  readonly fairWindowMs: number
   /** Numbers of tenants that do nothing, smallest first. */
   readonly tenants: readonly number[]
   /** Whether the gateway is profiled too. */
@@ -43,9 +48,9 @@ export interface Options {
 
 export const USAGE = `npm run bench -- [options]
   --quick          some minutes: 1,000 and 20,000 users, groups to 10,000, short windows; without "written", "start", "fresh",
-                   "tenants"
+                   "fair", "tenants"
   --only NAME      the workload of this name, or all whose names begin so; "costs", "role-rules", "round-trips", "memory",
-                   "written", "start", "fresh", "tenants", "webhooks", "peers", "flame"; several with commas. Fills what these need
+                   "written", "start", "fresh", "fair", "tenants", "webhooks", "peers", "flame"; several with commas. Fills what these need
                    and no more
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
@@ -55,6 +60,9 @@ export const USAGE = `npm run bench -- [options]
   --window MS      length of one window (1000; quick 100)
   --sync N         users of the first sync (100000; quick 500)
   --fresh N        users of the first sync into an empty database, in thousands (50000; quick 3000)
+  --fair MS        how long each load of "fair" goes on (8000; quick 3000)
+  --fair-users N   users of the loud tenant (50000; quick 5000)
+  --embedded       "fair" on the embedded engine alone; --postgres on PostgreSQL alone
   --tenants N,N    tenants that do nothing (1000,10000,100000; quick 500,5000)
   --gateway PATH   another build's main.js (dist/main.js)
   --results PATH   folder for the report (bench/results; with --quick or --only bench/results/trial)
@@ -74,6 +82,10 @@ export function readOptions(args: readonly string[]): Options {
       sync: { type: 'string' },
       fresh: { type: 'string' },
       tenants: { type: 'string' },
+      fair: { type: 'string' },
+      'fair-users': { type: 'string' },
+      embedded: { type: 'boolean', default: false },
+      postgres: { type: 'boolean', default: false },
       gateway: { type: 'string' },
       results: { type: 'string' },
       peers: { type: 'boolean', default: false },
@@ -81,7 +93,7 @@ export function readOptions(args: readonly string[]): Options {
     },
   })
   const { quick } = values
-  const number = (name: 'rounds' | 'window' | 'sync' | 'fresh', otherwise: number) =>
+  const number = (name: 'rounds' | 'window' | 'sync' | 'fresh' | 'fair' | 'fair-users', otherwise: number) =>
     naturals(values[name] ?? `${otherwise}`, name)[0] as number
   const only = values.only.split(',').filter(Boolean)
   const syncUsers = number('sync', quick ? 500 : 100_000)
@@ -100,6 +112,9 @@ export function readOptions(args: readonly string[]): Options {
     dayTenants: quick ? [50, 200] : [1_000, 10_000],
     crowds: quick ? [1_000, 4_000] : [2_000, 20_000],
     freshUsers: number('fresh', quick ? 3_000 : 50_000),
+    engines: ENGINES.filter((engine) => values[engine] || !(values.embedded || values.postgres)),
+    fairUsers: number('fair-users', quick ? 5_000 : 50_000),
+    fairWindowMs: number('fair', quick ? 3_000 : 8_000),
     tenants: naturals(values.tenants ?? (quick ? '500,5000' : '1000,10000,100000'), 'tenants'),
     peers: !quick || values.peers,
     flame: !quick || values.flame,

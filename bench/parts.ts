@@ -11,6 +11,7 @@ const BESIDES = {
   written: ['groups'],
   start: [],
   fresh: [],
+  fair: [],
   tenants: [],
   webhooks: ['sizes'],
   peers: [],
@@ -19,7 +20,7 @@ const BESIDES = {
 export type Beside = keyof typeof BESIDES
 
 /** What a quick run has no time for, unless it is named. */
-const NOT_QUICK: readonly Beside[] = ['written', 'start', 'fresh', 'tenants']
+const NOT_QUICK: readonly Beside[] = ['written', 'start', 'fresh', 'fair', 'tenants']
 
 /** What a run is to do. */
 export interface Parts {

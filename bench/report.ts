@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { ratioChart } from './chart.ts'
 import type { WriteCost } from './costs/measure.ts'
 import { costsSection } from './costs/report.ts'
+import type { FairResult } from './fair/measure.ts'
+import { fairChart, fairSection } from './fair/report.ts'
 import type { FlameResult } from './flame/measure.ts'
 import type { FreshResult } from './fresh/measure.ts'
 import { freshSection } from './fresh/report.ts'
@@ -40,6 +42,7 @@ export interface Findings {
   readonly costs: readonly WriteCost[]
   readonly roleRules: readonly RuleResult[]
   readonly fresh: FreshResult | undefined
+  readonly fair: readonly FairResult[]
   readonly tenants: readonly TenantsResult[]
   readonly written: readonly Written[]
   readonly webhooks: WebhooksResult | undefined
@@ -50,7 +53,7 @@ export interface Findings {
 /** What is known before anything was measured. */
 export const nothingYet = (origin: Origin, options: Options): Findings => ({
   ...{ origin, options, seconds: 0, results: [], roundTrips: [], costs: [], roleRules: [], written: [], flames: [] },
-  ...{ tenants: [] },
+  ...{ fair: [], tenants: [] },
   ...{ failed: [], memory: undefined, start: undefined, fresh: undefined, peers: undefined, webhooks: undefined },
 })
 
@@ -61,6 +64,7 @@ export function writeReport(folder: string, findings: Findings): string {
   const { gateway: _, results: _folder, ...options } = findings.options
   writeFileSync(join(folder, 'report.json'), `${JSON.stringify({ ...findings, options, verdicts: judged }, null, 2)}\n`)
   writeFileSync(join(folder, 'ratios.svg'), ratioChart(findings.results))
+  if (findings.fair.length > 0) writeFileSync(join(folder, 'fair.svg'), fairChart(findings.fair))
   writeFileSync(join(folder, 'report.md'), text)
   return text
 }
@@ -127,7 +131,7 @@ ${table(
   ]),
 )}
 
-${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${tenantsSection(findings.tenants)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${peersSection(findings.peers)}
+${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${fairSection(findings.fair)}${tenantsSection(findings.tenants)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${peersSection(findings.peers)}
 ${findings.flames.map(flameSection).join('\n')}`
 }
 

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import postgres from 'postgres'
 import { startPostgres } from '../test/support/postgres-server.ts'
 import { measureCosts } from './costs/measure.ts'
+import { measureFair } from './fair/measure.ts'
 import { measureFlames } from './flame/measure.ts'
 import { measureFresh } from './fresh/measure.ts'
 import { type Bench, type CaseResult, measure, warmUp } from './measure.ts'
@@ -49,6 +50,7 @@ const alone: readonly (readonly [Beside, Measuring])[] = [
   ['written', async (...its) => ({ written: await measureWritten(...its) })],
   ['fresh', async ({ options }, _, progress) => ({ fresh: await measureFresh(options, progress) })],
   ['start', async (...its) => ({ start: await measureStart(...its) })],
+  ['fair', async ({ options }, _, progress) => ({ fair: await measureFair(options, progress) })],
   ['tenants', async ({ options }, _, progress) => ({ tenants: await measureTenants(options, progress) })],
   ['webhooks', async (...its) => ({ webhooks: await measureWebhooks(...its) })],
   ['flame', async (...its) => ({ flames: await measureFlames(...its) })],

@@ -1,5 +1,7 @@
 import type { WriteCost } from './costs/measure.ts'
 import { costVerdicts } from './costs/report.ts'
+import type { FairResult } from './fair/measure.ts'
+import { fairVerdicts } from './fair/report.ts'
 import type { FreshResult } from './fresh/measure.ts'
 import { freshVerdicts } from './fresh/report.ts'
 import type { CaseResult } from './measure.ts'
@@ -90,6 +92,7 @@ export function verdicts({
   memory,
   fresh,
   start,
+  fair,
   tenants,
   webhooks,
 }: Judged): Verdict[] {
@@ -98,7 +101,12 @@ export function verdicts({
     ...(peers === undefined || 'cannot' in peers ? [] : peerVerdicts(peers)),
     ...[...growth(results), ...ofWritten(written), ...ofMemory(memory)],
     ...(fresh === undefined ? [] : freshVerdicts(fresh)),
-    ...[...ofStart(start), ...tenantsVerdicts(tenants), ...(webhooks === undefined ? [] : webhookVerdicts(webhooks))],
+    ...[
+      ...ofStart(start),
+      ...fairVerdicts(fair),
+      ...tenantsVerdicts(tenants),
+      ...(webhooks === undefined ? [] : webhookVerdicts(webhooks)),
+    ],
   ]
 }
 
@@ -112,6 +120,7 @@ interface Judged {
   readonly memory: MemoryResult | undefined
   readonly fresh: FreshResult | undefined
   readonly start: StartResult | undefined
+  readonly fair: readonly FairResult[]
   readonly tenants: readonly TenantsResult[]
   readonly webhooks: WebhooksResult | undefined
 }

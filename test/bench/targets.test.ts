@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { costOf } from '../../bench/costs/measure.ts'
 import { costVerdicts } from '../../bench/costs/report.ts'
+import { LOADS, type LoadName, wrongAnswers } from '../../bench/fair/loads.ts'
+import { type FairResult, quietResult } from '../../bench/fair/measure.ts'
+import { fairChart, fairSection, fairTarget, fairVerdicts } from '../../bench/fair/report.ts'
 import { freshVerdicts, slowestStretch } from '../../bench/fresh/report.ts'
 import { type CaseResult, inTurns } from '../../bench/measure.ts'
 import { readOptions } from '../../bench/options.ts'
@@ -119,6 +122,64 @@ test('webhooks may cost a create a tenth, and ten of them a fifth', () => {
   expect(judged.map(({ reached }) => reached)).toEqual([false, true, true, true])
 })
 
+describe('quiet tenants beside a loud one', () => {
+  const timed = (ms: number, said = '200') => ({ ms, said })
+  const result = (alone: number, p99: number, more: object = {}): FairResult => ({
+    ...{ engine: 'embedded', users: 50_000, alone: quietResult([timed(alone)]) },
+    beside: [
+      {
+        ...{ ...quietResult([timed(p99)]), load: 'co', title: LOADS.co.title, answers: { '200': 7, '429': 2 } },
+        ...{ wrong: [], longestLivez: 5, rssMb: 100, ...more },
+      },
+    ],
+  })
+
+  test('are timed by share, and all that is not 2xx is counted', () => {
+    const times = Array.from({ length: 100 }, (_, i) => timed(100 - i))
+    expect(quietResult([...times, timed(0, '503'), timed(0, 'failed')])).toEqual({
+      ...{ requests: 102, p50: 50, p99: 99 },
+      refused: { '503': 1, failed: 1 },
+    })
+  })
+
+  test('may take four times as long as alone, and always 60 ms', () => {
+    expect([fairTarget(result(8, 1)), fairTarget(result(20, 1))]).toEqual([60, 80])
+    const reached = (one: FairResult) => fairVerdicts([one]).map(({ reached }) => reached)
+    expect(reached(result(20, 80))).toEqual([true])
+    expect(reached(result(20, 81))).toEqual([false])
+  })
+
+  test('a refused one is a miss however quick it was, and so is an answer of the loud that nobody should get', () => {
+    const missed = (more: object) => fairVerdicts([result(20, 5, more)]).filter(({ reached }) => !reached)
+    expect(missed({ refused: { '503': 4 } })).toMatchObject([{ measured: 'quiet 503: 4' }])
+    expect(missed({ wrong: ['500: 1'] })).toMatchObject([{ measured: 'loud 500: 1' }])
+  })
+
+  test('the loud is answered 2xx, 429 or 503, and that a filter is too dear', () => {
+    const answers = { '200': 5, '201': 5, '429': 5, '503': 5, '500': 1, '400 tooMany': 2, failed: 3 }
+    expect(wrongAnswers('creates', answers)).toEqual(['500: 1', '400 tooMany: 2', 'failed: 3'])
+    expect(wrongAnswers('terms', answers)).toEqual(['500: 1', 'failed: 3'])
+  })
+
+  test('each load has a row in the table and a bar in the picture', () => {
+    const names = Object.keys(LOADS) as LoadName[]
+    const [
+      {
+        beside: [one],
+      } = { beside: [] },
+    ] = [result(8, 900)]
+    if (one === undefined) throw new Error('nothing was measured')
+    const whole = { ...result(8, 1), beside: names.map((load) => ({ ...one, load, title: LOADS[load].title })) }
+    const [section, chart] = [fairSection([whole]), fairChart([whole])]
+    for (const { title } of Object.values(LOADS)) {
+      expect(section).toContain(`| ${title} | **900.0 / 900.0** |`)
+      expect(chart).toContain(`>${title.replaceAll('`', '')}</text>`)
+    }
+    expect(chart.match(/#c8553d/g)).toHaveLength(names.length)
+    expect(fairSection([])).toBe('')
+  })
+})
+
 describe('tenants that do nothing', () => {
   const of = (tenants: number, more: object = {}) => ({
     ...{ tenants, startMs: 400, rssMb: 80, retentionMs: 1, overviewMs: 10, coldMs: 5, warmMs: 2, newTenantMs: 200 },
@@ -155,6 +216,9 @@ test('a part fills what it needs: role rules the crowds, a first sync into an em
   const fill = (...args: string[]) => [...chosenParts(readOptions(args)).fill]
   expect(fill('--only', 'role-rules')).toEqual(['crowds'])
   expect(fill('--only', 'fresh')).toEqual([])
+  expect(fill('--only', 'fair,tenants')).toEqual([])
+  expect(readOptions([]).engines).toEqual(['postgres', 'embedded'])
+  expect(readOptions(['--embedded']).engines).toEqual(['embedded'])
   expect(chosenParts(readOptions(['--quick'])).besides.has('fresh')).toBe(false)
   expect(chosenParts(readOptions([])).besides.has('fresh')).toBe(true)
 })
