@@ -1,4 +1,5 @@
 import type { Config } from './config.ts'
+import type { CacheStats } from './context/cache-stats.ts'
 import type { UnderWay } from './http/in-flight.ts'
 import { listen } from './listen.ts'
 import type { Metrics } from './observability/metrics.ts'
@@ -6,6 +7,8 @@ import type { Metrics } from './observability/metrics.ts'
 /** What is measured beside the requests. */
 export interface MeasuredParts {
   readonly underWay: UnderWay
+  /** What is in memory of the control plane. */
+  readonly cache: () => CacheStats
 }
 
 /** The metrics of a running instance. */
@@ -25,7 +28,7 @@ const STOP_WITHIN_MS = 1_000
  *
  * @throws {CannotListen} with one line for the operator
  */
-export async function measure(config: Config, { underWay }: MeasuredParts): Promise<Measured | undefined> {
+export async function measure(config: Config, { underWay, cache }: MeasuredParts): Promise<Measured | undefined> {
   const { host, metricsKey, metricsPort } = config
   if (metricsKey === undefined && metricsPort === undefined) return undefined
   const { openMetrics } = await import('./observability/metrics.ts')
@@ -39,8 +42,42 @@ export async function measure(config: Config, { underWay }: MeasuredParts): Prom
       { labels: { kind: 'stream' }, value: underWay.streams.count },
     ],
   })
+  measureCache(metrics, cache)
   if (metricsPort === undefined) return { metrics, port: undefined, stop: () => Promise.resolve() }
   const { openMetricsApp } = await import('./http/metrics.ts')
   const server = await listen(openMetricsApp(metrics).fetch, { host, port: metricsPort, setting: 'METRICS_PORT' })
   return { metrics, port: server.port, stop: () => server.stop(STOP_WITHIN_MS) }
+}
+
+/** Kinds of entries have names of ours, so there are few of them, however many tenants there are. */
+function measureCache(metrics: Metrics, cache: () => CacheStats): void {
+  metrics.gauge({
+    name: 'context_cache_entries',
+    help: 'Tenants, keys and the like that this instance knows without asking the database.',
+    labels: ['kind'],
+    read: () => [...cache().entries].map(([kind, value]) => ({ labels: { kind }, value })),
+  })
+  metrics.gauge({
+    name: 'context_cache_bytes',
+    help: 'About how much memory they take, and the most that they may.',
+    labels: ['of'],
+    read: () => {
+      const { bytes, maxBytes } = cache()
+      return [
+        { labels: { of: 'entries' }, value: bytes },
+        { labels: { of: 'limit' }, value: maxBytes },
+      ]
+    },
+  })
+  metrics.gauge({
+    name: 'context_cache_lookups',
+    help: 'Since the start: look-ups that found an entry or not, and entries that were pushed out by others.',
+    labels: ['outcome'],
+    read: () => {
+      const { hits, misses, evictions } = cache()
+      return Object.entries({ hit: hits, miss: misses, eviction: evictions }).map(([outcome, value]) => ({
+        ...{ labels: { outcome }, value },
+      }))
+    },
+  })
 }

@@ -45,7 +45,7 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
       const roleWorker = new RoleWorker(deps.database, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
       const underWay = nothingUnderWay(config)
-      const measured = await measure(config, { underWay })
+      const measured = await measure(config, { underWay, cache: () => control.stats() })
       return {
         fetch: createApp({ ...deps, control, deliveries, underWay, metrics: measured?.metrics }).fetch,
         drain: () => deliveries.drain(),

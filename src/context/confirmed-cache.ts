@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { ScimError } from '../scim/errors.ts'
+import { type CacheStats, countsByKind } from './cache-stats.ts'
 import type { Changes } from './control-store.ts'
 
 // A revocation must be felt within a second. An answer may rest on a confirmation half a second old, and one that took
@@ -50,7 +51,12 @@ export class ConfirmedCache {
   readonly #changesSince: (since: number | undefined) => Promise<Changes>
   readonly #shared: boolean
   readonly #clock: () => number
-  readonly #found = new LRUCache<string, Entry>({ maxSize: MAX_BYTES })
+  readonly #found = new LRUCache<string, Entry>({
+    maxSize: MAX_BYTES,
+    dispose: (_, _label, reason) => {
+      if (reason === 'evict') this.#evictions++
+    },
+  })
   /** With the number of the last change then: any other change may have made it. */
   readonly #missed = new LRUCache<string, number>({ max: MAX_MISSED })
   /** What is being made, and when that began: requests for the same share it. */
@@ -66,6 +72,9 @@ export class ConfirmedCache {
   #usedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #ahead = false
+  #hits = 0
+  #misses = 0
+  #evictions = 0
 
   /**
    * @param changesSince asks the store alone for what was changed after the change with this number
@@ -113,16 +122,17 @@ export class ConfirmedCache {
 
   /** What is in memory under this label, null where it is known not to exist; certain only if `certainly` says so. */
   get(label: string): object | null | undefined {
-    const entry = this.#found.get(label)
-    if (entry === undefined) return this.#missed.get(label) === this.#last ? null : undefined
-    if (entry.asOf !== this.#last) {
-      if (!this.#holds(entry)) {
-        this.#found.delete(label)
-        return undefined
-      }
-      entry.asOf = this.#last
-    }
-    return entry.value
+    const value = this.#find(label)
+    if (value === undefined) this.#misses++
+    else this.#hits++
+    return value
+  }
+
+  /** To be asked now and then: it counts the entries one by one. */
+  stats(): CacheStats {
+    const entries = countsByKind(this.#found.keys())
+    const [hits, misses, evictions] = [this.#hits, this.#misses, this.#evictions]
+    return { entries, bytes: this.#found.calculatedSize, maxBytes: MAX_BYTES, hits, misses, evictions }
   }
 
   keep(label: string, value: object | undefined, { dependsOn, asOf, bytes }: Kept): void {
@@ -193,6 +203,19 @@ export class ConfirmedCache {
       if (!this.#shared || this.#clock() - at < CONFIRMATION_MAY_TAKE_MS) return
     }
     throw new ScimError(503, undefined, 'The store takes too long to confirm that API keys are still good; try again.')
+  }
+
+  #find(label: string): object | null | undefined {
+    const entry = this.#found.get(label)
+    if (entry === undefined) return this.#missed.get(label) === this.#last ? null : undefined
+    if (entry.asOf !== this.#last) {
+      if (!this.#holds(entry)) {
+        this.#found.delete(label)
+        return undefined
+      }
+      entry.asOf = this.#last
+    }
+    return entry.value
   }
 
   #isCertain(now: number): boolean {

@@ -8,6 +8,7 @@ import { CONFIGURED_ADMIN, idsOf, narrowestIdOf } from '../auth/principal.ts'
 import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from '../auth/stored-key.ts'
 import { Keyring } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
+import type { CacheStats } from './cache-stats.ts'
 import { ConfirmedCache, type Kept } from './confirmed-cache.ts'
 import type { Answer, ControlStore, IssuingPlace, KnownTenant, PlaceNames, Question } from './control-store.ts'
 import { KeyUses } from './key-uses.ts'
@@ -164,6 +165,11 @@ export class ControlPlane {
   /** Has what changed forgotten. To be called after each change that this process makes, once it is committed. */
   changed(): void {
     this.#cache.changed()
+  }
+
+  /** What is in memory. */
+  stats(): CacheStats {
+    return this.#cache.stats()
   }
 
   /** Writes down when keys were last used, and ends what waited for that. What cannot be written is kept for the next time. */

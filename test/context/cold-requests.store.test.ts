@@ -5,6 +5,7 @@ import { createApiKey, revokeApiKey } from '../../src/administration/keys/api-ke
 import { createProject } from '../../src/administration/projects.ts'
 import { putDefinition } from '../../src/administration/schema-definitions.ts'
 import { changeTenant, createTenant, deleteTenant } from '../../src/administration/tenants.ts'
+import { createWebhook } from '../../src/administration/webhooks.ts'
 import { mintApiKey, parseApiKey } from '../../src/auth/api-key.ts'
 import { ExternalIssuers } from '../../src/auth/external-issuers.ts'
 import { CONFIGURED_ADMIN, type EnvironmentPlace, type Scope } from '../../src/auth/principal.ts'
@@ -14,7 +15,10 @@ import type { Answer, PlaceNames } from '../../src/context/control-store.ts'
 import type { Database } from '../../src/db/database.ts'
 import { type Admission, admissions } from '../../src/http/scim/admission.ts'
 import type { TenantId } from '../../src/place-ids.ts'
+import { THE_GATEWAY } from '../../src/repositories/control/audit.ts'
+import { changeControl } from '../../src/repositories/control/control-revision.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
+import { secretBox } from '../../src/signing/secret-box.ts'
 import { locate } from '../../src/tenancy/scim-path.ts'
 import { administrationOn, tenantWithKey } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
@@ -142,6 +146,36 @@ describe('a change has what it changed forgotten, on every instance, and nothing
     const after = await askTenant(a)
     expect(after.tenant).toBe(before.tenant)
     expect((await askTenant(b)).tenant.settings.mode).toBe('strict')
+  })
+
+  test('a tenant, key, webhook or setting that one instance makes leaves the others’ tenants in the memory of both', async () => {
+    const known = await Promise.all([1, 2, 3].map(newTenant))
+    const [here, there] = [freshInstance(), freshInstance()]
+    for (const { askTenant } of [here, there]) for (const tenant of known) await askTenant(tenant)
+    const administration = administrationOn(database, here.control)
+    const made = await tenantWithKey(administration, place, `t-${text()}`, {})
+    const scope = { kind: 'tenant', ...place, tenantId: made.id } as const
+    await createApiKey(administration, scope, { name: 'k' }, CONFIGURED_ADMIN)
+    await changeTenant(administration, place, made.id, { settings: { mode: 'strict' } })
+    const tools = { box: secretBox(async () => 'a secret of the instance'), networks: [], endpointsPerPlace: 5 }
+    const hook = { url: 'https://hooks.example.com/', description: '', events: [], snapshot: false }
+    await createWebhook(administration, tools, scope, hook)
+    await changeControl(database, THE_GATEWAY, async (_, record) =>
+      record({
+        ...{ action: 'audit_log.trimmed', place: { kind: 'instance' }, target: { id: 'audit-log', name: 'audit log' } },
+        ...{ before: { entries: 2 }, after: { entries: 0 } },
+      }),
+    )
+    here.control.changed()
+    for (const { askTenant, cost, pass } of [here, there]) {
+      pass(500)
+      // One question for all of them, whether anything has changed.
+      expect(
+        await cost(async () => {
+          for (const tenant of known) await askTenant(tenant)
+        }),
+      ).toBe(1)
+    }
   })
 
   test('a change of the environment is felt by all of its tenants, and costs one statement in all', async () => {

@@ -374,6 +374,46 @@ test('once started, it asks for changes ahead of requests, and stops when there 
   await control.stop()
 })
 
+test('it says what it holds, and how often that was enough', async () => {
+  const control = plane()
+  const { key } = storeKey()
+  for (let i = 0; i < 3; i++) await control.authenticate(`Bearer ${key}`)
+  await named(control, 'acme')
+  await named(control, 'none')
+  const { entries, bytes, maxBytes, hits, misses, evictions } = control.stats()
+  expect(Object.fromEntries(entries)).toEqual({ key: 1, project: 1 })
+  expect({ bytes, evictions }).toEqual({ bytes: 2, evictions: 0 })
+  expect(hits).toBeGreaterThanOrEqual(2)
+  expect(misses).toBeGreaterThanOrEqual(3)
+  expect(maxBytes).toBeGreaterThan(bytes)
+})
+
+test('what it holds has a bound in bytes: the least used goes, and is asked for again', async () => {
+  const { ask, ...rest } = store(true)
+  const heavy = 20 * 1024 * 1024
+  const control = new ControlPlane(
+    {
+      ...rest,
+      ask: async (question) => {
+        const answer = await ask(question)
+        return { ...answer, project: answer.project && { ...answer.project, bytes: heavy } }
+      },
+    },
+    { clock: () => now },
+  )
+  for (let i = 0; i < 5; i++) {
+    projects.set(`p${i}`, { id: placeId(`p${i}`), key: `p${i}`, paused: false })
+    await named(control, `p${i}`)
+  }
+  const { entries, bytes, maxBytes, evictions } = control.stats()
+  expect(bytes).toBeLessThanOrEqual(maxBytes)
+  expect({ projects: entries.get('project'), evictions }).toEqual({ projects: 3, evictions: 2 })
+  queries = []
+  expect(await named(control, 'p0')).toBeDefined()
+  expect(await named(control, 'p4')).toBeDefined()
+  expect(queries).toEqual(['project p0'])
+})
+
 test.each(['a/b', 'x'.repeat(65), '', '__proto__', 'a\0'])(
   'text that can be no key or id is unknown without a query: %j',
   async (name) => {

@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest'
-import { loadConfig } from '../../src/config.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
 import { nothingUnderWay } from '../../src/http/in-flight.ts'
-import { measure } from '../../src/measure.ts'
+import { type MeasuredParts, measure as measureWith } from '../../src/measure.ts'
+
+const stats = {
+  entries: new Map([
+    ['tenant', 3],
+    ['key', 4],
+  ]),
+  ...{ bytes: 5_000, maxBytes: 64_000, hits: 7, misses: 2, evictions: 1 },
+}
+const measure = (config: Config, parts: Pick<MeasuredParts, 'underWay'>) =>
+  measureWith(config, { ...parts, cache: () => stats })
 
 test('nothing is measured where the configuration asks for no metrics', async () => {
   const config = loadConfig({})
@@ -18,6 +28,9 @@ test('METRICS_PORT has the metrics without a key, and nothing else', async () =>
     const body = await (await fetch(`${origin}/metrics`)).text()
     expect(body).toContain('rollcall_requests_under_way{kind="request"} 1')
     expect(body).toContain('rollcall_requests_under_way{kind="stream"} 0')
+    expect(body).toContain('rollcall_context_cache_entries{kind="tenant"} 3')
+    expect(body).toContain('rollcall_context_cache_bytes{of="limit"} 64000')
+    expect(body).toContain('rollcall_context_cache_lookups{outcome="eviction"} 1')
     expect((await fetch(`${origin}/api/v1/projects`)).status).toBe(404)
   } finally {
     await measured?.stop()
