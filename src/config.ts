@@ -1,3 +1,4 @@
+import { bytesForRequests } from './config/memory.ts'
 import { type Environment, given, type LOG_LEVELS, type TrustProxy, variables } from './config/variables.ts'
 
 /** Some variables have values that cannot be used. `lines` has one line for each of them: its name and what it takes. */
@@ -77,6 +78,10 @@ export interface Config {
   readonly maxStreams: number
   readonly keyMaxStreams: number
   readonly tenantMaxStreams: number
+  /** Bytes that bodies and answers under way hold on this instance. */
+  readonly maxBytesInFlight: number
+  /** A client that takes nothing of its answer for so long loses its connection. */
+  readonly sendTimeoutMs: number
 }
 
 /** The variables that `loadConfig` reads, with the default of each as it would be written; undefined where there is none. */
@@ -155,6 +160,8 @@ export function loadConfig(env: Environment): Config {
     maxInFlight: values.MAX_IN_FLIGHT,
     keyMaxInFlight: values.KEY_MAX_IN_FLIGHT,
     tenantMaxInFlight: values.TENANT_MAX_IN_FLIGHT,
+    maxBytesInFlight: values.MAX_BYTES_IN_FLIGHT ?? bytesForRequests(),
+    sendTimeoutMs: values.SEND_TIMEOUT_SECONDS * 1_000,
     maxStreams: values.MAX_STREAMS,
     keyMaxStreams: values.KEY_MAX_STREAMS,
     tenantMaxStreams: values.TENANT_MAX_STREAMS,

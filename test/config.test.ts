@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { bytesForRequests } from '../src/config/memory.ts'
 import { loadServingConfig } from '../src/config/production.ts'
 import { ConfigError, DEFAULTS, loadConfig } from '../src/config.ts'
 
@@ -52,6 +53,8 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     maxStreams: 4_000,
     keyMaxStreams: 2_000,
     tenantMaxStreams: 50,
+    maxBytesInFlight: bytesForRequests(),
+    sendTimeoutMs: 30_000,
   })
 })
 

@@ -101,6 +101,8 @@ export const variables = z.object({
   MAX_IN_FLIGHT: integer(1, 100_000).default(512),
   KEY_MAX_IN_FLIGHT: integer(1, 100_000).default(128),
   TENANT_MAX_IN_FLIGHT: integer(1, 100_000).default(64),
+  MAX_BYTES_IN_FLIGHT: integer(16_777_216, 999_999_999_999).optional(),
+  SEND_TIMEOUT_SECONDS: integer(1, 3_600).default(30),
   MAX_STREAMS: integer(1, 100_000).default(4_000),
   KEY_MAX_STREAMS: integer(1, 100_000).default(2_000),
   TENANT_MAX_STREAMS: integer(1, 100_000).default(50),

@@ -1,44 +1,33 @@
-import type { IncomingMessage } from 'node:http'
+import type { HttpBindings } from '@hono/node-server'
 import type { Config } from '../config.ts'
-import { ScimError } from '../scim/errors.ts'
-import { TooManyRequests } from './errors.ts'
+import { type Caps, type Party, Shares } from './shares.ts'
 
-/** How many there may be at the same time, and the settings that say so. */
-export interface Caps {
-  /** What is counted, in words. */
-  readonly what: string
-  readonly all: Cap
-  readonly perKey: Cap
-  readonly perTenant: Cap
+/** What the requests of an instance share besides their number. */
+interface Shared {
+  /** Bytes that they hold in memory: bodies that came, and answers that clients have not taken. */
+  readonly bytes: Shares
+  /** A client that takes nothing of its answer for so long has lost its connection. */
+  readonly sendTimeoutMs: number
 }
 
-interface Cap {
-  readonly most: number
-  readonly setting: string
-}
-
-/** Long enough for most of what is under way to end. */
-const COME_AGAIN_S = 1
-
-/** Counts what is under way on this instance, for each key and each tenant. What has ended is not remembered. */
+/** Counts what is under way on this instance, for each key and each tenant. */
 export class InFlight {
-  readonly #caps: Caps
-  readonly #keys = new Map<string, number>()
-  readonly #tenants = new Map<string, number>()
-  #all = 0
+  readonly #places: Shares
+  readonly #shared: Shared
 
-  constructor(caps: Caps) {
-    this.#caps = caps
+  constructor(caps: Caps, shared: Shared) {
+    this.#places = new Shares(caps)
+    this.#shared = shared
   }
 
   /** How many are under way. */
   get count(): number {
-    return this.#all
+    return this.#places.all
   }
 
   /** Keys and tenants of which something is under way. */
   get parties(): number {
-    return this.#keys.size + this.#tenants.size
+    return this.#places.parties
   }
 
   /**
@@ -47,104 +36,155 @@ export class InFlight {
    * @throws {ScimError} 429 where the key or the tenant has too many, 503 where the instance has
    */
   enter(keyId: string | undefined, tenantId: string | undefined): Passage {
-    const { all, perKey, perTenant, what } = this.#caps
-    const ofKey = keyId === undefined ? 0 : (this.#keys.get(keyId) ?? 0)
-    const ofTenant = tenantId === undefined ? 0 : (this.#tenants.get(tenantId) ?? 0)
-    if (ofTenant >= perTenant.most) throw tooMany(what, 'This tenant', perTenant)
-    if (ofKey >= perKey.most) throw tooMany(what, 'This API key', perKey)
-    if (this.#all >= all.most) {
-      throw new ScimError(503, undefined, `${words(what, 'This instance', all)} Try again in ${COME_AGAIN_S} s.`)
-    }
-    this.#all++
-    if (keyId !== undefined) this.#keys.set(keyId, ofKey + 1)
-    if (tenantId !== undefined) this.#tenants.set(tenantId, ofTenant + 1)
-    return new Passage(this, keyId, tenantId)
-  }
-
-  /** Called by a passage, once. */
-  left(keyId: string | undefined, tenantId: string | undefined): void {
-    this.#all--
-    if (keyId !== undefined) oneLess(this.#keys, keyId)
-    if (tenantId !== undefined) oneLess(this.#tenants, tenantId)
+    const party = { keyId, tenantId }
+    this.#places.take(party, 1)
+    return new Passage(party, this.#places, this.#shared)
   }
 }
 
-type Connection = Pick<IncomingMessage, 'socket'> | undefined
+type Connection = Partial<Pick<HttpBindings, 'incoming' | 'outgoing'>> | undefined
+
+/** What a body takes in memory for each of its bytes: the bytes, their text, the value in it, and the values of statements. */
+const BODY_FACTOR = 5
+/** Bodies and answers up to this size are not counted: as many as may be under way are no danger together. */
+const UNCOUNTED_BYTES = 65_536
 
 /** One of those that are counted. */
 export class Passage {
-  readonly #inFlight: InFlight
-  readonly #keyId: string | undefined
-  readonly #tenantId: string | undefined
-  #forgetSocket: (() => void) | undefined
+  readonly #party: Party
+  readonly #places: Shares
+  readonly #shared: Shared
+  #socket: HttpBindings['incoming']['socket'] | undefined
+  #forgetConnection: (() => void) | undefined
+  #bodyBytes = 0
+  #answerBytes = 0
   #left = false
   /** Set where the answer goes out bit by bit: the code that sends it says when it is over. */
   streams = false
 
-  constructor(inFlight: InFlight, keyId: string | undefined, tenantId: string | undefined) {
-    this.#inFlight = inFlight
-    this.#keyId = keyId
-    this.#tenantId = tenantId
+  constructor(party: Party, places: Shares, shared: Shared) {
+    this.#party = party
+    this.#places = places
+    this.#shared = shared
+  }
+
+  /** A client that takes nothing for so long is not waited for any longer. */
+  get sendTimeoutMs(): number {
+    return this.#shared.sendTimeoutMs
+  }
+
+  /**
+   * Counts the bytes of a body until the answer is there.
+   *
+   * @param arrived how many are there, or are announced
+   * @param whole how many there may be in the end
+   * @throws {ScimError} 429 or 503 where there is no room for it
+   */
+  holdBody(arrived: number, whole = arrived): void {
+    if (arrived * BODY_FACTOR <= UNCOUNTED_BYTES || this.#bodyBytes > 0 || this.#left) return
+    this.#shared.bytes.take(this.#party, whole * BODY_FACTOR)
+    this.#bodyBytes = whole * BODY_FACTOR
+  }
+
+  /**
+   * Counts the bytes of an answer until the client has taken it.
+   *
+   * @param refusable false where the request has changed something: then its answer counts, and others are refused
+   * @throws {ScimError} 429 or 503 where there is no room for it
+   */
+  holdAnswer(bytes: number, refusable: boolean): void {
+    if (bytes <= UNCOUNTED_BYTES || this.#left) return
+    if (refusable) this.#shared.bytes.take(this.#party, bytes)
+    else this.#shared.bytes.add(this.#party, bytes)
+    this.#answerBytes += bytes
   }
 
   /** Counts it no longer; once. */
   leave(): void {
     if (this.#left) return
     this.#left = true
-    this.#forgetSocket?.()
-    this.#inFlight.left(this.#keyId, this.#tenantId)
+    this.#forgetConnection?.()
+    this.#places.add(this.#party, -1)
+    this.#giveBack(this.#bodyBytes + this.#answerBytes)
+  }
+
+  #giveBack(bytes: number): void {
+    if (bytes > 0) this.#shared.bytes.add(this.#party, -bytes)
+  }
+
+  /** Ends the connection, so that the client sees that its answer is not whole. False where there is none. */
+  cut(): boolean {
+    this.#socket?.resetAndDestroy()
+    return this.#socket !== undefined
   }
 
   /**
-   * The answer is there. One that streams is counted until it is sent or its connection is gone; the body of a HEAD request is
-   * never sent.
+   * The answer is there. One that streams or is large is counted until it is sent or its connection is gone; the body of a HEAD
+   * request is never sent.
    */
   answered(method: string, connection: Connection): void {
-    const socket = connection?.socket
     if (this.#left) return
-    if (!this.streams || method === 'HEAD' || socket?.destroyed) this.leave()
-    else if (socket) {
-      // A body that waits behind another on a connection is not told that the connection has gone.
-      const gone = () => this.leave()
-      socket.once('close', gone)
-      this.#forgetSocket = () => socket.off('close', gone)
+    this.#giveBack(this.#bodyBytes)
+    this.#bodyBytes = 0
+    const { incoming, outgoing } = connection ?? {}
+    const socket = incoming?.socket
+    this.#socket = socket
+    if ((!this.streams && this.#answerBytes === 0) || method === 'HEAD' || socket?.destroyed) {
+      this.leave()
+      return
+    }
+    if (socket === undefined) {
+      if (!this.streams) this.leave()
+      return
+    }
+    const gone = () => this.leave()
+    // A body that waits behind another on a connection is not told that the connection has gone.
+    socket.once('close', gone)
+    if (!this.streams) {
+      outgoing?.once('close', gone)
+      // Node ends a connection on which nothing moves for so long, and sets its own time when the answer is sent.
+      socket.setTimeout(this.#shared.sendTimeoutMs)
+    }
+    this.#forgetConnection = () => {
+      socket.off('close', gone)
+      outgoing?.off('close', gone)
     }
   }
 }
-
-function oneLess(counts: Map<string, number>, name: string): void {
-  const left = (counts.get(name) ?? 0) - 1
-  if (left > 0) counts.set(name, left)
-  else counts.delete(name)
-}
-
-const words = (what: string, who: string, { most, setting }: Cap): string =>
-  `${who} has ${most} ${what} at the same time already, the most there may be (${setting}).`
-
-const tooMany = (what: string, who: string, cap: Cap): TooManyRequests =>
-  new TooManyRequests(`${words(what, who, cap)} Come again in ${COME_AGAIN_S} s.`, COME_AGAIN_S)
 
 /** What is under way on this instance. */
 export interface UnderWay {
   readonly requests: InFlight
   /** Event streams, and requests that wait for events: they hold a connection and next to nothing else. */
   readonly streams: InFlight
+  /** Bytes that all of them hold. */
+  readonly bytes: Shares
 }
+
+/** Which part of `MAX_BYTES_IN_FLIGHT` one key may have, and one tenant. */
+const [KEYS_PART, TENANTS_PART] = [2, 4]
 
 /** Nothing under way yet, and what there may be by the configuration. */
 export function nothingUnderWay(config: Config): UnderWay {
-  return {
-    requests: new InFlight({
-      what: 'requests under way',
-      all: { most: config.maxInFlight, setting: 'MAX_IN_FLIGHT' },
-      perKey: { most: config.keyMaxInFlight, setting: 'KEY_MAX_IN_FLIGHT' },
-      perTenant: { most: config.tenantMaxInFlight, setting: 'TENANT_MAX_IN_FLIGHT' },
-    }),
-    streams: new InFlight({
-      what: 'event streams and requests that wait for events',
-      all: { most: config.maxStreams, setting: 'MAX_STREAMS' },
-      perKey: { most: config.keyMaxStreams, setting: 'KEY_MAX_STREAMS' },
-      perTenant: { most: config.tenantMaxStreams, setting: 'TENANT_MAX_STREAMS' },
-    }),
+  const { maxBytesInFlight, sendTimeoutMs } = config
+  const bytes = new Shares({
+    what: 'bytes in bodies and answers',
+    all: { most: maxBytesInFlight, setting: 'MAX_BYTES_IN_FLIGHT' },
+    perKey: { most: Math.trunc(maxBytesInFlight / KEYS_PART), setting: 'half of MAX_BYTES_IN_FLIGHT' },
+    perTenant: { most: Math.trunc(maxBytesInFlight / TENANTS_PART), setting: 'a quarter of MAX_BYTES_IN_FLIGHT' },
+  })
+  const shared = { bytes, sendTimeoutMs }
+  const requests = {
+    what: 'requests under way',
+    all: { most: config.maxInFlight, setting: 'MAX_IN_FLIGHT' },
+    perKey: { most: config.keyMaxInFlight, setting: 'KEY_MAX_IN_FLIGHT' },
+    perTenant: { most: config.tenantMaxInFlight, setting: 'TENANT_MAX_IN_FLIGHT' },
   }
+  const streams = {
+    what: 'event streams and requests that wait for events',
+    all: { most: config.maxStreams, setting: 'MAX_STREAMS' },
+    perKey: { most: config.keyMaxStreams, setting: 'KEY_MAX_STREAMS' },
+    perTenant: { most: config.tenantMaxStreams, setting: 'TENANT_MAX_STREAMS' },
+  }
+  return { requests: new InFlight(requests, shared), streams: new InFlight(streams, shared), bytes }
 }

@@ -7,6 +7,7 @@ import { activationOf } from './resources/activation.ts'
 import { countsOf } from './resources/counts.ts'
 import { exportPagesOf } from './resources/export-pages.ts'
 import { keptUsersOf } from './resources/kept-users.ts'
+import { memberPagesOf } from './resources/member-pages.ts'
 import { resourcesOf } from './resources/resources.ts'
 import { membershipsFollowingRoles, resourcesFollowingRoles } from './roles/giving-roles.ts'
 import { lockRoles } from './roles/role-bindings.ts'
@@ -23,6 +24,7 @@ export interface Repositories {
   readonly keptUsers: ReturnType<typeof keptUsersOf>
   readonly memberships: ReturnType<typeof membershipsOf>
   readonly membershipPages: ReturnType<typeof membershipPagesOf>
+  readonly memberPages: ReturnType<typeof memberPagesOf>
   readonly queries: ReturnType<typeof queriesOf>
   readonly roles: ReturnType<typeof rolesOf>
   readonly exportPages: ReturnType<typeof exportPagesOf>
@@ -69,6 +71,10 @@ class TenantRepositories implements Repositories {
 
   get membershipPages() {
     return membershipPagesOf(this.#db, this.#scope)
+  }
+
+  get memberPages() {
+    return memberPagesOf(this.#db, this.#scope)
   }
 
   get queries() {

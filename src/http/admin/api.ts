@@ -105,7 +105,7 @@ export function adminApi({
     try {
       await next()
     } finally {
-      passage?.answered(c.req.method, c.env?.incoming)
+      passage?.answered(c.req.method, c.env)
     }
   })
   app.use(

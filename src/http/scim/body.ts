@@ -2,24 +2,28 @@ import { isUtf8 } from 'node:buffer'
 import { ScimError } from '../../scim/errors.ts'
 import { parseJson } from '../../scim/json.ts'
 import type { JsonValue } from '../../scim/resource.ts'
+import type { Passage } from '../in-flight.ts'
 import type { ScimRequest } from './env.ts'
 
 /**
  * Reads the body of a SCIM request: JSON in UTF-8 as `application/scim+json` or `application/json` (RFC 7644 §3.1, §3.8).
  *
  * @param limitName the name of the limit in a refusal
- * @throws {ScimError} 415 for another media type, charset or coding; 413 past `maxBytes`; 400 invalidSyntax or invalidValue
+ * @throws {ScimError} 415 for another media type, charset or coding; 413 past `maxBytes`; 400 invalidSyntax or invalidValue;
+ * 429 or 503 where requests under way hold too many bytes
  */
 export async function readJson(
-  { header, raw }: Pick<ScimRequest, 'header' | 'raw'>,
+  { header, raw, passage }: Pick<ScimRequest, 'header' | 'raw' | 'passage'>,
   maxBytes: number,
   limitName = `${maxBytes} bytes`,
 ): Promise<JsonValue> {
   checkMediaType(header)
-  const bytes = await readBytes(raw, header('content-length'), maxBytes, limitName).catch((error: unknown) => {
-    // The client has probably gone. That is no fault of the gateway, and must not look like one in the log.
-    throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
-  })
+  const bytes = await readBytes(raw, header('content-length'), { maxBytes, limitName, passage }).catch(
+    (error: unknown) => {
+      // The client has probably gone. That is no fault of the gateway, and must not look like one in the log.
+      throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
+    },
+  )
   if (!isUtf8(bytes)) throw ScimError.invalidSyntax('The body is not UTF-8 text.')
   return parseJson(bytes.toString('utf8'))
 }
@@ -49,20 +53,23 @@ const DISCARDED_BYTES = 33_554_432
 async function readBytes(
   request: Request,
   announced: string | undefined,
-  maxBytes: number,
-  limitName: string,
+  { maxBytes, limitName, passage }: { maxBytes: number; limitName: string; passage: Passage },
 ): Promise<Buffer> {
   const tooLarge = () => ScimError.tooLarge(`The body is larger than the limit: ${limitName}.`)
   // Node enforces the announced length, so there is nothing to count.
   if (announced !== undefined) {
     if (Number(announced) > maxBytes) throw tooLarge()
+    passage.holdBody(Number(announced))
     return Buffer.from(await request.arrayBuffer())
   }
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of request.body ?? []) {
     size += chunk.byteLength
-    if (size <= maxBytes) chunks.push(chunk)
+    if (size <= maxBytes) {
+      passage.holdBody(size, maxBytes)
+      chunks.push(chunk)
+    }
     // A client that is cut off while it sends sees a reset connection and no answer. So the rest is read and dropped.
     else if (size > maxBytes + DISCARDED_BYTES) break
   }

@@ -33,6 +33,8 @@ export interface ScimRequest {
   readonly requestId: string
   /** Counts this request among those under way. */
   readonly passage: Passage
+  /** Told of what fails after the answer has begun. */
+  readonly failed: (error: unknown) => void
   readonly repositories: Repositories
 }
 

@@ -71,7 +71,8 @@ export function scimGateway(
 
   /** @throws {ScimError} 401, 403, 404, 406, 429; what the routes refuse */
   async function answer(c: Context<GatewayEnv>, trace: Trace): Promise<Response> {
-    const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
+    const bindings = c.env as Partial<HttpBindings> | undefined
+    const { incoming } = bindings ?? {}
     const raw = c.req.raw
     const header = headerReader(raw, incoming)
     const located = locate(rawPathOf(raw, incoming))
@@ -84,7 +85,7 @@ export function scimGateway(
     const passage = requests.enter(principal?.keyId, tenant.id)
     try {
       const answered = await pass(c, trace, { located, admission: { principal, tenant, rest }, header, passage })
-      passage.answered(c.req.method, incoming)
+      passage.answered(c.req.method, bindings)
       return answered
     } catch (error) {
       passage.leave()
@@ -122,6 +123,7 @@ export function scimGateway(
       answerType: type,
       requestId,
       passage,
+      failed: (error) => failed(error, requestId),
       query: 'query' in located && located.query !== '' ? new URLSearchParams(located.query) : NO_QUERY,
       repositories: forTenant(
         database,

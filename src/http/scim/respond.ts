@@ -1,5 +1,14 @@
-import { joined, locationOf, type Renderer, rendererOf, representation } from '../../provisioning/representation.ts'
-import type { JsonText, ResourceRow, Wanted } from '../../repositories/resources/rows.ts'
+import { largeGroup, remainingMembers } from '../../provisioning/remaining-members.ts'
+import {
+  joined,
+  locationOf,
+  type Part,
+  Remaining,
+  type Renderer,
+  rendererOf,
+  representation,
+} from '../../provisioning/representation.ts'
+import { goesOn, type JsonText, type ResourceRow, type Wanted } from '../../repositories/resources/rows.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
 import {
@@ -10,12 +19,12 @@ import {
   projectResource,
   wants,
 } from '../../scim/projection.ts'
-import { isObject, type JsonValue } from '../../scim/resource.ts'
+import { isObject, type JsonValue, type Resource } from '../../scim/resource.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseAttributeNames } from '../../scim/search-request.ts'
 import { formatVersion } from '../../scim/version.ts'
-import type { Passage } from '../in-flight.ts'
 import { REQUEST_ID } from '../middleware.ts'
+import { streamed } from '../streamed.ts'
 import type { ScimRequest } from './env.ts'
 
 const SCIM_JSON = 'application/scim+json'
@@ -44,18 +53,71 @@ function readRange(text: string): { type: string; quality: number } {
 export const json = (request: ScimRequest, text: string): Response =>
   reply(request, text, 200, { 'Content-Type': request.answerType })
 
-/** The same for a text in parts. Each is encoded by itself, because one joined text would be copied several times. */
-export function jsonOf(request: ScimRequest, texts: readonly JsonText[]): Response {
+/**
+ * The same for a text in parts. Each is encoded by itself, because one joined text would be copied several times.
+ *
+ * @throws {ScimError} 429 or 503 where there is no room for it
+ */
+export function jsonOf(request: ScimRequest, parts: readonly Part[]): Response {
+  const headers = { 'Content-Type': request.answerType }
+  if (!isWhole(parts)) return reply(request, bitByBit(request, parts, true), 200, headers)
   let most = 0
-  for (const text of texts) most += typeof text === 'string' ? text.length * MOST_BYTES : text.length
+  for (const text of parts) most += typeof text === 'string' ? text.length * MOST_BYTES : text.length
   const bytes = Buffer.allocUnsafe(most)
   let end = 0
-  for (const text of texts) end += typeof text === 'string' ? bytes.write(text, end) : text.copy(bytes, end)
-  return reply(request, bytes.subarray(0, end), 200, { 'Content-Type': request.answerType })
+  for (const text of parts) end += typeof text === 'string' ? bytes.write(text, end) : text.copy(bytes, end)
+  request.passage.holdAnswer(most, true)
+  return reply(request, bytes.subarray(0, end), 200, headers)
 }
 
 /** Bytes in UTF-8 for one UTF-16 unit. */
 const MOST_BYTES = 3
+
+const isWhole = (parts: readonly Part[]): parts is readonly JsonText[] =>
+  !parts.some((part) => part instanceof Remaining)
+
+/** What a reader of a large group holds beside the parts that are there: some members, as text and as bytes. */
+const READER_BYTES = 400_000
+
+/**
+ * A body of parts, with the members that are not read yet.
+ *
+ * @param refusable as for `Passage.holdAnswer`
+ * @throws {ScimError} 429 or 503 where there is no room for it
+ */
+function bitByBit(request: ScimRequest, parts: readonly Part[], refusable: boolean): ReadableStream<Uint8Array> {
+  const { passage, repositories, failed } = request
+  const texts = parts.reduce((sum, part) => sum + (part instanceof Remaining ? 0 : part.length), 0)
+  passage.holdAnswer(texts + READER_BYTES, refusable)
+  return streamed(withRemaining(parts, repositories), passage, { failed })
+}
+
+async function* withRemaining(
+  parts: readonly Part[],
+  repositories: ScimRequest['repositories'],
+): AsyncGenerator<JsonText, void> {
+  const groups = parts.flatMap((part) => (part instanceof Remaining ? [part.group] : []))
+  const remaining = remainingMembers(repositories, groups)
+  let before: JsonText = ''
+  for (const part of parts) {
+    if (!(part instanceof Remaining)) {
+      yield part
+      before = part
+      continue
+    }
+    // Of the members before, a projection may have left nothing.
+    let comma = typeof before === 'string' && before.endsWith('[') ? '' : ','
+    for (let last = false; !last; ) {
+      const { value } = await remaining.next()
+      const elements = value?.elements ? part.shown(value.elements) : ''
+      if (elements !== '') {
+        yield comma + elements
+        comma = ','
+      }
+      last = value?.last ?? true
+    }
+  }
+}
 
 /**
  * An answer with the request's id, which the log has too. It gets all headers at once, because the HTTP server sends such an
@@ -131,11 +193,32 @@ export function projectedRendererOf(type: ResourceType, projection: Projection, 
   const { whole, wanted } = factsOf(projection)
   if (whole === 'all') return rendererOf(type, baseUrl)
   if (whole === undefined)
-    return (row) => [JSON.stringify(projectResource(representation(row, type, baseUrl), projection))]
+    return (row) => {
+      const shown = projectResource(representation(row, type, baseUrl), projection)
+      const { members } = row
+      return wanted.members && goesOn(members)
+        ? projectedLargeGroup(row, members, shown, projection)
+        : [JSON.stringify(shown)]
+    }
   const render = rendererOf(type, baseUrl)
   // The row of a write has them even where the projection leaves them out.
   return (row) =>
     render({ ...row, groups: wanted.groups ? row.groups : null, members: wanted.members ? row.members : null })
+}
+
+/** The same for a group of which members are still to be read. */
+function projectedLargeGroup(
+  row: ResourceRow<JsonText>,
+  inRow: JsonText,
+  { members = [], ...others }: Resource,
+  projection: Projection,
+): Part[] {
+  const shown = (elements: string): string => {
+    const some = projectResource({ members: JSON.parse(`[${elements}]`) as JsonValue }, projection)
+    return JSON.stringify(some.members ?? []).slice(1, -1)
+  }
+  const before = `${JSON.stringify(others).slice(0, -1)},"members":${JSON.stringify(members).slice(0, -1)}`
+  return [before, new Remaining(largeGroup(row, inRow), shown), ']}']
 }
 
 /** A response with one resource, its version and its URL (RFC 7644 §3.1, §3.14). */
@@ -148,31 +231,13 @@ export function resource(
 ): Response {
   const { tenant } = request
   const location = locationOf(type, row.id, tenant.baseUrl)
-  if (status === 200 && request.method !== 'GET' && projection.kind === 'default' && prefersMinimal(request))
+  const isRead = request.method === 'GET'
+  if (status === 200 && !isRead && projection.kind === 'default' && prefersMinimal(request))
     return noContent(request, row.version, true)
   const known = { 'Content-Type': request.answerType, ETag: formatVersion(row.version) }
   const headers = status === 201 ? { ...known, Location: location } : { ...known, 'Content-Location': location }
-  const texts = projectedRendererOf(type, projection, tenant.baseUrl)(row)
-  return reply(request, texts.length > MOST_JOINED ? streamOf(texts, request.passage) : joined(texts), status, headers)
-}
-
-/** Only a group whose members come in several texts has more than this. */
-const MOST_JOINED = 5
-
-/** A body of texts, each encoded when the client is ready for it. */
-function streamOf(texts: readonly JsonText[], passage: Passage): ReadableStream<Uint8Array> {
-  passage.streams = true
-  const encoder = new TextEncoder()
-  let next = 0
-  return new ReadableStream({
-    pull(controller) {
-      const text = texts[next++]
-      if (text !== undefined) return controller.enqueue(typeof text === 'string' ? encoder.encode(text) : text)
-      passage.leave()
-      controller.close()
-    },
-    cancel: () => passage.leave(),
-  })
+  const parts = projectedRendererOf(type, projection, tenant.baseUrl)(row)
+  return reply(request, isWhole(parts) ? joined(parts) : bitByBit(request, parts, isRead), status, headers)
 }
 
 /** 204 with the new version. */

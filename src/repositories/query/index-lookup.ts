@@ -1,7 +1,14 @@
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { JsonObject } from '../../scim/resource.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
-import { columnShape, namesApart, type RowPlaces, resourceColumns, type Wanted } from '../resources/rows.ts'
+import {
+  columnShape,
+  membersInAList,
+  namesApart,
+  type RowPlaces,
+  resourceColumns,
+  type Wanted,
+} from '../resources/rows.ts'
 import { keyColumn } from '../resources/stored-form.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
 import { type FilterScope, rows, searchPart } from './attribute-sql.ts'
@@ -61,7 +68,8 @@ export function lookupStatement(
 
 const writeLookup = (by: LookupIndex, type: ResourceType, wanted: Wanted, withDeferred: boolean, limit: number) =>
   template<IndexLookupValue>((place) => {
-    const places: RowPlaces = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), withDeferred }
+    const rowPlaces = { withDeferred, mostMembers: membersInAList(limit) }
+    const places: RowPlaces = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), ...rowPlaces }
     const columns = namesApart(type, wanted).map((column) => `, x.${column}`)
     const [ofType, keys, parts] = [place('type', 'text'), place('keys', 'text'), place('parts', 'text')]
     // Cut before they are sorted: for rows in the order of ids, a plan may go through the whole tenant in that order. Where more

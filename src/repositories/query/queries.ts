@@ -2,7 +2,7 @@ import { type Bindable, type Database, READERS } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
 import { countRows } from '../resources/counts.ts'
-import { baseInJson, columnShape, type PackedRow, unpacked, type Wanted } from '../resources/rows.ts'
+import { baseInJson, columnShape, membersInAList, type PackedRow, unpacked, type Wanted } from '../resources/rows.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { batched } from '../sql/batched.ts'
 import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
@@ -144,7 +144,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const { page, order } = deep
       ? { page: deepPageSql(matches, deep, parameters), order: 'p.id' }
       : pageSql(query.page, sort, query.descending, filtered ? 'hits' : `(${matches})`, parameters)
-    const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred }
+    const mostMembers = membersInAList(query.page.limit)
+    const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred, mostMembers }
     const names = query.types.map(({ type }) => type.name)
     // With a filter the statement finds the hits once, for the total and for the page. Without one, counts give the total.
     const counted = filtered
@@ -202,7 +203,7 @@ const pageStatements = new Map<string, Template<PageValue>>()
 const pageStatement = (type: ResourceType, wanted: Wanted, withDeferred: boolean, goesOn: boolean, limit: number) =>
   template<PageValue>((place) => {
     const [tenant, name] = [place('tenant', 'uuid'), place('type', 'text')]
-    const places = { tenant, base: () => place('base', 'text'), withDeferred }
+    const places = { tenant, base: () => place('base', 'text'), withDeferred, mostMembers: membersInAList(limit) }
     return listingSql({ type, wanted, sorted: false }, places, {
       tables: `counted as (${totalSql(tenant, `= ${name}`)})`,
       rows: `resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}

@@ -7,14 +7,11 @@ import { arrayText, Parameters } from '../sql/parameters.ts'
 import { createStatement } from './create-sql.ts'
 import { removeStatement } from './remove-sql.ts'
 import type { ChangedResource, Created, NewResource, Removal, Removed, UpdatedRow } from './resource-changes.ts'
-import { retrieveGroupStatement, retrieveStatement } from './retrieve-sql.ts'
+import { retrieveStatement } from './retrieve-sql.ts'
 import { columnShape, type PackedRow, type ResourceRow, unpacked, type Wanted } from './rows.ts'
 import type { ResourceKey } from './stored-form.ts'
 import { updateStatement } from './update-sql.ts'
 import type { WriteResult } from './write-result.ts'
-
-/** Of reads by id: they may be several requests' together, and are short. */
-const READING = { reader: READERS }
 
 /**
  * Resources of one tenant, of every type. Each write is one guarded statement that also appends its events and counts, so
@@ -30,7 +27,8 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     /** The resource with this id and type; undefined also for another tenant's. */
     async retrieve(type: ResourceType, id: string, wanted: Wanted): Promise<ResourceRow | undefined> {
       if (!isOurId(id)) return undefined
-      if (wanted.members && type.name === 'Group') return groupWithMembers(type, id)
+      // Not with others: a large group takes its time.
+      if (wanted.members && type.name === 'Group') return (await retrieveAll(type, [id], wanted, scope.reader))[0]
       const shape = columnShape(type, wanted, scope.defersReferences)
       return batched(db, `${scope.tenantId} ${type.name} id ${shape} ${scope.baseUrl}`, id, async (ids) => {
         const rows = new Map((await retrieveAll(type, ids, wanted)).map((row) => [row.id, row]))
@@ -105,23 +103,14 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
   }
 
   /** The resources of one type with these ids, in no order; missing ones are left out. */
-  async function retrieveAll(type: ResourceType, ids: readonly string[], wanted: Wanted): Promise<ResourceRow[]> {
+  async function retrieveAll(
+    type: ResourceType,
+    ids: readonly string[],
+    wanted: Wanted,
+    reader = READERS,
+  ): Promise<ResourceRow[]> {
     const { text, values } = retrieveStatement(type, arrayText(ids.filter(isOurId), 'uuid'), wanted, scope)
-    const rows = await db.run<PackedRow>(text, values, READING)
+    const rows = await db.run<PackedRow>(text, values, { reader })
     return rows.map((row) => unpacked(row))
-  }
-
-  /** A group with its members, however many. */
-  async function groupWithMembers(type: ResourceType, id: string): Promise<ResourceRow | undefined> {
-    const { text, values } = retrieveGroupStatement(type, id, scope)
-    const reader = scope.reader ?? READERS
-    const rows = await db.run<PackedRow & { text: string | null }>(text, values, { reader })
-    const [first] = rows
-    if (first === undefined) return undefined
-    const row = unpacked(first)
-    if (first.text === null) return row
-    const last = rows.length - 1
-    const members = rows.map(({ text }, i) => `${i === 0 ? '[' : ','}${text}${i === last ? ']' : ''}`)
-    return { ...row, members }
   }
 }

@@ -27,8 +27,8 @@ export interface ResourceRow<Text extends JsonText = string> {
   readonly manager: string | null
   /** Null when there are none or they were not wanted. */
   readonly groups: string | null
-  /** The same; for a large group several texts, to be joined. */
-  readonly members: Text | readonly Text[] | null
+  /** The same. A large group has its first members here, without the bracket that closes the array: see `goesOn`. */
+  readonly members: Text | null
 }
 
 /**
@@ -75,6 +75,8 @@ export interface RowPlaces {
   readonly base: () => string
   /** As `RepositoryScope.defersReferences`. */
   readonly withDeferred: boolean
+  /** How many members a row has at most, if not `MEMBERS_AT_ONCE`; the others are read by `member-pages`. */
+  readonly mostMembers?: number
 }
 
 // The id has 36 letters, and two flags follow it. A space follows each number but the last.
@@ -171,48 +173,73 @@ const groupsColumn = ({ tenant, base }: RowPlaces) => `
     ) g
   ) end`
 
-/** Members of `resources r`, or of what has its `id` and `resource_type`, as a JSON array. */
-export const membersColumn = (places: RowPlaces) => `
-  case when r.resource_type = 'Group' then (
-    select '[' || string_agg(x.json, ',') || ']' from (${memberElements(places)}) x
-  ) end`
+/** Members that one statement reads of one group, and of all groups that it continues: some 200 kB. */
+export const MEMBERS_AT_ONCE = 1_000
 
-/** Members in one text: some 50 kB, which the garbage collector frees soon after. */
-const MEMBERS_IN_A_TEXT = 250
+/** Members that one statement reads of all groups of a list. A group's share is as large as it is for a list that is full. */
+const MEMBERS_IN_A_LIST = 20_000
+const SMALLEST_SHARE = 20
+
+/** How many members a list of so many groups reads of each. */
+export const membersInAList = (limit: number): number =>
+  Math.max(SMALLEST_SHARE, Math.min(MEMBERS_AT_ONCE, Math.trunc(MEMBERS_IN_A_LIST / Math.max(limit, 1))))
 
 /**
- * Joins `c` to `resources r`: the texts of `ResourceRow.members`, each in a row. So neither the database nor the driver holds
- * a large group twice. A group without members has one row without a text.
+ * Members of `resources r`, or of what has its `id` and `resource_type`, as a JSON array. Where there may be more of them than
+ * `mostMembers`, the array is left open.
  */
-export function joinedMembers(places: RowPlaces): string {
-  const elements = memberElements(places)
-  return `left join lateral (
-      select n.place, string_agg(n.json, ',') as text
-      from (select x.json, (row_number() over () - 1) / ${MEMBERS_IN_A_TEXT} as place from (${elements}) x) n
-      group by n.place
-    ) c on true`
+export function membersColumn(places: RowPlaces): string {
+  const { mostMembers: most = MEMBERS_AT_ONCE } = places
+  return `
+  case when r.resource_type = 'Group' then (
+    select '[' || string_agg(x.json, ',') || case when count(*) < ${most} then ']' else '' end
+    from (${memberElements(places, { group: 'r.id', most })}) x
+  ) end`
 }
 
-// `offset 0` enforces an index look-up for each member: a plan for groups of average size may read all rows.
-const memberElements = ({ tenant, base, withDeferred }: RowPlaces) => `
-      (select ${memberJson('o', 'm.display', base())} as json
+/** Whether a group may have more members than its row has. */
+export const goesOn = (members: JsonText | null): members is JsonText =>
+  members !== null && (typeof members === 'string' ? !members.endsWith(']') : members.at(-1) !== CLOSING)
+const CLOSING = ']'.charCodeAt(0)
+
+/** Which members `memberElements` gives: those of a group, behind the last that was read; names and numbers in SQL. */
+interface MembersWanted {
+  readonly group: string
+  readonly after?: { readonly id: string; readonly value: string }
+  readonly most: number
+}
+
+/**
+ * Members of a group as rows with the column `json`: in the order of their ids, and behind them in the order of values those
+ * that are no resources.
+ */
+export function memberElements(
+  { tenant, base, withDeferred }: RowPlaces,
+  { group, after, most }: MembersWanted,
+): string {
+  // `offset 0` enforces an index look-up for each member: a plan for groups of average size may read all rows.
+  const members = `select ${memberJson('o', 'm.display', base())} as json
       from memberships m cross join lateral (
         select o.id, o.resource_type, o.label, o.display_key from resources o
         where o.tenant_id = ${tenant} and o.id = m.member_id offset 0
       ) o
-      where m.tenant_id = ${tenant} and m.group_id = r.id order by m.member_id)
-      ${
-        withDeferred
-          ? `union all select '{"value":' || to_json(d.value)::text || coalesce(',"display":' || to_json(d.display)::text, '') || '}'
-      from deferred_members d where d.tenant_id = ${tenant} and d.group_id = r.id`
-          : ''
-      }`
+      where m.tenant_id = ${tenant} and m.group_id = ${group}${after ? ` and m.member_id > ${after.id}` : ''}
+      order by m.member_id limit ${most}`
+  if (!withDeferred) return members
+  return `(${members})
+      union all (
+        select '{"value":' || to_json(d.value)::text || coalesce(',"display":' || to_json(d.display)::text, '') || '}'
+        from deferred_members d
+        where d.tenant_id = ${tenant} and d.group_id = ${group}${after ? ` and d.value > ${after.value}` : ''}
+        order by d.value limit ${most}
+      ) limit ${most}`
+}
 
 /**
  * One element of `members` as JSON text, made of the member's row `o`. Its display is the member's displayName, else the one
  * that the client sent, else the member's label.
  */
-const memberJson = (o: string, sentDisplay: string, base: string): string =>
+export const memberJson = (o: string, sentDisplay: string, base: string): string =>
   `'{"value":"' || ${o}.id || '","$ref":"' || ${base}
   || case ${o}.resource_type when 'Group' then '/Groups/' else '/Users/' end || ${o}.id
   || '","type":"' || ${o}.resource_type || '"'

@@ -4,3 +4,5 @@ export const isOurId = (text: string): boolean =>
 
 /** Before every id: where a list by ids begins. */
 export const FIRST_ID = '00000000-0000-0000-0000-000000000000'
+/** Behind every id. */
+export const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'

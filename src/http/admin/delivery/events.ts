@@ -19,7 +19,7 @@ import { TENANT } from '../../control/levels.ts'
 import { authenticateRequest } from '../../control/origin.ts'
 import { tenantAt } from '../../control/places.ts'
 import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
-import type { Passage } from '../../in-flight.ts'
+import { streamed } from '../../streamed.ts'
 
 /** Half of what load balancers let a request without an answer live. */
 export const MAX_WAIT_SECONDS = 30
@@ -205,8 +205,8 @@ export function eventRoutes(
       ...{ types, snapshot: snapshot === 'true', signal: gone.signal },
       allowed: async () => 'principal' in (await authenticateRequest(control, c, config)),
     })
-    const body = streamOf(events, streaming, gone)
-    streaming?.answered(c.req.method, c.env?.incoming)
+    const body = streamed(events, streaming, { gone: () => gone.abort() })
+    streaming?.answered(c.req.method, c.env)
     return c.body(body, 200, {
       // The proxy in front must not gather events either.
       ...{ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
@@ -222,7 +222,7 @@ export function eventRoutes(
       await definitions.definitions(tenant.id),
     )
     const lines = exportTenant(c.var.database, tenant.id, registry, c.req.raw)
-    return c.body(streamOf(lines, c.var.passage), 200, {
+    return c.body(streamed(lines, c.var.passage), 200, {
       ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
     }) as never
   })
@@ -252,37 +252,4 @@ export function cannotFollow(
 export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
   const result = await authenticateRequest(control, c, config)
   if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
-}
-
-/**
- * As fast as it is read, and no further.
- *
- * @param passage left when all is sent, or the reader has gone
- * @param gone told when the reader has gone
- */
-function streamOf(
-  lines: AsyncGenerator<string>,
-  passage: Passage | undefined,
-  gone?: AbortController,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder()
-  if (passage) passage.streams = true
-  return new ReadableStream({
-    async pull(controller) {
-      try {
-        const { value, done } = await lines.next()
-        if (!done) return controller.enqueue(encoder.encode(value))
-        passage?.leave()
-        controller.close()
-      } catch (error) {
-        passage?.leave()
-        throw error
-      }
-    },
-    async cancel() {
-      passage?.leave()
-      gone?.abort()
-      await lines.return(undefined)
-    },
-  })
 }
