@@ -9,8 +9,6 @@ import { readLog } from './read-log.ts'
 
 /** More often than proxies cut silent connections. */
 const BEAT_MS = 15_000
-/** A stream ends within so long after its key was revoked. */
-const CHECK_MS = 1_000
 const PAGE = 100
 
 /** A reader that stays. */
@@ -18,9 +16,8 @@ export interface StreamReader {
   readonly types: EventTypes
   /** Whether each event comes with its resource as it is now. */
   readonly snapshot?: boolean | undefined
+  /** Aborted when the reader has gone, and when it may read no longer. */
   readonly signal: AbortSignal
-  /** False once the reader may read no more. */
-  readonly allowed: () => Promise<boolean>
   readonly beatMs?: number
 }
 
@@ -36,7 +33,7 @@ export async function* streamLog(
   watch: LogWatch,
   tenantId: TenantId,
   first: LogPage,
-  { types, snapshot, signal, allowed, beatMs = BEAT_MS }: StreamReader,
+  { types, snapshot, signal, beatMs = BEAT_MS }: StreamReader,
 ): AsyncGenerator<string> {
   yield 'retry: 1000\n\n'
   let page = first
@@ -51,9 +48,9 @@ export async function* streamLog(
       beat = now
       yield `id: ${page.next}\n\n`
     }
-    if (signal.aborted || watch.drained || !(await allowed())) return
+    if (signal.aborted || watch.drained) return
     // An idle stream sends no statement of its own: there may be thousands.
-    if (page.next >= page.head && !(await watch.wait(tenantId, page.next, Math.min(CHECK_MS, beatMs), signal))) {
+    if (page.next >= page.head && !(await watch.wait(tenantId, page.next, beatMs, signal))) {
       page = { ...page, events: [] }
       continue
     }

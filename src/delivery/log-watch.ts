@@ -20,7 +20,6 @@ export interface WatchHooks {
 }
 
 interface Waiting {
-  readonly tenantId: TenantId
   readonly after: number
   readonly wake: () => void
 }
@@ -34,7 +33,8 @@ interface Waiting {
 export class LogWatch {
   readonly #db: Database
   readonly #failed: (error: unknown) => void
-  readonly #waiting = new Set<Waiting>()
+  /** By tenant, of which each is asked for once. */
+  readonly #waiting = new Map<TenantId, Set<Waiting>>()
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
   #started = false
@@ -57,7 +57,11 @@ export class LogWatch {
   /** Wakes all readers for good: from now on none waits. */
   drain(): void {
     this.#drained = true
-    for (const { wake } of this.#waiting) wake()
+    this.#wakeAll()
+  }
+
+  #wakeAll(): void {
+    for (const readers of this.#waiting.values()) for (const { wake } of readers) wake()
   }
 
   /** True once `drain` was called. */
@@ -83,14 +87,16 @@ export class LogWatch {
       const end = (worthReading: boolean) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', wake)
-        this.#waiting.delete(waiting)
+        readers.delete(waiting)
+        if (readers.size === 0) this.#waiting.delete(tenantId)
         resolve(worthReading)
       }
       const wake = () => end(true)
-      const waiting = { tenantId, after, wake }
+      const waiting = { after, wake }
+      const readers = this.#waiting.get(tenantId) ?? new Set()
       const timer = setTimeout(() => end(false), ms)
       signal?.addEventListener('abort', wake)
-      this.#waiting.add(waiting)
+      this.#waiting.set(tenantId, readers.add(waiting))
       if (this.#waiting.size === 1) this.#schedule(0)
     })
   }
@@ -106,7 +112,7 @@ export class LogWatch {
         (error: unknown) => {
           this.#failed(error)
           // Each reader finds out for itself whether it can read on.
-          for (const { wake } of this.#waiting) wake()
+          this.#wakeAll()
           this.#again(IDLE_MS)
         },
       )
@@ -167,7 +173,10 @@ export class LogWatch {
 
   async #wakeReaders(): Promise<void> {
     if (this.#waiting.size === 0) return
-    const heads = await logHeads(this.#db, [...new Set([...this.#waiting].map(({ tenantId }) => tenantId))])
-    for (const { tenantId, after, wake } of this.#waiting) if ((heads.get(tenantId) ?? 0) !== after) wake()
+    const heads = await logHeads(this.#db, [...this.#waiting.keys()])
+    for (const [tenantId, readers] of this.#waiting) {
+      const head = heads.get(tenantId) ?? 0
+      for (const { after, wake } of readers) if (after !== head) wake()
+    }
   }
 }

@@ -5,8 +5,8 @@ const PIECE_BYTES = 65_536
 
 /** What becomes of an answer that goes out bit by bit, besides its end. */
 export interface Outcome {
-  /** The reader has gone. */
-  readonly gone?: () => void
+  /** Nothing is to be sent any more, for whatever reason. */
+  readonly over?: () => void
   /** What is still to be sent cannot be made. The reader has lost its connection then, since its answer is not whole. */
   readonly failed?: (error: unknown) => void
 }
@@ -20,7 +20,7 @@ export interface Outcome {
 export function streamed(
   texts: AsyncGenerator<string | Uint8Array, void>,
   passage: Passage | undefined,
-  { gone, failed }: Outcome = {},
+  { over, failed }: Outcome = {},
 ): ReadableStream<Uint8Array> {
   if (passage) passage.streams = true
   const encoder = new TextEncoder()
@@ -29,6 +29,7 @@ export function streamed(
   const end = () => {
     clearTimeout(stalled)
     passage?.leave()
+    over?.()
   }
   const source = {
     async pull(controller: ReadableStreamDefaultController<Uint8Array>) {
@@ -55,7 +56,6 @@ export function streamed(
     },
     async cancel() {
       end()
-      gone?.()
       await texts.return()
     },
   }

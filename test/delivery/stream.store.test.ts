@@ -3,7 +3,7 @@ import { streamLog } from '../../src/delivery/event-stream.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { adminOf } from '../provisioning/registered.ts'
-import { type Gateway, openGateway } from '../support/gateway.ts'
+import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 import { idIn, patchBody, userBody } from '../support/instances.ts'
 import { placeOf } from '../support/readers.ts'
 
@@ -102,6 +102,33 @@ test('SEC-13 ends when the key is revoked', async () => {
   expect(await stream.next()).toBeUndefined()
 })
 
+test('SEC-13 a request that waits ends when its key is revoked, and when its tenant is deleted', async () => {
+  const other = await openGateway()
+  const wait = (tenant: TestTenant, key: string) =>
+    fetch(`${other.origin}/api/v1${placeOf(tenant)}/events?wait=30&types=group.*`, {
+      headers: { Authorization: `Bearer ${key}` },
+    })
+  const [silent, mine, deleted] = [await other.newTenant(), await other.newTenant(), await other.newTenant()]
+  const keys = [
+    await other.mintKey({ permissions: ['directory:read'] }),
+    await other.mintKey({ permissions: ['directory:read'] }),
+  ]
+  await deleted.scim('POST', '/Users', userBody('there'))
+  const first = wait(silent, keys[0] ?? '').then(() => 'was told first')
+  await expect.poll(() => other.underWay.streams.count).toBe(1)
+  const others = [wait(mine, keys[1] ?? ''), wait(deleted, keys[0] ?? '')]
+  await expect.poll(() => other.underWay.streams.count).toBe(3)
+  await other.revoke(keys[1] ?? '')
+  const gone = await fetch(`${other.origin}/api/v1${placeOf(deleted)}`, {
+    ...{ method: 'DELETE', headers: { Authorization: `Bearer ${other.adminKey}` } },
+  })
+  expect(gone.status).toBeLessThan(300)
+  const told = await Promise.race([first, Promise.all(others)])
+  expect(Array.isArray(told) && told.map(({ status }) => status)).toEqual([403, 410])
+  await other.close()
+  await first
+})
+
 test('ends cleanly when the instance stops, and holds nothing up', async () => {
   const other = await openGateway()
   const tenant = await other.newTenant()
@@ -119,7 +146,7 @@ test('a silent stream beats, and carries the position past events of other types
   const log = eventLogOf(gateway.database, tenant.id)
   const types = { types: ['user.deleted'], nouns: [] }
   const gone = new AbortController()
-  const reader = { types, signal: gone.signal, allowed: async () => true, beatMs: 20 }
+  const reader = { types, signal: gone.signal, beatMs: 20 }
   const stream = streamLog(gateway.database, watch, tenant.id, await log.read(0, 10, types), reader)
   expect((await stream.next()).value).toContain('retry')
   await tenant.scim('POST', '/Users', userBody('silent'))

@@ -10,6 +10,7 @@ import type { Permission } from '../../auth/principal.ts'
 import { addressOf } from '../address.ts'
 import { administrationOf } from '../control/administration.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from '../control/env.ts'
+import { EventReaders } from '../control/event-readers.ts'
 import { idempotent } from '../control/idempotent.ts'
 import { authenticateRequest } from '../control/origin.ts'
 import { refusalFor } from '../errors.ts'
@@ -126,10 +127,11 @@ export function adminApi({
   directoryRoutes(app, control, config)
   roleRoutes(app, control, config)
   signInRoutes(app, control, config)
-  eventRoutes(app, control, { ...deliveries, config })
+  const readers = new EventReaders(control, config)
+  eventRoutes(app, control, { ...deliveries, config, readers })
   for (const place of [ENVIRONMENT, TENANT])
     app.use(`${place}/streams/:stream/poll`, requires('directory:read'), onlyJson, large)
-  pollRoutes(app, control, config, deliveries)
+  pollRoutes(app, control, { ...deliveries, config, readers })
   changeRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))

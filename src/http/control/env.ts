@@ -1,6 +1,5 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { OpenAPIHono } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 import type { Administration } from '../../administration/change.ts'
 import type { FailedAttempts } from '../../auth/attempts.ts'
 import type { Principal } from '../../auth/principal.ts'
@@ -44,18 +43,6 @@ export interface AdminEnv {
     /** What a repeat of this request is told, in place of an answer with a secret, which says `no-store`. */
     toRepeats?: Problem
   }
-}
-
-/**
- * Counts a request among the streams, and among those under way no longer: it is to wait for events.
- *
- * @throws {ScimError} 429, 503
- */
-export function asStream(c: Context<AdminEnv>, tenantId: string | undefined): Passage | undefined {
-  const { underWay, passage, principal } = c.var
-  const streaming = underWay?.streams.enter(principal.keyId, tenantId)
-  passage?.leave()
-  return streaming
 }
 
 export type AdminApp = OpenAPIHono<AdminEnv>

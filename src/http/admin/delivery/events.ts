@@ -13,7 +13,8 @@ import { schemaDefinitionsOf } from '../../../repositories/control/schema-defini
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import { effectiveSettings } from '../../../tenancy/settings.ts'
 import { registryOf } from '../../../tenancy/tenant.ts'
-import { type AdminApp, type AdminEnv, asStream } from '../../control/env.ts'
+import type { AdminApp, AdminEnv } from '../../control/env.ts'
+import type { EventReaders } from '../../control/event-readers.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
 import { authenticateRequest } from '../../control/origin.ts'
@@ -165,19 +166,26 @@ const stream = createRoute({
 export function eventRoutes(
   app: AdminApp,
   control: ControlPlane,
-  { watch, config }: Pick<Deliveries, 'watch'> & { readonly config: OriginPolicy },
+  {
+    watch,
+    config,
+    readers,
+  }: Pick<Deliveries, 'watch'> & { readonly config: OriginPolicy; readonly readers: EventReaders },
 ): void {
   app.openapi(list, async (c) => {
     const { after, limit, wait, types, snapshot } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, c.req.valid('param'))
-    const question = { after, limit, types: wantedTypes(types), waitMs: wait * 1_000, signal: c.req.raw.signal }
-    const waiting = wait > 0 ? asStream(c, tenant.id) : undefined
-    const answer = await readLog(c.var.database, watch, tenant.id, question).finally(() => waiting?.leave())
+    const wanted = wantedTypes(types)
+    const waiting = wait > 0 ? readers.enter(c, tenant.id) : undefined
+    const signal = waiting?.signal ?? c.req.raw.signal
+    const question = { after, limit, types: wanted, waitMs: wait * 1_000, signal }
+    const answer = await readLog(c.var.database, watch, tenant.id, question).finally(() => waiting?.end())
     if (wait > 0) await stillAllowed(c, control, config)
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const { events, next, head } = answer.page
     const snapshots = snapshot === 'true' ? await snapshotsFor(c.var.database, tenant.id, events) : undefined
     const items = events.map((one) => eventText(one, tenant.id, snapshots?.(one))).join(',')
+    c.var.passage?.holdAnswer(items.length, true)
     // Written out: what changed is JSON text already.
     return c.body(`{"items":[${items}],"next":${next},"more":${next < head}}`, 200, {
       ...{ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
@@ -189,24 +197,21 @@ export function eventRoutes(
     const { tenant } = await tenantAt(c.var, c.req.valid('param'))
     const types = wantedTypes(text)
     const from = c.req.valid('header')['last-event-id'] ?? after
-    const streaming = asStream(c, tenant.id)
+    const reader = readers.enter(c, tenant.id)
+    const { signal, passage } = reader
     const question = { after: from, limit: 100, types, waitMs: 0 }
     const answer = await readLog(c.var.database, watch, tenant.id, question).catch((error: unknown) => {
-      streaming?.leave()
+      reader.end()
       throw error
     })
     if (answer.outcome !== 'page') {
-      streaming?.leave()
+      reader.end()
       throw cannotFollow(answer)
     }
-    const gone = new AbortController()
-    c.req.raw.signal.addEventListener('abort', () => gone.abort())
-    const events = streamLog(c.var.database, watch, tenant.id, answer.page, {
-      ...{ types, snapshot: snapshot === 'true', signal: gone.signal },
-      allowed: async () => 'principal' in (await authenticateRequest(control, c, config)),
-    })
-    const body = streamed(events, streaming, { gone: () => gone.abort() })
-    streaming?.answered(c.req.method, c.env)
+    const follows = { types, snapshot: snapshot === 'true', signal }
+    const events = streamLog(c.var.database, watch, tenant.id, answer.page, follows)
+    const body = streamed(events, passage, { over: () => reader.end() })
+    passage?.answered(c.req.method, c.env)
     return c.body(body, 200, {
       // The proxy in front must not gather events either.
       ...{ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },

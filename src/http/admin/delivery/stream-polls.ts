@@ -2,10 +2,10 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
 import { findStream } from '../../../administration/streams.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
-import type { Deliveries } from '../../../delivery/deliveries.ts'
-import { pollStream } from '../../../delivery/stream-poll.ts'
+import { type PollTools, pollStream } from '../../../delivery/stream-poll.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
-import { type AdminApp, asStream } from '../../control/env.ts'
+import type { AdminApp } from '../../control/env.ts'
+import type { EventReaders } from '../../control/event-readers.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { ENVIRONMENT, TENANT } from '../../control/levels.ts'
 import { endpointPlaceAt, type PlaceNames } from '../../control/places.ts'
@@ -54,7 +54,11 @@ const example = {
 }
 
 /** `…/streams/{stream}/poll`: where receivers come for their Security Event Tokens (RFC 8936). */
-export function pollRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy, tools: Deliveries): void {
+export function pollRoutes(
+  app: AdminApp,
+  control: ControlPlane,
+  { config: policy, readers, ...tools }: PollTools & { readonly config: OriginPolicy; readonly readers: EventReaders },
+): void {
   for (const { path, params, prefix, of } of [ENVIRONMENT, TENANT]) {
     const poll = createRoute({
       method: 'post',
@@ -76,11 +80,11 @@ export function pollRoutes(app: AdminApp, control: ControlPlane, policy: OriginP
       if (row.stream.method !== 'poll') throw new Refusal(409, 'Tokens of this stream are pushed.')
       if (!row.enabled) throw new Refusal(409, 'This stream is disabled.')
       const { maxEvents, returnImmediately, ack, setErrs } = c.req.valid('json')
-      const waiting = returnImmediately ? undefined : asStream(c, row.tenantId ?? undefined)
+      const waiting = returnImmediately ? undefined : readers.enter(c, row.tenantId ?? undefined)
       const answered = await pollStream(c.var.database, tools, row, {
-        ...{ maxEvents: Math.min(maxEvents, MAX_EVENTS), ack, setErrs, signal: c.req.raw.signal },
+        ...{ maxEvents: Math.min(maxEvents, MAX_EVENTS), ack, setErrs, signal: waiting?.signal ?? c.req.raw.signal },
         waitMs: returnImmediately ? 0 : MAX_WAIT_SECONDS * 1_000,
-      }).finally(() => waiting?.leave())
+      }).finally(() => waiting?.end())
       if (!returnImmediately) await stillAllowed(c, control, policy)
       return c.json(answered, 200, { 'Cache-Control': 'no-store' })
     })

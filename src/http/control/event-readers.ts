@@ -1,0 +1,89 @@
+import type { Context } from 'hono'
+import type { ControlPlane } from '../../context/control-plane.ts'
+import type { OriginPolicy } from '../../tenancy/base-url.ts'
+import type { Passage } from '../in-flight.ts'
+import type { AdminEnv } from './env.ts'
+import { authenticateRequest } from './origin.ts'
+
+/** A reader ends within so long after its key was revoked. */
+const CHECK_MS = 1_000
+
+/** A request that follows events or waits for them. */
+export interface EventReader {
+  /** Aborted when the client has gone, and when it may read no longer. */
+  readonly signal: AbortSignal
+  /** Counts the request; undefined where nothing is counted. */
+  readonly passage: Passage | undefined
+  /** The request waits no longer; may be called again. */
+  end(): void
+}
+
+interface Reader {
+  readonly c: Context<AdminEnv>
+  readonly ended: AbortController
+}
+
+/**
+ * Requests that follow events or wait for them. There may be thousands, and most are idle. So they are counted apart from those
+ * under way, and their keys are looked at together: once a second for each key, however many readers it has.
+ */
+export class EventReaders {
+  readonly #control: ControlPlane
+  readonly #policy: OriginPolicy
+  readonly #readers = new Map<string, Set<Reader>>()
+
+  constructor(control: ControlPlane, policy: OriginPolicy) {
+    this.#control = control
+    this.#policy = policy
+  }
+
+  /**
+   * Counts a request among the readers, and among those under way no longer.
+   *
+   * @param tenantId undefined for the events of several tenants
+   * @throws {ScimError} 429, 503
+   */
+  enter(c: Context<AdminEnv>, tenantId: string | undefined): EventReader {
+    const { underWay, passage: counted, principal } = c.var
+    const passage = underWay?.streams.enter(principal.keyId, tenantId)
+    counted?.leave()
+    const reader = { c, ended: new AbortController() }
+    const label = c.req.header('authorization') ?? ''
+    const others = this.#readers.get(label) ?? this.#newKey(label)
+    others.add(reader)
+    const { signal } = c.req.raw
+    const end = () => {
+      others.delete(reader)
+      signal.removeEventListener('abort', end)
+      reader.ended.abort()
+      passage?.leave()
+    }
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end)
+    return { signal: reader.ended.signal, passage, end }
+  }
+
+  #newKey(label: string): Set<Reader> {
+    const readers = new Set<Reader>()
+    this.#readers.set(label, readers)
+    const timer = setInterval(async () => {
+      // An access token is good for one origin, so that a request is asked for which there still is a connection.
+      const [first] = readers
+      if (first !== undefined && (await this.#mayRead(first))) return
+      for (const { ended } of readers) ended.abort()
+      if (readers.size > 0 || this.#readers.get(label) !== readers) return
+      this.#readers.delete(label)
+      clearInterval(timer)
+    }, CHECK_MS).unref()
+    return readers
+  }
+
+  /** Where that can not be told, readers end, and find out when they come again. */
+  async #mayRead({ c }: Reader): Promise<boolean> {
+    try {
+      return 'principal' in (await authenticateRequest(this.#control, c, this.#policy))
+    } catch {
+      return false
+    }
+  }
+}
