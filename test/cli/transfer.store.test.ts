@@ -31,7 +31,8 @@ const USERS = Number(process.env.TRANSFER_USERS ?? 2_000)
 const MOST_MEMORY_MB = 300
 // Not `maxRSS`, which on Linux begins with what the parent held when it started the process.
 const TELL_PEAK = `import { readFileSync } from 'node:fs'
-process.once('exit', () => {
+import { isMainThread } from 'node:worker_threads'
+if (isMainThread) process.once('exit', () => {
   const status = process.platform === 'linux' ? readFileSync('/proc/self/status', 'utf8') : ''
   const peakKb = /VmHWM:\\s+(\\d+)/.exec(status)?.[1] ?? process.resourceUsage().maxRSS
   process.stderr.write('peak ' + Math.round(Number(peakKb) / 1024) + ' MB\\n')
