@@ -7,6 +7,8 @@ import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts
 import { type ClaimedDelivery, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { eventLogOf, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'
+import { memberPagesOf } from '../../src/repositories/resources/member-pages.ts'
+import { FIRST_ID } from '../../src/repositories/sql/ids.ts'
 import { engineName, freshPostgres, openFreshDatabase, tenantRole } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
@@ -60,6 +62,19 @@ async function sameInBulk(method: string, ids: readonly string[], data: (i: numb
   expect(statuses).toEqual(ids.map(() => '2'))
 }
 
+/** What a large group's reader asks for, behind a member. */
+const nextMembers = (behind: string) =>
+  memberPagesOf(database.asTenant(tenant.id), {
+    ...{
+      tenantId: tenant.id,
+      baseUrl: tenant.base,
+      requestId: '',
+      actor: '',
+      defersReferences: false,
+      hasRoles: false,
+    },
+  }).read([{ id: groupId, position: { id: behind, value: '' } }])
+
 type Operations = readonly (readonly [string, (n: number) => Promise<unknown>])[]
 
 /** Under policies the index of search documents answers nothing (ADR 25), so what it is for reads the whole tenant. */
@@ -104,6 +119,7 @@ const OPERATIONS: Operations = [
   ['a bulk of PUTs', async (n) => sameInBulk('PUT', users.slice(-3), (i) => person(200_000 + 10 * n + i))],
   ['a bulk of deactivations', async () => sameInBulk('PATCH', users.slice(-3), () => deactivation)],
   ['a bulk of deletes', async () => sameInBulk('DELETE', users.splice(-3), () => undefined)],
+  ['the last members of a group', async () => nextMembers(users.at(-2) ?? FIRST_ID)],
   ['a delete', async () => tenant.scim('DELETE', `/Users/${users.pop()}`)],
 ]
 
@@ -177,6 +193,13 @@ describe('Q-29 EV-15 on a database that was never analysed, an operation looks a
   test.each(OPERATIONS)('%s', async (_, operation) => {
     const [, much] = await rowsRead(() => operation(USERS + 1))
     expect(much).toEqual([])
+  })
+
+  test('and so does each page of a large group', async () => {
+    await tenant.scim('PATCH', `/Groups/${groupId}`, addMembers(...users))
+    const ids = users.toSorted()
+    const [[page], much] = await rowsRead(() => nextMembers(ids.at(-101) ?? ''))
+    expect([page?.count, much]).toEqual([100, []])
   })
 
   test.skipIf(tenantRole() !== undefined)(

@@ -197,9 +197,15 @@ const onlyJson: MiddlewareHandler = (c, next) => {
   return next()
 }
 
-function atMost(maxSize: number) {
+function atMost(maxSize: number): MiddlewareHandler<AdminEnv> {
   const onError = () => {
     throw new HTTPException(413, { message: `The body must not be larger than ${maxSize} bytes.` })
   }
-  return bodyLimit({ maxSize, onError })
+  const limited = bodyLimit({ maxSize, onError })
+  return (c, next) => {
+    const announced = Number(c.req.header('content-length') ?? (c.req.header('transfer-encoding') ? maxSize : 0))
+    // A body that is too large is not read.
+    if (announced <= maxSize) c.var.passage?.holdBody(announced)
+    return limited(c, next)
+  }
 }
