@@ -15,6 +15,7 @@ import { type AskedTenant, addWebhooks, fillTenants, leaveUnnumbered } from './f
 // What a gateway costs whose tenants do nothing, by how many there are.
 
 const ASKED = 40
+const STARTS = 3
 const POSTGRES_SETTINGS = ['shared_buffers=512MB', 'max_wal_size=4GB', 'shared_preload_libraries=pg_stat_statements']
 const STILL_MS = 5_000
 
@@ -27,6 +28,7 @@ export interface Idle {
 /** A gateway with so many tenants. Times in ms. */
 export interface TenantsResult {
   readonly tenants: number
+  /** The quickest of three. */
   readonly startMs: number
   readonly rssMb: number
   readonly idle: Idle
@@ -68,7 +70,14 @@ async function withTenants(url: string, tenants: number, main: string | undefine
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   await sql.unsafe('create extension pg_stat_statements')
   const asked = await fillTenants(sql, tenants, ASKED)
+  const starts: number[] = []
+  for (let i = 1; i < STARTS; i++) {
+    const one = await startGateway(env, main)
+    starts.push(one.startMs)
+    await one.stop()
+  }
   const gateway = await startGateway(env, main)
+  const startMs = Math.min(...starts, gateway.startMs)
   const database = await openPostgres({ databaseUrl: url, databasePool: 4, databasePrepare: true })
   try {
     await pause(2_000)
@@ -94,7 +103,7 @@ async function withTenants(url: string, tenants: number, main: string | undefine
     await pause(2_000)
     const idleWithWebhooks = await idleOf(sql)
     return {
-      ...{ tenants, startMs: gateway.startMs, rssMb: rss, idle, idleWithWebhooks, retentionMs, overviewMs },
+      ...{ tenants, startMs, rssMb: rss, idle, idleWithWebhooks, retentionMs, overviewMs },
       ...{ coldMs, warmMs, askedAfterChange, newTenantMs, numberedMs },
     }
   } finally {

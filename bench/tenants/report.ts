@@ -12,10 +12,8 @@ const START_GROWS_MS = 300
 const MEMORY_GROWS_MB = 24
 /** Of the control plane for a request of a known tenant: whether anything has changed is asked by the clock. */
 const ASKED = 0.2
-/** Against the fewest tenants: the same request, and the numbering of one event. */
+/** Against the fewest tenants: a first request against the next one, and the numbering of one event. */
 const GROWTH = 2
-/** First requests are few, and each of them waits for the disk of a busy machine now and then. */
-const COLD_GROWTH = 3
 
 /** Nothing but numbering grows with the tenants that there are; that with the events, of which each tenant has one. */
 export function tenantsVerdicts(results: readonly TenantsResult[]): Verdict[] {
@@ -40,7 +38,7 @@ export function tenantsVerdicts(results: readonly TenantsResult[]): Verdict[] {
       MEMORY_GROWS_MB,
       'MB',
     ),
-    atMost(`${what}: first request of a tenant ${than}`, many.coldMs / few.coldMs, COLD_GROWTH),
+    atMost(`${what}: first request of a tenant ÷ the next, ${than}`, coldToWarm(many) / coldToWarm(few), GROWTH),
     atMost(
       `${what}: questions to the control plane per request, once another tenant was made`,
       many.askedAfterChange,
@@ -50,6 +48,7 @@ export function tenantsVerdicts(results: readonly TenantsResult[]): Verdict[] {
   ]
 }
 
+const coldToWarm = ({ coldMs, warmMs }: TenantsResult) => coldMs / warmMs
 const perEvent = ({ numberedMs, tenants }: TenantsResult) => numberedMs / tenants
 
 /** Empty where it was not measured. */

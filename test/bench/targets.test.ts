@@ -197,6 +197,9 @@ describe('tenants that do nothing', () => {
     expect(missed({ idle: { perSecond: 2, databaseMs: 133 } })).toEqual(['100k tenants, idle: PostgreSQL in a second'])
     expect(missed({ retentionMs: 15_700 })).toEqual(['100k tenants: a pass of retention with nothing to delete'])
     expect(missed({ numberedMs: 300_000 })).toEqual(['100k tenants: numbering, per event ÷ with 1k'])
+    expect(missed({ coldMs: 11 })).toHaveLength(1)
+    // All requests are slow where the machine is.
+    expect(missed({ coldMs: 11, warmMs: 4 })).toEqual([])
     expect(missed({ rssMb: 221 })).toEqual(['100k tenants: memory, more than with 1k'])
     expect(missed({ askedAfterChange: 1 })).toHaveLength(1)
   })
