@@ -26,14 +26,16 @@ export interface Config {
   readonly otherPublicUrls: readonly string[]
   /** The proxies whose word counts for the client's address, X-Forwarded-Proto and X-Forwarded-Host. */
   readonly trustProxy: TrustProxy
+  /** From the signal to stop until the gateway takes no more connections; until then load balancers notice `/readyz`. */
+  readonly drainDelayMs: number
   /** Folder of the embedded database; unused with `databaseUrl`. */
   readonly dataDir: string
   readonly databaseUrl: string | undefined
   /** The database without a pooler in between, for migrations. */
   readonly directDatabaseUrl: string | undefined
   readonly databasePool: number
-  /** False behind a pooler in transaction mode. */
-  readonly databasePrepare: boolean
+  /** Whether statements have names; undefined to find out whether what is between allows it. */
+  readonly databasePrepare: boolean | undefined
   /** Role under which each tenant's statements run, with row-level security; undefined for none. */
   readonly databaseTenantRole: string | undefined
   /** The operator's key; undefined to use the one made at the first start. */
@@ -92,6 +94,9 @@ export const DEFAULTS: Readonly<Record<string, string | undefined>> = Object.fro
   }),
 )
 
+/** Load balancers ask every two seconds by default, and believe the third answer. */
+const DRAIN_DELAY_IN_PRODUCTION_MS = 10_000
+
 /** Whether this is production, which needs more variables; see config/production. */
 export const isProduction = (env: Environment): boolean => given(env).NODE_ENV === 'production'
 
@@ -132,6 +137,7 @@ export function loadConfig(env: Environment): Config {
     publicUrl: values.PUBLIC_URL?.[0],
     otherPublicUrls: values.PUBLIC_URL?.slice(1) ?? [],
     trustProxy: values.TRUST_PROXY ?? { kind: 'none' },
+    drainDelayMs: values.DRAIN_DELAY_MS ?? (isProduction(env) ? DRAIN_DELAY_IN_PRODUCTION_MS : 0),
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
     directDatabaseUrl: values.DIRECT_DATABASE_URL,

@@ -3,9 +3,9 @@ import { lstat, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { FirstKeys } from './administration/bootstrap.ts'
+import { describeUrl } from './db/connect.ts'
 import { CannotOpen, isUnavailable } from './db/errors.ts'
 import { sync, writeSynced } from './db/files.ts'
-import { describeUrl } from './db/postgres.ts'
 
 const NAME = 'rollcall-first-keys'
 

@@ -14,6 +14,11 @@ function linesFor(env: Record<string, string>, load = loadConfig): readonly stri
   return []
 }
 
+test('a stop waits for load balancers in production, and where it is told to', () => {
+  expect(loadConfig({ NODE_ENV: 'production' }).drainDelayMs).toBe(10_000)
+  expect(loadConfig({ NODE_ENV: 'production', DRAIN_DELAY_MS: '0' }).drainDelayMs).toBe(0)
+})
+
 test('nothing set gives the embedded database, on this machine alone', () => {
   expect(loadConfig({})).toEqual({
     production: false,
@@ -22,11 +27,12 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     publicUrl: undefined,
     otherPublicUrls: [],
     trustProxy: { kind: 'none' },
+    drainDelayMs: 0,
     dataDir: './data',
     databaseUrl: undefined,
     directDatabaseUrl: undefined,
     databasePool: 10,
-    databasePrepare: true,
+    databasePrepare: undefined,
     databaseTenantRole: undefined,
     adminKey: undefined,
     cursorKey: undefined,

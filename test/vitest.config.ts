@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { findPgbouncer } from './support/pgbouncer.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -10,12 +11,16 @@ const PROCESS = 'test/**/*.process.test.ts'
 /** The tests that need a store run once on each engine, with one database per worker and a tenant of their own each. */
 const onEngine = (
   engine: 'pglite' | 'postgres',
-  { name = engine, except = [] }: { readonly name?: string; readonly except?: readonly string[] } = {},
+  {
+    name = engine,
+    only = [STORE],
+    except = [],
+  }: { readonly name?: string; readonly only?: readonly string[]; readonly except?: readonly string[] } = {},
 ): TestProjectConfiguration => ({
   extends: true,
   test: {
     name,
-    include: [STORE],
+    include: [...only],
     exclude: [...configDefaults.exclude, ...except],
     globalSetup: ['test/support/global-setup-built.ts', `test/support/global-setup-${engine}.ts`],
     provide: { engine },
@@ -44,6 +49,16 @@ const underPolicies = onEngine('postgres', {
   ],
 })
 
+/** On PostgreSQL behind PgBouncer in transaction mode: recorded traffic, races, and what `Database` promises. */
+const pooled = (): TestProjectConfiguration[] => {
+  if (findPgbouncer() === undefined || process.env.TEST_DATABASE_URL !== undefined) {
+    console.log('skipped: the project postgres-pooled, since there is no pgbouncer in front of a server of our own')
+    return []
+  }
+  const only = ['test/traffic/*.store.test.ts', 'test/instances/races.store.test.ts', 'test/db/database.store.test.ts']
+  return [onEngine('postgres', { name: 'postgres-pooled', only })]
+}
+
 /** What needs nothing but the memory of its worker and the files of the clone. */
 const pure: TestProjectConfiguration = {
   extends: true,
@@ -67,7 +82,7 @@ export default defineConfig({
     hookTimeout: 600_000,
     projects: [
       ...[pure, processes, onEngine('pglite')],
-      ...(process.env.SKIP_POSTGRES === '1' ? [] : [onEngine('postgres'), underPolicies]),
+      ...(process.env.SKIP_POSTGRES === '1' ? [] : [onEngine('postgres'), underPolicies, ...pooled()]),
     ],
   },
 })

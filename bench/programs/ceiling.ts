@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { v7 as uuidv7 } from 'uuid'
-import { connectPostgres } from '../../src/db/postgres.ts'
+import { connectPostgres } from '../../src/db/connect.ts'
+import { SESSION_SETTINGS } from '../../src/db/session-settings.ts'
 import { turns } from '../../src/db/turns.ts'
 import { listen } from '../../src/listen.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
@@ -12,7 +13,7 @@ import { reads, type Statement, sameRows, sameRowsBesides, type Value, type Writ
 
 const CONNECTIONS = 10
 const databaseUrl = process.env.DATABASE_URL ?? ''
-const sql = connectPostgres({ databaseUrl, databasePrepare: true }, { max: CONNECTIONS, timeouts: true })
+const sql = connectPostgres(databaseUrl, { max: CONNECTIONS, prepare: true, settings: SESSION_SETTINGS })
 
 // As the gateway does: with more statements than connections the driver's own queue slows everything down.
 const inTurn = turns(CONNECTIONS, () => new Error('no turn within a minute'))

@@ -62,7 +62,9 @@ async function database(config: Config, gatewayAnswers: boolean): Promise<Findin
       const seen = await inspectDatabase(opened)
       const findings = inspected(seen, databaseUrl !== undefined)
       // Tables of another version are not asked for what this one keeps in them.
-      return seen.missing > 0 || seen.newer ? findings : [...findings, ...(await storedCare(opened, config))]
+      return seen.missing > 0 || seen.notServed !== undefined
+        ? findings
+        : [...findings, ...(await storedCare(opened, config))]
     } finally {
       await opened.close()
     }
@@ -98,7 +100,7 @@ function unopened(found: string, isPostgres: boolean, gatewayAnswers: boolean): 
 
 /** What a look at a database says about it. */
 export function inspected(
-  { version, majorVersion, aheadMs, missing, newer }: Inspection,
+  { version, majorVersion, aheadMs, missing, newer, notServed, lacking }: Inspection,
   isPostgres: boolean,
 ): Finding[] {
   const findings: Finding[] = []
@@ -112,12 +114,29 @@ export function inspected(
       ...{ check: 'migrations', state: 'wrong', found: `${missing} of this version are missing` },
       fix: 'run `rollcall migrate`, or start the gateway, which does it too',
     })
-  else if (newer)
+  else if (notServed !== undefined)
     findings.push({
-      ...{ check: 'migrations', state: 'wrong', found: 'the tables are of a newer version of Rollcall than this one' },
+      ...{ check: 'migrations', state: 'wrong', found: notServed },
       fix: 'run the newer version here too',
     })
+  else if (newer)
+    findings.push({
+      ...{ check: 'migrations', state: 'ok' },
+      found: 'the tables are of a newer version of Rollcall, which this one can serve',
+    })
   else findings.push({ check: 'migrations', state: 'ok', found: 'the tables are up to date' })
+
+  if (lacking.length > 0)
+    findings.push({
+      ...{
+        check: 'sessions',
+        state: 'wrong',
+        found: `a pooler drops settings that keep statements quick: ${lacking.join(', ')}`,
+      },
+      fix: 'run `rollcall migrate`, which gives them to the role; where the role may not, it says what an administrator has to run',
+    })
+  else if (isPostgres)
+    findings.push({ check: 'sessions', state: 'ok', found: 'every setting of the gateway is in force' })
 
   const drift = `the database's clock is ${Math.abs(aheadMs)} ms ${aheadMs < 0 ? 'behind' : 'ahead of'} ours`
   if (Math.abs(aheadMs) <= MOST_DRIFT_MS) findings.push({ check: 'clock', state: 'ok', found: drift })

@@ -2,7 +2,7 @@
 export interface Finding {
   readonly check:
     | ('config' | 'production' | 'address' | 'cookies' | 'first keys' | 'files')
-    | ('database' | 'migrations' | 'clock' | 'secrets key')
+    | ('database' | 'migrations' | 'sessions' | 'clock' | 'secrets key')
     | ('key age' | 'old secrets' | 'unused keys' | 'webhooks' | 'webhook keys')
     | ('reachability' | 'admin key')
   readonly state: 'ok' | 'wrong' | 'skipped'

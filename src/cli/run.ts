@@ -68,7 +68,7 @@ function programOn(io: Io): Command {
     .action(async (_: unknown, command: Command) => {
       const { databaseUrl, ...config } = loadConfig(io.env)
       if (databaseUrl === undefined) throw new CliError(EXIT.usage, EMBEDDED)
-      await migratePostgres({ ...config, databaseUrl })
+      await migratePostgres({ ...config, databaseUrl }, (line) => io.err.write(`rollcall: ${line}\n`))
       const { json } = command.optsWithGlobals<GlobalOptions>()
       print(io, json, { migrated: true }, () => 'the tables are up to date\n')
     })

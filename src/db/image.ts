@@ -3,7 +3,7 @@ import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { PACKAGE_FOLDER } from '../package.ts'
-import { migrationsFolder } from './migrations-folder.ts'
+import { migrationsFolder } from './migrations.ts'
 
 // The build ships the image; `npm run dev` and the tests, which run the sources, keep theirs in a cache.
 const built = import.meta.url.endsWith('.js')

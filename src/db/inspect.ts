@@ -1,6 +1,7 @@
-import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { NEEDS, type Needs, whyNotServed } from './compatibility.ts'
 import type { Database } from './database.ts'
-import { migrationsFolder } from './migrations-folder.ts'
+import { lastApplied, migrationsIn } from './migrations.ts'
+import { notInForce, SETTINGS_IN_FORCE } from './session-settings.ts'
 
 /** What a look at a database shows. */
 export interface Inspection {
@@ -13,6 +14,10 @@ export interface Inspection {
   readonly missing: number
   /** Whether it has migrations that this build does not know. */
   readonly newer: boolean
+  /** Why this build cannot serve it, though; undefined where it can. */
+  readonly notServed: string | undefined
+  /** Settings that its sessions lack, on PostgreSQL. */
+  readonly lacking: readonly string[]
 }
 
 /** Looks at a database and changes nothing. */
@@ -24,27 +29,30 @@ export async function inspectDatabase(database: Database): Promise<Inspection> {
     [],
   )
   const answered = Date.now()
-  const last = await lastMigration(database)
-  const known = readMigrationFiles({ migrationsFolder }).map(({ folderMillis }) => folderMillis)
+  const last = await lastApplied((statement) => database.run<object>(statement, []))
+  const known = migrationsIn().map(({ madeAt }) => madeAt)
   return {
     version: server?.version ?? '',
     majorVersion: Math.floor((server?.number ?? 0) / 10_000),
     aheadMs: Math.round((server?.now ?? 0) - (asked + answered) / 2),
     missing: known.filter((made) => made > last).length,
     newer: known.every((made) => made < last),
+    notServed: await notServed(database),
+    lacking: database.engine === 'postgres' ? await lacking(database) : [],
   }
 }
 
-/** When the last migration that was applied was made, in ms since 1970; 0 where there is none. */
-async function lastMigration(database: Database): Promise<number> {
+async function notServed(database: Database): Promise<string | undefined> {
   const [table] = await database.run<{ there: boolean }>(
-    `select to_regclass('drizzle.__drizzle_migrations') is not null as there`,
+    `select to_regclass('schema_compatibility') is not null as there`,
     [],
   )
-  if (!table?.there) return 0
-  const [row] = await database.run<{ last: number | null }>(
-    'select max(created_at)::float8 as last from drizzle.__drizzle_migrations',
-    [],
-  )
-  return row?.last ?? 0
+  if (!table?.there) return undefined
+  const [needs] = await database.run<Needs>(NEEDS, [])
+  return needs && whyNotServed(needs)
+}
+
+async function lacking(database: Database): Promise<string[]> {
+  const [row] = await database.run<{ settings: Record<string, string> }>(SETTINGS_IN_FORCE, [])
+  return notInForce(row?.settings ?? {})
 }

@@ -13,15 +13,19 @@ export type DatabaseSettings = PgliteSettings &
 
 /**
  * Opens the database and brings its tables up to date. `onLost` is called when an embedded database is lost for good while
- * running; PostgreSQL may come back, so it never is.
+ * running; PostgreSQL may come back, so it never is. `say` is told what the start waits for, and what an administrator has to do.
  *
  * @throws {CannotOpen} with one line for the operator
  */
-export async function openDatabase(settings: DatabaseSettings, onLost: (reason: string) => void): Promise<Database> {
+export async function openDatabase(
+  settings: DatabaseSettings,
+  onLost: (reason: string) => void,
+  say: (line: string) => void = () => {},
+): Promise<Database> {
   const { databaseUrl } = settings
   // One engine is loaded, not both: the embedded one alone takes more memory than everything else.
   if (databaseUrl === undefined) return (await import('./pglite.ts')).openPglite(settings, onLost)
-  await migratePostgres({ ...settings, databaseUrl })
+  await migratePostgres({ ...settings, databaseUrl }, say)
   return (await import('./postgres.ts')).openPostgres({ ...settings, databaseUrl })
 }
 

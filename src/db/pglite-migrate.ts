@@ -1,9 +1,22 @@
 import type { PGlite } from '@electric-sql/pglite'
-import { drizzle } from 'drizzle-orm/pglite'
-import { migrate } from 'drizzle-orm/pglite/migrator'
-import { migrationsFolder } from './migrations-folder.ts'
+import { refuseNewer } from './compatibility.ts'
+import { applyMigration, lastApplied, migrationsIn, type RunStatement } from './migrations.ts'
 
-/** Applies what is missing to the embedded engine. */
+/**
+ * Applies what is missing to the embedded engine.
+ *
+ * @throws {CannotOpen} when a newer release has changed the tables in a way that this build cannot serve
+ */
 export async function migratePglite(client: PGlite): Promise<void> {
-  await migrate(drizzle({ client }), { migrationsFolder })
+  const runOn =
+    (session: Pick<PGlite, 'query'>): RunStatement =>
+    async (statement) =>
+      (await session.query<object>(statement)).rows
+  const run = runOn(client)
+  await refuseNewer(run)
+  const last = await lastApplied(run)
+  for (const migration of migrationsIn().filter(({ madeAt }) => madeAt > last)) {
+    if (migration.alone) await applyMigration(run, migration)
+    else await client.transaction((tx) => applyMigration(runOn(tx), migration))
+  }
 }

@@ -1,6 +1,7 @@
 import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
+import { connectPostgres } from './connect.ts'
 import type { Database } from './database.ts'
 import { refuseFullDisk, watchRoom } from './disk-room.ts'
 import { CannotOpen, sqlState } from './errors.ts'
@@ -10,8 +11,8 @@ import { ensureImage } from './image.ts'
 import { type EnginePort, startEngine } from './pglite-port.ts'
 import { PgliteServer } from './pglite-server.ts'
 import { keepTidy } from './pglite-vacuum.ts'
-import { ANSWER_DEADLINE_MS, connectPostgres, READ_TIMEOUT_MS, STATEMENT_TIMEOUT_MS } from './postgres.ts'
 import { guardedDatabase } from './postgres-guard.ts'
+import { ANSWER_DEADLINE_MS, READ_TIMEOUT_MS, STATEMENT_TIMEOUT_MS } from './session-settings.ts'
 
 export interface PgliteSettings {
   /** Folder of the database and its lock; made where there is none. */
@@ -85,11 +86,7 @@ function served(
   readTimeoutMs: number | undefined,
   ends: { readonly closing?: () => void; readonly closed?: () => Promise<void> },
 ): Database {
-  const connect = () =>
-    connectPostgres(
-      { databaseUrl: URL_OF_THE_ENGINE, databasePrepare: false },
-      { max: 1, timeouts: false, socket: () => server.connect() },
-    )
+  const connect = () => connectPostgres(URL_OF_THE_ENGINE, { max: 1, prepare: false, socket: () => server.connect() })
   return guardedDatabase(connect, {
     engine: 'pglite',
     prepare: false,

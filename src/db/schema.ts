@@ -818,3 +818,19 @@ export const webhookDeliveries = pgTable(
     tenantsOwn(),
   ],
 )
+
+/**
+ * Which builds may serve the database: one row, which migrations write. A migration that takes away what older builds read names
+ * itself here, and a build that does not know the migration refuses to serve.
+ */
+export const schemaCompatibility = pgTable(
+  'schema_compatibility',
+  {
+    only: boolean().primaryKey().default(true),
+    /** The name of the migration that a build has to know. */
+    needsMigration: text('needs_migration').notNull(),
+    /** The first release that knows it, for people. */
+    needsRelease: text('needs_release').notNull(),
+  },
+  (t) => [check('schema_compatibility_one_row', sql`${t.only}`)],
+)

@@ -1,4 +1,3 @@
-import type postgres from 'postgres'
 import type { TenantId } from '../place-ids.ts'
 import type { Database } from './database.ts'
 import { CannotOpen, codeOf } from './errors.ts'
@@ -42,8 +41,9 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
  *
  * @throws {CannotOpen} where the session's user lacks the rights for it, with the statements for a user who has them
  */
-export async function prepareTenantRole(client: postgres.Sql, role: string): Promise<void> {
-  const [session] = await client.unsafe<{ user: string; there: boolean }[]>(
+export async function prepareTenantRole(tx: Database, role: string): Promise<void> {
+  const run = (statement: string) => tx.run(statement, [], { prepare: false })
+  const [session] = await tx.run<{ user: string; there: boolean }>(
     'select current_user as user, exists (select from pg_roles where rolname = $1) as there',
     [role],
   )
@@ -51,8 +51,8 @@ export async function prepareTenantRole(client: postgres.Sql, role: string): Pro
   const lend = `grant "${role}" to "${session?.user}"`
   try {
     // Another database of the server may be prepared at this moment.
-    if (!session?.there) await client.unsafe(make).catch(unless('42710', '23505'))
-    if (!(await mayTake(client, role))) await client.unsafe(lend)
+    if (!session?.there) await tryOut(tx, [make]).catch(unless('42710', '23505'))
+    if (!(await mayTake(tx, role))) await run(lend)
   } catch (error) {
     if (codeOf(error) !== '42501') throw error
     throw new CannotOpen(
@@ -61,20 +61,32 @@ export async function prepareTenantRole(client: postgres.Sql, role: string): Pro
       { cause: error },
     )
   }
-  await client.unsafe(`grant usage on schema public to "${role}"`)
+  await run(`grant usage on schema public to "${role}"`)
   for (const [table, privileges] of Object.entries(PRIVILEGES))
-    await client.unsafe(`grant ${privileges} on ${table} to "${role}"`)
+    await run(`grant ${privileges} on ${table} to "${role}"`)
 }
 
 /** Whether the session's user may become the role; what is asked in the catalogues differs from version to version. */
-async function mayTake(client: postgres.Sql, role: string): Promise<boolean> {
+async function mayTake(tx: Database, role: string): Promise<boolean> {
   try {
-    await client.unsafe(`set role "${role}"`)
-    await client.unsafe('reset role')
+    await tryOut(tx, [`set local role "${role}"`, 'set local role none'])
     return true
   } catch (error) {
     unless('42501')(error)
     return false
+  }
+}
+
+/** Runs statements in a transaction that goes on when one of them fails. */
+async function tryOut(tx: Database, statements: readonly string[]): Promise<void> {
+  const run = (statement: string) => tx.run(statement, [], { prepare: false })
+  await run('savepoint tried')
+  try {
+    for (const statement of statements) await run(statement)
+    await run('release savepoint tried')
+  } catch (error) {
+    await run('rollback to savepoint tried')
+    throw error
   }
 }
 

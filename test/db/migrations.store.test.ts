@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
-import { migrationsFolder } from '../../src/db/migrations-folder.ts'
+import { migrationsFolder } from '../../src/db/migrations.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 
 let database: Database

@@ -37,6 +37,18 @@ test('the first start makes the folder, for its owner alone, and the next one fi
   await second.close()
 })
 
+test('a folder with tables of a newer release that this build cannot serve is refused, and free for that release', async () => {
+  const first = await open()
+  await first.run(`update schema_compatibility set needs_migration = '9001_later', needs_release = '9.0.0'`, [])
+  await first.close()
+  const refused = await open().catch((error: unknown) => error)
+  expect(refused).toBeInstanceOf(CannotOpen)
+  expect((refused as Error).message).toMatch(
+    /the database has tables of Rollcall 9\.0\.0, .* run Rollcall 9\.0\.0 or later/,
+  )
+  expect(readdirSync(join(dataDir, 'lock'))).toEqual([])
+})
+
 /** The modes of all files and folders below `folder`, each once. */
 const modesBelow = (folder: string) => {
   const below = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isSocket())

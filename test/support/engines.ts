@@ -6,6 +6,7 @@ import postgres from 'postgres'
 import { inject } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { ensureImage } from '../../src/db/image.ts'
+import { migratePostgres } from '../../src/db/migrate.ts'
 import { openPgliteInMemory } from '../../src/db/pglite.ts'
 import { openPostgres, type PostgresSettings } from '../../src/db/postgres.ts'
 import { onDatabase } from './postgres-server.ts'
@@ -63,12 +64,12 @@ export async function openDatabases(databasePool = 10): Promise<readonly [Databa
 /** How to open a migrated, empty database on the run's PostgreSQL, as often as is wanted. */
 export async function freshPostgres(databasePool: number): Promise<PostgresSettings> {
   const databaseUrl = await freshPostgresUrl()
-  return { databaseUrl, databasePool, databasePrepare: true, databaseTenantRole: tenantRole() }
+  return { databaseUrl, databasePool, databaseTenantRole: tenantRole() }
 }
 
 /** URL of a migrated, empty database on the run's PostgreSQL; it goes when the run ends. */
 export async function freshPostgresUrl(): Promise<string> {
-  const { url, template } = inject('postgres')
+  const { url, pooledUrl, template } = inject('postgres')
   const name = `${template}_${randomBytes(4).toString('hex')}`
   const admin = postgres(url, { max: 1 })
   try {
@@ -76,7 +77,11 @@ export async function freshPostgresUrl(): Promise<string> {
   } finally {
     await admin.end()
   }
-  return onDatabase(url, name)
+  if (pooledUrl === undefined) return onDatabase(url, name)
+  const databaseUrl = onDatabase(pooledUrl, name)
+  // What a role is given belongs to one database, and is not copied with it.
+  await migratePostgres({ databaseUrl })
+  return databaseUrl
 }
 
 /** Environment variables for a store of one's own, migrated and empty, that no process has open; and what removes it. */

@@ -3,10 +3,13 @@ import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { migratePostgres } from '../../src/db/migrate.ts'
 import './provided.ts'
+import { findPgbouncer, startPgbouncer, versionOf } from './pgbouncer.ts'
 import { onDatabase, startPostgres } from './postgres-server.ts'
 
 /** The project whose tenants are bound by row-level security. */
 const UNDER_POLICIES = 'postgres-rls'
+/** The project whose gateways reach the server through PgBouncer in transaction mode, with its defaults. */
+const POOLED = 'postgres-pooled'
 
 /** Where a run's databases are. */
 interface Server {
@@ -44,16 +47,25 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await admin.end()
     if (--server.users === 0) await server.stop()
   }
+  const program = project.name === POOLED ? findPgbouncer() : undefined
+  const pooler = program === undefined ? undefined : await startPgbouncer(program, server.url)
+  const pooledUrl = pooler?.through(server.url)
   try {
     await admin.unsafe(`create database ${prefix}`)
-    await migratePostgres({ databaseUrl: onDatabase(server.url, prefix), databaseTenantRole: tenantRole })
+    const databaseUrl = onDatabase(pooledUrl ?? server.url, prefix)
+    await migratePostgres({ databaseUrl, databaseTenantRole: tenantRole })
+    // A database is copied while no session is in it, and the pooler keeps some.
+    await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${prefix}`
   } catch (error) {
+    await pooler?.stop()
     await leave()
     throw error
   }
-  console.log(`engine: ${server.description}${tenantRole === undefined ? '' : ', under row-level security'}`)
-  project.provide('postgres', { url: server.url, template: prefix, tenantRole })
+  const how = program === undefined ? '' : `, behind PgBouncer ${versionOf(program)}`
+  console.log(`engine: ${server.description}${tenantRole === undefined ? '' : ', under row-level security'}${how}`)
+  project.provide('postgres', { url: server.url, pooledUrl, template: prefix, tenantRole })
   return async () => {
+    await pooler?.stop()
     await drop()
     await leave()
   }

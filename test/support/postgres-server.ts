@@ -17,8 +17,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import postgres from 'postgres'
 
-// PostgreSQL refuses to run as root; this is nobody:nogroup, which every Debian has, and no account is needed for it.
-const unprivileged = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined
+// PostgreSQL and PgBouncer refuse to run as root; this is nobody:nogroup, which every Debian has, and no account is needed for it.
+export const unprivileged = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined
 
 /** A private PostgreSQL on a free loopback port. Whatever ends this process ends the server and removes its folder. */
 export interface PostgresServer {

@@ -8,6 +8,12 @@ declare module 'vitest' {
     /** A migrated, empty data folder of the embedded engine, to be copied. */
     emptyStore: string
     /** Server on which a worker makes its database, from the template beside it. */
-    postgres: { readonly url: string; readonly template: string; readonly tenantRole: string | undefined }
+    postgres: {
+      readonly url: string
+      /** The same server through PgBouncer, where this run's gateways go that way. */
+      readonly pooledUrl: string | undefined
+      readonly template: string
+      readonly tenantRole: string | undefined
+    }
   }
 }
