@@ -6,6 +6,7 @@ import { healthRoutes } from './http/health.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
 import { keyedMetricsRoutes } from './http/metrics.ts'
 import { type GatewayEnv, logged, requestLog, type Told } from './http/middleware.ts'
+import { Readiness } from './http/readiness.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRoutes } from './http/scim/routes.ts'
 import { logError, requestLine, unreachableIssuerLine } from './observability/logger.ts'
@@ -46,7 +47,9 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     unreachableIssuerLine(logger, uri, reason),
   )
   const failures = new FailedAttempts()
+  const readiness = new Readiness(database, deps.deliveries.workers)
   const failed = (error: unknown, requestId: string) => {
+    readiness.saw(error)
     if (refusalFor(error, requestId).refusal.status >= 500) logError(logger, error, requestId)
   }
   const underWay = deps.underWay ?? nothingUnderWay(config)
@@ -69,7 +72,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     app.use('/metrics', requestLog(told))
     app.route('/', keyedMetricsRoutes(metrics, config.metricsKey, { failures, origin: config }))
   }
-  app.route('/', healthRoutes(database))
+  app.route('/', healthRoutes(readiness))
   app.notFound(async (c) => (await rest()).fetch(c.req.raw, c.env))
   return app
 }

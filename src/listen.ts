@@ -21,6 +21,8 @@ export interface ListenOn {
 export interface Listening {
   /** The port, also where any free one was asked for. */
   readonly port: number
+  /** From now on each answer closes its connection, so that clients make their next one elsewhere. */
+  retire(): void
   /** Takes no more connections, lets requests under way finish for up to `graceMs`, then ends them. */
   stop(graceMs: number): Promise<void>
 }
@@ -40,8 +42,9 @@ const MAX_HEADER_BYTES = 16_384
  * @throws {CannotListen} when the port is taken or not ours to take
  */
 export async function listen(fetch: Fetch, { host, port, setting = 'PORT' }: ListenOn): Promise<Listening> {
-  const listener = getRequestListener(fetch)
-  let stopping = false
+  // HTTP/1.0 has no Host, and health checks of load balancers speak it. Requests of HTTP/1.1 without one are refused before.
+  const listener = getRequestListener(fetch, { hostname: 'localhost' })
+  let retired = false
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -51,15 +54,18 @@ export async function listen(fetch: Fetch, { host, port, setting = 'PORT' }: Lis
       maxHeaderSize: MAX_HEADER_BYTES,
     },
     (incoming, outgoing) => {
-      if (stopping) outgoing.shouldKeepAlive = false
+      if (retired) outgoing.shouldKeepAlive = false
       void listener(incoming, outgoing)
     },
   )
   await bind(server, { host, port, setting })
   return {
     port: (server.address() as AddressInfo).port,
+    retire: () => {
+      retired = true
+    },
     stop: (graceMs) => {
-      stopping = true
+      retired = true
       return close(server, graceMs)
     },
   }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { Bootstrap, FirstKeys } from './administration/bootstrap.ts'
 import { instanceKey } from './administration/keys/instance-key.ts'
@@ -8,7 +9,7 @@ import type { Database } from './db/database.ts'
 import { CannotOpen } from './db/errors.ts'
 import { openDatabase } from './db/open.ts'
 import { keysFile } from './first-keys.ts'
-import { whileStarting } from './http/starting.ts'
+import { whileStarting, whileStopping } from './http/starting.ts'
 import { CannotListen, type Fetch, listen } from './listen.ts'
 import type { Logger } from './observability/logger.ts'
 
@@ -46,7 +47,10 @@ export interface GatewayParts {
 
 export interface Gateway {
   readonly port: number
-  /** Accepts no more requests, lets those under way finish for up to `graceMs`, then closes the database. */
+  /**
+   * Tells load balancers at `/readyz`, and waits until they know. Then it accepts no more requests, lets those under way finish,
+   * for up to `graceMs` in all, and closes the database.
+   */
   stop(graceMs?: number): Promise<void>
 }
 
@@ -63,7 +67,7 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const server = await listen((request, env) => answer(request, env), parts.config)
   let database: Database | undefined
   try {
-    database = await openDatabase(parts.config, parts.onLost)
+    database = await openDatabase(parts.config, parts.onLost, (line) => logger.warn(line))
     const opened = database
     const secretsKey = await instanceKey(database, parts.config, (line) => logger.warn(line))
     const config = { ...parts.config, secretsKey }
@@ -90,8 +94,12 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
     const gateway: Gateway = {
       port: server.port,
       stop: async (graceMs = GRACE_MS) => {
+        const { drainDelayMs } = config
+        answer = whileStopping(app.fetch)
+        server.retire()
+        await pause(Math.min(drainDelayMs, graceMs))
         app.drain?.()
-        await server.stop(graceMs)
+        await server.stop(Math.max(graceMs - drainDelayMs, 0))
         try {
           await app.stop?.()
         } finally {

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import type { Networks } from '../network/delivery-address.ts'
+import { Progress } from '../observability/progress.ts'
 import { instanceSecret } from '../repositories/control/instance-secrets.ts'
 import { signingKeyStore } from '../repositories/control/signing-keys.ts'
 import { Keyring } from '../signing/keyring.ts'
@@ -43,6 +44,8 @@ export interface Deliveries {
   readonly networks: Networks
   /** Webhooks and streams that an environment, or a tenant, may have of its own. */
   readonly endpointsPerPlace: number
+  /** How the work behind the requests gets on. */
+  readonly workers: { readonly numbering: Progress; readonly sending: Progress }
 }
 
 /** The same, and the work that goes on behind the requests. */
@@ -66,7 +69,10 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     ...{ setSender: setSender(networks), polling: new Polling() },
     tokens: streamTokens(new Keyring(signingKeyStore(db), box)),
   }
+  // Whatever receivers answer: a slow one is no reason to send requests elsewhere.
+  const sending = new Progress()
   const worker = new DeliveryWorker({
+    looked: () => sending.made(),
     ...{ db, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
     hosts: new HostBudgets(deliveriesPerHost),
     ...(retries === undefined ? {} : { retries }),
@@ -76,6 +82,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   let stopped: Promise<void> | undefined
   return {
     ...{ watch, sender, ...streams, box, networks, endpointsPerPlace },
+    workers: { numbering: watch.progress, sending },
     start() {
       const numbered = () => {
         worker.kick()
@@ -83,11 +90,13 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
         searchIndex.noticed()
       }
       watch.start({ lively: () => worker.lively, numbered })
+      sending.made()
       worker.kick()
     },
     drain() {
       watch.drain()
       streams.polling.drain()
+      sending.over()
       stopped ??= worker.stop()
     },
     async stop() {

@@ -25,7 +25,8 @@ export interface WorkerParts extends SendingTools {
   readonly polling: Polling
   /** What each receiving host may be asked, all endpoints together. */
   readonly hosts: HostBudgets
-  /** Told of what went wrong on our side. */
+  /** Told of each look for due deliveries that succeeds, and of what went wrong on our side. */
+  readonly looked: () => void
   readonly failed: (error: unknown) => void
   /** Told when an endpoint was disabled because it accepts nothing any more. */
   readonly disabled: (endpointId: string, reason: string) => void
@@ -142,6 +143,7 @@ export class DeliveryWorker {
     }
     const except = [...this.#underWay].filter(([id, count]) => count >= this.#paces.of(id).limit).map(([id]) => id)
     const due = await dueDeliveries(db, { except, polling: polling.streams, after: this.#after, turn: this.#turn })
+    this.#parts.looked()
     const { endpoints, waits, next, nextTurn } = due
     this.#waits = waits || this.#after !== undefined
     this.#after = next

@@ -1,8 +1,9 @@
 import type { Database } from '../db/database.ts'
 import { isBusy, isUnavailable } from '../db/errors.ts'
+import { Progress } from '../observability/progress.ts'
 import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/log/event-log.ts'
-import { type NumberedMany, numberMany } from '../repositories/log/numbering.ts'
+import { type NumberedMany, numberMany, numberNothing } from '../repositories/log/numbering.ts'
 
 /** While a reader follows, events get their positions this often: short enough to be found within 100 ms. */
 const LIVELY_MS = 50
@@ -31,6 +32,8 @@ interface Waiting {
  * writers wait for each other. One question for all waiting readers of the instance costs less than a millisecond.
  */
 export class LogWatch {
+  /** How the numbering gets on. One tenant's events that cannot be numbered do not stop it. */
+  readonly progress = new Progress()
   readonly #db: Database
   readonly #failed: (error: unknown) => void
   /** By tenant, of which each is asked for once. */
@@ -50,6 +53,7 @@ export class LogWatch {
   /** Begins to number events also while no reader waits. */
   start(hooks: WatchHooks = this.#hooks): void {
     this.#started = true
+    this.progress.made()
     this.#hooks = hooks
     this.#schedule(0)
   }
@@ -73,6 +77,7 @@ export class LogWatch {
   async stop(): Promise<void> {
     this.drain()
     this.#started = false
+    this.progress.over()
     clearTimeout(this.#timer)
     await this.#pass
   }
@@ -131,7 +136,10 @@ export class LogWatch {
     const failures: unknown[] = []
     for (let after: TenantId | undefined; ; ) {
       const tenants = await unnumberedTenants(this.#db, after, TENANTS_AT_ONCE)
+      const before = failures.length
       const done = await this.#number(tenants, failures)
+      if (tenants.length > 0 && failures.length - before === tenants.length) await numberNothing(this.#db)
+      if (this.#started) this.progress.made()
       await this.#wakeReaders()
       if (done.numbered > 0) this.#hooks.numbered()
       numbered += done.numbered

@@ -11,3 +11,11 @@ export function whileStarting(request: Request): Response {
   if (pathname.startsWith('/scim/')) return scimErrorResponse(new ScimError(503, undefined, DETAIL), '')
   return problemResponse({ status: 503, detail: DETAIL }, undefined, { 'Retry-After': '1' })
 }
+
+/** What answers while the gateway is stopping: `answer`, but at `/readyz`, so that load balancers send requests elsewhere. */
+export const whileStopping =
+  <Env>(answer: (request: Request, env?: Env) => Response | Promise<Response>) =>
+  (request: Request, env?: Env): Response | Promise<Response> =>
+    new URL(request.url).pathname === '/readyz'
+      ? new Response('the gateway is stopping\n', { status: 503 })
+      : answer(request, env)

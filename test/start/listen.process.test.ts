@@ -83,6 +83,20 @@ test('the app sees the URL as it was sent', async () => {
   expect(text).toContain('"url":"/a%2Fb/../%c3%28?x=%zz"')
 })
 
+test('a health check of HTTP/1.0 has no Host, and is answered', async () => {
+  const { text } = await exchange(['OPTIONS /x HTTP/1.0\r\n\r\n'])
+  expect(text).toMatch(/^HTTP\/1\.1 200 /)
+})
+
+test('once retired, each answer closes its connection', async () => {
+  const own = await listen(() => new Response('answered'), { host: '127.0.0.1', port: 0 })
+  const connection = async () => (await fetch(`http://127.0.0.1:${own.port}/`)).headers.get('connection')
+  expect(await connection()).toBe('keep-alive')
+  own.retire()
+  expect(await connection()).toBe('close')
+  await own.stop(0)
+})
+
 test('stopping ends connections whose request outlasts the grace', async () => {
   let arrived = () => {}
   const arrival = new Promise<void>((resolve) => {

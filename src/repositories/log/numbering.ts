@@ -157,9 +157,7 @@ export interface NumberedMany {
  */
 export function numberMany(db: Database, tenantIds: readonly TenantId[]): Promise<NumberedMany> {
   return db.transaction(async (tx) => {
-    // Somebody may hold the row of an endpoint for long, to delete it with all that is queued for it.
-    const limited = tx.run(`select set_config('lock_timeout', '${LONGEST_WAIT_MS}ms', true)`, [])
-    const [logs] = await Promise.all([takeLogs(tx, tenantIds, false), limited])
+    const [logs] = await Promise.all([takeLogs(tx, tenantIds, false), limitWaits(tx)])
     const idsOf = (some: readonly LockedLog[]) => some.map(({ tenantId }) => tenantId)
     const braked = idsOf(logs.filter(isBraked))
     const plain = idsOf(logs.filter((log) => !isBraked(log)))
@@ -171,3 +169,19 @@ export function numberMany(db: Database, tenantIds: readonly TenantId[]): Promis
 }
 
 const LONGEST_WAIT_MS = 250
+
+/** Somebody may hold the row of an endpoint for long, to delete it with all that is queued for it. */
+const limitWaits = (tx: Database) => tx.run(`select set_config('lock_timeout', '${LONGEST_WAIT_MS}ms', true)`, [])
+
+/**
+ * Runs the statements of numbering for no tenant.
+ *
+ * @throws where nobody's events could be numbered, but for no fault of a tenant
+ */
+export async function numberNothing(db: Database): Promise<void> {
+  await db.transaction(async (tx) => {
+    await limitWaits(tx)
+    await takeLogs(tx, [], false)
+    await numberEvents(tx, [], 1)
+  })
+}
