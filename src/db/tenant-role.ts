@@ -51,7 +51,8 @@ export async function prepareTenantRole(tx: Database, role: string): Promise<voi
   const lend = `grant "${role}" to "${session?.user}"`
   try {
     // Another database of the server may be prepared at this moment.
-    if (!session?.there) await tryOut(tx, [make]).catch(unless('42710', '23505'))
+    if (!session?.there)
+      await run(`do $do$ begin ${make}; exception when duplicate_object or unique_violation then null; end $do$`)
     if (!(await mayTake(tx, role))) await run(lend)
   } catch (error) {
     if (codeOf(error) !== '42501') throw error
@@ -66,35 +67,22 @@ export async function prepareTenantRole(tx: Database, role: string): Promise<voi
     await run(`grant ${privileges} on ${table} to "${role}"`)
 }
 
-/** Whether the session's user may become the role; what is asked in the catalogues differs from version to version. */
+/**
+ * Whether the session's user may become the role; what is asked in the catalogues differs from version to version. The server tries
+ * it: the driver would give the transaction up for a statement that fails.
+ */
 async function mayTake(tx: Database, role: string): Promise<boolean> {
-  try {
-    await tryOut(tx, [`set local role "${role}"`, 'set local role none'])
-    return true
-  } catch (error) {
-    unless('42501')(error)
-    return false
-  }
+  const tried = "perform set_config('rollcall.may_take', 'yes', true); exception when insufficient_privilege then null"
+  await tx.run(`do $do$ begin set local role "${role}"; set local role none; ${tried}; end $do$`, [], {
+    prepare: false,
+  })
+  const [answer] = await tx.run<{ may: boolean }>(
+    `select current_setting('rollcall.may_take', true) is not distinct from 'yes' as may`,
+    [],
+    { prepare: false },
+  )
+  return answer?.may === true
 }
-
-/** Runs statements in a transaction that goes on when one of them fails. */
-async function tryOut(tx: Database, statements: readonly string[]): Promise<void> {
-  const run = (statement: string) => tx.run(statement, [], { prepare: false })
-  await run('savepoint tried')
-  try {
-    for (const statement of statements) await run(statement)
-    await run('release savepoint tried')
-  } catch (error) {
-    await run('rollback to savepoint tried')
-    throw error
-  }
-}
-
-const unless =
-  (...codes: readonly string[]) =>
-  (error: unknown): void => {
-    if (!codes.includes(codeOf(error) ?? '')) throw error
-  }
 
 const NO_TENANT = '00000000-0000-0000-0000-000000000000' as TenantId
 
