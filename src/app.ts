@@ -55,7 +55,16 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const underWay = deps.underWay ?? nothingUnderWay(config)
   const { requests } = underWay
   const gateway = scimGateway(
-    { database, control, issuers, requests, origin: config, failures, filterBudget: config.filterBudget },
+    {
+      database,
+      control,
+      issuers,
+      requests,
+      origin: config,
+      limits: config,
+      failures,
+      filterBudget: config.filterBudget,
+    },
     scimRoutes(limits, cursors),
     failed,
   )

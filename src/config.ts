@@ -70,8 +70,13 @@ export interface Config {
   readonly anonymousDiscovery: boolean
   /** The most that one query may cost; see repositories/query/filter-cost. */
   readonly filterBudget: number
-  /** Time limit of a statement that only reads. */
+  /** Time limit of a statement that only reads, with its waiting. */
   readonly readTimeoutMs: number
+  /** Time limit of all statements of a request together, with their waiting; of a bulk request or an import. */
+  readonly requestTimeoutMs: number
+  readonly bulkTimeoutMs: number
+  /** Most connections of one tenant while others have work; undefined for half of them. */
+  readonly tenantConnections: number | undefined
   /** Requests of this instance under way at the same time: in all, of one API key, and of one tenant. */
   readonly maxInFlight: number
   readonly keyMaxInFlight: number
@@ -163,6 +168,9 @@ export function loadConfig(env: Environment): Config {
     anonymousDiscovery: values.ANONYMOUS_DISCOVERY,
     filterBudget: values.FILTER_BUDGET,
     readTimeoutMs: values.READ_TIMEOUT_MS,
+    requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
+    bulkTimeoutMs: values.BULK_TIMEOUT_MS,
+    tenantConnections: values.TENANT_CONNECTIONS,
     maxInFlight: values.MAX_IN_FLIGHT,
     keyMaxInFlight: values.KEY_MAX_IN_FLIGHT,
     tenantMaxInFlight: values.TENANT_MAX_IN_FLIGHT,

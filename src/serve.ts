@@ -4,6 +4,7 @@ import { RoleWorker } from './administration/role-work.ts'
 import { createApp } from './app.ts'
 import { loadServingConfig } from './config/production.ts'
 import { ControlPlane } from './context/control-plane.ts'
+import { BACKGROUND } from './db/caller.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
 import { measure } from './measure.ts'
@@ -32,9 +33,10 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
       const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
       control.start()
       const failed = (error: unknown) => logError(logger, error)
-      const expiry = watchExpiry(deps.database, (key) => keyExpiryLine(logger, key), failed)
-      const stopRetention = byTheClock(deps.database, 'retention', {
-        work: (stopped) => deleteOld(deps.database, config.auditRetentionDays, stopped),
+      const background = deps.database.for(BACKGROUND)
+      const expiry = watchExpiry(background, (key) => keyExpiryLine(logger, key), failed)
+      const stopRetention = byTheClock(background, 'retention', {
+        work: (stopped) => deleteOld(background, config.auditRetentionDays, stopped),
         failed: (error) => logFailure(logger, error, 'deleting what is no longer kept'),
       })
       const deliveries = openDeliveries(deps.database, config, {
@@ -42,7 +44,7 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
         disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
       })
       deliveries.start()
-      const roleWorker = new RoleWorker(deps.database, (error) => logFailure(logger, error, 'following role rules'))
+      const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
       const underWay = nothingUnderWay(config)
       const measured = await measure(config, { underWay, cache: () => control.stats() })

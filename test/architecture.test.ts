@@ -51,7 +51,7 @@ const HOMES: Record<string, readonly string[]> = {
   zod: ['config', 'tenancy', 'http'],
   pino: ['observability'],
   'prom-client': ['observability'],
-  'lru-cache': ['auth', 'context', 'db', 'repositories'],
+  'lru-cache': ['auth', 'context', 'repositories'],
   dataloader: ['repositories'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],
   'openapi-fetch': ['client'],

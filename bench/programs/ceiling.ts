@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { v7 as uuidv7 } from 'uuid'
 import { connectPostgres } from '../../src/db/connect.ts'
 import { SESSION_SETTINGS } from '../../src/db/session-settings.ts'
-import { turns } from '../../src/db/turns.ts'
+import { sharesOf, Turns } from '../../src/db/turns.ts'
 import { listen } from '../../src/listen.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
 import { bare } from './bare-sql.ts'
@@ -16,10 +16,16 @@ const databaseUrl = process.env.DATABASE_URL ?? ''
 const sql = connectPostgres(databaseUrl, { max: CONNECTIONS, prepare: true, settings: SESSION_SETTINGS })
 
 // As the gateway does: with more statements than connections the driver's own queue slows everything down.
-const inTurn = turns(CONNECTIONS, () => new Error('no turn within a minute'))
+const turns = new Turns(sharesOf(CONNECTIONS))
+const ANYBODY = { kind: 'control', party: '', lane: '' } as const
 
 const query = (statement: string, values: readonly (string | null)[]) =>
-  inTurn(async () => await sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true }), 60_000)
+  turns.take(
+    ANYBODY,
+    60_000,
+    undefined,
+    async () => await sql.unsafe<{ document: string }[]>(statement, values as string[], { prepare: true }),
+  )
 
 /** Runs a statement with what it takes of `values`. */
 const run = ({ takes, text }: Statement, values: { readonly [value in Value]?: string }) =>

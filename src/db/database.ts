@@ -1,20 +1,15 @@
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { TenantId } from '../place-ids.ts'
+import type { Caller } from './caller.ts'
+import type { Reader } from './reader.ts'
+
+export { READERS, type Reader } from './reader.ts'
 
 /** Drizzle's query builder, the same for both drivers. */
 export type Orm = PgDatabase<PgQueryResultHKT>
 
 /** A value that may be bound: what is none of these is passed as JSON text and cast in the statement. */
 export type Bindable = string | number | boolean | null
-
-/** Who waits for what a statement reads, such as a `Request`. Only a statement that takes long looks at the signal. */
-export interface Reader {
-  /** Aborted once the reader waits no longer. */
-  readonly signal: AbortSignal | undefined
-}
-
-/** The reader of a statement that answers several requests at once: it goes on when one of them leaves. */
-export const READERS: Reader = { signal: undefined }
 
 /**
  * How a row comes: as an object by column name; as its values in the order of the columns, for the query builder; or in that
@@ -55,6 +50,10 @@ export interface Database {
   readonly orm: Orm
   /** `orm` for statements that only read: they have the time for reads, and end when `reader` leaves. */
   reading(reader: Reader): Orm
+  /** For whom statements run. */
+  readonly caller: Caller
+  /** The connection of which this is a view, or the transaction: for what all callers have in common. */
+  readonly shared: Database
   /** True for the handle of a transaction, in which no other can begin. */
   readonly inTransaction: boolean
   run<Row>(statement: string, values: readonly Bindable[], options?: RunOptions): Promise<Row[]>
@@ -64,10 +63,13 @@ export interface Database {
    */
   transaction<T>(work: (tx: Database) => Promise<T>): Promise<T>
   /**
-   * The same database as one tenant sees it. Where row-level security is on, statements run under a role to which the policies
-   * show this tenant's rows alone. Where it is off, this is the handle itself. Inside a transaction it stays in there.
+   * The same database as one tenant sees it. Statements use the tenant's share of the connections, unless they are work behind
+   * the requests. Where row-level security is on, statements run under a role to which the policies
+   * show this tenant's rows alone. Inside a transaction it stays in there.
    */
   asTenant(tenantId: TenantId): Database
+  /** The same database for another caller. Inside a transaction it is the handle itself, since the turn is taken. */
+  for(caller: Caller): Database
   /** Ends the session; statements under way finish first. */
   close(): Promise<void>
 }

@@ -27,6 +27,22 @@ export class ReadTooLong extends Error {
   }
 }
 
+/** A statement that does more than read, or a whole request, had no more time; the statement was cancelled, or never begun. */
+export class OutOfTime extends Error {
+  override name = 'OutOfTime'
+  readonly code = 'OUT_OF_TIME'
+}
+
+/** Others used the connections for all the time that a statement had; it was never begun. */
+export class NoTurn extends Error {
+  override name = 'NoTurn'
+  readonly code = 'NO_TURN'
+
+  constructor(ms: number) {
+    super(`no connection was free within ${Math.round(ms)} ms`)
+  }
+}
+
 /** The reader of a statement has gone; the statement was cancelled, or never begun. */
 export class ReaderGone extends Error {
   override name = 'ReaderGone'
@@ -47,9 +63,9 @@ const SYSTEM_CODES = new Set([
   'ENOENT',
 ])
 /** That we make ourselves. */
-const OWN_CODES = new Set(['NO_ANSWER', 'READ_TOO_LONG', 'READER_GONE'])
-// Connection exceptions, operator intervention, too many connections, a lock that was not to be had.
-const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57...|53300|55P03)$/
+const OWN_CODES = new Set(['NO_ANSWER', 'NO_TURN', 'OUT_OF_TIME', 'READ_TOO_LONG', 'READER_GONE'])
+// Connection exceptions, operator intervention, too little memory or connections, a disk that fails, a lock that was not to be had.
+const UNAVAILABLE_STATES = /^(?:08(?!P01)...|57...|53...|58030|55P03)$/
 // A primary become standby, an embedded engine that has no room, a full disk.
 const NO_CHANGES_STATES = /^(?:25006|53100)$/
 
@@ -81,8 +97,14 @@ export const isBusy = (error: unknown): boolean => BUSY_STATES.test(codeOf(error
 /** True when the statement's time was over, while the database itself is there. */
 export function isOutOfTime(error: unknown): boolean {
   const code = codeOf(error)
-  return code === 'READ_TOO_LONG' || code === CANCELLED
+  return code === 'READ_TOO_LONG' || code === 'OUT_OF_TIME' || code === CANCELLED
 }
+
+/** True when a statement never began, since others used the connections. */
+export const isWithoutTurn = (error: unknown): boolean => codeOf(error) === 'NO_TURN'
+
+/** True when it is not known whether the statement, or its transaction, was done. */
+export const isUncertain = (error: unknown): boolean => codeOf(error) === 'NO_ANSWER'
 
 /** True when the client that a statement was reading for has gone. */
 export const isReaderGone = (error: unknown): boolean => codeOf(error) === 'READER_GONE'

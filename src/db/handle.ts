@@ -1,98 +1,219 @@
-import { drizzle } from 'drizzle-orm/pg-proxy'
-import { LRUCache } from 'lru-cache'
 import type { TenantId } from '../place-ids.ts'
-import type { Bindable, Database, Orm, Reader, RowShape, RunOptions } from './database.ts'
+import { type Caller, CONTROL } from './caller.ts'
+import type { Bindable, Database, Reader, RowShape } from './database.ts'
+import { OutOfTime } from './errors.ts'
+import { type Hold, sharesOf, Turns, type Whose } from './turns.ts'
+import { boundBy, type Handle, handle, type Run, unbindable } from './view.ts'
+
+/** The time that a statement has left, now that it is its turn, and what keeps the turn beyond its outcome. */
+export interface StatementTime {
+  readonly ms: number
+  /** The limit for reads, where it is what ends the statement; undefined where that is the time of the request. */
+  readonly readLimitMs: number | undefined
+  readonly hold: Hold
+}
 
 /** Runs one statement. */
 export type Execute = (
   statement: string,
   values: readonly Bindable[],
   options: { readonly prepare: boolean; readonly shape: RowShape; readonly reader?: Reader | undefined },
+  time: StatementTime,
 ) => Promise<unknown[]>
 
-/** What an engine provides; the rest of a `Database` is the same for both. */
+/** The time of a transaction, asked anew at its begin and at its end. */
+export interface TransactionTime {
+  readonly leftMs: () => number
+  readonly hold: Hold
+}
+
+/** What an engine provides; the rest of a `Database` is the same for both. It is never asked for more than it has connections. */
 export interface Engine extends Pick<Database, 'engine' | 'close'> {
+  readonly connections: number
   readonly execute: Execute
-  /** Runs `work` in one transaction, in which it executes by what it is given; for `reader` where all of it is one read. */
-  begin<T>(work: (execute: Execute) => Promise<T>, reader?: Reader): Promise<T>
+  /** Runs `work` in one transaction, in which it executes by what it is given. */
+  begin<T>(work: (execute: Execute) => Promise<T>, time: TransactionTime): Promise<T>
 }
 
-/** What is different between a database, one as a tenant sees it, and either inside a transaction. */
-type Handle = Pick<Database, 'engine' | 'inTransaction' | 'transaction' | 'close'> & {
-  readonly execute: Execute
-  asTenant(tenantId: TenantId, self: Database): Database
+/** How long statements may take, with their waiting. */
+export interface StatementLimits {
+  /** A statement that only reads. */
+  readonly readTimeoutMs?: number | undefined
+  /** Any other statement of a caller that has no time for all of them together, such as the control plane. */
+  readonly requestTimeoutMs?: number | undefined
+  /** The most connections of one tenant while others have work. */
+  readonly tenantConnections?: number | undefined
 }
 
-const BINDABLE = new Set(['string', 'number', 'boolean'])
-const MOST_VALUES = 65_534
-/** Views of tenants that are kept: they are small, and what is asked together is asked by the same one. */
-const MOST_VIEWS = 1_000
+/** A statement of the work behind the requests. */
+const BACKGROUND_TIMEOUT_MS = 35_000
+const READ_TIMEOUT_MS = 5_000
+const REQUEST_TIMEOUT_MS = 8_000
+/** With less than that left, a statement is not begun: it would only have to be cancelled. */
+const LEAST_MS = 25
 
 /**
- * The `Database` over an engine, to which only statements go that it can bind.
+ * The `Database` over an engine, to which only statements go that it can bind, and no more at once than it has connections.
  *
  * @param tenantRole role under which the statements of `asTenant` run; undefined where row-level security is off
  */
-export function databaseOver({ engine, execute: bindAndExecute, begin, close }: Engine, tenantRole?: string): Database {
-  const transaction: Database['transaction'] = (work) =>
-    begin((execute) => work(insideTransaction(engine, bindable(execute), tenantRole)))
-  const view = (tenantId: TenantId): Database => {
-    const enter = entering(tenantRole as string, tenantId)
-    return handle({
-      engine,
-      inTransaction: false,
+export function databaseOver(source: Engine, limits: StatementLimits = {}, tenantRole?: string): Database {
+  const { readTimeoutMs = READ_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = limits
+  const turns = new Turns(sharesOf(source.connections, limits.tenantConnections))
+
+  /** How long a statement of a caller may take from now on. */
+  const limitFor = ({ kind, time }: Caller, reader: Reader | undefined): number => {
+    const leftMs = time?.leftMs()
+    if (reader !== undefined) return leftMs === undefined ? readTimeoutMs : Math.min(readTimeoutMs, leftMs)
+    return leftMs ?? (kind === 'background' ? BACKGROUND_TIMEOUT_MS : requestTimeoutMs)
+  }
+
+  const readLimitOf = (ms: number) => (ms === readTimeoutMs ? ms : undefined)
+
+  /** Begins a transaction. One that failed to run a statement is undone, also where `work` goes on without it. */
+  const begin = <T>(caller: Caller, work: (run: Run) => Promise<T>, hold: Hold): Promise<T> =>
+    source.begin(
+      async (execute) => {
+        let failed: OutOfTime | undefined
+        const result = await work((statement, values, options) => {
+          const ms = limitFor(caller, options.reader)
+          if (ms >= LEAST_MS)
+            return execute(statement, values, options, { ms, readLimitMs: readLimitOf(ms), hold: () => {} })
+          failed = outOfTime()
+          return Promise.reject(failed)
+        })
+        if (failed !== undefined) throw failed
+        return result
+      },
+      { leftMs: () => limitFor(caller, undefined), hold },
+    )
+
+  return handle(new OnPool({ source, turns, limitFor, readLimitOf, begin, tenantRole }, CONTROL, undefined, undefined))
+}
+
+/** What all views of one engine have in common. */
+interface Pool {
+  readonly source: Engine
+  readonly turns: Turns
+  readonly limitFor: (caller: Caller, reader: Reader | undefined) => number
+  readonly readLimitOf: (ms: number) => number | undefined
+  readonly begin: <T>(caller: Caller, work: (run: Run) => Promise<T>, hold: Hold) => Promise<T>
+  readonly tenantRole: string | undefined
+}
+
+/** A view outside of transactions. A class, since each request makes some: objects with functions of their own cost far more. */
+class OnPool implements Handle {
+  readonly engine: Database['engine']
+  readonly caller: Caller
+  readonly inTransaction = false
+  readonly shared: Database | undefined
+  readonly #pool: Pool
+  readonly #tenantId: TenantId | undefined
+  readonly #whose: Whose
+  readonly #enter: Parameters<Run> | undefined
+
+  constructor(pool: Pool, caller: Caller, tenantId: TenantId | undefined, shared: Database | undefined) {
+    this.engine = pool.source.engine
+    this.caller = caller
+    this.shared = shared
+    this.#pool = pool
+    this.#tenantId = tenantId
+    this.#whose = whoseTurn(caller, tenantId)
+    const { tenantRole } = pool
+    this.#enter = tenantRole === undefined || tenantId === undefined ? undefined : entering(tenantRole, tenantId)
+  }
+
+  run(...[statement, values, options]: Parameters<Run>): Promise<unknown[]> {
+    const refused = unbindable(values)
+    if (refused !== undefined) return Promise.reject(refused)
+    return this.#inTurn(options.reader, (time) => {
+      const enter = this.#enter
+      if (enter === undefined) return this.#pool.source.execute(statement, values, options, time)
       // The second is sent before the first is answered; where the first fails, the transaction refuses the second.
-      execute: (...statement) =>
-        begin(async (execute) => {
-          const [, rows] = await Promise.all([execute(...enter), bindable(execute)(...statement)])
-          return rows
-        }, statement[2].reader),
-      transaction: (work) =>
-        begin(async (execute) => {
-          await execute(...enter)
-          return work(insideTransaction(engine, bindable(execute), tenantRole, tenantId))
-        }),
-      asTenant: onlyAs(tenantId),
-      close: refuse("close() was called on one tenant's view"),
+      const inside = async (run: Run) => {
+        const [, rows] = await Promise.all([run(...enter), run(statement, values, options)])
+        return rows
+      }
+      return this.#pool.begin(this.caller, inside, time.hold)
     })
   }
-  const views = new LRUCache<TenantId, Database>({ max: MOST_VIEWS, memoMethod: view })
-  return handle({
-    engine,
-    inTransaction: false,
-    execute: bindable(bindAndExecute),
-    transaction,
-    asTenant: (tenantId, self) => (tenantRole === undefined ? self : views.memo(tenantId)),
-    close,
-  })
+
+  transaction<T>(work: (tx: Database) => Promise<T>): Promise<T> {
+    const { begin, tenantRole } = this.#pool
+    const inside = async (run: Run) => {
+      if (this.#enter !== undefined) await run(...this.#enter)
+      return work(insideTransaction(this.engine, this.caller, boundBy(run), tenantRole, this.#tenantId))
+    }
+    return this.#inTurn(undefined, ({ hold }) => begin(this.caller, inside, hold))
+  }
+
+  asTenant(other: TenantId, self: Database): Database {
+    if (this.#tenantId !== undefined) return onlyAs(this.#tenantId)(other, self)
+    return handle(new OnPool(this.#pool, this.caller, other, self.shared))
+  }
+
+  for(other: Caller, self: Database): Database {
+    return handle(new OnPool(this.#pool, other, this.#tenantId, self.shared))
+  }
+
+  close(): Promise<void> {
+    if (this.#tenantId !== undefined) return Promise.reject(new Error("close() was called on one tenant's view"))
+    return this.#pool.source.close()
+  }
+
+  /** Does `work` when it is the caller's turn. A statement that waits is not begun for a client who has left. */
+  #inTurn<T>(reader: Reader | undefined, work: (time: StatementTime) => Promise<T>): Promise<T> {
+    const { limitFor, readLimitOf, turns } = this.#pool
+    const { time } = this.caller
+    const ms = limitFor(this.caller, reader)
+    if (ms < LEAST_MS) return Promise.reject(outOfTime())
+    return turns.take(this.#whose, ms, reader ?? time, (hold, leftMs) => {
+      if (leftMs < LEAST_MS) return Promise.reject(outOfTime())
+      if (reader === undefined) time?.writes()
+      return work({ ms: leftMs, readLimitMs: readLimitOf(ms), hold })
+    })
+  }
+}
+
+/** A key of several tenants, or of none, has a share of its own. */
+function whoseTurn({ kind, keyId = '' }: Caller, tenantId: TenantId | undefined): Whose {
+  if (kind === 'background') return { kind, party: '', lane: tenantId ?? '' }
+  if (tenantId !== undefined) return { kind: 'tenant', party: tenantId, lane: keyId }
+  return kind === 'control' ? { kind, party: '', lane: '' } : { kind: 'tenant', party: `key ${keyId}`, lane: '' }
 }
 
 /** The `Database` inside a transaction: one more cannot begin there, and closing is not its business. */
 function insideTransaction(
   engine: Database['engine'],
-  execute: Execute,
+  caller: Caller,
+  run: Run,
   tenantRole: string | undefined,
   tenantId?: TenantId,
 ): Database {
-  const inside = { engine, inTransaction: true, transaction: refuse('a transaction was begun inside a transaction') }
-  const close = refuse('close() was called inside a transaction')
+  const inside = {
+    ...{ engine, caller, inTransaction: true },
+    transaction: refuse('a transaction was begun inside a transaction'),
+    close: refuse('close() was called inside a transaction'),
+    for: (_: Caller, self: Database) => self,
+  }
   const asTenant: Handle['asTenant'] = (other, self) => {
     if (tenantRole === undefined) return self
     const enter = entering(tenantRole, other)
     // The transaction may go on with what is not the tenant's, so each statement takes the role and gives it back. After one
     // that failed there is no way on but back.
     return handle({
-      ...inside,
-      execute: async (...statement) => {
-        const [, rows] = await Promise.all([execute(...enter), execute(...statement), execute(...LEAVE)])
+      ...{ ...inside, shared: self.shared },
+      run: async (...statement) => {
+        const [, rows] = await Promise.all([run(...enter), run(...statement), run(...LEAVE)])
         return rows
       },
       asTenant: onlyAs(other),
-      close,
     })
   }
-  return handle({ ...inside, execute, asTenant: tenantId === undefined ? asTenant : onlyAs(tenantId), close })
+  return handle({ ...inside, shared: undefined, run, asTenant: tenantId === undefined ? asTenant : onlyAs(tenantId) })
 }
+
+const outOfTime = () => new OutOfTime('the time of the request was over before all of it was done')
 
 const refuse = (what: string) => () => Promise.reject(new Error(what))
 
@@ -107,64 +228,13 @@ function onlyAs(tenantId: TenantId): Handle['asTenant'] {
 const HOW = { prepare: true, shape: 'objects' } as const
 
 /** Until the end of the transaction, in every way that it may end: nothing stays on a connection that others use next. */
-const entering = (role: string, tenantId: TenantId): Parameters<Execute> => [
+const entering = (role: string, tenantId: TenantId): Parameters<Run> => [
   `select set_config('role', $1::text, true), set_config('rollcall.tenant', $2::text, true)`,
   [role, tenantId],
   HOW,
 ]
-const LEAVE: Parameters<Execute> = [
+const LEAVE: Parameters<Run> = [
   `select set_config('role', 'none', true), set_config('rollcall.tenant', '', true)`,
   [],
   HOW,
 ]
-
-/** postgres.js fails half-way through a message when it cannot write a value, and the connection hangs for ever. */
-function bindable(execute: Execute): Execute {
-  return (statement, values, options) => {
-    if (values.length > MOST_VALUES) return Promise.reject(new RangeError(`${values.length} values in one statement`))
-    const wrong = values.findIndex((value) => value !== null && !BINDABLE.has(typeof value))
-    if (wrong !== -1) return Promise.reject(new TypeError(`a value of type ${typeof values[wrong]} cannot be bound`))
-    return execute(statement, values, options)
-  }
-}
-
-function handle({ engine, execute, transaction, asTenant, close, inTransaction }: Handle): Database {
-  let orm: Orm | undefined
-  return {
-    ...{ engine, inTransaction },
-    get orm() {
-      orm ??= ormOver(this)
-      return orm
-    },
-    reading(reader) {
-      return ormOver(this, reader)
-    },
-    run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
-      const { prepare = true, replan = false, reader, shape = 'objects' } = options
-      // Nothing is awaited on the way to the driver: each time would cost every statement.
-      const run = () => execute(statement, values, { prepare, shape, reader }) as Promise<Row[]>
-      if (!replan) return run()
-      // Both statements need the same session, which only a transaction has.
-      if (!inTransaction) return transaction((tx) => tx.run<Row>(statement, values, options))
-      return execute('discard plans', [], { prepare: false, shape: 'objects' }).then(run)
-    },
-    transaction,
-    asTenant(tenantId) {
-      return asTenant(tenantId, this)
-    },
-    close,
-  }
-}
-
-/**
- * Drizzle's query builder over `run`, so that a statement has the same guards, time limits and tenant however it was written.
- *
- * Drizzle's own drivers are not used. They would reach the client beside what guards it, and they answer differently on the
- * two engines. Statements are not prepared: their texts depend on what is asked.
- */
-export function ormOver(database: Pick<Database, 'run'>, reader?: Reader): Orm {
-  return drizzle(async (statement, values, method) => {
-    const shape = method === 'all' ? 'arrays' : 'objects'
-    return { rows: await database.run(statement, values, { prepare: false, shape, reader }) }
-  })
-}

@@ -1,24 +1,24 @@
 import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
+import { BACKGROUND } from './caller.ts'
 import { connectPostgres } from './connect.ts'
 import type { Database } from './database.ts'
 import { refuseFullDisk, watchRoom } from './disk-room.ts'
 import { CannotOpen, sqlState } from './errors.ts'
 import { keepFromOthers, sync } from './files.ts'
 import { lockFolder } from './folder-lock.ts'
+import type { StatementLimits } from './handle.ts'
 import { ensureImage } from './image.ts'
 import { type EnginePort, startEngine } from './pglite-port.ts'
 import { PgliteServer } from './pglite-server.ts'
 import { keepTidy } from './pglite-vacuum.ts'
 import { guardedDatabase } from './postgres-guard.ts'
-import { ANSWER_DEADLINE_MS, READ_TIMEOUT_MS, STATEMENT_TIMEOUT_MS } from './session-settings.ts'
+import { STATEMENT_TIMEOUT_MS } from './session-settings.ts'
 
-export interface PgliteSettings {
+export interface PgliteSettings extends StatementLimits {
   /** Folder of the database and its lock; made where there is none. */
   readonly dataDir: string
-  /** Time for a statement that only reads. */
-  readonly readTimeoutMs?: number
 }
 
 /**
@@ -54,14 +54,14 @@ export async function openPglite(
       full = now
       server.takeChanges(!full)
     })
-    const database = served(server, settings.readTimeoutMs, {
+    const database = served(server, settings, {
       closing: () => {
         stopWatching()
         stopTidying()
       },
       closed: () => lock.release(),
     })
-    const stopTidying = keepTidy(database, () => !full)
+    const stopTidying = keepTidy(database.for(BACKGROUND), () => !full)
     return database
   } catch (error) {
     await lock.release()
@@ -74,7 +74,7 @@ export async function openPgliteInMemory(image: Blob): Promise<Database> {
   const [{ PGlite }, { answering }] = await Promise.all([import('@electric-sql/pglite'), import('./pglite-engine.ts')])
   const client: PGlite = await PGlite.create({ loadDataDir: image })
   const engine = { ask: answering(client), cancel: () => {}, close: () => client.close() }
-  return served(new PgliteServer(engine, STATEMENT_TIMEOUT_MS), undefined, {})
+  return served(new PgliteServer(engine, STATEMENT_TIMEOUT_MS), {}, {})
 }
 
 /** Any name does: nobody else looks it up. */
@@ -83,15 +83,14 @@ const URL_OF_THE_ENGINE = 'postgres://postgres@embedded/postgres'
 /** The database over an engine, as the driver of PostgreSQL and its guard see it. */
 function served(
   server: PgliteServer,
-  readTimeoutMs: number | undefined,
+  limits: StatementLimits,
   ends: { readonly closing?: () => void; readonly closed?: () => Promise<void> },
 ): Database {
   const connect = () => connectPostgres(URL_OF_THE_ENGINE, { max: 1, prepare: false, socket: () => server.connect() })
   return guardedDatabase(connect, {
+    ...limits,
     engine: 'pglite',
     prepare: false,
-    answerDeadlineMs: ANSWER_DEADLINE_MS,
-    readTimeoutMs: readTimeoutMs ?? READ_TIMEOUT_MS,
     connections: 1,
     tenantRole: undefined,
     closing: ends.closing,

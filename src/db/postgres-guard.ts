@@ -1,8 +1,18 @@
 import type postgres from 'postgres'
 import type { Bindable, Database, Reader } from './database.ts'
-import { CANCELLED, ConnectionLost, codeOf, isConnectionFailure, NoAnswer, ReaderGone, ReadTooLong } from './errors.ts'
-import { databaseOver, type Execute } from './handle.ts'
-import { type Hold, turns } from './turns.ts'
+import {
+  CANCELLED,
+  ConnectionLost,
+  codeOf,
+  isConnectionFailure,
+  NoAnswer,
+  OutOfTime,
+  ReaderGone,
+  ReadTooLong,
+} from './errors.ts'
+import { databaseOver, type Execute, type StatementLimits, type StatementTime, type TransactionTime } from './handle.ts'
+import { OpenTransaction } from './open-transaction.ts'
+import { cancelUntilStopped, heldUntil } from './stuck-statements.ts'
 
 // postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216). Its ROLLBACK on the lost
 // connection throws where no caller can catch it. A transaction's next statement may land in another transaction. A statement
@@ -13,23 +23,23 @@ const REFUSE_FOR_MS = 100
 const CLOSE_TIMEOUT_S = 10
 /** From then on it is watched whether the reader of a statement is still there. */
 const WATCHED_AFTER_MS = 100
+/** So long after a statement was cancelled, the server has said what became of it, if it is there. */
+const GRACE_MS = 500
 /** So long after a cancellation, it may have hit another statement than the one that was meant. */
 const STRAY_FOR_MS = 5_000
 
 /**
  * The `Database` over a pool of connections that survives the loss of any of them, and of the server.
  *
- * A statement that gets no answer within `answerDeadlineMs` is rejected with `NoAnswer`. One that only reads is cancelled after
- * `readTimeoutMs`, and when its reader leaves. `connect` is called again when no
- * connection can be made or none answers: what is wrong with the old ones may be wrong for ever.
+ * A statement that takes longer than it may is cancelled. So is one that only reads when its reader leaves. Where the server does not
+ * say what became of the statement, it is rejected with `NoAnswer`. `connect` is called again when no connection can be made or
+ * none answers: what is wrong with the old ones may be wrong for ever.
  */
 export function guardedDatabase(
   connect: () => postgres.Sql,
-  settings: {
+  settings: StatementLimits & {
     readonly engine: Database['engine']
     readonly prepare: boolean
-    readonly answerDeadlineMs: number
-    readonly readTimeoutMs: number
     readonly connections: number
     readonly tenantRole: string | undefined
     /** What is to be stopped before the last connection is closed, and what is to be closed after it. */
@@ -42,15 +52,13 @@ export function guardedDatabase(
   let lastAnswerMs = performance.now()
   let refusal: { readonly error: unknown; readonly untilMs: number } | undefined
   let lastCancelMs = Number.NEGATIVE_INFINITY
-  const noAnswer = (ms: number) => new NoAnswer(`the database gave no answer within ${ms} ms`)
-  const inTurn = turns(settings.connections, noAnswer)
 
   const answerOf = (
     sql: postgres.Sql | postgres.TransactionSql,
     statement: string,
     values: readonly Bindable[],
     options: Parameters<Execute>[2],
-    hold: Hold = () => {},
+    { ms, readLimitMs, hold }: StatementTime,
   ): Promise<unknown[]> => {
     // `simple: false`: one statement only, as in the embedded engine; the types do not know the option.
     const how = { prepare: settings.prepare && options.prepare, simple: false } as { prepare: boolean }
@@ -61,35 +69,43 @@ export function guardedDatabase(
     const query = Object.assign(sql.unsafe(statement, [], how), { parameters: texts })
     // One promise for all of it: this is on the way of every statement.
     return new Promise((resolve, reject) => {
+      const { reader } = options
       let ended = () => {}
-      const giveUp = (error: Error) => {
+      let tooLate = false
+      /** Has the server end the statement. The connection is free then; until then no other statement gets its turn. */
+      const giveUp = (error?: Error) => {
+        tooLate = error === undefined
         lastCancelMs = performance.now()
-        cancel(query)
-        reject(error)
-      }
-      /** The connection is free when the server has ended the statement; until then no other statement gets its turn. */
-      const giveUpReading = (error: Error) => {
-        stop()
+        const sentBefore = lastCancelMs - ms
         hold(
-          new Promise<void>((free) => {
-            const stopWaiting = startDeadline(() => free())
-            ended = () => {
-              stopWaiting()
-              free()
-            }
+          heldUntil((free) => {
+            ended = free
           }),
         )
-        giveUp(error)
+        const grace = setTimeout(() => {
+          const silent = lastAnswerMs < sentBefore
+          if (silent) renew()
+          reject(new NoAnswer(`the database did not end a statement within ${GRACE_MS} ms`))
+          // The connections are new ones.
+          if (silent) ended()
+        }, GRACE_MS)
+        const stopCancelling = cancelUntilStopped(query)
+        const free = ended
+        ended = () => {
+          clearTimeout(grace)
+          stopCancelling()
+          free()
+        }
+        // A read has changed nothing, so its outcome is not waited for.
+        if (error !== undefined) reject(error)
       }
-      const stop = options.reader === undefined ? startDeadline(giveUp) : startReading(options.reader, giveUpReading)
+      const stop = watch(ms, reader, readLimitMs, giveUp)
       const failed = (error: unknown) => {
         stop()
         ended()
-        if (isConnectionFailure(error)) void afterClose(error).then(() => reject(error))
-        else {
-          lastAnswerMs = performance.now()
-          reject(error)
-        }
+        if (isConnectionFailure(error)) return void afterClose(error).then(() => reject(error))
+        lastAnswerMs = performance.now()
+        reject(tooLate && codeOf(error) === CANCELLED ? outOfTime() : error)
       }
       const answer = options.shape === 'objects' ? query : options.shape === 'arrays' ? query.values() : query.raw()
       answer.then((rows) => {
@@ -104,33 +120,42 @@ export function guardedDatabase(
     })
   }
 
-  /** Calls `give` with the failure when the time for an answer is over, unless it is stopped before. */
-  const startDeadline = (give: (error: NoAnswer) => void): (() => void) => {
-    const timer = setTimeout(() => {
-      if (performance.now() - lastAnswerMs >= settings.answerDeadlineMs) renew()
-      give(noAnswer(settings.answerDeadlineMs))
-    }, settings.answerDeadlineMs)
-    return () => clearTimeout(timer)
-  }
-
-  /** Calls `give` when the time for reads is over or the reader leaves, unless it is stopped before. Nearly all reads are. */
-  const startReading = (reader: Reader, give: (error: Error) => void): (() => void) => {
+  /**
+   * Calls `giveUp` when the time of a statement is over, or its reader leaves, unless it is stopped before. With an error, nobody
+   * waits for the outcome any more.
+   */
+  const watch = (
+    ms: number,
+    reader: Reader | undefined,
+    readLimitMs: number | undefined,
+    giveUp: (error?: Error) => void,
+  ): (() => void) => {
     let signal: AbortSignal | undefined
-    const gone = () => give(new ReaderGone('the reader of this statement has gone'))
-    let timer = setTimeout(
-      () => {
-        signal = reader.signal
-        if (signal?.aborted) return gone()
-        signal?.addEventListener('abort', gone)
-        const limitMs = settings.readTimeoutMs
-        timer = setTimeout(() => give(new ReadTooLong(limitMs)), limitMs - WATCHED_AFTER_MS)
-      },
-      Math.min(WATCHED_AFTER_MS, settings.readTimeoutMs),
-    )
-    return () => {
+    let timer: NodeJS.Timeout
+    const stop = () => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', gone)
     }
+    const gone = () => {
+      stop()
+      giveUp(new ReaderGone('the reader of this statement has gone'))
+    }
+    const over = () => {
+      stop()
+      if (reader === undefined) giveUp()
+      else giveUp(readLimitMs === undefined ? outOfTime() : new ReadTooLong(readLimitMs))
+    }
+    // Nearly all are done by then; and timers with the same time share a list.
+    timer = setTimeout(
+      () => {
+        signal = reader?.signal
+        if (signal?.aborted) return gone()
+        signal?.addEventListener('abort', gone)
+        timer = setTimeout(over, ms - WATCHED_AFTER_MS)
+      },
+      Math.min(WATCHED_AFTER_MS, ms),
+    )
+    return stop
   }
 
   const renew = () => {
@@ -150,11 +175,13 @@ export function guardedDatabase(
   }
 
   /** The farewell of a closing server is given to the first statement of the next connection, which has not been sent then. */
-  const onceMoreIfNotDone = <T>(send: () => Promise<T>): Promise<T> => {
-    if (refusal !== undefined && performance.now() < refusal.untilMs) return Promise.reject(refusal.error)
-    return send().catch((error: unknown) => {
-      if (FAREWELLS.has(codeOf(error) ?? '') && isConnectionFailure(error)) return send()
-      if (isStray(error)) return send()
+  const onceMoreIfNotDone = <T>(send: (spentMs: number) => Promise<T>): Promise<T> => {
+    const begun = performance.now()
+    if (refusal !== undefined && begun < refusal.untilMs) return Promise.reject(refusal.error)
+    return send(0).catch((error: unknown) => {
+      const spentMs = performance.now() - begun
+      if (FAREWELLS.has(codeOf(error) ?? '') && isConnectionFailure(error)) return send(spentMs)
+      if (isStray(error)) return send(spentMs)
       throw error
     })
   }
@@ -166,11 +193,22 @@ export function guardedDatabase(
   const isStray = (error: unknown): boolean =>
     codeOf(error) === CANCELLED && performance.now() - lastCancelMs < STRAY_FOR_MS
 
-  const begin = async <T>(work: (execute: Execute) => Promise<T>): Promise<T> => {
+  const begin = async <T>(work: (execute: Execute) => Promise<T>, { leftMs, hold }: TransactionTime): Promise<T> => {
     const tx = new OpenTransaction()
-    let stopDeadline = startDeadline(tx.fail)
+    /** For BEGIN and COMMIT, which nothing cancels. */
+    const startDeadline = () => {
+      const sent = performance.now()
+      const ms = Math.max(0, leftMs()) + GRACE_MS
+      const timer = setTimeout(() => {
+        if (lastAnswerMs < sent) renew()
+        tx.fail(new NoAnswer(`the database gave no answer within ${Math.round(ms)} ms`))
+      }, ms)
+      return () => clearTimeout(timer)
+    }
+    let stopDeadline = startDeadline()
     const outcome = client.begin(async (sql) => {
       stopDeadline()
+      lastAnswerMs = performance.now()
       // BEGIN came through after all, but its caller has been told that it did not.
       if (tx.failed) throw new NoAnswer('the transaction began too late')
       tx.begun = true
@@ -180,13 +218,17 @@ export function guardedDatabase(
         tx.over = true
         // begin() would write to the lost connection next, which brings the process down. So it never gets that far.
         if (tx.lost) await new Promise(() => {})
-        stopDeadline = startDeadline(tx.fail)
+        stopDeadline = startDeadline()
       }
     })
     try {
       return (await Promise.race([outcome, tx.failure])) as T
     } catch (error) {
-      if (!isConnectionFailure(error)) throw error
+      if (!isConnectionFailure(error)) {
+        // The connection is not free before the server has answered.
+        if (error instanceof NoAnswer) hold(heldUntil((free) => outcome.then(free, free)))
+        throw error
+      }
       tx.lost = true
       await afterClose(error)
       throw tx.begun ? new ConnectionLost('the connection was lost during the transaction', { cause: error }) : error
@@ -195,27 +237,15 @@ export function guardedDatabase(
     }
   }
 
-  /** Does `work` when it is its turn. A read does not wait longer than it may take, nor begins for a reader who has left. */
-  const inTurnOf = <T>(reader: Reader | undefined, work: (hold: Hold) => Promise<T>): Promise<T> => {
-    const patienceMs = reader === undefined ? settings.answerDeadlineMs : settings.readTimeoutMs
-    return onceMoreIfNotDone(() => {
-      let waited = false
-      const answer = inTurn((hold) => {
-        if (waited && reader?.signal?.aborted)
-          return Promise.reject(new ReaderGone('the reader of this statement has gone'))
-        return work(hold)
-      }, patienceMs)
-      waited = true
-      return answer
-    })
-  }
-
   return databaseOver(
     {
       engine: settings.engine,
-      execute: (text, values, options) =>
-        inTurnOf(options.reader, (hold) => answerOf(client, text, values, options, hold)),
-      begin: (work, reader) => inTurnOf(reader, () => begin(work)),
+      connections: settings.connections,
+      execute: (statement, values, options, time) =>
+        onceMoreIfNotDone((spentMs) =>
+          answerOf(client, statement, values, options, spentMs === 0 ? time : { ...time, ms: time.ms - spentMs }),
+        ),
+      begin: (work, time) => onceMoreIfNotDone(() => begin(work, time)),
       close: async () => {
         closed = true
         settings.closing?.()
@@ -223,9 +253,12 @@ export function guardedDatabase(
         await settings.closed?.()
       },
     },
+    settings,
     settings.tenantRole,
   )
 }
+
+const outOfTime = () => new OutOfTime('a statement took longer than the time that was left for it')
 
 const CANNOT_CONNECT = new Set([
   'ECONNREFUSED',
@@ -237,43 +270,3 @@ const CANNOT_CONNECT = new Set([
   '57P03',
 ])
 const FAREWELLS = new Set(['57P01', '57P02', '57P05', '25P03'])
-
-/** What is known of a transaction under way: whether its connection is there, and the failure that its caller is told. */
-class OpenTransaction {
-  begun = false
-  over = false
-  lost = false
-  failed = false
-  readonly failure: Promise<never>
-  readonly fail: (error: unknown) => void
-
-  constructor() {
-    let reject: (error: unknown) => void = () => {}
-    this.failure = new Promise((_, no) => {
-      reject = no
-    })
-    this.failure.catch(() => {})
-    this.fail = (error) => {
-      this.failed = true
-      reject(error)
-    }
-  }
-
-  /** Runs a statement unless the connection is lost: it could be another one's by now. */
-  async guard<T>(send: () => Promise<T>): Promise<T> {
-    if (this.over) throw new Error('a statement was run after its transaction had ended')
-    if (this.lost) throw new ConnectionLost('the connection was lost during the transaction')
-    try {
-      return await send()
-    } catch (error) {
-      if (isConnectionFailure(error)) this.lost = true
-      if (this.lost || error instanceof NoAnswer) this.fail(error)
-      throw error
-    }
-  }
-}
-
-function cancel(query: { cancel(): void }): void {
-  // Typed void, but a promise while the statement runs: it fails when the server cannot be reached.
-  void Promise.resolve(query.cancel() as unknown).catch(() => {})
-}

@@ -1,19 +1,18 @@
 import { cannotOpen, connectPostgres } from './connect.ts'
 import type { Database } from './database.ts'
 import { CannotOpen } from './errors.ts'
+import type { StatementLimits } from './handle.ts'
 import { lookAtWay } from './pooler.ts'
 import { guardedDatabase } from './postgres-guard.ts'
-import { ANSWER_DEADLINE_MS, READ_TIMEOUT_MS, SESSION_SETTINGS } from './session-settings.ts'
+import { SESSION_SETTINGS } from './session-settings.ts'
 import { checkPolicies } from './tenant-role.ts'
 
-export interface PostgresSettings {
+export interface PostgresSettings extends StatementLimits {
   readonly databaseUrl: string
   /** Most connections at once. */
   readonly databasePool: number
   /** Whether statements have names; undefined to find out whether what is between allows it. */
   readonly databasePrepare?: boolean | undefined
-  /** Time for a statement that only reads. */
-  readonly readTimeoutMs?: number
   /** Role without ownership under which each tenant's statements run; undefined for no row-level security. */
   readonly databaseTenantRole?: string | undefined
 }
@@ -23,18 +22,15 @@ export interface PostgresSettings {
  *
  * @throws {CannotOpen} when it does not answer, refuses us, or is behind a pooler that would mix statements up
  */
-export async function openPostgres(
-  settings: PostgresSettings,
-  { answerDeadlineMs = ANSWER_DEADLINE_MS }: { readonly answerDeadlineMs?: number } = {},
-): Promise<Database> {
+export async function openPostgres(settings: PostgresSettings): Promise<Database> {
   const { databaseUrl, databasePool: connections } = settings
   const { takesSettings, prepare } = await lookAtWay(settings)
   const asked = takesSettings ? SESSION_SETTINGS : {}
   const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked })
   const database = guardedDatabase(connect, {
+    ...settings,
     engine: 'postgres',
-    ...{ prepare, answerDeadlineMs, connections },
-    readTimeoutMs: settings.readTimeoutMs ?? READ_TIMEOUT_MS,
+    ...{ prepare, connections },
     tenantRole: settings.databaseTenantRole,
   })
   try {

@@ -3,11 +3,7 @@ import { codeOf } from './errors.ts'
 import type { RunStatement } from './migrations.ts'
 
 export const STATEMENT_TIMEOUT_MS = 30_000
-/** The time for a statement that only reads, where no setting says another. */
-export const READ_TIMEOUT_MS = 5_000
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 60_000
-/** The server's own time limit answers first; when not even that arrives, the network has swallowed the connection. */
-export const ANSWER_DEADLINE_MS = STATEMENT_TIMEOUT_MS + 5_000
 
 /** What every session of the gateway needs, as the server shows it. */
 export const SESSION_SETTINGS: Readonly<Record<string, string>> = {

@@ -1,3 +1,4 @@
+import { BACKGROUND } from '../db/caller.ts'
 import type { Database } from '../db/database.ts'
 import type { Networks } from '../network/delivery-address.ts'
 import { Progress } from '../observability/progress.ts'
@@ -61,8 +62,9 @@ export interface RunningDeliveries extends Deliveries {
 /** Makes what an instance does for readers and receivers of events. Other instances take over what it leaves. */
 export function openDeliveries(db: Database, settings: DeliverySettings, reports: DeliveryReports): RunningDeliveries {
   const { secretsKey, deliveryNetworks: networks, deliveriesPerHost, endpointsPerPlace, retries } = settings
+  const background = db.for(BACKGROUND)
   const report = (task: string) => (error: unknown) => reports.failed(error, task)
-  const watch = new LogWatch(db, report('numbering events'))
+  const watch = new LogWatch(background, report('numbering events'))
   const box = secretBox(async () => secretsKey ?? instanceSecret(db, 'secrets'))
   const sender = webhookSender(networks)
   const streams = {
@@ -73,12 +75,12 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const sending = new Progress()
   const worker = new DeliveryWorker({
     looked: () => sending.made(),
-    ...{ db, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
+    ...{ db: background, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
     hosts: new HostBudgets(deliveriesPerHost),
     ...(retries === undefined ? {} : { retries }),
   })
-  const growth = new TableGrowth(db, report('analyzing tables'))
-  const searchIndex = new SearchIndexUpkeep(db, report('putting search index entries in place'))
+  const growth = new TableGrowth(background, report('analyzing tables'))
+  const searchIndex = new SearchIndexUpkeep(background, report('putting search index entries in place'))
   let stopped: Promise<void> | undefined
   return {
     ...{ watch, sender, ...streams, box, networks, endpointsPerPlace },

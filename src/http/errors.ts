@@ -1,5 +1,14 @@
 import type { Challenge } from '../auth/authenticate.ts'
-import { exceededReadLimitMs, isBusy, isOutOfTime, isReaderGone, isUnavailable, takesNoChanges } from '../db/errors.ts'
+import {
+  exceededReadLimitMs,
+  isBusy,
+  isOutOfTime,
+  isReaderGone,
+  isUnavailable,
+  isUncertain,
+  isWithoutTurn,
+  takesNoChanges,
+} from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
 
 /** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
@@ -36,8 +45,8 @@ export class TooManyRequests extends ScimError {
 }
 
 /**
- * The answer to a failed request. A refusal is answered as it is. 503 says that the database cannot be reached or takes too long,
- * or that others hold the same rows. Any other error is 500 with the request id alone, by which the log has the cause.
+ * The answer to a failed request. A refusal is answered as it is. 503 says that the database cannot be reached, takes too long or
+ * can store nothing, or that others hold the same rows. Any other error is 500 with the request id alone, by which the log has the cause.
  */
 export function refusalFor(error: unknown, requestId: string): { refusal: ScimError; headers: Record<string, string> } {
   if (error instanceof ChallengeError) return { refusal: error, headers: { 'WWW-Authenticate': error.wwwAuthenticate } }
@@ -71,6 +80,9 @@ function unavailable(error: unknown): string {
   if (isOutOfTime(error)) return 'The database took too long; try again.'
   if (takesNoChanges(error))
     return 'The database takes no changes for now, because its disk is full or it is a standby; nothing was done. Try again.'
+  if (isWithoutTurn(error)) return 'All connections to the database were in use for too long; try again.'
+  if (isUncertain(error))
+    return 'The database did not answer in time, and a change may have been made all the same; try again.'
   return 'The service cannot reach its database; try again.'
 }
 

@@ -141,15 +141,13 @@ describe('groups follow rules step by step', () => {
 
     // A worker that dies in the middle of a step has done nothing.
     const before = await rolesByRows(database, tenant.id)
-    const dying: Database = {
-      ...database,
-      orm: database.orm,
-      transaction: (work) =>
+    const dying: Database = Object.assign(Object.create(database), {
+      transaction: (work: (tx: Database) => Promise<unknown>) =>
         database.transaction(async (tx) => {
           await work(tx)
           throw new Error('killed')
         }),
-    }
+    })
     await expect(roleStep(dying, tenant.id)).rejects.toThrow('killed')
     expect(await progress()).toMatchObject({ groupsDone: counts.at(-1) })
     expect(await rolesByRows(database, tenant.id)).toEqual(before)
@@ -266,12 +264,10 @@ describe('groups follow rules step by step', () => {
     await worker().pass()
     const told: unknown[] = []
     let fails = true
-    const failing: Database = {
-      ...database,
-      orm: database.orm,
-      transaction: (work) =>
+    const failing: Database = Object.assign(Object.create(database), {
+      transaction: (work: (tx: Database) => Promise<unknown>) =>
         fails ? Promise.reject(Object.assign(new Error('cancelled'), { code: '57014' })) : database.transaction(work),
-    }
+    })
     const by = new RoleWorker(failing, (error) => told.push(error))
     await by.pass()
     expect(told).toHaveLength(1)

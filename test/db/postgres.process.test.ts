@@ -160,7 +160,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
 
   test('a network that swallows everything is noticed, and left behind once it is back', async () => {
     const proxy = await startProxy(port())
-    const database = await openPostgres(settingsFor(through(proxy)), { answerDeadlineMs: 500 })
+    const database = await openPostgres({ ...settingsFor(through(proxy)), requestTimeoutMs: 500 })
     await Promise.all(Array.from({ length: 10 }, () => database.run('select 1', [])))
     proxy.swallow = true
     const errors = await Promise.all([

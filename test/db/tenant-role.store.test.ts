@@ -37,10 +37,13 @@ const who = `select current_user::text as "user", nullif(current_setting('rollca
 const REFUSED = '42501'
 const anybody = placeId<TenantId>('00000000-0000-7000-8000-000000000001')
 
-test('without the setting a tenant’s view is the handle itself, in a transaction too', async () => {
+test('without the setting a tenant’s view takes no role, in a transaction neither', async () => {
   const database = await openTestDatabase()
-  expect(database.asTenant(anybody) === database).toBe(tenantRole() === undefined)
-  await database.transaction(async (tx) => expect(tx.asTenant(anybody) === tx).toBe(tenantRole() === undefined))
+  const [own] = await database.run<{ user: string }>(who, [])
+  const seen = tenantRole() === undefined ? { ...own, tenant: null } : { user: tenantRole(), tenant: anybody }
+  expect(await database.asTenant(anybody).run(who, [])).toEqual([seen])
+  await database.asTenant(anybody).transaction(async (tx) => expect(await tx.run(who, [])).toEqual([seen]))
+  await database.transaction(async (tx) => expect(await tx.asTenant(anybody).run(who, [])).toEqual([seen]))
 })
 
 describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', () => {

@@ -99,7 +99,9 @@ describe('questions asked together', () => {
       if (questions.includes(2)) throw Object.assign(new Error('invalid byte sequence'), { code: '22021' })
       return questions.map((n) => n * 10)
     }
-    const answers = await Promise.allSettled(numbers.map((n) => batched(db, 'one is wrong', n, ask)))
+    const answers = await Promise.allSettled(
+      numbers.map((n) => batched(db, 'one is wrong', { question: n, reader: undefined }, ask)),
+    )
     expect(answers).toMatchObject([{ value: 10 }, { reason: { code: '22021' } }, { value: 30 }])
     expect(asked).toEqual([[1, 2, 3], [1], [2], [3]])
   })
@@ -110,7 +112,9 @@ describe('questions asked together', () => {
       times += 1
       return Promise.reject(new ConnectionLost('gone'))
     }
-    const answers = await Promise.allSettled(numbers.map((n) => batched(db, 'no database', n, ask)))
+    const answers = await Promise.allSettled(
+      numbers.map((n) => batched(db, 'no database', { question: n, reader: undefined }, ask)),
+    )
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
     expect(times).toBe(1)
   })
@@ -127,7 +131,9 @@ describe('questions asked together', () => {
       [{} as Database, 'a'],
       [db, 'a'],
     ]
-    const answers = await Promise.all(names.map(([at, name], n) => batched(at, name, n, ask)))
+    const answers = await Promise.all(
+      names.map(([at, name], n) => batched(at, name, { question: n, reader: undefined }, ask)),
+    )
     expect(answers).toEqual([0, 1, 2, 3])
     expect(sizes).toEqual([2, 1, 1])
   })

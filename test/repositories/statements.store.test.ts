@@ -210,6 +210,7 @@ test('each file is compared', () => {
 function builtStatements(into: Statement[]): Database['orm'] {
   return databaseOver({
     engine: database.engine,
+    connections: 1,
     execute: async (text, values) => {
       // The query builder writes no line breaks.
       into.push({

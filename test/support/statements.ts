@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { Bindable, Database, RunOptions } from '../../src/db/database.ts'
-import { ormOver } from '../../src/db/handle.ts'
+import { ormOver } from '../../src/db/view.ts'
 
 /** One statement as it was run: the text with its placeholders, and what was bound to them. */
 export interface Statement {
@@ -33,30 +33,32 @@ export function withRun(
   run: (...asked: Asked) => Promise<unknown[]>,
   begun: () => void = () => {},
 ): Database {
-  const views = new Map<Database, Database>()
-  const around = (database: Database): Database => ({
-    engine: database.engine,
-    inTransaction: database.inTransaction,
-    get orm() {
-      return ormOver(this)
-    },
-    reading(reader) {
-      return ormOver(this, reader)
-    },
-    run: <Row>(...statement: Parameters<Database['run']>) => run(database, ...statement) as Promise<Row[]>,
-    transaction: (work) => {
-      begun()
-      return database.transaction((tx) => work(around(tx)))
-    },
-    asTenant(tenantId) {
-      const view = database.asTenant(tenantId)
-      if (view === database) return this
-      const known = views.get(view) ?? around(view)
-      views.set(view, known)
-      return known
-    },
-    close: () => database.close(),
-  })
+  const around = (database: Database, shared?: Database): Database => {
+    const wrapped: Database = {
+      engine: database.engine,
+      caller: database.caller,
+      inTransaction: database.inTransaction,
+      get shared() {
+        return shared ?? wrapped
+      },
+      get orm() {
+        return ormOver(this)
+      },
+      reading(reader) {
+        return ormOver(this, reader)
+      },
+      run: <Row>(...statement: Parameters<Database['run']>) => run(database, ...statement) as Promise<Row[]>,
+      transaction: (work) => {
+        begun()
+        return database.transaction((tx) => work(around(tx)))
+      },
+      asTenant: (tenantId) => viewed(database.asTenant(tenantId)),
+      for: (caller) => viewed(database.for(caller)),
+      close: () => database.close(),
+    }
+    const viewed = (view: Database) => (view === database ? wrapped : around(view, wrapped.shared))
+    return wrapped
+  }
   return around(inner)
 }
 

@@ -15,6 +15,7 @@ import { idempotent } from '../control/idempotent.ts'
 import { authenticateRequest } from '../control/origin.ts'
 import { refusalFor } from '../errors.ts'
 import { guessed } from '../guesses.ts'
+import { callerOf, inTime } from '../in-time.ts'
 import { invalid, unstorable } from '../invalid.ts'
 import { needs } from '../permissions.ts'
 import { problemOf, problemResponse } from '../problem.ts'
@@ -85,7 +86,8 @@ export function adminApi({
 
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
-    const result = await authenticateRequest(control, c, config)
+    const startedAt = performance.now()
+    const result = await inTime(authenticateRequest(control, c, config), config.requestTimeoutMs)
     if ('challenge' in result) {
       const { challenge } = result
       const tooMany = guessed(failures, challenge, c.req.header('authorization'), addressOf(c, config))
@@ -93,9 +95,13 @@ export function adminApi({
       return challengeResponse(challenge, c.var.requestId)
     }
     if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
+    const { keyId } = result.principal
+    const limitMs = c.req.path.endsWith('/import') ? config.bulkTimeoutMs : config.requestTimeoutMs
+    const streams = () => c.var.passage?.streams === true
+    const asked = database.for(callerOf(keyId, limitMs, { startedAt, reader: c.req.raw, streams }))
     c.set('principal', result.principal)
-    c.set('database', database)
-    c.set('administration', administrationOf(c, { database, control, config }, result.principal.keyId))
+    c.set('database', asked)
+    c.set('administration', administrationOf(c, { database: asked, control, config }, keyId))
     return next()
   })
   app.use('*', async (c, next) => {

@@ -7,6 +7,7 @@ import { consoleSessionsOf } from '../../repositories/control/console-sessions.t
 import { administrationOf } from '../control/administration.ts'
 import type { AdminDependencies } from '../control/env.ts'
 import { siteOf } from '../control/origin.ts'
+import { callerOf, inTime } from '../in-time.ts'
 import type { ConsoleApp, ConsoleEnv } from './env.ts'
 import { errorPage } from './error-page.tsx'
 import { checkToken, readForm } from './forms.ts'
@@ -59,14 +60,17 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
 
   // No page below is to be had without a session.
   app.use('*', async (c, next) => {
-    const session = await sessions.find(sessionCookie.of(c), c.req.header('user-agent'))
+    const startedAt = performance.now()
+    const limitMs = config.requestTimeoutMs
+    const session = await inTime(sessions.find(sessionCookie.of(c), c.req.header('user-agent')), limitMs)
     if (session === undefined) return c.redirect(`${CONSOLE}/sign-in`, 303)
     const { principal } = session
     c.set('session', session)
     c.set('keyId', principal.keyId)
     c.set('principal', principal)
-    c.set('database', database)
-    c.set('administration', administrationOf(c, dependencies, principal.keyId))
+    const caller = callerOf(principal.keyId, limitMs, { startedAt, reader: c.req.raw, streams: () => false })
+    c.set('database', database.for(caller))
+    c.set('administration', administrationOf(c, { ...dependencies, database: c.var.database }, principal.keyId))
     return next()
   })
   app.use('*', checkToken)

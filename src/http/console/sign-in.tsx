@@ -6,6 +6,7 @@ import { addressOf } from '../address.ts'
 import type { AdminDependencies } from '../control/env.ts'
 import { siteOf } from '../control/origin.ts'
 import { guessed } from '../guesses.ts'
+import { inTime } from '../in-time.ts'
 import type { ConsoleApp, ConsoleContext } from './env.ts'
 import { fieldsOf } from './forms.ts'
 import { Form } from './parts.tsx'
@@ -36,7 +37,7 @@ export function signInPages(
 
   app.post('/sign-in', async (c) => {
     const { key = '' } = fieldsOf(c.var.form, z.object({ key: z.string().trim().max(500).optional() }))
-    const result = await sessions.begin(key, c.req.header('user-agent'))
+    const result = await inTime(sessions.begin(key, c.req.header('user-agent')), config.requestTimeoutMs)
     if ('refused' in result) {
       const tooMany = guessed(failures, result, `Bearer ${key}`, addressOf(c, config))
       if (tooMany !== undefined) throw tooMany

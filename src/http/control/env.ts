@@ -8,12 +8,13 @@ import type { Database } from '../../db/database.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import type { Passage, UnderWay } from '../in-flight.ts'
+import type { RequestLimits } from '../in-time.ts'
 import type { Problem } from '../problem.ts'
 
 /** What the admin API is made from. */
 export interface AdminDependencies {
   readonly database: Database
-  readonly config: OriginPolicy
+  readonly config: OriginPolicy & RequestLimits
   readonly control: ControlPlane
   readonly deliveries: Deliveries
   /** Counts keys that were none, on all surfaces together. */

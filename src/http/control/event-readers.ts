@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { ControlPlane } from '../../context/control-plane.ts'
+import { requestOf } from '../../db/caller.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import type { Passage } from '../in-flight.ts'
 import type { AdminEnv } from './env.ts'
@@ -38,7 +39,7 @@ export class EventReaders {
   }
 
   /**
-   * Counts a request among the readers, and among those under way no longer.
+   * Counts a request among the readers, and among those under way no longer. From now on each of its statements has its own time.
    *
    * @param tenantId undefined for the events of several tenants
    * @throws {ScimError} 429, 503
@@ -47,6 +48,7 @@ export class EventReaders {
     const { underWay, passage: counted, principal } = c.var
     const passage = underWay?.streams.enter(principal.keyId, tenantId)
     counted?.leave()
+    c.set('database', c.var.database.for(requestOf(principal.keyId)))
     const reader = { c, ended: new AbortController() }
     const label = c.req.header('authorization') ?? ''
     const others = this.#readers.get(label) ?? this.#newKey(label)

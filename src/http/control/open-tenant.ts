@@ -33,7 +33,11 @@ export async function openTenant(
   const baseUrl = baseUrlOf(originOf(c, policy), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
   const [shared, own] = await definitionsOf(c, place, control)
   const context = tenantContext(place, baseUrl, registryOf(settings, shared, own))
-  const request = { requestId: c.var.requestId ?? '', actor: c.var.principal.keyId, reader: c.req.raw }
+  const request = {
+    requestId: c.var.requestId ?? '',
+    actor: c.var.principal.keyId,
+    reader: c.var.database.caller.time ?? c.req.raw,
+  }
   return { tenant: context, repositories: forTenant(c.var.database, scopeOf(context, request)) }
 }
 

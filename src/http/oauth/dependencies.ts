@@ -2,11 +2,12 @@ import type { FailedAttempts } from '../../auth/attempts.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import type { InFlight } from '../in-flight.ts'
+import type { RequestLimits } from '../in-time.ts'
 
 /** What the authorization server is made from. */
 export interface OAuthDependencies {
   readonly control: ControlPlane
-  readonly config: OriginPolicy
+  readonly config: OriginPolicy & Pick<RequestLimits, 'requestTimeoutMs'>
   readonly failures: FailedAttempts
   /** Requests under way; those for tokens are counted once they prove who sends them. */
   readonly requests: InFlight

@@ -6,6 +6,7 @@ import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import { addressOf } from '../address.ts'
 import { issuerOf } from '../control/origin.ts'
 import type { Passage } from '../in-flight.ts'
+import { inTime } from '../in-time.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
 import { authenticateClient, claimedKey } from './client-authentication.ts'
@@ -27,6 +28,8 @@ const TOKEN = '/oauth/token'
 export function oauthRoutes({ control, config, failures, requests }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
   const limits = tokenLimits(failures)
+  app.use(TOKEN, (_, next) => inTime(next(), config.requestTimeoutMs))
+  app.use('/.well-known/*', (_, next) => inTime(next(), config.requestTimeoutMs))
 
   app.get('/.well-known/oauth-authorization-server', (c) => c.json(metadata(issuerOf(c, config)), 200, keptAs(config)))
 

@@ -15,6 +15,7 @@ export function bulkHandler(limits: ScimLimits): (c: ScimContext) => Promise<Res
     const { repositories, tenant } = request
     const body = await readJson(request, limits.maxPayloadBytes, `maxPayloadSize (${limits.maxPayloadBytes})`)
     const plan = parseBulk(body, limits)
+    await request.countOperations(plan.operations.length)
     const outcomes = await runBulk(repositories, tenant, plan, () => uuidv7())
     const results = plan.operations.flatMap((operation) => {
       const outcome = outcomes.get(operation.index)

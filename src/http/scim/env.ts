@@ -35,6 +35,8 @@ export interface ScimRequest {
   readonly passage: Passage
   /** Told of what fails after the answer has begun. */
   readonly failed: (error: unknown) => void
+  /** Counts the operations of a bulk request in the tenant's `requestsPerSecond`. @throws {ScimError} 429 (the promise rejects) */
+  readonly countOperations: (operations: number) => Promise<void> | undefined
   readonly repositories: Repositories
 }
 

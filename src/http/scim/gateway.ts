@@ -18,6 +18,7 @@ import { ChallengeError, scimErrorResponse } from '../errors.ts'
 import { guessed } from '../guesses.ts'
 import { type HeaderReader, headerReader } from '../headers.ts'
 import type { InFlight, Passage } from '../in-flight.ts'
+import { callerOf, inTime, type RequestLimits } from '../in-time.ts'
 import { type GatewayEnv, REQUEST_ID, type Trace } from '../middleware.ts'
 import { type Admission, admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
@@ -35,6 +36,7 @@ export interface GatewayDeps {
   readonly failures: FailedAttempts
   /** Requests under way. */
   readonly requests: InFlight
+  readonly limits: RequestLimits
   /** What one query may cost. */
   readonly filterBudget: number
 }
@@ -45,7 +47,7 @@ export interface GatewayDeps {
  * context here. Every error becomes an answer, and the gateway passes it to `failed`.
  */
 export function scimGateway(
-  { control, database, issuers, origin, failures, requests, filterBudget }: GatewayDeps,
+  { control, database, issuers, origin, failures, requests, limits, filterBudget }: GatewayDeps,
   routes: ScimRoutes,
   failed: (error: unknown, requestId: string) => void,
 ) {
@@ -77,14 +79,16 @@ export function scimGateway(
     const header = headerReader(raw, incoming)
     const located = locate(rawPathOf(raw, incoming))
     const admission = admit(located, header, incoming)
-    const { principal, tenant, rest } = admission instanceof Promise ? await admission : admission
+    const waits = admission instanceof Promise
+    const { principal, tenant, rest } = waits ? await inTime(admission, limits.requestTimeoutMs) : admission
 
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
     trace.route = templateOf(rest)
     const passage = requests.enter(principal?.keyId, tenant.id)
     try {
-      const answered = await pass(c, trace, { located, admission: { principal, tenant, rest }, header, passage })
+      const admitted = { principal, tenant, rest, startedAt: waits ? trace.startedAt : undefined }
+      const answered = await pass(c, trace, { located, admission: admitted, header, passage })
       passage.answered(c.req.method, bindings)
       return answered
     } catch (error) {
@@ -97,11 +101,13 @@ export function scimGateway(
   async function pass(
     c: Context<GatewayEnv>,
     { requestId }: Trace,
-    { located, admission: { principal, tenant, rest }, header, passage }: Counted,
+    { located, admission: { principal, tenant, rest, startedAt }, header, passage }: Counted,
   ): Promise<Response> {
     const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
     const raw = c.req.raw
-    const counted = limit(tenant, () => clientAddress(origin.trustProxy, incoming?.socket.remoteAddress, header))
+    const counted = limit.request(tenant, () =>
+      clientAddress(origin.trustProxy, incoming?.socket.remoteAddress, header),
+    )
     if (counted) await counted
     const type = answerType(header('accept'))
     if (type === undefined) {
@@ -113,6 +119,10 @@ export function scimGateway(
     }
     const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
     if (principal) checkPermission(principal, method, rest)
+    const actor = principal?.keyId ?? 'anonymous'
+    const caller = callerOf(actor, rest[0] === 'Bulk' ? limits.bulkTimeoutMs : limits.requestTimeoutMs, {
+      ...{ startedAt, reader: raw, streams: () => passage.streams },
+    })
     return routes.fetch(raw, {
       tenant,
       principal,
@@ -125,9 +135,10 @@ export function scimGateway(
       passage,
       failed: (error) => failed(error, requestId),
       query: 'query' in located && located.query !== '' ? new URLSearchParams(located.query) : NO_QUERY,
+      countOperations: (operations) => limit.operations(tenant, operations),
       repositories: forTenant(
-        database,
-        scopeOf(tenant, { requestId, actor: principal?.keyId ?? 'anonymous', reader: raw, filterBudget }),
+        database.for(caller),
+        scopeOf(tenant, { requestId, actor, reader: caller.time, filterBudget }),
       ),
     })
   }
@@ -136,7 +147,8 @@ export function scimGateway(
 /** What the gateway knows of a request once it is counted. */
 interface Counted {
   readonly located: ReturnType<typeof locate>
-  readonly admission: Admission
+  /** When the request came, where it waited to be admitted. */
+  readonly admission: Admission & { readonly startedAt: number | undefined }
   readonly header: HeaderReader
   readonly passage: Passage
 }

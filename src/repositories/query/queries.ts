@@ -1,4 +1,4 @@
-import { type Bindable, type Database, READERS } from '../../db/database.ts'
+import { type Bindable, type Database, READERS, type Reader } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
 import { countRows } from '../resources/counts.ts'
@@ -74,21 +74,26 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const { by } = lookup
     const limit = page.limit + 1
     const name = `${tenantId} ${type.name} ${by} ${limit} ${columnShape(type, wanted, withDeferred)} ${baseUrl}`
-    const rows = await batched(db, name, lookup, async (lookups) => {
-      const { text, values } = lookupStatement(by, type, wanted, withDeferred, limit)
-      const keys = arrayText(
-        lookups.map(({ key }) => key),
-        'text',
-      )
-      const parts = arrayText(
-        lookups.map(({ part }) => part),
-        'text',
-      )
-      return byPlace(
-        await ask(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() })),
-        lookups.length,
-      )
-    })
+    const rows = await batched(
+      db.shared,
+      name,
+      { question: lookup, reader: scope.reader },
+      async (lookups, readers) => {
+        const { text, values } = lookupStatement(by, type, wanted, withDeferred, limit)
+        const keys = arrayText(
+          lookups.map(({ key }) => key),
+          'text',
+        )
+        const parts = arrayText(
+          lookups.map(({ part }) => part),
+          'text',
+        )
+        return byPlace(
+          await ask(text, values({ tenant: tenantId, type: type.name, keys, parts, base: base() }), readers),
+          lookups.length,
+        )
+      },
+    )
     return rows.length > page.limit ? undefined : { total: rows.length, rows }
   }
 
@@ -174,8 +179,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     return most.cost
   }
 
-  function ask(statement: string, values: readonly Bindable[]): Promise<PackedRow[]> {
-    return db.run<PackedRow>(statement, values, { prepare: mayPrepare(statement), reader: READERS })
+  function ask(statement: string, values: readonly Bindable[], reader: Reader): Promise<PackedRow[]> {
+    return db.run<PackedRow>(statement, values, { prepare: mayPrepare(statement), reader })
   }
 
   function askListing(statement: string, values: readonly Bindable[]): Promise<BytesRow[]> {

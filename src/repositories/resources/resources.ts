@@ -30,8 +30,9 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       // Not with others: a large group takes its time.
       if (wanted.members && type.name === 'Group') return (await retrieveAll(type, [id], wanted, scope.reader))[0]
       const shape = columnShape(type, wanted, scope.defersReferences)
-      return batched(db, `${scope.tenantId} ${type.name} id ${shape} ${scope.baseUrl}`, id, async (ids) => {
-        const rows = new Map((await retrieveAll(type, ids, wanted)).map((row) => [row.id, row]))
+      const name = `${scope.tenantId} ${type.name} id ${shape} ${scope.baseUrl}`
+      return batched(db.shared, name, { question: id, reader: scope.reader }, async (ids, readers) => {
+        const rows = new Map((await retrieveAll(type, ids, wanted, readers)).map((row) => [row.id, row]))
         return ids.map((id) => rows.get(id))
       })
     },
@@ -107,7 +108,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     type: ResourceType,
     ids: readonly string[],
     wanted: Wanted,
-    reader = READERS,
+    reader = scope.reader ?? READERS,
   ): Promise<ResourceRow[]> {
     const { text, values } = retrieveStatement(type, arrayText(ids.filter(isOurId), 'uuid'), wanted, scope)
     const rows = await db.run<PackedRow>(text, values, { reader })

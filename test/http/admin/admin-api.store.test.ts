@@ -345,6 +345,7 @@ test('what is not the caller’s fault goes through to the application', async (
     get orm(): never {
       throw new Error('the store is away')
     },
+    for: () => failing,
   } as unknown as Database
   const around = new Hono()
   around.onError((error, c) => c.json({ unexpected: error.message }, 503))

@@ -13,6 +13,7 @@ import {
   userBody,
 } from '../../support/instances.ts'
 import { placeOf } from '../../support/readers.ts'
+import { withRun } from '../../support/statements.ts'
 
 const terms = (most: number, term: (i: number) => string) =>
   Array.from({ length: most }, (_, i) => term(i)).join(' or ')
@@ -89,16 +90,11 @@ function holding() {
   let held: string | undefined
   let letGo = () => {}
   let open = Promise.resolve()
-  const around = (database: Database): Database => ({
-    ...database,
-    get orm() {
-      return database.orm
-    },
-    run: async (text, values, options) => {
+  const around = (database: Database): Database =>
+    withRun(database, async (handle, text, values, options) => {
       if (held !== undefined && values.includes(held)) await open
-      return database.run(text, values, options)
-    },
-  })
+      return handle.run(text, values, options)
+    })
   return {
     around,
     hold(tenantId: string) {

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
-import { json } from '../../support/instances.ts'
+import { bulkBody, json } from '../../support/instances.ts'
 
 let gateway: Gateway
 beforeAll(async () => {
@@ -147,6 +148,37 @@ describe('SEC-15 requestsPerSecond', () => {
     expect(await ask(25, other)).toBe(25)
     vi.advanceTimersByTime(7_500)
     expect(await ask(250)).toBe(250)
+  })
+
+  /** Deletes so many users that are not there. */
+  const operations = (count: number) =>
+    bulkBody(Array.from({ length: count }, () => ({ method: 'DELETE', path: `/Users/${randomUUID()}` })))
+
+  test('a bulk request counts as its operations, and its 429 says when to come again', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const tenant = await gateway.newTenant({ settings: { requestsPerSecond: 25 } })
+    expect((await tenant.scim('POST', '/Bulk', operations(240))).status).toBe(200)
+    for (let n = 0; n < 10; n++) expect((await tenant.scim('GET', '/Schemas')).status).toBe(200)
+    const refused = await tenant.scim('POST', '/Bulk', operations(1))
+    expect([refused.status, refused.headers.get('Retry-After')]).toEqual([429, '10'])
+    expect(json(refused)).toMatchObject({ detail: expect.stringContaining('requestsPerSecond') })
+    vi.advanceTimersByTime(10_000)
+    expect((await tenant.scim('POST', '/Bulk', operations(1))).status).toBe(200)
+  })
+
+  test('a bulk request that is larger than a window gets through, and uses up the windows that follow', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const tenant = await gateway.newTenant({ settings: { requestsPerSecond: 25 } })
+    const answers = await Promise.all([0, 1, 2].map(() => tenant.scim('POST', '/Bulk', operations(600))))
+    // Of several at once one gets through: the others find no room left.
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 429, 429])
+    // 600 operations and two refused requests, at 25 in a second.
+    const refused = await tenant.scim('GET', '/Users')
+    expect([refused.status, refused.headers.get('Retry-After')]).toEqual([429, '25'])
+    vi.advanceTimersByTime(23_000)
+    expect((await tenant.scim('GET', '/Users')).status).toBe(429)
+    vi.advanceTimersByTime(2_000)
+    expect((await tenant.scim('GET', '/Users')).status).toBe(200)
   })
 
   test('a tenant without a limit is not held up', async () => {
