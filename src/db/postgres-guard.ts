@@ -115,7 +115,7 @@ export function guardedDatabase(
         stop()
         ended()
         lastAnswerMs = performance.now()
-        resolve(rows)
+        resolve(withoutGap(rows))
       }, failed)
     })
   }
@@ -256,6 +256,14 @@ export function guardedDatabase(
     settings,
     settings.tenantRole,
   )
+}
+
+/** After a statement that failed in the middle of its rows, the driver puts those of the next one behind as many empty places. */
+function withoutGap<T extends unknown[]>(rows: T): T {
+  let gap = 0
+  while (gap < rows.length && !(gap in rows)) gap++
+  if (gap > 0) rows.splice(0, gap)
+  return rows
 }
 
 const outOfTime = () => new OutOfTime('a statement took longer than the time that was left for it')

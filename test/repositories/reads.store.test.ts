@@ -182,6 +182,17 @@ describe.skipIf(engineName() === 'pglite')('reads on PostgreSQL', () => {
     expect(isOutOfTime(error)).toBe(true)
   })
 
+  test('what is cancelled in the middle of its rows leaves none of them, and no gap, to the next statement', async () => {
+    const alone = await openPostgres({ databaseUrl: url, databasePool: 1, databasePrepare: true })
+    const gone = new AbortController()
+    const rows = `select repeat('x', 1000) as x, pg_sleep(0.002) from generate_series(1, 5000)`
+    const read = alone.run(rows, [], { reader: gone }).catch((error: unknown) => error)
+    setTimeout(() => gone.abort(), 300)
+    expect(await read).toBeInstanceOf(ReaderGone)
+    expect(await alone.run('select n from generate_series(1, 3) as n', [])).toEqual([{ n: 1 }, { n: 2 }, { n: 3 }])
+    await alone.close()
+  })
+
   test('what is cancelled takes no other statement with it', async () => {
     // Cancelled about when it ends: some are hit after their end, when the connection may work for another already.
     const cancelled = async (i: number) => {
