@@ -23,7 +23,8 @@ function opened() {
   const enter = (key: string, client = new AbortController()) =>
     readers.enter(
       {
-        var: { underWay, passage: undefined, principal: { keyId: key } },
+        var: { underWay, passage: undefined, principal: { keyId: key }, database: { for: () => ({}) } },
+        set: () => {},
         req: { raw: { signal: client.signal }, header: (name: string) => (name === 'authorization' ? key : undefined) },
       } as unknown as Context<AdminEnv>,
       'tenant',
