@@ -49,6 +49,7 @@ test.each<[what: string, answer: () => Promise<object>, status: number, said: Re
   const ready = await health.request('/readyz')
   expect(ready.status).toBe(status)
   expect(await ready.text()).toMatch(said)
+  expect((await health.request('/', { method: 'OPTIONS' })).status).toBe(status)
 })
 
 test('a database that has just answered and is late once is busy, and its instance stays ready', async () => {
