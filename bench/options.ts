@@ -11,6 +11,8 @@ export interface Options {
   readonly quick: boolean
   /** Names of parts, or their beginnings; empty for all. */
   readonly only: readonly string[]
+  /** Names of parts that are left out, or their beginnings. */
+  readonly without: readonly string[]
   /** Users of the tenants, smallest first. */
   readonly sizes: readonly number[]
   /** Members of the groups, smallest first. */
@@ -52,6 +54,7 @@ export const USAGE = `npm run bench -- [options]
   --only NAME      the workload of this name, or all whose names begin so; "costs", "role-rules", "round-trips", "memory",
                    "written", "start", "fresh", "fair", "tenants", "webhooks", "peers", "flame"; several with commas. Fills what these need
                    and no more
+  --without NAME   leaves parts out that are named so; several with commas
   --flame          flame graphs of the look-up and the create, also in a quick run
   --peers          npm servers beside the gateway, also in a quick run
   --sizes N,N      users of the tenants (1000,100000,1000000)
@@ -75,6 +78,7 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       quick: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      without: { type: 'string', default: '' },
       sizes: { type: 'string' },
       groups: { type: 'string' },
       rounds: { type: 'string' },
@@ -96,6 +100,7 @@ export function readOptions(args: readonly string[]): Options {
   const number = (name: 'rounds' | 'window' | 'sync' | 'fresh' | 'fair' | 'fair-users', otherwise: number) =>
     naturals(values[name] ?? `${otherwise}`, name)[0] as number
   const only = values.only.split(',').filter(Boolean)
+  const without = values.without.split(',').filter(Boolean)
   const syncUsers = number('sync', quick ? 500 : 100_000)
   const groups = naturals(values.groups ?? (quick ? '100,10000' : '100,10000,100000'), 'groups')
   const part = quick || only.length > 0
@@ -103,6 +108,7 @@ export function readOptions(args: readonly string[]): Options {
   return {
     quick,
     only,
+    without,
     sizes: naturals(values.sizes ?? (quick ? '1000,20000' : '1000,100000,1000000'), 'sizes'),
     groups,
     rounds: number('rounds', quick ? 2 : 5),

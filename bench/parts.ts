@@ -31,16 +31,18 @@ export interface Parts {
 
 /**
  * Chooses the parts that `--only` names: the one that is called so, else all whose names begin so. Without it all are done,
- * but for those that a quick run leaves out.
+ * but for those that a quick run leaves out. `--without` names what is left out, in the same way.
  *
  * @throws where a name fits nothing
  */
-export function chosenParts({ quick, only, peers, flame }: Options): Parts {
+export function chosenParts({ quick, only, without, peers, flame }: Options): Parts {
   const besides = Object.keys(BESIDES) as Beside[]
   const names = [...workloads.map(({ name }) => name), ...besides]
   const left = new Set([...(peers ? [] : ['peers']), ...(flame ? [] : ['flame']), ...(quick ? NOT_QUICK : [])])
   const usual = names.filter((name) => !left.has(name))
-  const taken = new Set(only.length === 0 ? usual : only.flatMap((wanted) => namesFor(wanted, names)))
+  const unwanted = new Set(without.flatMap((name) => namesFor(name, names)))
+  const wanted = only.length === 0 ? usual : only.flatMap((name) => namesFor(name, names))
+  const taken = new Set(wanted.filter((name) => !unwanted.has(name)))
   const chosen = workloads.filter(({ name }) => taken.has(name))
   const alone = besides.filter((name) => taken.has(name))
   const fill = [...chosen.flatMap(({ needs = ['sizes'] }) => needs), ...alone.flatMap((name) => BESIDES[name])]
@@ -49,6 +51,6 @@ export function chosenParts({ quick, only, peers, flame }: Options): Parts {
 
 function namesFor(wanted: string, names: readonly string[]): readonly string[] {
   const found = names.includes(wanted) ? [wanted] : names.filter((name) => name.startsWith(wanted))
-  if (found.length === 0) throw new Error(`--only knows no "${wanted}"; there are ${names.join(', ')}`)
+  if (found.length === 0) throw new Error(`there is no part "${wanted}"; there are ${names.join(', ')}`)
   return found
 }

@@ -224,6 +224,10 @@ test('a part fills what it needs: role rules the crowds, a first sync into an em
   expect(readOptions(['--embedded']).engines).toEqual(['embedded'])
   expect(chosenParts(readOptions(['--quick'])).besides.has('fresh')).toBe(false)
   expect(chosenParts(readOptions([])).besides.has('fresh')).toBe(true)
+  const without = chosenParts(readOptions(['--without', 'fresh,create'])).workloads.map(({ name }) => name)
+  expect(without).not.toContain('create')
+  expect(chosenParts(readOptions(['--without', 'fresh'])).besides.has('fresh')).toBe(false)
+  expect(() => chosenParts(readOptions(['--without', 'nothing']))).toThrow('there is no part "nothing"')
 })
 
 test.each([
