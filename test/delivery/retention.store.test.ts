@@ -83,7 +83,11 @@ test.runIf(engineName() === 'postgres')('writers do not wait for trimming', asyn
   const log = eventLogOf(database, tenant.id)
   await log.number()
   await database.transaction(async (tx) => {
-    const inside: Database = { ...tx.asTenant(tenant.id), transaction: (work) => work(inside) }
+    const own = tx.asTenant(tenant.id)
+    const inside: Database = Object.assign(Object.create(own), {
+      asTenant: () => inside,
+      transaction: <T>(work: (tx: Database) => Promise<T>) => work(inside),
+    })
     expect(await eventLogOf(inside, tenant.id).trim(90)).toBe(50)
     // The deletion is not committed yet.
     expect((await tenant.scim('POST', '/Users', userBody('meanwhile'))).status).toBe(201)
