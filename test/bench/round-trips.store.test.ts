@@ -12,7 +12,9 @@ import {
   bulkBody,
   type Filled,
   fillDirectly,
+  groupBody,
   type Instance,
+  idIn,
   openInstance,
   patchBody,
   removeMember,
@@ -31,6 +33,8 @@ const ROUND_TRIPS: Readonly<Record<string, number>> = {
   'page-by-index': 1,
   'page-by-cursor': 1,
   group: 1,
+  // A statement for each thousand members.
+  'group-1500': 2,
   'group-without-members': 1,
   member: 1,
   'member-by-path': 1,
@@ -52,6 +56,7 @@ describe.runIf(engineName() === 'postgres')('round trips, counted between the dr
   let instance: Instance
   let tenant: TestTenant
   let filled: Filled
+  let smallGroup: string
   let turn = 0
 
   beforeAll(async () => {
@@ -64,6 +69,8 @@ describe.runIf(engineName() === 'postgres')('round trips, counted between the dr
     instance = await openInstance(database, {}, undefined, direct)
     tenant = await instance.newTenant()
     filled = await fillDirectly(database, tenant.id, { users: 3_000, groups: 2 })
+    const members = Array.from({ length: 100 }, (_, i) => filled.userId(i + 1))
+    smallGroup = idIn(await tenant.scim('POST', '/Groups', groupBody('small', members)))
   })
   afterAll(async () => {
     await instance.close()
@@ -88,7 +95,8 @@ describe.runIf(engineName() === 'postgres')('round trips, counted between the dr
     'look-up-department': get(() => users('department eq "Department 7"')),
     'page-by-index': get(() => '/Users?startIndex=1&count=100'),
     'page-by-cursor': get(() => '/Users?cursor=&count=100'),
-    group: get(group),
+    group: get(() => `/Groups/${smallGroup}`),
+    'group-1500': get(group),
     'group-without-members': get(() => `${group()}?excludedAttributes=members`),
     member: () =>
       tenant.scim(
