@@ -30,7 +30,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['repositories/query'],
   ['repositories/resources'],
   ['repositories/sql'],
-  ['repositories/scope'],
+  ['repositories/scope', 'backup'],
   ['db', 'context', 'observability'],
   ['auth', 'config', 'events'],
   ['tenancy'],

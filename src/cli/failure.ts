@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { ConfigError } from '../config.ts'
-import { CannotOpen } from '../db/errors.ts'
+import { CannotOpen, CannotRestore } from '../db/errors.ts'
 import { CannotListen } from '../listen.ts'
 
 /** What the process ends with. */
@@ -45,6 +45,7 @@ export function failureOf(error: unknown): { readonly lines: readonly string[]; 
   if (error instanceof CommanderError) return { lines: [], exitCode: error.exitCode === 0 ? EXIT.done : EXIT.usage }
   if (error instanceof CliError) return { lines: [error.message], exitCode: error.exitCode }
   if (error instanceof ConfigError) return { lines: error.lines, exitCode: EXIT.usage }
+  if (error instanceof CannotRestore) return { lines: [error.message], exitCode: EXIT.refused }
   if (error instanceof CannotOpen || error instanceof CannotListen)
     return { lines: [error.message], exitCode: EXIT.unreachable }
   return {

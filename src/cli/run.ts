@@ -3,6 +3,7 @@ import { loadConfig } from '../config.ts'
 import { migratePostgres } from '../db/migrate.ts'
 import { VERSION } from '../package.ts'
 import { serve } from '../serve.ts'
+import { backupCommands } from './backup.ts'
 import { brakeCommands } from './brake.ts'
 import type { GlobalOptions } from './connection.ts'
 import { doctorCommand } from './doctor.ts'
@@ -76,6 +77,7 @@ function programOn(io: Io): Command {
   tenantCommands(program, io)
   keyCommands(program, io)
   brakeCommands(program, io)
+  backupCommands(program, io)
   exportCommand(program, io)
   importCommand(program, io)
   return program

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
+import { linesIn } from '../backup/lines.ts'
 import type { Schemas } from '../client/index.ts'
 import { positionOf, type TransferRecord } from '../transfer/records.ts'
 import { CliError, EXIT } from './failure.ts'
@@ -47,7 +48,6 @@ export interface Begun {
 
 /** No line comes near it; what has none of its ends before is no export. */
 const MAX_LINE_BYTES = 16 * 1_048_576
-const NEWLINE = 10
 
 /** Reads how far an export has come; undefined for an empty file. @throws {CliError} for what is no export */
 export async function begun(file: string): Promise<Begun | undefined> {
@@ -67,25 +67,10 @@ export async function begun(file: string): Promise<Begun | undefined> {
  */
 export async function* linesOf(file: string): AsyncGenerator<Numbered> {
   let number = 0
-  for await (const { text, bytes } of completeLines(file)) {
+  const endless = () => noExport(file, 'has a line without end')
+  for await (const { text, bytes } of linesIn(chunksOf(file), MAX_LINE_BYTES, endless)) {
     number++
     yield { line: parse(text, file, number), number, bytes }
-  }
-}
-
-async function* completeLines(file: string): AsyncGenerator<{ text: string; bytes: number }> {
-  let rest: Buffer = Buffer.alloc(0)
-  let bytes = 0
-  for await (const chunk of chunksOf(file)) {
-    rest = Buffer.concat([rest, chunk])
-    let start = 0
-    for (let end = rest.indexOf(NEWLINE); end !== -1; end = rest.indexOf(NEWLINE, start)) {
-      bytes += end + 1 - start
-      yield { text: rest.toString('utf8', start, end), bytes }
-      start = end + 1
-    }
-    rest = rest.subarray(start)
-    if (rest.length > MAX_LINE_BYTES) throw noExport(file, 'has a line without end')
   }
 }
 

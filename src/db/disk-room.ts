@@ -24,6 +24,16 @@ export async function refuseFullDisk(dataDir: string): Promise<void> {
   )
 }
 
+/** @throws {CannotOpen} where the disk of a data folder would be full with so many bytes more */
+export async function refuseCopy(dataDir: string, bytes: number): Promise<void> {
+  const room = await roomFor(dataDir)
+  if (room - bytes >= ENOUGH_BYTES) return
+  throw new CannotOpen(
+    `a backup needs room for a copy of the database: ${Math.ceil((bytes + ENOUGH_BYTES) / MB)} MB on the disk of the data ` +
+      `folder (DATA_DIR), which has ${Math.floor(room / MB)} MB. Make room, or back up while the gateway is stopped`,
+  )
+}
+
 /** Tells when the disk of `folder` gets full, and when it has room again. Returns what stops that. */
 export function watchRoom(folder: string, tell: (full: boolean) => void): () => void {
   let full = false

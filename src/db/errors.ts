@@ -3,6 +3,11 @@ export class CannotOpen extends Error {
   override name = 'CannotOpen'
 }
 
+/** A database cannot be made of a backup; `message` is one line for the operator. Nothing was changed. */
+export class CannotRestore extends CannotOpen {
+  override name = 'CannotRestore'
+}
+
 /** The connection to the database was lost; whether the statement was done is not known. */
 export class ConnectionLost extends Error {
   override name = 'ConnectionLost'

@@ -1,5 +1,6 @@
-import { chmod, open, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, chmod, mkdir, open, readdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { CannotOpen, sqlState } from './errors.ts'
 
 const OTHERS = 0o077
 
@@ -39,5 +40,44 @@ export async function sync(path: string): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
+  }
+}
+
+/** A folder's files all at once, which the disk takes in the time of a few. */
+export async function syncTree(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true })
+  const pathsOf = (folders: boolean) =>
+    entries.filter((entry) => entry.isDirectory() === folders).map(({ name }) => join(folder, name))
+  await Promise.all(pathsOf(false).map(sync))
+  for (const path of pathsOf(true)) await syncTree(path)
+  await sync(folder)
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Makes a folder and those above it. Node's own way never ends where the system has room for none, as in /proc. */
+export async function makeFolders(path: string): Promise<void> {
+  if (await exists(path)) return
+  await makeFolders(dirname(path))
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error
+    // Another process was there first; or it is a link to nowhere.
+    return access(path)
+  })
+}
+
+/** Runs `step`; what the operating system says against it becomes one line for the operator. */
+export async function usable<T>(dataDir: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    if (error instanceof CannotOpen || sqlState(error) !== undefined) throw error
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new CannotOpen(`the data folder ${dataDir} cannot be used (DATA_DIR): ${reason}`, { cause: error })
   }
 }

@@ -46,7 +46,7 @@ export async function lockFolder(folder: string, onLost: (reason: string) => voi
     if (attempt === ATTEMPTS) {
       throw new CannotOpen(
         `the data folder ${folder} is in use by another process (pid ${other.pid} there). ` +
-          'Stop that one first; to run several instances, use PostgreSQL (DATABASE_URL)',
+          'Stop that one first, or have a command ask it (ROLLCALL_URL); to run several instances, use PostgreSQL (DATABASE_URL)',
       )
     }
     await pause(20 + Math.random() * 30 * attempt)

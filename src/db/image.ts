@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { PACKAGE_FOLDER } from '../package.ts'
+import { exists } from './files.ts'
 import { migrationsFolder } from './migrations.ts'
 
 // The build ships the image; `npm run dev` and the tests, which run the sources, keep theirs in a cache.
@@ -16,23 +17,32 @@ const folder = join(PACKAGE_FOLDER, built ? 'dist/database-image' : 'node_module
 export async function ensureImage(): Promise<string> {
   const path = join(folder, `${await imageKey()}.tar.gz`)
   if (await exists(path)) return path
+  await mkdir(folder, { recursive: true })
+  const unfinished = join(folder, `.${randomUUID()}`)
+  await makeImage(unfinished)
+  await rename(unfinished, path)
+  await removeOthers(path)
+  return path
+}
+
+/**
+ * Makes the image of an empty database.
+ *
+ * @param upTo when the last migration that it is to have was made, in ms since 1970; undefined for all
+ */
+export async function makeImage(path: string, upTo?: number): Promise<void> {
   // Only to make one: who has an image loads the engine in a thread of its own.
   const [{ PGlite }, { migratePglite }] = await Promise.all([
     import('@electric-sql/pglite'),
     import('./pglite-migrate.ts'),
   ])
   const client = await PGlite.create()
-  await migratePglite(client)
+  await migratePglite(client, upTo)
   // An image is of a running database, which is recovered when it is loaded: from here.
   await client.exec('checkpoint')
   const image = await client.dumpDataDir('gzip')
   await client.close()
-  await mkdir(folder, { recursive: true })
-  const unfinished = join(folder, `.${randomUUID()}`)
-  await writeFile(unfinished, Buffer.from(await image.arrayBuffer()))
-  await rename(unfinished, path)
-  await removeOthers(path)
-  return path
+  await writeFile(path, Buffer.from(await image.arrayBuffer()))
 }
 
 async function imageKey(): Promise<string> {
@@ -55,11 +65,4 @@ async function removeOthers(path: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (name.endsWith('.tar.gz') && join(folder, name) !== path) await rm(join(folder, name), { force: true })
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

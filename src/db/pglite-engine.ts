@@ -5,11 +5,11 @@ import { sharedMemory, sharedProgram } from './pglite-memory.ts'
 
 // Without -F, which turns fsync off; fdatasync does nothing here. Little WAL, since a crash replays it all, slowly. To analyse a
 // table the engine holds 300 rows for each point of the target, whole documents, in memory that it never gives back.
-const durable = [
+const durable = (sharedBuffers: string) => [
   ...PGlite.defaultStartParams.filter((param) => param !== '-F'),
   ...[
     'wal_sync_method=fsync',
-    'shared_buffers=32MB',
+    `shared_buffers=${sharedBuffers}`,
     'max_wal_size=64MB',
     'min_wal_size=32MB',
     'default_statistics_target=25',
@@ -26,18 +26,20 @@ export interface OpenEngine {
  * Opens the engine in `folder`, made from `image` where it is given.
  *
  * @param onStopped called when the engine stops for good, with its last words
+ * @param sharedBuffers memory for pages of the files
  */
 export async function openEngine(
   folder: string,
   image: Blob | undefined,
   onStopped: (reason: string) => void,
+  sharedBuffers = '32MB',
 ): Promise<OpenEngine> {
   const memory = sharedMemory()
   let lastWords: string | undefined
   const opening = PGlite.create({
     ...(image !== undefined && { loadDataDir: image }),
     fs: new DurableFs(folder, memory, (what) => onStopped(lastWords ?? what)),
-    startParams: durable,
+    startParams: durable(sharedBuffers),
     pgliteWasmModule: await sharedProgram(),
     onStderr: (line) => {
       lastWords = /(?:FATAL|PANIC): +(.*)/.exec(line)?.[1] ?? lastWords

@@ -5,9 +5,10 @@ import { applyMigration, lastApplied, migrationsIn, type RunStatement } from './
 /**
  * Applies what is missing to the embedded engine.
  *
+ * @param upTo when the last migration that it is to have was made, in ms since 1970
  * @throws {CannotOpen} when a newer release has changed the tables in a way that this build cannot serve
  */
-export async function migratePglite(client: PGlite): Promise<void> {
+export async function migratePglite(client: PGlite, upTo = Number.POSITIVE_INFINITY): Promise<void> {
   const runOn =
     (session: Pick<PGlite, 'query'>): RunStatement =>
     async (statement) =>
@@ -15,7 +16,7 @@ export async function migratePglite(client: PGlite): Promise<void> {
   const run = runOn(client)
   await refuseNewer(run)
   const last = await lastApplied(run)
-  for (const migration of migrationsIn().filter(({ madeAt }) => madeAt > last)) {
+  for (const migration of migrationsIn().filter(({ madeAt }) => madeAt > last && madeAt <= upTo)) {
     if (migration.alone) await applyMigration(run, migration)
     else await client.transaction((tx) => applyMigration(runOn(tx), migration))
   }

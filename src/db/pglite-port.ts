@@ -9,6 +9,10 @@ export interface ThreadData {
   readonly folder: string
   /** Of the image from which the folder's database is made; undefined where it is there. */
   readonly imagePath: string | undefined
+  /** When the last migration that it is to have was made, in ms since 1970; undefined for all of this build. */
+  readonly upTo?: number
+  /** Memory for pages of the files, where it is to have less than an engine that serves. */
+  readonly sharedBuffers?: string
 }
 
 /** Messages of PostgreSQL's protocol, or the word to close. */

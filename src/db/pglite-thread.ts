@@ -17,11 +17,11 @@ const stopped = (reason: string): never => {
   process.exit(1)
 }
 
-const { folder, imagePath } = workerData as ThreadData
+const { folder, imagePath, upTo, sharedBuffers } = workerData as ThreadData
 try {
   const image = imagePath === undefined ? undefined : new Blob([await readFile(imagePath)])
-  const { client, flags } = await openEngine(folder, image, stopped)
-  await migratePglite(client)
+  const { client, flags } = await openEngine(folder, image, stopped, sharedBuffers)
+  await migratePglite(client, upTo)
   const answer = answering(client)
   port.on('message', async (messages: ToThread) => {
     if (messages === 'close') {

@@ -1,15 +1,16 @@
-import { access, chmod, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
 import { BACKGROUND } from './caller.ts'
 import { connectPostgres } from './connect.ts'
 import type { Database } from './database.ts'
 import { refuseFullDisk, watchRoom } from './disk-room.ts'
-import { CannotOpen, sqlState } from './errors.ts'
-import { keepFromOthers, sync } from './files.ts'
+import { CannotOpen } from './errors.ts'
+import { exists, keepFromOthers, makeFolders, sync, syncTree, usable } from './files.ts'
 import { lockFolder } from './folder-lock.ts'
 import type { StatementLimits } from './handle.ts'
 import { ensureImage } from './image.ts'
+import { copyIn, databaseIn, ENGINE_FILES, engineFilesIn, restoringIn } from './pglite-folder.ts'
 import { type EnginePort, startEngine } from './pglite-port.ts'
 import { PgliteServer } from './pglite-server.ts'
 import { keepTidy } from './pglite-vacuum.ts'
@@ -38,9 +39,12 @@ export async function openPglite(
   const lock = await usable(dataDir, () => lockFolder(dataDir, onLost))
   try {
     await refuseFullDisk(dataDir)
-    const folder = join(dataDir, 'database')
+    const folder = databaseIn(dataDir)
+    // Of a backup during which the process was killed.
+    await rm(copyIn(dataDir), { recursive: true, force: true })
     if (await exists(unfinished(folder))) await rm(folder, { recursive: true, force: true })
-    await refuseOtherEngine(folder)
+    await refuseOtherEngine(dataDir)
+    await refuseHalfRestored(dataDir)
     const imagePath = (await exists(folder)) ? undefined : await ensureImage()
     if (imagePath === undefined) await usable(dataDir, () => keepFromOthers(folder))
     const engine = await usable(dataDir, () =>
@@ -81,7 +85,7 @@ export async function openPgliteInMemory(image: Blob): Promise<Database> {
 const URL_OF_THE_ENGINE = 'postgres://postgres@embedded/postgres'
 
 /** The database over an engine, as the driver of PostgreSQL and its guard see it. */
-function served(
+export function served(
   server: PgliteServer,
   limits: StatementLimits,
   ends: { readonly closing?: () => void; readonly closed?: () => Promise<void> },
@@ -118,56 +122,23 @@ async function makeDatabase(folder: string, open: () => Promise<EnginePort>): Pr
   return engine
 }
 
-/** PostgreSQL's major version in PGlite, by which its files are laid out. */
-const FILES_OF = '18'
-
 /** @throws {CannotOpen} where another version of the engine has made the folder's files */
-async function refuseOtherEngine(folder: string): Promise<void> {
-  const version = (await readFile(join(folder, 'PG_VERSION'), 'utf8').catch(() => FILES_OF)).trim()
-  if (version === FILES_OF) return
+async function refuseOtherEngine(dataDir: string): Promise<void> {
+  const version = (await engineFilesIn(dataDir)) ?? ENGINE_FILES
+  if (version === ENGINE_FILES) return
   throw new CannotOpen(
-    `the database in ${folder} has files of PostgreSQL ${version}, and this release reads those of ${FILES_OF}. With the ` +
-      'release that made them, export each tenant (rollcall export); then import them into a new folder (rollcall import)',
+    `the database in ${databaseIn(dataDir)} has files of PostgreSQL ${version}, and this release reads those of ` +
+      `${ENGINE_FILES}. With the release that made them, run rollcall backup FILE; then run rollcall upgrade --from FILE ` +
+      'with this one',
+  )
+}
+
+/** @throws {CannotOpen} where a restore was killed: an empty database would pass for what it was to bring back */
+async function refuseHalfRestored(dataDir: string): Promise<void> {
+  if ((await exists(databaseIn(dataDir))) || !(await exists(restoringIn(dataDir)))) return
+  throw new CannotOpen(
+    `a restore into the data folder ${dataDir} (DATA_DIR) has not ended. Run it again, or delete ${restoringIn(dataDir)}`,
   )
 }
 
 const unfinished = (folder: string) => `${folder}.unfinished`
-
-/** A folder's files all at once, which the disk takes in the time of a few. */
-async function syncTree(folder: string): Promise<void> {
-  const entries = await readdir(folder, { withFileTypes: true })
-  const pathsOf = (folders: boolean) =>
-    entries.filter((entry) => entry.isDirectory() === folders).map(({ name }) => join(folder, name))
-  await Promise.all(pathsOf(false).map(sync))
-  for (const path of pathsOf(true)) await syncTree(path)
-  await sync(folder)
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
-}
-
-/** Makes a folder and those above it. Node's own way never ends where the system has room for none, as in /proc. */
-async function makeFolders(path: string): Promise<void> {
-  if (await exists(path)) return
-  await makeFolders(dirname(path))
-  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EEXIST') throw error
-    // Another process was there first; or it is a link to nowhere.
-    return access(path)
-  })
-}
-
-/** Runs `step`; what the operating system says against it becomes one line for the operator. */
-async function usable<T>(dataDir: string, step: () => Promise<T>): Promise<T> {
-  try {
-    return await step()
-  } catch (error) {
-    if (error instanceof CannotOpen || sqlState(error) !== undefined) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new CannotOpen(`the data folder ${dataDir} cannot be used (DATA_DIR): ${reason}`, { cause: error })
-  }
-}

@@ -88,7 +88,9 @@ test('files of another version of the engine are refused, with what to do; they 
   writeFileSync(version, '17\n')
   const error = await open().catch((e: unknown) => e)
   expect(error).toBeInstanceOf(CannotOpen)
-  expect((error as Error).message).toMatch(/^the database in .* has files of PostgreSQL 17, .*\(rollcall import\)$/)
+  expect((error as Error).message).toMatch(
+    /^the database in .* has files of PostgreSQL 17, .*run rollcall upgrade --from FILE with this one$/,
+  )
   writeFileSync(version, own)
   const database = await open()
   expect(await database.run('select version() like $1 as same', [`PostgreSQL ${own.trim()}.%`])).toEqual([

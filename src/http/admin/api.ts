@@ -22,6 +22,7 @@ import { problemOf, problemResponse } from '../problem.ts'
 import { serveText } from '../text.ts'
 import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
+import { backupRoutes } from './backup.ts'
 import { brakeRoutes } from './brake.ts'
 import { eventRoutes } from './delivery/events.ts'
 import { pollRoutes } from './delivery/stream-polls.ts'
@@ -163,6 +164,7 @@ export function adminApi({
   apiKeyRoutes(app)
   externalIssuerRoutes(app, issuers)
   auditRoutes(app)
+  backupRoutes(app, config.dataDir)
   brakeRoutes(app)
   roleProgressRoutes(app)
   webhookRoutes(app, deliveries)

@@ -26,6 +26,7 @@ const TAGS = [
     description: 'Which events are held when too many people leave at a time, and the approval that releases them.',
   },
   { name: 'Export and import', description: "A tenant's directory on its way from one gateway to another." },
+  { name: 'Backup', description: 'All that the embedded database of a gateway holds.' },
   { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
 ]
 
