@@ -118,7 +118,7 @@ describe('EV-13 EV-15 a receiver that does badly', () => {
     watching = true
     const before = hook.came().length
     await pause(5_000)
-    expect(hook.came().length - before).toBeGreaterThanOrEqual(2)
+    expect(hook.came().length - before).toBeGreaterThanOrEqual(1)
     expect(hook.came().length - before).toBeLessThanOrEqual(6)
     expect(most).toBe(1)
     expect(await hook.state()).toMatchObject({ failingSince: expect.any(String), restingUntil: expect.any(String) })

@@ -83,7 +83,8 @@ test.skipIf(!mounted)(
 
     rmSync(filler)
     await expect.poll(async () => (await create()).status, { timeout: 20_000 }).toBe(201)
-    expect((await gateway.ask('/readyz')).status).toBe(200)
+    // What it says holds for a second.
+    await expect.poll(async () => (await gateway.ask('/readyz')).status, { timeout: 20_000 }).toBe(200)
     await gateway.stop()
 
     fill()
