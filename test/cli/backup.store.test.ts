@@ -169,10 +169,17 @@ describe.runIf(embedded)('a gateway on a folder', () => {
     }
   })
 
-  test('gives its backup to a key of the instance with admin alone', async () => {
+  test('gives its backup to a key of the instance that may administer and read people, and to no other', async () => {
+    const made = await ask('/api/v1/api-keys', gateway.adminKey, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ name: 'an administrator who reads no people', permissions: ['admin'] }),
+    })
+    const { key: administrator } = (await made.json()) as { key: string }
     for (const key of [
+      administrator,
       gateway.key,
-      await gateway.mintKey({ permissions: ['admin'] }),
+      await gateway.mintKey({ permissions: ['admin', 'directory:read'] }),
       await gateway.mintKey({ permissions: ['admin'], tenant: await gateway.newTenant() }),
     ])
       expect((await ask('/api/v1/backup', key)).status).toBe(403)

@@ -6,6 +6,7 @@ import { CannotOpen } from '../../db/errors.ts'
 import type { AdminApp } from '../control/env.ts'
 import { placeNamed } from '../control/places.ts'
 import { problems } from '../control/schemas.ts'
+import { needs } from '../permissions.ts'
 import { streamed } from '../streamed.ts'
 
 const take = createRoute({
@@ -15,7 +16,7 @@ const take = createRoute({
   summary: 'Back up the embedded database while the gateway runs',
   tags: ['Backup'],
   description:
-    'For keys of the instance with the permission "admin". All that the database holds at one moment, for `rollcall restore`; ' +
+    'For keys of the instance with the permissions "admin" and "directory:read". All that the database holds at one moment, for `rollcall restore`; ' +
     'secrets are sealed in it. One at a time. A gateway on PostgreSQL answers 409: there `pg_dump` makes backups.',
   request: {},
   responses: {
@@ -33,6 +34,8 @@ export function backupRoutes(app: AdminApp, dataDir: string): void {
 
   app.openapi(take, async (c) => {
     await placeNamed(c.var, {})
+    // All people of all tenants are in it.
+    needs(c.var.principal, 'directory:read')
     const { database, passage } = c.var
     if (database.engine !== 'pglite')
       throw new Refusal(409, 'The data of this gateway is in PostgreSQL: back it up with pg_dump.')
