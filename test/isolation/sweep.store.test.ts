@@ -207,7 +207,9 @@ describe('what the sweep sends', () => {
     // Settings of every kind end what the brake holds, and what is deleted is gone, the deepest first.
     const turn = ({ method, path }: Operation) =>
       method === 'DELETE' ? 1_000 - path.length : path.endsWith('/brake/release') ? 0 : 1
-    const order = operations.toSorted((a, b) => turn(a) - turn(b))
+    // A backup names nothing, and the gateway of this test has no folder to make one of.
+    const named = operations.filter(({ path }) => path !== '/backup')
+    const order = named.toSorted((a, b) => turn(a) - turn(b))
     const refused: string[] = []
     for (const operation of order) {
       const own: Own = (collection) => thingIn(spare.tenant, collection) ?? ''
