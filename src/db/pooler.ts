@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
 import { cannotOpen, connectPostgres, refusesSettings } from './connect.ts'
-import { CannotOpen } from './errors.ts'
+import { CannotOpen, isConnectionFailure } from './errors.ts'
 import { giveSettingsToRole, notInForce, SESSION_SETTINGS, SETTINGS_IN_FORCE } from './session-settings.ts'
 
 /** What stands between the gateway and PostgreSQL lets through. */
@@ -83,12 +83,26 @@ async function refuseMixedNames(client: postgres.Sql, other: postgres.Sql): Prom
   }
 }
 
+/** Another instance that settles sessions at the same moment may end ours, and has settled them then. */
+const SETTLING_ATTEMPTS = 3
+
 /**
  * Sees to it that sessions have the gateway's settings also behind a pooler, which drops what clients ask for.
  *
  * @param say told what somebody with more rights has to run
  */
 export async function settleSessions(databaseUrl: string, say: (line: string) => void): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await settleOnce(databaseUrl, say)
+    } catch (error) {
+      const ended = error instanceof CannotOpen && isConnectionFailure(error.cause)
+      if (!ended || attempt === SETTLING_ATTEMPTS) throw error
+    }
+  }
+}
+
+async function settleOnce(databaseUrl: string, say: (line: string) => void): Promise<void> {
   const { lacking } = await lookAtWay({ databaseUrl, databasePrepare: false })
   if (lacking.length === 0) return
   const client = connectPostgres(databaseUrl, { max: 1, prepare: false })

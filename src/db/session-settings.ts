@@ -28,6 +28,9 @@ export const SETTINGS_IN_FORCE = `select json_object_agg(name, setting) as setti
 export const notInForce = (settings: Readonly<Record<string, string>>): string[] =>
   NAMES.filter((name) => settings[name] !== SESSION_SETTINGS[name])
 
+/** Held until the transaction ends. */
+const TURN = `select pg_advisory_xact_lock(hashtext('rollcall settings of sessions'))`
+
 /** A session that has been idle for so long is not being lent at this moment: a pooler lends the one that was used last. */
 const UNUSED_MS = 1_000
 
@@ -45,7 +48,8 @@ export async function giveSettingsToRole(run: RunStatement): Promise<string | un
     ([name, value]) => `alter role ${session.who} in database ${session.where} set ${name} = '${value}'`,
   )
   try {
-    for (const statement of statements) await run(statement)
+    // Sent at once, they are one transaction. Of two that change the same role, PostgreSQL would refuse one.
+    await run([TURN, ...statements].join('; '))
   } catch (error) {
     if (codeOf(error) === '42501') return `${statements.join('; ')};`
     throw error

@@ -98,7 +98,7 @@ describe.skipIf(without)(
       const url = await empty('unsettled')
       const client = connect(url)
       const run = (statement: string) => {
-        if (!statement.startsWith('alter role')) return client.unsafe<object[]>(statement)
+        if (!statement.includes('alter role')) return client.unsafe<object[]>(statement)
         return Promise.reject(Object.assign(new Error('permission denied'), { code: '42501' }))
       }
       expect(await giveSettingsToRole(run)).toMatch(
@@ -111,7 +111,8 @@ describe.skipIf(without)(
       let over = false
       const traffic = Array.from({ length: 5 }, async () => {
         const client = connect(url)
-        while (!over) await client.unsafe('select pg_sleep(0.002)')
+        // Sessions that the first migrator found idle are ended once, for their settings; clients connect again.
+        while (!over) await client.unsafe('select pg_sleep(0.002)').catch(() => {})
       })
       await Promise.all(Array.from({ length: 3 }, () => migratePostgres({ databaseUrl: url })))
       over = true
