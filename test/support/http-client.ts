@@ -59,6 +59,10 @@ function attempt({ method, origin, target, headers, body, timeoutMs }: WireReque
         })
       })
     })
+    // A server may close while the rest of a large body is on its way. The answer is there then, and no request listens any more.
+    outgoing.on('socket', (socket) => {
+      if (!socket.listeners('error').includes(closedMeanwhile)) socket.on('error', closedMeanwhile)
+    })
     const timer = setTimeout(() => {
       reject(new Error(`no answer to ${method} ${target.slice(0, 100)} in time`))
       outgoing.destroy()
@@ -74,6 +78,8 @@ function attempt({ method, origin, target, headers, body, timeoutMs }: WireReque
     outgoing.end(body)
   })
 }
+
+const closedMeanwhile = () => {}
 
 const named = (headers: Readonly<Record<string, string>>, name: string): boolean =>
   Object.keys(headers).some((key) => key.toLowerCase() === name)
