@@ -77,7 +77,10 @@ function storeRows({ databaseUrl, dataDir }: BannerFacts): readonly (readonly [s
   if (databaseUrl !== undefined) return [['Store', `PostgreSQL, ${describeUrl(databaseUrl)}`]]
   return [
     ['Store', `embedded, ${dataDir}`],
-    ['Durability', 'every change is on this disk before it is answered; one process, no replica: back the folder up'],
+    [
+      'Durability',
+      'every change is on this disk before it is answered; one process, no replica: back it up (rollcall backup)',
+    ],
   ]
 }
 
