@@ -1,5 +1,6 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 
 /** The app as an HTTP server calls it; `env` holds Node's own `incoming` and `outgoing`, where the URL is as it was sent. */
@@ -45,6 +46,7 @@ export async function listen(fetch: Fetch, { host, port, setting = 'PORT' }: Lis
   // HTTP/1.0 has no Host, and health checks of load balancers speak it. Requests of HTTP/1.1 without one are refused before.
   const listener = getRequestListener(fetch, { hostname: 'localhost' })
   let retired = false
+  const latest = new WeakMap<Duplex, Exchange>()
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -55,9 +57,11 @@ export async function listen(fetch: Fetch, { host, port, setting = 'PORT' }: Lis
     },
     (incoming, outgoing) => {
       if (retired) outgoing.shouldKeepAlive = false
+      latest.set(incoming.socket, { incoming, outgoing })
       void listener(incoming, outgoing)
     },
   )
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuse(error, socket, latest.get(socket)))
   await bind(server, { host, port, setting })
   return {
     port: (server.address() as AddressInfo).port,
@@ -69,6 +73,35 @@ export async function listen(fetch: Fetch, { host, port, setting = 'PORT' }: Lis
       return close(server, graceMs)
     },
   }
+}
+
+/** The latest request on a connection, and its answer. */
+interface Exchange {
+  readonly incoming: IncomingMessage
+  readonly outgoing: ServerResponse
+}
+
+/** What Node answers to what is no request; anything else is 400. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+
+/**
+ * Refuses what is no request, and ends its connection. A whole request before it is answered first: Node itself would send the
+ * refusal at once, and the client would take it for that answer.
+ */
+function refuse(error: NodeJS.ErrnoException, socket: Duplex, latest: Exchange | undefined): void {
+  const end = () => {
+    const begun = latest !== undefined && !latest.outgoing.writableFinished && latest.outgoing.headersSent
+    if (socket.writable && !begun)
+      socket.write(`HTTP/1.1 ${REFUSALS[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`)
+    socket.destroy(error)
+  }
+  const isOwed = latest?.incoming.complete === true && !latest.outgoing.writableFinished && !socket.destroyed
+  if (isOwed) latest.outgoing.once('close', end)
+  else end()
 }
 
 function bind(server: Server, on: Required<ListenOn>): Promise<void> {

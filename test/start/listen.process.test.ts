@@ -23,10 +23,10 @@ interface Answer {
 }
 
 /** Sends `pieces`, one every `everyMs`, and listens until the connection closes or `waitMs` are over. */
-function exchange(pieces: readonly string[], { everyMs = 0, waitMs = 4500 } = {}): Promise<Answer> {
+function exchange(pieces: readonly string[], { everyMs = 0, waitMs = 4500, port = server.port } = {}): Promise<Answer> {
   return new Promise((resolve) => {
     const left = [...pieces]
-    const socket = connect(server.port, '127.0.0.1')
+    const socket = connect(port, '127.0.0.1')
     let text = ''
     const finish = (unsent?: number) => {
       clearTimeout(timer)
@@ -86,6 +86,20 @@ test('the app sees the URL as it was sent', async () => {
 test('a health check of HTTP/1.0 has no Host, and is answered', async () => {
   const { text } = await exchange(['OPTIONS /x HTTP/1.0\r\n\r\n'])
   expect(text).toMatch(/^HTTP\/1\.1 200 /)
+})
+
+test('a request is answered before what follows it and is no request is refused', async () => {
+  const own = await listen(
+    async () => {
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return new Response('no key', { status: 401 })
+    },
+    { host: '127.0.0.1', port: 0 },
+  )
+  const bytes = `${head}Content-Length: 2\r\n\r\n{}what is left of a body\r\n\r\n`
+  const { text } = await exchange([bytes], { port: own.port })
+  expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 401', 'HTTP/1.1 400'])
+  await own.stop(0)
 })
 
 test('once retired, each answer closes its connection', async () => {
