@@ -1,14 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { freePort } from './children.ts'
+import { findTool, runTool } from './tools.ts'
 
 /** The program: on PATH, or where Debian puts it; undefined where there is none. */
-export function findHaproxy(): string | undefined {
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return folders.map((folder) => join(folder, 'haproxy')).find((path) => existsSync(path))
-}
+export const findHaproxy = (): string | undefined => findTool('haproxy')
 
 /** HAProxy in front of instances, on a free loopback port. */
 export interface Haproxy {
@@ -49,23 +47,13 @@ export async function startHaproxy(
   writeFileSync(file, `${lines.join('\n')}\n`)
   const checked = spawnSync(program, ['-c', '-f', file], { encoding: 'utf8' })
   if (checked.status !== 0) throw new Error(`HAProxy refuses its configuration: ${checked.stderr}`)
-  const child = spawn(program, ['-db', '-f', file], { stdio: 'ignore' })
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
+  const { stop } = runTool(program, ['-db', '-f', file], folder)
   return {
     origin: `http://127.0.0.1:${port}`,
     sendsTo: async () => {
       const table = await (await fetch(`http://127.0.0.1:${statistics}/;csv`)).text()
       return ports.map((_, i) => new RegExp(`^gateways,gateway${i},.*,UP,`, 'm').test(table))
     },
-    stop: async () => {
-      process.off('exit', kill)
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = new Promise((resolve) => child.once('exit', resolve))
-        kill()
-        await ended
-      }
-      rmSync(folder, { recursive: true, force: true })
-    },
+    stop,
   }
 }

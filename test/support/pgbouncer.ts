@@ -1,10 +1,10 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chownSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
-import postgres from 'postgres'
+import { join } from 'node:path'
 import { freePort } from './children.ts'
 import { unprivileged } from './postgres-server.ts'
+import { findTool, runTool, untilAnswered } from './tools.ts'
 
 /** A private PgBouncer on a free loopback port. */
 export interface Pgbouncer {
@@ -15,9 +15,7 @@ export interface Pgbouncer {
 
 /** The program: at `PGBOUNCER`, on PATH, or where Debian puts it; undefined where there is none. */
 export function findPgbouncer(): string | undefined {
-  if (process.env.PGBOUNCER) return process.env.PGBOUNCER
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return folders.map((folder) => join(folder, 'pgbouncer')).find((path) => existsSync(path))
+  return process.env.PGBOUNCER || findTool('pgbouncer')
 }
 
 /** Its version, such as `1.18.0`. */
@@ -46,45 +44,18 @@ export async function startPgbouncer(
   writeFileSync(file('users'), `"${username}" ""\n`)
   writeFileSync(file('pgbouncer.ini'), `${lines.join('\n')}\n`)
   if (unprivileged) chownSync(folder, unprivileged.uid, unprivileged.gid)
-  const child = spawn(program, ['-q', file('pgbouncer.ini')], { ...unprivileged, cwd: folder, stdio: 'ignore' })
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
+  const { child, stop } = runTool(program, ['-q', file('pgbouncer.ini')], folder, unprivileged)
   const through = (to: string) => {
     const other = new URL(to)
     other.hostname = '127.0.0.1'
     other.port = String(port)
     return other.href
   }
-  const stop = async () => {
-    process.off('exit', kill)
-    if (child.exitCode === null && child.signalCode === null) {
-      const ended = new Promise((resolve) => child.once('exit', resolve))
-      kill()
-      await ended
-    }
-    rmSync(folder, { recursive: true, force: true })
-  }
   try {
-    await answers(through(url), child, () => readFileSync(file('log'), 'utf8'))
+    await untilAnswered(through(url), child, 'PgBouncer', () => readFileSync(file('log'), 'utf8'))
     return { through, stop }
   } catch (error) {
     await stop()
     throw error
-  }
-}
-
-async function answers(url: string, child: ChildProcess, log: () => string): Promise<void> {
-  for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`PgBouncer ended while starting: ${log()}`)
-    const client = postgres(url, { max: 1, connect_timeout: 2, fetch_types: false })
-    try {
-      await client.unsafe('select 1')
-      return
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    } finally {
-      await client.end({ timeout: 1 })
-    }
   }
 }

@@ -16,6 +16,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import postgres from 'postgres'
+import { untilAnswered } from './tools.ts'
 
 // PostgreSQL and PgBouncer refuse to run as root; this is nobody:nogroup, which every Debian has, and no account is needed for it.
 export const unprivileged = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined
@@ -126,7 +127,9 @@ export async function startPostgres(
     )
     closeSync(log)
     server = child
-    await answers(onDatabase(url, 'postgres'), child, () => readFileSync(join(folder, 'log'), 'utf8').slice(-4000))
+    await untilAnswered(onDatabase(url, 'postgres'), child, 'PostgreSQL', () =>
+      readFileSync(join(folder, 'log'), 'utf8').slice(-4000),
+    )
   }
   const end = async (signal: NodeJS.Signals) => {
     const child = server
@@ -203,24 +206,6 @@ cd / && rm -rf "$0"`
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-async function answers(url: string, child: ChildProcess, log: () => string): Promise<void> {
-  const deadline = Date.now() + 30_000
-  while (Date.now() < deadline) {
-    if (child.exitCode !== null || child.signalCode !== null)
-      throw new Error(`PostgreSQL ended while starting: ${log()}`)
-    const client = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => {} })
-    try {
-      await client.unsafe('select 1')
-      return
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    } finally {
-      await client.end({ timeout: 1 })
-    }
-  }
-  throw new Error(`PostgreSQL did not answer within 30 s: ${log()}`)
 }
 
 function freePort(): Promise<number> {
