@@ -9,6 +9,10 @@ export interface MeasuredParts {
   readonly underWay: UnderWay
   /** What is in memory of the control plane. */
   readonly cache: () => CacheStats
+  /** Deliveries that wait, as far as they are counted. */
+  readonly waiting: () => Promise<number>
+  /** Milliseconds for which a delivery is due that should be on its way; undefined where none is late. */
+  readonly oldestDue: () => Promise<number | undefined>
 }
 
 /** The metrics of a running instance. */
@@ -28,8 +32,9 @@ const STOP_WITHIN_MS = 1_000
  *
  * @throws {CannotListen} with one line for the operator
  */
-export async function measure(config: Config, { underWay, cache }: MeasuredParts): Promise<Measured | undefined> {
+export async function measure(config: Config, parts: MeasuredParts): Promise<Measured | undefined> {
   const { host, metricsKey, metricsPort } = config
+  const { underWay, cache } = parts
   if (metricsKey === undefined && metricsPort === undefined) return undefined
   const { openMetrics } = await import('./observability/metrics.ts')
   const metrics = openMetrics()
@@ -43,10 +48,25 @@ export async function measure(config: Config, { underWay, cache }: MeasuredParts
     ],
   })
   measureCache(metrics, cache)
+  measureDeliveries(metrics, parts)
   if (metricsPort === undefined) return { metrics, port: undefined, stop: () => Promise.resolve() }
   const { openMetricsApp } = await import('./http/metrics.ts')
   const server = await listen(openMetricsApp(metrics).fetch, { host, port: metricsPort, setting: 'METRICS_PORT' })
   return { metrics, port: server.port, stop: () => server.stop(STOP_WITHIN_MS) }
+}
+
+/** Asked of the database when Prometheus reads the metrics; both questions have a bound. */
+function measureDeliveries(metrics: Metrics, { waiting, oldestDue }: MeasuredParts): void {
+  metrics.gauge({
+    name: 'deliveries_waiting',
+    help: 'Events that wait for webhooks and streams, of all instances. Counted up to 10,000.',
+    read: waiting,
+  })
+  metrics.gauge({
+    name: 'delivery_late_seconds',
+    help: 'For how long a delivery is due to a receiver that is well, and nobody sends it. 0 where none is late.',
+    read: async () => ((await oldestDue()) ?? 0) / 1_000,
+  })
 }
 
 /** Kinds of entries have names of ours, so there are few of them, however many tenants there are. */

@@ -10,6 +10,7 @@ import { nothingUnderWay } from './http/in-flight.ts'
 import { measure } from './measure.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control/control-store.ts'
+import { countWaiting, oldestDueDelivery } from './repositories/delivery/due-deliveries.ts'
 import { byTheClock } from './retention/by-the-clock.ts'
 import { deleteOld } from './retention/retention.ts'
 import { startGateway, stopOnSignals } from './start.ts'
@@ -47,7 +48,10 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
       const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
       const underWay = nothingUnderWay(config)
-      const measured = await measure(config, { underWay, cache: () => control.stats() })
+      const measured = await measure(config, {
+        ...{ underWay, cache: () => control.stats() },
+        ...{ waiting: () => countWaiting(background), oldestDue: () => oldestDueDelivery(background) },
+      })
       return {
         fetch: createApp({ ...deps, control, deliveries, underWay, metrics: measured?.metrics }).fetch,
         drain: () => deliveries.drain(),

@@ -11,7 +11,7 @@ const stats = {
   ...{ bytes: 5_000, maxBytes: 64_000, hits: 7, misses: 2, evictions: 1 },
 }
 const measure = (config: Config, parts: Pick<MeasuredParts, 'underWay'>) =>
-  measureWith(config, { ...parts, cache: () => stats })
+  measureWith(config, { ...parts, cache: () => stats, waiting: async () => 12, oldestDue: async () => 3_400 })
 
 test('nothing is measured where the configuration asks for no metrics', async () => {
   const config = loadConfig({})
@@ -31,6 +31,8 @@ test('METRICS_PORT has the metrics without a key, and nothing else', async () =>
     expect(body).toContain('rollcall_context_cache_entries{kind="tenant"} 3')
     expect(body).toContain('rollcall_context_cache_bytes{of="limit"} 64000')
     expect(body).toContain('rollcall_context_cache_lookups{outcome="eviction"} 1')
+    expect(body).toContain('rollcall_deliveries_waiting 12')
+    expect(body).toContain('rollcall_delivery_late_seconds 3.4')
     expect((await fetch(`${origin}/api/v1/projects`)).status).toBe(404)
   } finally {
     await measured?.stop()
