@@ -141,7 +141,7 @@ const stalled =
     }
   }
 
-/** Event streams of ten tenants, none of which has anything to tell. */
+/** Event streams, none of which has anything to tell. They are of ten tenants, since one may have fifty of them. */
 const streams =
   (many: number): Load['start'] =>
   async ({ followed }) => {

@@ -77,7 +77,10 @@ export class Siblings<T extends Usage & { readonly waiting: number }> {
     return found
   }
 
-  /** None has anything left to do: what they have had counts no longer. */
+  /**
+   * To be called when none has anything left to do. All begin level then: who has had much before owes nothing to others who
+   * asked for nothing meanwhile.
+   */
   rest(): void {
     this.#level = this.#highest
   }

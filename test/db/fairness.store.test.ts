@@ -67,6 +67,7 @@ test('the work behind the requests holds up no tenant, however much of it there 
   await busy.all
 })
 
+// The embedded engine has one session, of which there are no shares.
 test.skipIf(engineName() === 'pglite')(
   'a tenant has its share of the connections, by the server’s own count',
   async () => {

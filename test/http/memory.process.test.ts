@@ -17,6 +17,7 @@ const END = '\r\n0\r\n\r\n'
 /** What the process may have for its heap. Everything it does at all takes about half of it. */
 const HEAP_MB = 128
 
+// On PostgreSQL alone: the embedded engine's own memory would be the most of what is measured.
 describe.skipIf(process.env.SKIP_POSTGRES === '1')('a gateway with little memory', () => {
   let server: PostgresServer
   let database: Database

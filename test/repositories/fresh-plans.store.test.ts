@@ -202,6 +202,7 @@ describe('Q-29 EV-15 on a database that was never analysed, an operation looks a
     expect([page?.count, much]).toEqual([100, []])
   })
 
+  // As in `bySearchIndex`.
   test.skipIf(tenantRole() !== undefined)(
     'and so do look-ups planned while many entries of the search index wait',
     async () => {
