@@ -9,12 +9,18 @@ interface Blocker {
   readonly table: string | null
 }
 
-/** Who keeps a session waiting, and for which table. What others do is hidden from a user without rights for it. */
-const BLOCKERS = `select b.pid, nullif(b.application_name, '') as application, b.usename as "user", b.state,
-    extract(epoch from clock_timestamp() - b.xact_start)::int as seconds, (
-      select l.relation::regclass::text from pg_locks l where l.pid = $1::int and not l.granted and l.relation is not null limit 1
-    ) as "table"
-  from pg_stat_activity b where b.pid = any(pg_blocking_pids($1::int)) order by b.xact_start nulls last limit 1`
+/**
+ * Who keeps a session waiting, and for which table. What others do is hidden from a user without rights for it.
+ *
+ * The server tells locks and waiting sessions apart, one after the other. A session that gives up in between has no row here, so no
+ * row lacks its table.
+ */
+const BLOCKERS = `with waits as materialized (
+    select relation::regclass::text as "table" from pg_locks where pid = $1::int and not granted limit 1
+  )
+  select b.pid, nullif(b.application_name, '') as application, b.usename as "user", b.state,
+    extract(epoch from clock_timestamp() - b.xact_start)::int as seconds, waits."table"
+  from waits, pg_stat_activity b where b.pid = any(pg_blocking_pids($1::int)) order by b.xact_start nulls last limit 1`
 
 /** Looks every now and then who keeps a session waiting, since nobody can tell once it has given up. */
 export function watchBlockers(database: Database, lockTimeoutMs: number) {

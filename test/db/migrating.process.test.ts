@@ -94,7 +94,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('migrations of PostgreSQL', (
     const databaseUrl = await migrated('gives_up')
     const holder = await held(databaseUrl, 'select count(*) from webhook_endpoints')
     const folder = later('9001_notes', 'alter table webhook_endpoints add column notes text')
-    const impatient = { ...patience, giveUpAfterMs: 0 }
+    const impatient = { ...patience, lockTimeoutMs: 1_000, giveUpAfterMs: 0 }
     await expect(migratePostgres({ databaseUrl }, () => {}, { folder, patience: impatient })).rejects.toThrow(
       /^gave up: the migration 9001_notes waits for a lock on webhook_endpoints that .* holds/,
     )
