@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
+import { ScimError } from './scim/errors.ts'
 
 /** The app as an HTTP server calls it; `env` holds Node's own `incoming` and `outgoing`, where the URL is as it was sent. */
 export type Fetch = (request: Request, env?: object) => Response | Promise<Response>
@@ -81,11 +82,28 @@ interface Exchange {
   readonly outgoing: ServerResponse
 }
 
-/** What Node answers to what is no request; anything else is 400. */
-const REFUSALS: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+/** What Node cannot read, by its error code; anything else is 400. */
+const REFUSALS: Readonly<Record<string, { readonly line: string; readonly error: ScimError }>> = {
+  HPE_HEADER_OVERFLOW: {
+    line: '431 Request Header Fields Too Large',
+    error: new ScimError(431, undefined, `The URL and the headers are larger than ${MAX_HEADER_BYTES} bytes in all.`),
+  },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: {
+    line: '413 Payload Too Large',
+    error: ScimError.tooLarge('The chunks of the body have extensions that are too large.'),
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    line: '408 Request Timeout',
+    error: new ScimError(408, undefined, `The request did not arrive whole within ${REQUEST_TIMEOUT_MS / 1000} s.`),
+  },
+}
+const NO_REQUEST = { line: '400 Bad Request', error: ScimError.invalidSyntax('This is no request of HTTP/1.1.') }
+
+function answerTo(code: string | undefined): string {
+  const { line, error } = REFUSALS[code ?? ''] ?? NO_REQUEST
+  const body = JSON.stringify(error.toBody())
+  const length = Buffer.byteLength(body)
+  return `HTTP/1.1 ${line}\r\nConnection: close\r\nContent-Type: application/scim+json\r\nContent-Length: ${length}\r\n\r\n${body}`
 }
 
 /**
@@ -95,8 +113,7 @@ const REFUSALS: Readonly<Record<string, string>> = {
 function refuse(error: NodeJS.ErrnoException, socket: Duplex, latest: Exchange | undefined): void {
   const end = () => {
     const begun = latest !== undefined && !latest.outgoing.writableFinished && latest.outgoing.headersSent
-    if (socket.writable && !begun)
-      socket.write(`HTTP/1.1 ${REFUSALS[error.code ?? ''] ?? '400 Bad Request'}\r\nConnection: close\r\n\r\n`)
+    if (socket.writable && !begun) socket.write(answerTo(error.code))
     socket.destroy(error)
   }
   const isOwed = latest?.incoming.complete === true && !latest.outgoing.writableFinished && !socket.destroyed

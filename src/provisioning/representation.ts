@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { goesOn, type JsonText, type ResourceRow } from '../repositories/resources/rows.ts'
 import { dateTime } from '../scim/date-time.ts'
 import type { Resource } from '../scim/resource.ts'
@@ -25,8 +26,28 @@ export class Remaining {
 /** A part of a resource's JSON text. */
 export type Part = JsonText | Remaining
 
-/** Makes the JSON text of resources of one type, in parts that follow each other. */
-export type Renderer = (row: ResourceRow<JsonText>) => Part[]
+/**
+ * Makes the JSON text of resources of one type, in parts that follow each other.
+ *
+ * @param derived as for `formatVersion`, where `meta.version` is to tell of it
+ */
+export type Renderer = (row: ResourceRow<JsonText>, derived?: number) => Part[]
+
+/** What a group without members shows. Clients mend the members of a group that has the attribute, and leave others alone. */
+export const NO_MEMBERS = '[]'
+
+/**
+ * A checksum of what an answer shows of other resources: names of a user's groups and manager, names of a group's members. They
+ * change without the resource's version. Undefined where it shows nothing of others, and for a large group, whose members are
+ * read while they are sent.
+ */
+export function derivedIn({ groups, manager, members }: ResourceRow<JsonText>): number | undefined {
+  if (goesOn(members)) return undefined
+  const shown = [groups, manager, members].filter(
+    (text) => text !== null && text.length > 0 && text !== NO_MEMBERS,
+  ) as JsonText[]
+  return shown.length === 0 ? undefined : shown.reduce((sum, text) => crc32(text, sum), 0)
+}
 
 /**
  * A resource as JSON text with everything computed in its place: `id`, `meta`, `active`, `groups`, `members` and the
@@ -37,7 +58,7 @@ export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
   // Names of types and endpoints are checked when they are registered.
   const meta = `,"meta":{"resourceType":"${type.name}","created":"`
   const location = `","location":${JSON.stringify(locationOf(type, '', baseUrl)).slice(0, -1)}`
-  return (row) => {
+  return (row, derived) => {
     const texts: Part[] = [`{"id":"${row.id}",`]
     if (row.manager === null) texts.push(part(row.document, 1, -1))
     else pushWithManager(texts, row.document, row.manager, baseUrl)
@@ -45,7 +66,7 @@ export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
     const groups = row.groups === null ? '' : `,"groups":${row.groups}`
     const created = timeOf(row.created)
     const modified = row.modified === row.created ? created : timeOf(row.modified)
-    const after = `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":"${versionInJson(row.version)}"}}`
+    const after = `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":"${versionInJson(row.version, derived)}"}}`
     if (row.members === null) texts.push(`${active}${groups}${after}`)
     else if (goesOn(row.members))
       texts.push(`${active}${groups},"members":`, row.members, new Remaining(largeGroup(row, row.members)), `]${after}`)
@@ -61,8 +82,12 @@ const part = (text: JsonText, from: number, to?: number): JsonText =>
 const timeOf = (milliseconds: number): string => dateTime(Math.round(milliseconds))
 
 /** The same as a value, for projection. Of a large group it has the members that its row has. */
-export const representation = (row: ResourceRow<JsonText>, type: ResourceType, baseUrl: string): Resource =>
-  JSON.parse(joined(rendererOf(type, baseUrl)(row))) as Resource
+export const representation = (
+  row: ResourceRow<JsonText>,
+  type: ResourceType,
+  baseUrl: string,
+  derived?: number,
+): Resource => JSON.parse(joined(rendererOf(type, baseUrl)(row, derived))) as Resource
 
 /** A text of its parts. Members that are not read yet are left out. */
 export const joined = (parts: readonly Part[]): string =>

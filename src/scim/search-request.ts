@@ -1,3 +1,5 @@
+import type { Deviations } from './deviations/index.ts'
+import { readTextInteger } from './deviations/text-integer.ts'
 import { ScimError } from './errors.ts'
 import { isObject, type JsonObject, type JsonValue, memberIgnoringCase } from './resource.ts'
 import { SEARCH_REQUEST, sameUrn } from './urn.ts'
@@ -104,7 +106,7 @@ export function parameterReader(params: URLSearchParams): (name: string) => stri
  *
  * @throws {ScimError} invalidSyntax when it is no SearchRequest, invalidValue, or invalidFilter for an empty filter
  */
-export function parseSearchRequest(body: JsonValue, limits: PageLimits): SearchRequest {
+export function parseSearchRequest(body: JsonValue, limits: PageLimits, deviations: Deviations): SearchRequest {
   if (!isObject(body)) throw ScimError.invalidSyntax('a SearchRequest must be a JSON object')
   const schemas = memberIgnoringCase(body, 'schemas')
   if (!Array.isArray(schemas) || !schemas.some((urn) => typeof urn === 'string' && sameUrn(urn, SEARCH_REQUEST)))
@@ -116,8 +118,8 @@ export function parseSearchRequest(body: JsonValue, limits: PageLimits): SearchR
       excludedAttributes: namesOf(body, 'excludedAttributes'),
       sortBy: textOf(body, 'sortBy'),
       sortOrder: textOf(body, 'sortOrder'),
-      startIndex: integerOf(body, 'startIndex'),
-      count: integerOf(body, 'count'),
+      startIndex: integerOf(body, 'startIndex', deviations),
+      count: integerOf(body, 'count', deviations),
       cursor: textOf(body, 'cursor'),
     },
     limits,
@@ -179,8 +181,9 @@ function namesOf(body: JsonObject, name: string): readonly string[] | null {
   throw ScimError.invalidValue(`${name} must be a list of strings`)
 }
 
-function integerOf(body: JsonObject, name: string): number | null {
-  const value = memberIgnoringCase(body, name) ?? null
+function integerOf(body: JsonObject, name: string, deviations: Deviations): number | null {
+  const given = memberIgnoringCase(body, name) ?? null
+  const value = deviations.has('integers-as-text') ? readTextInteger(given) : given
   if (value === null || (typeof value === 'number' && Number.isInteger(value))) return value
   throw ScimError.invalidValue(`${name} must be an integer`)
 }

@@ -8,11 +8,23 @@ export type Precondition =
   | { readonly kind: 'none-of'; readonly of: Precondition }
   | { readonly kind: 'all-of'; readonly all: readonly Precondition[] }
 
-/** The weak entity-tag of a version, for `ETag` and `meta.version` alike (RFC 7644 §3.14): `W/"12"`. */
-export const formatVersion = (version: number): string => `W/"${version}"`
+/**
+ * The weak entity-tag of a version, for `ETag` and `meta.version` alike (RFC 7644 §3.14): `W/"12"`.
+ *
+ * @param derived a checksum of what an answer shows of other resources, such as the names of a user's groups: `W/"12-1k9zq"`.
+ *   That changes without the version, so the tag of such an answer names both.
+ */
+export const formatVersion = (version: number, derived?: number): string => `W/"${opaque(version, derived)}"`
 
 /** The same as JSON text without its quotes. */
-export const versionInJson = (version: number): string => `W/\\"${version}\\"`
+export const versionInJson = (version: number, derived?: number): string => `W/\\"${opaque(version, derived)}\\"`
+
+const opaque = (version: number, derived: number | undefined): string =>
+  derived === undefined ? String(version) : `${version}-${derived.toString(36)}`
+
+/** A tag of ours, with or without `W/` and quotes, that names the version alone. Other texts stay as they are. */
+export const withoutDerived = (tag: string): string => tag.replace(DERIVED, '')
+const DERIVED = /(?<=^(?:W\/")?[0-9]+)-[0-9a-z]+(?="?$)/
 
 /**
  * Reads If-Match, or the `version` of a bulk operation, which acts like it (RFC 7644 §3.7).
@@ -31,23 +43,30 @@ export const parseIfMatch = (header: string | undefined, name = 'If-Match'): Pre
 export const parseIfNoneMatch = (header: string | undefined): Precondition | undefined => parse(header, 'If-None-Match')
 
 /**
- * Whether `version` is among those asked about. Only the opaque part counts: RFC 9110 §13.1.1 would have If-Match refuse
+ * Whether `version` is among those asked about, by an answer of any shape. Only the opaque part counts: RFC 9110 §13.1.1 would have If-Match refuse
  * weak tags, but weak tags are what the examples of RFC 7644 §3.14 send there, and what we issue (T-04).
  */
 export const matches = (precondition: Precondition, version: number): boolean =>
-  matchesTag(precondition, String(version))
+  holds(precondition, (tags) => tags.some((tag) => withoutDerived(tag) === String(version)))
 
-/** The same for any opaque tag. */
-export function matchesTag(precondition: Precondition, tag: string): boolean {
+/** Whether an opaque tag is among those asked about. */
+export const matchesTag = (precondition: Precondition, tag: string): boolean =>
+  holds(precondition, (tags) => tags.includes(tag))
+
+/** Whether an answer has one of the tags asked about, so that the client has what it would get. */
+export const matchesAnswer = (precondition: Precondition, version: number, derived: number | undefined): boolean =>
+  matchesTag(precondition, opaque(version, derived))
+
+function holds(precondition: Precondition, among: (tags: readonly string[]) => boolean): boolean {
   switch (precondition.kind) {
     case 'any':
       return true
     case 'tags':
-      return precondition.tags.includes(tag)
+      return among(precondition.tags)
     case 'none-of':
-      return !matchesTag(precondition.of, tag)
+      return !holds(precondition.of, among)
     case 'all-of':
-      return precondition.all.every((each) => matchesTag(each, tag))
+      return precondition.all.every((each) => holds(each, among))
   }
 }
 

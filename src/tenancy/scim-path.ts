@@ -15,6 +15,8 @@ export interface ScimPath {
   readonly rest: readonly string[]
   /** The part of the path that is the base, as the client spelled it, without a slash at the end. */
   readonly basePath: string
+  /** True where the client has put two slashes behind the base, which not every tenant takes. */
+  readonly doubledSlash: boolean
   /** What follows the `?`, undecoded. */
   readonly query: string
 }
@@ -72,7 +74,7 @@ export const keyWarnings = (key: string): string[] =>
  *
  * Each segment is percent-decoded once, after splitting. Empty and dot segments (encoded or not) and encoded slashes,
  * backslashes and control characters are refused, so no later reader can see another path in it. One slash at the end is
- * tolerated. Letter case counts in `scim`, in versions and in `rest`.
+ * tolerated, and one empty segment behind the base, which `doubledSlash` tells of. Letter case counts in `scim`, in versions and in `rest`.
  *
  * Below `/v2`, a segment that is no reserved word is read as a tenant; `withoutTenant` reads it the other way.
  */
@@ -89,9 +91,15 @@ export function locate(rawUrlPath: string): ScimPath | PathRefusal {
   if (raw[1] !== 'v2') return raw[1] !== undefined && VERSION.test(raw[1]) ? badVersion(raw[1]) : notFound()
 
   const segments: string[] = []
+  /** How many segments come before the empty one. */
+  let doubledAt: number | undefined
   for (const text of raw.slice(2)) {
     const segment = decode(text)
     if (segment === undefined) return badPath('The path of the URL has a percent sign that does not encode UTF-8 text.')
+    if (text === '' && doubledAt === undefined) {
+      doubledAt = segments.length
+      continue
+    }
     if (segment === '' || segment === '.' || segment === '..') return notFound()
     // What is not decoded is plain, as the path is.
     if (segment !== text && (segment.includes('/') || segment.includes('\\') || CONTROL.test(segment)))
@@ -101,18 +109,19 @@ export function locate(rawUrlPath: string): ScimPath | PathRefusal {
   const [project, environment, third, fourth] = segments
   if (project === undefined || environment === undefined) return notFound()
 
-  const base = (form: BaseForm, tenant: string | undefined, length: number): ScimPath => ({
-    project,
-    environment,
-    form,
-    tenant,
-    rest: segments.slice(length),
-    basePath: `/${raw.slice(0, 2 + length).join('/')}`,
-    query,
-  })
+  const base = (form: BaseForm, tenant: string | undefined, length: number): ScimPath | PathRefusal =>
+    doubledAt !== undefined && doubledAt !== length
+      ? notFound()
+      : {
+          ...{ project, environment, form, tenant },
+          rest: segments.slice(length),
+          basePath: `/${raw.slice(0, 2 + length).join('/')}`,
+          doubledSlash: doubledAt !== undefined,
+          query,
+        }
   if (third === undefined || !VERSION.test(third)) return base('legacy', undefined, 2)
   if (third !== 'v2') return badVersion(third)
-  if (fourth === undefined || fourth === '.search' || RESERVED.has(foldKey(fourth)))
+  if (fourth === undefined || fourth === '.search' || doubledAt === 3 || RESERVED.has(foldKey(fourth)))
     return base('default', undefined, 3)
   return base('tenant', fourth, 4)
 }
@@ -141,7 +150,7 @@ function decode(text: string): string | undefined {
   }
 }
 
-const notFound = (): PathRefusal => ({
+export const notFound = (): PathRefusal => ({
   refused: 404,
   scimType: undefined,
   detail: 'There is nothing at this address. Base URLs look like /scim/v2/{project}/{environment}/v2/{tenant}.',

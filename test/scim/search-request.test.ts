@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { deviationsOf } from '../../src/scim/deviations/index.ts'
 import { ScimError } from '../../src/scim/errors.ts'
 import type { JsonValue } from '../../src/scim/resource.ts'
 import { parseQuery, parseSearchRequest } from '../../src/scim/search-request.ts'
@@ -6,7 +7,8 @@ import { LIST_RESPONSE, SEARCH_REQUEST } from '../../src/scim/urn.ts'
 
 const limits = { defaultPageSize: 100, maxPageSize: 200 }
 const get = (query: string) => parseQuery(new URLSearchParams(query), limits)
-const post = (members: object) => parseSearchRequest({ schemas: [SEARCH_REQUEST], ...members }, limits)
+const post = (members: object) =>
+  parseSearchRequest({ schemas: [SEARCH_REQUEST], ...members }, limits, deviationsOf('standard'))
 const index = (startIndex: number, count: number) => ({ kind: 'index', startIndex, count })
 const cursor = (text: string, count: number | undefined) => ({ kind: 'cursor', cursor: text, count, defaultCount: 100 })
 const plain = { sortOrder: 'ascending', paging: index(1, 100) }
@@ -108,7 +110,9 @@ describe('POST to .search', () => {
   })
 
   test('Z-01 H-10 the URN and the member schemas are matched without regard to case', () => {
-    expect(parseSearchRequest({ SCHEMAS: [SEARCH_REQUEST.toUpperCase()] }, limits)).toEqual(plain)
+    expect(parseSearchRequest({ SCHEMAS: [SEARCH_REQUEST.toUpperCase()] }, limits, deviationsOf('strict'))).toEqual(
+      plain,
+    )
   })
 
   test.each<[string, JsonValue, string]>([
@@ -129,6 +133,14 @@ describe('POST to .search', () => {
     ['cursor with startIndex', { schemas: [SEARCH_REQUEST], cursor: '', startIndex: 1 }, '400 invalidValue'],
     ['sortOrder as a number', { schemas: [SEARCH_REQUEST], sortBy: 'a', sortOrder: 1 }, '400 invalidValue'],
   ])('Z-04 refuses %s', (_, body, expected) => {
-    expect(refusalOf(() => parseSearchRequest(body, limits))).toBe(expected)
+    expect(refusalOf(() => parseSearchRequest(body, limits, deviationsOf('standard')))).toBe(expected)
   })
+})
+
+test('P-11 startIndex and count as text are read where the tenant is lenient', () => {
+  const body = { schemas: [SEARCH_REQUEST], startIndex: '3', count: '10' }
+  expect(parseSearchRequest(body, limits, deviationsOf('lenient')).paging).toEqual(index(3, 10))
+  for (const mode of ['standard', 'strict', 'interop'] as const)
+    expect(() => parseSearchRequest(body, limits, deviationsOf(mode))).toThrow('startIndex must be an integer')
+  expect(() => parseSearchRequest({ ...body, count: '1.5' }, limits, deviationsOf('lenient'))).toThrow('count must be')
 })

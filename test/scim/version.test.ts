@@ -1,8 +1,29 @@
 import { expect, test } from 'vitest'
-import { formatVersion, matches, parseIfMatch, parseIfNoneMatch } from '../../src/scim/version.ts'
+import {
+  formatVersion,
+  matches,
+  matchesAnswer,
+  parseIfMatch,
+  parseIfNoneMatch,
+  withoutDerived,
+} from '../../src/scim/version.ts'
 
 test('C-09 T-02 a version is a weak entity-tag', () => {
   expect(formatVersion(12)).toBe('W/"12"')
+})
+
+test('T-06 a tag of an answer that shows more than its resource names both, and a write asks about the version alone', () => {
+  const tag = formatVersion(12, 46_655)
+  expect(tag).toBe('W/"12-zzz"')
+  const [unchanged, ifMatch] = [parseIfNoneMatch(tag), parseIfMatch(tag)]
+  if (!unchanged || !ifMatch) throw new Error('a tag of ours is one')
+  expect([46_655, 46_654, undefined].map((derived) => matchesAnswer(unchanged, 12, derived))).toEqual([
+    true,
+    false,
+    false,
+  ])
+  expect([11, 12].map((version) => matches(ifMatch, version))).toEqual([false, true])
+  expect([tag, '12-zzz', 'W/"12"', 'x-1'].map(withoutDerived)).toEqual(['W/"12"', '12', 'W/"12"', 'x-1'])
 })
 
 test.each([

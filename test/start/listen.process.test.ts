@@ -78,6 +78,14 @@ test.each([
   expect((await exchange([bytes])).text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
 })
 
+test('E-01 what is too large to read is refused as a SCIM client reads it', async () => {
+  const { text } = await exchange([`${head}X-Note: ${'a'.repeat(20_000)}\r\n\r\n`])
+  expect(text).toMatch(/\r\nContent-Type: application\/scim\+json\r\n/)
+  const body = JSON.parse(text.slice(text.indexOf('\r\n\r\n'))) as object
+  const detail = 'The URL and the headers are larger than 16384 bytes in all.'
+  expect(body).toEqual({ schemas: ['urn:ietf:params:scim:api:messages:2.0:Error'], status: '431', detail })
+})
+
 test('the app sees the URL as it was sent', async () => {
   const { text } = await exchange(['GET /a%2Fb/../%c3%28?x=%zz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n'])
   expect(text).toContain('"url":"/a%2Fb/../%c3%28?x=%zz"')

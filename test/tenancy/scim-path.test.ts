@@ -46,13 +46,25 @@ describe('TEN-01 the three base URLs', () => {
       tenant: undefined,
       rest: ['Devices', '7'],
       basePath: '/scim/v2/acme/prod/v2',
+      doubledSlash: false,
       query: 'x=1',
     })
   })
 })
 
 test.each([
-  ['an empty segment', '/scim/v2/acme/prod//Users', 404],
+  ['/scim/v2/acme/prod//Users', { form: 'legacy', basePath: '/scim/v2/acme/prod', rest: ['Users'] }],
+  ['/scim/v2/acme/prod//', { form: 'legacy', basePath: '/scim/v2/acme/prod', rest: [] }],
+  ['/scim/v2/acme/prod/v2//Devices', { form: 'default', basePath: '/scim/v2/acme/prod/v2', rest: ['Devices'] }],
+  ['/scim/v2/acme/prod/v2/t1//Users/7', { form: 'tenant', basePath: '/scim/v2/acme/prod/v2/t1', rest: ['Users', '7'] }],
+])('TEN-08 a doubled slash behind the base is told of: %s', (text, expected) => {
+  expect(located(text)).toMatchObject({ ...expected, doubledSlash: true })
+})
+
+test.each([
+  ['an empty segment below an endpoint', '/scim/v2/acme/prod/Users//1', 404],
+  ['two empty segments', '/scim/v2/acme/prod///Users', 404],
+  ['an empty segment inside the base', '/scim/v2/acme//prod/Users', 404],
   ['two slashes at the end', '/scim/v2/acme/prod/Users//', 404],
   ['two slashes at the start', '//scim/v2/acme/prod/Users', 404],
   ['an empty project', '/scim/v2//prod/Users', 404],
@@ -133,7 +145,8 @@ test('SEC what is located is the path that a URL parser sees, so guard and route
       const result = locate(text)
       if ('refused' in result) return
       const parsed = new URL(text, 'http://host').pathname.replace(/\/$/, '').split('/').map(decodeURIComponent)
-      const ours = [...result.basePath.split('/').map(decodeURIComponent), ...result.rest]
+      const doubled = result.doubledSlash ? [''] : []
+      const ours = [...result.basePath.split('/').map(decodeURIComponent), ...doubled, ...result.rest]
       expect(ours).toEqual(parsed)
     }),
     { numRuns: 3000 },

@@ -1,4 +1,4 @@
-import { isUtf8 } from 'node:buffer'
+import { isAscii, isUtf8 } from 'node:buffer'
 import { ScimError } from '../../scim/errors.ts'
 import { parseJson } from '../../scim/json.ts'
 import type { JsonValue } from '../../scim/resource.ts'
@@ -13,26 +13,32 @@ import type { ScimRequest } from './env.ts'
  * 429 or 503 where requests under way hold too many bytes
  */
 export async function readJson(
-  { header, raw, passage }: Pick<ScimRequest, 'header' | 'raw' | 'passage'>,
+  { header, raw, passage, tenant }: Pick<ScimRequest, 'header' | 'raw' | 'passage' | 'tenant'>,
   maxBytes: number,
   limitName = `${maxBytes} bytes`,
 ): Promise<JsonValue> {
-  checkMediaType(header)
+  const charset = checkMediaType(header)
+  const takesAscii = tenant.deviations.has('ascii-charsets') && ASCII_CHARSETS.test(charset)
+  if (!takesAscii && !UTF_8.test(charset)) throw otherCharset()
   const bytes = await readBytes(raw, header('content-length'), { maxBytes, limitName, passage }).catch(
     (error: unknown) => {
       // The client has probably gone. That is no fault of the gateway, and must not look like one in the log.
       throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
     },
   )
+  if (takesAscii && !isAscii(bytes)) throw otherCharset()
   if (!isUtf8(bytes)) throw ScimError.invalidSyntax('The body is not UTF-8 text.')
   return parseJson(bytes.toString('utf8'))
 }
 
 const unsupported = (detail: string) => new ScimError(415, 'invalidSyntax', detail)
 const MEDIA_TYPE = /^application\/(?:scim\+)?json$/i
-const CHARSET = /^charset="?utf-?8"?$/i
+const UTF_8 = /^utf-?8$/i
+const ASCII_CHARSETS = /^(?:us-ascii|ascii|iso-8859-1|latin-?1)$/i
+const otherCharset = () => unsupported('The body must be in UTF-8: name no other charset in Content-Type.')
 
-function checkMediaType(header: ScimRequest['header']): void {
+/** @returns the charset that Content-Type names, UTF-8 where it names none (RFC 8259 §8.1) */
+function checkMediaType(header: ScimRequest['header']): string {
   const coding = header('content-encoding')
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
     throw unsupported('The body must not be compressed: leave Content-Encoding out.')
@@ -42,9 +48,7 @@ function checkMediaType(header: ScimRequest['header']): void {
     throw unsupported('The Content-Type must be application/scim+json or application/json.')
   }
   const charset = parameters.find((parameter) => /^charset\s*=/i.test(parameter))
-  if (charset !== undefined && !CHARSET.test(charset.replaceAll(' ', ''))) {
-    throw unsupported('The body must be in UTF-8: name no other charset in Content-Type.')
-  }
+  return charset === undefined ? 'utf-8' : charset.replace(/^charset\s*=\s*/i, '').replace(/^"(.*)"$/, '$1')
 }
 
 /** The gateway reads this much beyond the limit and drops it. */

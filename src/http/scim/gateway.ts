@@ -12,7 +12,7 @@ import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
-import { locate } from '../../tenancy/scim-path.ts'
+import { locate, notFound } from '../../tenancy/scim-path.ts'
 import { addressOf } from '../address.ts'
 import { ChallengeError, scimErrorResponse } from '../errors.ts'
 import { guessed } from '../guesses.ts'
@@ -82,6 +82,7 @@ export function scimGateway(
     const waits = admission instanceof Promise
     const { principal, tenant, rest } = waits ? await inTime(admission, limits.requestTimeoutMs) : admission
 
+    if ('rest' in located && located.doubledSlash && !tenant.deviations.has('doubled-slash')) throw nothingThere()
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
     trace.route = templateOf(rest)
@@ -151,6 +152,11 @@ interface Counted {
   readonly admission: Admission & { readonly startedAt: number | undefined }
   readonly header: HeaderReader
   readonly passage: Passage
+}
+
+function nothingThere(): ScimError {
+  const { refused, scimType, detail } = notFound()
+  return new ScimError(refused, scimType, detail)
 }
 
 const NO_QUERY = new URLSearchParams()

@@ -15,7 +15,7 @@ import { defaultProjection, jsonOf, namedProjection, projectedRendererOf, wanted
  */
 export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
   const inBody = async (request: ScimRequest) =>
-    parseSearchRequest(await readJson(request, limits.maxBodyBytes), limits)
+    parseSearchRequest(await readJson(request, limits.maxBodyBytes), limits, request.tenant.deviations)
   const inUrl = (request: ScimRequest) => parseQuery(request.query, limits)
   return {
     all: ({ env }: ScimContext) => answer(env, allTypes(env), inUrl(env), cursors),

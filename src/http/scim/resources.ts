@@ -2,14 +2,23 @@ import { v7 as uuidv7 } from 'uuid'
 import { isSynchronised, notSynchronised } from '../../provisioning/refusals.ts'
 import { locationOf } from '../../provisioning/representation.ts'
 import { provisioningService } from '../../provisioning/service.ts'
+import { goesOn } from '../../repositories/resources/rows.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { parsePatch } from '../../scim/patch/parse.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
-import { formatVersion, matches, parseIfMatch, parseIfNoneMatch, parsePreconditions } from '../../scim/version.ts'
+import {
+  formatVersion,
+  matches,
+  matchesAnswer,
+  parseIfMatch,
+  parseIfNoneMatch,
+  parsePreconditions,
+} from '../../scim/version.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
 import { readJson } from './body.ts'
 import type { ScimContext, ScimLimits, ScimRequest } from './env.ts'
 import {
+  derivedShown,
   namesIn,
   namesInOperations,
   noContent,
@@ -93,8 +102,10 @@ function handlers(limits: ScimLimits) {
       if (expected && !matches(expected, row.version)) {
         throw ScimError.preconditionFailed('The resource has another version than If-Match names.')
       }
-      if (known && matches(known, row.version)) {
-        return reply(request, null, 304, { ETag: formatVersion(row.version) })
+      if (known && !(wantedBy(projection).members && goesOn(row.members))) {
+        const derived = derivedShown(row, projection)
+        if (matchesAnswer(known, row.version, derived))
+          return reply(request, null, 304, { ETag: formatVersion(row.version, derived) })
       }
       return resource(request, row, type, projection)
     },

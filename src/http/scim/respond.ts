@@ -1,7 +1,9 @@
 import { largeGroup, remainingMembers } from '../../provisioning/remaining-members.ts'
 import {
+  derivedIn,
   joined,
   locationOf,
+  NO_MEMBERS,
   type Part,
   Remaining,
   type Renderer,
@@ -188,22 +190,31 @@ function factsOf(projection: Projection): Facts {
 /** Which computed attributes have to be read for a projection. */
 export const wantedBy = (projection: Projection): Wanted => factsOf(projection).wanted
 
+/** A row with the computed attributes that a projection leaves. The row of a write has them all. */
+function shownOf(row: ResourceRow<JsonText>, projection: Projection): ResourceRow<JsonText> {
+  const { whole, wanted } = factsOf(projection)
+  const members = row.members ?? (wanted.members && projection.type.name === 'Group' ? NO_MEMBERS : null)
+  if (whole === 'all') return members === row.members ? row : { ...row, members }
+  return { ...row, groups: wanted.groups ? row.groups : null, members: wanted.members ? members : null }
+}
+
+/** As `derivedIn`, of what the answer to a request shows. */
+export const derivedShown = (row: ResourceRow<JsonText>, projection: Projection): number | undefined =>
+  derivedIn(shownOf(row, projection))
+
 /** Renders resources for an answer: the stored text itself where nothing of it is left out, else its projection. */
 export function projectedRendererOf(type: ResourceType, projection: Projection, baseUrl: string): Renderer {
   const { whole, wanted } = factsOf(projection)
-  if (whole === 'all') return rendererOf(type, baseUrl)
-  if (whole === undefined)
-    return (row) => {
-      const shown = projectResource(representation(row, type, baseUrl), projection)
-      const { members } = row
-      return wanted.members && goesOn(members)
-        ? projectedLargeGroup(row, members, shown, projection)
-        : [JSON.stringify(shown)]
-    }
   const render = rendererOf(type, baseUrl)
-  // The row of a write has them even where the projection leaves them out.
-  return (row) =>
-    render({ ...row, groups: wanted.groups ? row.groups : null, members: wanted.members ? row.members : null })
+  if (whole !== undefined)
+    return (row, derived = derivedShown(row, projection)) => render(shownOf(row, projection), derived)
+  return (row, derived = derivedShown(row, projection)) => {
+    const shown = projectResource(representation(shownOf(row, projection), type, baseUrl, derived), projection)
+    const { members } = row
+    return wanted.members && goesOn(members)
+      ? projectedLargeGroup(row, members, shown, projection)
+      : [JSON.stringify(shown)]
+  }
 }
 
 /** The same for a group of which members are still to be read. */
@@ -234,9 +245,11 @@ export function resource(
   const isRead = request.method === 'GET'
   if (status === 200 && !isRead && projection.kind === 'default' && prefersMinimal(request))
     return noContent(request, row.version, true)
-  const known = { 'Content-Type': request.answerType, ETag: formatVersion(row.version) }
-  const headers = status === 201 ? { ...known, Location: location } : { ...known, 'Content-Location': location }
-  const parts = projectedRendererOf(type, projection, tenant.baseUrl)(row)
+  const derived = derivedShown(row, projection)
+  const known = { 'Content-Type': request.answerType, ETag: formatVersion(row.version, derived) }
+  const located = { ...known, Location: location }
+  const headers = status === 201 ? located : { ...located, 'Content-Location': location }
+  const parts = projectedRendererOf(type, projection, tenant.baseUrl)(row, derived)
   return reply(request, isWhole(parts) ? joined(parts) : bitByBit(request, parts, isRead), status, headers)
 }
 

@@ -3,6 +3,7 @@ import type { Comparable } from '../../scim/filter/ast.ts'
 import type { JsonObject } from '../../scim/resource.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA, sameUrn } from '../../scim/urn.ts'
+import { withoutDerived } from '../../scim/version.ts'
 import { keyColumn } from '../resources/stored-form.ts'
 import { groupsAbove } from '../sql/groups-above.ts'
 import type { Parameters } from '../sql/parameters.ts'
@@ -67,7 +68,10 @@ export function column(
     case 'lastModified':
       return asMoment('r.modified_at')
     case 'version':
-      return asText(`('W/"' || r.version || '"') collate "C"`)
+      return {
+        ...asText(`('W/"' || r.version || '"') collate "C"`),
+        bind: (value) => parameters.bind(withoutDerived(String(value)), 'text'),
+      }
     default:
       return asText(`(${locationOf(scope, 'r')}) collate "C"`)
   }

@@ -156,6 +156,42 @@ export const DEVIATIONS = {
     sentBy: 'clients that push groups before users',
     modes: ['lenient', 'standard'],
   },
+  'undeclared-extensions': {
+    sent: 'data of an extension that `schemas` does not name',
+    readAs: 'data of that extension (C-01)',
+    sentBy: 'hand-made templates',
+    modes: ['lenient', 'standard', 'interop'],
+  },
+  'other-ids-ignored': {
+    sent: 'PUT with another `id` in the body than in the URL',
+    readAs: 'nothing, as for every read-only attribute (PUT-06)',
+    sentBy: 'clients that copy a resource',
+    modes: ['lenient', 'standard'],
+  },
+  'integers-as-text': {
+    sent: '`"level": "3"` for an integer; `"startIndex": "1"` and `"count": "10"` in `.search`',
+    readAs: '`3`; `1` and `10`',
+    sentBy: 'clients whose templates hold nothing but text',
+    modes: ['lenient'],
+  },
+  'single-value-in-list': {
+    sent: 'PATCH of `emails[type eq "work"]` with `[{"value": "x"}]`',
+    readAs: '`{"value": "x"}`',
+    sentBy: 'clients made from the schema, where `emails` is a list',
+    modes: ['lenient'],
+  },
+  'ascii-charsets': {
+    sent: '`charset=us-ascii` or `charset=ISO-8859-1`, and a body that has ASCII alone',
+    readAs: 'UTF-8, which is the same bytes',
+    sentBy: 'HTTP libraries with a default of their own',
+    modes: ['lenient'],
+  },
+  'doubled-slash': {
+    sent: 'two slashes between the base URL and the endpoint',
+    readAs: 'one',
+    sentBy: 'base URLs that were entered with a slash at the end',
+    modes: ['lenient'],
+  },
   'path-required': { effect: 'PATCH operations need a path (IOP-02)', modes: ['interop'] },
   'filter-needs-sub-attribute': {
     effect: '`attr[filter]` in a PATCH path needs `.sub` and matches one value (IOP-03)',

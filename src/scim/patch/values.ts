@@ -102,9 +102,10 @@ function modifyChosen(
   current: JsonValue | undefined,
   target: Target,
   filter: NonNullable<Target['filter']>,
-  change: Change,
+  asked: Change,
 ): JsonValue | undefined {
   const { attribute, sub } = target.ref
+  const change = asked.rules.deviations.has('single-value-in-list') ? withoutList(asked) : asked
   const elements = Array.isArray(current) ? current : []
   change.effort.spend(elements.length * termsIn(filter.bound))
   const chosen = new Set(
@@ -125,6 +126,10 @@ function modifyChosen(
     change.where,
   )
 }
+
+/** A list of one value stands for the value: a path with a filter is about values, not about the list (RFC 7644 §3.5.2). */
+const withoutList = (change: Change): Change =>
+  Array.isArray(change.value) && change.value.length === 1 ? { ...change, value: change.value[0] } : change
 
 function termsIn(filter: BoundFilter): number {
   if (filter.kind === 'not') return termsIn(filter.term)

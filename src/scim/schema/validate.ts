@@ -33,18 +33,22 @@ export function validateResource(
   deviations: Deviations,
 ): Resource {
   if (!isObject(body)) throw ScimError.invalidSyntax('the body must be a JSON object')
-  const hasSchemas = checkSchemas(type, memberIgnoringCase(body, 'schemas'), deviations)
+  const schemas = memberIgnoringCase(body, 'schemas')
+  const hasSchemas = checkSchemas(type, schemas, deviations)
   const rules = bodyRules(deviations)
   const resource: Resource = { schemas: [] }
   for (const name of Object.keys(body)) {
     const value = body[name] ?? null
     const attribute = type.core.get(name.toLowerCase())
     const extension = attribute === undefined ? type.extensionsByUrn.get(name.toLowerCase()) : undefined
-    if (attribute?.name === 'id' && operation.kind === 'replace') checkId(value, operation.stored)
+    if (attribute?.name === 'id' && operation.kind === 'replace' && !deviations.has('other-ids-ignored'))
+      checkId(value, operation.stored)
     if (attribute !== undefined) assign(resource, attribute, value, '', rules)
     else if (extension !== undefined) {
       const attributes = readExtension(extension.attributes, value, extension.urn, rules)
-      if (attributes !== undefined) resource[extension.urn] = attributes
+      if (attributes === undefined) continue
+      if (!deviations.has('undeclared-extensions')) checkDeclared(extension.urn, schemas)
+      resource[extension.urn] = attributes
     } else if (rules.unknownNames === 'refused') throw unknownAttribute(name)
   }
 
@@ -94,10 +98,16 @@ export function checkSchemaUrns(type: ResourceType, value: JsonValue, deviations
   }
 }
 
+/** @throws {ScimError} invalidValue where `schemas` does not name an extension that the body has data of (RFC 7643 §3) */
+function checkDeclared(urn: string, schemas: JsonValue | undefined): void {
+  const named = Array.isArray(schemas) && schemas.some((each) => typeof each === 'string' && sameUrn(each, urn))
+  if (!named) throw ScimError.invalidValue(`schemas must name "${urn}", because the body has data of it`)
+}
+
 /** @throws {ScimError} mutability when a client names another id than the resource has (PUT-06, PAT-29) */
 export function checkId(value: JsonValue, stored: Resource): void {
   if (value !== null && value !== stored.id) {
-    throw ScimError.mutability('id is issued by the service and differs from the id in the URL')
+    throw ScimError.mutability('id is issued by the service, and the body has another one than the URL: leave it out')
   }
 }
 

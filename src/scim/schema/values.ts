@@ -1,6 +1,7 @@
 import { parseDateTime, toComparable } from '../comparable.ts'
 import { readBareReference, readStringBoolean } from '../deviations/entra-id.ts'
 import type { Deviations } from '../deviations/index.ts'
+import { readTextInteger } from '../deviations/text-integer.ts'
 import { ScimError } from '../errors.ts'
 import { isObject, isUnassigned, type JsonObject, type JsonValue, member } from '../resource.ts'
 import type { Attribute } from './attribute.ts'
@@ -164,9 +165,7 @@ function checkSimple(attribute: Attribute, value: JsonValue, where: string, rule
       return read
     }
     case 'integer':
-      // A double cannot hold every larger integer, so it would come back changed.
-      if (!Number.isSafeInteger(value)) throw ScimError.invalidValue(`${where} must be an integer`)
-      return value
+      return checkInteger(value, where, rules)
     case 'decimal':
       if (!Number.isFinite(value)) throw ScimError.invalidValue(`${where} must be a number`)
       return value
@@ -175,6 +174,13 @@ function checkSimple(attribute: Attribute, value: JsonValue, where: string, rule
       checkText(attribute, value, where, rules)
       return value
   }
+}
+
+function checkInteger(value: JsonValue, where: string, rules: ValueRules): JsonValue {
+  const read = rules.deviations.has('integers-as-text') ? readTextInteger(value) : value
+  // A double cannot hold every larger integer, so it would come back changed.
+  if (!Number.isSafeInteger(read)) throw ScimError.invalidValue(`${where} must be an integer`)
+  return read
 }
 
 const isText = (attribute: Attribute): boolean =>

@@ -27,13 +27,13 @@ test('SEC-07 a key is rotated while provisioning runs, without one refused reque
       while (running) seen.push(await users(secret))
     }),
   )
-  await expect.poll(() => seen.length).toBeGreaterThan(20)
+  await expect.poll(() => seen.length, { timeout: 30_000 }).toBeGreaterThan(20)
   const { data: rotated } = await client.POST(ROTATION, { params: { path }, body: {} })
   const during = seen.length
-  await expect.poll(() => seen.length).toBeGreaterThan(during + 20)
+  await expect.poll(() => seen.length, { timeout: 30_000 }).toBeGreaterThan(during + 20)
   secret = rotated?.key ?? ''
   const after = seen.length
-  await expect.poll(() => seen.length).toBeGreaterThan(after + 20)
+  await expect.poll(() => seen.length, { timeout: 30_000 }).toBeGreaterThan(after + 20)
   running = false
   await traffic
   expect(seen.filter((status) => status !== 200)).toEqual([])

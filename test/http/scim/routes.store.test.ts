@@ -108,3 +108,17 @@ test('S-03 an endpoint of a switched-off resource type is 403 with every method'
   ] as const)
     expect([method, path, (await scim(method, path)).status]).toEqual([method, path, 403])
 })
+
+describe('TEN-08 two slashes behind the base URL', () => {
+  test('are one for a lenient tenant, and the answer names the base with one', async () => {
+    const { status, body } = await tenant.scim('GET', '//ResourceTypes/User')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ meta: { location: `${tenant.base}/ResourceTypes/User` } })
+  })
+
+  test('are nothing for a strict one, and for one without a key', async () => {
+    const strict = await instance.newTenant({ settings: { mode: 'strict' } })
+    expect(await strict.scim('GET', '//Users')).toMatchObject({ status: 404 })
+    expect((await instance.send(new Request(`${tenant.base}//Users`))).status).toBe(401)
+  })
+})

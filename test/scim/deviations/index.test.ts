@@ -183,6 +183,16 @@ const quirks: PatchQuirk[] = [
     refused: { strict: 'invalidValue', interop: 'invalidValue' },
   },
   {
+    what: 'PAT-11 a list of one value for a path that selects one',
+    stored: { emails: [work] },
+    operations: [
+      { op: 'replace', path: 'emails[type eq "work"]', value: [{ value: 'new@example.com', type: 'work' }] },
+    ],
+    attribute: 'emails',
+    becomes: [{ value: 'new@example.com', type: 'work' }],
+    refused: { standard: 'invalidValue', strict: 'invalidValue', interop: 'invalidPath' },
+  },
+  {
     what: 'A-19 authentik: an attribute of no schema',
     operations: [{ op: 'replace', value: { favouriteColour: 'green', title: 'Lead' } }],
     attribute: 'title',
@@ -299,6 +309,12 @@ const bodies: {
     body: { schemas: [USER_SCHEMA], userName: 'ann', active: 'FALSE', emails: [{ value: 'a', primary: 'True' }] },
     has: { active: false, emails: [{ value: 'a', primary: true }] },
     refused: everyoneElse('invalidValue'),
+  },
+  {
+    what: 'C-01 data of an extension that schemas lacks',
+    body: { schemas: [USER_SCHEMA], userName: 'ann', [ENTERPRISE]: { department: 'Sales' } },
+    has: { schemas: [USER_SCHEMA, ENTERPRISE], [ENTERPRISE]: { department: 'Sales' } },
+    refused: { strict: 'invalidValue' },
   },
   {
     what: 'X-04 the manager as text',

@@ -35,7 +35,11 @@ test('A-02 C-11 names, URNs and extensions come out in the spelling of the schem
 
 describe('C-01 CR-06 schemas name the base and the extensions that have data', () => {
   test.each<[string, JsonObject, string[]]>([
-    ['an extension object without its URN', { [ENTERPRISE]: { department: 'S' } }, [USER_SCHEMA, ENTERPRISE]],
+    [
+      'an extension object',
+      { schemas: [USER_SCHEMA, ENTERPRISE], [ENTERPRISE]: { department: 'S' } },
+      [USER_SCHEMA, ENTERPRISE],
+    ],
     ['a URN without object', { schemas: [ENTERPRISE, USER_SCHEMA] }, [USER_SCHEMA]],
     ['an extension without data', { [ENTERPRISE]: { department: null } }, [USER_SCHEMA]],
     ['null for an extension', { [ENTERPRISE]: null }, [USER_SCHEMA]],
@@ -192,9 +196,13 @@ describe('PUT', () => {
     })
   })
 
-  test('PUT-06 an id other than that of the URL is 400 mutability', () => {
-    for (const id of ['u2', 7, ['u1']])
-      expect(refusal(() => replace(stored(), ann({ ID: id })))).toContain('mutability')
+  test('PUT-06 an id other than that of the URL is ignored, as what is read-only is, and told to strict tenants', () => {
+    for (const id of ['u2', 7, ['u1']]) {
+      for (const mode of ['strict', 'interop'] as const)
+        expect(refusal(() => replace(stored(), ann({ ID: id }), mode))).toContain('mutability')
+      for (const mode of ['lenient', 'standard'] as const)
+        expect(replace(stored(), ann({ ID: id }), mode)).not.toHaveProperty('id')
+    }
     for (const id of ['u1', null]) expect(replace(stored(), ann({ id }))).not.toHaveProperty('id')
   })
 

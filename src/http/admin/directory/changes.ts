@@ -48,11 +48,14 @@ const list = createRoute({
   description:
     'For keys with the permission `directory:read`. Each changed resource is there once, as it is now; what changes again ' +
     'meanwhile comes again. Begin with the snapshot and the position in its first line. 410 where the events after the ' +
-    'position are kept no longer: begin again.',
+    'position are kept no longer: begin again with a snapshot.',
   request: {
     params: tenantParams,
     query: z.object({
-      after: position.openapi({ description: 'The `next` of the last answer, or the position of a snapshot.' }),
+      after: position.default(0).openapi({
+        description:
+          'The `next` of the last answer, or the position of a snapshot. Without it, from the first event of the tenant.',
+      }),
       limit: z.coerce.number().int().min(1).max(500).default(100).openapi({ description: 'Of events looked at.' }),
     }),
   },
