@@ -1,4 +1,8 @@
-FROM node:22-slim AS build
+# The current LTS of Node. The digest fixes what the name means; it is that of the index, which has all platforms.
+# The newest one: docker buildx imagetools inspect node:24-bookworm-slim
+ARG NODE_IMAGE=docker.io/library/node:24.21.0-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
+
+FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
@@ -8,16 +12,18 @@ COPY drizzle drizzle
 # The build also makes the database image, so that a container's first start needs a moment and little memory.
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 
-FROM node:22-slim
+FROM ${NODE_IMAGE}
 WORKDIR /app
 # In production PUBLIC_URL, SECRETS_KEY and TRUST_PROXY have to be given, or the start is refused.
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8080 DATA_DIR=/data
-RUN mkdir -m 0700 /data && chown node:node /data
+# Platforms that choose an account of their own, such as OpenShift, run it in the group root.
+RUN mkdir -m 0770 /data && chown node:root /data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/drizzle drizzle
 COPY --from=build /app/dist dist
-USER node
+# By number: Kubernetes refuses to run a name where it has to know that the account is not root.
+USER 1000:0
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s \

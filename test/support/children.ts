@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { type AddressInfo, createServer } from 'node:net'
 import { built } from './built.ts'
 
@@ -30,12 +30,19 @@ export function runGateway(env: NodeJS.ProcessEnv): Child {
   return runNode('gateway', ['--enable-source-maps', built.main()], env)
 }
 
-/** Runs Node with these arguments as a process, which errors call `name`. */
-export function runNode(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Child {
-  const child = spawn(process.execPath, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...env },
-  })
+/** Runs Node with these arguments as a process, which errors call `name`. `node` is another Node than the one of this process. */
+export function runNode(
+  name: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  node = process.execPath,
+): Child {
+  return runCommand(name, node, args, { env: { ...process.env, ...env } })
+}
+
+/** Runs any program as a process, which errors call `name`. */
+export function runCommand(name: string, program: string, args: readonly string[], options: SpawnOptions = {}): Child {
+  const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
   running.add(child)
   let out = ''
   let err = ''
