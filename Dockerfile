@@ -23,7 +23,8 @@ COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/drizzle drizzle
 COPY --from=build /app/dist dist
 # By number: Kubernetes refuses to run a name where it has to know that the account is not root.
-USER 1000:0
+ARG RUN_AS=1000:0
+USER ${RUN_AS}
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=3s --start-period=20s \

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts'
@@ -9,6 +9,7 @@ import { loadServingConfig } from '../../src/config/production.ts'
 import { DEFAULTS } from '../../src/config.ts'
 import { built } from '../support/built.ts'
 import { type Child, freePort, runNode } from '../support/children.ts'
+import { blocksOf, ROOT } from '../support/documents.ts'
 import { CHART, findHelm, linted, type Manifest, rendered } from '../support/helm.ts'
 import { image } from '../support/image.ts'
 import { startPostgres } from '../support/postgres-server.ts'
@@ -158,6 +159,19 @@ describe.skipIf(program === undefined)(`the Helm chart${without}`, () => {
       )
     expect(hosts('publicUrl=https://a.example:8443\\, https://b.example')).toEqual(['a.example', 'b.example'])
     expect(hosts('ingress.hosts={c.example}')).toEqual(['c.example'])
+  })
+
+  test('the values of the page are ones that Helm takes, and give the release the name that the page uses', () => {
+    const page = readFileSync(join(ROOT, 'docs/deploy/kubernetes.md'), 'utf8')
+    const folder = mkdtempSync(join(tmpdir(), 'rollcall-values-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const file = join(folder, 'values.yaml')
+    writeFileSync(file, blocksOf(page, 'yaml values').join('\n'))
+    const deployment = find<Deployment>(rendered(helm, [file]), 'Deployment')
+    expect(page).toContain(`deployment/${deployment?.metadata?.name}`)
+    expect(page).toContain('helm upgrade --install scim deploy/helm/rollcall ')
+    const literals = [...page.matchAll(/--from-literal=(\w+)=/g)].map(([, name]) => name)
+    expect(literals).toEqual(Object.keys(SECRETS))
   })
 
   test('OpenShift chooses the account', () => {

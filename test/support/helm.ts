@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { ROOT } from './documents.ts'
 import { findTool } from './tools.ts'
@@ -20,7 +20,7 @@ export interface Manifest {
   readonly [member: string]: unknown
 }
 
-/** The chart's manifests for a release `scim`, with values from files and as `name=value`. */
+/** The chart's manifests for a release `scim`, with values from files (examples, or absolute paths) and as `name=value`. */
 export function rendered(helm: string, files: readonly string[], ...set: readonly string[]): Manifest[] {
   const { status, stdout, stderr } = run(helm, 'template', ['scim', CHART, ...CLUSTER, ...values(files, set)])
   if (status !== 0) throw new Error(stderr)
@@ -37,6 +37,6 @@ const run = (helm: string, command: string, args: readonly string[]) =>
   spawnSync(helm, [command, ...args], { encoding: 'utf8', cwd: CHART })
 
 const values = (files: readonly string[], set: readonly string[]) => [
-  ...files.flatMap((file) => ['--values', join(CHART, 'examples', file)]),
+  ...files.flatMap((file) => ['--values', resolve(CHART, 'examples', file)]),
   ...set.flatMap((pair) => ['--set', pair]),
 ]

@@ -16,6 +16,6 @@ export const image = {
   command: JSON.parse(/^CMD (\[.+\])$/m.exec(DOCKERFILE)?.[1] ?? '[]') as readonly string[],
   healthcheck: JSON.parse(/^ {2}CMD (\[.+\])$/m.exec(DOCKERFILE)?.[1] ?? '[]') as readonly string[],
   /** Such as `1000:0`. */
-  user: /^USER (\S+)$/m.exec(DOCKERFILE)?.[1] ?? '',
+  user: /^ARG RUN_AS=(\S+)$/m.exec(DOCKERFILE)?.[1] ?? '',
   bases: [...DOCKERFILE.matchAll(/^(?:ARG NODE_IMAGE=|FROM )(\S+)/gm)].map(([, base = '']) => base),
 }
