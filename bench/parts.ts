@@ -8,6 +8,7 @@ const BESIDES = {
   'role-rules': ['crowds'],
   'round-trips': ['sizes', 'groups'],
   memory: ['sizes', 'groups'],
+  image: [],
   written: ['groups'],
   start: [],
   fresh: [],

@@ -8,6 +8,7 @@ import { fairChart, fairSection } from './fair/report.ts'
 import type { FlameResult } from './flame/measure.ts'
 import type { FreshResult } from './fresh/measure.ts'
 import { freshSection } from './fresh/report.ts'
+import type { ImageSize } from './image-size.ts'
 import { sideCells, table } from './markdown.ts'
 import type { CaseResult } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
@@ -37,6 +38,7 @@ export interface Findings {
   readonly roundTrips: readonly RoundTrips[]
   readonly memory: MemoryResult | undefined
   readonly start: StartResult | undefined
+  readonly image: ImageSize | undefined
   readonly peers: PeersResult | Refusal | undefined
   readonly flames: readonly FlameResult[]
   readonly costs: readonly WriteCost[]
@@ -54,7 +56,15 @@ export interface Findings {
 export const nothingYet = (origin: Origin, options: Options): Findings => ({
   ...{ origin, options, seconds: 0, results: [], roundTrips: [], costs: [], roleRules: [], written: [], flames: [] },
   ...{ fair: [], tenants: [] },
-  ...{ failed: [], memory: undefined, start: undefined, fresh: undefined, peers: undefined, webhooks: undefined },
+  ...{
+    failed: [],
+    memory: undefined,
+    start: undefined,
+    image: undefined,
+    fresh: undefined,
+    peers: undefined,
+    webhooks: undefined,
+  },
 })
 
 /** Writes `report.md`, `report.json` and `ratios.svg` into `folder`, and gives the text of the report. */
@@ -131,7 +141,7 @@ ${table(
   ]),
 )}
 
-${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${fairSection(findings.fair)}${tenantsSection(findings.tenants)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${peersSection(findings.peers)}
+${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${fairSection(findings.fair)}${tenantsSection(findings.tenants)}${imageSection(findings.image)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${peersSection(findings.peers)}
 ${findings.flames.map(flameSection).join('\n')}`
 }
 
@@ -147,6 +157,16 @@ ${table(
   ['Workload', 'Round trips'],
   roundTrips.map(({ title, case: name, perRequest }) => [`${title}, ${name}`, String(perRequest)]),
 )}
+
+`
+}
+
+/** Empty where it was not measured. */
+function imageSection(image: ImageSize | undefined): string {
+  if (image === undefined) return ''
+  return `## The image
+
+Beside its base it has ${image.filesMb.toFixed(0)} MB of files, which are ${image.compressedMb.toFixed(0)} MB where layers travel.
 
 `
 }

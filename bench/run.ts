@@ -5,6 +5,7 @@ import { measureCosts } from './costs/measure.ts'
 import { measureFair } from './fair/measure.ts'
 import { measureFlames } from './flame/measure.ts'
 import { measureFresh } from './fresh/measure.ts'
+import { measureImage } from './image-size.ts'
 import { type Bench, type CaseResult, measure, warmUp } from './measure.ts'
 import { measureMemory } from './memory.ts'
 import { readOptions, USAGE } from './options.ts'
@@ -47,6 +48,7 @@ const beside: readonly (readonly [Beside, Measuring])[] = [
 const alone: readonly (readonly [Beside, Measuring])[] = [
   ['round-trips', async (...its) => ({ roundTrips: await measureRoundTrips(...its) })],
   ['memory', async (...its) => ({ memory: await measureMemory(...its) })],
+  ['image', async () => ({ image: await measureImage() })],
   ['written', async (...its) => ({ written: await measureWritten(...its) })],
   ['fresh', async ({ options }, _, progress) => ({ fresh: await measureFresh(options, progress) })],
   ['start', async (...its) => ({ start: await measureStart(...its) })],

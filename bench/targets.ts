@@ -4,6 +4,7 @@ import type { FairResult } from './fair/measure.ts'
 import { fairVerdicts } from './fair/report.ts'
 import type { FreshResult } from './fresh/measure.ts'
 import { freshVerdicts } from './fresh/report.ts'
+import type { ImageSize } from './image-size.ts'
 import type { CaseResult } from './measure.ts'
 import { median } from './measure.ts'
 import type { MemoryResult } from './memory.ts'
@@ -92,6 +93,7 @@ export function verdicts({
   memory,
   fresh,
   start,
+  image,
   fair,
   tenants,
   webhooks,
@@ -103,6 +105,7 @@ export function verdicts({
     ...(fresh === undefined ? [] : freshVerdicts(fresh)),
     ...[
       ...ofStart(start),
+      ...ofImage(image),
       ...fairVerdicts(fair),
       ...tenantsVerdicts(tenants),
       ...(webhooks === undefined ? [] : webhookVerdicts(webhooks)),
@@ -120,6 +123,7 @@ interface Judged {
   readonly memory: MemoryResult | undefined
   readonly fresh: FreshResult | undefined
   readonly start: StartResult | undefined
+  readonly image: ImageSize | undefined
   readonly fair: readonly FairResult[]
   readonly tenants: readonly TenantsResult[]
   readonly webhooks: WebhooksResult | undefined
@@ -196,6 +200,10 @@ function ofMemory(memory: MemoryResult | undefined): Verdict[] {
     atMost('p99 of another tenant during such reads ÷ its quiet one', besideGroupReadP99 / quietP99, 3),
   ]
 }
+
+/** The engine of the embedded database is most of it. */
+const ofImage = (image: ImageSize | undefined): Verdict[] =>
+  image === undefined ? [] : [atMost('The image beside its base', image.compressedMb, 25, 'MB')]
 
 function ofStart(start: StartResult | undefined): Verdict[] {
   if (start === undefined) return []
