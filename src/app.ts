@@ -5,7 +5,7 @@ import { refusalFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
 import { keyedMetricsRoutes } from './http/metrics.ts'
-import { type GatewayEnv, logged, requestLog, type Told } from './http/middleware.ts'
+import { type GatewayEnv, logged, requestLog, type Telling } from './http/middleware.ts'
 import { Readiness } from './http/readiness.ts'
 import { scimGateway } from './http/scim/gateway.ts'
 import { scimRoutes } from './http/scim/routes.ts'
@@ -20,7 +20,7 @@ import type { AppDeps } from './surfaces.ts'
  * that only provisions neither waits for them at its start nor holds them in memory.
  */
 export function createApp(deps: AppDeps): Hono<GatewayEnv> {
-  const { config, control, database, logger, metrics } = deps
+  const { config, control, database, logger, metrics, tracing } = deps
   const limits = {
     maxBodyBytes: config.maxBodyBytes,
     maxOperations: config.bulkMaxOperations,
@@ -39,9 +39,13 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
     timeoutMs: config.cursorTimeoutSeconds * 1000,
     now: Date.now,
   }
-  const told: Told = (request) => {
-    requestLine(logger, request)
-    metrics?.request(request)
+  const telling: Telling = {
+    told: (request) => {
+      requestLine(logger, request)
+      metrics?.request(request)
+    },
+    origin: config,
+    tracing,
   }
   const issuers = new ExternalIssuers(config.deliveryNetworks, (uri, reason) =>
     unreachableIssuerLine(logger, uri, reason),
@@ -64,21 +68,22 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
       limits: config,
       failures,
       filterBudget: config.filterBudget,
+      tracing,
     },
     scimRoutes(limits, cursors),
     failed,
   )
 
   const rest = once(async () =>
-    (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures, underWay, told }, failed),
+    (await import('./surfaces.ts')).otherSurfaces({ ...deps, issuers, failures, underWay, telling }, failed),
   )
 
   // One handler alone matches SCIM's addresses, so Hono calls it without composing a chain around it.
   const app = new Hono<GatewayEnv>()
-  app.all('/scim/*', logged(told, gateway))
-  for (const path of ['/livez', '/readyz']) app.use(path, requestLog(told))
+  app.all('/scim/*', logged(telling, gateway))
+  for (const path of ['/livez', '/readyz']) app.use(path, requestLog(telling))
   if (metrics !== undefined && config.metricsKey !== undefined) {
-    app.use('/metrics', requestLog(told))
+    app.use('/metrics', requestLog(telling))
     app.route('/', keyedMetricsRoutes(metrics, config.metricsKey, { failures, origin: config }))
   }
   app.route('/', healthRoutes(readiness))

@@ -1,4 +1,6 @@
+import { hostname } from 'node:os'
 import { bytesForRequests } from './config/memory.ts'
+import { type TraceSettings, traceSettings } from './config/traces.ts'
 import { type Environment, given, type LOG_LEVELS, type TrustProxy, variables } from './config/variables.ts'
 
 /** Some variables have values that cannot be used. `lines` has one line for each of them: its name and what it takes. */
@@ -56,6 +58,10 @@ export interface Config {
   /** For how many days entries of the audit trail are kept; undefined to keep all. */
   readonly auditRetentionDays: number | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
+  /** How log lines and traces name this instance. */
+  readonly instance: string
+  /** Where traces go; undefined where none are to be made. */
+  readonly traces: TraceSettings | undefined
   /** Opens `/metrics` for those who send it; undefined for nobody. */
   readonly metricsKey: string | undefined
   /** A port with `/metrics` alone, without a key; 0 takes any free one, undefined none. */
@@ -157,6 +163,8 @@ export function loadConfig(env: Environment): Config {
     endpointsPerPlace: values.ENDPOINTS_PER_PLACE,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,
+    instance: values.INSTANCE_NAME ?? hostname(),
+    traces: traceSettings(values),
     metricsKey: values.METRICS_KEY,
     metricsPort: values.METRICS_PORT,
     maxBodyBytes: values.MAX_BODY_BYTES,

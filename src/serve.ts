@@ -14,6 +14,7 @@ import { countWaiting, oldestDueDelivery } from './repositories/delivery/due-del
 import { byTheClock } from './retention/by-the-clock.ts'
 import { deleteOld } from './retention/retention.ts'
 import { startGateway, stopOnSignals } from './start.ts'
+import { measureTraces, openTraces } from './traces.ts'
 
 /**
  * Runs the gateway with the configuration in `env` until a signal stops it. The promise settles once the gateway accepts requests
@@ -24,26 +25,32 @@ import { startGateway, stopOnSignals } from './start.ts'
  */
 export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void, json?: boolean): Promise<void> {
   const given = loadServingConfig(env)
-  const logger = createLogger(given.logLevel)
+  const logger = createLogger(given.logLevel, undefined, given.instance)
   await startGateway({
     config: given,
     logger,
     bootstrap,
     createApp: async (deps) => {
       const { config } = deps
-      const control = new ControlPlane(controlStore(deps.database, config.secretsKey), { adminKey: config.adminKey })
+      const tracing = await openTraces(config, logger)
+      const database = tracing === undefined ? deps.database : deps.database.watched(tracing.statement)
+      const control = new ControlPlane(controlStore(database, config.secretsKey), { adminKey: config.adminKey })
       control.start()
       const failed = (error: unknown) => logError(logger, error)
-      const background = deps.database.for(BACKGROUND)
+      const background = database.for(BACKGROUND)
       const expiry = watchExpiry(background, (key) => keyExpiryLine(logger, key), failed)
       const stopRetention = byTheClock(background, 'retention', {
         work: (stopped) => deleteOld(background, config.auditRetentionDays, stopped),
         failed: (error) => logFailure(logger, error, 'deleting what is no longer kept'),
       })
-      const deliveries = openDeliveries(deps.database, config, {
-        failed: (error, task) => logFailure(logger, error, task),
-        disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
-      })
+      const deliveries = openDeliveries(
+        database,
+        { ...config, tracing },
+        {
+          failed: (error, task) => logFailure(logger, error, task),
+          disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
+        },
+      )
       deliveries.start()
       const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
@@ -52,8 +59,10 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
         ...{ underWay, cache: () => control.stats() },
         ...{ waiting: () => countWaiting(background), oldestDue: () => oldestDueDelivery(background) },
       })
+      if (measured !== undefined && tracing !== undefined) measureTraces(measured.metrics, tracing)
       return {
-        fetch: createApp({ ...deps, control, deliveries, underWay, metrics: measured?.metrics }).fetch,
+        fetch: createApp({ ...deps, database, control, deliveries, underWay, metrics: measured?.metrics, tracing })
+          .fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
           await measured?.stop()
@@ -62,6 +71,8 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
           await roleWorker.stop()
           await deliveries.stop()
           await control.stop()
+          // Last, since what ends here is traced too.
+          await tracing?.stop()
         },
       }
     },

@@ -13,12 +13,13 @@ import { refusalFor } from './http/errors.ts'
 import { frontPage } from './http/front-page.ts'
 import { causeOf } from './http/hung-up.ts'
 import type { UnderWay } from './http/in-flight.ts'
-import { type GatewayEnv, requestLog, type Told } from './http/middleware.ts'
+import { type GatewayEnv, requestLog, type Telling } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import { type Logger, logError } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
+import type { Tracing } from './observability/tracing/tracing.ts'
 
 /** What the surfaces need. */
 export interface AppDeps {
@@ -31,6 +32,8 @@ export interface AppDeps {
   readonly underWay?: UnderWay
   /** Measures the requests. Without it, nothing is measured. */
   readonly metrics?: Metrics | undefined
+  /** Traces the requests. Without it, nothing is traced. */
+  readonly tracing?: Tracing | undefined
 }
 
 /**
@@ -42,17 +45,17 @@ export function otherSurfaces(
     readonly issuers: ExternalIssuers
     readonly failures: FailedAttempts
     readonly underWay: UnderWay
-    readonly told: Told
+    readonly telling: Telling
   },
   failed: (error: unknown, requestId: string) => void,
 ): Hono<GatewayEnv> {
-  const { config, control, database, logger, deliveries, issuers, failures, underWay, told } = deps
+  const { config, control, database, logger, deliveries, issuers, failures, underWay, telling, tracing } = deps
   const others = new Hono<GatewayEnv>()
-  others.use(requestLog(told))
+  others.use(requestLog(telling))
   others.route('/', frontPage())
   others.route('/', modesPage())
   others.route('/', oauthRoutes({ control, config, failures, requests: underWay.requests }))
-  const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay })
+  const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay, tracing })
   others.route('/api/v1', admin)
   others.route(
     '/',

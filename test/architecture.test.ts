@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
  * A file imports from its own room and from rooms in rows below; neighbours in a row do not know each other.
  */
 const ROWS: readonly (readonly string[])[] = [
-  ['main', 'cli', 'serve', 'start', 'first-keys', 'banner', 'listen', 'measure'],
+  ['main', 'cli', 'serve', 'start', 'first-keys', 'banner', 'listen', 'measure', 'traces'],
   ['app'],
   ['surfaces'],
   ['http/console/console'],
@@ -51,6 +51,12 @@ const HOMES: Record<string, readonly string[]> = {
   zod: ['config', 'tenancy', 'http'],
   pino: ['observability'],
   'prom-client': ['observability'],
+  ...Object.fromEntries(
+    ['api', 'context-async-hooks', 'core', 'exporter-trace-otlp-http', 'exporter-trace-otlp-proto', 'resources'].map(
+      (name) => [`@opentelemetry/${name}`, ['observability']],
+    ),
+  ),
+  '@opentelemetry/sdk-trace-base': ['observability'],
   'lru-cache': ['auth', 'context', 'repositories'],
   dataloader: ['repositories'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],

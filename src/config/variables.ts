@@ -23,6 +23,26 @@ const postgresUrl = z
     'takes a URL such as postgres://user:password@host:5432/database',
   )
 
+const httpUrl = z
+  .string()
+  .refine(
+    (text) => /^https?:$/.test(protocolOf(text)) && URL.canParse(text),
+    'takes a URL such as http://localhost:4318 or https://otlp.example.com',
+  )
+
+const otlpProtocol = z.enum(
+  ['http/protobuf', 'http/json'],
+  'takes http/protobuf or http/json; OTLP over gRPC is not offered',
+)
+
+/** `name=value` with commas between, as OpenTelemetry's variables have it. */
+const pairs = z.string().regex(/^\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*$/, 'takes name=value with commas between')
+
+const TRACE_SAMPLERS = [
+  ...(['always_on', 'always_off', 'traceidratio'] as const),
+  ...(['parentbased_always_on', 'parentbased_always_off', 'parentbased_traceidratio'] as const),
+] as const
+
 const roleName = z
   .string()
   .regex(
@@ -88,8 +108,28 @@ export const variables = z.object({
   // The database refuses to delete younger entries.
   AUDIT_RETENTION_DAYS: integer(30, 36_500).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  INSTANCE_NAME: z
+    .string()
+    .regex(/^[\w.:-]{1,128}$/, 'takes up to 128 letters, digits and _ . : -')
+    .optional(),
   METRICS_KEY: secret(20).optional(),
   METRICS_PORT: integer(0, 65_535).optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_PROTOCOL: otlpProtocol.default('http/protobuf'),
+  OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: otlpProtocol.optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: pairs.optional(),
+  OTEL_SERVICE_NAME: z.string().optional(),
+  OTEL_RESOURCE_ATTRIBUTES: pairs.optional(),
+  OTEL_TRACES_SAMPLER: z
+    .enum(TRACE_SAMPLERS, `takes one of ${TRACE_SAMPLERS.join(', ')}`)
+    .default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: z
+    .string()
+    .regex(/^(?:0?\.\d{1,12}|0|1(?:\.0{1,12})?)$/, 'takes a number from 0 to 1')
+    .transform(Number)
+    .default(1),
+  OTEL_SDK_DISABLED: flag.default(false),
   MAX_BODY_BYTES: integer(1_024, 104_857_600).default(10_485_760),
   BULK_MAX_OPERATIONS: integer(1, 10_000).default(1_000),
   BULK_MAX_PAYLOAD_BYTES: integer(1_024, 104_857_600).default(1_048_576),
@@ -114,6 +154,9 @@ export const variables = z.object({
 
 /** What `TRUST_PROXY` was set to. */
 export type TrustProxy = z.infer<typeof trustProxy>
+
+/** The variables as they were read. */
+export type Values = z.infer<typeof variables>
 
 /** Variables as the process has them. */
 export type Environment = Readonly<Record<string, string | undefined>>

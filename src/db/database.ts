@@ -2,6 +2,7 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { TenantId } from '../place-ids.ts'
 import type { Caller } from './caller.ts'
 import type { Reader } from './reader.ts'
+import type { StatementWatch } from './watch.ts'
 
 export { READERS, type Reader } from './reader.ts'
 
@@ -70,6 +71,8 @@ export interface Database {
   asTenant(tenantId: TenantId): Database
   /** The same database for another caller. Inside a transaction it is the handle itself, since the turn is taken. */
   for(caller: Caller): Database
+  /** The same database, whose statements `watch` is told of. Not for a transaction's handle. */
+  watched(watch: StatementWatch): Database
   /** Ends the session; statements under way finish first. */
   close(): Promise<void>
 }

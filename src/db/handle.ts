@@ -4,6 +4,7 @@ import type { Bindable, Database, Reader, RowShape } from './database.ts'
 import { OutOfTime } from './errors.ts'
 import { type Hold, sharesOf, Turns, type Whose } from './turns.ts'
 import { boundBy, type Handle, handle, type Run, unbindable } from './view.ts'
+import type { StatementWatch } from './watch.ts'
 
 /** The time that a statement has left, now that it is its turn, and what keeps the turn beyond its outcome. */
 export interface StatementTime {
@@ -99,6 +100,8 @@ interface Pool {
   readonly readLimitOf: (ms: number) => number | undefined
   readonly begin: <T>(caller: Caller, work: (run: Run) => Promise<T>, hold: Hold) => Promise<T>
   readonly tenantRole: string | undefined
+  /** Undefined where nobody watches. */
+  readonly watch?: StatementWatch
 }
 
 /** A view outside of transactions. A class, since each request makes some: objects with functions of their own cost far more. */
@@ -126,7 +129,7 @@ class OnPool implements Handle {
   run(...[statement, values, options]: Parameters<Run>): Promise<unknown[]> {
     const refused = unbindable(values)
     if (refused !== undefined) return Promise.reject(refused)
-    return this.#inTurn(options.reader, (time) => {
+    return this.#inTurn(statement, options.reader, (time) => {
       const enter = this.#enter
       if (enter === undefined) return this.#pool.source.execute(statement, values, options, time)
       // The second is sent before the first is answered; where the first fails, the transaction refuses the second.
@@ -142,9 +145,14 @@ class OnPool implements Handle {
     const { begin, tenantRole } = this.#pool
     const inside = async (run: Run) => {
       if (this.#enter !== undefined) await run(...this.#enter)
-      return work(insideTransaction(this.engine, this.caller, boundBy(run), tenantRole, this.#tenantId))
+      const watched = boundBy(this.#watched(run))
+      return work(insideTransaction(this.engine, this.caller, watched, tenantRole, this.#tenantId))
     }
-    return this.#inTurn(undefined, ({ hold }) => begin(this.caller, inside, hold))
+    return this.#inTurn(undefined, undefined, ({ hold }) => begin(this.caller, inside, hold))
+  }
+
+  watched(watch: StatementWatch): Database {
+    return handle(new OnPool({ ...this.#pool, watch }, this.caller, this.#tenantId, undefined))
   }
 
   asTenant(other: TenantId, self: Database): Database {
@@ -161,8 +169,29 @@ class OnPool implements Handle {
     return this.#pool.source.close()
   }
 
-  /** Does `work` when it is the caller's turn. A statement that waits is not begun for a client who has left. */
-  #inTurn<T>(reader: Reader | undefined, work: (time: StatementTime) => Promise<T>): Promise<T> {
+  /** Statements of a transaction, which has its turn. */
+  #watched(run: Run): Run {
+    const { watch } = this.#pool
+    if (watch === undefined) return run
+    const share = this.#whose.kind
+    return (statement, ...rest) => watch({ statement, share }, (inTurn) => inTurn(() => run(statement, ...rest)))
+  }
+
+  /** Does `work` when it is the caller's turn. */
+  #inTurn<T>(
+    statement: string | undefined,
+    reader: Reader | undefined,
+    work: (time: StatementTime) => Promise<T>,
+  ): Promise<T> {
+    const { watch } = this.#pool
+    if (watch === undefined) return this.#take(reader, work)
+    return watch({ statement, share: this.#whose.kind }, (inTurn) =>
+      this.#take(reader, (time) => inTurn(() => work(time))),
+    )
+  }
+
+  /** A statement that waits is not begun for a client who has left. */
+  #take<T>(reader: Reader | undefined, work: (time: StatementTime) => Promise<T>): Promise<T> {
     const { limitFor, readLimitOf, turns } = this.#pool
     const { time } = this.caller
     const ms = limitFor(this.caller, reader)
@@ -194,6 +223,9 @@ function insideTransaction(
     ...{ engine, caller, inTransaction: true },
     transaction: refuse('a transaction was begun inside a transaction'),
     close: refuse('close() was called inside a transaction'),
+    watched: () => {
+      throw new Error('watched() was called inside a transaction')
+    },
     for: (_: Caller, self: Database) => self,
   }
   const asTenant: Handle['asTenant'] = (other, self) => {

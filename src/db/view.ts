@@ -2,6 +2,7 @@ import { drizzle } from 'drizzle-orm/pg-proxy'
 import type { TenantId } from '../place-ids.ts'
 import type { Caller } from './caller.ts'
 import type { Bindable, Database, Orm, Reader, RowShape, RunOptions } from './database.ts'
+import type { StatementWatch } from './watch.ts'
 
 /** Runs a statement in the place and the time that its caller has for it. */
 export type Run = (
@@ -11,7 +12,7 @@ export type Run = (
 ) => Promise<unknown[]>
 
 /** What is different between a database, one as a tenant sees it, and either inside a transaction. */
-export type Handle = Pick<Database, 'engine' | 'caller' | 'inTransaction' | 'transaction' | 'close'> & {
+export type Handle = Pick<Database, 'engine' | 'caller' | 'inTransaction' | 'transaction' | 'watched' | 'close'> & {
   readonly run: Run
   readonly shared: Database | undefined
   asTenant(tenantId: TenantId, self: Database): Database
@@ -94,6 +95,10 @@ class View implements Database {
 
   for(caller: Caller) {
     return this.parts.for(caller, this)
+  }
+
+  watched(watch: StatementWatch) {
+    return this.parts.watched(watch)
   }
 
   close() {

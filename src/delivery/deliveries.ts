@@ -2,6 +2,7 @@ import { BACKGROUND } from '../db/caller.ts'
 import type { Database } from '../db/database.ts'
 import type { Networks } from '../network/delivery-address.ts'
 import { Progress } from '../observability/progress.ts'
+import type { Tracing } from '../observability/tracing/tracing.ts'
 import { instanceSecret } from '../repositories/control/instance-secrets.ts'
 import { signingKeyStore } from '../repositories/control/signing-keys.ts'
 import { Keyring } from '../signing/keyring.ts'
@@ -24,6 +25,8 @@ export interface DeliverySettings {
   readonly deliveriesPerHost: HostBudget
   readonly endpointsPerPlace: number
   readonly retries?: RetrySchedule
+  /** Traces the deliveries. Without it, nothing is traced. */
+  readonly tracing?: Tracing | undefined
 }
 
 /** Told of what happens behind the requests. */
@@ -61,7 +64,7 @@ export interface RunningDeliveries extends Deliveries {
 
 /** Makes what an instance does for readers and receivers of events. Other instances take over what it leaves. */
 export function openDeliveries(db: Database, settings: DeliverySettings, reports: DeliveryReports): RunningDeliveries {
-  const { secretsKey, deliveryNetworks: networks, deliveriesPerHost, endpointsPerPlace, retries } = settings
+  const { secretsKey, deliveryNetworks: networks, deliveriesPerHost, endpointsPerPlace, retries, tracing } = settings
   const background = db.for(BACKGROUND)
   const report = (task: string) => (error: unknown) => reports.failed(error, task)
   const watch = new LogWatch(background, report('numbering events'))
@@ -77,6 +80,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     looked: () => sending.made(),
     ...{ db: background, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
     hosts: new HostBudgets(deliveriesPerHost),
+    tracing,
     ...(retries === undefined ? {} : { retries }),
   })
   const growth = new TableGrowth(background, report('analyzing tables'))

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { eventText, type LoggedEvent } from '../events/event.ts'
+import type { Tracing } from '../observability/tracing/tracing.ts'
 import type { TenantId } from '../place-ids.ts'
 import type { DueEndpoint } from '../repositories/delivery/due-deliveries.ts'
 import type { ClaimedDelivery } from '../repositories/delivery/webhook-queue.ts'
@@ -18,6 +19,8 @@ export interface SendingTools {
   readonly sender: WebhookSender
   readonly setSender: SetSender
   readonly tokens: StreamTokens
+  /** Undefined where nothing is traced. */
+  readonly tracing?: Tracing | undefined
 }
 
 /** Sends one event to one endpoint. */
@@ -28,7 +31,7 @@ const SECRETS_KEPT = 1_000
 
 /** Sends events to webhooks as signed messages, and to streams as Security Event Tokens. */
 export function eventSender(tools: SendingTools): EventSender {
-  const { db, box, sender } = tools
+  const { db, box, sender, tracing } = tools
   const opened = new Map<string, string>()
   const open = async (sealed: string, owner: string): Promise<string | undefined> => {
     const known = opened.get(sealed)
@@ -38,15 +41,27 @@ export function eventSender(tools: SendingTools): EventSender {
     if (secret !== undefined) opened.set(sealed, secret)
     return secret
   }
-  return async (to, tenantId, claimed) => {
+  const send = async (
+    ...[to, tenantId, claimed, traceparent]: [...Parameters<EventSender>, traceparent?: string]
+  ): Promise<PushOutcome> => {
     const { id, stream, previousSecret } = to
-    if (stream !== null) return pushTokens(tools, { ...to, stream }, tenantId, claimed)
+    if (stream !== null) return pushTokens(tools, { ...to, stream }, tenantId, claimed, traceparent)
     const sealed = previousSecret === null ? [to.secret] : [to.secret, previousSecret]
     const secrets = (await Promise.all(sealed.map((one) => open(one, id)))).filter((secret) => secret !== undefined)
     if (secrets.length === 0) return failure(null, 'the secret cannot be opened; rotate it')
     const { event } = claimed
     const snapshot = to.snapshot ? (await snapshotsFor(db, tenantId, [event]))(event) : undefined
-    return sender.send({ url: to.url, id: event.id, body: webhookBody(event, tenantId, snapshot), secrets })
+    const body = webhookBody(event, tenantId, snapshot)
+    return sender.send({ url: to.url, id: event.id, body, secrets, traceparent })
+  }
+  if (tracing === undefined) return send
+  return (to, tenantId, claimed) => {
+    const { id: eventId, type: eventType, requestId, occurredAt } = claimed.event
+    const facts = {
+      ...{ kind: to.stream === null ? ('webhook' as const) : ('stream' as const), endpointId: to.id, tenantId },
+      ...{ eventId, eventType, requestId, occurredAt, attempts: claimed.attempts },
+    }
+    return tracing.delivery(facts, (traceparent) => send(to, tenantId, claimed, traceparent))
   }
 }
 

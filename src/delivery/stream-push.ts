@@ -35,6 +35,7 @@ export async function pushTokens(
   to: PushStream,
   tenantId: TenantId,
   { event, taken }: ClaimedDelivery,
+  traceparent?: string,
 ): Promise<PushOutcome> {
   const token = await tokenOf(box, to)
   if (token === null) return cannotOpen
@@ -46,7 +47,7 @@ export async function pushTokens(
     if ((got & bit) !== 0) continue
     if (performance.now() - begun > BEGUN_WITHIN_MS)
       return { ...failure(null, 'no time was left for all of its tokens'), receiverIsWell: true, taken: got }
-    const outcome = await setSender.send(to.url, await sign(), token)
+    const outcome = await setSender.send(to.url, await sign(), token, traceparent)
     if (outcome.ok) got |= bit
     else if (outcome.refused) refused = outcome
     else return { ...outcome, taken: got }

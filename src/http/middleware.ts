@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
+import { believesForwarded, type ProxyTrust } from '../network/proxies.ts'
 import type { RequestFields } from '../observability/logger.ts'
+import type { RequestSpan, Tracing } from '../observability/tracing/tracing.ts'
+import { type HeaderReader, headerReader } from './headers.ts'
 
 /** What every request carries. */
 export interface GatewayEnv {
@@ -20,27 +23,43 @@ export const REQUEST_ID = 'X-Request-Id'
 /** What the log says of a request, as far as it is known yet. */
 export interface Trace {
   readonly requestId: string
+  /** The same as events of the request keep it. Where the request is traced, it names the span too. */
+  readonly inEvents: string
   /** On the clock of `performance.now`. */
   readonly startedAt: number
   tenantId?: string | undefined
   keyId?: string | undefined
   /** The template of its address, without ids and names. */
   route?: string | undefined
+  /** What kind of mistake its refusal names. */
+  scimType?: string | undefined
+  /** How often work was done again because another writer came first. */
+  retries: number
+  readonly span?: RequestSpan | undefined
 }
 
 /** Told of every request once it is answered: the log, and the metrics. */
 export type Told = (request: RequestFields) => void
 
+/** How requests begin, and who is told of them. */
+export interface Telling {
+  readonly told: Told
+  /** Whose `X-Request-Id` is kept. */
+  readonly origin: { readonly trustProxy: ProxyTrust }
+  /** Undefined where nothing is traced. */
+  readonly tracing?: Tracing | undefined
+}
+
 /** Gives every request an id (in its answer, in its errors, in its events), and tells of it. */
-export function requestLog(told: Told): MiddlewareHandler<GatewayEnv> {
+export function requestLog(telling: Telling): MiddlewareHandler<GatewayEnv> {
   return async (c, next) => {
-    const trace = newTrace()
-    const { requestId } = trace
+    const trace = begin(c, telling)
+    const { requestId, span } = trace
     c.set('requestId', requestId)
-    await next()
+    await (span === undefined ? next() : span.run(next))
     c.res.headers.set(REQUEST_ID, requestId)
     const { tenantId, keyId } = c.var
-    tell(told, { ...trace, tenantId, keyId, route: routePath(c, -1) }, c.req.method, c.res.status)
+    tell(telling, { ...trace, tenantId, keyId, route: routePath(c, -1) }, c.req.method, c.res.status)
   }
 }
 
@@ -49,21 +68,52 @@ export function requestLog(told: Told): MiddlewareHandler<GatewayEnv> {
  * around it, since that would cost a tenth of a read.
  */
 export function logged(
-  told: Told,
+  telling: Telling,
   handler: (c: Context<GatewayEnv>, trace: Trace) => Promise<Response>,
 ): (c: Context<GatewayEnv>) => Promise<Response> {
   return async (c) => {
-    const trace = newTrace()
-    const answer = await handler(c, trace)
-    tell(told, trace, c.req.method, answer.status)
+    const trace = begin(c, telling)
+    const { span } = trace
+    const answer = await (span === undefined ? handler(c, trace) : span.run(() => handler(c, trace)))
+    tell(telling, trace, c.req.method, answer.status)
     return answer
   }
 }
 
-const newTrace = (): Trace => ({ requestId: randomUUID(), startedAt: performance.now() })
+function begin(c: Context<GatewayEnv>, { origin, tracing }: Telling): Trace {
+  const startedAt = performance.now()
+  if (origin.trustProxy.kind === 'none' && tracing === undefined) return ofNobodyElse(randomUUID(), startedAt)
+  const { incoming } = c.env ?? {}
+  const header = headerReader(c.req.raw, incoming)
+  const kept = requestIdOf(origin.trustProxy, incoming?.socket.remoteAddress, header)
+  if (tracing === undefined) return ofNobodyElse(kept ?? randomUUID(), startedAt)
+  const { encrypted } = (incoming?.socket ?? {}) as { encrypted?: boolean }
+  const span = tracing.arrived(c.req.method, encrypted ? 'https' : 'http', header('traceparent'))
+  const { reference } = span
+  const requestId = kept ?? reference ?? randomUUID()
+  const inEvents = kept === undefined || reference === undefined ? requestId : `${kept};${reference}`
+  return { requestId, inEvents, startedAt, retries: 0, span }
+}
 
-function tell(told: Told, trace: Trace, method: string, status: number): void {
-  const { requestId, startedAt, tenantId, keyId, route } = trace
+const ofNobodyElse = (requestId: string, startedAt: number): Trace => ({
+  ...{ requestId, inEvents: requestId, startedAt, retries: 0 },
+})
+
+/** What proxies put into `X-Request-Id`. It stands in log lines as it is, so there is nothing in it that JSON would escape. */
+const REQUEST_ID_SHAPE = /^[\w.:+=-]{8,128}$/
+
+/** The id that a proxy has given the request; undefined where the peer is none that is believed, or it has sent none. */
+function requestIdOf(trust: ProxyTrust, peer: string | undefined, header: HeaderReader): string | undefined {
+  if (!believesForwarded(trust, peer)) return undefined
+  const given = header('x-request-id')
+  return given !== undefined && REQUEST_ID_SHAPE.test(given) ? given : undefined
+}
+
+function tell({ told }: Telling, trace: Trace, method: string, status: number): void {
+  const { requestId, startedAt, tenantId, keyId, route, scimType, span } = trace
   const ms = Math.round((performance.now() - startedAt) * 10) / 10
-  told({ route, requestId, method, status, ms, tenantId, keyId })
+  const retries = trace.retries === 0 ? undefined : trace.retries
+  const request = { route, requestId, method, status, ms, tenantId, keyId, scimType, retries, traceId: span?.traceId }
+  told(request)
+  span?.end(request)
 }

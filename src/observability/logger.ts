@@ -9,12 +9,14 @@ export type Logger = pino.Logger
 /**
  * A logger to `destination`: standard error where none is given, since standard output belongs to what a person reads after
  * the start.
+ *
+ * @param instance stands in each line
  */
-export function createLogger(level: string, destination?: DestinationStream): Logger {
+export function createLogger(level: string, destination?: DestinationStream, instance?: string): Logger {
   return pino(
     {
       level,
-      base: null,
+      base: instance === undefined ? null : { instance },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describeError },
@@ -34,6 +36,12 @@ export interface RequestFields {
   readonly ms: number
   readonly tenantId?: string | undefined
   readonly keyId?: string | undefined
+  /** What kind of mistake a refusal names (RFC 7644 §3.12). */
+  readonly scimType?: string | undefined
+  /** How often work of the request was done again because another writer came first; undefined for never. */
+  readonly retries?: number | undefined
+  /** Of its trace; undefined where traces are off. */
+  readonly traceId?: string | undefined
 }
 
 /**
@@ -43,14 +51,29 @@ export interface RequestFields {
 export function requestLine(logger: Logger, fields: RequestFields): void {
   const level = fields.status >= 500 ? 'warn' : 'info'
   if (!logger.isLevelEnabled(level)) return
-  const { requestId, method, status, ms, tenantId, keyId, route } = fields
+  const { requestId, method, status, ms, tenantId, keyId, route, scimType, retries, traceId } = fields
   const template = route === undefined ? '' : `,"route":${JSON.stringify(route)}`
   const tenant = tenantId === undefined ? '' : `,"tenantId":${JSON.stringify(tenantId)}`
   const key = keyId === undefined ? '' : `,"keyId":${JSON.stringify(keyId)}`
-  const { [pino.symbols.streamSym]: destination } = logger as unknown as Record<symbol, DestinationStream>
+  const refusal = scimType === undefined ? '' : `,"scimType":"${scimType}"`
+  const again = retries === undefined ? '' : `,"retries":${retries}`
+  const traced = traceId === undefined ? '' : `,"traceId":"${traceId}"`
+  const parts = logger as unknown as Record<symbol, unknown>
+  const destination = parts[pino.symbols.streamSym] as DestinationStream | undefined
+  // What each line has, as text that begins with a comma.
+  const common = String(parts[pino.symbols.chindingsSym] ?? '')
   destination?.write(
-    `{"level":"${level}","time":"${dateTime(Date.now())}","requestId":"${requestId}","method":"${method}"${template},"status":${status},"ms":${ms}${tenant}${key},"msg":"request"}\n`,
+    `{"level":"${level}","time":"${dateTime(Date.now())}"${common},"requestId":"${requestId}","method":"${method}"${template},"status":${status},"ms":${ms}${tenant}${key}${refusal}${again}${traced},"msg":"request"}\n`,
   )
+}
+
+/** Warns that spans of traces were not taken by their receiver, and why, in a word without data. */
+export function lostSpansLine(
+  logger: Logger,
+  lost: { readonly dropped: number; failed: number; reason: string },
+): void {
+  const { dropped, failed, reason } = lost
+  logger.warn({ dropped, failed, reason }, 'spans of traces were lost: see to OTEL_EXPORTER_OTLP_ENDPOINT')
 }
 
 /** Warns that an API key expires soon, by its public id. */

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RequestFields } from './logger.ts'
+import { knownMethod } from './methods.ts'
 
 /** Seconds: a read takes some milliseconds, a large bulk some seconds, and no request more than ten. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
@@ -54,7 +55,7 @@ export function openMetrics(): Metrics {
   }
   return {
     request({ route, method, status, ms }) {
-      seriesOf(route ?? 'none', methodLabel(method), `${Math.floor(status / 100)}xx`).observe(ms / 1000)
+      seriesOf(route ?? 'none', knownMethod(method) ?? 'other', `${Math.floor(status / 100)}xx`).observe(ms / 1000)
     },
     gauge({ name, help, labels = [], read }) {
       const gauge: Gauge = new Gauge({
@@ -76,8 +77,3 @@ export function openMetrics(): Metrics {
     text: async () => ({ body: await registry.metrics(), type: registry.contentType }),
   }
 }
-
-const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-
-/** Clients may send any word for a method. */
-const methodLabel = (method: string): string => (METHODS.has(method) ? method : 'other')

@@ -157,6 +157,7 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
     wanted: Wanted = EVERYTHING,
   ): Promise<{ row: ResourceRow; changed: boolean }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (attempt > 0) inside.retried()
       const row = (await inside.resources.retrieve(type, id, wanted)) ?? missing(type, id)
       if (precondition && !matches(precondition, row.version)) throw staleVersion()
       const changed = await prepareChange(tenant, type, row, next)

@@ -32,10 +32,16 @@ export async function write<T>(
   work: (repositories: Repositories) => Promise<T>,
   again: (error: unknown) => boolean = mayRetry,
 ): Promise<T> {
+  const counted = (error: unknown) => {
+    const isAgain = again(error)
+    if (isAgain) repositories.retried()
+    return isAgain
+  }
   try {
-    return await retryOnConflict(() => work(repositories), again)
+    return await retryOnConflict(() => work(repositories), counted)
   } catch (error) {
     if (!(error instanceof RolesApply)) throw error
-    return retryOnConflict(() => work(repositories.withRoles()), again)
+    repositories.retried()
+    return retryOnConflict(() => work(repositories.withRoles()), counted)
   }
 }

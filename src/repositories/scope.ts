@@ -13,6 +13,8 @@ export interface RequestScope {
   readonly reader?: Reader | undefined
   /** The most that a query may cost (filter-cost). Without it, a query may cost anything. */
   readonly filterBudget?: number | undefined
+  /** Counts how often work is done again, for the log. */
+  readonly tally?: { retries: number } | undefined
 }
 
 /** Everything that a repository knows of the tenant and the request that it works for. It never changes. */
@@ -40,7 +42,7 @@ export interface RepositoryScope extends RequestScope {
  */
 export const scopeOf = (
   { id: tenantId, baseUrl, settings, deviations }: TenantContext,
-  { requestId, actor, reader, filterBudget }: RequestScope,
+  { requestId, actor, reader, filterBudget, tally }: RequestScope,
 ): RepositoryScope => ({
   tenantId,
   baseUrl,
@@ -52,4 +54,5 @@ export const scopeOf = (
   roleRules: settings.roleRules,
   reader,
   filterBudget,
+  tally,
 })

@@ -30,6 +30,8 @@ export interface Repositories {
   readonly exportPages: ReturnType<typeof exportPagesOf>
   /** The same repositories in one transaction. */
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
+  /** Counts work that is done again because another writer came first. */
+  retried(): void
   /** The same repositories with writes that follow roles, for the caller of a write that said `roles-apply`. */
   withRoles(): Repositories
 }
@@ -99,6 +101,11 @@ class TenantRepositories implements Repositories {
       if (this.#scope.hasRoles) await lockRoles(tx, this.#scope.tenantId)
       return work(new TenantRepositories(tx, this.#scope))
     })
+  }
+
+  retried(): void {
+    const { tally } = this.#scope
+    if (tally !== undefined) tally.retries++
   }
 
   withRoles(): Repositories {

@@ -20,6 +20,7 @@ import {
   USER_SCHEMA,
 } from '../../src/scim/urn.ts'
 import type { TenantSettings } from '../../src/tenancy/settings.ts'
+import { openTraces } from '../../src/traces.ts'
 import { administrationOn, tenantWithKey } from './administration.ts'
 import type { Answer, Scim, TestTenant } from './gateway.ts'
 import { jsonIn } from './http-client.ts'
@@ -39,6 +40,8 @@ export interface Instance {
   readonly recorder: Recorder
   /** What was logged as an error. */
   readonly errors: readonly string[]
+  /** All lines of the log. */
+  readonly log: readonly string[]
   newPlace(): Promise<Place>
   /** Another environment of the same project. */
   newEnvironment(beside: Place): Promise<Place>
@@ -63,20 +66,27 @@ export async function openInstance(
   controlDatabase: Database = database,
 ): Promise<Instance> {
   const config = loadConfig(env)
-  const control = new ControlPlane(controlStore(controlDatabase), { adminKey: config.adminKey })
-  const recorder = recordStatements(database)
   const errors: string[] = []
-  const logger = createLogger('error', { write: (line) => errors.push(line) })
+  const log: string[] = []
+  const write = (line: string) => {
+    log.push(line)
+    if (line.includes('"level":"error"')) errors.push(line)
+  }
+  const logger = createLogger('info', { write }, config.instance)
+  const tracing = await openTraces(config, logger)
+  const seen = (one: Database) => (tracing === undefined ? one : one.watched(tracing.statement))
+  const control = new ControlPlane(controlStore(seen(controlDatabase)), { adminKey: config.adminKey })
+  const recorder = recordStatements(seen(database))
   const deliveries = openDeliveries(
-    database,
-    { ...config, ...(retries ? { retries } : {}) },
+    seen(database),
+    { ...config, ...(retries ? { retries } : {}), tracing },
     {
       failed: (error, task) => errors.push(`${task}: ${error}`),
       disabled: () => {},
     },
   )
   if (retries) deliveries.start()
-  const app = createApp({ database: recorder.database, control, config, logger, deliveries })
+  const app = createApp({ database: recorder.database, control, config, logger, deliveries, tracing })
   const administration = administrationOn(database, control)
   const send: Instance['send'] = async (request, env) => app.fetch(request, env)
   const environmentIn = async (projectId: ProjectId, projectKey: string): Promise<Place> => {
@@ -91,7 +101,7 @@ export async function openInstance(
   let own: Promise<Place> | undefined
 
   return {
-    ...{ database, recorder, errors, newPlace, send },
+    ...{ database, recorder, errors, log, newPlace, send },
     newEnvironment: ({ projectId, base }) => environmentIn(projectId, base.split('/').at(-2) ?? ''),
     newTenant: async ({ settings, place } = {}) => {
       own ??= newPlace()
@@ -106,6 +116,7 @@ export async function openInstance(
     close: async () => {
       await deliveries.stop()
       await control.stop()
+      await tracing?.stop()
     },
   }
 }

@@ -54,6 +54,7 @@ export function withRun(
       },
       asTenant: (tenantId) => viewed(database.asTenant(tenantId)),
       for: (caller) => viewed(database.for(caller)),
+      watched: (watch) => viewed(database.watched(watch)),
       close: () => database.close(),
     }
     const viewed = (view: Database) => (view === database ? wrapped : around(view, wrapped.shared))

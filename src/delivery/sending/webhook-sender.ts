@@ -11,6 +11,8 @@ export interface WebhookMessage {
   readonly body: string
   /** One, or two while the older one is still good. */
   readonly secrets: readonly string[]
+  /** Names the trace that the receiver may go on with (W3C Trace Context); undefined where nothing is traced. */
+  readonly traceparent?: string | undefined
 }
 
 /** Sends messages to public addresses, and to those in `networks`. */
@@ -23,13 +25,14 @@ export interface WebhookSender {
 export function webhookSender(networks: Networks, resolve?: typeof lookup): WebhookSender {
   const { post, close } = outgoing(networks, resolve)
   return {
-    async send({ url, id, body, secrets }) {
+    async send({ url, id, body, secrets, traceparent }) {
       const now = new Date()
       const headers = {
         'Content-Type': 'application/json',
         'webhook-id': id,
         'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
         'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
+        ...(traceparent === undefined ? {} : { traceparent }),
       }
       const answer = await post(url, headers, body)
       if ('ok' in answer) return answer

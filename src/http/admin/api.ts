@@ -62,6 +62,7 @@ export function adminApi({
   issuers,
   failures,
   underWay,
+  tracing,
 }: AdminDependencies & { issuers: ExternalIssuers }): AdminApp {
   const app: AdminApp = new OpenAPIHono<AdminEnv>({
     defaultHook: (result, c) => {
@@ -88,7 +89,9 @@ export function adminApi({
   // Before the body is read, and before any route: what is added below cannot be reached without a key.
   app.use('*', async (c, next) => {
     const startedAt = performance.now()
-    const result = await inTime(authenticateRequest(control, c, config), config.requestTimeoutMs)
+    const admit = () => authenticateRequest(control, c, config)
+    const admission = tracing === undefined ? admit() : tracing.part('admission', admit)
+    const result = await inTime(admission, config.requestTimeoutMs)
     if ('challenge' in result) {
       const { challenge } = result
       const tooMany = guessed(failures, challenge, c.req.header('authorization'), addressOf(c, config))

@@ -6,6 +6,7 @@ import type { Principal } from '../../auth/principal.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Database } from '../../db/database.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
+import type { Tracing } from '../../observability/tracing/tracing.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import type { Passage, UnderWay } from '../in-flight.ts'
 import type { RequestLimits } from '../in-time.ts'
@@ -21,6 +22,8 @@ export interface AdminDependencies {
   readonly failures: FailedAttempts
   /** Where requests and streams are counted; nothing is counted without it. */
   readonly underWay?: UnderWay
+  /** Undefined where nothing is traced. */
+  readonly tracing?: Tracing | undefined
 }
 
 /**

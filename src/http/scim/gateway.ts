@@ -8,6 +8,8 @@ import type { Permission, Principal } from '../../auth/principal.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Database } from '../../db/database.ts'
 import { clientAddress } from '../../network/proxies.ts'
+import type { Tracing } from '../../observability/tracing/tracing.ts'
+import { tracedRepositories } from '../../provisioning/traced.ts'
 import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
@@ -39,6 +41,8 @@ export interface GatewayDeps {
   readonly limits: RequestLimits
   /** What one query may cost. */
   readonly filterBudget: number
+  /** Undefined where nothing is traced. */
+  readonly tracing?: Tracing | undefined
 }
 
 /**
@@ -47,7 +51,7 @@ export interface GatewayDeps {
  * context here. Every error becomes an answer, and the gateway passes it to `failed`.
  */
 export function scimGateway(
-  { control, database, issuers, origin, failures, requests, limits, filterBudget }: GatewayDeps,
+  { control, database, issuers, origin, failures, requests, limits, filterBudget, tracing }: GatewayDeps,
   routes: ScimRoutes,
   failed: (error: unknown, requestId: string) => void,
 ) {
@@ -60,6 +64,7 @@ export function scimGateway(
     } catch (thrown) {
       const error = guess(thrown, c) ?? thrown
       failed(error, trace.requestId)
+      if (error instanceof ScimError) trace.scimType = error.scimType
       const refusal = scimErrorResponse(error, trace.requestId)
       refusal.headers.set(REQUEST_ID, trace.requestId)
       return refusal
@@ -78,7 +83,10 @@ export function scimGateway(
     const raw = c.req.raw
     const header = headerReader(raw, incoming)
     const located = locate(rawPathOf(raw, incoming))
-    const admission = admit(located, header, incoming)
+    const admission =
+      tracing === undefined
+        ? admit(located, header, incoming)
+        : tracing.part('admission', () => admit(located, header, incoming))
     const waits = admission instanceof Promise
     const { principal, tenant, rest } = waits ? await inTime(admission, limits.requestTimeoutMs) : admission
 
@@ -101,10 +109,11 @@ export function scimGateway(
   /** Answers a request that is counted among those under way. */
   async function pass(
     c: Context<GatewayEnv>,
-    { requestId }: Trace,
+    trace: Trace,
     { located, admission: { principal, tenant, rest, startedAt }, header, passage }: Counted,
   ): Promise<Response> {
     const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
+    const { requestId } = trace
     const raw = c.req.raw
     const counted = limit.request(tenant, () =>
       clientAddress(origin.trustProxy, incoming?.socket.remoteAddress, header),
@@ -124,6 +133,8 @@ export function scimGateway(
     const caller = callerOf(actor, rest[0] === 'Bulk' ? limits.bulkTimeoutMs : limits.requestTimeoutMs, {
       ...{ startedAt, reader: raw, streams: () => passage.streams },
     })
+    const scope = { requestId: trace.inEvents, actor, reader: caller.time, filterBudget, tally: trace }
+    const repositories = forTenant(database.for(caller), scopeOf(tenant, scope))
     return routes.fetch(raw, {
       tenant,
       principal,
@@ -137,10 +148,7 @@ export function scimGateway(
       failed: (error) => failed(error, requestId),
       query: 'query' in located && located.query !== '' ? new URLSearchParams(located.query) : NO_QUERY,
       countOperations: (operations) => limit.operations(tenant, operations),
-      repositories: forTenant(
-        database.for(caller),
-        scopeOf(tenant, { requestId, actor, reader: caller.time, filterBudget }),
-      ),
+      repositories: tracing === undefined ? repositories : tracedRepositories(repositories, tracing),
     })
   }
 }
