@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { expect, test } from 'vitest'
 import { bytesForRequests } from '../src/config/memory.ts'
 import { loadServingConfig } from '../src/config/production.ts'
@@ -42,6 +43,8 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     endpointsPerPlace: 20,
     auditRetentionDays: undefined,
     logLevel: 'info',
+    instance: hostname(),
+    traces: undefined,
     metricsKey: undefined,
     metricsPort: undefined,
     maxBodyBytes: 10_485_760,
@@ -65,6 +68,32 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     maxBytesInFlight: bytesForRequests(),
     sendTimeoutMs: 30_000,
   })
+})
+
+test('traces are on with an address for them, or with one for all signals, unless they are disabled', () => {
+  const all = { OTEL_EXPORTER_OTLP_ENDPOINT: 'https://otlp.example.com/team/' }
+  expect(loadConfig(all).traces).toEqual({
+    ...{ url: 'https://otlp.example.com/team/v1/traces', protocol: 'http/protobuf', headers: undefined },
+    ...{ serviceName: undefined, resourceAttributes: undefined, sampler: 'parentbased_always_on', ratio: 1 },
+  })
+  const own = { ...all, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://traces:4318/x', OTEL_TRACES_SAMPLER_ARG: '.25' }
+  expect(loadConfig(own).traces).toMatchObject({ url: 'http://traces:4318/x', ratio: 0.25 })
+  const json = { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/json' }
+  expect(loadConfig({ ...all, ...json }).traces?.protocol).toBe('http/json')
+  expect(loadConfig({ ...all, OTEL_SDK_DISABLED: 'true' }).traces).toBeUndefined()
+  expect(loadConfig({ INSTANCE_NAME: 'gateway-7' }).instance).toBe('gateway-7')
+})
+
+test.each([
+  ['OTEL_EXPORTER_OTLP_ENDPOINT', 'localhost:4318'],
+  ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc'],
+  ['OTEL_EXPORTER_OTLP_HEADERS', 'no pair'],
+  ['OTEL_RESOURCE_ATTRIBUTES', 'a=b,,'],
+  ['OTEL_TRACES_SAMPLER', 'jaeger_remote'],
+  ['OTEL_TRACES_SAMPLER_ARG', '1.5'],
+  ['INSTANCE_NAME', 'two words'],
+])('%s does not take "%s"', (name, value) => {
+  expect(linesFor({ [name]: value })).toEqual([expect.stringMatching(new RegExp(`^${name} takes `))])
 })
 
 test('an empty variable counts as not set, an unknown one is ignored', () => {

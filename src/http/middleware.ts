@@ -12,22 +12,27 @@ export interface GatewayEnv {
   Bindings: Partial<HttpBindings>
   Variables: {
     requestId: string
-    tenantId?: string
     keyId?: string
+    /** What the log says of the request: whoever finds out more puts it here. */
+    noted?: Noted
   }
 }
 
 /** The header in which every answer carries the request's id. */
 export const REQUEST_ID = 'X-Request-Id'
 
+/** What is found out about a request on its way, for the log. */
+export interface Noted {
+  tenantId?: string | undefined
+}
+
 /** What the log says of a request, as far as it is known yet. */
-export interface Trace {
+export interface Trace extends Noted {
   readonly requestId: string
   /** The same as events of the request keep it. Where the request is traced, it names the span too. */
   readonly inEvents: string
   /** On the clock of `performance.now`. */
   readonly startedAt: number
-  tenantId?: string | undefined
   keyId?: string | undefined
   /** The template of its address, without ids and names. */
   route?: string | undefined
@@ -56,10 +61,13 @@ export function requestLog(telling: Telling): MiddlewareHandler<GatewayEnv> {
     const trace = begin(c, telling)
     const { requestId, span } = trace
     c.set('requestId', requestId)
+    c.set('noted', trace)
     await (span === undefined ? next() : span.run(next))
     c.res.headers.set(REQUEST_ID, requestId)
-    const { tenantId, keyId } = c.var
-    tell(telling, { ...trace, tenantId, keyId, route: routePath(c, -1) }, c.req.method, c.res.status)
+    trace.keyId = c.var.keyId
+    // Of the handler that was reached. The last one that matches the address is the one for addresses that are none.
+    trace.route = routePath(c)
+    tell(telling, trace, c.req.method, c.res.status)
   }
 }
 

@@ -103,6 +103,7 @@ export function adminApi({
     const limitMs = c.req.path.endsWith('/import') ? config.bulkTimeoutMs : config.requestTimeoutMs
     const streams = () => c.var.passage?.streams === true
     const asked = database.for(callerOf(keyId, limitMs, { startedAt, reader: c.req.raw, streams }))
+    c.set('keyId', keyId)
     c.set('principal', result.principal)
     c.set('database', asked)
     c.set('administration', administrationOf(c, { database: asked, control, config }, keyId))

@@ -10,6 +10,7 @@ import type { Tracing } from '../../observability/tracing/tracing.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import type { Passage, UnderWay } from '../in-flight.ts'
 import type { RequestLimits } from '../in-time.ts'
+import type { Noted } from '../middleware.ts'
 import type { Problem } from '../problem.ts'
 
 /** What the admin API is made from. */
@@ -34,6 +35,8 @@ export interface AdminRequest {
   readonly principal: Principal
   readonly database: Database
   readonly administration: Administration
+  /** For the line in the log. */
+  readonly noted?: Noted
 }
 
 /** What requests to the admin API carry; `requestId` is set by the application around it. */
@@ -41,6 +44,8 @@ export interface AdminEnv {
   Bindings: Partial<HttpBindings>
   Variables: AdminRequest & {
     requestId?: string
+    /** For the line in the log. */
+    keyId?: string
     readonly underWay?: UnderWay | undefined
     /** Counts this request among those under way. */
     readonly passage?: Passage | undefined

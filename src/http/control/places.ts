@@ -51,13 +51,19 @@ export async function environmentAt(
   return within(principal.scope, await lookUpEnvironment(database, principal.scope, names))
 }
 
-export async function tenantAt({ database, principal }: AdminRequest, names: PlaceNames): Promise<TenantPlace> {
+export async function tenantAt({ database, principal, noted }: AdminRequest, names: PlaceNames): Promise<TenantPlace> {
   const by = principal.scope
   const outer = await lookUpEnvironment(database, by, names)
   const { tenant: name = '' } = names
   const tenant = await findTenant(database, outer.environment.id, name)
   if (tenant === undefined) throw covers(by, outer.scope) ? Refusal.notFound('tenant', name) : outside()
-  return within(by, { ...outer, scope: { ...outer.scope, kind: 'tenant', tenantId: tenant.id }, tenant })
+  const place = within(by, {
+    ...outer,
+    scope: { ...outer.scope, kind: 'tenant' as const, tenantId: tenant.id },
+    tenant,
+  })
+  if (noted !== undefined) noted.tenantId = tenant.id
+  return place
 }
 
 /** @throws {Refusal} 403 unless the key is for the whole instance */

@@ -9,7 +9,6 @@ import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Database } from '../../db/database.ts'
 import { clientAddress } from '../../network/proxies.ts'
 import type { Tracing } from '../../observability/tracing/tracing.ts'
-import { tracedRepositories } from '../../provisioning/traced.ts'
 import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
@@ -27,6 +26,7 @@ import { DISCOVERY } from './discovery.ts'
 import { tenantLimits } from './limits.ts'
 import { answerType } from './respond.ts'
 import { type ScimRoutes, templateOf } from './routes.ts'
+import { tracedRepositories } from './traced-repositories.ts'
 
 /** What the gateway needs to admit requests and to open their tenant. */
 export interface GatewayDeps {

@@ -1,5 +1,5 @@
-import type { Tracing } from '../observability/tracing/tracing.ts'
-import type { Repositories } from '../repositories/tenant-scope.ts'
+import type { Tracing } from '../../observability/tracing/tracing.ts'
+import type { Repositories } from '../../repositories/tenant-scope.ts'
 
 /** The same repositories, whose calls stand in the trace by their names, such as `resources.update`. */
 export function tracedRepositories(repositories: Repositories, tracing: Tracing): Repositories {
