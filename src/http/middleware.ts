@@ -90,21 +90,30 @@ export function logged(
 
 function begin(c: Context<GatewayEnv>, { origin, tracing }: Telling): Trace {
   const startedAt = performance.now()
-  if (origin.trustProxy.kind === 'none' && tracing === undefined) return ofNobodyElse(randomUUID(), startedAt)
+  if (origin.trustProxy.kind === 'none' && tracing === undefined) return untraced(randomUUID(), startedAt)
   const { incoming } = c.env ?? {}
   const header = headerReader(c.req.raw, incoming)
   const kept = requestIdOf(origin.trustProxy, incoming?.socket.remoteAddress, header)
-  if (tracing === undefined) return ofNobodyElse(kept ?? randomUUID(), startedAt)
+  if (tracing === undefined) return untraced(kept ?? randomUUID(), startedAt)
   const { encrypted } = (incoming?.socket ?? {}) as { encrypted?: boolean }
   const span = tracing.arrived(c.req.method, encrypted ? 'https' : 'http', header('traceparent'))
   const { reference } = span
   const requestId = kept ?? reference ?? randomUUID()
   const inEvents = kept === undefined || reference === undefined ? requestId : `${kept};${reference}`
-  return { requestId, inEvents, startedAt, retries: 0, span }
+  return { ...untraced(requestId, startedAt), inEvents, span }
 }
 
-const ofNobodyElse = (requestId: string, startedAt: number): Trace => ({
-  ...{ requestId, inEvents: requestId, startedAt, retries: 0 },
+// All members from the start: most requests get each of them, and an object that grows is slower.
+const untraced = (requestId: string, startedAt: number): Trace => ({
+  requestId,
+  inEvents: requestId,
+  startedAt,
+  tenantId: undefined,
+  keyId: undefined,
+  route: undefined,
+  scimType: undefined,
+  retries: 0,
+  span: undefined,
 })
 
 /** What proxies put into `X-Request-Id`. It stands in log lines as it is, so there is nothing in it that JSON would escape. */
