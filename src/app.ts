@@ -81,9 +81,11 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   // One handler alone matches SCIM's addresses, so Hono calls it without composing a chain around it.
   const app = new Hono<GatewayEnv>()
   app.all('/scim/*', logged(telling, gateway))
-  for (const path of ['/livez', '/readyz']) app.use(path, requestLog(telling))
+  // Probes come every second and tell nothing in a trace.
+  const untraced = { ...telling, tracing: undefined }
+  for (const path of ['/livez', '/readyz']) app.use(path, requestLog(untraced))
   if (metrics !== undefined && config.metricsKey !== undefined) {
-    app.use('/metrics', requestLog(telling))
+    app.use('/metrics', requestLog(untraced))
     app.route('/', keyedMetricsRoutes(metrics, config.metricsKey, { failures, origin: config }))
   }
   app.route('/', healthRoutes(readiness))

@@ -212,6 +212,13 @@ describe('traces', () => {
     for (const { status } of collector.spans) expect(status.message).toBe('')
   })
 
+  test('leave probes out', async () => {
+    const { instance, close } = await traced()
+    expect((await instance.send(new Request('http://scim.test/readyz', { headers: PARENT }))).status).toBe(200)
+    await close()
+    expect(collector.spans).toEqual([])
+  })
+
   test('mark what fails on our side, by a code and without words', async () => {
     const { instance, close } = await traced()
     const tenant = await instance.newTenant()
