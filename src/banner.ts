@@ -1,4 +1,4 @@
-import { describeUrl } from './db/connect.ts'
+import { describeUrl } from './config/connection.ts'
 
 /** What the banner tells once the gateway accepts requests. */
 export interface BannerFacts {

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { connectionOf } from './config/connection.ts'
 import { bytesForRequests } from './config/memory.ts'
 import { type TraceSettings, traceSettings } from './config/traces.ts'
 import { type Environment, given, type LOG_LEVELS, type TrustProxy, variables } from './config/variables.ts'
@@ -97,6 +98,12 @@ export interface Config {
   readonly sendTimeoutMs: number
 }
 
+const DATABASE_POOL = 10
+
+/** The most connections where nothing sets them: what the URL allows, as Prisma writes it. */
+const poolIn = (url: string | undefined): number =>
+  (url === undefined ? undefined : connectionOf(url).limit) ?? DATABASE_POOL
+
 /** The variables that `loadConfig` reads, with the default of each as it would be written; undefined where there is none. */
 export const DEFAULTS: Readonly<Record<string, string | undefined>> = Object.fromEntries(
   Object.entries(variables.shape).map(([name, type]) => {
@@ -152,7 +159,7 @@ export function loadConfig(env: Environment): Config {
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
     directDatabaseUrl: values.DIRECT_DATABASE_URL,
-    databasePool: values.DATABASE_POOL,
+    databasePool: values.DATABASE_POOL ?? poolIn(values.DATABASE_URL),
     databasePrepare: values.DATABASE_PREPARE,
     databaseTenantRole: values.DATABASE_TENANT_ROLE,
     adminKey: values.ADMIN_KEY,

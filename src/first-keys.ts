@@ -3,7 +3,7 @@ import { lstat, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { FirstKeys } from './administration/bootstrap.ts'
-import { describeUrl } from './db/connect.ts'
+import { describeUrl } from './config/connection.ts'
 import { CannotOpen, isUnavailable } from './db/errors.ts'
 import { sync, writeSynced } from './db/files.ts'
 

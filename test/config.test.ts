@@ -162,7 +162,12 @@ test.each([
     'mysql://localhost/x',
     'DATABASE_URL takes a URL such as postgres://user:password@host:5432/database',
   ],
-  ['DATABASE_URL', 'postgres:// :x', 'DATABASE_URL takes a URL such as postgres://user:password@host:5432/database'],
+  [
+    'DATABASE_URL',
+    'postgres:// :x',
+    'DATABASE_URL takes a URL such as postgres://user:password@host:5432/database; write special characters of a ' +
+      'password as %XX, such as %2F for a slash',
+  ],
   [
     'DATABASE_TENANT_ROLE',
     'Tenants; drop',

@@ -1,5 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { connectionOf } from './connection.ts'
+import { ConnectionMistake } from './connection-string.ts'
 
 // ---- What the variables take
 
@@ -16,12 +18,14 @@ const flag = z.enum(['true', 'false'], 'takes true or false').transform((text) =
 
 const secret = (min: number) => z.string().min(min, `takes at least ${min} characters, random ones`)
 
-const postgresUrl = z
-  .string()
-  .refine(
-    (text) => /^postgres(ql)?:$/.test(protocolOf(text)) && URL.canParse(text),
-    'takes a URL such as postgres://user:password@host:5432/database',
-  )
+const postgresUrl = z.string().superRefine((text, issues) => {
+  try {
+    connectionOf(text)
+  } catch (error) {
+    if (!(error instanceof ConnectionMistake)) throw error
+    issues.addIssue(error.message)
+  }
+})
 
 const httpUrl = z
   .string()
@@ -95,7 +99,7 @@ export const variables = z.object({
   DATA_DIR: z.string().default('./data'),
   DATABASE_URL: postgresUrl.optional(),
   DIRECT_DATABASE_URL: postgresUrl.optional(),
-  DATABASE_POOL: integer(1, 500).default(10),
+  DATABASE_POOL: integer(1, 500).optional(),
   DATABASE_PREPARE: flag.optional(),
   DATABASE_TENANT_ROLE: roleName.optional(),
   ADMIN_KEY: secret(20).optional(),
@@ -187,10 +191,6 @@ function isNetwork(text: string): boolean {
   const [address = '', prefix = ''] = text.split('/')
   const bits = { 4: 32, 6: 128 }[isIP(address)]
   return bits !== undefined && !address.includes('%') && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
-}
-
-function protocolOf(text: string): string {
-  return text.slice(0, text.indexOf(':') + 1).toLowerCase()
 }
 
 function isOrigin(text: string): boolean {

@@ -8,6 +8,24 @@ export class CannotRestore extends CannotOpen {
   override name = 'CannotRestore'
 }
 
+/** None of the hosts in a URL can be used; the message has what is wrong with each. */
+export class NoHost extends Error {
+  override name = 'NoHost'
+  readonly code = 'NO_HOST'
+}
+
+/** A connection is not encrypted as the URL asks; `reason` is Node's code, or one of ours. */
+export class NotSecure extends Error {
+  override name = 'NotSecure'
+  readonly code = 'NOT_SECURE'
+  readonly reason: string
+
+  constructor(message: string, reason: string, options?: ErrorOptions) {
+    super(message, options)
+    this.reason = reason
+  }
+}
+
 /** The connection to the database was lost; whether the statement was done is not known. */
 export class ConnectionLost extends Error {
   override name = 'ConnectionLost'
@@ -54,7 +72,10 @@ export class ReaderGone extends Error {
   readonly code = 'READER_GONE'
 }
 
-const CLIENT_CODES = new Set(['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT'])
+const CLIENT_CODES = new Set([
+  ...['CONNECTION_CLOSED', 'CONNECTION_ENDED', 'CONNECTION_DESTROYED', 'CONNECT_TIMEOUT'],
+  ...['NO_HOST', 'NOT_SECURE'],
+])
 const SYSTEM_CODES = new Set([
   'ECONNREFUSED',
   'ECONNRESET',

@@ -86,9 +86,9 @@ const A_DAY_MS = 86_400_000
 
 /** The database for statements that may take long, also where sessions of this user have a limit. */
 async function openForLong(databaseUrl: string): Promise<Database> {
-  const { takesSettings } = await lookAtWay({ databaseUrl, databasePrepare: false })
+  const { takesSettings, sslmode } = await lookAtWay({ databaseUrl, databasePrepare: false })
   const settings = takesSettings ? { statement_timeout: '0' } : {}
-  const connect = () => connectPostgres(databaseUrl, { max: CONNECTIONS, prepare: false, settings })
+  const connect = () => connectPostgres(databaseUrl, { max: CONNECTIONS, prepare: false, settings, sslmode })
   const times = { answerDeadlineMs: A_DAY_MS, readTimeoutMs: A_DAY_MS }
   return guardedDatabase(connect, {
     engine: 'postgres',

@@ -1,3 +1,4 @@
+import { leftOutOf } from '../config/connection.ts'
 import type { Database } from './database.ts'
 import { migratePostgres } from './migrate.ts'
 import type { PgliteSettings } from './pglite.ts'
@@ -25,6 +26,8 @@ export async function openDatabase(
   const { databaseUrl } = settings
   // One engine is loaded, not both: the embedded one alone takes more memory than everything else.
   if (databaseUrl === undefined) return (await import('./pglite.ts')).openPglite(settings, onLost)
+  for (const line of leftOutOf({ DATABASE_URL: databaseUrl, DIRECT_DATABASE_URL: settings.directDatabaseUrl }))
+    say(line)
   await migratePostgres({ ...settings, databaseUrl }, say)
   return (await import('./postgres.ts')).openPostgres({ ...settings, databaseUrl })
 }

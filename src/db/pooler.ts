@@ -1,6 +1,8 @@
 import type postgres from 'postgres'
+import { connectionOf } from '../config/connection.ts'
+import type { SslMode } from '../config/connection-tls.ts'
 import { cannotOpen, connectPostgres, refusesSettings } from './connect.ts'
-import { CannotOpen, isConnectionFailure } from './errors.ts'
+import { CannotOpen, codeOf, isConnectionFailure } from './errors.ts'
 import { giveSettingsToRole, notInForce, SESSION_SETTINGS, SETTINGS_IN_FORCE } from './session-settings.ts'
 
 /** What stands between the gateway and PostgreSQL lets through. */
@@ -11,6 +13,10 @@ export interface Way {
   readonly lacking: readonly string[]
   /** Whether statements have names. */
   readonly prepare: boolean
+  /** Whether what answers is a pooler; undefined where that was not looked at. */
+  readonly pooled: boolean | undefined
+  /** How connections are encrypted, where the server has decided what the URL leaves open. */
+  readonly sslmode: SslMode
 }
 
 interface WaySettings {
@@ -18,15 +24,32 @@ interface WaySettings {
   readonly databasePrepare?: boolean | undefined
 }
 
+/** What libpq tries next where a server refuses who connects in the way that was tried first. */
+const OTHERWISE: { readonly [mode in SslMode]?: SslMode } = { allow: 'require', prefer: 'disable' }
+const NOT_THIS_WAY = '28000'
+
 /**
  * Finds out whether a pooler is between, and what it lets through. Without an answer to `databasePrepare`, statements have names
  * where nothing is between, and behind a pooler that looks after names.
  *
  * @throws {CannotOpen} when there is no answer, or names were asked for and would be mixed up
  */
-export async function lookAtWay({ databaseUrl, databasePrepare }: WaySettings): Promise<Way> {
+export async function lookAtWay(settings: WaySettings): Promise<Way> {
+  const { mode } = connectionOf(settings.databaseUrl).tls
+  const failed = (error: unknown) => {
+    throw error instanceof CannotOpen ? error : cannotOpen(settings.databaseUrl, error)
+  }
+  const otherwise = OTHERWISE[mode]
+  return lookBy(settings, mode).catch((error: unknown) => {
+    if (otherwise === undefined || codeOf(error) !== NOT_THIS_WAY) return failed(error)
+    // Where the other way is none either, the first refusal says more.
+    return lookBy(settings, otherwise).catch(() => failed(error))
+  })
+}
+
+async function lookBy({ databaseUrl, databasePrepare }: WaySettings, sslmode: SslMode): Promise<Way> {
   const open = (settings: Readonly<Record<string, string>>) =>
-    connectPostgres(databaseUrl, { max: 1, prepare: true, settings })
+    connectPostgres(databaseUrl, { max: 1, prepare: true, settings, sslmode })
   let client = open(SESSION_SETTINGS)
   try {
     const asked = await client.unsafe('select 1').then(() => true, unlessRefused)
@@ -35,11 +58,12 @@ export async function lookAtWay({ databaseUrl, databasePrepare }: WaySettings): 
       client = open({})
     }
     const [row] = await client.unsafe<{ settings: Record<string, string> }[]>(SETTINGS_IN_FORCE)
-    const prepare = databasePrepare ?? (await namesWork(client))
+    const way = { takesSettings: asked, lacking: notInForce(row?.settings ?? {}), sslmode }
     if (databasePrepare === true) await refuseMixedNames(client, open({}))
-    return { takesSettings: asked, lacking: notInForce(row?.settings ?? {}), prepare }
-  } catch (error) {
-    throw error instanceof CannotOpen ? error : cannotOpen(databaseUrl, error)
+    if (databasePrepare !== undefined) return { ...way, prepare: databasePrepare, pooled: undefined }
+    const names = await lookAtNames(client)
+    const pooled = !names.isDirect || connectionOf(databaseUrl).pooled
+    return { ...way, prepare: !pooled || names.areKept, pooled }
   } finally {
     await client.end({ timeout: 1 })
   }
@@ -55,16 +79,15 @@ const OWN_NAMES = `select pg_backend_pid() as pid, array(
   )::text[] as names`
 
 /**
- * True where names are safe. A server tells each client the number of its process; a pooler tells a number of its own. One that
+ * Whether names are safe. A server tells each client the number of its process; a pooler tells a number of its own. One that
  * looks after names gives statements names of its own, so that those of its clients cannot meet.
  */
-async function namesWork(client: postgres.Sql): Promise<boolean> {
+async function lookAtNames(client: postgres.Sql): Promise<{ readonly isDirect: boolean; readonly areKept: boolean }> {
   // A statement with a name, although it has no values; the types do not know the option.
   const named = { prepare: true, simple: false } as { prepare: boolean }
   const rows = await client.unsafe<{ pid: number; names: string[] }[]>(OWN_NAMES, [], named)
   const { state, statement } = rows as unknown as { state: { pid: number }; statement: { name: string } }
-  const isDirect = rows[0]?.pid === state.pid
-  return isDirect || rows[0]?.names.includes(statement.name) === false
+  return { isDirect: rows[0]?.pid === state.pid, areKept: rows[0]?.names.includes(statement.name) === false }
 }
 
 const PROCESS = 'select pg_backend_pid() as pid'
@@ -77,7 +100,9 @@ async function refuseMixedNames(client: postgres.Sql, other: postgres.Sql): Prom
   try {
     const [one] = await client.unsafe<{ pid: number }[]>(PROCESS)
     const [two] = await other.unsafe<{ pid: number }[]>(PROCESS)
-    if (one?.pid === two?.pid && !(await namesWork(client))) throw new CannotOpen(MIXED)
+    if (one?.pid !== two?.pid) return
+    const { isDirect, areKept } = await lookAtNames(client)
+    if (!isDirect && !areKept) throw new CannotOpen(MIXED)
   } finally {
     await other.end({ timeout: 1 })
   }
@@ -103,9 +128,9 @@ export async function settleSessions(databaseUrl: string, say: (line: string) =>
 }
 
 async function settleOnce(databaseUrl: string, say: (line: string) => void): Promise<void> {
-  const { lacking } = await lookAtWay({ databaseUrl, databasePrepare: false })
+  const { lacking, sslmode } = await lookAtWay({ databaseUrl, databasePrepare: false })
   if (lacking.length === 0) return
-  const client = connectPostgres(databaseUrl, { max: 1, prepare: false })
+  const client = connectPostgres(databaseUrl, { max: 1, prepare: false, sslmode })
   try {
     const statements = await giveSettingsToRole((statement) => client.unsafe<object[]>(statement))
     if (statements !== undefined)

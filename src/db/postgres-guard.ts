@@ -275,6 +275,8 @@ const CANNOT_CONNECT = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'CONNECT_TIMEOUT',
+  'NO_HOST',
+  'NOT_SECURE',
   '57P03',
 ])
 const FAREWELLS = new Set(['57P01', '57P02', '57P05', '25P03'])

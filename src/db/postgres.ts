@@ -24,9 +24,9 @@ export interface PostgresSettings extends StatementLimits {
  */
 export async function openPostgres(settings: PostgresSettings): Promise<Database> {
   const { databaseUrl, databasePool: connections } = settings
-  const { takesSettings, prepare } = await lookAtWay(settings)
+  const { takesSettings, prepare, sslmode } = await lookAtWay(settings)
   const asked = takesSettings ? SESSION_SETTINGS : {}
-  const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked })
+  const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked, sslmode })
   const database = guardedDatabase(connect, {
     ...settings,
     engine: 'postgres',

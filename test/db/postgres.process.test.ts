@@ -89,7 +89,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
       'postgres://rollcall@127.0.0.1:1/rollcall',
       /127\.0\.0\.1:1\/rollcall cannot be used: .*ECONNREFUSED/,
     ],
-    ['no such database', 'nowhere', /database "nowhere" does not exist \(3D000\)$/],
+    ['no such database', 'nowhere', /database "nowhere" does not exist \(3D000\); make the database, /],
   ])('a database that cannot be used is one line without the password: %s', async (_what, target, line) => {
     const url = target.startsWith('postgres:') ? target : onDatabase(server.url, target)
     const error = await failure(openPostgres(settingsFor(url.replace('rollcall@', 'rollcall:hush@'))))
