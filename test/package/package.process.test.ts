@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import {
   appendFileSync,
   cpSync,
@@ -20,6 +20,7 @@ const SOURCES = [
   'src',
   'drizzle',
   'build.ts',
+  'prestart.js',
   'tsconfig.json',
   'tsconfig.build.json',
   'package.json',
@@ -60,8 +61,8 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function link(name: string): void {
-  const path = join(consumer, 'node_modules', name)
+function link(name: string, to = consumer): void {
+  const path = join(to, 'node_modules', name)
   mkdirSync(dirname(path), { recursive: true })
   symlinkSync(join(ROOT, 'node_modules', name), path)
 }
@@ -157,8 +158,7 @@ describe('npm start', () => {
   /** What the step before the start says. */
   const said = () => {
     const { scripts } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'))
-    expect(scripts.prestart).toBe('tsx build.ts --if-changed')
-    return run(project, 'sh', '-c', `node_modules/.bin/${scripts.prestart} 2>&1`).split('\n').filter(Boolean)
+    return run(project, 'sh', '-c', `${scripts.prestart} 2>&1`).split('\n').filter(Boolean)
   }
 
   test('builds nothing where nothing has changed since the last build', () => {
@@ -173,5 +173,45 @@ describe('npm start', () => {
     rmSync(join(project, 'dist'), { recursive: true })
     expect(said()).toEqual(steps)
     expect(existsSync(join(project, 'dist/main.js'))).toBe(true)
+  })
+
+  describe('as on a host, which takes the packages of the build away', () => {
+    let host: string
+    beforeAll(() => {
+      host = join(folder, 'host')
+      cpSync(project, host, { recursive: true, filter: (path) => path !== join(project, 'node_modules') })
+      const { dependencies } = JSON.parse(readFileSync(join(host, 'package.json'), 'utf8'))
+      for (const name of [...Object.keys(dependencies), 'openapi-typescript-helpers']) link(name, host)
+    })
+
+    /** Runs `npm start`; once it says `until`, it is stopped. Gives what it said, and its exit code. */
+    function started(until: string): Promise<{ readonly said: string; readonly code: number | null }> {
+      const env = { ...process.env, PORT: '0', DATA_DIR: join(host, 'data'), DATABASE_URL: '', NODE_ENV: '' }
+      const child = spawn('npm', ['start'], { cwd: host, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+      let said = ''
+      const hear = (chunk: Buffer) => {
+        const before = said
+        said += chunk
+        // npm, its shell and the gateway are one group.
+        if (!before.includes(until) && said.includes(until)) process.kill(-(child.pid as number), 'SIGTERM')
+      }
+      child.stdout.on('data', hear)
+      child.stderr.on('data', hear)
+      return new Promise((resolve) => child.once('close', (code) => resolve({ said, code })))
+    }
+
+    test('starts what was built, also where sources have another date or have changed', async () => {
+      appendFileSync(join(host, 'src/main.ts'), '// changed on the way\n')
+      const { said } = await started('Create a user:')
+      expect(said).toContain('starting what was built: the packages of the build are not there\n')
+      expect(said).toContain('Rollcall is running')
+    })
+
+    test('says what is missing where nothing was built', async () => {
+      rmSync(join(host, 'dist'), { recursive: true })
+      const { said, code } = await started('Create a user:')
+      expect(said).toContain('there is nothing to start: run npm ci and npm run build')
+      expect(code).toBe(1)
+    })
   })
 })
