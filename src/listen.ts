@@ -121,10 +121,24 @@ function refuse(error: NodeJS.ErrnoException, socket: Duplex, latest: Exchange |
   else end()
 }
 
-function bind(server: Server, on: Required<ListenOn>): Promise<void> {
+/** All addresses of a machine, and all that it has where it is without IPv6. */
+const [ALL, ALL_OF_IPV4] = ['::', '0.0.0.0']
+
+async function bind(server: Server, on: Required<ListenOn>): Promise<void> {
+  try {
+    await bound(server, on)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const isWithoutIpv6 = on.host === ALL && (code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL')
+    if (!isWithoutIpv6) throw cannotListen(error as NodeJS.ErrnoException, on)
+    await bind(server, { ...on, host: ALL_OF_IPV4 })
+  }
+}
+
+function bound(server: Server, { host, port }: ListenOn): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(cannotListen(error, on)))
-    server.listen({ host: on.host, port: on.port }, resolve)
+    server.once('error', reject)
+    server.listen({ host, port }, resolve)
   })
 }
 
