@@ -1,5 +1,7 @@
 import { hostname } from 'node:os'
+import type { z } from 'zod'
 import { connectionOf } from './config/connection.ts'
+import { type Setting, settingsInForce } from './config/in-force.ts'
 import { bytesForRequests } from './config/memory.ts'
 import { type TraceSettings, traceSettings } from './config/traces.ts'
 import { type Environment, given, type LOG_LEVELS, type TrustProxy, variables } from './config/variables.ts'
@@ -96,13 +98,37 @@ export interface Config {
   readonly maxBytesInFlight: number
   /** A client that takes nothing of its answer for so long loses its connection. */
   readonly sendTimeoutMs: number
+  /** Every variable with its value, for operators, without what is secret. */
+  readonly settings: readonly Setting[]
 }
 
 const DATABASE_POOL = 10
 
-/** The most connections where nothing sets them: what the URL allows, as Prisma writes it. */
-const poolIn = (url: string | undefined): number =>
-  (url === undefined ? undefined : connectionOf(url).limit) ?? DATABASE_POOL
+/** Where nobody but this machine reaches the gateway, and every address of the machine. */
+const [THIS_MACHINE, ALL_ADDRESSES] = ['127.0.0.1', '::']
+
+/** What is in force for variables that are not set, but for constants. */
+function derivedFrom(env: Environment, values: z.infer<typeof variables>) {
+  const production = isProduction(env)
+  // A host that gives the port sends its requests from other machines, and production has what keeps strangers out.
+  const isHosted = production && given(env).PORT !== undefined && values.PORT !== 0
+  const limit = values.DATABASE_URL === undefined ? undefined : connectionOf(values.DATABASE_URL).limit
+  const isEmbedded = values.DATABASE_URL === undefined
+  const keyFile = isEmbedded ? ({ value: '', source: 'file' } as const) : undefined
+  const cursors =
+    isEmbedded || values.SECRETS_KEY !== undefined ? ({ value: '', source: 'derived' } as const) : undefined
+  return {
+    HOST: { value: isHosted ? ALL_ADDRESSES : THIS_MACHINE, source: isHosted ? 'derived' : 'default' },
+    DRAIN_DELAY_MS: {
+      value: production ? DRAIN_DELAY_IN_PRODUCTION_MS : 0,
+      source: production ? 'derived' : 'default',
+    },
+    DATABASE_POOL: { value: limit ?? DATABASE_POOL, source: limit === undefined ? 'default' : 'derived' },
+    MAX_BYTES_IN_FLIGHT: { value: bytesForRequests(), source: 'derived' },
+    ...(keyFile !== undefined && { SECRETS_KEY: keyFile }),
+    ...(cursors !== undefined && { CURSOR_KEY: cursors }),
+  } as const
+}
 
 /** The variables that `loadConfig` reads, with the default of each as it would be written; undefined where there is none. */
 export const DEFAULTS: Readonly<Record<string, string | undefined>> = Object.fromEntries(
@@ -148,18 +174,19 @@ export function loadConfig(env: Environment): Config {
   if (values === undefined || wrong.size > 0) {
     throw new ConfigError([...wrong].map(([name, message]) => `${name} ${message}`))
   }
+  const derived = derivedFrom(env, values)
   return {
     production: isProduction(env),
-    host: values.HOST,
+    host: values.HOST ?? derived.HOST.value,
     port: values.PORT,
     publicUrl: values.PUBLIC_URL?.[0],
     otherPublicUrls: values.PUBLIC_URL?.slice(1) ?? [],
     trustProxy: values.TRUST_PROXY ?? { kind: 'none' },
-    drainDelayMs: values.DRAIN_DELAY_MS ?? (isProduction(env) ? DRAIN_DELAY_IN_PRODUCTION_MS : 0),
+    drainDelayMs: values.DRAIN_DELAY_MS ?? derived.DRAIN_DELAY_MS.value,
     dataDir: values.DATA_DIR,
     databaseUrl: values.DATABASE_URL,
     directDatabaseUrl: values.DIRECT_DATABASE_URL,
-    databasePool: values.DATABASE_POOL ?? poolIn(values.DATABASE_URL),
+    databasePool: values.DATABASE_POOL ?? derived.DATABASE_POOL.value,
     databasePrepare: values.DATABASE_PREPARE,
     databaseTenantRole: values.DATABASE_TENANT_ROLE,
     adminKey: values.ADMIN_KEY,
@@ -189,10 +216,11 @@ export function loadConfig(env: Environment): Config {
     maxInFlight: values.MAX_IN_FLIGHT,
     keyMaxInFlight: values.KEY_MAX_IN_FLIGHT,
     tenantMaxInFlight: values.TENANT_MAX_IN_FLIGHT,
-    maxBytesInFlight: values.MAX_BYTES_IN_FLIGHT ?? bytesForRequests(),
+    maxBytesInFlight: values.MAX_BYTES_IN_FLIGHT ?? derived.MAX_BYTES_IN_FLIGHT.value,
     sendTimeoutMs: values.SEND_TIMEOUT_SECONDS * 1_000,
     maxStreams: values.MAX_STREAMS,
     keyMaxStreams: values.KEY_MAX_STREAMS,
     tenantMaxStreams: values.TENANT_MAX_STREAMS,
+    settings: settingsInForce(given(env), derived),
   }
 }

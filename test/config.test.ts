@@ -67,6 +67,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     tenantMaxStreams: 50,
     maxBytesInFlight: bytesForRequests(),
     sendTimeoutMs: 30_000,
+    settings: expect.any(Array),
   })
 })
 
@@ -100,6 +101,15 @@ test('an empty variable counts as not set, an unknown one is ignored', () => {
   expect(loadConfig({ PORT: '', DATABASE_URL: ' ', ADMIN_KEY: '', PATH: '/bin', DATA_DIRECTORY: 'x' })).toEqual(
     loadConfig({}),
   )
+})
+
+test('a port that a host gives in production is one for other machines, unless HOST says otherwise', () => {
+  const hosted = { NODE_ENV: 'production', PORT: '3000' }
+  expect(loadConfig(hosted).host).toBe('::')
+  expect(loadConfig({ ...hosted, HOST: '127.0.0.1' }).host).toBe('127.0.0.1')
+  expect(loadConfig({ ...hosted, PORT: '0' }).host).toBe('127.0.0.1')
+  expect(loadConfig({ NODE_ENV: 'production' }).host).toBe('127.0.0.1')
+  expect(loadConfig({ PORT: '3000' }).host).toBe('127.0.0.1')
 })
 
 test('the public URL loses its slash and keeps its port', () => {

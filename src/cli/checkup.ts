@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { leftOutOf } from '../config/connection.ts'
 import { type Config, ConfigError, loadConfig } from '../config.ts'
 import { CannotOpen } from '../db/errors.ts'
 import { type Inspection, inspectDatabase } from '../db/inspect.ts'
@@ -42,7 +43,9 @@ const notStarted = ({ check, found }: Finding): Finding => ({ check, state: 'ski
 function configuration(env: Target['env']): { config: Config | undefined; findings: Finding[] } {
   try {
     const config = loadConfig(env)
-    return { config, findings: [{ check: 'config', state: 'ok', found: 'every variable can be used' }] }
+    const urls = { DATABASE_URL: config.databaseUrl, DIRECT_DATABASE_URL: config.directDatabaseUrl }
+    const leftOut = leftOutOf(urls).map((found): Finding => ({ check: 'config', state: 'skipped', found }))
+    return { config, findings: [{ check: 'config', state: 'ok', found: 'every variable can be used' }, ...leftOut] }
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     const fix = 'change the variable or take it away; .env.example lists them all'

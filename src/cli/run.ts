@@ -5,6 +5,7 @@ import { VERSION } from '../package.ts'
 import { serve } from '../serve.ts'
 import { backupCommands } from './backup.ts'
 import { brakeCommands } from './brake.ts'
+import { configCommand } from './config.ts'
 import type { GlobalOptions } from './connection.ts'
 import { doctorCommand } from './doctor.ts'
 import { exportCommand } from './export.ts'
@@ -74,6 +75,7 @@ function programOn(io: Io): Command {
       print(io, json, { migrated: true }, () => 'the tables are up to date\n')
     })
   doctorCommand(program, io)
+  configCommand(program, io)
   tenantCommands(program, io)
   keyCommands(program, io)
   brakeCommands(program, io)

@@ -103,6 +103,22 @@ export function describeUrl(url: string): string {
   return `${hosts.map(nameOf).join(',')}/${database}`
 }
 
+/** Parameters that hold nothing secret, whoever prints them. */
+const OPEN = [
+  ...['sslmode', 'ssl', 'sslaccept', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation', 'channel_binding'],
+  ...['host', 'port', 'target_session_attrs', 'load_balance_hosts', 'connect_timeout', 'keepalives', 'keepalives_idle'],
+  ...['application_name', 'connection_limit', 'pgbouncer', 'schema', 'search_path'],
+]
+
+/** A URL with `hidden` in the place of its password, and of each parameter's value that may be secret. */
+export function withoutSecrets(url: string, hidden: string): string {
+  const { user, password, hosts, database, parameters } = splitUrl(url)
+  const who = user === undefined ? '' : `${encodeURIComponent(user)}${password === undefined ? '' : `:${hidden}`}@`
+  const where = hosts.map((to) => (isFolder(to.host) ? encodeURIComponent(to.host) : nameOf(to))).join(',')
+  const rest = [...parameters].map(([name, value]) => `${name}=${OPEN.includes(name) ? value : hidden}`)
+  return `postgres://${who}${where}/${database ?? ''}${rest.length === 0 ? '' : `?${rest.join('&')}`}`
+}
+
 /** A host as URLs write it. */
 export function nameOf({ host, port }: Host): string {
   const name = isIP(host) === 6 ? `[${host}]` : host

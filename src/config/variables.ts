@@ -16,16 +16,30 @@ const integer = (min: number, max: number) => number(`takes a whole number from 
 
 const flag = z.enum(['true', 'false'], 'takes true or false').transform((text) => text === 'true')
 
-const secret = (min: number) => z.string().min(min, `takes at least ${min} characters, random ones`)
+/** What is secret is never shown; of a URL, what in it is secret. */
+type Kind = 'secret' | 'url'
+const kinds = z.registry<{ kind: Kind }>()
 
-const postgresUrl = z.string().superRefine((text, issues) => {
-  try {
-    connectionOf(text)
-  } catch (error) {
-    if (!(error instanceof ConnectionMistake)) throw error
-    issues.addIssue(error.message)
-  }
-})
+/** What kind of value a variable takes; undefined for what everybody may read. */
+export function kindOf(type: z.ZodType): Kind | undefined {
+  const inner = type instanceof z.ZodOptional || type instanceof z.ZodDefault ? type.unwrap() : type
+  return kinds.get(inner as z.ZodType)?.kind
+}
+
+const secret = (min: number) =>
+  z.string().min(min, `takes at least ${min} characters, random ones`).register(kinds, { kind: 'secret' })
+
+const postgresUrl = z
+  .string()
+  .superRefine((text, issues) => {
+    try {
+      connectionOf(text)
+    } catch (error) {
+      if (!(error instanceof ConnectionMistake)) throw error
+      issues.addIssue(error.message)
+    }
+  })
+  .register(kinds, { kind: 'url' })
 
 const httpUrl = z
   .string()
@@ -91,7 +105,7 @@ export const variables = z.object({
   HOST: z
     .string()
     .regex(/^[\w.:-]+$/, 'takes an address to listen on, such as 127.0.0.1 or 0.0.0.0')
-    .default('127.0.0.1'),
+    .optional(),
   PORT: integer(0, 65_535).default(8080),
   PUBLIC_URL: publicUrls.optional(),
   TRUST_PROXY: trustProxy.optional(),

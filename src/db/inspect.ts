@@ -10,6 +10,8 @@ export interface Inspection {
   readonly majorVersion: number
   /** Its clock less ours, in ms; what the question took is the error. */
   readonly aheadMs: number
+  /** The name of the last migration that it has; undefined where this build does not know it. */
+  readonly migration: string | undefined
   /** Migrations of this build that it does not have. */
   readonly missing: number
   /** Whether it has migrations that this build does not know. */
@@ -30,11 +32,13 @@ export async function inspectDatabase(database: Database): Promise<Inspection> {
   )
   const answered = Date.now()
   const last = await lastApplied((statement) => database.run<object>(statement, []))
-  const known = migrationsIn().map(({ madeAt }) => madeAt)
+  const migrations = migrationsIn()
+  const known = migrations.map(({ madeAt }) => madeAt)
   return {
     version: server?.version ?? '',
     majorVersion: Math.floor((server?.number ?? 0) / 10_000),
     aheadMs: Math.round((server?.now ?? 0) - (asked + answered) / 2),
+    migration: migrations.find(({ madeAt }) => madeAt === last)?.name,
     missing: known.filter((made) => made > last).length,
     newer: known.every((made) => made < last),
     notServed: await notServed(database),

@@ -6,6 +6,7 @@ import { lookAtWay } from './pooler.ts'
 import { guardedDatabase } from './postgres-guard.ts'
 import { SESSION_SETTINGS } from './session-settings.ts'
 import { checkPolicies } from './tenant-role.ts'
+import { rememberWay } from './way.ts'
 
 export interface PostgresSettings extends StatementLimits {
   readonly databaseUrl: string
@@ -24,7 +25,7 @@ export interface PostgresSettings extends StatementLimits {
  */
 export async function openPostgres(settings: PostgresSettings): Promise<Database> {
   const { databaseUrl, databasePool: connections } = settings
-  const { takesSettings, prepare, sslmode } = await lookAtWay(settings)
+  const { takesSettings, prepare, pooled, sslmode } = await lookAtWay(settings)
   const asked = takesSettings ? SESSION_SETTINGS : {}
   const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked, sslmode })
   const database = guardedDatabase(connect, {
@@ -33,6 +34,8 @@ export async function openPostgres(settings: PostgresSettings): Promise<Database
     ...{ prepare, connections },
     tenantRole: settings.databaseTenantRole,
   })
+  const { databaseTenantRole: tenantRole } = settings
+  rememberWay(database, { prepare, pooled, sslmode, connections, tenantRole })
   try {
     await checkPolicies(database, settings.databaseTenantRole)
   } catch (error) {

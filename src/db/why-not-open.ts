@@ -50,5 +50,7 @@ const ADVICE: Readonly<Record<string, (seconds: number) => string>> = {
   '3D000': () => 'make the database, or see its name in the URL',
   '53300': () => 'lower DATABASE_POOL, or raise max_connections of the server',
   '25006': () => 'the server takes no changes: name all servers in the URL, and add target_session_attrs=read-write',
+  '08P01': () =>
+    'a pooler refuses options in the URL: take it out, or add it to ignore_startup_parameters of PgBouncer',
   '42704': () => 'see options in the URL',
 }

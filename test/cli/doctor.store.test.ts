@@ -169,7 +169,9 @@ test.each([
 })
 
 test('a database that does not answer, without its password in the answer', async () => {
-  const { exitCode, findings } = await examine({ DATABASE_URL: 'postgres://someone:hush@127.0.0.1:1/there' })
+  const { exitCode, findings } = await examine({ DATABASE_URL: 'postgres://someone:hush@127.0.0.1:1/there?odd=hush' })
+  const told = 'DATABASE_URL has parameters that the gateway leaves out: odd'
+  expect(findings).toContainEqual({ check: 'config', state: 'skipped', found: told })
   expect([exitCode, found(findings, 'database')]).toEqual([EXIT.unwell, expect.objectContaining({ state: 'wrong' })])
   expect(JSON.stringify(findings)).not.toContain('hush')
 })

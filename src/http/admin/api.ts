@@ -24,6 +24,7 @@ import { apiKeyRoutes } from './api-keys.ts'
 import { auditRoutes } from './audit.ts'
 import { backupRoutes } from './backup.ts'
 import { brakeRoutes } from './brake.ts'
+import { configurationRoutes } from './configuration.ts'
 import { eventRoutes } from './delivery/events.ts'
 import { pollRoutes } from './delivery/stream-polls.ts'
 import { streamRoutes } from './delivery/streams.ts'
@@ -169,6 +170,7 @@ export function adminApi({
   externalIssuerRoutes(app, issuers)
   auditRoutes(app)
   backupRoutes(app, config.dataDir)
+  configurationRoutes(app, config.settings)
   brakeRoutes(app)
   roleProgressRoutes(app)
   webhookRoutes(app, deliveries)

@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Administration } from '../../administration/change.ts'
 import type { FailedAttempts } from '../../auth/attempts.ts'
 import type { Principal } from '../../auth/principal.ts'
+import type { Setting } from '../../config/in-force.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Database } from '../../db/database.ts'
 import type { Deliveries } from '../../delivery/deliveries.ts'
@@ -16,7 +17,7 @@ import type { Problem } from '../problem.ts'
 /** What the admin API is made from. */
 export interface AdminDependencies {
   readonly database: Database
-  readonly config: OriginPolicy & RequestLimits & { readonly dataDir: string }
+  readonly config: OriginPolicy & RequestLimits & { readonly dataDir: string; readonly settings: readonly Setting[] }
   readonly control: ControlPlane
   readonly deliveries: Deliveries
   /** Counts keys that were none, on all surfaces together. */
