@@ -45,5 +45,13 @@ export function settingsInForce(
 
 function withoutSecret(kind: ReturnType<typeof kindOf>, value: string): string {
   if (kind === 'secret') return HIDDEN
-  return kind === 'url' ? withoutSecrets(value, HIDDEN) : value
+  if (kind !== 'url') return value
+  return /^https?:/i.test(value) ? withoutCredentials(value) : withoutSecrets(value, HIDDEN)
+}
+
+function withoutCredentials(value: string): string {
+  const url = new URL(value)
+  if (url.password !== '') url.password = HIDDEN
+  for (const name of url.searchParams.keys()) url.searchParams.set(name, HIDDEN)
+  return url.href
 }

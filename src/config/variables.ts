@@ -44,9 +44,10 @@ const postgresUrl = z
 const httpUrl = z
   .string()
   .refine(
-    (text) => /^https?:$/.test(protocolOf(text)) && URL.canParse(text),
+    (text) => /^https?:/i.test(text) && URL.canParse(text),
     'takes a URL such as http://localhost:4318 or https://otlp.example.com',
   )
+  .register(kinds, { kind: 'url' })
 
 const otlpProtocol = z.enum(
   ['http/protobuf', 'http/json'],
@@ -54,7 +55,8 @@ const otlpProtocol = z.enum(
 )
 
 /** `name=value` with commas between, as OpenTelemetry's variables have it. */
-const pairs = z.string().regex(/^\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*$/, 'takes name=value with commas between')
+const PAIRS = /^\s*[^=,\s]+\s*=[^,]*(,\s*[^=,\s]+\s*=[^,]*)*$/
+const AS_PAIRS = 'takes name=value with commas between'
 
 const TRACE_SAMPLERS = [
   ...(['always_on', 'always_off', 'traceidratio'] as const),
@@ -136,9 +138,9 @@ export const variables = z.object({
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
   OTEL_EXPORTER_OTLP_PROTOCOL: otlpProtocol.default('http/protobuf'),
   OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: otlpProtocol.optional(),
-  OTEL_EXPORTER_OTLP_HEADERS: pairs.optional(),
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().regex(PAIRS, AS_PAIRS).register(kinds, { kind: 'secret' }).optional(),
   OTEL_SERVICE_NAME: z.string().optional(),
-  OTEL_RESOURCE_ATTRIBUTES: pairs.optional(),
+  OTEL_RESOURCE_ATTRIBUTES: z.string().regex(PAIRS, AS_PAIRS).optional(),
   OTEL_TRACES_SAMPLER: z
     .enum(TRACE_SAMPLERS, `takes one of ${TRACE_SAMPLERS.join(', ')}`)
     .default('parentbased_always_on'),
