@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { FailedAttempts } from './auth/attempts.ts'
 import { ExternalIssuers } from './auth/external-issuers.ts'
-import { refusalFor } from './http/errors.ts'
+import { refusalFor, refusedFor } from './http/errors.ts'
 import { healthRoutes } from './http/health.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
 import { keyedMetricsRoutes } from './http/metrics.ts'
@@ -54,6 +54,8 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
   const readiness = new Readiness(database, deps.deliveries.workers)
   const failed = (error: unknown, requestId: string) => {
     readiness.saw(error)
+    const reason = metrics && refusedFor(error)
+    if (reason !== undefined) metrics?.refused(reason)
     if (refusalFor(error, requestId).refusal.status >= 500) logError(logger, error, requestId)
   }
   const underWay = deps.underWay ?? nothingUnderWay(config)

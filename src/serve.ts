@@ -7,10 +7,10 @@ import { ControlPlane } from './context/control-plane.ts'
 import { BACKGROUND } from './db/caller.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
-import { measure } from './measure.ts'
+import { openMeasuring } from './measure.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control/control-store.ts'
-import { countWaiting, oldestDueDelivery } from './repositories/delivery/due-deliveries.ts'
+import { backlogOf } from './repositories/delivery/backlog.ts'
 import { byTheClock } from './retention/by-the-clock.ts'
 import { deleteOld } from './retention/retention.ts'
 import { startGateway, stopOnSignals } from './start.ts'
@@ -26,8 +26,10 @@ import { measureTraces, openTraces } from './traces.ts'
 export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void, json?: boolean): Promise<void> {
   const given = loadServingConfig(env)
   const logger = createLogger(given.logLevel, undefined, given.instance)
+  const measuring = await openMeasuring(given)
   await startGateway({
     config: given,
+    observer: measuring?.observer,
     logger,
     bootstrap,
     createApp: async (deps) => {
@@ -49,23 +51,24 @@ export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => 
         {
           failed: (error, task) => logFailure(logger, error, task),
           disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
+          sent: measuring?.sent,
         },
       )
       deliveries.start()
       const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
       const underWay = nothingUnderWay(config)
-      const measured = await measure(config, {
-        ...{ underWay, cache: () => control.stats() },
-        ...{ waiting: () => countWaiting(background), oldestDue: () => oldestDueDelivery(background) },
+      const metricsPort = await measuring?.begin({
+        ...{ engine: deps.database.engine, underWay, cache: () => control.stats() },
+        ...{ backlog: () => backlogOf(background), workers: deliveries.workers },
       })
-      if (measured !== undefined && tracing !== undefined) measureTraces(measured.metrics, tracing)
+      if (measuring !== undefined && tracing !== undefined) measureTraces(measuring.metrics, tracing)
       return {
-        fetch: createApp({ ...deps, database, control, deliveries, underWay, metrics: measured?.metrics, tracing })
+        fetch: createApp({ ...deps, database, control, deliveries, underWay, metrics: measuring?.metrics, tracing })
           .fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
-          await measured?.stop()
+          await metricsPort?.stop()
           expiry.stop()
           await stopRetention()
           await roleWorker.stop()

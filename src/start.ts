@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import { ConfigError } from './config.ts'
 import type { Database } from './db/database.ts'
 import { CannotOpen } from './db/errors.ts'
+import type { DatabaseObserver } from './db/observer.ts'
 import { openDatabase } from './db/open.ts'
 import { keysFile } from './first-keys.ts'
 import { whileStarting, whileStopping } from './http/starting.ts'
@@ -30,6 +31,8 @@ export interface RunningApp {
 export interface GatewayParts {
   readonly config: Config
   readonly logger: Logger
+  /** Told of the database's statements; undefined where nothing is measured. */
+  readonly observer?: DatabaseObserver | undefined
   readonly bootstrap: (
     database: Database,
     config: Config,
@@ -67,7 +70,9 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const server = await listen((request, env) => answer(request, env), parts.config)
   let database: Database | undefined
   try {
-    database = await openDatabase(parts.config, parts.onLost, (line) => logger.warn(line))
+    database = await openDatabase({ ...parts.config, observer: parts.observer }, parts.onLost, (line) =>
+      logger.warn(line),
+    )
     const opened = database
     const secretsKey = await instanceKey(database, parts.config, (line) => logger.warn(line))
     const config = { ...parts.config, secretsKey }

@@ -24,10 +24,14 @@ export async function openTraces({ traces, instance }: Config, logger: Logger): 
 
 /** Adds to the metrics how many spans of traces were lost. */
 export function measureTraces(metrics: Metrics, { lost }: Tracing): void {
-  metrics.gauge({
-    name: 'spans_lost',
-    help: 'Spans of traces that were not sent since the start: too many waited, or their receiver did not take them.',
-    labels: ['why'],
-    read: () => Object.entries(lost).map(([why, value]) => ({ labels: { why }, value })),
+  metrics.family({
+    look: () => lost,
+    measures: [
+      {
+        ...{ type: 'counter', name: 'spans_lost_total', labels: ['why'] },
+        help: 'Spans of traces that were not sent since the start: too many waited, or their receiver did not take them.',
+        of: (found) => Object.entries(found).map(([why, value]) => ({ labels: { why }, value })),
+      },
+    ],
   })
 }

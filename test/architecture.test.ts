@@ -57,7 +57,7 @@ const HOMES: Record<string, readonly string[]> = {
     ),
   ),
   '@opentelemetry/sdk-trace-base': ['observability'],
-  'lru-cache': ['auth', 'context', 'repositories'],
+  'lru-cache': ['auth', 'context', 'observability', 'repositories'],
   dataloader: ['repositories'],
   uuid: ['http', 'administration', 'delivery', 'repositories'],
   'openapi-fetch': ['client'],

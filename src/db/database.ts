@@ -2,9 +2,11 @@ import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core'
 import type { TenantId } from '../place-ids.ts'
 import type { Caller } from './caller.ts'
 import type { Reader } from './reader.ts'
+import type { StatementName } from './statement-names.ts'
 import type { StatementWatch } from './watch.ts'
 
 export { READERS, type Reader } from './reader.ts'
+export type { StatementName } from './statement-names.ts'
 
 /** Drizzle's query builder, the same for both drivers. */
 export type Orm = PgDatabase<PgQueryResultHKT>
@@ -19,6 +21,8 @@ export type Bindable = string | number | boolean | null
 export type RowShape = 'objects' | 'arrays' | 'bytes'
 
 export interface RunOptions {
+  /** What the statement does, in two words or three: its name in the metrics. */
+  readonly name?: StatementName | undefined
   /** False where the text differs from call to call. */
   readonly prepare?: boolean
   /**

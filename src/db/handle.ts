@@ -1,7 +1,8 @@
 import type { TenantId } from '../place-ids.ts'
 import { type Caller, CONTROL } from './caller.ts'
-import type { Bindable, Database, Reader, RowShape } from './database.ts'
+import type { Bindable, Database, Reader, RowShape, StatementName } from './database.ts'
 import { OutOfTime } from './errors.ts'
+import type { DatabaseObserver } from './observer.ts'
 import { type Hold, sharesOf, Turns, type Whose } from './turns.ts'
 import { boundBy, type Handle, handle, type Run, unbindable } from './view.ts'
 import type { StatementWatch } from './watch.ts'
@@ -18,7 +19,12 @@ export interface StatementTime {
 export type Execute = (
   statement: string,
   values: readonly Bindable[],
-  options: { readonly prepare: boolean; readonly shape: RowShape; readonly reader?: Reader | undefined },
+  options: {
+    readonly prepare: boolean
+    readonly shape: RowShape
+    readonly reader?: Reader | undefined
+    readonly name?: StatementName | undefined
+  },
   time: StatementTime,
 ) => Promise<unknown[]>
 
@@ -36,8 +42,9 @@ export interface Engine extends Pick<Database, 'engine' | 'close'> {
   begin<T>(work: (execute: Execute) => Promise<T>, time: TransactionTime): Promise<T>
 }
 
-/** How long statements may take, with their waiting. */
+/** How long statements may take, with their waiting, and who is told of them. */
 export interface StatementLimits {
+  readonly observer?: DatabaseObserver | undefined
   /** A statement that only reads. */
   readonly readTimeoutMs?: number | undefined
   /** Any other statement of a caller that has no time for all of them together, such as the control plane. */
@@ -58,9 +65,12 @@ const LEAST_MS = 25
  *
  * @param tenantRole role under which the statements of `asTenant` run; undefined where row-level security is off
  */
-export function databaseOver(source: Engine, limits: StatementLimits = {}, tenantRole?: string): Database {
-  const { readTimeoutMs = READ_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS } = limits
-  const turns = new Turns(sharesOf(source.connections, limits.tenantConnections))
+export function databaseOver(engine: Engine, limits: StatementLimits = {}, tenantRole?: string): Database {
+  const { readTimeoutMs = READ_TIMEOUT_MS, requestTimeoutMs = REQUEST_TIMEOUT_MS, observer } = limits
+  const { connections } = engine
+  const turns = new Turns(sharesOf(connections, limits.tenantConnections), undefined, undefined, observer)
+  const source = observer === undefined ? engine : observed(engine, observer)
+  observer?.opened(() => ({ connections, inUse: turns.running, waiting: turns.waiting }))
 
   /** How long a statement of a caller may take from now on. */
   const limitFor = ({ kind, time }: Caller, reader: Reader | undefined): number => {
@@ -90,6 +100,24 @@ export function databaseOver(source: Engine, limits: StatementLimits = {}, tenan
     )
 
   return handle(new OnPool({ source, turns, limitFor, readLimitOf, begin, tenantRole }, CONTROL, undefined, undefined))
+}
+
+/** The engine, with an observer that is told how long each statement took. */
+function observed(engine: Engine, observer: DatabaseObserver): Engine {
+  const timed =
+    (execute: Execute): Execute =>
+    (statement, values, options, time) => {
+      const sent = performance.now()
+      const answered = () => observer.answered(options.name, performance.now() - sent)
+      const answer = execute(statement, values, options, time)
+      answer.then(answered, answered)
+      return answer
+    }
+  return {
+    ...engine,
+    execute: timed(engine.execute),
+    begin: (work, time) => engine.begin((execute) => work(timed(execute)), time),
+  }
 }
 
 /** What all views of one engine have in common. */

@@ -11,7 +11,7 @@ const STANDING = `select pg_is_in_recovery() or current_setting('transaction_rea
  * @throws where the database does not answer
  */
 export async function standingFault(database: Pick<Database, 'run'>): Promise<string | undefined> {
-  const [row] = await database.run<Needs & { readOnly: boolean }>(STANDING, [])
+  const [row] = await database.run<Needs & { readOnly: boolean }>(STANDING, [], { name: 'readiness' })
   if (row?.readOnly) return 'the database takes no changes: its disk is full, or it is a standby'
   return row && whyNotServed(row)
 }

@@ -31,7 +31,7 @@ interface DueTable {
  * @returns the names of tables that have grown and belong to another owner
  */
 export async function analyzeGrown(database: Database): Promise<string[]> {
-  const due = await database.run<DueTable>(DUE, [])
+  const due = await database.run<DueTable>(DUE, [], { name: 'analyze' })
   for (const { name } of due.filter(({ allowed }) => allowed)) {
     // One transaction for each table: what is done stays when the next one takes too long, and no lock is held for two.
     await database.transaction(async (tx) => {
@@ -39,8 +39,8 @@ export async function analyzeGrown(database: Database): Promise<string[]> {
       const [lock] = await tx.run<{ mine: boolean }>(`select pg_try_advisory_xact_lock(${LOCK}) as mine`, [])
       if (!lock?.mine) return
       // Another instance may have been here since the first look.
-      const still = (await tx.run<DueTable>(DUE, [])).find((table) => table.name === name)
-      if (still !== undefined) await tx.run(still.statement, [], { prepare: false })
+      const still = (await tx.run<DueTable>(DUE, [], { name: 'analyze' })).find((table) => table.name === name)
+      if (still !== undefined) await tx.run(still.statement, [], { name: 'analyze', prepare: false })
     })
   }
   return due.filter(({ allowed }) => !allowed).map(({ name }) => name)

@@ -18,6 +18,14 @@ export interface Whose {
   readonly lane: string
 }
 
+/** Told of each turn. */
+export interface TurnsObserver {
+  /** Work has waited so long for its turn, also where the turn did not come in time. */
+  waited(whose: Whose, ms: number): void
+  /** Work has had its turn for so long. */
+  used(whose: Whose, ms: number): void
+}
+
 /** How many pieces of work may be under way at once, in all and for whom. */
 export interface Shares {
   readonly most: number
@@ -73,17 +81,35 @@ export class Turns {
   /** Tenants that have work. */
   #busy = 0
   #running = 0
-
+  #waiting = 0
+  readonly #observer: TurnsObserver | undefined
   readonly #tooLate: (ms: number) => Error
 
   /**
    * @param tooLate makes the error for work whose turn did not come within so many milliseconds
    * @param now milliseconds on a clock that never goes back; for tests
+   * @param observer told of each turn
    */
-  constructor(shares: Shares, tooLate = (ms: number): Error => new NoTurn(ms), now = () => performance.now()) {
+  constructor(
+    shares: Shares,
+    tooLate = (ms: number): Error => new NoTurn(ms),
+    now = () => performance.now(),
+    observer?: TurnsObserver,
+  ) {
     this.#shares = shares
+    this.#observer = observer
     this.#tooLate = tooLate
     this.#now = now
+  }
+
+  /** Work that has its turn. */
+  get running(): number {
+    return this.#running
+  }
+
+  /** Work that waits for its turn. */
+  get waiting(): number {
+    return this.#waiting
   }
 
   /**
@@ -96,12 +122,15 @@ export class Turns {
     const now = this.#now()
     const party = this.#arrived(whose, now)
     const lane = party.lanes.get(whose.lane)
-    if (party.waiting === 0 && this.#mayBegin(party)) return this.#run(party, lane, now, work, ms)
+    if (party.waiting === 0 && this.#mayBegin(party)) {
+      this.#observer?.waited(whose, 0)
+      return this.#run(whose, party, lane, now, work, ms)
+    }
     return new Promise((resolve, reject) => {
       const signal = reader?.signal
       const begin = (begun: number) => {
         stop()
-        resolve(this.#run(party, lane, begun, work, ms - (begun - now)))
+        resolve(this.#run(whose, party, lane, begun, work, ms - (begun - now)))
       }
       const giveUp = (error: Error) => {
         stop()
@@ -114,9 +143,11 @@ export class Turns {
       const timer = setTimeout(() => giveUp(this.#tooLate(ms)), Math.ceil(ms / TIMER_STEP_MS) * TIMER_STEP_MS)
       const stop = () => {
         clearTimeout(timer)
+        this.#observer?.waited(whose, this.#now() - now)
         signal?.removeEventListener('abort', gone)
       }
       lane.queue.push(begin)
+      this.#waiting++
       party.waiting++
       party.lanes.waits(lane)
       if (party.kind === 'tenant') this.#tenants.waits(party)
@@ -143,6 +174,7 @@ export class Turns {
 
   #dequeued(party: Party, lane: Lane, place: number): void {
     lane.queue.splice(place, 1)
+    this.#waiting--
     party.waiting--
     party.lanes.waits(lane)
     if (party.kind === 'tenant') this.#tenants.waits(party)
@@ -157,7 +189,7 @@ export class Turns {
     return this.#all.running < ofTenants && party.running < (this.#busy === 1 ? ofLoneTenant : ofTenant)
   }
 
-  #run<T>(party: Party, lane: Lane, begun: number, work: Work<T>, ms: number): Promise<T> {
+  #run<T>(whose: Whose, party: Party, lane: Lane, begun: number, work: Work<T>, ms: number): Promise<T> {
     this.#running++
     party.lanes.begin(lane, begun)
     if (party.kind === 'tenant') {
@@ -171,6 +203,7 @@ export class Turns {
     const end = () => {
       const now = this.#now()
       this.#running--
+      this.#observer?.used(whose, now - begun)
       party.lanes.end(lane, now, begun)
       if (party.kind === 'tenant') {
         this.#tenants.end(party, now, begun)

@@ -1,14 +1,19 @@
 import { drizzle } from 'drizzle-orm/pg-proxy'
 import type { TenantId } from '../place-ids.ts'
 import type { Caller } from './caller.ts'
-import type { Bindable, Database, Orm, Reader, RowShape, RunOptions } from './database.ts'
+import type { Bindable, Database, Orm, Reader, RowShape, RunOptions, StatementName } from './database.ts'
 import type { StatementWatch } from './watch.ts'
 
 /** Runs a statement in the place and the time that its caller has for it. */
 export type Run = (
   statement: string,
   values: readonly Bindable[],
-  options: { readonly prepare: boolean; readonly shape: RowShape; readonly reader?: Reader | undefined },
+  options: {
+    readonly prepare: boolean
+    readonly shape: RowShape
+    readonly reader?: Reader | undefined
+    readonly name?: StatementName | undefined
+  },
 ) => Promise<unknown[]>
 
 /** What is different between a database, one as a tenant sees it, and either inside a transaction. */
@@ -74,15 +79,15 @@ class View implements Database {
   }
 
   run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
-    const { prepare = true, replan = false, reader, shape = 'objects' } = options
+    const { prepare = true, replan = false, reader, shape = 'objects', name } = options
     const { parts } = this
     // Nothing is awaited on the way to the driver: each time would cost every statement.
-    if (!replan) return parts.run(statement, values, { prepare, shape, reader }) as Promise<Row[]>
+    if (!replan) return parts.run(statement, values, { prepare, shape, reader, name }) as Promise<Row[]>
     // Both statements need the same session, which only a transaction has.
     if (!parts.inTransaction) return parts.transaction((tx) => tx.run<Row>(statement, values, options))
     return parts
       .run('discard plans', [], { prepare: false, shape: 'objects' })
-      .then(() => parts.run(statement, values, { prepare, shape, reader }) as Promise<Row[]>)
+      .then(() => parts.run(statement, values, { prepare, shape, reader, name }) as Promise<Row[]>)
   }
 
   transaction<T>(work: (tx: Database) => Promise<T>): Promise<T> {

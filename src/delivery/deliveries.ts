@@ -8,6 +8,7 @@ import { signingKeyStore } from '../repositories/control/signing-keys.ts'
 import { Keyring } from '../signing/keyring.ts'
 import { type SecretBox, secretBox } from '../signing/secret-box.ts'
 import { DeliveryWorker } from './delivery-worker.ts'
+import type { SendingTools } from './event-sender.ts'
 import { LogWatch } from './log-watch.ts'
 import { Polling } from './polling.ts'
 import { SearchIndexUpkeep } from './search-index-upkeep.ts'
@@ -34,6 +35,8 @@ export interface DeliveryReports {
   failed(error: unknown, task: string): void
   /** The gateway disabled an endpoint because it accepts nothing any more. */
   disabled(endpointId: string, reason: string): void
+  /** An attempt to deliver an event is over. */
+  readonly sent?: SendingTools['sent']
 }
 
 /** What the surfaces need of the deliveries. */
@@ -78,6 +81,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const sending = new Progress()
   const worker = new DeliveryWorker({
     looked: () => sending.made(),
+    sent: reports.sent,
     ...{ db: background, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
     hosts: new HostBudgets(deliveriesPerHost),
     tracing,

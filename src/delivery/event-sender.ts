@@ -21,6 +21,8 @@ export interface SendingTools {
   readonly tokens: StreamTokens
   /** Undefined where nothing is traced. */
   readonly tracing?: Tracing | undefined
+  /** Told of each attempt, and whether the receiver has accepted the event; undefined where nothing is measured. */
+  readonly sent?: ((kind: 'webhook' | 'stream', accepted: boolean, ms: number) => void) | undefined
 }
 
 /** Sends one event to one endpoint. */
@@ -31,7 +33,7 @@ const SECRETS_KEPT = 1_000
 
 /** Sends events to webhooks as signed messages, and to streams as Security Event Tokens. */
 export function eventSender(tools: SendingTools): EventSender {
-  const { db, box, sender, tracing } = tools
+  const { db, box, sender, sent, tracing } = tools
   const opened = new Map<string, string>()
   const open = async (sealed: string, owner: string): Promise<string | undefined> => {
     const known = opened.get(sealed)
@@ -41,9 +43,7 @@ export function eventSender(tools: SendingTools): EventSender {
     if (secret !== undefined) opened.set(sealed, secret)
     return secret
   }
-  const send = async (
-    ...[to, tenantId, claimed, traceparent]: [...Parameters<EventSender>, traceparent?: string]
-  ): Promise<PushOutcome> => {
+  const send: Send = async (to, tenantId, claimed, traceparent) => {
     const { id, stream, previousSecret } = to
     if (stream !== null) return pushTokens(tools, { ...to, stream }, tenantId, claimed, traceparent)
     const sealed = previousSecret === null ? [to.secret] : [to.secret, previousSecret]
@@ -54,7 +54,13 @@ export function eventSender(tools: SendingTools): EventSender {
     const body = webhookBody(event, tenantId, snapshot)
     return sender.send({ url: to.url, id: event.id, body, secrets, traceparent })
   }
-  if (tracing === undefined) return send
+  return measured(sent, tracing === undefined ? send : traced(tracing, send))
+}
+
+type Send = (...args: [...Parameters<EventSender>, traceparent?: string]) => Promise<PushOutcome>
+
+/** Sends below a span of its own. */
+function traced(tracing: Tracing, send: Send): EventSender {
   return (to, tenantId, claimed) => {
     const { id: eventId, type: eventType, requestId, occurredAt } = claimed.event
     const facts = {
@@ -62,6 +68,16 @@ export function eventSender(tools: SendingTools): EventSender {
       ...{ eventId, eventType, requestId, occurredAt, attempts: claimed.attempts },
     }
     return tracing.delivery(facts, (traceparent) => send(to, tenantId, claimed, traceparent))
+  }
+}
+
+function measured(sent: SendingTools['sent'], send: EventSender): EventSender {
+  if (sent === undefined) return send
+  return async (to, ...event) => {
+    const begun = performance.now()
+    const outcome = await send(to, ...event)
+    sent(to.stream === null ? 'webhook' : 'stream', outcome.ok, performance.now() - begun)
+    return outcome
   }
 }
 

@@ -36,13 +36,31 @@ export class MethodNotAllowed extends ScimError {
 /** 429 with the time after which to come again (RFC 6585 §4). */
 export class TooManyRequests extends ScimError {
   readonly retryAfterSeconds: number
+  /** Which limit it was: its name in the metrics. */
+  readonly limit: LimitName
 
   /** @param retryAfterSeconds a whole number, as `Retry-After` takes it */
-  constructor(detail: string, retryAfterSeconds: number) {
+  constructor(detail: string, retryAfterSeconds: number, limit: LimitName) {
     super(429, undefined, detail)
     this.retryAfterSeconds = retryAfterSeconds
+    this.limit = limit
   }
 }
+
+/** 503, since this instance has as much under way as it may. */
+export class InstanceFull extends ScimError {
+  readonly limit: LimitName
+
+  constructor(detail: string, limit: LimitName) {
+    super(503, undefined, detail)
+    this.limit = limit
+  }
+}
+
+/** What is shared among those whose requests are under way. */
+export type SharedName = 'requests' | 'streams' | 'bytes'
+/** Names of limits in the metrics. */
+export type LimitName = 'rate' | 'wrong_keys' | `${'tenant' | 'key' | 'instance'}_${SharedName}`
 
 /**
  * The answer to a failed request. A refusal is answered as it is. 503 says that the database cannot be reached, takes too long or
@@ -71,6 +89,58 @@ export function refusalFor(error: unknown, requestId: string): { refusal: ScimEr
     refusal: new ScimError(500, undefined, `Something went wrong on our side. Request ${requestId}.`),
     headers: {},
   }
+}
+
+/** Why requests are refused, as the metrics name it. */
+export const REFUSALS = [
+  'credentials',
+  'permission',
+  'wrong_keys',
+  'rate',
+  'cost',
+  'tenant_requests',
+  'key_requests',
+  'instance_requests',
+  'tenant_streams',
+  'key_streams',
+  'instance_streams',
+  'tenant_bytes',
+  'key_bytes',
+  'instance_bytes',
+  'connections',
+  'read_time',
+  'request_time',
+  'locks',
+  'busy',
+  'read_only_database',
+  'silent_database',
+  'unreachable_database',
+  'client_gone',
+  'fault',
+] as const
+
+export type Refusal = (typeof REFUSALS)[number]
+
+/**
+ * Why a request was refused. Undefined where the request is at fault in another way than by what it may do
+ * or how much it asks for.
+ */
+export function refusedFor(error: unknown): Refusal | undefined {
+  if (error instanceof TooManyRequests || error instanceof InstanceFull) return error.limit
+  if (error instanceof ScimError) {
+    if (error.status === 401) return 'credentials'
+    if (error.status === 403) return 'permission'
+    if (error.scimType === 'tooMany') return 'cost'
+    return error.status >= 500 ? 'busy' : undefined
+  }
+  if (isReaderGone(error)) return 'client_gone'
+  if (isBusy(error)) return 'locks'
+  if (!isUnavailable(error)) return 'fault'
+  if (exceededReadLimitMs(error) !== undefined) return 'read_time'
+  if (isOutOfTime(error)) return 'request_time'
+  if (takesNoChanges(error)) return 'read_only_database'
+  if (isWithoutTurn(error)) return 'connections'
+  return isUncertain(error) ? 'silent_database' : 'unreachable_database'
 }
 
 function unavailable(error: unknown): string {

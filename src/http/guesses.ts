@@ -25,5 +25,6 @@ export function guessed(
   return new TooManyRequests(
     `Too many keys that are not ours were sent; come again in ${seconds} s. ${advice}`,
     seconds,
+    'wrong_keys',
   )
 }

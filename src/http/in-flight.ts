@@ -25,6 +25,11 @@ export class InFlight {
     return this.#places.all
   }
 
+  /** How many there may be. */
+  get most(): number {
+    return this.#places.most
+  }
+
   /** Keys and tenants of which something is under way. */
   get parties(): number {
     return this.#places.parties
@@ -168,6 +173,7 @@ const [KEYS_PART, TENANTS_PART] = [2, 4]
 export function nothingUnderWay(config: Config): UnderWay {
   const { maxBytesInFlight, sendTimeoutMs } = config
   const bytes = new Shares({
+    name: 'bytes',
     what: 'bytes in bodies and answers',
     all: { most: maxBytesInFlight, setting: 'MAX_BYTES_IN_FLIGHT' },
     perKey: { most: Math.trunc(maxBytesInFlight / KEYS_PART), setting: 'half of MAX_BYTES_IN_FLIGHT' },
@@ -175,12 +181,14 @@ export function nothingUnderWay(config: Config): UnderWay {
   })
   const shared = { bytes, sendTimeoutMs }
   const requests = {
+    name: 'requests' as const,
     what: 'requests under way',
     all: { most: config.maxInFlight, setting: 'MAX_IN_FLIGHT' },
     perKey: { most: config.keyMaxInFlight, setting: 'KEY_MAX_IN_FLIGHT' },
     perTenant: { most: config.tenantMaxInFlight, setting: 'TENANT_MAX_IN_FLIGHT' },
   }
   const streams = {
+    name: 'streams' as const,
     what: 'event streams and requests that wait for events',
     all: { most: config.maxStreams, setting: 'MAX_STREAMS' },
     perKey: { most: config.keyMaxStreams, setting: 'KEY_MAX_STREAMS' },

@@ -11,7 +11,7 @@ import { problemResponse } from './problem.ts'
 /** `/metrics` for whoever reaches a port of its own, on which nothing else is answered. */
 export function openMetricsApp(metrics: Metrics): Hono {
   const app = new Hono()
-  app.get('/metrics', async () => answer(metrics))
+  app.get('/metrics', async (c) => answer(metrics, c.req.query()))
   return app
 }
 
@@ -26,7 +26,7 @@ export function keyedMetricsRoutes(
   app.get('/metrics', async (c) => {
     const header = c.req.header('authorization')
     const token = /^bearer +(\S+)$/i.exec(header?.trim() ?? '')?.[1]
-    if (token !== undefined && sameHash(hashApiKey(token), hash)) return answer(metrics)
+    if (token !== undefined && sameHash(hashApiKey(token), hash)) return answer(metrics, c.req.query())
     const tooMany = guessed(
       failures,
       { mayBeGuess: token === undefined ? undefined : true },
@@ -44,7 +44,19 @@ export function keyedMetricsRoutes(
   return app
 }
 
-async function answer(metrics: Metrics): Promise<Response> {
-  const { body, type } = await metrics.text()
+/** An answer tells of no more tenants than this. */
+const MOST_TENANTS = 50
+
+/** With `tenants=10` it also names the ten loudest tenants, and with `silent=10` the ten that are silent for longest. */
+async function answer(metrics: Metrics, { tenants, silent }: Readonly<Record<string, string>>): Promise<Response> {
+  const [loudest, quietest] = [tenants, silent].map((text = '0') => (/^\d{1,9}$/.test(text) ? Number(text) : NaN))
+  if (!isCount(loudest) || !isCount(quietest)) {
+    const detail = `tenants and silent take a number up to ${MOST_TENANTS}.`
+    return problemResponse({ status: 400, detail }, undefined)
+  }
+  const named = loudest + quietest > 0 ? { loudest, silent: quietest } : undefined
+  const { body, type } = await metrics.text(named)
   return new Response(body, { headers: { 'Content-Type': type, 'Cache-Control': 'no-store' } })
 }
+
+const isCount = (value: number | undefined): value is number => value !== undefined && value <= MOST_TENANTS

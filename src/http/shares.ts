@@ -1,8 +1,9 @@
-import { ScimError } from '../scim/errors.ts'
-import { TooManyRequests } from './errors.ts'
+import { InstanceFull, type SharedName, TooManyRequests } from './errors.ts'
 
 /** How much there may be at the same time, and the settings that say so. */
 export interface Caps {
+  /** Its name in the metrics. */
+  readonly name: SharedName
   /** What is counted, in words. */
   readonly what: string
   readonly all: Cap
@@ -40,6 +41,11 @@ export class Shares {
     return this.#all
   }
 
+  /** How much they may have. */
+  get most(): number {
+    return this.#caps.all.most
+  }
+
   /** Keys and tenants that have something. */
   get parties(): number {
     return this.#keys.size + this.#tenants.size
@@ -48,15 +54,19 @@ export class Shares {
   /**
    * Counts so much more, until it is given back. Who has nothing may take more than a share, since it would never fit otherwise.
    *
-   * @throws {ScimError} 429 where the key or the tenant would have too much, 503 where the instance would
+   * @throws {TooManyRequests | InstanceFull} where the key or the tenant would have too much, or the instance
    */
   take(party: Party, amount: number): void {
-    const { all, perKey, perTenant, what } = this.#caps
+    const { all, perKey, perTenant, what, name } = this.#caps
     const exceeds = (before: number, { most }: Cap) => before > 0 && before + amount > most
-    if (exceeds(countOf(this.#tenants, party.tenantId), perTenant)) throw tooMany(what, 'This tenant', perTenant)
-    if (exceeds(countOf(this.#keys, party.keyId), perKey)) throw tooMany(what, 'This API key', perKey)
+    if (exceeds(countOf(this.#tenants, party.tenantId), perTenant)) {
+      throw new TooManyRequests(later(what, 'This tenant', perTenant), COME_AGAIN_S, `tenant_${name}`)
+    }
+    if (exceeds(countOf(this.#keys, party.keyId), perKey)) {
+      throw new TooManyRequests(later(what, 'This API key', perKey), COME_AGAIN_S, `key_${name}`)
+    }
     if (exceeds(this.#all, all)) {
-      throw new ScimError(503, undefined, `${words(what, 'This instance', all)} Try again in ${COME_AGAIN_S} s.`)
+      throw new InstanceFull(`${words(what, 'This instance', all)} Try again in ${COME_AGAIN_S} s.`, `instance_${name}`)
     }
     this.add(party, amount)
   }
@@ -82,5 +92,5 @@ function change(counts: Map<string, number>, name: string | undefined, amount: n
 const words = (what: string, who: string, { most, setting }: Cap): string =>
   `${who} has ${most} ${what} at the same time already, the most there may be (${setting}).`
 
-const tooMany = (what: string, who: string, cap: Cap): TooManyRequests =>
-  new TooManyRequests(`${words(what, who, cap)} Come again in ${COME_AGAIN_S} s.`, COME_AGAIN_S)
+const later = (what: string, who: string, cap: Cap): string =>
+  `${words(what, who, cap)} Come again in ${COME_AGAIN_S} s.`

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { RETRIES } from '../../src/delivery/sending/retries.ts'
-import { countWaiting, dueDeliveries, oldestDueDelivery } from '../../src/repositories/delivery/due-deliveries.ts'
+import { backlogOf } from '../../src/repositories/delivery/backlog.ts'
+import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
 import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
@@ -311,22 +312,30 @@ test('EV-13 whether events wait that nobody sends can be asked; what fails, is s
     ...{ url: 'https://hooks.example.com/', events: ['user.*'] },
   })
   const { id } = made.body
-  expect([await oldestDueDelivery(database), await countWaiting(database)]).toEqual([undefined, 0])
+  expect(await backlogOf(database)).toMatchObject({ lateMs: null, deliveries: { due: 0 }, receivers: [] })
   for (const name of ['a', 'b']) idIn(await tenant.scim('POST', '/Users', userBody(name)))
   await eventLogOf(database, tenant.id).number({ wait: true })
   await database.run("update webhook_deliveries set due_at = now() - interval '1 minute'", [])
-  expect(await oldestDueDelivery(database)).toBeGreaterThanOrEqual(60_000)
-  expect(await countWaiting(database)).toBe(2)
+  const before = await backlogOf(database)
+  expect(before).toMatchObject({
+    deliveries: { due: 2, later: 0 },
+    receivers: [{ kind: 'webhook', state: 'well', count: 1 }],
+  })
+  expect(before.lateMs).toBeGreaterThanOrEqual(60_000)
   const queue = webhookQueueOf(database, tenant.id, id)
   const [claimed] = await queue.claim(1)
-  expect(await oldestDueDelivery(database)).toBeUndefined()
+  expect(await backlogOf(database)).toMatchObject({ lateMs: null, deliveries: { due: 1, later: 1 } })
   await queue.delivered([{ position: claimed?.event.position ?? 0, attempts: 1 }])
-  expect(await oldestDueDelivery(database)).toBeGreaterThanOrEqual(60_000)
-  expect(await countWaiting(database)).toBe(1)
+  const after = await backlogOf(database)
+  expect(after.deliveries).toMatchObject({ due: 1, later: 0 })
+  expect(after.lateMs).toBeGreaterThanOrEqual(60_000)
   await endpointFailed(database, id, {
     ...{ verdict: 'one of many', restMs: RETRIES.restMs, retryAfterMs: 0, disableAfterMs: 1_000_000, reason: '' },
   })
-  expect(await oldestDueDelivery(database)).toBeUndefined()
+  expect(await backlogOf(database)).toMatchObject({
+    lateMs: null,
+    receivers: [{ kind: 'webhook', state: 'failing', count: 1 }],
+  })
   await idle.close()
   await database.close()
 })

@@ -73,4 +73,28 @@ describe('/metrics', () => {
     for (const secret of [project.id, id, key, user]) expect(body).not.toContain(secret)
     await control.stop()
   })
+
+  test('counts what is refused by its reason: keys that are not good, limits, and what a query may cost', async () => {
+    const { administration, control, send } = await openApp({
+      METRICS_KEY,
+      TENANT_MAX_IN_FLIGHT: '1',
+      FILTER_BUDGET: '10',
+    })
+    const project = await createProject(administration, { key: `refused-${Date.now()}` })
+    const environment = await createEnvironment(administration, project.id, { key: 'dev' })
+    const scope = { kind: 'environment', projectId: project.id, environmentId: environment.id } as const
+    const { key } = await createApiKey(administration, scope, { name: 'k' }, CONFIGURED_ADMIN)
+    const users = `/scim/v2/${project.key}/dev/Users`
+    await send(users, key)
+    const dear = ['title', 'nickName', 'displayName'].map((name) => `not (${name} co "x")`).join(' and ')
+    const { status } = await send(`${users}?filter=${encodeURIComponent(dear)}`, key)
+    expect(status).toBe(400)
+    await send(users)
+    const both = await Promise.all([send(users, key), send(users, key)])
+    expect(both.map((answer) => answer.status).sort()).toEqual([200, 429])
+    const body = await (await send('/metrics', METRICS_KEY)).text()
+    const reasons = [...body.matchAll(/requests_refused_total\{reason="([^"]*)"\} (\d+)/g)].map(([, ...of]) => of)
+    expect(Object.fromEntries(reasons)).toEqual({ credentials: '1', cost: '1', tenant_requests: '1' })
+    await control.stop()
+  })
 })

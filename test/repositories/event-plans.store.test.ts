@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import type { EnvironmentId } from '../../src/place-ids.ts'
-import { countWaiting, dueDeliveries, oldestDueDelivery } from '../../src/repositories/delivery/due-deliveries.ts'
+import { backlogOf, MOST_COUNTED } from '../../src/repositories/delivery/backlog.ts'
+import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
 import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
 import {
   DEAD_COUNTED,
@@ -167,8 +168,7 @@ const from = KEPT - WAITING
 describe('EV-15 delivery looks at little, however much is kept and waits', () => {
   test.each<[string, number, (db: Database) => Promise<unknown>]>([
     ['endpoints with something due', FEW, (db) => dueDeliveries(db)],
-    ['the oldest that nobody sends', FEW, (db) => oldestDueDelivery(db)],
-    ['how many wait', 10_000, (db) => countWaiting(db)],
+    ['what the metrics tell of the backlog', MOST_COUNTED, (db) => backlogOf(db)],
     // 2,000 that wait, and what was given up among them.
     ['a repair of a stretch of the queues', 2_500, (db) => mendQueues(db)],
     ['tenants with something due on a stream', FEW, (db) => dueOnStream(db, endpoint)],

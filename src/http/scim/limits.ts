@@ -58,7 +58,7 @@ export function tenantLimits() {
 function tooMany(perSecond: number, waitMs: number): TooManyRequests {
   const seconds = Math.max(1, Math.ceil(waitMs / 1000))
   const detail = `This tenant allows ${perSecond} requests a second, operations of bulk requests included (requestsPerSecond); try again in ${seconds} s.`
-  return new TooManyRequests(detail, seconds)
+  return new TooManyRequests(detail, seconds, 'rate')
 }
 
 function checkAddress(allowed: readonly string[], client: ClientAddress): void {

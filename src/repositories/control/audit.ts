@@ -71,6 +71,7 @@ export async function appendAuditRecords(tx: Database, author: Author, records: 
        "tenantId" uuid, action text, "targetId" text, "targetName" text, before jsonb, after jsonb)
      order by e.ord`,
     [actor, address, requestId, JSON.stringify(entries)],
+    { name: 'audit-append' },
   )
 }
 

@@ -66,7 +66,7 @@ export function controlAnswers(database: Database): ControlStore['ask'] {
     const asked = [key?.id ?? null, key?.credential ?? null, Date.now(), projectId, environmentId]
     const names = [place?.project, place?.environment, place?.tenant].flatMap(idOrKey)
     const values = [since ?? null, ...asked, ...names, knownEnvironment ?? null]
-    const [row] = await database.run<AnswerRow>(ANSWER, values)
+    const [row] = await database.run<AnswerRow>(ANSWER, values, { name: 'control-answer' })
     if (row === undefined) throw new Error('the control plane did not answer')
     const parts = place === undefined ? 0 : row.looked
     return {

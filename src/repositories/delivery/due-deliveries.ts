@@ -55,14 +55,21 @@ const TENANTS_AT_ONCE = 50
 /**
  * A walk over the tenants with anything in the queue of an endpoint, and when the first of it is due: one index entry each, however
  * long their queues are.
+ *
+ * @param most the most tenants, as a number or as SQL
  */
-const queuedTenants = (endpoint: string, after: string, which: string): string => {
+export const queuedTenants = (
+  endpoint: string,
+  after: string,
+  which: string,
+  most: number | string = TENANTS_WALKED,
+): string => {
   const next = (from: string) => `select d.tenant_id, d.due_at from webhook_deliveries d
            where d.endpoint_id = ${endpoint} and ${which} and d.tenant_id > ${from} order by d.tenant_id, d.due_at limit 1`
   return `with recursive queued(id, due, n) as (
          (select x.tenant_id, x.due_at, 1 from (${next(after)}) x)
          union all
-         select x.tenant_id, x.due_at, q.n + 1 from queued q cross join lateral (${next('q.id')}) x where q.n < ${TENANTS_WALKED}
+         select x.tenant_id, x.due_at, q.n + 1 from queued q cross join lateral (${next('q.id')}) x where q.n < ${most}
        )`
 }
 
@@ -78,7 +85,7 @@ export const dueTenants = (endpoint: string, after: string, which = 'not d.dead'
        select q.id from queued q where q.due <= now() limit ${TENANTS_AT_ONCE}`
 
 /** A walk over the endpoints that have anything in their queue: those that have nothing cost nothing. */
-const waitingEndpoints = (after: string): string => {
+export const waitingEndpoints = (after: string): string => {
   const next = 'select d.endpoint_id from webhook_deliveries d where not d.dead and d.endpoint_id >'
   return `waiting(id, n) as (
        (select x.endpoint_id, 1 from (${next} ${after} order by d.endpoint_id limit 1) x)
@@ -120,6 +127,7 @@ export async function dueDeliveries(
       ...{ after: after ?? FIRST_ID, turn: turn ?? FIRST_ID },
       ...{ except: arrayText(except, 'uuid'), polling: arrayText(polling, 'uuid') },
     }),
+    { name: 'deliveries-due' },
   )
   const endpoints = rows.filter((row): row is Walked & { id: string } => row.id !== null)
   return {
@@ -130,37 +138,3 @@ export async function dueDeliveries(
 
 /** An endpoint that a look has passed; without an id where nothing is due. */
 type Walked = Omit<DueEndpoint, 'id'> & { readonly walked: string; readonly n: number; readonly id: string | null }
-
-/**
- * For how many milliseconds an event has been due that nobody sends; undefined where all goes well. Endpoints that fail do not
- * count, nor do those of which something is under way: a receiver that is slow says nothing about the gateway.
- */
-export async function oldestDueDelivery(db: Database): Promise<number | undefined> {
-  const rows = await db.run<{ ms: number | null }>(
-    `with recursive ${waitingEndpoints(`'${FIRST_ID}'`)}
-     select (extract(epoch from now() - min(q.due)) * 1000)::float8 as ms from waiting x cross join lateral (
-       select w.id from webhook_endpoints w where w.id = x.id and w.enabled and w.failing_since is null and w.resume_at is null
-         and w.stream->>'method' is distinct from 'poll' offset 0
-     ) w cross join lateral (
-       select min(t.due) filter (where t.due <= now()) as due, bool_or(exists (
-           select 1 from webhook_deliveries d where d.endpoint_id = w.id and d.tenant_id = t.id and not d.dead
-             and d.due_at > now() and d.due_at < 'infinity')) as claimed
-       from (${queuedTenants('w.id', `'${FIRST_ID}'`, 'not d.dead')} select q.id, q.due from queued q) t
-     ) q where not q.claimed`,
-    [],
-  )
-  return rows[0]?.ms ?? undefined
-}
-
-/** Counting what waits ends here. */
-export const WAITING_COUNTED = 10_000
-
-/** How many events wait for an endpoint, up to `WAITING_COUNTED`. */
-export async function countWaiting(db: Database): Promise<number> {
-  const rows = await db.run<{ count: number }>(
-    `select count(*)::int as count from (select 1 from webhook_deliveries d where not d.dead order by d.endpoint_id
-       limit ${WAITING_COUNTED}) x`,
-    [],
-  )
-  return rows[0]?.count ?? 0
-}

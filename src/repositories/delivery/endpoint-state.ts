@@ -50,6 +50,7 @@ export async function endpointFailed(
      where w.id = $1::uuid and f.id = w.id and w.enabled
      returning not w.enabled as disabled, f.ms as "failingMs"`,
     [endpointId, disableAfterMs, reason, verdict, restMs.first, restMs.longest, retryAfterMs],
+    { name: 'endpoint-failed' },
   )
   return row
 }
@@ -60,6 +61,7 @@ export async function endpointSucceeded(db: Database, endpointId: string): Promi
     `update webhook_endpoints set failures = 0, failing_since = null, resume_at = null
      where id = $1::uuid and (failures > 0 or resume_at is not null)`,
     [endpointId],
+    { name: 'endpoint-succeeded' },
   )
 }
 

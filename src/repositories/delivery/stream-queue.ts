@@ -20,9 +20,7 @@ export async function dueOnStream(db: Database, endpointId: string): Promise<Ten
   const rows = await db.run<{ id: TenantId }>(
     `select t.id::text from (${dueTenants('$1::uuid', `'${FIRST_ID}'`)}) t`,
     [endpointId],
-    {
-      prepare: false,
-    },
+    { name: 'stream-due', prepare: false },
   )
   return rows.map(({ id }) => id)
 }
@@ -47,7 +45,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
            select ${eventColumns} from ${numberedEvents} where p.tenant_id = $1::uuid and p.position = x.position limit 1
          ) e order by e.position`,
         [tenantId, endpointId, literal(positions)],
-        { prepare: false },
+        { name: 'stream-handed-out', prepare: false },
       )
       return rows.map(({ attempts, taken, lastError, ...event }) => ({ event, attempts, taken, lastError }))
     },

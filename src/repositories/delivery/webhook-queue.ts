@@ -98,9 +98,11 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
      * behind another one of its resource is put aside until that one is delivered or given up.
      */
     async claim(limit: number, which: ClaimFor = 'any'): Promise<ClaimedDelivery[]> {
-      const rows = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(claimSql, [
-        ...[tenantId, endpointId, limit, which === 'urgent', which === 'probe'],
-      ])
+      const rows = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(
+        claimSql,
+        [tenantId, endpointId, limit, which === 'urgent', which === 'probe'],
+        { name: 'deliveries-claim' },
+      )
       return rows.map(({ attempts, age, taken, ...event }) => ({ event, attempts, age, taken }))
     },
 
@@ -114,6 +116,7 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
            ) n))
          returning d.resource_id::text as resource, d.position::float8 as position`,
         [tenantId, endpointId, literal(done.map((one) => one.position)), literal(done.map((one) => one.attempts))],
+        { name: 'deliveries-delivered' },
       )
       await release(gone)
     },
@@ -129,6 +132,7 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
          )
          select resource_id::text as resource, position::float8 as position from tried where dead`,
         [tenantId, endpointId, position, attempts, giveUp, status, error, retryAfterMs, taken ?? 0],
+        { name: 'deliveries-failed' },
       )
       await release(dead)
     },
@@ -149,12 +153,14 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
          order by n.resource_id, n.position limit 1
        ) n where n.resource_id = x.resource`,
       [tenantId, endpointId, JSON.stringify(gone)],
+      { name: 'deliveries-release' },
     )
     for (const { position } of next)
       await db.run(
         `update webhook_deliveries d set due_at = now()
          where ${mine} and d.position = $3::bigint and (d.due_at = 'infinity' or d.due_at <= now())`,
         [tenantId, endpointId, position],
+        { name: 'deliveries-release' },
       )
   }
 }
@@ -195,6 +201,7 @@ export async function mendQueues(
      select tenant_id::text as tenant, endpoint_id::text as endpoint, position::float8 as position from stretch
      order by tenant_id desc, endpoint_id desc, position desc limit 1`,
     [tenant, endpoint, position],
+    { name: 'deliveries-mend' },
   )
   return rows[0]
 }

@@ -78,6 +78,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
            order by p.position limit ${Math.trunc(limit)}
          ) x on true where l.tenant_id = ${tenant} order by x.position`,
         parameters.values,
+        { name: 'events-read' },
       )
       const [first] = rows
       const { head, trimmed } = first ?? { head: 0, trimmed: 0 }
@@ -127,7 +128,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
            )
            select count(*)::int as count from trimmed`,
           [tenantId, days],
-          { prepare: false },
+          { name: 'events-trim', prepare: false },
         )
         return done?.count ?? 0
       })
@@ -166,6 +167,7 @@ export async function unnumberedTenants(db: Database, after: TenantId | undefine
        order by l.tenant_id limit ${most})
      ) x order by x.id limit ${most}`,
     [after ?? FIRST_ID],
+    { name: 'events-unnumbered' },
   )
   return rows.map(({ id }) => id)
 }
@@ -177,6 +179,7 @@ export async function logHeads(db: Database, tenantIds: readonly TenantId[]): Pr
     `select tenant_id::text as id, head::float8 as head from event_logs
      where tenant_id = any(${parameters.array(tenantIds, 'uuid')})`,
     parameters.values,
+    { name: 'events-heads' },
   )
   return new Map(rows.map(({ id, head }) => [id, head]))
 }

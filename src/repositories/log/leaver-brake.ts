@@ -111,7 +111,7 @@ async function holdBack(tx: Database, tenantId: TenantId, held: readonly number[
        select e.resource_id from events e where e.tenant_id = $1::uuid and e.seq = m.seq limit 1
      ) e`,
     [tenantId, `{${held.join(',')}}`],
-    { prepare: false },
+    { name: 'events-hold', prepare: false },
   )
 }
 

@@ -21,7 +21,9 @@ export type LockedLog = LogState & { readonly tenantId: TenantId }
 export async function takeLogs(tx: Database, tenantIds: readonly TenantId[], wait: boolean): Promise<LockedLog[]> {
   const ids = arrayText(tenantIds, 'uuid')
   const lock = async () => {
-    const rows = await tx.run<HoldRow & Pick<LockedLog, 'tenantId' | 'brake'>>(wait ? lockSql : lockFreeSql, [ids])
+    const rows = await tx.run<HoldRow & Pick<LockedLog, 'tenantId' | 'brake'>>(wait ? lockSql : lockFreeSql, [ids], {
+      name: 'events-lock',
+    })
     return rows.map(({ tenantId, brake, ...row }): LockedLog => ({ tenantId, brake, hold: holdIn(row) }))
   }
   const found = await lock()
@@ -65,7 +67,7 @@ export async function numberEvents(
     share,
     only: only === undefined ? null : `{${only.join(',')}}`,
   }
-  const [done] = await tx.run<{ numbered: number; most: number }>(text, values(named))
+  const [done] = await tx.run<{ numbered: number; most: number }>(text, values(named), { name: 'events-number' })
   return done ?? { numbered: 0, most: 0 }
 }
 
@@ -171,7 +173,8 @@ export function numberMany(db: Database, tenantIds: readonly TenantId[]): Promis
 const LONGEST_WAIT_MS = 250
 
 /** Somebody may hold the row of an endpoint for long, to delete it with all that is queued for it. */
-const limitWaits = (tx: Database) => tx.run(`select set_config('lock_timeout', '${LONGEST_WAIT_MS}ms', true)`, [])
+const limitWaits = (tx: Database) =>
+  tx.run(`select set_config('lock_timeout', '${LONGEST_WAIT_MS}ms', true)`, [], { name: 'events-lock' })
 
 /**
  * Runs the statements of numbering for no tenant.

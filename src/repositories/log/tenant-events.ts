@@ -28,6 +28,7 @@ export async function appendTenantEvents(
      ${append('jsonb_to_recordset($4::text::jsonb) as e(type text, changes text)')}
      select 1`,
     [tenantId, requestId ?? OWN_REQUEST, actor, JSON.stringify(rows)],
+    { name: 'events-append' },
   )
 }
 
@@ -41,6 +42,7 @@ export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: 
      ${append(`(values (${typeSql('tenant.seats_exhausted')}, json_build_object('maxActiveUsers', $4::int)::text)) as e(type, changes)`)}
      select 1`,
     [tenantId, doer.requestId ?? OWN_REQUEST, doer.actor, maximum],
+    { name: 'events-append' },
   )
 }
 

@@ -42,7 +42,7 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
   const make = (changes: readonly MembershipChange[]) => {
     const { text, values } = changeStatement(changes, scope)
     const replan = changes.reduce((sum, change) => sum + change.add.length + change.remove.length, 0) > MANY_MEMBERS
-    return db.run<OutcomeRow>(text, values, { replan })
+    return db.run<OutcomeRow>(text, values, { name: 'members-change', replan })
   }
   return {
     /**
@@ -90,7 +90,7 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
          where m.tenant_id = ${tenant} and m.group_id = ${parameters.bind(groupId, 'uuid')}
            and ${memberConditionSql(filter, { ...filterScope, parameters, tenant })}`,
         parameters.values,
-        { prepare: false },
+        { name: 'members-match', prepare: false },
       )
       return rows.map((row) => row.id)
     },

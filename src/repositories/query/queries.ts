@@ -1,4 +1,4 @@
-import { type Bindable, type Database, READERS, type Reader } from '../../db/database.ts'
+import { type Bindable, type Database, READERS, type Reader, type StatementName } from '../../db/database.ts'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import type { AttributeRef, ResourceType } from '../../scim/schema/resource-type.ts'
 import { countRows } from '../resources/counts.ts'
@@ -109,7 +109,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     const { text, values } = ofShape(pageStatements, name, make)
     const named = { tenant: tenantId, type: type.name, base: base(), after: from?.id ?? null }
     const shape = { type, wanted, sorted: false }
-    return readListing(shape, await askListing(text, values(named)))
+    return readListing(shape, await askListing('page', text, values(named)))
   }
 
   function filterScope(
@@ -164,7 +164,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
         select r.* from resources r where r.tenant_id = ${tenant} and r.id = p.id offset 0
       ) r order by ${order}`,
     })
-    const find = () => askListing(statement, parameters.values)
+    const find = () => askListing('page-filtered', statement, parameters.values)
     const found = await (cost < SCANS_FROM || db.inTransaction ? find() : scanning(db, tenantId, find, scope.reader))
     const result = readListing(shape, found)
     return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
@@ -180,12 +180,12 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
   }
 
   function ask(statement: string, values: readonly Bindable[], reader: Reader): Promise<PackedRow[]> {
-    return db.run<PackedRow>(statement, values, { prepare: mayPrepare(statement), reader })
+    return db.run<PackedRow>(statement, values, { name: 'look-up', prepare: mayPrepare(statement), reader })
   }
 
-  function askListing(statement: string, values: readonly Bindable[]): Promise<BytesRow[]> {
+  function askListing(name: StatementName, statement: string, values: readonly Bindable[]): Promise<BytesRow[]> {
     const reader = scope.reader ?? READERS
-    return db.run<BytesRow>(statement, values, { prepare: mayPrepare(statement), reader, shape: 'bytes' })
+    return db.run<BytesRow>(statement, values, { name, prepare: mayPrepare(statement), reader, shape: 'bytes' })
   }
 }
 

@@ -10,5 +10,6 @@ export async function placeWaitingEntries(database: Database): Promise<void> {
     `select gin_clean_pending_list(c.oid) from pg_class c
      where c.oid = to_regclass('public.search_documents_search') and pg_has_role(c.relowner, 'usage')`,
     [],
+    { name: 'search-index-place' },
   )
 }

@@ -27,7 +27,7 @@ export function activationOf(db: Database, scope: RepositoryScope) {
       const { tenantId, requestId, actor, baseUrl } = scope
       const { text, values } = ofShape(activations, columnShape(user, wanted, false), () => activation(user, wanted))
       const named = { tenant: tenantId, id, type: user.name, next: active, base: baseInJson(baseUrl), requestId, actor }
-      const [row] = await db.run<PackedRow>(text, values(named))
+      const [row] = await db.run<PackedRow>(text, values(named), { name: 'user-activate' })
       return row && unpacked(row)
     },
   }

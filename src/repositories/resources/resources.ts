@@ -46,7 +46,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
      */
     async create(resources: readonly NewResource[]): Promise<Created[]> {
       const { text, values } = createStatement(resources, scope)
-      const rows = await db.run<PackedRow & { packed: string | null }>(text, values)
+      const rows = await db.run<PackedRow & { packed: string | null }>(text, values, { name: 'resources-create' })
       return rows.map((row) =>
         row.packed === null ? { outcome: 'taken' } : { outcome: 'created', row: unpacked(row) },
       )
@@ -85,7 +85,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
      */
     async update(changes: readonly ChangedResource[]): Promise<WriteResult<ReadonlyMap<string, UpdatedRow>>> {
       const { text, values } = updateStatement(changes, scope)
-      const rows = await db.run<UpdatedRow & { id: string }>(text, values)
+      const rows = await db.run<UpdatedRow & { id: string }>(text, values, { name: 'resources-update' })
       return { outcome: 'done', result: new Map(rows.map((row) => [row.id, row])) }
     },
 
@@ -97,7 +97,9 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const targets = removal.targets.filter(({ id }) => isOurId(id))
       if (targets.length === 0) return { outcome: 'done', result: new Map() }
       const { text, values } = removeStatement({ ...removal, targets }, scope)
-      const rows = await db.run<Removed & { id: string; has_rules: boolean }>(text, values)
+      const rows = await db.run<Removed & { id: string; has_rules: boolean }>(text, values, {
+        name: 'resources-delete',
+      })
       if (rows.some(({ has_rules }) => has_rules)) return { outcome: 'roles-apply' }
       return { outcome: 'done', result: new Map(rows.map((row) => [row.id, row])) }
     },
@@ -111,7 +113,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     reader = scope.reader ?? READERS,
   ): Promise<ResourceRow[]> {
     const { text, values } = retrieveStatement(type, arrayText(ids.filter(isOurId), 'uuid'), wanted, scope)
-    const rows = await db.run<PackedRow>(text, values, { reader })
+    const rows = await db.run<PackedRow>(text, values, { name: 'resources-read', reader })
     return rows.map((row) => unpacked(row))
   }
 }

@@ -35,7 +35,9 @@ export interface Binding {
  * waits for them.
  */
 export async function lockRoles(tx: Database, tenantId: TenantId): Promise<void> {
-  await tx.run(`select pg_advisory_xact_lock(hashtextextended('role moves ' || $1::uuid, 0))::text`, [tenantId])
+  await tx.run(`select pg_advisory_xact_lock(hashtextextended('role moves ' || $1::uuid, 0))::text`, [tenantId], {
+    name: 'roles-lock',
+  })
 }
 
 /** The groups of one tenant and the roles that they give; for a transaction that holds `lockRoles`. */
@@ -72,6 +74,7 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
            ) b
          ) as roles`,
         parameters.values,
+        { name: 'roles-around' },
       )
       const { roleRules = [] } = parseStoredSettings({ roleRules: JSON.parse(row?.rules ?? '[]') })
       const groups = JSON.parse(row?.groups ?? '[]') as RuledGroup[]

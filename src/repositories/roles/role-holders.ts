@@ -48,7 +48,7 @@ export async function heldBy(
      ) b group by up.user_id`,
     parameters.values,
     // Planned each time: a plan from when the tables were nearly empty may read whole tables for each of many users.
-    { prepare: false },
+    { name: 'roles-holders', prepare: false },
   )
   const users: string[] = []
   const holders = new Map<string, Set<string>>()

@@ -1,0 +1,47 @@
+/**
+ * Names of statements, for metrics. A statement that is sent often, or may take long, has one. The number of names has a bound, since
+ * each is a label of some series.
+ */
+export const STATEMENT_NAMES = [
+  'analyze',
+  'audit-append',
+  'control-answer',
+  'deliveries-claim',
+  'deliveries-delivered',
+  'deliveries-due',
+  'deliveries-failed',
+  'deliveries-mend',
+  'deliveries-release',
+  'endpoint-failed',
+  'endpoint-succeeded',
+  'events-append',
+  'events-heads',
+  'events-hold',
+  'events-lock',
+  'events-number',
+  'events-read',
+  'events-trim',
+  'events-unnumbered',
+  'look-up',
+  'members-change',
+  'members-match',
+  'members-read',
+  'memberships-page',
+  'metrics',
+  'page',
+  'page-filtered',
+  'readiness',
+  'resources-create',
+  'resources-delete',
+  'resources-read',
+  'resources-update',
+  'roles-around',
+  'roles-holders',
+  'roles-lock',
+  'search-index-place',
+  'stream-due',
+  'stream-handed-out',
+  'user-activate',
+] as const
+
+export type StatementName = (typeof STATEMENT_NAMES)[number]
