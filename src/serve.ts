@@ -1,20 +1,5 @@
-import { bootstrap } from './administration/bootstrap.ts'
-import { watchExpiry } from './administration/keys/key-warnings.ts'
-import { RoleWorker } from './administration/role-work.ts'
-import { createApp } from './app.ts'
 import { loadServingConfig } from './config/production.ts'
-import { ControlPlane } from './context/control-plane.ts'
-import { BACKGROUND } from './db/caller.ts'
-import { openDeliveries } from './delivery/deliveries.ts'
-import { nothingUnderWay } from './http/in-flight.ts'
-import { openMeasuring } from './measure.ts'
-import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
-import { controlStore } from './repositories/control/control-store.ts'
-import { backlogOf } from './repositories/delivery/backlog.ts'
-import { byTheClock } from './retention/by-the-clock.ts'
-import { deleteOld } from './retention/retention.ts'
-import { startGateway, stopOnSignals } from './start.ts'
-import { measureTraces, openTraces } from './traces.ts'
+import { engineThread } from './db/pglite-port.ts'
 
 /**
  * Runs the gateway with the configuration in `env` until a signal stops it. The promise settles once the gateway accepts requests
@@ -24,64 +9,14 @@ import { measureTraces, openTraces } from './traces.ts'
  * @throws {ConfigError | CannotOpen | CannotListen} with words for the operator
  */
 export async function serve(env: NodeJS.ProcessEnv, onLost: (reason: string) => void, json?: boolean): Promise<void> {
-  const given = loadServingConfig(env)
-  const logger = createLogger(given.logLevel, undefined, given.instance)
-  const measuring = await openMeasuring(given)
-  await startGateway({
-    config: given,
-    observer: measuring?.observer,
-    logger,
-    bootstrap,
-    createApp: async (deps) => {
-      const { config } = deps
-      const tracing = await openTraces(config, logger)
-      const database = tracing === undefined ? deps.database : deps.database.watched(tracing.statement)
-      const control = new ControlPlane(controlStore(database, config.secretsKey), { adminKey: config.adminKey })
-      control.start()
-      const failed = (error: unknown) => logError(logger, error)
-      const background = database.for(BACKGROUND)
-      const expiry = watchExpiry(background, (key) => keyExpiryLine(logger, key), failed)
-      const stopRetention = byTheClock(background, 'retention', {
-        work: (stopped) => deleteOld(background, config.auditRetentionDays, stopped),
-        failed: (error) => logFailure(logger, error, 'deleting what is no longer kept'),
-      })
-      const deliveries = openDeliveries(
-        database,
-        { ...config, tracing },
-        {
-          failed: (error, task) => logFailure(logger, error, task),
-          disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
-          sent: measuring?.sent,
-        },
-      )
-      deliveries.start()
-      const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
-      roleWorker.start()
-      const underWay = nothingUnderWay(config)
-      const metricsPort = await measuring?.begin({
-        ...{ engine: deps.database.engine, underWay, cache: () => control.stats() },
-        ...{ backlog: () => backlogOf(background), workers: deliveries.workers },
-      })
-      if (measuring !== undefined && tracing !== undefined) measureTraces(measuring.metrics, tracing)
-      return {
-        fetch: createApp({ ...deps, database, control, deliveries, underWay, metrics: measuring?.metrics, tracing })
-          .fetch,
-        drain: () => deliveries.drain(),
-        stop: async () => {
-          await metricsPort?.stop()
-          expiry.stop()
-          await stopRetention()
-          await roleWorker.stop()
-          await deliveries.stop()
-          await control.stop()
-          // Last, since what ends here is traced too.
-          await tracing?.stop()
-        },
-      }
-    },
-    out: process.stdout,
-    json,
-    onLost,
-    onRunning: (gateway) => stopOnSignals(gateway, logger),
-  })
+  const config = loadServingConfig(env)
+  // It loads the embedded engine while this thread loads everything else.
+  const thread = config.databaseUrl === undefined ? engineThread() : undefined
+  try {
+    const { startServing } = await import('./serving.ts')
+    await startServing({ config, thread, onLost, json })
+  } catch (error) {
+    await thread?.end()
+    throw error
+  }
 }

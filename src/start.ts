@@ -9,6 +9,7 @@ import type { Database } from './db/database.ts'
 import { CannotOpen } from './db/errors.ts'
 import type { DatabaseObserver } from './db/observer.ts'
 import { openDatabase } from './db/open.ts'
+import type { EngineThread } from './db/pglite-port.ts'
 import { keysFile } from './first-keys.ts'
 import { whileStarting, whileStopping } from './http/starting.ts'
 import { CannotListen, type Fetch, listen } from './listen.ts'
@@ -30,6 +31,8 @@ export interface RunningApp {
 /** The parts of a gateway. */
 export interface GatewayParts {
   readonly config: Config
+  /** For the embedded engine, where one was started already. */
+  readonly thread?: EngineThread | undefined
   readonly logger: Logger
   /** Told of the database's statements; undefined where nothing is measured. */
   readonly observer?: DatabaseObserver | undefined
@@ -70,9 +73,8 @@ export async function startGateway(parts: GatewayParts): Promise<Gateway> {
   const server = await listen((request, env) => answer(request, env), parts.config)
   let database: Database | undefined
   try {
-    database = await openDatabase({ ...parts.config, observer: parts.observer }, parts.onLost, (line) =>
-      logger.warn(line),
-    )
+    const settings = { ...parts.config, observer: parts.observer }
+    database = await openDatabase(settings, parts.onLost, (line) => logger.warn(line), parts.thread)
     const opened = database
     const secretsKey = await instanceKey(database, parts.config, (line) => logger.warn(line))
     const config = { ...parts.config, secretsKey }

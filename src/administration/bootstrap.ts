@@ -1,6 +1,6 @@
 import { CONFIGURED_ADMIN, PERMISSIONS, type Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
-import { instanceKeyExists } from '../repositories/control/api-keys.ts'
+import { hasBegun, instanceKeyExists } from '../repositories/control/api-keys.ts'
 import { THE_GATEWAY } from '../repositories/control/audit.ts'
 import { lockFirstStart } from '../repositories/control/control-revision.ts'
 import { projectsIn } from '../repositories/control/projects.ts'
@@ -38,7 +38,7 @@ export type FirstKeys = Pick<Bootstrap, 'apiKey' | 'adminKey' | 'keysExpireAt'>
  * @param keep is given the keys before they open anything, to store them where the operator finds them; where it fails, no keys
  *   are made
  */
-export function bootstrap(
+export async function bootstrap(
   database: Database,
   config: { readonly adminKey?: string | undefined },
   keep: (keys: FirstKeys) => Promise<void> = async () => {},
@@ -46,6 +46,10 @@ export function bootstrap(
   // Nothing is remembered of the control plane yet.
   const administration = { database, changed: () => undefined, author: THE_GATEWAY }
   const expiresAt = endOfLife(undefined, { permissions: PERMISSIONS }, CONFIGURED_ADMIN, new Date())
+  const place = { project: PROJECT, environment: ENVIRONMENT, tenant: DEFAULT_TENANT }
+  const none = { apiKey: undefined, adminKey: undefined }
+  // Nearly every start finds it so, and need not wait for other instances that start.
+  if (await hasBegun(database, config.adminKey === undefined)) return { ...place, ...none, keysExpireAt: expiresAt }
   return change(administration, async (tx, record) => {
     await lockFirstStart(tx)
     const keys = {
@@ -54,7 +58,7 @@ export function bootstrap(
       keysExpireAt: expiresAt,
     }
     if (keys.apiKey !== undefined || keys.adminKey !== undefined) await keep(keys)
-    return { project: PROJECT, environment: ENVIRONMENT, tenant: DEFAULT_TENANT, ...keys }
+    return { ...place, ...keys }
   })
 }
 

@@ -54,7 +54,8 @@ export class AccessTokens {
     string,
     { readonly issuer: string; readonly kid: string; readonly token: AccessToken }
   >({
-    max: MAX_VERIFIED,
+    // Entries of size one, since `max` would reserve the room for all at once.
+    ...{ maxSize: MAX_VERIFIED, sizeCalculation: () => 1 },
   })
 
   /** @param now milliseconds since 1970 */

@@ -10,7 +10,10 @@ const MOST_COUNTED = 10_000
  * its window ends; here strangers choose the names, so the oldest have to go.
  */
 export class Windows {
-  readonly #counts = new LRUCache<string, { times: number; readonly endsAt: number }>({ max: MOST_COUNTED })
+  readonly #counts = new LRUCache<string, { times: number; readonly endsAt: number }>({
+    // Entries of size one, since `max` would reserve the room for all at once.
+    ...{ maxSize: MOST_COUNTED, sizeCalculation: () => 1 },
+  })
   readonly #most: number
   readonly #ms: number
 

@@ -1,6 +1,6 @@
 import { VERSION } from '../package.ts'
 import { CannotOpen } from './errors.ts'
-import { migrationsIn, type RunStatement } from './migrations.ts'
+import { APPLIED, journalIn, type RunStatement } from './migrations.ts'
 
 /** What a database asks of the builds that serve it. */
 export interface Needs {
@@ -18,12 +18,27 @@ let known: ReadonlySet<string> | undefined
 
 /** Why this build cannot serve the database, in words for the operator; undefined where it can. */
 export function whyNotServed({ needsMigration, needsRelease }: Needs): string | undefined {
-  known ??= new Set(migrationsIn().map(({ name }) => name))
+  known ??= new Set(journalIn().map(({ name }) => name))
   if (known.has(needsMigration)) return undefined
   return (
     `the database has tables of Rollcall ${needsRelease}, which this build (${VERSION}) cannot serve, ` +
     `since it does not know the migration ${needsMigration}; run Rollcall ${needsRelease} or later`
   )
+}
+
+/**
+ * Whether the tables are just those of this build: no migration is missing, and none asks for a later build. In one statement,
+ * since nearly every start finds it so.
+ *
+ * @throws as the database does, also where it has no such tables
+ */
+export async function isUpToDate(run: RunStatement): Promise<boolean> {
+  const [found] = (await run(
+    `select needs_migration as "needsMigration", needs_release as "needsRelease",
+       (select max(created_at)::float8 from ${APPLIED}) as last from schema_compatibility`,
+  )) as [(Needs & { last: number | null }) | undefined]
+  const newest = journalIn().at(-1)?.madeAt ?? 0
+  return found !== undefined && (found.last ?? 0) >= newest && whyNotServed(found) === undefined
 }
 
 /** Makes sure that this build can serve the database as it is. @throws {CannotOpen} where it cannot */

@@ -43,14 +43,18 @@ export async function sync(path: string): Promise<void> {
   }
 }
 
-/** A folder's files all at once, which the disk takes in the time of a few. */
+/** A folder's files all at once, which the disk takes in the time of a few. Those that are deleted meanwhile are left out. */
 export async function syncTree(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true })
   const pathsOf = (folders: boolean) =>
     entries.filter((entry) => entry.isDirectory() === folders).map(({ name }) => join(folder, name))
-  await Promise.all(pathsOf(false).map(sync))
+  await Promise.all(pathsOf(false).map((path) => sync(path).catch(unlessGone)))
   for (const path of pathsOf(true)) await syncTree(path)
   await sync(folder)
+}
+
+function unlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ENOENT') throw error
 }
 
 export async function exists(path: string): Promise<boolean> {

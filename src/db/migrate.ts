@@ -4,10 +4,17 @@ import { cannotOpen, connectPostgres } from './connect.ts'
 import type { Database } from './database.ts'
 import { CannotOpen, isBusy } from './errors.ts'
 import { watchBlockers } from './lock-holders.ts'
-import { applyMigration, lastApplied, migrationsFolder, migrationsIn, type RunStatement } from './migrations.ts'
-import { lookAtWay, settleSessions } from './pooler.ts'
+import {
+  applyMigration,
+  lastApplied,
+  type Migration,
+  migrationsFolder,
+  migrationsIn,
+  type RunStatement,
+} from './migrations.ts'
+import { lookAtWay, settledWay, type Way } from './pooler.ts'
 import { guardedDatabase } from './postgres-guard.ts'
-import { prepareTenantRole } from './tenant-role.ts'
+import { isTenantRolePrepared, prepareTenantRole } from './tenant-role.ts'
 
 // Any number that no other program's advisory lock has: the letters of "rollcall".
 const LOCK = '8245929752839219308'
@@ -30,10 +37,17 @@ export interface Patience {
 
 const PATIENCE: Patience = { lockTimeoutMs: 2_000, firstPauseMs: 500, longestPauseMs: 10_000, giveUpAfterMs: 600_000 }
 
+interface MigrationOptions {
+  readonly folder?: string
+  readonly patience?: Patience
+  /** To the database at `databaseUrl`; found out where it is not given. */
+  readonly way?: Way
+}
+
 /**
  * Applies the missing migrations to PostgreSQL, each in a transaction of its own. Also prepares the role for tenants where there
  * is to be one, and gives the gateway's settings to sessions behind a pooler. Of several instances that start together, one works
- * and the others wait.
+ * and the others wait. Where nothing is missing, nothing is locked.
  *
  * The lock belongs to a transaction. A pooler would keep the lock of a session, and every later start would wait for it.
  *
@@ -43,20 +57,21 @@ const PATIENCE: Patience = { lockTimeoutMs: 2_000, firstPauseMs: 500, longestPau
 export async function migratePostgres(
   settings: MigrationSettings,
   say: (line: string) => void = () => {},
-  { folder = migrationsFolder, patience = PATIENCE }: { readonly folder?: string; readonly patience?: Patience } = {},
+  { folder = migrationsFolder, patience = PATIENCE, way }: MigrationOptions = {},
 ): Promise<void> {
   const databaseUrl = settings.directDatabaseUrl ?? settings.databaseUrl
   const { databaseTenantRole } = settings
-  await settleSessions(settings.databaseUrl, say)
+  const found = way ?? (await settledWay({ databaseUrl: settings.databaseUrl, databasePrepare: false }, say))
+  const upToDate = found.upToDate && folder === migrationsFolder
+  if (upToDate && databaseTenantRole === undefined) return
   let doing = 'used'
   let database: Database | undefined
   try {
-    database = await openForLong(databaseUrl)
+    database = await openForLong(databaseUrl, settings.directDatabaseUrl === undefined ? found : undefined)
     const run = runOn(database)
-    await refuseNewer(run)
+    if (!upToDate) await refuseNewer(run)
     const inTurn = turnsUnderLock(database, patience, say)
-    const last = await lastApplied(run)
-    for (const migration of migrationsIn(folder).filter(({ madeAt }) => madeAt > last)) {
+    for (const migration of upToDate ? [] : await missingIn(folder, run)) {
       doing = `migrated (${migration.name})`
       await inTurn(`the migration ${migration.name}`, async (tx) => {
         if (!migration.alone) return applyMigration(runOn(tx), migration)
@@ -66,13 +81,18 @@ export async function migratePostgres(
       })
     }
     doing = 'used'
-    if (databaseTenantRole !== undefined)
+    if (databaseTenantRole !== undefined && !(await isTenantRolePrepared(database, databaseTenantRole)))
       await inTurn('the role for tenants', (tx) => prepareTenantRole(tx, databaseTenantRole))
   } catch (error) {
     throw error instanceof CannotOpen ? error : cannotOpen(databaseUrl, error, doing)
   } finally {
     await database?.close()
   }
+}
+
+async function missingIn(folder: string, run: RunStatement): Promise<Migration[]> {
+  const last = await lastApplied(run)
+  return migrationsIn(folder).filter(({ madeAt }) => madeAt > last)
 }
 
 const runOn =
@@ -85,8 +105,8 @@ const CONNECTIONS = 3
 const A_DAY_MS = 86_400_000
 
 /** The database for statements that may take long, also where sessions of this user have a limit. */
-async function openForLong(databaseUrl: string): Promise<Database> {
-  const { takesSettings, sslmode } = await lookAtWay({ databaseUrl, databasePrepare: false })
+async function openForLong(databaseUrl: string, way: Way | undefined): Promise<Database> {
+  const { takesSettings, sslmode } = way ?? (await lookAtWay({ databaseUrl, databasePrepare: false }))
   const settings = takesSettings ? { statement_timeout: '0' } : {}
   const connect = () => connectPostgres(databaseUrl, { max: CONNECTIONS, prepare: false, settings, sslmode })
   const times = { answerDeadlineMs: A_DAY_MS, readTimeoutMs: A_DAY_MS }

@@ -24,11 +24,19 @@ export interface Migration {
 /** The first line of a migration that runs outside a transaction. */
 const ALONE = '-- no transaction'
 
+/** The migrations in a folder, in their order, without what they do. */
+export function journalIn(folder: string = migrationsFolder): Pick<Migration, 'name' | 'madeAt'>[] {
+  const { entries } = JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8')) as {
+    entries: { tag: string; when: number }[]
+  }
+  return entries.map(({ tag, when }) => ({ name: tag, madeAt: when }))
+}
+
 /** The migrations in a folder, in their order. */
 export function migrationsIn(folder: string = migrationsFolder): Migration[] {
-  const journal = JSON.parse(readFileSync(join(folder, 'meta/_journal.json'), 'utf8')) as { entries: { tag: string }[] }
+  const journal = journalIn(folder)
   return readMigrationFiles({ migrationsFolder: folder }).map(({ sql, folderMillis, hash }, i) => ({
-    ...{ name: journal.entries[i]?.tag ?? '', madeAt: folderMillis, hash, statements: sql },
+    ...{ name: journal[i]?.name ?? '', madeAt: folderMillis, hash, statements: sql },
     alone: sql[0]?.startsWith(ALONE) === true,
   }))
 }
@@ -37,7 +45,7 @@ export function migrationsIn(folder: string = migrationsFolder): Migration[] {
 export type RunStatement = (statement: string) => Promise<readonly object[]>
 
 /** Where the applied migrations stand: the table that Drizzle's own migrator has, so that either can go on where the other was. */
-const APPLIED = 'drizzle.__drizzle_migrations'
+export const APPLIED = 'drizzle.__drizzle_migrations'
 
 /** When the last migration that was applied was made, in ms since 1970; 0 where there is none. */
 export async function lastApplied(run: RunStatement): Promise<number> {

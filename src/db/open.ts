@@ -1,8 +1,10 @@
 import { leftOutOf } from '../config/connection.ts'
 import type { Database } from './database.ts'
 import { migratePostgres } from './migrate.ts'
-import type { PgliteSettings } from './pglite.ts'
-import type { PostgresSettings } from './postgres.ts'
+import { openPglite, type PgliteSettings } from './pglite.ts'
+import type { EngineThread } from './pglite-port.ts'
+import { settledWay } from './pooler.ts'
+import { openPostgres, type PostgresSettings } from './postgres.ts'
 
 /** What decides where the data is: PostgreSQL where there is a URL, else the embedded engine in a folder. */
 export type DatabaseSettings = PgliteSettings &
@@ -16,20 +18,23 @@ export type DatabaseSettings = PgliteSettings &
  * Opens the database and brings its tables up to date. `onLost` is called when an embedded database is lost for good while
  * running; PostgreSQL may come back, so it never is. `say` is told what the start waits for, and what an administrator has to do.
  *
+ * @param thread for the embedded engine, where one was started already
  * @throws {CannotOpen} with one line for the operator
  */
 export async function openDatabase(
   settings: DatabaseSettings,
   onLost: (reason: string) => void,
   say: (line: string) => void = () => {},
+  thread?: EngineThread,
 ): Promise<Database> {
   const { databaseUrl } = settings
-  // One engine is loaded, not both: the embedded one alone takes more memory than everything else.
-  if (databaseUrl === undefined) return (await import('./pglite.ts')).openPglite(settings, onLost)
+  if (databaseUrl === undefined) return openPglite(settings, onLost, { thread })
   for (const line of leftOutOf({ DATABASE_URL: databaseUrl, DIRECT_DATABASE_URL: settings.directDatabaseUrl }))
     say(line)
-  await migratePostgres({ ...settings, databaseUrl }, say)
-  return (await import('./postgres.ts')).openPostgres({ ...settings, databaseUrl })
+  const given = { ...settings, databaseUrl }
+  const way = await settledWay(given, say)
+  await migratePostgres(given, say, { way })
+  return openPostgres(given, way)
 }
 
 /**
@@ -40,6 +45,6 @@ export async function openDatabase(
  */
 export async function openAsItIs(settings: DatabaseSettings): Promise<Database> {
   const { databaseUrl } = settings
-  if (databaseUrl === undefined) return (await import('./pglite.ts')).openPglite(settings, () => {})
-  return (await import('./postgres.ts')).openPostgres({ ...settings, databaseUrl, databasePool: 1 })
+  if (databaseUrl === undefined) return openPglite(settings, () => {})
+  return openPostgres({ ...settings, databaseUrl, databasePool: 1 })
 }

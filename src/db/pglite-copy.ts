@@ -34,7 +34,7 @@ export async function openCopy(database: Database, dataDir: string): Promise<Dat
       await cp(from, folder, { recursive: true, mode: constants.COPYFILE_FICLONE })
     })
     // Each page is read once.
-    const engine = await startEngine({ folder, imagePath: undefined, sharedBuffers: '1MB' }, () => {})
+    const engine = await startEngine({ folder, sharedBuffers: '1MB' }, () => {})
     const limits = { requestTimeoutMs: STATEMENT_TIMEOUT_MS }
     return served(new PgliteServer(engine, STATEMENT_TIMEOUT_MS), limits, { closed: remove })
   } catch (error) {

@@ -22,32 +22,37 @@ export interface OpenEngine {
   readonly flags: CancelFlags
 }
 
+/** PGlite asks at its start for the types of arrays, to read their values. Here the driver reads them. */
+class Engine extends PGlite {
+  override async _initArrayTypes(): Promise<void> {}
+}
+
 /**
- * Opens the engine in `folder`, made from `image` where it is given.
+ * Opens the engine in `folder`.
  *
  * @param onStopped called when the engine stops for good, with its last words
  * @param sharedBuffers memory for pages of the files
+ * @param program of the engine, for those who have it before they know the folder
  */
 export async function openEngine(
   folder: string,
-  image: Blob | undefined,
   onStopped: (reason: string) => void,
   sharedBuffers = '32MB',
+  program = sharedProgram(),
 ): Promise<OpenEngine> {
   const memory = sharedMemory()
   let lastWords: string | undefined
-  const opening = PGlite.create({
-    ...(image !== undefined && { loadDataDir: image }),
+  const client = new Engine({
     fs: new DurableFs(folder, memory, (what) => onStopped(lastWords ?? what)),
     startParams: durable(sharedBuffers),
-    pgliteWasmModule: await sharedProgram(),
+    pgliteWasmModule: await program,
     onStderr: (line) => {
       lastWords = /(?:FATAL|PANIC): +(.*)/.exec(line)?.[1] ?? lastWords
       return false
     },
   })
   // The engine's own words say more than PGlite's.
-  const client = await opening.catch((error: unknown) => {
+  await client.waitReady.catch((error: unknown) => {
     throw lastWords === undefined ? error : new Error(lastWords, { cause: error })
   })
   const { _InterruptPending, _QueryCancelPending } = client.Module as unknown as Record<string, number | undefined>

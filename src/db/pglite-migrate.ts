@@ -1,5 +1,5 @@
 import type { PGlite } from '@electric-sql/pglite'
-import { refuseNewer } from './compatibility.ts'
+import { isUpToDate, refuseNewer } from './compatibility.ts'
 import { applyMigration, lastApplied, migrationsIn, type RunStatement } from './migrations.ts'
 
 /**
@@ -14,6 +14,7 @@ export async function migratePglite(client: PGlite, upTo = Number.POSITIVE_INFIN
     async (statement) =>
       (await session.query<object>(statement)).rows
   const run = runOn(client)
+  if (await isUpToDate(run).catch(() => false)) return
   await refuseNewer(run)
   const last = await lastApplied(run)
   for (const migration of migrationsIn().filter(({ madeAt }) => madeAt > last && madeAt <= upTo)) {

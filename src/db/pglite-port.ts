@@ -4,18 +4,16 @@ import { PACKAGE_FOLDER } from '../package.ts'
 import { ConnectionLost } from './errors.ts'
 import { type CancelFlags, raise } from './pglite-memory.ts'
 
-/** What the thread is given. */
+/** What the thread is given first. */
 export interface ThreadData {
   readonly folder: string
-  /** Of the image from which the folder's database is made; undefined where it is there. */
-  readonly imagePath: string | undefined
   /** When the last migration that it is to have was made, in ms since 1970; undefined for all of this build. */
   readonly upTo?: number
   /** Memory for pages of the files, where it is to have less than an engine that serves. */
   readonly sharedBuffers?: string
 }
 
-/** Messages of PostgreSQL's protocol, or the word to close. */
+/** Messages of PostgreSQL's protocol, or the word to close, once the engine is open. */
 export type ToThread = Uint8Array | 'close'
 
 /** `open` once, then an `answer` to each message; `stopped` when the engine cannot go on. */
@@ -30,14 +28,47 @@ export interface EnginePort {
   close(): Promise<void>
 }
 
-/**
- * Starts a thread with the embedded engine in it. Statements run there, so that this thread goes on answering.
- *
- * @param onStopped called when the engine stops for good after it was opened
- * @throws {Error} with its words when it cannot be opened
- */
-export function startEngine(data: ThreadData, onStopped: (reason: string) => void): Promise<EnginePort> {
-  const thread = programOf(data)
+/** A thread that has loaded the engine, or does so now, and waits to be told the folder. */
+export interface EngineThread {
+  /**
+   * Opens the engine; once only.
+   *
+   * @param onStopped called when the engine stops for good after it was opened
+   * @throws {Error} with its words when it cannot be opened
+   */
+  open(data: ThreadData, onStopped: (reason: string) => void): Promise<EnginePort>
+  /** Ends the thread, whatever it does. */
+  end(): Promise<void>
+}
+
+/** Starts a thread for the embedded engine. Statements run there, so that this thread goes on answering. */
+export function engineThread(): EngineThread {
+  const thread = startThread()
+  let failure: Error | undefined
+  // What happens before the engine is to be opened, that attempt tells.
+  thread.once('error', (error) => {
+    failure = error
+  })
+  thread.once('exit', () => {
+    failure ??= new Error('its thread has ended')
+  })
+  return {
+    open: (data, onStopped) => {
+      if (failure !== undefined) return Promise.reject(failure)
+      thread.postMessage(data)
+      return openIn(thread, onStopped)
+    },
+    end: async () => {
+      await thread.terminate()
+    },
+  }
+}
+
+/** Opens the engine in a thread of its own. */
+export const startEngine = (data: ThreadData, onStopped: (reason: string) => void): Promise<EnginePort> =>
+  engineThread().open(data, onStopped)
+
+function openIn(thread: Worker, onStopped: (reason: string) => void): Promise<EnginePort> {
   const ended = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
   let closing = false
   let stopped: ConnectionLost | undefined
@@ -82,10 +113,9 @@ export function startEngine(data: ThreadData, onStopped: (reason: string) => voi
 }
 
 /** The build bundles the thread's program. `npm run dev` and the tests run its source, which Node 20 needs tsx for. */
-function programOf(workerData: ThreadData): Worker {
-  if (import.meta.url.endsWith('.js'))
-    return new Worker(join(PACKAGE_FOLDER, 'dist/db/pglite-thread.js'), { workerData })
+function startThread(): Worker {
+  if (import.meta.url.endsWith('.js')) return new Worker(join(PACKAGE_FOLDER, 'dist/db/pglite-thread.js'))
   const source = JSON.stringify(new URL('./pglite-thread.ts', import.meta.url).href)
   const load = `import('tsx/esm/api').then(({ register }) => { register(); return import(${source}) })`
-  return new Worker(load, { workerData, eval: true, execArgv: [] })
+  return new Worker(load, { eval: true, execArgv: [] })
 }

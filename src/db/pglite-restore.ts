@@ -1,11 +1,11 @@
-import { chmod, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Database } from './database.ts'
 import { refuseFullDisk } from './disk-room.ts'
 import { CannotRestore } from './errors.ts'
 import { exists, makeFolders, sync, syncTree, usable } from './files.ts'
 import { lockFolder } from './folder-lock.ts'
-import { ensureImage, makeImage } from './image.ts'
+import { ensureImage, makeImage, unpackImage } from './image.ts'
 import { keyFileOf } from './key-file.ts'
 import { migrationsIn } from './migrations.ts'
 import { served } from './pglite.ts'
@@ -106,10 +106,10 @@ async function make(dataDir: string, { lastMigration, fill }: Origin): Promise<v
     if (!isNewest) await makeImage(ownImage, lastMigration)
     const imagePath = isNewest ? await ensureImage() : ownImage
     await mkdir(folder, { mode: 0o700 })
-    await filled(await engineIn({ folder, imagePath, upTo: lastMigration }), fill)
-    await chmod(folder, 0o700)
+    await unpackImage(imagePath, folder)
+    await filled(await engineIn({ folder, upTo: lastMigration }), fill)
     // Data moves of the newer migrations work on what was filled in.
-    if (!isNewest) await (await engineIn({ folder, imagePath: undefined })).close()
+    if (!isNewest) await (await engineIn({ folder })).close()
     await syncTree(folder)
   } catch (error) {
     await rm(folder, { recursive: true, force: true })

@@ -1,11 +1,11 @@
-import { readFile } from 'node:fs/promises'
-import { parentPort, workerData } from 'node:worker_threads'
-import { answering, openEngine } from './pglite-engine.ts'
-import { lower } from './pglite-memory.ts'
+import { parentPort } from 'node:worker_threads'
+import { keepCompiledCode } from '../compiled-code.ts'
+import { lower, sharedProgram } from './pglite-memory.ts'
 import { migratePglite } from './pglite-migrate.ts'
 import type { FromThread, ThreadData, ToThread } from './pglite-port.ts'
 
-// The embedded engine's thread: it opens the engine, says so, and answers messages of PostgreSQL's protocol until it is closed.
+// The embedded engine's thread: it gets ready while nobody has told it the folder yet. Then it opens the engine, says so, and
+// answers messages of PostgreSQL's protocol until it is closed.
 
 const port = parentPort
 if (port === null) throw new Error('this is the program of a thread')
@@ -17,13 +17,15 @@ const stopped = (reason: string): never => {
   process.exit(1)
 }
 
-const { folder, imagePath, upTo, sharedBuffers } = workerData as ThreadData
-try {
-  const image = imagePath === undefined ? undefined : new Blob([await readFile(imagePath)])
-  const { client, flags } = await openEngine(folder, image, stopped, sharedBuffers)
+keepCompiledCode()
+const program = sharedProgram()
+const { answering, openEngine } = await import('./pglite-engine.ts')
+
+async function open({ folder, upTo, sharedBuffers }: ThreadData): Promise<void> {
+  const { client, flags } = await openEngine(folder, stopped, sharedBuffers, program)
   await migratePglite(client, upTo)
   const answer = answering(client)
-  port.on('message', async (messages: ToThread) => {
+  port?.on('message', async (messages: ToThread) => {
     if (messages === 'close') {
       await client.close()
       process.exit()
@@ -33,6 +35,8 @@ try {
     tell({ answer: bytes }, [bytes.buffer as ArrayBuffer])
   })
   tell({ open: flags })
-} catch (error) {
-  stopped(error instanceof Error ? error.message : String(error))
 }
+
+port.once('message', (data: ThreadData) => {
+  open(data).catch((error: unknown) => stopped(error instanceof Error ? error.message : String(error)))
+})

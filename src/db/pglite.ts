@@ -1,4 +1,4 @@
-import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
 import { BACKGROUND } from './caller.ts'
@@ -9,9 +9,9 @@ import { CannotOpen } from './errors.ts'
 import { exists, keepFromOthers, makeFolders, sync, syncTree, usable } from './files.ts'
 import { lockFolder } from './folder-lock.ts'
 import type { StatementLimits } from './handle.ts'
-import { ensureImage } from './image.ts'
+import { ensureImage, unpackImage } from './image.ts'
 import { copyIn, databaseIn, ENGINE_FILES, engineFilesIn, restoringIn } from './pglite-folder.ts'
-import { type EnginePort, startEngine } from './pglite-port.ts'
+import { type EnginePort, type EngineThread, engineThread } from './pglite-port.ts'
 import { PgliteServer } from './pglite-server.ts'
 import { keepTidy } from './pglite-vacuum.ts'
 import { guardedDatabase } from './postgres-guard.ts'
@@ -27,12 +27,30 @@ export interface PgliteSettings extends StatementLimits {
  * commit is on disk before it is answered. `onLost` is called when the folder's lock or the engine is lost while running:
  * nothing more can be stored then.
  *
+ * @param thread for the engine, where one was started already
  * @throws {CannotOpen} when the folder cannot be written, or another process has it
  */
 export async function openPglite(
   settings: PgliteSettings,
   onLost: (reason: string) => void,
-  { statementTimeoutMs = STATEMENT_TIMEOUT_MS }: { readonly statementTimeoutMs?: number } = {},
+  {
+    statementTimeoutMs = STATEMENT_TIMEOUT_MS,
+    thread = engineThread(),
+  }: { readonly statementTimeoutMs?: number; readonly thread?: EngineThread | undefined } = {},
+): Promise<Database> {
+  try {
+    return await openWith(thread, settings, onLost, statementTimeoutMs)
+  } catch (error) {
+    await thread.end()
+    throw error
+  }
+}
+
+async function openWith(
+  thread: EngineThread,
+  settings: PgliteSettings,
+  onLost: (reason: string) => void,
+  statementTimeoutMs: number,
 ): Promise<Database> {
   const { dataDir } = settings
   await usable(dataDir, () => makeFolders(dataDir))
@@ -45,13 +63,12 @@ export async function openPglite(
     if (await exists(unfinished(folder))) await rm(folder, { recursive: true, force: true })
     await refuseOtherEngine(dataDir)
     await refuseHalfRestored(dataDir)
-    const imagePath = (await exists(folder)) ? undefined : await ensureImage()
-    if (imagePath === undefined) await usable(dataDir, () => keepFromOthers(folder))
-    const engine = await usable(dataDir, () =>
-      imagePath === undefined
-        ? startEngine({ folder, imagePath }, onLost)
-        : makeDatabase(folder, () => startEngine({ folder, imagePath }, onLost)),
-    )
+    const open = () => thread.open({ folder }, onLost)
+    const engine = await usable(dataDir, async () => {
+      if (!(await exists(folder))) return makeDatabase(folder, open)
+      await keepFromOthers(folder)
+      return open()
+    })
     const server = new PgliteServer(engine, statementTimeoutMs)
     let full = false
     const stopWatching = watchRoom(dataDir, (now) => {
@@ -68,6 +85,8 @@ export async function openPglite(
     const stopTidying = keepTidy(database.for(BACKGROUND), () => !full)
     return database
   } catch (error) {
+    // Nobody else may have the folder while the engine still writes to it.
+    await thread.end()
     await lock.release()
     throw error
   }
@@ -107,16 +126,17 @@ export function served(
 
 /**
  * Makes the database from the image. Until it is whole, a file beside it says so: a start that is killed half-way must not leave
- * what looks like a database. The next start then begins anew.
+ * what looks like a database. The next start then begins anew. What the image gave gets onto the disk while the engine opens; what
+ * the engine writes, it sees to itself.
  */
 async function makeDatabase(folder: string, open: () => Promise<EnginePort>): Promise<EnginePort> {
   const parent = dirname(folder)
+  const imagePath = await ensureImage()
   await writeFile(unfinished(folder), '')
   await sync(parent)
   await mkdir(folder, { mode: 0o700 })
-  const engine = await open()
-  await chmod(folder, 0o700)
-  await syncTree(folder)
+  await unpackImage(imagePath, folder)
+  const [engine] = await Promise.all([open(), syncTree(folder)])
   await rm(unfinished(folder))
   await sync(parent)
   return engine

@@ -1,6 +1,7 @@
 import type postgres from 'postgres'
 import { connectionOf } from '../config/connection.ts'
 import type { SslMode } from '../config/connection-tls.ts'
+import { isUpToDate } from './compatibility.ts'
 import { cannotOpen, connectPostgres, refusesSettings } from './connect.ts'
 import { CannotOpen, codeOf, isConnectionFailure } from './errors.ts'
 import { giveSettingsToRole, notInForce, SESSION_SETTINGS, SETTINGS_IN_FORCE } from './session-settings.ts'
@@ -17,9 +18,11 @@ export interface Way {
   readonly pooled: boolean | undefined
   /** How connections are encrypted, where the server has decided what the URL leaves open. */
   readonly sslmode: SslMode
+  /** Whether the tables at its end are just those of this build; false where that is not known. */
+  readonly upToDate: boolean
 }
 
-interface WaySettings {
+export interface WaySettings {
   readonly databaseUrl: string
   readonly databasePrepare?: boolean | undefined
 }
@@ -52,16 +55,23 @@ async function lookBy({ databaseUrl, databasePrepare }: WaySettings, sslmode: Ss
     connectPostgres(databaseUrl, { max: 1, prepare: true, settings, sslmode })
   let client = open(SESSION_SETTINGS)
   try {
-    const asked = await client.unsafe('select 1').then(() => true, unlessRefused)
-    if (!asked) {
+    // Sent together: each connection waits for its answers once.
+    const questions = () =>
+      Promise.all([
+        client.unsafe<{ settings: Record<string, string> }[]>(SETTINGS_IN_FORCE),
+        databasePrepare === undefined ? lookAtNames(client) : undefined,
+        isUpToDate((statement) => client.unsafe<object[]>(statement)).catch(() => false),
+      ])
+    const asked = await questions().catch(unlessRefused)
+    if (asked === undefined) {
       await client.end({ timeout: 1 })
       client = open({})
     }
-    const [row] = await client.unsafe<{ settings: Record<string, string> }[]>(SETTINGS_IN_FORCE)
-    const way = { takesSettings: asked, lacking: notInForce(row?.settings ?? {}), sslmode }
+    const [[row], names, upToDate] = asked ?? (await questions())
+    const lacking = notInForce(row?.settings ?? {})
+    const way = { takesSettings: asked !== undefined, lacking, sslmode, upToDate }
     if (databasePrepare === true) await refuseMixedNames(client, open({}))
-    if (databasePrepare !== undefined) return { ...way, prepare: databasePrepare, pooled: undefined }
-    const names = await lookAtNames(client)
+    if (names === undefined) return { ...way, prepare: databasePrepare === true, pooled: undefined }
     const pooled = !names.isDirect || connectionOf(databaseUrl).pooled
     return { ...way, prepare: !pooled || names.areKept, pooled }
   } finally {
@@ -69,8 +79,8 @@ async function lookBy({ databaseUrl, databasePrepare }: WaySettings, sslmode: Ss
   }
 }
 
-function unlessRefused(error: unknown): false {
-  if (refusesSettings(error)) return false
+function unlessRefused(error: unknown): undefined {
+  if (refusesSettings(error)) return undefined
   throw error
 }
 
@@ -112,14 +122,15 @@ async function refuseMixedNames(client: postgres.Sql, other: postgres.Sql): Prom
 const SETTLING_ATTEMPTS = 3
 
 /**
- * Sees to it that sessions have the gateway's settings also behind a pooler, which drops what clients ask for.
+ * Finds out the same, and sees to it that sessions have the gateway's settings also behind a pooler, which drops what clients ask
+ * for.
  *
  * @param say told what somebody with more rights has to run
  */
-export async function settleSessions(databaseUrl: string, say: (line: string) => void): Promise<void> {
+export async function settledWay(settings: WaySettings, say: (line: string) => void): Promise<Way> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await settleOnce(databaseUrl, say)
+      return await settleOnce(settings, say)
     } catch (error) {
       const ended = error instanceof CannotOpen && isConnectionFailure(error.cause)
       if (!ended || attempt === SETTLING_ATTEMPTS) throw error
@@ -127,9 +138,11 @@ export async function settleSessions(databaseUrl: string, say: (line: string) =>
   }
 }
 
-async function settleOnce(databaseUrl: string, say: (line: string) => void): Promise<void> {
-  const { lacking, sslmode } = await lookAtWay({ databaseUrl, databasePrepare: false })
-  if (lacking.length === 0) return
+async function settleOnce(settings: WaySettings, say: (line: string) => void): Promise<Way> {
+  const { databaseUrl } = settings
+  const way = await lookAtWay(settings)
+  const { lacking, sslmode } = way
+  if (lacking.length === 0) return way
   const client = connectPostgres(databaseUrl, { max: 1, prepare: false, sslmode })
   try {
     const statements = await giveSettingsToRole((statement) => client.unsafe<object[]>(statement))
@@ -137,6 +150,7 @@ async function settleOnce(databaseUrl: string, say: (line: string) => void): Pro
       say(
         `sessions behind the pooler in DATABASE_URL lack ${lacking.join(', ')}; have an administrator run: ${statements}`,
       )
+    return way
   } catch (error) {
     throw cannotOpen(databaseUrl, error)
   } finally {

@@ -2,7 +2,7 @@ import { cannotOpen, connectPostgres } from './connect.ts'
 import type { Database } from './database.ts'
 import { CannotOpen } from './errors.ts'
 import type { StatementLimits } from './handle.ts'
-import { lookAtWay } from './pooler.ts'
+import { lookAtWay, type Way } from './pooler.ts'
 import { guardedDatabase } from './postgres-guard.ts'
 import { SESSION_SETTINGS } from './session-settings.ts'
 import { checkPolicies } from './tenant-role.ts'
@@ -19,13 +19,14 @@ export interface PostgresSettings extends StatementLimits {
 }
 
 /**
- * Opens PostgreSQL, finds out what is between, and asks it whom the policies bind.
+ * Opens PostgreSQL, and asks it whom the policies bind.
  *
+ * @param way what is between; found out where it is not given
  * @throws {CannotOpen} when it does not answer, refuses us, or is behind a pooler that would mix statements up
  */
-export async function openPostgres(settings: PostgresSettings): Promise<Database> {
+export async function openPostgres(settings: PostgresSettings, way?: Way): Promise<Database> {
   const { databaseUrl, databasePool: connections } = settings
-  const { takesSettings, prepare, pooled, sslmode } = await lookAtWay(settings)
+  const { takesSettings, prepare, pooled, sslmode } = way ?? (await lookAtWay(settings))
   const asked = takesSettings ? SESSION_SETTINGS : {}
   const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked, sslmode })
   const database = guardedDatabase(connect, {

@@ -35,6 +35,30 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
   ),
 }
 
+/** Whether a role may do all that, and the session's user may take it. Since PostgreSQL 16, a member may lack the latter. */
+const PREPARED = `select pg_has_role(current_user, r.oid, case when current_setting('server_version_num')::int < 160000
+      then 'member' else 'set' end) and has_schema_privilege(r.oid, 'public', 'usage') and (
+        select bool_and(case when p.of_column is null then has_table_privilege(r.oid, p.of_table, p.privilege)
+          else has_column_privilege(r.oid, p.of_table, p.of_column, p.privilege) end)
+        from json_to_recordset($2::text::json) as p(of_table text, of_column text, privilege text)) as prepared
+  from pg_roles r where r.rolname = $1`
+
+/** The same as rows, one for each privilege. */
+const privileges = () =>
+  Object.entries(PRIVILEGES).flatMap(([table, list]) =>
+    list.split(', ').map((entry) => {
+      const [, privilege, column] = /^(\w+)(?: \((\w+)\))?$/.exec(entry) ?? []
+      return { of_table: table, of_column: column ?? null, privilege }
+    }),
+  )
+
+/** Whether `prepareTenantRole` has nothing to do. The tables have to be there. */
+export async function isTenantRolePrepared(database: Database, role: string): Promise<boolean> {
+  const values = [role, JSON.stringify(privileges())]
+  const [row] = await database.run<{ prepared: boolean }>(PREPARED, values, { prepare: false })
+  return row?.prepared === true
+}
+
 /**
  * Makes the role where there is none, lets the session's user take it, and gives it what it needs. Safe to repeat; the tables
  * have to be there.

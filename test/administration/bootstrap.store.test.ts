@@ -13,6 +13,7 @@ import { projectsIn } from '../../src/repositories/control/projects.ts'
 import { tenantsOf } from '../../src/repositories/control/tenants.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
+import { recordStatements } from '../support/statements.ts'
 
 let database: Database
 const all = { after: undefined, limit: 100 }
@@ -83,4 +84,17 @@ test('what an operator has deleted or revoked is not made again', async () => {
   await revokeApiKey(administration(), { kind: 'instance' }, parseApiKey(adminKey) ?? '', new Date())
   expect(await bootstrap(database, {})).toMatchObject({ apiKey: undefined, adminKey: undefined })
   expect(await everything()).toEqual([['acme'], [], []])
+})
+
+test('a start that finds a place and a key asks once, and makes no transaction', async () => {
+  await bootstrap(database, {})
+  const recorder = recordStatements(database)
+  for (const adminKey of [undefined, 'given']) {
+    const again = await recorder.during(() => bootstrap(recorder.database, { adminKey }))
+    expect({ statements: again.statements.length, transactions: again.transactions }).toEqual({
+      statements: 1,
+      transactions: 0,
+    })
+    expect(again.result).toMatchObject({ apiKey: undefined, adminKey: undefined, tenant: 'default' })
+  }
 })

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { isUpToDate } from '../../src/db/compatibility.ts'
 import { migrationsIn } from '../../src/db/migrations.ts'
 
 const migrations = migrationsIn()
@@ -25,4 +26,23 @@ test('a migration that takes away what older builds read says which release can 
     .slice(first)
     .filter((migration) => TAKES_AWAY.test(textOf(migration)) && !SAYS_SO.test(textOf(migration)))
   expect(silent.map(({ name }) => name)).toEqual([])
+})
+
+test('one statement says whether nothing is missing, and nothing asks for a later build', async () => {
+  const newest = migrations.at(-1)
+  const needs = { needsMigration: names[0], needsRelease: '0.1.0' }
+  const asked: string[] = []
+  const upToDate = (...rows: object[]) =>
+    isUpToDate(async (statement) => {
+      asked.push(statement)
+      return rows
+    })
+  expect(await upToDate({ ...needs, last: newest?.madeAt })).toBe(true)
+  expect(asked).toHaveLength(1)
+  // Of a newer release that has only added to the tables.
+  expect(await upToDate({ ...needs, last: (newest?.madeAt ?? 0) + 1 })).toBe(true)
+  expect(await upToDate({ ...needs, needsMigration: '9999_later', last: newest?.madeAt })).toBe(false)
+  expect(await upToDate({ ...needs, last: migrations.at(-2)?.madeAt })).toBe(false)
+  expect(await upToDate({ ...needs, last: null })).toBe(false)
+  expect(await upToDate()).toBe(false)
 })

@@ -1,13 +1,13 @@
 import fs, { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { READERS } from '../../src/db/database.ts'
 import { CannotOpen, isOutOfTime, isUnavailable } from '../../src/db/errors.ts'
-import { ensureImage } from '../../src/db/image.ts'
+import { ensureImage, unpackImage } from '../../src/db/image.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { answering, openEngine } from '../../src/db/pglite-engine.ts'
+import { engineThread } from '../../src/db/pglite-port.ts'
 import { vacuumDue } from '../../src/db/pglite-vacuum.ts'
 import { runProgram } from '../support/children.ts'
 import { newStoreFolder } from '../support/store-folder.ts'
@@ -145,7 +145,10 @@ test('work of many statements lets the event loop turn', async () => {
 
 test('every commit is flushed to disk before it is answered', async () => {
   // In this thread, where the system's own fsync can be watched.
-  const { client } = await openEngine(join(parent, 'flushed'), new Blob([await readFile(await ensureImage())]), never)
+  const folder = join(parent, 'flushed')
+  mkdirSync(folder)
+  await unpackImage(await ensureImage(), folder)
+  const { client } = await openEngine(folder, never)
   const answer = answering(client)
   const query = (sql: string) => answer(Buffer.from(`Q\0\0\0${String.fromCharCode(sql.length + 5)}${sql}\0`, 'latin1'))
   await query('create table flushed (n int)')
@@ -166,6 +169,33 @@ test('every commit is flushed to disk before it is answered', async () => {
     syncBuiltinESMExports()
     await client.close()
   }
+})
+
+/** What PostgreSQL's control file says of a database that was closed; it stands behind an id and two versions. */
+const SHUT_DOWN = 1
+const STATE_AT = 16
+
+test('a new database recovers nothing and has no templates: its image was closed, and holds one database', async () => {
+  const folder = join(parent, 'unpacked')
+  mkdirSync(folder)
+  await unpackImage(await ensureImage(), folder)
+  expect(readFileSync(join(folder, 'global/pg_control')).readUInt32LE(STATE_AT)).toBe(SHUT_DOWN)
+  expect(readdirSync(join(folder, 'base'))).toHaveLength(1)
+})
+
+test('a thread that was started ahead ends with an open that is refused', async () => {
+  const database = await open()
+  const thread = engineThread()
+  let ended = 0
+  const end = () => {
+    ended++
+    return thread.end()
+  }
+  await expect(openPglite({ dataDir }, never, { thread: { ...thread, end } })).rejects.toThrow(
+    /is in use by another process/,
+  )
+  expect(ended).toBe(1)
+  await database.close()
 })
 
 test('functions of the language PL/pgSQL, which is a library of the engine, do run', async () => {

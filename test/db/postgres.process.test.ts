@@ -6,6 +6,7 @@ import { migratePostgres } from '../../src/db/migrate.ts'
 import { migrationsFolder } from '../../src/db/migrations.ts'
 import { openDatabase } from '../../src/db/open.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
+import { countingProxy } from '../support/counting-proxy.ts'
 import { onDatabase, type PostgresServer, startPostgres } from '../support/postgres-server.ts'
 import { storeParent } from '../support/store-folder.ts'
 import { startProxy } from '../support/tcp-proxy.ts'
@@ -81,6 +82,24 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('PostgreSQL', () => {
     expect(await opened[0]?.run(count, [])).toEqual([{ n: readMigrationFiles({ migrationsFolder }).length }])
     await Promise.all(opened.map((database) => database.close()))
     await migratePostgres({ databaseUrl })
+  })
+
+  test('an open that finds the tables up to date asks over two connections, and waits for no instance that migrates', async () => {
+    const databaseUrl = await empty('found')
+    await migratePostgres({ databaseUrl })
+    const migrating = postgres(databaseUrl, { max: 1 })
+    await migrating.unsafe('select pg_advisory_lock(8245929752839219308)')
+    const proxy = await countingProxy(databaseUrl)
+    const settings = { databaseUrl: proxy.url, databasePool: 5, directDatabaseUrl: undefined, dataDir: '/nowhere' }
+    const database = await openDatabase(settings, (reason) => expect.unreachable(reason))
+    expect({ connections: proxy.connections(), statements: proxy.roundTrips() }).toEqual({
+      connections: 2,
+      // Settings in force, names of statements, migrations; whom the policies bind.
+      statements: 4,
+    })
+    await database.close()
+    proxy.stop()
+    await migrating.end()
   })
 
   test.each([

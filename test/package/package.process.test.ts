@@ -167,7 +167,10 @@ describe('npm start', () => {
 
   test('builds, step by step, what an input has changed, and then nothing again', () => {
     appendFileSync(join(project, 'src/main.ts'), '// changed\n')
-    const steps = ['building 1/3: programs', 'building 2/3: typed client', 'building 3/3: database image', 'starting']
+    const steps = [
+      ...['building 1/4: programs', 'building 2/4: typed client', 'building 3/4: database image'],
+      ...['building 4/4: compiled code', 'starting'],
+    ]
     expect(said()).toEqual(steps)
     expect(said()).toEqual(['nothing to build: dist is up to date', 'starting'])
     rmSync(join(project, 'dist'), { recursive: true })

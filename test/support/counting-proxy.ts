@@ -8,6 +8,8 @@ export interface CountingProxy {
   readonly url: string
   /** How often clients have waited for an answer so far. */
   roundTrips(): number
+  /** How often clients have connected so far. */
+  connections(): number
   stop(): void
 }
 
@@ -15,8 +17,10 @@ export interface CountingProxy {
 export async function countingProxy(databaseUrl: string): Promise<CountingProxy> {
   const target = new URL(databaseUrl)
   let count = 0
+  let connections = 0
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (client) => {
+    connections++
     const upstream = connect({ host: target.hostname, port: Number(target.port), noDelay: true })
     for (const [socket, other] of [[client, upstream] as const, [upstream, client] as const]) {
       sockets.add(socket)
@@ -36,6 +40,7 @@ export async function countingProxy(databaseUrl: string): Promise<CountingProxy>
   return {
     url: url.href,
     roundTrips: () => count,
+    connections: () => connections,
     stop: () => {
       for (const socket of sockets) socket.destroy()
       server.close()

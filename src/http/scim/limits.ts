@@ -1,4 +1,4 @@
-import { RateLimiterMemory } from 'rate-limiter-flexible'
+import RateLimiterMemory from 'rate-limiter-flexible/lib/RateLimiterMemory.js'
 import { isWithin } from '../../network/addresses.ts'
 import type { ClientAddress } from '../../network/proxies.ts'
 import { ScimError } from '../../scim/errors.ts'

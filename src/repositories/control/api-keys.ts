@@ -1,9 +1,9 @@
-import { and, asc, between, eq, gt, isNull, type SQL } from 'drizzle-orm'
+import { and, asc, between, eq, exists, gt, isNull, type SQL } from 'drizzle-orm'
 import { currentSecret, type KeySecret } from '../../auth/key-secrets.ts'
 import type { Permission, Scope } from '../../auth/principal.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
-import { apiKeySecrets, apiKeys } from '../../db/schema.ts'
+import { apiKeySecrets, apiKeys, projects } from '../../db/schema.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { type PublicKeyRow, publicKeysOfKeys } from './api-key-public-keys.ts'
 import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
@@ -36,6 +36,14 @@ export async function findApiKey(database: Database, id: string, hold?: Hold): P
 /** True where a key for the whole instance was ever made, even one that is revoked now. */
 export async function instanceKeyExists({ orm }: Database): Promise<boolean> {
   const rows = await orm.select({ id: apiKeys.id }).from(apiKeys).where(isNull(apiKeys.projectId)).limit(1)
+  return rows.length > 0
+}
+
+/** Whether there is any project, and a key for the whole instance where `withKey` asks for one: in one statement. */
+export async function hasBegun({ orm }: Database, withKey: boolean): Promise<boolean> {
+  const key = orm.select({ id: apiKeys.id }).from(apiKeys).where(isNull(apiKeys.projectId))
+  const begun = withKey ? exists(key) : undefined
+  const rows = await orm.select({ id: projects.id }).from(projects).where(begun).limit(1)
   return rows.length > 0
 }
 

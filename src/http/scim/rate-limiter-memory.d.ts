@@ -1,0 +1,4 @@
+// The package's index loads its limiters for thirty databases.
+declare module 'rate-limiter-flexible/lib/RateLimiterMemory.js' {
+  export { RateLimiterMemory as default } from 'rate-limiter-flexible'
+}
