@@ -36,8 +36,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['tenancy'],
   ['network', 'signing'],
   ['compiled-code'],
-  ['compiled-code'],
-  ['scim', 'client', 'package', 'place-ids'],
+  ['scim', 'client', 'package', 'place-ids', 'thread'],
 ]
 const HOMES: Record<string, readonly string[]> = {
   hono: ['app', 'surfaces', 'http', 'listen', 'start', 'main'],

@@ -1,6 +1,7 @@
+import { withColumns } from '../repositories/resources/stored-form.ts'
 import { isTakenKey, mayRetry } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
-import { type BulkOperation, references, substitute } from '../scim/bulk.ts'
+import { type BulkOperation, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { type BulkRun, failedReference, noteAll, type Outcomes, settled, typeOf } from './bulk-outcome.ts'
@@ -75,10 +76,13 @@ async function prepareAll(run: BulkRun, operations: readonly BulkOperation[]) {
   const failures: Outcomes = new Map()
   for (const operation of operations) {
     if (operation.method !== 'POST') continue
+    const pause = run.work.pause()
+    if (pause) await pause
     const type = typeOf(run, operation) as ResourceType
     const id = run.ids.get(operation.bulkId) as string
     const outcome = await settled(async () => {
-      prepared.set(operation.index, await prepareCreate(run.tenant, type, id, substitute(operation.data, run.ids)))
+      const create = await prepareCreate(run.tenant, type, id, substitute(operation.data, run.ids))
+      prepared.set(operation.index, { ...create, stored: withColumns(type, create.stored) })
       return undefined
     })
     if (outcome) failures.set(operation.index, outcome)
@@ -130,7 +134,8 @@ function failDependents({ plan }: BulkRun, operations: readonly BulkOperation[],
     grew = false
     for (const operation of operations) {
       if (failures.has(operation.index)) continue
-      const failed = references(operation).find((bulkId) => failures.has(plan.creates.get(bulkId) ?? -1))
+      const needed = plan.references[operation.index] ?? []
+      const failed = needed.find((bulkId) => failures.has(plan.creates.get(bulkId) ?? -1))
       if (failed === undefined) continue
       failures.set(operation.index, { kind: 'failed', error: failedReference(failed) })
       grew = true

@@ -3,6 +3,7 @@ import type { BulkOperation, BulkPlan } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
+import type { LongWork } from '../thread.ts'
 
 /** What became of one operation; `id` is that of the resource where there is one. */
 export type BulkOutcome =
@@ -22,6 +23,8 @@ export interface BulkRun {
   readonly repositories: Repositories
   readonly tenant: TenantContext
   readonly plan: BulkPlan
+  /** Has the thread in slices. Each loop over many operations pauses before each of them. */
+  readonly work: LongWork
   /** The id of every resource that the request creates, by bulkId, given before anything runs; users who come back keep theirs. */
   readonly ids: Map<string, string>
   /** Those among the ids under which a kept user comes back. */

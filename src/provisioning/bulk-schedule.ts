@@ -1,4 +1,4 @@
-import { type BulkOperation, type BulkPlan, isRefused, order, references } from '../scim/bulk.ts'
+import { type BulkOperation, type BulkPlan, isRefused, order } from '../scim/bulk.ts'
 
 /**
  * What an operation does to the store, so that operations of one kind can share statements:
@@ -56,7 +56,7 @@ export function schedule(plan: BulkPlan, kindOf: (operation: BulkOperation) => B
     for (const operation of operations) {
       const touched = operation.method === 'POST' ? undefined : batchOfTarget.get(targetOf(operation))
       if (touched !== undefined) earliest = Math.max(earliest, touched + 1)
-      for (const bulkId of references(operation)) {
+      for (const bulkId of plan.references[operation.index] ?? []) {
         const created = batchOfCreate.get(bulkId)
         // Creates of a batch may refer to each other. All other operations come after the create that they refer to.
         if (created !== undefined) earliest = Math.max(earliest, kind === 'create' ? created : created + 1)

@@ -1,7 +1,8 @@
 import { eventNoun } from '../events/types.ts'
+import { withColumns } from '../repositories/resources/stored-form.ts'
 import { mayRetry } from '../repositories/sql/constraints.ts'
 import type { Repositories } from '../repositories/tenant-scope.ts'
-import { type BulkOperation, type BulkPlan, isRefused, order, references, substitute } from '../scim/bulk.ts'
+import { type BulkOperation, type BulkPlan, isRefused, order, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'
 import { splitMembership } from '../scim/patch/members.ts'
 import { parsePatch } from '../scim/patch/parse.ts'
@@ -9,6 +10,7 @@ import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches } from '../scim/version.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
+import type { LongWork } from '../thread.ts'
 import { runCreates } from './bulk-creates.ts'
 import {
   type BulkOutcome,
@@ -39,6 +41,7 @@ export async function runBulk(
   repositories: Repositories,
   tenant: TenantContext,
   plan: BulkPlan,
+  work: LongWork,
   newId: () => string,
 ): Promise<Outcomes> {
   const service = provisioningService(repositories, tenant, newId)
@@ -49,10 +52,20 @@ export async function runBulk(
     if (isRefused(operation)) outcomes.set(operation.index, { kind: 'failed', error: operation.error })
     else if (operation.method === 'POST') ids.set(operation.bulkId, newId())
   }
-  const run: BulkRun = { repositories, tenant, plan, ids, revived: new Set(), outcomes }
-  if (plan.failOnErrors === undefined) for (const batch of schedule(plan, kindOf)) await runBatch(batch)
+  const run: BulkRun = { repositories, tenant, plan, work, ids, revived: new Set(), outcomes }
+  if (plan.failOnErrors === undefined) await runAll()
   else await runUntil(plan.failOnErrors)
   return outcomes
+
+  async function runAll(): Promise<void> {
+    const kinds = new Map<BulkOperation, BulkKind>()
+    for (const operation of plan.operations) {
+      const pause = work.pause()
+      if (pause) await pause
+      if (!isRefused(operation)) kinds.set(operation, kindOf(operation))
+    }
+    for (const batch of schedule(plan, (operation) => kinds.get(operation) as BulkKind)) await runBatch(batch)
+  }
 
   /** Nothing may run after the last error that is allowed (RFC 7644 §3.7.3), so operations run step by step, in order. */
   async function runUntil(failOnErrors: number): Promise<void> {
@@ -119,7 +132,7 @@ export async function runBulk(
     const type = typeOf(run, operation)
     if (type === undefined) return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
     if (!isSynchronised(tenant, type)) return notSynchronised(type)
-    for (const bulkId of references(operation)) {
+    for (const bulkId of plan.references[operation.index] ?? []) {
       const at = plan.creates.get(bulkId)
       if (at === undefined) return ScimError.invalidValue(`bulkId:${bulkId} is not in this request.`)
       const create = plan.operations[at]
@@ -189,13 +202,15 @@ export async function runBulk(
       const changes = new Map<number, PreparedChange>()
       for (const [i, operation] of ofType.entries()) {
         if (operation.method !== 'PUT' && operation.method !== 'PATCH') continue
+        const pause = work.pause()
+        if (pause) await pause
         const id = targets[i] as string
         const outcome = await settled(async (): Promise<BulkOutcome | undefined> => {
           const row = rows.get(id) ?? missing(type, id)
           if (operation.ifMatch && !matches(operation.ifMatch, row.version)) throw staleVersion()
           const change = await prepareChange(tenant, type, row, nextState(operation, type))
           if (change === undefined) return { kind: 'done', status: 200, id, version: row.version }
-          changes.set(operation.index, change)
+          changes.set(operation.index, { ...change, stored: withColumns(type, change.stored) })
           return undefined
         })
         if (outcome) outcomes.set(operation.index, outcome)

@@ -34,6 +34,8 @@ export interface BulkPlan {
   readonly failOnErrors: number | undefined
   /** By bulkId, the index of the operation that creates it, refused or not: a bulkId that is not here is unknown (B-08). */
   readonly creates: ReadonlyMap<string, number>
+  /** By an operation's index, the bulkIds that it refers to. */
+  readonly references: readonly (readonly string[])[]
 }
 
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -46,11 +48,15 @@ export const isRefused = (operation: BulkOperation | RefusedOperation): operatio
   'error' in operation
 
 /**
- * Reads a BulkRequest (RFC 7644 §3.7). What is wrong with one operation refuses that operation only.
+ * Reads a BulkRequest (RFC 7644 §3.7), operation by operation: it yields before each. What is wrong with one operation refuses
+ * that operation only.
  *
  * @throws {ScimError} invalidSyntax for what is no BulkRequest, invalidValue for failOnErrors, 413 for too many operations
  */
-export function parseBulk(body: JsonValue, limits: { readonly maxOperations: number }): BulkPlan {
+export function* parseBulk(
+  body: JsonValue,
+  limits: { readonly maxOperations: number },
+): Generator<undefined, BulkPlan> {
   if (!isObject(body)) throw ScimError.invalidSyntax('a BulkRequest must be a JSON object')
   const schemas = memberIgnoringCase(body, 'schemas')
   if (!Array.isArray(schemas) || !schemas.some((urn) => typeof urn === 'string' && sameUrn(urn, BULK_REQUEST)))
@@ -63,25 +69,33 @@ export function parseBulk(body: JsonValue, limits: { readonly maxOperations: num
 
   const creates = new Map<string, number>()
   const bulkIds = new Set<string>()
-  const operations = list.map((operation, index) => {
+  const operations: (BulkOperation | RefusedOperation)[] = []
+  const allReferences: string[][] = []
+  for (const [index, operation] of list.entries()) {
+    yield
     const read = parseOperation(operation, index)
-    if (read.bulkId === undefined) return read
-    if (bulkIds.has(read.bulkId)) {
-      const error = ScimError.invalidValue(`Operations[${index}].bulkId: "${read.bulkId}" is there twice`)
-      return { index, method: read.method, bulkId: read.bulkId, path: read.path, error }
+    const { method, bulkId, path } = read
+    if (bulkId !== undefined && bulkIds.has(bulkId)) {
+      const error = ScimError.invalidValue(`Operations[${index}].bulkId: "${bulkId}" is there twice`)
+      operations.push({ index, method, bulkId, path, error })
+      allReferences.push([])
+      continue
     }
-    bulkIds.add(read.bulkId)
-    if (read.method === 'POST') creates.set(read.bulkId, index)
-    return read
-  })
-  return { operations, failOnErrors: failOnErrorsOf(body), creates }
+    if (bulkId !== undefined) {
+      bulkIds.add(bulkId)
+      if (method === 'POST') creates.set(bulkId, index)
+    }
+    operations.push(read)
+    allReferences.push(isRefused(read) ? [] : references(read))
+  }
+  return { operations, failOnErrors: failOnErrorsOf(body), creates, references: allReferences }
 }
 
 /**
  * The bulkIds that an operation refers to, in its path or anywhere in its data, each once (RFC 7644 §3.7.2). A string that
  * starts with `bulkId:` is nothing else: no id of ours contains that text (RFC 7643 §3.1).
  */
-export function references(operation: BulkOperation): string[] {
+function references(operation: BulkOperation): string[] {
   const found = new Set<string>()
   const note = (text: string) => {
     if (text.startsWith(PREFIX)) found.add(text.slice(PREFIX.length))
@@ -121,7 +135,7 @@ export interface BulkStep {
  * nothing else (B-09). References to unknown or refused creates are for the caller to answer and hold nothing up.
  */
 export function order(plan: BulkPlan): BulkStep[] {
-  const needs = plan.operations.map((operation) => (isRefused(operation) ? [] : neededBy(operation, plan)))
+  const needs = plan.references.map((bulkIds) => creatorsOf(bulkIds, plan))
   const componentOf = components(needs)
   const members = new Map<number, number[]>()
   for (const [index, component] of componentOf.entries()) pushTo(members, component, index)
@@ -159,9 +173,9 @@ export function order(plan: BulkPlan): BulkStep[] {
   return steps
 }
 
-/** The indexes of the creates that `operation` refers to. */
-function neededBy(operation: BulkOperation, plan: BulkPlan): number[] {
-  return references(operation).flatMap((bulkId) => {
+/** The indexes of the creates of these bulkIds that are not refused. */
+function creatorsOf(bulkIds: readonly string[], plan: BulkPlan): number[] {
+  return bulkIds.flatMap((bulkId) => {
     const index = plan.creates.get(bulkId)
     const create = index === undefined ? undefined : plan.operations[index]
     return create && !isRefused(create) ? [create.index] : []

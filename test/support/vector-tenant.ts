@@ -17,6 +17,7 @@ import { buildRegistry } from '../../src/scim/schema/registry.ts'
 import type { ResourceType, SchemaRegistry } from '../../src/scim/schema/resource-type.ts'
 import { DEFAULT_SETTINGS } from '../../src/tenancy/settings.ts'
 import { tenantContext } from '../../src/tenancy/tenant.ts'
+import { Thread } from '../../src/thread.ts'
 import { memberOf } from './checks.ts'
 import type { Answer, TestTenant } from './gateway.ts'
 import { jsonIn } from './http-client.ts'
@@ -122,6 +123,7 @@ export function vectorTenant(database: Database, tenant: TestTenant, registry: S
           header: headerReader(raw, undefined),
           answerType: 'application/scim+json',
           passage: nothingUnderWay(config).requests.enter('vectors', tenant.id),
+          thread: new Thread(),
         }),
       )
       const text = await response.text()

@@ -13,7 +13,7 @@ import type { ScimRequest } from './env.ts'
  * 429 or 503 where requests under way hold too many bytes
  */
 export async function readJson(
-  { header, raw, passage, tenant }: Pick<ScimRequest, 'header' | 'raw' | 'passage' | 'tenant'>,
+  { header, raw, passage, tenant, thread }: BodyRequest,
   maxBytes: number,
   limitName = `${maxBytes} bytes`,
 ): Promise<JsonValue> {
@@ -26,10 +26,17 @@ export async function readJson(
       throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
     },
   )
+  const pause = bytes.length > SMALL_BYTES ? thread.work(tenant.id).pause() : undefined
+  if (pause) await pause
   if (takesAscii && !isAscii(bytes)) throw otherCharset()
   if (!isUtf8(bytes)) throw ScimError.invalidSyntax('The body is not UTF-8 text.')
   return parseJson(bytes.toString('utf8'))
 }
+
+type BodyRequest = Pick<ScimRequest, 'header' | 'raw' | 'passage' | 'tenant' | 'thread'>
+
+/** To read so many bytes takes a millisecond at the most. Larger bodies, one of which takes some, are read in different turns. */
+const SMALL_BYTES = 65_536
 
 const unsupported = (detail: string) => new ScimError(415, 'invalidSyntax', detail)
 const MEDIA_TYPE = /^application\/(?:scim\+)?json$/i

@@ -12,16 +12,20 @@ import { json } from './respond.ts'
 /** Answers bulk requests (RFC 7644 §3.7). */
 export function bulkHandler(limits: ScimLimits): (c: ScimContext) => Promise<Response> {
   return async ({ env: request }) => {
-    const { repositories, tenant } = request
+    const { repositories, tenant, thread } = request
     const body = await readJson(request, limits.maxPayloadBytes, `maxPayloadSize (${limits.maxPayloadBytes})`)
-    const plan = parseBulk(body, limits)
+    const work = thread.work(tenant.id)
+    const plan = await work.through(parseBulk(body, limits))
     await request.countOperations(plan.operations.length)
-    const outcomes = await runBulk(repositories, tenant, plan, () => uuidv7())
-    const results = plan.operations.flatMap((operation) => {
+    const outcomes = await runBulk(repositories, tenant, plan, work, () => uuidv7())
+    const results: string[] = []
+    for (const operation of plan.operations) {
+      const pause = work.pause()
+      if (pause) await pause
       const outcome = outcomes.get(operation.index)
-      return outcome ? [resultOf(operation, outcome, tenant.baseUrl)] : []
-    })
-    return json(request, JSON.stringify({ schemas: [BULK_RESPONSE], Operations: results }))
+      if (outcome) results.push(JSON.stringify(resultOf(operation, outcome, tenant.baseUrl)))
+    }
+    return json(request, `{"schemas":["${BULK_RESPONSE}"],"Operations":[${results.join()}]}`)
   }
 }
 

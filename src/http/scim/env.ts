@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import type { Principal } from '../../auth/principal.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
+import type { Thread } from '../../thread.ts'
 import type { Passage } from '../in-flight.ts'
 
 /** Limits that discovery announces and the routes enforce. */
@@ -38,6 +39,8 @@ export interface ScimRequest {
   /** Counts the operations of a bulk request in the tenant's `requestsPerSecond`. @throws {ScimError} 429 (the promise rejects) */
   readonly countOperations: (operations: number) => Promise<void> | undefined
   readonly repositories: Repositories
+  /** Shares itself out among the long work of requests. */
+  readonly thread: Thread
 }
 
 /** The environment of the SCIM routes: the admitted request takes the place of Hono's bindings. */

@@ -14,6 +14,7 @@ import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import { locate, notFound } from '../../tenancy/scim-path.ts'
+import { Thread } from '../../thread.ts'
 import { addressOf } from '../address.ts'
 import { ChallengeError, scimErrorResponse } from '../errors.ts'
 import { guessed } from '../guesses.ts'
@@ -57,6 +58,7 @@ export function scimGateway(
 ) {
   const admit = admissions(control, issuers, origin)
   const limit = tenantLimits()
+  const thread = new Thread()
 
   return async (c: Context<GatewayEnv>, trace: Trace): Promise<Response> => {
     try {
@@ -149,6 +151,7 @@ export function scimGateway(
       query: 'query' in located && located.query !== '' ? new URLSearchParams(located.query) : NO_QUERY,
       countOperations: (operations) => limit.operations(tenant, operations),
       repositories: tracing === undefined ? repositories : tracedRepositories(repositories, tracing),
+      thread,
     })
   }
 }

@@ -1,7 +1,7 @@
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { Parameters } from '../sql/parameters.ts'
 import type { ChangedResource, NewResource } from './resource-changes.ts'
-import type { StoredForm } from './stored-form.ts'
+import { columnsText, type StoredForm } from './stored-form.ts'
 
 /** The columns of a set of keys in JSON. */
 export const keyRows = '(attribute text, key text)'
@@ -26,17 +26,18 @@ export function createInput(
       ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
       ${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
   }
-  const rows = resources.map((resource, ord) => ({
-    ...storedRow(resource.type, resource.stored),
-    ord,
-    id: resource.id,
-    event: resource.event,
-    password_hash: resource.passwordHash,
-    keys: resource.stored.keys,
-    version: resource.revived?.version,
-    created_at: resource.revived?.createdAt,
-  }))
-  return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(ord int, id uuid, event text, password_hash text,
+  const rows = resources.map((resource, ord) =>
+    rowText(resource, {
+      ord,
+      id: resource.id,
+      event: resource.event,
+      password_hash: resource.passwordHash,
+      keys: resource.stored.keys,
+      version: resource.revived?.version,
+      created_at: resource.revived?.createdAt,
+    }),
+  )
+  return `select * from jsonb_to_recordset(${parameters.jsonText(`[${rows.join()}]`)}) as i(ord int, id uuid, event text, password_hash text,
     keys jsonb, version bigint, created_at timestamptz, ${storedTypes})`
 }
 
@@ -53,16 +54,17 @@ export function updateInput(
       ${parameters.json(eventRows(first))} as events
       ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}`
   }
-  const rows = changes.map((change) => ({
-    ...storedRow(change.type, change.stored),
-    id: change.id,
-    expected: change.expectedVersion,
-    password_hash: change.passwordHash,
-    events: eventRows(change),
-    keys_removed: change.keysRemoved,
-    keys_added: change.keysAdded,
-  }))
-  return `select * from jsonb_to_recordset(${parameters.json(rows)}) as i(id uuid, expected bigint, password_hash text,
+  const rows = changes.map((change) =>
+    rowText(change, {
+      id: change.id,
+      expected: change.expectedVersion,
+      password_hash: change.passwordHash,
+      events: eventRows(change),
+      keys_removed: change.keysRemoved,
+      keys_added: change.keysAdded,
+    }),
+  )
+  return `select * from jsonb_to_recordset(${parameters.jsonText(`[${rows.join()}]`)}) as i(id uuid, expected bigint, password_hash text,
     events jsonb, keys_removed jsonb, keys_added jsonb, ${storedTypes})`
 }
 
@@ -82,14 +84,6 @@ function storedColumns(type: ResourceType, stored: StoredForm, parameters: Param
 const storedTypes = `resource_type text, external_id text, unique_key text, display_key text, label text, active boolean,
   manager_id uuid, document text, search jsonb`
 
-const storedRow = (type: ResourceType, stored: StoredForm) => ({
-  resource_type: type.name,
-  external_id: stored.externalId,
-  unique_key: stored.uniqueKey,
-  display_key: stored.displayKey,
-  label: stored.label,
-  active: stored.active,
-  manager_id: stored.managerId,
-  document: stored.document,
-  search: JSON.parse(stored.search) as unknown,
-})
+/** One row of several as JSON text: the columns of the resource, and others. */
+const rowText = ({ type, stored }: Pick<NewResource, 'type' | 'stored'>, others: object): string =>
+  `{${stored.columns ?? columnsText(type, stored)},${JSON.stringify(others).slice(1)}`

@@ -20,6 +20,8 @@ export interface StoredForm {
   readonly document: string
   readonly search: string
   readonly keys: readonly ResourceKey[]
+  /** The columns as JSON text, where it is made before the statement is; see `withColumns`. */
+  readonly columns?: string
 }
 
 /** A row of `resource_keys`. */
@@ -77,6 +79,27 @@ export function storedForm(type: ResourceType, resource: Resource, tenant: Tenan
     search: JSON.stringify({ [tenant.id]: searchDocument(type, searched) }),
     keys: resourceKeys(type, resource),
   }
+}
+
+/** The same with its columns as text, for one statement about many: to make the texts of all in one go holds up the thread. */
+export const withColumns = (type: ResourceType, stored: StoredForm): StoredForm => ({
+  ...stored,
+  columns: columnsText(type, stored),
+})
+
+/** The columns as members of a JSON object, without its braces. The search document is JSON already. */
+export const columnsText = ({ name }: ResourceType, stored: StoredForm): string => {
+  const texts = {
+    resource_type: name,
+    external_id: stored.externalId,
+    unique_key: stored.uniqueKey,
+    display_key: stored.displayKey,
+    label: stored.label,
+    active: stored.active,
+    manager_id: stored.managerId,
+    document: stored.document,
+  }
+  return `${JSON.stringify(texts).slice(1, -1)},"search":${stored.search}`
 }
 
 /** The resource of a stored row, without computed attributes (`meta`, `groups`, `members`). */

@@ -18,7 +18,12 @@ export class Parameters {
 
   /** Binds JSON as text, which both drivers send alike, and casts it in the statement. */
   json(value: unknown): string {
-    return `${this.bind(JSON.stringify(value))}::text::jsonb`
+    return this.jsonText(JSON.stringify(value))
+  }
+
+  /** The same for a value that is JSON text already. */
+  jsonText(text: string): string {
+    return `${this.bind(text)}::text::jsonb`
   }
 
   /** Binds a list as an array literal, which both drivers send alike. */
