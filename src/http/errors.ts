@@ -149,7 +149,6 @@ function unavailable(error: unknown): string {
     return `This took longer than the ${limitMs} ms that a read may take (READ_TIMEOUT_MS). Ask for less, best by an equality on one attribute, or try again.`
   if (isOutOfTime(error)) return 'The database took too long; try again.'
   if (takesNoChanges(error))
-    // A bulk may have stored what came before, so it is not said that nothing was done.
     return 'The database takes no changes for now, because its disk is full or it is a standby; try again.'
   if (isWithoutTurn(error)) return 'All connections to the database were in use for too long; try again.'
   if (isUncertain(error))

@@ -18,6 +18,13 @@ export type BulkOutcome =
 /** Outcomes by the operation's index. */
 export type Outcomes = Map<number, BulkOutcome>
 
+/** What became of a bulk request. */
+export interface BulkResult {
+  readonly outcomes: ReadonlyMap<number, BulkOutcome>
+  /** What ended the request before its last operation, though some are done; operations without an outcome failed of it. */
+  readonly brokenBy: unknown
+}
+
 /** One bulk request while it runs. */
 export interface BulkRun {
   readonly repositories: Repositories

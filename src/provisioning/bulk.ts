@@ -14,6 +14,7 @@ import type { LongWork } from '../thread.ts'
 import { runCreates } from './bulk-creates.ts'
 import {
   type BulkOutcome,
+  type BulkResult,
   type BulkRun,
   failedReference,
   noteAll,
@@ -36,6 +37,8 @@ import { RolesApply, resultOf } from './writes.ts'
  * Runs a bulk plan (RFC 7644 §3.7). Operations of one kind share statements. Each operation is done whole or not at all, and
  * fails without the others. Gives the outcome of every operation that was run, by its index. With failOnErrors later ones
  * may be missing.
+ *
+ * @throws what is no refusal of an operation, such as an outage; but once an operation is done, it is given with the outcomes
  */
 export async function runBulk(
   repositories: Repositories,
@@ -43,7 +46,7 @@ export async function runBulk(
   plan: BulkPlan,
   work: LongWork,
   newId: () => string,
-): Promise<Outcomes> {
+): Promise<BulkResult> {
   const service = provisioningService(repositories, tenant, newId)
   const outcomes: Outcomes = new Map()
   // Ids are given before anything runs, so that references can be filled in, in any order.
@@ -53,9 +56,14 @@ export async function runBulk(
     else if (operation.method === 'POST') ids.set(operation.bulkId, newId())
   }
   const run: BulkRun = { repositories, tenant, plan, work, ids, revived: new Set(), outcomes }
-  if (plan.failOnErrors === undefined) await runAll()
-  else await runUntil(plan.failOnErrors)
-  return outcomes
+  try {
+    if (plan.failOnErrors === undefined) await runAll()
+    else await runUntil(plan.failOnErrors)
+    return { outcomes, brokenBy: undefined }
+  } catch (error) {
+    if (![...outcomes.values()].some(({ kind }) => kind === 'done')) throw error
+    return { outcomes, brokenBy: error }
+  }
 
   async function runAll(): Promise<void> {
     const kinds = new Map<BulkOperation, BulkKind>()
