@@ -33,6 +33,9 @@ import { hasMaximum } from './seats.ts'
 import { provisioningService } from './service.ts'
 import { RolesApply, resultOf } from './writes.ts'
 
+/** Operations of one statement that keep the database busy for a while. */
+const MANY = 100
+
 /**
  * Runs a bulk plan (RFC 7644 §3.7). Operations of one kind share statements. Each operation is done whole or not at all, and
  * fails without the others. Gives the outcome of every operation that was run, by its index. With failOnErrors later ones
@@ -121,17 +124,22 @@ export async function runBulk(
       return error === undefined
     })
     if (ready.length === 0) return
-    switch (batch.kind) {
+    const work = () => runTogether(batch.kind, ready)
+    return ready.length < MANY || batch.kind === 'alone' ? work() : repositories.inTurn(work)
+  }
+
+  function runTogether(kind: BulkKind, operations: readonly BulkOperation[]): Promise<void> {
+    switch (kind) {
       case 'create':
-        return runCreates(run, ready)
+        return runCreates(run, operations)
       case 'change':
-        return atOnce(ready, runChanges)
+        return atOnce(operations, runChanges)
       case 'members':
-        return atOnce(ready, runMembers)
+        return atOnce(operations, runMembers)
       case 'delete':
-        return atOnce(ready, runDeletes)
+        return atOnce(operations, runDeletes)
       case 'alone':
-        return oneByOne(ready)
+        return oneByOne(operations)
     }
   }
 

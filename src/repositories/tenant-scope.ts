@@ -13,6 +13,7 @@ import { membershipsFollowingRoles, resourcesFollowingRoles } from './roles/givi
 import { lockRoles } from './roles/role-bindings.ts'
 import { rolesOf } from './roles/roles.ts'
 import type { RepositoryScope } from './scope.ts'
+import { inTurn } from './sql/heavy-work.ts'
 
 /** The repositories of one tenant; there are no others. */
 export interface Repositories {
@@ -32,6 +33,8 @@ export interface Repositories {
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
   /** Counts work that is done again because another writer came first. */
   retried(): void
+  /** Does work on many resources when it is the tenant's turn; see `inTurn`. @throws {ScimError} 503 when it does not come */
+  inTurn<T>(work: () => Promise<T>): Promise<T>
   /** The same repositories with writes that follow roles, for the caller of a write that said `roles-apply`. */
   withRoles(): Repositories
 }
@@ -106,6 +109,10 @@ class TenantRepositories implements Repositories {
   retried(): void {
     const { tally } = this.#scope
     if (tally !== undefined) tally.retries++
+  }
+
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return inTurn(this.#db, 'bulks', this.#scope.tenantId, work, this.#scope.reader)
   }
 
   withRoles(): Repositories {

@@ -5,6 +5,7 @@ import { countRows } from '../resources/counts.ts'
 import { baseInJson, columnShape, membersInAList, type PackedRow, unpacked, type Wanted } from '../resources/rows.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { batched } from '../sql/batched.ts'
+import { inTurn } from '../sql/heavy-work.ts'
 import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
 import type { FilterScope } from './attribute-sql.ts'
 import { queryCost, SCANS_FROM, tooDear } from './filter-cost.ts'
@@ -12,7 +13,6 @@ import { indexLookupOf, lookupStatement } from './index-lookup.ts'
 import { type BytesRow, type FoundRow, listingSql, readListing } from './listing-sql.ts'
 import { matchesOfType, matchesOfTypes } from './matching-sql.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
-import { scanning } from './scanning.ts'
 import { sortSql } from './sort-sql.ts'
 
 /** A query over one resource type, or over several at the server root. Filter and sort are bound for each type. */
@@ -165,7 +165,9 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       ) r order by ${order}`,
     })
     const find = () => askListing('page-filtered', statement, parameters.values)
-    const found = await (cost < SCANS_FROM || db.inTransaction ? find() : scanning(db, tenantId, find, scope.reader))
+    const found = await (cost < SCANS_FROM || db.inTransaction
+      ? find()
+      : inTurn(db, 'queries', tenantId, find, scope.reader))
     const result = readListing(shape, found)
     return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
   }

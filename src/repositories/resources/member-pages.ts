@@ -1,5 +1,6 @@
 import { type Database, READERS } from '../../db/database.ts'
 import type { RepositoryScope } from '../scope.ts'
+import { inTurn } from '../sql/heavy-work.ts'
 import { LAST_ID } from '../sql/ids.ts'
 import { arrayText, ofShape, Parameters, type Template, template } from '../sql/parameters.ts'
 import { baseInJson, type JsonText, MEMBERS_AT_ONCE, memberElements, memberJson } from './rows.ts'
@@ -46,7 +47,8 @@ export function memberPagesOf(db: Database, scope: RepositoryScope) {
         behind: arrayText(behind, 'uuid'),
         passed: arrayText(passed, 'text'),
       }
-      const rows = await db.run<ReadRow>(text, values({ tenant, base, ...lists }), options)
+      const ask = () => db.run<ReadRow>(text, values({ tenant, base, ...lists }), options)
+      const rows = await (db.inTransaction ? ask() : inTurn(db, 'members', tenant, ask, options.reader))
       const all = groups.map((): MembersRead => ({ version: undefined, elements: null, count: 0 }))
       for (const { ord, version, elements, count } of rows) {
         const before = all[ord - 1] as MembersRead
