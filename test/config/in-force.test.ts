@@ -44,6 +44,10 @@ test('of a URL, what may be secret is hidden and the rest is shown', () => {
   expect(settingOf({ DATABASE_URL: url }, 'DATABASE_URL')?.value).toBe(
     'postgres://me%40server:***@db.example:5433,[::1]/d?sslmode=verify-full&sslrootcert=/ca&sslpassword=***&user=***&options=***&own=***',
   )
+  expect(
+    settingOf({ OTEL_EXPORTER_OTLP_ENDPOINT: 'https://me:hush@otlp.example/x?key=hush' }, 'OTEL_EXPORTER_OTLP_ENDPOINT')
+      ?.value,
+  ).toBe('https://me:***@otlp.example/x?key=***')
   expect(settingOf({ DATABASE_URL: 'postgres://%2Ftmp/d' }, 'DATABASE_URL')?.value).toBe('postgres://%2Ftmp/d')
 })
 
@@ -53,8 +57,10 @@ test('a secret is in none of them, and what sounds like a secret is one', () => 
   const types: Readonly<Record<string, Parameters<typeof kindOf>[0]>> = variables.shape
   expect(secret.filter((name) => kindOf(types[name] as Parameters<typeof kindOf>[0]) === undefined)).toEqual([])
   const hush = 'hush-hush-hush-hush-hush-hush-hush'
-  const planted = (name: string) =>
-    name.endsWith('URL') ? `postgres://u:${hush}@h/d?sslpassword=${hush}&x=${hush}` : hush
+  const planted = (name: string) => {
+    if (name.endsWith('HEADERS')) return `authorization=${hush}`
+    return name.endsWith('URL') ? `postgres://u:${hush}@h/d?sslpassword=${hush}&x=${hush}` : hush
+  }
   const { settings } = loadConfig(Object.fromEntries(secret.map((name) => [name, planted(name)])))
   expect(settings.filter(({ source }) => source === 'environment').map(({ name }) => name)).toEqual(secret)
   expect(JSON.stringify(settings)).not.toContain(hush)
