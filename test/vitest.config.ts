@@ -15,14 +15,20 @@ const onEngine = (
     name = engine,
     only = [STORE],
     except = [],
-  }: { readonly name?: string; readonly only?: readonly string[]; readonly except?: readonly string[] } = {},
+    setup = engine,
+  }: {
+    readonly name?: string
+    readonly only?: readonly string[]
+    readonly except?: readonly string[]
+    readonly setup?: string
+  } = {},
 ): TestProjectConfiguration => ({
   extends: true,
   test: {
     name,
     include: [...only],
     exclude: [...configDefaults.exclude, ...except],
-    globalSetup: ['test/support/global-setup-built.ts', `test/support/global-setup-${engine}.ts`],
+    globalSetup: ['test/support/global-setup-built.ts', `test/support/global-setup-${setup}.ts`],
     provide: { engine },
   },
 })
@@ -59,6 +65,23 @@ const pooled = (): TestProjectConfiguration[] => {
   return [onEngine('postgres', { name: 'postgres-pooled', only })]
 }
 
+/** On Citus: recorded traffic, vectors, races and events. */
+const distributed = (): TestProjectConfiguration[] => {
+  if (process.env.CITUS_URL === undefined) {
+    console.log('skipped: the project citus, since CITUS_URL names no coordinator')
+    return []
+  }
+  const only = [
+    'test/traffic/*.store.test.ts',
+    'test/db/distribute.store.test.ts',
+    'test/vectors/*.store.test.ts',
+    'test/instances/{races,roles,seats}.store.test.ts',
+    'test/repositories/event-log.store.test.ts',
+    'test/delivery/{changes,leaver-brake,numbering,pull,set-poll,set-push,stream,tenant-events,webhooks}.store.test.ts',
+  ]
+  return [onEngine('postgres', { name: 'citus', only, setup: 'citus' })]
+}
+
 /** What needs nothing but the memory of its worker and the files of the clone. */
 const pure: TestProjectConfiguration = {
   extends: true,
@@ -82,7 +105,9 @@ export default defineConfig({
     hookTimeout: 600_000,
     projects: [
       ...[pure, processes, onEngine('pglite')],
-      ...(process.env.SKIP_POSTGRES === '1' ? [] : [onEngine('postgres'), underPolicies, ...pooled()]),
+      ...(process.env.SKIP_POSTGRES === '1'
+        ? []
+        : [onEngine('postgres'), underPolicies, ...pooled(), ...distributed()]),
     ],
   },
 })

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { loadConfig } from '../config.ts'
+import { distributeTables } from '../db/distribute.ts'
 import { migratePostgres } from '../db/migrate.ts'
 import { VERSION } from '../package.ts'
 import { serve } from '../serve.ts'
@@ -16,6 +17,8 @@ import { keyCommands } from './key.ts'
 import { tenantCommands } from './tenant.ts'
 
 const EMBEDDED = 'the embedded database is brought up to date when Rollcall starts; set DATABASE_URL for PostgreSQL'
+
+const NOT_DISTRIBUTED = 'the embedded database is on one machine; set DATABASE_URL to the coordinator of a Citus'
 
 /**
  * Runs one command of `rollcall` and gives the process's exit code; `args` are what follows the program's name. What goes
@@ -73,6 +76,16 @@ function programOn(io: Io): Command {
       await migratePostgres({ ...config, databaseUrl }, (line) => io.err.write(`rollcall: ${line}\n`))
       const { json } = command.optsWithGlobals<GlobalOptions>()
       print(io, json, { migrated: true }, () => 'the tables are up to date\n')
+    })
+  program
+    .command('distribute')
+    .description('distribute the tables by tenant over the machines of a Citus: docs/scale.md')
+    .action(async (_: unknown, command: Command) => {
+      const { databaseUrl, directDatabaseUrl } = loadConfig(io.env)
+      if (databaseUrl === undefined) throw new CliError(EXIT.usage, NOT_DISTRIBUTED)
+      await distributeTables(directDatabaseUrl ?? databaseUrl, (line) => io.err.write(`rollcall: ${line}\n`))
+      const { json } = command.optsWithGlobals<GlobalOptions>()
+      print(io, json, { distributed: true }, () => 'the tables are distributed by tenant\n')
     })
   doctorCommand(program, io)
   configCommand(program, io)

@@ -52,6 +52,11 @@ export interface RunOptions {
  */
 export interface Database {
   readonly engine: 'pglite' | 'postgres'
+  /**
+   * Whether Citus keeps the tables on several machines, each tenant on one of them. Then a statement names the rows that it changes
+   * by their keys, since a place in a table means nothing on another machine.
+   */
+  readonly distributed: boolean
   readonly orm: Orm
   /** `orm` for statements that only read: they have the time for reads, and end when `reader` leaves. */
   reading(reader: Reader): Orm

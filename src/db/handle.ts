@@ -36,6 +36,7 @@ export interface TransactionTime {
 
 /** What an engine provides; the rest of a `Database` is the same for both. It is never asked for more than it has connections. */
 export interface Engine extends Pick<Database, 'engine' | 'close'> {
+  readonly distributed?: boolean | undefined
   readonly connections: number
   readonly execute: Execute
   /** Runs `work` in one transaction, in which it executes by what it is given. */
@@ -135,6 +136,7 @@ interface Pool {
 /** A view outside of transactions. A class, since each request makes some: objects with functions of their own cost far more. */
 class OnPool implements Handle {
   readonly engine: Database['engine']
+  readonly distributed: boolean
   readonly caller: Caller
   readonly inTransaction = false
   readonly shared: Database | undefined
@@ -145,6 +147,7 @@ class OnPool implements Handle {
 
   constructor(pool: Pool, caller: Caller, tenantId: TenantId | undefined, shared: Database | undefined) {
     this.engine = pool.source.engine
+    this.distributed = pool.source.distributed === true
     this.caller = caller
     this.shared = shared
     this.#pool = pool
@@ -174,7 +177,7 @@ class OnPool implements Handle {
     const inside = async (run: Run) => {
       if (this.#enter !== undefined) await run(...this.#enter)
       const watched = boundBy(this.#watched(run))
-      return work(insideTransaction(this.engine, this.caller, watched, tenantRole, this.#tenantId))
+      return work(insideTransaction(this, this.caller, watched, tenantRole, this.#tenantId))
     }
     return this.#inTurn(undefined, undefined, ({ hold }) => begin(this.caller, inside, hold))
   }
@@ -241,14 +244,14 @@ function whoseTurn({ kind, keyId = '' }: Caller, tenantId: TenantId | undefined)
 
 /** The `Database` inside a transaction: one more cannot begin there, and closing is not its business. */
 function insideTransaction(
-  engine: Database['engine'],
+  { engine, distributed }: Pick<Database, 'engine' | 'distributed'>,
   caller: Caller,
   run: Run,
   tenantRole: string | undefined,
   tenantId?: TenantId,
 ): Database {
   const inside = {
-    ...{ engine, caller, inTransaction: true },
+    ...{ engine, distributed, caller, inTransaction: true },
     transaction: refuse('a transaction was begun inside a transaction'),
     close: refuse('close() was called inside a transaction'),
     watched: () => {

@@ -1,7 +1,7 @@
 import { NEEDS, type Needs, whyNotServed } from './compatibility.ts'
 import type { Database } from './database.ts'
 import { lastApplied, migrationsIn } from './migrations.ts'
-import { notInForce, SETTINGS_IN_FORCE } from './session-settings.ts'
+import { notInForce, SETTINGS_IN_FORCE, sessionSettings } from './session-settings.ts'
 
 /** What a look at a database shows. */
 export interface Inspection {
@@ -58,5 +58,5 @@ async function notServed(database: Database): Promise<string | undefined> {
 
 async function lacking(database: Database): Promise<string[]> {
   const [row] = await database.run<{ settings: Record<string, string> }>(SETTINGS_IN_FORCE, [])
-  return notInForce(row?.settings ?? {})
+  return notInForce(row?.settings ?? {}, sessionSettings(database.distributed))
 }

@@ -105,7 +105,7 @@ const CONNECTIONS = 3
 const A_DAY_MS = 86_400_000
 
 /** The database for statements that may take long, also where sessions of this user have a limit. */
-async function openForLong(databaseUrl: string, way: Way | undefined): Promise<Database> {
+export async function openForLong(databaseUrl: string, way?: Way | undefined): Promise<Database> {
   const { takesSettings, sslmode } = way ?? (await lookAtWay({ databaseUrl, databasePrepare: false }))
   const settings = takesSettings ? { statement_timeout: '0' } : {}
   const connect = () => connectPostgres(databaseUrl, { max: CONNECTIONS, prepare: false, settings, sslmode })
@@ -130,7 +130,8 @@ function turnsUnderLock(database: Database, patience: Patience, say: (line: stri
       await database.transaction(async (tx) => {
         const [own] = (await runOn(tx)(
           `select pg_backend_pid() as pid, set_config('lock_timeout', '${patience.lockTimeoutMs}', true),
-             set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)`,
+             set_config('statement_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true),
+             set_config('citus.enable_unsafe_triggers', 'on', true)`,
         )) as [{ pid: number }]
         blockers.of(own.pid)
         await runOn(tx)(`select pg_advisory_xact_lock(${LOCK})`)

@@ -3,8 +3,15 @@ import { connectionOf } from '../config/connection.ts'
 import type { SslMode } from '../config/connection-tls.ts'
 import { isUpToDate } from './compatibility.ts'
 import { cannotOpen, connectPostgres, refusesSettings } from './connect.ts'
+import { isDistributed } from './distributed.ts'
 import { CannotOpen, codeOf, isConnectionFailure } from './errors.ts'
-import { giveSettingsToRole, notInForce, SESSION_SETTINGS, SETTINGS_IN_FORCE } from './session-settings.ts'
+import {
+  giveSettingsToRole,
+  notInForce,
+  SESSION_SETTINGS,
+  SETTINGS_IN_FORCE,
+  sessionSettings,
+} from './session-settings.ts'
 
 /** What stands between the gateway and PostgreSQL lets through. */
 export interface Way {
@@ -20,6 +27,8 @@ export interface Way {
   readonly sslmode: SslMode
   /** Whether the tables at its end are just those of this build; false where that is not known. */
   readonly upToDate: boolean
+  /** Whether Citus has distributed the tables. */
+  readonly distributed: boolean
 }
 
 export interface WaySettings {
@@ -68,8 +77,11 @@ async function lookBy({ databaseUrl, databasePrepare }: WaySettings, sslmode: Ss
       client = open({})
     }
     const [[row], names, upToDate] = asked ?? (await questions())
-    const lacking = notInForce(row?.settings ?? {})
-    const way = { takesSettings: asked !== undefined, lacking, sslmode, upToDate }
+    const distributed = await isDistributed((statement) => client.unsafe<object[]>(statement))
+    // A session that takes settings is asked for them once it is known whether the tables are distributed.
+    const wanted = asked === undefined ? sessionSettings(distributed) : SESSION_SETTINGS
+    const lacking = notInForce(row?.settings ?? {}, wanted)
+    const way = { takesSettings: asked !== undefined, lacking, sslmode, upToDate, distributed }
     if (databasePrepare === true) await refuseMixedNames(client, open({}))
     if (names === undefined) return { ...way, prepare: databasePrepare === true, pooled: undefined }
     const pooled = !names.isDirect || connectionOf(databaseUrl).pooled
@@ -141,11 +153,14 @@ export async function settledWay(settings: WaySettings, say: (line: string) => v
 async function settleOnce(settings: WaySettings, say: (line: string) => void): Promise<Way> {
   const { databaseUrl } = settings
   const way = await lookAtWay(settings)
-  const { lacking, sslmode } = way
+  const { lacking, sslmode, distributed } = way
   if (lacking.length === 0) return way
   const client = connectPostgres(databaseUrl, { max: 1, prepare: false, sslmode })
   try {
-    const statements = await giveSettingsToRole((statement) => client.unsafe<object[]>(statement))
+    const statements = await giveSettingsToRole(
+      (statement) => client.unsafe<object[]>(statement),
+      sessionSettings(distributed),
+    )
     if (statements !== undefined)
       say(
         `sessions behind the pooler in DATABASE_URL lack ${lacking.join(', ')}; have an administrator run: ${statements}`,

@@ -39,6 +39,7 @@ export function guardedDatabase(
   connect: () => postgres.Sql,
   settings: StatementLimits & {
     readonly engine: Database['engine']
+    readonly distributed?: boolean | undefined
     readonly prepare: boolean
     readonly connections: number
     readonly tenantRole: string | undefined
@@ -240,6 +241,7 @@ export function guardedDatabase(
   return databaseOver(
     {
       engine: settings.engine,
+      distributed: settings.distributed,
       connections: settings.connections,
       execute: (statement, values, options, time) =>
         onceMoreIfNotDone((spentMs) =>

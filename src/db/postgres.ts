@@ -4,7 +4,7 @@ import { CannotOpen } from './errors.ts'
 import type { StatementLimits } from './handle.ts'
 import { lookAtWay, type Way } from './pooler.ts'
 import { guardedDatabase } from './postgres-guard.ts'
-import { SESSION_SETTINGS } from './session-settings.ts'
+import { sessionSettings } from './session-settings.ts'
 import { checkPolicies } from './tenant-role.ts'
 import { rememberWay } from './way.ts'
 
@@ -26,13 +26,13 @@ export interface PostgresSettings extends StatementLimits {
  */
 export async function openPostgres(settings: PostgresSettings, way?: Way): Promise<Database> {
   const { databaseUrl, databasePool: connections } = settings
-  const { takesSettings, prepare, pooled, sslmode } = way ?? (await lookAtWay(settings))
-  const asked = takesSettings ? SESSION_SETTINGS : {}
+  const { takesSettings, prepare, pooled, sslmode, distributed } = way ?? (await lookAtWay(settings))
+  const asked = takesSettings ? sessionSettings(distributed) : {}
   const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked, sslmode })
   const database = guardedDatabase(connect, {
     ...settings,
     engine: 'postgres',
-    ...{ prepare, connections },
+    ...{ prepare, connections, distributed },
     tenantRole: settings.databaseTenantRole,
   })
   const { databaseTenantRole: tenantRole } = settings

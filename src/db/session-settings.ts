@@ -18,6 +18,10 @@ export const SESSION_SETTINGS: Readonly<Record<string, string>> = {
   idle_in_transaction_session_timeout: String(IDLE_IN_TRANSACTION_TIMEOUT_MS),
 }
 
+/** The same on Citus, which finds the machine of a tenant by the values of a statement: it has no plan for all values. */
+export const sessionSettings = (distributed: boolean): Readonly<Record<string, string>> =>
+  distributed ? { ...SESSION_SETTINGS, plan_cache_mode: 'force_custom_plan' } : SESSION_SETTINGS
+
 const NAMES = Object.keys(SESSION_SETTINGS)
 
 /** Reads the settings of a session. A pooler may lend another one to the next transaction. */
@@ -25,8 +29,10 @@ export const SETTINGS_IN_FORCE = `select json_object_agg(name, setting) as setti
   where name in (${NAMES.map((name) => `'${name}'`).join(', ')})`
 
 /** The names of settings that are not in force. */
-export const notInForce = (settings: Readonly<Record<string, string>>): string[] =>
-  NAMES.filter((name) => settings[name] !== SESSION_SETTINGS[name])
+export const notInForce = (
+  settings: Readonly<Record<string, string>>,
+  wanted: Readonly<Record<string, string>>,
+): string[] => NAMES.filter((name) => settings[name] !== wanted[name])
 
 /** Held until the transaction ends. */
 const TURN = `select pg_advisory_xact_lock(hashtext('rollcall settings of sessions'))`
@@ -40,11 +46,14 @@ const UNUSED_MS = 1_000
  *
  * @returns the statements that somebody with more rights has to run; undefined where the user was allowed to
  */
-export async function giveSettingsToRole(run: RunStatement): Promise<string | undefined> {
+export async function giveSettingsToRole(
+  run: RunStatement,
+  settings: Readonly<Record<string, string>>,
+): Promise<string | undefined> {
   const [session] = (await run(
     'select quote_ident(session_user) as who, quote_ident(current_database()) as where',
   )) as [{ who: string; where: string }]
-  const statements = Object.entries(SESSION_SETTINGS).map(
+  const statements = Object.entries(settings).map(
     ([name, value]) => `alter role ${session.who} in database ${session.where} set ${name} = '${value}'`,
   )
   try {

@@ -124,6 +124,10 @@ export async function checkPolicies(database: Database, tenantRole: string | und
         'connect as the owner or as a member of it, or let an administrator give the user BYPASSRLS',
     )
   if (tenantRole === undefined) return
+  if (database.distributed)
+    throw new CannotOpen(
+      'DATABASE_TENANT_ROLE cannot be used on a distributed database: workers do not know whose transaction it is; leave it unset',
+    )
   const [tenant] = await database
     .asTenant(NO_TENANT)
     .run<{ free: number }>(BOUND, [])

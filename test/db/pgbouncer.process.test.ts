@@ -101,7 +101,7 @@ describe.skipIf(without)(
         if (!statement.includes('alter role')) return client.unsafe<object[]>(statement)
         return Promise.reject(Object.assign(new Error('permission denied'), { code: '42501' }))
       }
-      expect(await giveSettingsToRole(run)).toMatch(
+      expect(await giveSettingsToRole(run, SESSION_SETTINGS)).toMatch(
         /^alter role rollcall in database unsettled set plan_cache_mode = 'force_generic_plan'; alter role .* set idle_in_transaction_session_timeout = '60000';$/,
       )
     })

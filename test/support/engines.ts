@@ -9,6 +9,7 @@ import { ensureImage } from '../../src/db/image.ts'
 import { migratePostgres } from '../../src/db/migrate.ts'
 import { openPgliteInMemory } from '../../src/db/pglite.ts'
 import { openPostgres, type PostgresSettings } from '../../src/db/postgres.ts'
+import { newCitusDatabase } from './citus.ts'
 import { onDatabase } from './postgres-server.ts'
 import './provided.ts'
 import { newStoreFolder } from './store-folder.ts'
@@ -69,8 +70,9 @@ export async function freshPostgres(databasePool: number): Promise<PostgresSetti
 
 /** URL of a migrated, empty database on the run's PostgreSQL; it goes when the run ends. */
 export async function freshPostgresUrl(): Promise<string> {
-  const { url, pooledUrl, template } = inject('postgres')
+  const { url, pooledUrl, template, citus } = inject('postgres')
   const name = `${template}_${randomBytes(4).toString('hex')}`
+  if (citus) return newCitusDatabase(url, name)
   const admin = postgres(url, { max: 1 })
   try {
     await admin.unsafe(`create database ${name} template ${template}`)

@@ -63,7 +63,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   const how = program === undefined ? '' : `, behind PgBouncer ${versionOf(program)}`
   console.log(`engine: ${server.description}${tenantRole === undefined ? '' : ', under row-level security'}${how}`)
-  project.provide('postgres', { url: server.url, pooledUrl, template: prefix, tenantRole })
+  project.provide('postgres', { url: server.url, pooledUrl, template: prefix, tenantRole, citus: false })
   return async () => {
     await pooler?.stop()
     await drop()

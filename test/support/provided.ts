@@ -14,6 +14,8 @@ declare module 'vitest' {
       readonly pooledUrl: string | undefined
       readonly template: string
       readonly tenantRole: string | undefined
+      /** Whether each database is to be made on all machines of a Citus. */
+      readonly citus: boolean
     }
   }
 }
