@@ -27,15 +27,18 @@ type Asked = [database: Database, ...statement: Parameters<Database['run']>]
  *
  * @param run is given the handle of `inner` on which to run the statement
  * @param begun is told of each transaction
+ * @param distributed whether statements are written as for a distributed database, which one machine runs as well
  */
 export function withRun(
   inner: Database,
   run: (...asked: Asked) => Promise<unknown[]>,
   begun: () => void = () => {},
+  distributed = inner.distributed,
 ): Database {
   const around = (database: Database, shared?: Database): Database => {
     const wrapped: Database = {
       engine: database.engine,
+      distributed,
       caller: database.caller,
       inTransaction: database.inTransaction,
       get shared() {
@@ -64,7 +67,7 @@ export function withRun(
 }
 
 /** Notes every statement, those of the query builder and those inside transactions too, on its way to `inner`. */
-export function recordStatements(inner: Database): Recorder {
+export function recordStatements(inner: Database, distributed = inner.distributed): Recorder {
   const statements: Statement[] = []
   let transactions = 0
   const database = withRun(
@@ -74,6 +77,7 @@ export function recordStatements(inner: Database): Recorder {
       return handle.run(text, values, options)
     },
     () => transactions++,
+    distributed,
   )
   return {
     database,

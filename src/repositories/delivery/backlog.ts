@@ -42,11 +42,26 @@ const LATE = `select (extract(epoch from now() - min(q.due)) * 1000)::float8 fro
        from (${queuedTenants('w.id', `'${FIRST_ID}'`, 'not d.dead', '(select looks from shared)')} select q.id, q.due from queued q) t
      ) q where not q.claimed`
 
+/** The same on Citus, where each machine sums up its queues. */
+const LATE_OF_SUMS = `select (extract(epoch from now() - min(q.due)) * 1000)::float8 from (
+       select s.endpoint_id, min(s.due) as due, bool_or(s.claimed) as claimed from sums s group by s.endpoint_id
+     ) q join webhook_endpoints w on w.id = q.endpoint_id where not q.claimed and w.enabled and w.failing_since is null
+       and w.resume_at is null and w.stream->>'method' is distinct from 'poll'`
+
+const SUMS = `sums as materialized (
+       select d.endpoint_id, d.tenant_id, min(d.due_at) filter (where d.due_at <= now()) as due,
+         bool_or(d.due_at > now() and d.due_at < 'infinity') as claimed
+       from webhook_deliveries d where not d.dead group by d.endpoint_id, d.tenant_id
+     ),
+     waiting as materialized (select distinct s.endpoint_id as id from sums s)`
+
 const KINDS = `case when w.stream is null then 'webhook' when w.stream->>'method' = 'poll' then 'poll' else 'push' end`
 const STATES = `case when not w.enabled then 'disabled' when w.resume_at is not null then 'resting'
            when w.failing_since is not null then 'failing' else 'well' end`
 
-const BACKLOG = `with recursive ${waitingEndpoints(`'${FIRST_ID}'`)},
+const backlogSql = (
+  distributed: boolean,
+) => `with ${distributed ? SUMS : `recursive ${waitingEndpoints(`'${FIRST_ID}'`)}`},
      shared(looks) as materialized (
        select greatest(${LEAST_LOOKS}, ${MOST_LOOKS} / greatest(count(x.id), 1)) from waiting x
      ),
@@ -77,13 +92,17 @@ const BACKLOG = `with recursive ${waitingEndpoints(`'${FIRST_ID}'`)},
        select json_build_object('due', count(*) filter (where q.due_at <= now()), 'behind', count(*) filter (where q.due_at = 'infinity'),
          'later', count(*) filter (where q.due_at > now() and q.due_at < 'infinity'), 'dead', (select count(*) from dead)) from queue q
      ) as deliveries,
-     (${LATE}) as "lateMs",
+     (${distributed ? LATE_OF_SUMS : LATE}) as "lateMs",
      (select coalesce(json_agg(r), '[]') from receivers r) as receivers,
      (select count(*)::int from fresh) as unnumbered,
      (select (extract(epoch from now() - e.occurred_at) * 1000)::float8
-       from (select f.tenant_id, f.seq from fresh f order by f.seq limit 1) o cross join lateral (
+       from (select f.tenant_id, f.seq from fresh f order by f.seq limit 1) o ${
+         distributed
+           ? 'join events e on e.tenant_id = o.tenant_id and e.seq = o.seq'
+           : `cross join lateral (
          select e.occurred_at from events e where e.tenant_id = o.tenant_id and e.seq = o.seq limit 1
-       ) e
+       ) e`
+       }
      ) as "unnumberedMs",
      (select count(*)::int from (
        select 1 from event_logs l where l.hold_id is not null order by l.tenant_id limit ${MOST_COUNTED}
@@ -93,9 +112,14 @@ const BACKLOG = `with recursive ${waitingEndpoints(`'${FIRST_ID}'`)},
        'month', count(*) filter (where k.expires_at > now())) from keys k
      ) as keys`
 
+const [BACKLOG, BACKLOG_ON_CITUS] = [backlogSql(false), backlogSql(true)]
+
 /** Asks for all of it in one statement, which takes the time of a read at the most. */
 export async function backlogOf(db: Database): Promise<Backlog> {
-  const [row] = await db.run<Backlog>(BACKLOG, [], { name: 'metrics', reader: READERS })
+  const [row] = await db.run<Backlog>(db.distributed ? BACKLOG_ON_CITUS : BACKLOG, [], {
+    name: 'metrics',
+    reader: READERS,
+  })
   if (row === undefined) throw new Error('the backlog was not counted')
   return row
 }

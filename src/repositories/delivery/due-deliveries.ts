@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { StreamPlace, StreamSettings } from '../../events/security-events.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
-import { arrayText, template } from '../sql/parameters.ts'
+import { arrayText, type Place, template } from '../sql/parameters.ts'
 
 /** An endpoint to which something can be sent now. */
 export interface DueEndpoint extends StreamPlace {
@@ -50,7 +50,7 @@ export interface DueWork {
 /** Endpoints with something in their queue that one look passes. */
 const WALKED = 500
 const TENANTS_WALKED = 1_000
-const TENANTS_AT_ONCE = 50
+export const TENANTS_AT_ONCE = 50
 
 /**
  * A walk over the tenants with anything in the queue of an endpoint, and when the first of it is due: one index entry each, however
@@ -94,8 +94,49 @@ export const waitingEndpoints = (after: string): string => {
      )`
 }
 
-const dueSql = template<'after' | 'turn' | 'except' | 'polling'>(
-  (place) => `with recursive ${waitingEndpoints(place('after', 'uuid'))}
+/** What a look for work asks: each endpoint that waits, and its tenants whose events are due. */
+interface DueParts {
+  readonly tables: string
+  tenants(endpoint: string, after: string): string
+  urgent(endpoint: string): string
+}
+
+type DueValue = 'after' | 'turn' | 'except' | 'polling'
+
+const walked = (place: Place<DueValue>): DueParts => ({
+  tables: `with recursive ${waitingEndpoints(place('after', 'uuid'))}`,
+  tenants: (endpoint, after) => dueTenants(endpoint, after),
+  urgent: (endpoint) => dueTenants(endpoint, `'${FIRST_ID}'`, 'not d.dead and d.urgent'),
+})
+
+/**
+ * The same on Citus, where each machine sums up its queues at once: a walk would go to all machines for each step. It costs by what
+ * waits in all queues.
+ */
+const summedUp = (place: Place<DueValue>): DueParts => ({
+  tables: `with queued as materialized (
+       select d.endpoint_id, d.tenant_id, min(d.due_at) as due, min(d.due_at) filter (where d.urgent) as urgent_due
+       from webhook_deliveries d where not d.dead and d.endpoint_id > ${place('after', 'uuid')} group by d.endpoint_id, d.tenant_id
+     ),
+     waiting as materialized (
+       select q.endpoint_id as id, (row_number() over (order by q.endpoint_id))::int as n
+       from (select distinct endpoint_id from queued) q order by q.endpoint_id limit ${WALKED}
+     )`,
+  tenants: (
+    endpoint,
+    after,
+  ) => `select q.tenant_id as id from queued q where q.endpoint_id = ${endpoint} and q.due <= now()
+       and q.tenant_id > ${after} order by q.tenant_id limit ${TENANTS_AT_ONCE}`,
+  urgent: (
+    endpoint,
+  ) => `select q.tenant_id as id from queued q where q.endpoint_id = ${endpoint} and q.urgent_due <= now()
+       order by q.tenant_id limit ${TENANTS_AT_ONCE}`,
+})
+
+const dueSql = (partsOf: (place: Place<DueValue>) => DueParts) =>
+  template<DueValue>((place) => {
+    const parts = partsOf(place)
+    return `${parts.tables}
      select x.id::text as walked, x.n, e.* from waiting x left join lateral (
        select w.id::text, w.url, w.secret, w.failures, w.resume_at is not null as resting, w.snapshot, w.stream,
          w.environment_id::text as "environmentId", w.tenant_id::text as "tenantId",
@@ -106,12 +147,13 @@ const dueSql = template<'after' | 'turn' | 'except' | 'polling'>(
            and w.id <> all(${place('except', 'text')}::uuid[])
            and (w.stream->>'method' is distinct from 'poll' or w.id = any(${place('polling', 'text')}::uuid[])) offset 0
        ) w cross join lateral (
-         select json_agg(t.id::text) as tenants from (${dueTenants('w.id', place('turn', 'uuid'))}) t
+         select json_agg(t.id::text) as tenants from (${parts.tenants('w.id', place('turn', 'uuid'))}) t
        ) d cross join lateral (
-         select json_agg(t.id::text) as tenants from (${dueTenants('w.id', `'${FIRST_ID}'`, 'not d.dead and d.urgent')}) t
+         select json_agg(t.id::text) as tenants from (${parts.urgent('w.id')}) t
        ) u where d.tenants is not null or u.tenants is not null
-     ) e on true where x.id is not null and (e.id is not null or x.n in (1, ${WALKED}))`,
-)
+     ) e on true where x.id is not null and (e.id is not null or x.n in (1, ${WALKED}))`
+  })
+const [dueByWalk, dueBySums] = [dueSql(walked), dueSql(summedUp)]
 
 /**
  * Endpoints that have events due and do not rest. The cost goes by the endpoints that have something in their queue, and not by
@@ -121,9 +163,10 @@ export async function dueDeliveries(
   db: Database,
   { except = [], polling = [], after, turn }: DueSearch = {},
 ): Promise<DueWork> {
+  const { text, values } = db.distributed ? dueBySums : dueByWalk
   const rows = await db.run<Walked>(
-    dueSql.text,
-    dueSql.values({
+    text,
+    values({
       ...{ after: after ?? FIRST_ID, turn: turn ?? FIRST_ID },
       ...{ except: arrayText(except, 'uuid'), polling: arrayText(polling, 'uuid') },
     }),

@@ -40,13 +40,14 @@ export async function endpointFailed(
   const [row] = await db.run<EndpointTrouble>(
     `update webhook_endpoints w set failures = w.failures + 1, failing_since = f.since, enabled = f.ms < $2::float8,
        disabled_reason = case when f.ms >= $2::float8 then $3::text end,
-       resume_at = case when $4::text = 'still down' or ($4::text = 'down' and w.resume_at is null)
-         then now() + greatest($7::float8, least(greatest(f.ms / 4, $5::float8),
-           greatest($6::float8, least(f.ms / 240, 4 * $6::float8)))) * interval '1 millisecond'
-         else w.resume_at end
-     from (select x.id, coalesce(x.failing_since, now()) as since,
-         (extract(epoch from now() - coalesce(x.failing_since, now())) * 1000)::float8 as ms
-       from webhook_endpoints x where x.id = $1::uuid) f
+       resume_at = case when $4::text = 'still down' or ($4::text = 'down' and w.resume_at is null) then f.rested else w.resume_at end
+     from (
+       select s.id, s.since, s.ms, now() + greatest($7::float8, least(greatest(s.ms / 4, $5::float8),
+         greatest($6::float8, least(s.ms / 240, 4 * $6::float8)))) * interval '1 millisecond' as rested
+       from (select x.id, coalesce(x.failing_since, now()) as since,
+           (extract(epoch from now() - coalesce(x.failing_since, now())) * 1000)::float8 as ms
+         from webhook_endpoints x where x.id = $1::uuid) s offset 0
+     ) f
      where w.id = $1::uuid and f.id = w.id and w.enabled
      returning not w.enabled as disabled, f.ms as "failingMs"`,
     [endpointId, disableAfterMs, reason, verdict, restMs.first, restMs.longest, retryAfterMs],

@@ -3,7 +3,8 @@ import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
 import { FIRST_ID } from '../sql/ids.ts'
-import { dueTenants } from './due-deliveries.ts'
+import { dueTenants, TENANTS_AT_ONCE } from './due-deliveries.ts'
+import { rowsOfQueue } from './webhook-queue.ts'
 
 /** An event that the receiver of a stream has got and not fully acknowledged. */
 export interface HandedOut {
@@ -18,7 +19,10 @@ export interface HandedOut {
 /** Tenants with events that are due on one stream; only some of them where there are many. */
 export async function dueOnStream(db: Database, endpointId: string): Promise<TenantId[]> {
   const rows = await db.run<{ id: TenantId }>(
-    `select t.id::text from (${dueTenants('$1::uuid', `'${FIRST_ID}'`)}) t`,
+    db.distributed
+      ? `select distinct d.tenant_id::text as id from webhook_deliveries d
+         where d.endpoint_id = $1::uuid and not d.dead and d.due_at <= now() limit ${TENANTS_AT_ONCE}`
+      : `select t.id::text from (${dueTenants('$1::uuid', `'${FIRST_ID}'`)}) t`,
     [endpointId],
     { name: 'stream-due', prepare: false },
   )
@@ -30,11 +34,12 @@ const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 /** The queue of one tenant's events for a stream that is polled: what `webhookQueueOf` does not have. */
 export function streamQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
   const db = database.asTenant(tenantId)
+  const rows = rowsOfQueue(db.distributed)
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /** Events at these positions that are still in the queue. */
     async handedOut(positions: readonly number[]): Promise<HandedOut[]> {
-      const rows = await db.run<LoggedEvent & Omit<HandedOut, 'event'>>(
+      const found = await db.run<LoggedEvent & Omit<HandedOut, 'event'>>(
         `select e.*, d.attempts, d.taken, d.last_error as "lastError"
          from unnest($3::text::bigint[]) as x(position)
          cross join lateral (
@@ -42,12 +47,12 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
            where ${mine} and d.position = x.position and not d.dead limit 1
          ) d
          cross join lateral (
-           select ${eventColumns} from ${numberedEvents} where p.tenant_id = $1::uuid and p.position = x.position limit 1
+           select ${eventColumns} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = x.position limit 1
          ) e order by e.position`,
         [tenantId, endpointId, literal(positions)],
         { name: 'stream-handed-out', prepare: false },
       )
-      return rows.map(({ attempts, taken, lastError, ...event }) => ({ event, attempts, taken, lastError }))
+      return found.map(({ attempts, taken, lastError, ...event }) => ({ event, attempts, taken, lastError }))
     },
 
     /** Stores which tokens of an event are done, and makes the rest due at once. */
@@ -62,11 +67,14 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
     /** Makes events due again that were claimed and not handed out. */
     async putBack(positions: readonly number[]): Promise<void> {
       await db.run(
-        `update webhook_deliveries d set due_at = now() where (${mine}) is true and d.ctid = any(array(
-           select n.ctid from unnest($3::text::bigint[]) as x(position) cross join lateral (
-             select n.ctid from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+        `update webhook_deliveries d set due_at = now() where ${rows.isAmong(
+          'd',
+          `
+           select ${rows.columns('n')} from unnest($3::text::bigint[]) as x(position) cross join lateral (
+             select ${rows.columns('n')} from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
                and n.position = x.position and not n.dead limit 1
-           ) n))`,
+           ) n`,
+        )}`,
         [tenantId, endpointId, literal(positions)],
         { prepare: false },
       )

@@ -34,19 +34,19 @@ export async function replayEvents(
   const wanted = replayCondition(from, parameters)
   const [row] = await db.asTenant(tenantId).run<{ queued: number; last: number | null }>(
     `with chosen as materialized (
-       select p.position, e.resource_id, e.type from ${numberedEvents}
+       select p.position, e.resource_id, e.type from ${numberedEvents(tenant)}
        where p.tenant_id = ${tenant} and p.position > ${parameters.bind(after, 'bigint')} and ${wanted(tenant, endpoint)}
        order by p.position limit ${Math.trunc(limit)}
      ),
      queued as (
-       insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id, urgent)
-       select ${tenant}, w.id, c.position, c.resource_id, ${goesFirst('c.resource_id', 'c.position', 'c.type')} from chosen c
+       insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id, urgent, due_at)
+       select ${tenant}, w.id, c.position, c.resource_id, ${goesFirst('c.resource_id', 'c.position', 'c.type')}, now() from chosen c
        join tenants t on t.id = ${tenant}
        join webhook_endpoints w on w.id = ${endpoint} and w.environment_id = t.environment_id
          and (w.tenant_id is null or w.tenant_id = t.id) and (cardinality(w.event_types) = 0 or c.type = any(w.event_types)
            or split_part(c.type, '.', 1) || '.*' = any(w.event_types))
-       on conflict (tenant_id, endpoint_id, position) do update set dead = false, attempts = 0, due_at = now(),
-         first_tried_at = null, last_status = null, last_error = null, taken = 0, urgent = excluded.urgent where d.dead or d.due_at > now()
+       on conflict (tenant_id, endpoint_id, position) do update set dead = false, attempts = 0, due_at = excluded.due_at,
+         first_tried_at = null, last_status = null, last_error = null, taken = 0, urgent = excluded.urgent where d.dead or d.due_at > excluded.due_at
        returning 1
      )
      select (select count(*)::int from queued) as queued, (select max(position)::float8 from chosen) as last`,
@@ -100,7 +100,7 @@ export interface WaitingDelivery extends DeliveryPosition {
 
 /** Events in an endpoint's queue, or those given up, in the order of tenants and positions, after the given one. */
 export async function waitingDeliveries(
-  { orm }: Database,
+  { orm, distributed }: Database,
   endpointId: string,
   dead: boolean,
   after: DeliveryPosition | undefined,
@@ -123,12 +123,22 @@ export async function waitingDeliveries(
     .limit(literal(limit))
     .as('d')
   const { tenantId: loggedFor, position: given, seq } = eventPositions
-  const p = orm
-    .select({ seq })
-    .from(eventPositions)
-    .where(and(eq(loggedFor, d.tenantId), eq(given, d.position)))
-    .limit(literal(1))
-    .as('p')
+  const isPlaced = and(eq(loggedFor, d.tenantId), eq(given, d.position))
+  const columns = {
+    ...{ tenant: d.tenantId, position: d.position, resourceId: d.resourceId },
+    ...{ dead: d.dead, attempts: d.attempts, lastStatus: d.lastStatus, lastError: d.lastError },
+    dueAt: sql<number | null>`case when ${d.dueAt} < 'infinity' then ${milliseconds(d.dueAt)} end`,
+  }
+  const order = [asc(d.tenantId), asc(d.position)]
+  if (distributed) {
+    const isLogged = and(eq(events.tenantId, loggedFor), eq(events.seq, seq))
+    const joined = orm
+      .select({ ...columns, eventId: events.id, type: events.type })
+      .from(d)
+      .innerJoin(eventPositions, isPlaced)
+    return (await joined.innerJoin(events, isLogged).orderBy(...order)).map(waiting)
+  }
+  const p = orm.select({ seq }).from(eventPositions).where(isPlaced).limit(literal(1)).as('p')
   const e = orm
     .select({ id: events.id, type: events.type })
     .from(events)
@@ -136,17 +146,18 @@ export async function waitingDeliveries(
     .limit(literal(1))
     .as('e')
   const rows = await orm
-    .select({
-      ...{ tenant: d.tenantId, position: d.position, eventId: e.id, type: e.type, resourceId: d.resourceId },
-      ...{ dead: d.dead, attempts: d.attempts, lastStatus: d.lastStatus, lastError: d.lastError },
-      dueAt: sql<number | null>`case when ${d.dueAt} < 'infinity' then ${milliseconds(d.dueAt)} end`,
-    })
+    .select({ ...columns, eventId: e.id, type: e.type })
     .from(d)
     .crossJoinLateral(p)
     .crossJoinLateral(e)
-    .orderBy(asc(d.tenantId), asc(d.position))
-  return rows.map(({ dead, ...row }) => ({ ...row, state: dead ? 'dead' : 'pending' }))
+    .orderBy(...order)
+  return rows.map(waiting)
 }
+
+const waiting = <Row extends { readonly dead: boolean }>({ dead, ...row }: Row) => ({
+  ...row,
+  state: dead ? ('dead' as const) : ('pending' as const),
+})
 
 /** Counting the events that an endpoint has given up ends here: an operator does not need a larger number. */
 export const DEAD_COUNTED = 1_000

@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
+import { foundRows } from '../sql/found-rows.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 
 /** One event on its way to one endpoint. */
@@ -37,16 +38,27 @@ export type ClaimFor = 'any' | 'urgent' | 'probe'
 
 const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 
-const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
+const isOfQueue = (row: string) => `${row}.tenant_id = $1::uuid and ${row}.endpoint_id = $2::uuid`
+const mine = isOfQueue('d')
 
-const lookedAt = (which: string) => `(select d.ctid as at, d.position, d.due_at, d.resource_id, d.attempts, d.urgent
+/** Rows of the queue of the tenant $1 for the endpoint $2. */
+export const rowsOfQueue = (distributed: boolean) => foundRows(distributed, isOfQueue, 'position')
+
+const lookedAt = (
+  at: string,
+  which: string,
+) => `(select d.${at} as at, d.position, d.due_at, d.resource_id, d.attempts, d.urgent
              from webhook_deliveries d where ${mine} and not d.dead${which} and d.due_at <= now() order by d.due_at limit ${LOOKED_AT})`
 
 /** Only what is claimed or put aside is locked: a lock is a write. */
-const claimSql = `with looked as materialized (
-           select u.* from ${lookedAt(' and d.urgent')} u
+const claimSql = (distributed: boolean): string => {
+  // Where the row lies, or its key on Citus.
+  const at = distributed ? 'position' : 'ctid'
+  const isMine = distributed ? mine : `(${mine}) is true`
+  return `with looked as materialized (
+           select u.* from ${lookedAt(at, ' and d.urgent')} u
            union all
-           select o.* from ${lookedAt('')} o where not o.urgent and not $4::boolean
+           select o.* from ${lookedAt(at, '')} o where not o.urgent and not $4::boolean
          ),
          due as materialized (
            select l.*, l.resource_id is not distinct from (
@@ -57,31 +69,34 @@ const claimSql = `with looked as materialized (
          ),
          behind as materialized (
            select d.at from due l cross join lateral (
-             select d.ctid as at from webhook_deliveries d
-             where d.ctid = l.at and (${mine}) is true and not d.dead and d.due_at <= now() for update of d skip locked
+             select d.${at} as at from webhook_deliveries d
+             where d.${at} = l.at and ${isMine} and not d.dead and d.due_at <= now() for update of d skip locked
            ) d where l.blocked
          ),
          aside as (
-           update webhook_deliveries d set due_at = 'infinity' where (${mine}) is true and d.ctid = any(array(select at from behind))
+           update webhook_deliveries d set due_at = 'infinity' where ${isMine} and d.${at} = any(array(select at from behind))
          ),
          chosen as materialized (
            select d.at from (
              select l.at from due l where not l.blocked
              order by l.urgent desc, case when $5::boolean then l.attempts else 0 end, l.due_at, l.position offset 0
            ) l cross join lateral (
-             select d.ctid as at from webhook_deliveries d
-             where d.ctid = l.at and (${mine}) is true and not d.dead and d.due_at <= now() for update of d skip locked
+             select d.${at} as at from webhook_deliveries d
+             where d.${at} = l.at and ${isMine} and not d.dead and d.due_at <= now() for update of d skip locked
            ) d limit $3::int
          ),
          claimed as (
            update webhook_deliveries d set attempts = d.attempts + 1, due_at = now() + interval '${CLAIMED_FOR_S} seconds',
-             first_tried_at = coalesce(d.first_tried_at, now())
-           where (${mine}) is true and d.ctid = any(array(select at from chosen))
-           returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
+             first_tried_at = least(d.first_tried_at, now())
+           where ${isMine} and d.${at} = any(array(select at from chosen))
+           returning d.position, d.attempts, d.taken, d.first_tried_at
          )
-         select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (
-           select ${eventColumns} from ${numberedEvents} where p.tenant_id = $1::uuid and p.position = c.position limit 1
+         select x.*, c.attempts, (extract(epoch from now() - c.first_tried_at) * 1000)::float8 as age, c.taken from claimed c cross join lateral (
+           select ${eventColumns} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = c.position limit 1
          ) x order by c.position`
+}
+
+const [claimPlain, claimOnCitus] = [claimSql(false), claimSql(true)]
 
 /**
  * The queue of one tenant's events for one endpoint.
@@ -92,28 +107,32 @@ const claimSql = `with looked as materialized (
  */
 export function webhookQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
   const db = database.asTenant(tenantId)
+  const rows = rowsOfQueue(db.distributed)
   return {
     /**
      * Claims up to `limit` events that are due, of each resource only the first; those of people who left go first. An event
      * behind another one of its resource is put aside until that one is delivered or given up.
      */
     async claim(limit: number, which: ClaimFor = 'any'): Promise<ClaimedDelivery[]> {
-      const rows = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(
-        claimSql,
+      const claimed = await db.run<LoggedEvent & Omit<ClaimedDelivery, 'event'>>(
+        db.distributed ? claimOnCitus : claimPlain,
         [tenantId, endpointId, limit, which === 'urgent', which === 'probe'],
         { name: 'deliveries-claim' },
       )
-      return rows.map(({ attempts, age, taken, ...event }) => ({ event, attempts, age, taken }))
+      return claimed.map(({ attempts, age, taken, ...event }) => ({ event, attempts, age, taken }))
     },
 
     /** Removes events that were delivered, and makes the next ones of their resources due. */
     async delivered(done: readonly { readonly position: number; readonly attempts: number }[]): Promise<void> {
       const gone = await db.run<{ resource: string; position: number }>(
-        `delete from webhook_deliveries d where (${mine}) is true and d.ctid = any(array(
-           select n.ctid from unnest($3::text::bigint[], $4::text::int[]) as x(position, attempts) cross join lateral (
-             select n.ctid from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+        `delete from webhook_deliveries d where ${rows.isAmong(
+          'd',
+          `
+           select ${rows.columns('n')} from unnest($3::text::bigint[], $4::text::int[]) as x(position, attempts) cross join lateral (
+             select ${rows.columns('n')} from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
                and n.position = x.position and n.attempts = x.attempts limit 1
-           ) n))
+           ) n`,
+        )}
          returning d.resource_id::text as resource, d.position::float8 as position`,
         [tenantId, endpointId, literal(done.map((one) => one.position)), literal(done.map((one) => one.attempts))],
         { name: 'deliveries-delivered' },
@@ -184,6 +203,7 @@ export async function mendQueues(
   db: Database,
   { tenant, endpoint, position }: QueuePlace = { tenant: FIRST_ID, endpoint: FIRST_ID, position: 0 },
 ): Promise<QueuePlace | undefined> {
+  if (db.distributed) return mendQueuesOfNext(db, tenant)
   const rows = await db.run<QueuePlace>(
     `with stretch as materialized (
        select d.ctid as at, d.tenant_id, d.endpoint_id, d.position, d.resource_id, d.due_at from webhook_deliveries d
@@ -204,4 +224,24 @@ export async function mendQueues(
     { name: 'deliveries-mend' },
   )
   return rows[0]
+}
+
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+
+/** The same on Citus for the queues of the next tenant, since a statement that changes rows is about one machine. */
+async function mendQueuesOfNext(db: Database, after: string): Promise<QueuePlace | undefined> {
+  const [next] = await db.run<{ tenant: string }>(
+    `select distinct d.tenant_id::text as tenant from webhook_deliveries d where d.tenant_id > $1::uuid and not d.dead
+     order by 1 limit 1`,
+    [after],
+  )
+  if (next === undefined) return undefined
+  await db.run(
+    `update webhook_deliveries d set due_at = now() where d.tenant_id = $1::uuid and not d.dead
+       and d.due_at > now() + interval '2 days' and (d.due_at < 'infinity' or not exists (
+         select 1 from webhook_deliveries b where b.tenant_id = $1::uuid and b.endpoint_id = d.endpoint_id
+           and b.resource_id = d.resource_id and b.position < d.position and not b.dead))`,
+    [next.tenant],
+  )
+  return { tenant: next.tenant, endpoint: LAST_ID, position: 0 }
 }

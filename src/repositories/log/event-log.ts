@@ -23,9 +23,9 @@ export interface LogPage {
   readonly trimmed: number
 }
 
-/** Numbered events, to be chosen by the tenant and the position of `p`: each event is looked up by its key. */
-export const numberedEvents = `event_positions p cross join lateral (
-  select e.* from events e where e.tenant_id = p.tenant_id and e.seq = p.seq offset 0) e`
+/** Numbered events of a tenant, to be chosen by the tenant and the position of `p`: each event is looked up by its key. */
+export const numberedEvents = (tenant: string): string => `event_positions p cross join lateral (
+  select e.* from events e where e.tenant_id = ${tenant} and e.seq = p.seq offset 0) e`
 
 /** The columns of `numberedEvents` that make a `LoggedEvent`. */
 export const eventColumns = `p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
@@ -72,7 +72,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
       ]
       const rows = await db.run<LoggedEvent & { head: number; trimmed: number; position: number | null }>(
         `select l.head::float8 as head, l.trimmed::float8 as trimmed, x.* from event_logs l left join lateral (
-           select ${eventColumns} from ${numberedEvents}
+           select ${eventColumns} from ${numberedEvents(tenant)}
            where p.tenant_id = ${tenant} and p.position > ${from} and p.position <= ${from} + ${SCANNED_AT_ONCE}
              ${conditions.length > 0 ? `and (${conditions.join(' or ')})` : ''}
            order by p.position limit ${Math.trunc(limit)}
@@ -99,7 +99,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
           `with oldest as materialized (
              select e.position, e.occurred_at, e.occurred_at < now() - make_interval(days => $2::int) as expired
              from event_logs l cross join lateral (
-               select p.position, e.occurred_at from ${numberedEvents}
+               select p.position, e.occurred_at from ${numberedEvents('$1::uuid')}
                where p.tenant_id = $1::uuid and p.position > l.trimmed order by p.position limit ${TRIMMED_AT_ONCE}
              ) e where l.tenant_id = $1::uuid
            ),
@@ -152,14 +152,18 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
  */
 export async function unnumberedTenants(db: Database, after: TenantId | undefined, limit: number): Promise<TenantId[]> {
   const most = Math.trunc(limit)
-  // One index look-up for each tenant, however many of its events wait.
-  const rows = await db.run<{ id: TenantId }>(
-    `with recursive waiting(id) as (
+  // One index look-up for each tenant, however many of its events wait. Citus has each machine list its tenants.
+  const waiting = `with recursive waiting(id) as (
        (select w.tenant_id from waiting_events w where w.tenant_id > $1::uuid order by w.tenant_id limit 1)
        union all
        select (select w.tenant_id from waiting_events w where w.tenant_id > x.id order by w.tenant_id limit 1)
        from waiting x where x.id is not null
-     ) select id::text from (
+     )`
+  const listed = `with waiting(id) as (
+       select distinct w.tenant_id from waiting_events w where w.tenant_id > $1::uuid order by w.tenant_id limit ${most}
+     )`
+  const rows = await db.run<{ id: TenantId }>(
+    `${db.distributed ? listed : waiting} select id::text from (
        (select id from waiting where id is not null limit ${most})
        union
        (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
@@ -191,14 +195,18 @@ export function environmentsWithOldEvents(
   after: EnvironmentId | undefined,
   limit: number,
 ): Promise<{ readonly id: EnvironmentId; readonly days: number }[]> {
-  // One index look-up for each environment, however many tenants it has.
+  // One index look-up for each environment, however many tenants it has. Citus asks each machine once for all environments.
+  const old = db.distributed
+    ? `join (select l.environment_id, min(l.oldest_at) as oldest_at from event_logs l where l.oldest_at is not null
+         group by l.environment_id) l on l.environment_id = e.id and l.oldest_at < now() - make_interval(days => x.days)`
+    : `cross join lateral (
+       select 1 from event_logs l where l.environment_id = e.id and l.oldest_at < now() - make_interval(days => x.days)
+       order by l.oldest_at limit 1
+     ) l`
   return db.run(
     `select e.id::text, x.days from environments e
      cross join lateral (select coalesce((e.settings->>'eventRetentionDays')::int, $1::int) as days offset 0) x
-     cross join lateral (
-       select 1 from event_logs l where l.environment_id = e.id and l.oldest_at < now() - make_interval(days => x.days)
-       order by l.oldest_at limit 1
-     ) l
+     ${old}
      where e.id > $2::uuid order by e.id limit ${Math.trunc(limit)}`,
     [defaultDays, after ?? FIRST_ID],
   )

@@ -210,9 +210,12 @@ async function warn(tx: Database, tenantId: TenantId, settings: LeaverBrake, fou
 async function beginHold(tx: Database, tenantId: TenantId, settings: LeaverBrake, found: Leavers): Promise<number> {
   const id = uuidv7()
   const [row] = await tx.run<{ until: number }>(
-    `update event_logs l set hold_id = $2::uuid, held_since = now(), released_at = null,
-       held_until = now() + $3::float8 * interval '1 hour'
-     where l.tenant_id = $1::uuid returning (extract(epoch from l.held_until) * 1000)::float8 as until`,
+    `with held as (
+       update event_logs l set hold_id = $2::uuid, held_since = now(), released_at = null,
+         held_until = now() + $3::float8 * interval '1 hour'
+       where l.tenant_id = $1::uuid returning l.held_until
+     )
+     select (extract(epoch from h.held_until) * 1000)::float8 as until from held h`,
     [tenantId, id, settings.releaseAfterHours],
   )
   const heldUntil = new Date(row?.until ?? 0).toISOString()
@@ -240,9 +243,10 @@ export async function endHold(
 ): Promise<number> {
   const tx = transaction.asTenant(tenantId)
   const [row] = await tx.run<{ id: string; held: number }>(
-    `update event_logs l set released_at = now(), leavers_from = now() where l.tenant_id = $1::uuid
-     returning l.hold_id::text as id,
-       (select count(*)::int from held_events h where h.tenant_id = $1::uuid) as held`,
+    `with released as (
+       update event_logs l set released_at = now(), leavers_from = now() where l.tenant_id = $1::uuid returning l.hold_id
+     )
+     select r.hold_id::text as id, (select count(*)::int from held_events h where h.tenant_id = $1::uuid) as held from released r`,
     [tenantId],
   )
   if (row === undefined) throw new Error('the log that was held is not there')

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { addCounts } from '../resources/counts.ts'
+import { FIRST_ID } from '../sql/ids.ts'
 import { goesFirst, shutsOut } from '../sql/leavers-first.ts'
 import { arrayText, type Place, template } from '../sql/parameters.ts'
 import { type HoldRow, holdColumns, holdIn, isBraked, type LogState } from './leaver-brake.ts'
@@ -19,9 +20,11 @@ export type LockedLog = LogState & { readonly tenantId: TenantId }
  * not exist, and logs that another transaction has locked; with `wait` it waits for that one.
  */
 export async function takeLogs(tx: Database, tenantIds: readonly TenantId[], wait: boolean): Promise<LockedLog[]> {
-  const ids = arrayText(tenantIds, 'uuid')
+  if (tx.distributed && tenantIds.length > 1) throw new Error('on Citus the logs of one tenant at a time are locked')
+  const ids = tx.distributed ? (tenantIds[0] ?? FIRST_ID) : arrayText(tenantIds, 'uuid')
+  const { locks, makes } = tx.distributed ? ONE_LOG : LOGS
   const lock = async () => {
-    const rows = await tx.run<HoldRow & Pick<LockedLog, 'tenantId' | 'brake'>>(wait ? lockSql : lockFreeSql, [ids], {
+    const rows = await tx.run<HoldRow & Pick<LockedLog, 'tenantId' | 'brake'>>(locks[wait ? 'wait' : 'skip'], [ids], {
       name: 'events-lock',
     })
     return rows.map(({ tenantId, brake, ...row }): LockedLog => ({ tenantId, brake, hold: holdIn(row) }))
@@ -30,12 +33,7 @@ export async function takeLogs(tx: Database, tenantIds: readonly TenantId[], wai
   if (found.length === tenantIds.length) return found
   // Only where there is no row: `on conflict` waits for a transaction that has changed the row. A tenant that is being deleted
   // is left out, rather than that all others wait for the end of it.
-  const made = await tx.run(
-    `insert into event_logs (tenant_id) select t.id from tenants t where t.id = any($1::text::uuid[])
-       and not exists (select 1 from event_logs l where l.tenant_id = t.id) order by t.id for key share of t skip locked
-     on conflict do nothing returning 1`,
-    [ids],
-  )
+  const made = await tx.run(makes, [ids])
   return made.length > 0 || wait ? lock() : found
 }
 
@@ -46,7 +44,24 @@ const lockLogs = (how: string): string =>
      select l.* from event_logs l where l.tenant_id = x.id for update of l ${how}
    ) l join lateral (select t.* from tenants t where t.id = l.tenant_id offset 0) t on true
    join lateral (select s.* from environments s where s.id = t.environment_id offset 0) s on true`
-const [lockSql, lockFreeSql] = [lockLogs(''), lockLogs('skip locked')]
+const LOGS = {
+  locks: { wait: lockLogs(''), skip: lockLogs('skip locked') },
+  makes: `insert into event_logs (tenant_id) select t.id from tenants t where t.id = any($1::text::uuid[])
+       and not exists (select 1 from event_logs l where l.tenant_id = t.id) order by t.id for key share of t skip locked
+     on conflict do nothing returning 1`,
+}
+
+/** The same for one tenant, on Citus: a statement that locks rows is about one machine. */
+const lockLog = (how: string): string =>
+  `select l.tenant_id::text as "tenantId", ${holdColumns},
+     coalesce(t.settings->'leaverBrake', s.settings->'leaverBrake') as brake
+   from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
+   where l.tenant_id = $1::uuid for update of l ${how}`
+const ONE_LOG = {
+  locks: { wait: lockLog(''), skip: lockLog('skip locked') },
+  makes: `insert into event_logs (tenant_id, environment_id) select t.id, t.environment_id from tenants t where t.id = $1::uuid
+     on conflict do nothing returning 1`,
+}
 
 /**
  * Gives positions to events of logs that the transaction has locked, up to `share` of each; queues these events for webhooks,
@@ -61,9 +76,10 @@ export async function numberEvents(
   share: number,
   only?: readonly number[],
 ): Promise<{ readonly numbered: number; readonly most: number }> {
-  const { text, values } = only === undefined ? nextEvents : theseEvents
+  const kinds = tx.distributed ? numberingOne : numberingMany
+  const { text, values } = only === undefined ? kinds.next : kinds.these
   const named = {
-    tenants: arrayText(tenantIds, 'uuid'),
+    tenants: tx.distributed ? (tenantIds[0] ?? FIRST_ID) : arrayText(tenantIds, 'uuid'),
     share,
     only: only === undefined ? null : `{${only.join(',')}}`,
   }
@@ -137,15 +153,75 @@ const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): s
    )
    select count(*)::int as numbered, coalesce(max(n), 0)::int as most from fresh`
 
-const nextEvents = template<'tenants' | 'share' | 'only'>((place) => numbering(place, ''))
-const theseEvents = template<'tenants' | 'share' | 'only'>((place) =>
-  numbering(place, ` and w.seq = any(${place('only', 'text')}::bigint[])`),
-)
+/**
+ * The same for one tenant, on Citus. Each part names the tenant, and the rows that it changes by their keys. The references of
+ * what is queued keep an endpoint from being deleted. The part `moved` notes the age of the first event.
+ */
+const numberingOnCitus = (place: Place<'tenants' | 'share' | 'only'>, which: string): string => {
+  const tenant = place('tenants', 'uuid')
+  return `with logs as materialized (
+     select l.tenant_id, l.head, t.environment_id from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = ${tenant}
+   ),
+   fresh as materialized (
+     select l.tenant_id, l.head + w.n as position, w.* from logs l cross join (
+       select w.seq, w.resource_type, w.total_delta, w.active_delta, row_number() over (order by w.seq) as n
+       from waiting_events w where w.tenant_id = ${tenant}${which} order by w.seq limit ${place('share', 'int')}
+     ) w
+   ),
+   gone as (
+     delete from waiting_events w where w.tenant_id = ${tenant} and w.seq = any(array(select seq from fresh))
+   ),
+   placed as (
+     insert into event_positions (tenant_id, position, seq) select f.tenant_id, f.position, f.seq from fresh f
+   ),
+   counted as (${addCounts('select * from fresh')}),
+   endpoints as materialized (
+     select w.id, w.event_types from logs l join webhook_endpoints w on w.environment_id = l.environment_id
+     where (w.tenant_id is null or w.tenant_id = ${tenant}) and w.enabled
+   ),
+   wanted as materialized (
+     select f.tenant_id, f.position, e.type, e.resource_id, ${goesFirst('e.resource_id', 'f.position', 'e.type')} as urgent
+     from fresh f join events e on e.tenant_id = ${tenant} and e.seq = f.seq
+   ),
+   queued as (
+     insert into webhook_deliveries (tenant_id, endpoint_id, position, resource_id, urgent)
+     select f.tenant_id, w.id, f.position, f.resource_id, f.urgent from wanted f cross join endpoints w
+     where cardinality(w.event_types) = 0 or f.type = any(w.event_types) or split_part(f.type, '.', 1) || '.*' = any(w.event_types)
+   ),
+   before as materialized (
+     select l.* from (
+       select o.endpoint_id, o.position from wanted f cross join endpoints w
+       join webhook_deliveries o on o.tenant_id = ${tenant} and o.endpoint_id = w.id and o.resource_id = f.resource_id
+       where f.type in (${shutsOut}) and o.position < f.position and not o.dead and not o.urgent
+       for no key update of o skip locked
+     ) l
+   ),
+   raised as (
+     update webhook_deliveries d set urgent = true
+     where d.tenant_id = ${tenant} and (d.endpoint_id, d.position) in (select endpoint_id, position from before)
+   ),
+   moved as (
+     update event_logs l set head = m.head, oldest_at = coalesce(l.oldest_at, m.oldest_at)
+     from (select max(f.position) as head, (select min(e.occurred_at) from events e where e.tenant_id = ${tenant}) as oldest_at
+       from fresh f) m
+     where l.tenant_id = ${tenant} and m.head is not null
+   )
+   select count(*)::int as numbered, coalesce(max(n), 0)::int as most from fresh`
+}
+
+type Numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string) => string
+const both = (numbering: Numbering) => ({
+  next: template<'tenants' | 'share' | 'only'>((place) => numbering(place, '')),
+  these: template<'tenants' | 'share' | 'only'>((place) =>
+    numbering(place, ` and w.seq = any(${place('only', 'text')}::bigint[])`),
+  ),
+})
+const [numberingMany, numberingOne] = [both(numbering), both(numberingOnCitus)]
 
 /** What became of the events of many tenants. */
 export interface NumberedMany {
   readonly numbered: number
-  /** Tenants with a leaver brake: their events wait for `eventLogOf(…).number()`. */
+  /** Tenants with a leaver brake, and all on Citus: their events wait for `eventLogOf(…).number()`. */
   readonly braked: readonly TenantId[]
   /** A tenant had more events than its share. */
   readonly more: boolean
@@ -157,7 +233,9 @@ export interface NumberedMany {
  *
  * @throws where a lock does not come soon, or for any fault of one tenant; then nothing is numbered
  */
-export function numberMany(db: Database, tenantIds: readonly TenantId[]): Promise<NumberedMany> {
+export async function numberMany(db: Database, tenantIds: readonly TenantId[]): Promise<NumberedMany> {
+  // A transaction on Citus is about one machine, so each is numbered by itself.
+  if (db.distributed) return { numbered: 0, braked: tenantIds, more: false }
   return db.transaction(async (tx) => {
     const [logs] = await Promise.all([takeLogs(tx, tenantIds, false), limitWaits(tx)])
     const idsOf = (some: readonly LockedLog[]) => some.map(({ tenantId }) => tenantId)

@@ -2,6 +2,7 @@ import type { Bindable } from '../../db/database.ts'
 import { fold } from '../../scim/comparable.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { typeSql } from '../sql/append-events.ts'
+import { foundRows } from '../sql/found-rows.ts'
 import { isOurId } from '../sql/ids.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
 import { arrayText, ofShape, type Place, type Statement, type Template, template } from '../sql/parameters.ts'
@@ -17,19 +18,24 @@ interface Shape {
   readonly counted: boolean
   readonly deferred: boolean
   readonly hasRoles: boolean
+  readonly distributed: boolean
 }
 
 type Row = ReturnType<typeof rowOf>
 type Value = Common | 'rows' | keyof Row
 
 /** The statement that makes these changes, at least one, of any number of members. */
-export function manyMembersStatement(changes: readonly MembershipChange[], scope: RepositoryScope): Statement {
+export function manyMembersStatement(
+  changes: readonly MembershipChange[],
+  scope: RepositoryScope,
+  distributed: boolean,
+): Statement {
   const { requestId, actor, hasRoles, defersReferences: deferred } = scope
   const tenant: string = scope.tenantId
   const one = changes.length === 1
   const clears = changes.some((change) => change.clear)
   const counted = changes.some((change) => change.counted)
-  const shape = { one, clears, counted, deferred, hasRoles }
+  const shape = { one, clears, counted, deferred, hasRoles, distributed }
   const { text, values } = ofShape(statements, Object.values(shape).join(), () => statement(shape))
   const rows = changes.map(rowOf)
   const given = one && rows[0] ? bindable(rows[0]) : { rows: JSON.stringify(rows) }
@@ -102,8 +108,9 @@ function inputSql({ one, deferred }: Shape, place: Place<Value>): string {
  */
 const statement = (shape: Shape) =>
   template<Value>((place) => {
-    const { clears, counted, deferred, hasRoles } = shape
+    const { clears, counted, deferred, hasRoles, distributed } = shape
     const tenant = place('tenant', 'uuid')
+    const rows = foundRows(distributed, (row) => `${row}.tenant_id = ${tenant}`, 'group_id', 'member_id')
     const later = deferred ? deferredSql(tenant, clears) : undefined
     const refusals = deferred
       ? ''
@@ -140,14 +147,17 @@ const statement = (shape: Shape) =>
       on conflict do nothing returning group_id, member_id
     ),
     removed as (
-      delete from memberships m where (m.tenant_id = ${tenant}) is true and m.ctid = any(array(
-        select y.ctid from (
+      delete from memberships m where ${rows.isAmong(
+        'm',
+        `
+        select ${rows.columns('y')} from (
           select g.group_id, x.id from applied g cross join lateral unnest(g.remove) as x(id) ${leaving}
         ) x cross join lateral (
-          select n.ctid from memberships n
+          select ${rows.columns('n')} from memberships n
           where n.tenant_id = ${tenant} and n.group_id = x.group_id and n.member_id = x.id limit 1
         ) y
-      ))
+      `,
+      )}
       returning m.group_id, m.member_id
     ),
     ${later?.parts ?? ''}

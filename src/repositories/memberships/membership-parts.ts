@@ -1,6 +1,6 @@
 import type { EventType } from '../../events/types.ts'
 import { appendEvents, type EventColumns } from '../sql/append-events.ts'
-import { NOW } from '../sql/now.ts'
+import { nowAfter } from '../sql/now.ts'
 import type { Place } from '../sql/parameters.ts'
 
 // What the statements that change members have in common.
@@ -13,7 +13,7 @@ export type Common = 'tenant' | 'requestId' | 'actor'
 
 /** The part that gives groups a new version. `which` is what their ids are. */
 export const newVersion = (tenant: string, which: string) => `new_version as (
-      update resources r set version = r.version + 1, modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
+      update resources r set version = r.version + 1, modified_at = ${nowAfter('r.modified_at')}
       where r.tenant_id = ${tenant} and r.id ${which}
       returning r.id, r.version, r.modified_at
     )`

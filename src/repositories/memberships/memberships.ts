@@ -31,16 +31,20 @@ interface OutcomeRow {
 }
 
 /** The statement for these changes: nearly always one member comes or goes, which has a statement of its own. */
-function changeStatement(changes: readonly MembershipChange[], scope: RepositoryScope): Statement {
+function changeStatement(
+  changes: readonly MembershipChange[],
+  scope: RepositoryScope,
+  distributed: boolean,
+): Statement {
   const [first, ...more] = changes
   const alone = first !== undefined && more.length === 0 && !scope.defersReferences
-  return (alone ? oneMemberStatement(first, scope) : undefined) ?? manyMembersStatement(changes, scope)
+  return (alone ? oneMemberStatement(first, scope) : undefined) ?? manyMembersStatement(changes, scope, distributed)
 }
 
 /** The members of the groups of one tenant. A change costs what it changes: it reads no other member of the group. */
 export function membershipsOf(db: Database, scope: RepositoryScope) {
   const make = (changes: readonly MembershipChange[]) => {
-    const { text, values } = changeStatement(changes, scope)
+    const { text, values } = changeStatement(changes, scope, db.distributed)
     const replan = changes.reduce((sum, change) => sum + change.add.length + change.remove.length, 0) > MANY_MEMBERS
     return db.run<OutcomeRow>(text, values, { name: 'members-change', replan })
   }
@@ -82,7 +86,13 @@ export function membershipsOf(db: Database, scope: RepositoryScope) {
       if (!isOurId(groupId)) return []
       const parameters = new Parameters()
       // No filter of a value path is about times, so the log helps none of them.
-      const filterScope = { ...scope, type, endpoints, loggedSince: Number.POSITIVE_INFINITY }
+      const filterScope = {
+        ...scope,
+        type,
+        endpoints,
+        loggedSince: Number.POSITIVE_INFINITY,
+        distributed: db.distributed,
+      }
       const tenant = parameters.bind(scope.tenantId, 'uuid')
       const rows = await db.run<{ id: string }>(
         `select m.member_id::text as id from memberships m

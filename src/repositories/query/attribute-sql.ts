@@ -26,6 +26,8 @@ export interface FilterScope {
   readonly ofOne?: boolean
   /** Microseconds since 1970: the log has an event of every resource that was changed after this. */
   readonly loggedSince: number
+  /** Whether the database is distributed. */
+  readonly distributed: boolean
 }
 
 // ---- Attributes that are stored in a column, or in rows of their own

@@ -14,7 +14,7 @@ import { ofShape, type Template, template } from '../sql/parameters.ts'
 import { type FilterScope, rows, searchPart } from './attribute-sql.ts'
 import { elementDocument, equalDocument, equalities, onlyEqualities } from './equalities.ts'
 import { hasColumn } from './index-choice.ts'
-import { foundBySearch } from './matching-sql.ts'
+import { foundBySearch, ofDocuments } from './matching-sql.ts'
 
 /** Values of a look-up's statement; `keys` and `parts` are arrays of the same length, as text. */
 export type IndexLookupValue = 'tenant' | 'type' | 'keys' | 'parts' | 'base'
@@ -61,12 +61,13 @@ export function lookupStatement(
   wanted: Wanted,
   withDeferred: boolean,
   limit: number,
+  distributed: boolean,
 ): Template<IndexLookupValue> {
-  const shape = `${by} ${limit} ${columnShape(type, wanted, withDeferred)}`
-  return ofShape(lookupStatements, shape, () => writeLookup(by, type, wanted, withDeferred, limit))
+  const shape = `${by} ${limit} ${columnShape(type, wanted, withDeferred)} ${distributed}`
+  return ofShape(lookupStatements, shape, () => writeLookup(by, type, wanted, withDeferred, limit, distributed))
 }
 
-const writeLookup = (by: LookupIndex, type: ResourceType, wanted: Wanted, withDeferred: boolean, limit: number) =>
+const writeLookup = (...[by, type, wanted, withDeferred, limit, distributed]: Parameters<typeof lookupStatement>) =>
   template<IndexLookupValue>((place) => {
     const rowPlaces = { withDeferred, mostMembers: membersInAList(limit) }
     const places: RowPlaces = { tenant: place('tenant', 'uuid'), base: () => place('base', 'text'), ...rowPlaces }
@@ -77,17 +78,20 @@ const writeLookup = (by: LookupIndex, type: ResourceType, wanted: Wanted, withDe
     return `select w.place::text || ' ' || x.packed as packed${columns.join('')}
       from unnest(${keys}::text[], ${parts}::text[]) with ordinality w(key, part, place) cross join lateral (
         select ${resourceColumns(type, wanted, places)} from (
-          select r.* from ${matches(by, places.tenant, ofType)} limit ${Math.trunc(limit)}
+          select r.* from ${matches(by, places.tenant, ofType, distributed)} limit ${Math.trunc(limit)}
         ) r order by r.id
       ) x`
   })
 
 /** The `resources r` that match the look-up `w`. */
-function matches(by: LookupIndex, tenant: string, type: string): string {
+function matches(by: LookupIndex, tenant: string, type: string, distributed: boolean): string {
   if (by !== 'search')
     return `resources r where r.tenant_id = ${tenant} and r.resource_type = ${type} and r.${by} = w.key`
   return foundBySearch(
-    [`(s.tenant_id = ${tenant}) is true`, `(s.resource_type = ${type}) is true`, 's.search @> w.part::jsonb'],
+    [
+      ...ofDocuments([`s.tenant_id = ${tenant}`, `s.resource_type = ${type}`], distributed),
+      's.search @> w.part::jsonb',
+    ],
     tenant,
   )
 }

@@ -15,6 +15,14 @@ export const foundBySearch = (conditions: readonly string[], tenant: string): st
   `(select s.resource_id, s.search from search_documents s where ${conditions.join(' and ')} offset 0) s
     cross join lateral (select r.* from resources r where r.tenant_id = ${tenant} and r.id = s.resource_id offset 0) r`
 
+/**
+ * The conditions that say whose documents are looked for and of which type, where the search index answers. The planner takes one
+ * document in a hundred for a match, and would read the tenant's whole key as well. So no index can answer these: `is true`. The
+ * tenant's id is in the document, too. Citus finds the machine by the condition, and plans with the values.
+ */
+export const ofDocuments = (conditions: readonly string[], distributed: boolean): string[] =>
+  distributed ? [...conditions] : conditions.map((condition) => `(${condition}) is true`)
+
 /** The `resources r` with the search document `s` of each, found by its key. */
 const withSearch = (tenant: string): string =>
   `resources r cross join lateral (select s.search from search_documents s
@@ -35,9 +43,7 @@ export function matchesOfType(
     `select ${id} as id, ${sortColumn(sort)} from ${from}${conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`}`
   if (!texts.some(readsSearch)) return selectOf('r.id', 'resources r', [...ofType('r'), ...terms])
   const ledBySearch = filter !== undefined && isLedBySearch(filter, scope)
-  // The planner takes one document in a hundred for a match, and would read the tenant's whole key as well. So tenant and
-  // type are conditions that no index can answer: `is true`. The tenant's id is in the document, too.
-  const ofDocument = ledBySearch ? ofType('s').map((condition) => `(${condition}) is true`) : ofType('s')
+  const ofDocument = ledBySearch ? ofDocuments(ofType('s'), scope.distributed) : ofType('s')
   if (!texts.some(readsResource)) return selectOf('s.resource_id', 'search_documents s', [...ofDocument, ...terms])
   const ofSearch = terms.filter((term) => !readsResource(term))
   const ledByResources = filter === undefined || ofSearch.length === 0 || isLedByResources(filter, scope)

@@ -79,7 +79,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       name,
       { question: lookup, reader: scope.reader },
       async (lookups, readers) => {
-        const { text, values } = lookupStatement(by, type, wanted, withDeferred, limit)
+        const { text, values } = lookupStatement(by, type, wanted, withDeferred, limit, db.distributed)
         const keys = arrayText(
           lookups.map(({ key }) => key),
           'text',
@@ -119,7 +119,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     endpoints: FilterScope['endpoints'],
   ): FilterScope {
     const loggedSince = (Date.now() - LOGGED_FOR_MS) * 1000
-    return { type, tenantId, tenant, baseUrl, endpoints, parameters, loggedSince }
+    return { type, tenantId, tenant, baseUrl, endpoints, parameters, loggedSince, distributed: db.distributed }
   }
 
   /**

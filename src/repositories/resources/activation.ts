@@ -3,8 +3,9 @@ import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { appendEvents, typeSql } from '../sql/append-events.ts'
 import { isOurId } from '../sql/ids.ts'
-import { NOW } from '../sql/now.ts'
+import { nowAfter } from '../sql/now.ts'
 import { ofShape, type Template, template } from '../sql/parameters.ts'
+import { resourcesOf } from './resources.ts'
 import {
   baseInJson,
   columnShape,
@@ -17,6 +18,13 @@ import {
 
 /** Activates and deactivates users without reading them first: a leaver must lose access quickly. */
 export function activationOf(db: Database, scope: RepositoryScope) {
+  const set = async (user: ResourceType, id: string, active: boolean, wanted: Wanted) => {
+    const { tenantId, requestId, actor, baseUrl } = scope
+    const { text, values } = ofShape(activations, columnShape(user, wanted, false), () => activation(user, wanted))
+    const named = { tenant: tenantId, id, type: user.name, next: active, base: baseInJson(baseUrl), requestId, actor }
+    const [row] = await db.run<PackedRow>(text, values(named), { name: 'user-activate' })
+    return row && unpacked(row)
+  }
   return {
     /**
      * Sets `active` in one statement, with its event, and gives the user after the change; undefined for an unknown id. A
@@ -24,11 +32,10 @@ export function activationOf(db: Database, scope: RepositoryScope) {
      */
     async setActive(user: ResourceType, id: string, active: boolean, wanted: Wanted): Promise<ResourceRow | undefined> {
       if (!isOurId(id)) return undefined
-      const { tenantId, requestId, actor, baseUrl } = scope
-      const { text, values } = ofShape(activations, columnShape(user, wanted, false), () => activation(user, wanted))
-      const named = { tenant: tenantId, id, type: user.name, next: active, base: baseInJson(baseUrl), requestId, actor }
-      const [row] = await db.run<PackedRow>(text, values(named), { name: 'user-activate' })
-      return row && unpacked(row)
+      if (!db.distributed || !wanted.groups) return set(user, id, active, wanted)
+      // Citus runs no recursive search, such as that for groups, in a statement that writes.
+      const changed = await set(user, id, active, { ...wanted, groups: false })
+      return changed && resourcesOf(db, scope).retrieve(user, id, wanted)
     },
   }
 }
@@ -47,7 +54,7 @@ const activation = (user: ResourceType, wanted: Wanted) =>
        ),
        updated as (
          update resources r set active = ${next}, version = r.version + 1,
-           modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
+           modified_at = ${nowAfter('r.modified_at')}
          from before b where r.tenant_id = ${tenant} and r.id = b.id and b.active is distinct from ${next}
          returning r.id, r.resource_type, r.version, r.modified_at, b.active as was
        ),

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts'
+import type { TenantId } from '../../place-ids.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { NOW } from '../sql/now.ts'
@@ -80,8 +81,11 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
       const parameters = new Parameters()
       const tenant = parameters.bind(scope.tenantId, 'uuid')
       const rows = await db.run<KeptUser & { id: string }>(
-        `delete from kept_users k where k.tenant_id = ${tenant} and k.id = any(${parameters.array(ids, 'uuid')})
-         returning k.id::text, k.version::int, k.created_at::text as "createdAt"`,
+        `with taken as (
+           delete from kept_users k where k.tenant_id = ${tenant} and k.id = any(${parameters.array(ids, 'uuid')})
+           returning k.id, k.version, k.created_at
+         )
+         select k.id::text, k.version::int, k.created_at::text as "createdAt" from taken k`,
         parameters.values,
       )
       return new Map(rows.map(({ id, ...kept }) => [id, kept]))
@@ -91,19 +95,36 @@ export function keptUsersOf(db: Database, scope: RepositoryScope) {
 
 /** Users removed by one statement. */
 const BATCH = 1_000
+/** Tenants whose users one call removes, on Citus. */
+const TENANTS_AT_ONCE = 100
 
 /**
  * Removes the users of all tenants whose time in `kept_users` is over, with the event of their deletion, up to `BATCH`. Several
  * instances may do so at once. Gives whether there may be more.
  */
 export async function removeExpiredUsers(database: Database): Promise<boolean> {
+  if (!database.distributed) return removeExpired(database)
+  // On Citus, a statement that changes rows is about one machine.
+  const tenants = await database.run<{ id: TenantId }>(
+    `select distinct k.tenant_id::text as id from kept_users k where k.kept_until <= now() limit ${TENANTS_AT_ONCE}`,
+    [],
+  )
+  let more = tenants.length === TENANTS_AT_ONCE
+  for (const { id } of tenants) more = (await removeExpired(database, id)) || more
+  return more
+}
+
+/** @param ofTenant SQL of the tenant whose users these are; undefined for all tenants */
+async function removeExpired(database: Database, ofTenant?: TenantId): Promise<boolean> {
+  const and = ofTenant === undefined ? '' : 'tenant_id = $1::uuid and '
   const [row] = await database.run<{ n: number }>(
     `with gone as (
          delete from kept_users k using (
-           select tenant_id, id from kept_users where kept_until <= now() order by kept_until limit ${BATCH}
+           select tenant_id, id from kept_users where ${and}kept_until <= now() order by kept_until limit ${BATCH}
            for update skip locked
          ) due
-         where k.tenant_id = due.tenant_id and k.id = due.id returning k.tenant_id, k.id, k.version, k.kept_until
+         where ${ofTenant === undefined ? '' : 'k.tenant_id = $1::uuid and '}k.tenant_id = due.tenant_id and k.id = due.id
+         returning k.tenant_id, k.id, k.version, k.kept_until
        ),
        ${appendEvents({
          tenant: 'g.tenant_id',
@@ -117,7 +138,7 @@ export async function removeExpiredUsers(database: Database): Promise<boolean> {
          from: 'gone g',
        })}
        select count(*)::int as n from gone`,
-    [],
+    ofTenant === undefined ? [] : [ofTenant],
   )
   return row?.n === BATCH
 }

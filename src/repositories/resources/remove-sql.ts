@@ -1,8 +1,9 @@
 import type { RepositoryScope } from '../scope.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { cannotFollowSql, followedPart, movedRoleEvents, movedRolesPart } from '../sql/followed-roles.ts'
+import { foundRows } from '../sql/found-rows.ts'
 import { memberBatches, memberBatchJson } from '../sql/member-events.ts'
-import { NOW } from '../sql/now.ts'
+import { nowAfter } from '../sql/now.ts'
 import { Parameters, type Statement } from '../sql/parameters.ts'
 import { hasRulesSql } from '../sql/role-rules.ts'
 import { isActiveUser } from './counts.ts'
@@ -14,7 +15,11 @@ import type { Removal } from './resource-changes.ts'
  * The statement that deletes resources with their search documents, memberships, counts and events. Gives a row for each that is
  * there.
  */
-export function removeStatement({ type, targets, eventNoun, keepDays }: Removal, scope: RepositoryScope): Statement {
+export function removeStatement(
+  { type, targets, eventNoun, keepDays }: Removal,
+  scope: RepositoryScope,
+  distributed: boolean,
+): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
@@ -29,26 +34,35 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
   const keep = keepDays === undefined ? undefined : keeping(keepDays, tenant, parameters)
   const isGroup = type.name === 'Group'
   const size = isGroup ? `',"memberCount":' || coalesce(s.members, 0) || '}'` : `'}'`
+  const ofTenant = (row: string) => `${row}.tenant_id = ${tenant}`
+  const joined = foundRows(distributed, ofTenant, 'group_id', 'member_id')
+  const documents = foundRows(distributed, ofTenant, 'resource_type', 'resource_id')
   const text = `with input as materialized (
       select * from jsonb_to_recordset(${input}) as i(id uuid, expected bigint)
     ),
     ${user ? `${followedPart(tenant, user, 'null', 'false')},` : ''}
     rules as materialized (select ${user ? `${cannotFollowSql(tenant, 'f')} as has_rules from followed f` : `${hasRules} as has_rules`}),
     target as materialized (
-      select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
-      where r.tenant_id = ${tenant} and (r.resource_type = ${parameters.bind(type.name, 'text')}) is true
-        and r.id = any(array(select id from input)) order by r.id for update of r
+      -- In brackets: what is locked and deleted in one statement, Citus 13 reads in another format than it has written.
+      select l.* from (
+        select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
+        where r.tenant_id = ${tenant} and (r.resource_type = ${parameters.bind(type.name, 'text')}) is true
+          and r.id = any(array(select id from input)) order by r.id for update of r
+      ) l
     ),
     unjoined as (
-      delete from memberships m where (m.tenant_id = ${tenant}) is true and m.ctid = any(array(
-        select n.ctid from target t cross join lateral (
-          select n.ctid from memberships n where n.tenant_id = ${tenant} and n.member_id = t.id offset 0
+      delete from memberships m where ${joined.isAmong(
+        'm',
+        `
+        select ${joined.columns('n')} from target t cross join lateral (
+          select ${joined.columns('n')} from memberships n where n.tenant_id = ${tenant} and n.member_id = t.id offset 0
         ) n where t.fits
         union
-        select n.ctid from target t cross join lateral (
-          select n.ctid from memberships n where n.tenant_id = ${tenant} and n.group_id = t.id offset 0
+        select ${joined.columns('n')} from target t cross join lateral (
+          select ${joined.columns('n')} from memberships n where n.tenant_id = ${tenant} and n.group_id = t.id offset 0
         ) n where t.fits
-      ))
+      `,
+      )}
       returning m.group_id, m.member_id
     ),
     removed as (
@@ -56,16 +70,19 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
       returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
     ),
     unsearched as (
-      delete from search_documents s where s.tenant_id = ${tenant} and s.ctid = any(array(
-        select d.ctid from removed x cross join lateral (
-          select d.ctid from search_documents d
+      delete from search_documents s where ${documents.isAmong(
+        's',
+        `
+        select ${documents.columns('d')} from removed x cross join lateral (
+          select ${documents.columns('d')} from search_documents d
           where d.tenant_id = ${tenant} and d.resource_type = x.resource_type and d.resource_id = x.id offset 0
         ) d
-      ))
+      `,
+      )}
     ),
-    ${keep?.kept ?? ''}
+    ${distributed && type.name === 'User' ? keysOfRemoved(tenant) : ''}${keep?.kept ?? ''}
     new_version as (
-      update resources r set version = r.version + 1, modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
+      update resources r set version = r.version + 1, modified_at = ${nowAfter('r.modified_at')}
       where r.tenant_id = ${tenant} and r.id = any(array(select distinct group_id from unjoined))
         and not r.id = any(array(select id from target where fits))
       returning r.id, r.version, r.modified_at
@@ -100,3 +117,9 @@ export function removeStatement({ type, targets, eventNoun, keepDays }: Removal,
       (select has_rules from rules) as has_rules from target t`
   return { text, values: parameters.values }
 }
+
+/** The part that deletes the keys of users who go. Without Citus a reference does it. */
+const keysOfRemoved = (tenant: string) => `unkeyed as (
+      delete from api_keys k where k.tenant_id = ${tenant} and k.user_id = any(array(select id from removed))
+    ),
+    `

@@ -84,7 +84,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
      * @throws a unique violation when another resource has a name; nothing of the statement is done then
      */
     async update(changes: readonly ChangedResource[]): Promise<WriteResult<ReadonlyMap<string, UpdatedRow>>> {
-      const { text, values } = updateStatement(changes, scope)
+      const { text, values } = updateStatement(changes, scope, db.distributed)
       const rows = await db.run<UpdatedRow & { id: string }>(text, values, { name: 'resources-update' })
       return { outcome: 'done', result: new Map(rows.map((row) => [row.id, row])) }
     },
@@ -96,7 +96,7 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
     async remove(removal: Removal): Promise<WriteResult<ReadonlyMap<string, Removed>>> {
       const targets = removal.targets.filter(({ id }) => isOurId(id))
       if (targets.length === 0) return { outcome: 'done', result: new Map() }
-      const { text, values } = removeStatement({ ...removal, targets }, scope)
+      const { text, values } = removeStatement({ ...removal, targets }, scope, db.distributed)
       const rows = await db.run<Removed & { id: string; has_rules: boolean }>(text, values, {
         name: 'resources-delete',
       })

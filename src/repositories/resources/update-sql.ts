@@ -1,6 +1,7 @@
 import type { RepositoryScope } from '../scope.ts'
 import { appendEvents } from '../sql/append-events.ts'
-import { NOW } from '../sql/now.ts'
+import { foundRows } from '../sql/found-rows.ts'
+import { nowAfter } from '../sql/now.ts'
 import { Parameters, type Statement } from '../sql/parameters.ts'
 import type { ChangedResource } from './resource-changes.ts'
 import { inlined, keyRows, updateInput } from './resource-input.ts'
@@ -10,7 +11,11 @@ import { managerColumn, momentColumns } from './rows.ts'
  * The statement that updates resources, with search documents, keys, counts and events. Gives a row for each that had the
  * expected version.
  */
-export function updateStatement(changes: readonly ChangedResource[], scope: RepositoryScope): Statement {
+export function updateStatement(
+  changes: readonly ChangedResource[],
+  scope: RepositoryScope,
+  distributed: boolean,
+): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
@@ -19,12 +24,12 @@ export function updateStatement(changes: readonly ChangedResource[], scope: Repo
       update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
         display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
         document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
-        modified_at = greatest(${NOW}, r.modified_at + interval '1 millisecond')
+        modified_at = ${nowAfter('r.modified_at')}
       from input i
       where r.tenant_id = ${tenant} and r.id = i.id ${byKey(changes)} and (r.resource_type = i.resource_type) is true and r.version = i.expected
       returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
     ),
-    ${searchedSql(tenant)},
+    ${searchedSql(tenant, distributed)},
     ${
       withKeys
         ? `unkeyed as (
@@ -65,13 +70,16 @@ const byKey = (changes: readonly ChangedResource[]) =>
  * The part that puts new search documents in place where they differ. The inner look-up finds one row by its key, and the
  * update takes that row: no plan can look through the tenant.
  */
-const searchedSql = (tenant: string) => `searched as (
+function searchedSql(tenant: string, distributed: boolean): string {
+  const rows = foundRows(distributed, (row) => `${row}.tenant_id = ${tenant}`, 'resource_type', 'resource_id')
+  return `searched as (
       update search_documents s set search = n.search
       from (
-        select d.ctid, i.search from updated u join input i on i.id = u.id cross join lateral (
-          select d.ctid from search_documents d where d.tenant_id = ${tenant} and d.resource_type = u.resource_type
+        select ${rows.columns('d')}, i.search from updated u join input i on i.id = u.id cross join lateral (
+          select ${rows.columns('d')} from search_documents d where d.tenant_id = ${tenant} and d.resource_type = u.resource_type
             and d.resource_id = u.id and d.search is distinct from i.search offset 0
         ) d
       ) n
-      where (s.tenant_id = ${tenant}) is true and s.ctid = n.ctid
+      where ${rows.isRow('s', 'n')}
     )`
+}

@@ -32,13 +32,13 @@ chosen as materialized (
 ),
 claimed as (
   update webhook_deliveries d set attempts = d.attempts + 1, due_at = now() + interval '30 seconds',
-    first_tried_at = coalesce(d.first_tried_at, now())
+    first_tried_at = least(d.first_tried_at, now())
   where (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and d.ctid = any(array(select at from chosen))
-  returning d.position, d.attempts, d.taken, (extract(epoch from now() - d.first_tried_at) * 1000)::float8 as age
+  returning d.position, d.attempts, d.taken, d.first_tried_at
 )
-select x.*, c.attempts, c.age, c.taken from claimed c cross join lateral (
+select x.*, c.attempts, (extract(epoch from now() - c.first_tried_at) * 1000)::float8 as age, c.taken from claimed c cross join lateral (
   select p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
     e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
     (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes from event_positions p cross join lateral (
-    select e.* from events e where e.tenant_id = p.tenant_id and e.seq = p.seq offset 0) e where p.tenant_id = $1::uuid and p.position = c.position limit 1
+    select e.* from events e where e.tenant_id = $1::uuid and e.seq = p.seq offset 0) e where p.tenant_id = $1::uuid and p.position = c.position limit 1
 ) x order by c.position;

@@ -14,7 +14,7 @@ moved as (insert into memberships (tenant_id, group_id, member_id, display, disp
   select $1::uuid, g.id, $3::uuid, $5::text, $6::text from (select c.id from checked c where c.fits and c.known and not c.has_rules) g
   on conflict do nothing returning group_id),
 new_version as (
-  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), (r.modified_at at time zone 'UTC' + interval '1 millisecond') at time zone 'UTC')
   where r.tenant_id = $1::uuid and r.id = (select group_id from moved)
   returning r.id, r.version, r.modified_at
 ),

@@ -21,7 +21,7 @@ checked as materialized (
 moved as (delete from memberships m
   where m.tenant_id = $1::uuid and m.group_id = (select c.id from checked c where c.fits and c.known and not c.has_rules) and m.member_id = $3::uuid returning m.group_id),
 new_version as (
-  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), (r.modified_at at time zone 'UTC' + interval '1 millisecond') at time zone 'UTC')
   where r.tenant_id = $1::uuid and r.id = (select group_id from moved)
   returning r.id, r.version, r.modified_at
 ),

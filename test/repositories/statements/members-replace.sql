@@ -49,7 +49,7 @@ moved as materialized (
   union all select 'group.member_removed', group_id, member_id::text from removed
 ),
 new_version as (
-  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), (r.modified_at at time zone 'UTC' + interval '1 millisecond') at time zone 'UTC')
   where r.tenant_id = $1::uuid and r.id = any(array(select distinct group_id from moved))
   returning r.id, r.version, r.modified_at
 ),

@@ -4,7 +4,7 @@ with before as materialized (
 ),
 updated as (
   update resources r set active = $2::boolean, version = r.version + 1,
-    modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+    modified_at = greatest(date_trunc('milliseconds', now()), (r.modified_at at time zone 'UTC' + interval '1 millisecond') at time zone 'UTC')
   from before b where r.tenant_id = $1::uuid and r.id = b.id and b.active is distinct from $2::boolean
   returning r.id, r.resource_type, r.version, r.modified_at, b.active as was
 ),

@@ -8,9 +8,12 @@ rules as materialized (select (f.roles is null or cardinality(f.roles) > (
       select count(*) from roles o where o.tenant_id = $1::uuid and o.id = any(f.roles)
     )) as has_rules from followed f),
 target as materialized (
-  select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
-  where r.tenant_id = $1::uuid and (r.resource_type = $6::text) is true
-    and r.id = any(array(select id from input)) order by r.id for update of r
+  -- In brackets: what is locked and deleted in one statement, Citus 13 reads in another format than it has written.
+  select l.* from (
+    select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
+    where r.tenant_id = $1::uuid and (r.resource_type = $6::text) is true
+      and r.id = any(array(select id from input)) order by r.id for update of r
+  ) l
 ),
 unjoined as (
   delete from memberships m where (m.tenant_id = $1::uuid) is true and m.ctid = any(array(
@@ -29,7 +32,7 @@ removed as (
   returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
 ),
 unsearched as (
-  delete from search_documents s where s.tenant_id = $1::uuid and s.ctid = any(array(
+  delete from search_documents s where (s.tenant_id = $1::uuid) is true and s.ctid = any(array(
       select d.ctid from removed x cross join lateral (
         select d.ctid from search_documents d
         where d.tenant_id = $1::uuid and d.resource_type = x.resource_type and d.resource_id = x.id offset 0
@@ -37,7 +40,7 @@ unsearched as (
     ))
 ),
 new_version as (
-  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+  update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), (r.modified_at at time zone 'UTC' + interval '1 millisecond') at time zone 'UTC')
   where r.tenant_id = $1::uuid and r.id = any(array(select distinct group_id from unjoined))
     and not r.id = any(array(select id from target where fits))
   returning r.id, r.version, r.modified_at

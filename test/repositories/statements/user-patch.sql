@@ -37,7 +37,7 @@ updated as (
   update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
     display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
     document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
-    modified_at = greatest(date_trunc('milliseconds', now()), r.modified_at + interval '1 millisecond')
+    modified_at = greatest(date_trunc('milliseconds', now()), (r.modified_at at time zone 'UTC' + interval '1 millisecond') at time zone 'UTC')
   from input i
   where r.tenant_id = $1::uuid and r.id = i.id  and (r.resource_type = i.resource_type) is true and r.version = i.expected
   returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id

@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Database } from '../../src/db/database.ts'
+import { backlogOf } from '../../src/repositories/delivery/backlog.ts'
+import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
+import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
+import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
+import { deadLetters, replayEvents, waitingDeliveries } from '../../src/repositories/delivery/webhook-backlog.ts'
+import { mendQueues, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import {
+  environmentsWithOldEvents,
+  eventLogOf,
+  logHeads,
+  logsWithOldEvents,
+  unnumberedTenants,
+} from '../../src/repositories/log/event-log.ts'
+import { endHold, eventsThatPass } from '../../src/repositories/log/leaver-brake.ts'
+import { numberMany } from '../../src/repositories/log/numbering.ts'
+import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
+import { removeExpiredUsers } from '../../src/repositories/resources/kept-users.ts'
+import { refusedByCitus } from '../support/citus-rules.ts'
+import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
+import { addMembers, bulkBody, groupBody, idIn, patchBody, removeMember, userBody } from '../support/instances.ts'
+import { placeId } from '../support/place-ids.ts'
+import { type Recorder, recordStatements } from '../support/statements.ts'
+import { play, type Scenario, titleOf } from '../support/traffic.ts'
+
+// What Citus cannot run is found without one: all statements are written as for a distributed database, one machine runs them, and
+// rules look at their texts. docs/scale.md says how to run the tests on a Citus.
+
+const folder = join(import.meta.dirname, '../fixtures/idp-traffic')
+const scenarios = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.json'))
+  .map((file): Scenario => JSON.parse(readFileSync(join(folder, file), 'utf8')))
+
+let recorder: Recorder
+let gateway: Gateway
+beforeAll(async () => {
+  gateway = await openGateway({}, (database) => {
+    recorder = recordStatements(database, true)
+    return recorder.database
+  })
+})
+afterAll(() => gateway.close())
+
+/** What Citus would refuse of all statements so far, each with the beginning of its text. */
+async function refused(): Promise<string[]> {
+  const texts = new Set(recorder.statements.map(({ text }) => text))
+  expect(texts.size).toBeGreaterThan(0)
+  const faults = await Promise.all(
+    [...texts].map(async (text) => (await refusedByCitus(text)).map((fault) => `${fault}: ${text.slice(0, 200)}`)),
+  )
+  return faults.flat()
+}
+
+describe('Citus refuses no statement', () => {
+  test.each(scenarios.map((scenario) => [titleOf(scenario), scenario] as const))('of %s', async (_, scenario) => {
+    expect(await play(scenario, gateway.bases.tenant, gateway.key)).toEqual([])
+    expect(await refused()).toEqual([])
+  })
+
+  test('of a tenant whose groups give roles', async () => {
+    await directory(
+      await gateway.newTenant({ settings: { roleRules: [{ group: { pattern: 'Sales*' }, role: 'seller' }] } }),
+    )
+    expect(await refused()).toEqual([])
+  })
+
+  test('of a tenant that keeps deleted users', async () => {
+    const tenant = await gateway.newTenant({ settings: { onDelete: 'deactivate' } })
+    await directory(tenant)
+    expect((await tenant.scim('POST', '/Users', userBody('ada'))).status).toBe(201)
+    expect(await refused()).toEqual([])
+  })
+
+  test('of the log, of deliveries and of what is done behind the requests', async () => {
+    const tenant = await gateway.newTenant()
+    await directory(tenant)
+    await behind(recorder.database, tenant)
+    expect(await refused()).toEqual([])
+  })
+})
+
+/** One of each change of a directory. */
+async function directory(tenant: TestTenant): Promise<void> {
+  const people = [
+    idIn(await tenant.scim('POST', '/Users', userBody('ada'))),
+    idIn(await tenant.scim('POST', '/Users', userBody('bob'))),
+  ]
+  const [ada = '', bob = ''] = people
+  const sales = idIn(await tenant.scim('POST', '/Groups', groupBody('Sales')))
+  const all = idIn(await tenant.scim('POST', '/Groups', groupBody('Sales, all', people)))
+  await tenant.scim('PATCH', `/Groups/${sales}`, addMembers(ada))
+  await tenant.scim('PATCH', `/Groups/${sales}`, addMembers(bob, all))
+  await tenant.scim('PATCH', `/Groups/${sales}`, removeMember(ada))
+  await tenant.scim('PATCH', `/Groups/${all}`, patchBody({ op: 'replace', path: 'members', value: [{ value: bob }] }))
+  await tenant.scim('PATCH', `/Users/${ada}`, patchBody({ op: 'replace', path: 'active', value: false }))
+  await tenant.scim('PATCH', `/Users/${ada}`, patchBody({ op: 'replace', path: 'title', value: 'Dr' }))
+  await tenant.scim('GET', `/Users/${bob}`)
+  await tenant.scim('GET', '/Users?filter=title eq "Dr"&count=5')
+  await tenant.scim('GET', '/Users?sortBy=displayName&startIndex=2&count=5')
+  await tenant.scim(
+    'POST',
+    '/Bulk',
+    bulkBody([sales, all].map((group) => ({ method: 'PATCH', path: `/Groups/${group}`, data: removeMember(bob) }))),
+  )
+  for (const path of [`/Users/${ada}`, `/Groups/${all}`, `/Groups/${sales}`]) await tenant.scim('DELETE', path)
+}
+
+/** One of each step that no request waits for. */
+async function behind(db: Database, { id }: TestTenant): Promise<void> {
+  const doer = { actor: 'a', requestId: 'r' }
+  const endpoint = randomUUID()
+  await appendTenantEvents(db, id, doer, [{ type: 'tenant.paused', changes: { changed: [] } }])
+  await appendSeatsRanOut(db, id, doer, 10)
+  await unnumberedTenants(db, undefined, 100)
+  await numberMany(db, [id, placeId(randomUUID())])
+  const log = eventLogOf(db, id)
+  await log.number({ wait: true })
+  const page = await log.read(0, 100, { types: ['user.deleted'], nouns: ['group'] })
+  expect(page.head).toBeGreaterThan(5)
+  await log.trim(30)
+  await log.hasUnnumbered()
+  await logHeads(db, [id])
+  await environmentsWithOldEvents(db, 30, undefined, 10)
+  await logsWithOldEvents(db, placeId(randomUUID()), 30, 10)
+  await db.transaction(async (tx) => {
+    const brake = { mode: 'hold', count: 1, windowMinutes: 60, releaseAfterHours: 1 }
+    await eventsThatPass(tx, id, { brake, hold: null })
+    await tx.run('update event_logs l set hold_id = $2::uuid where l.tenant_id = $1::uuid', [id, randomUUID()])
+    await endHold(tx, id, { reason: 'approved' })
+  })
+  await dueDeliveries(db)
+  await backlogOf(db)
+  await mendQueues(db)
+  const queue = webhookQueueOf(db, id, endpoint)
+  await queue.claim(16)
+  await queue.delivered([{ position: 1, attempts: 1 }])
+  await queue.failed({ position: 1, attempts: 1, retryAfterMs: 1, giveUp: true, status: 500, error: '' })
+  await takeProbe(db, endpoint)
+  const rest = { retryAfterMs: 0, restMs: { first: 1, longest: 1 }, disableAfterMs: 1, reason: '' }
+  await endpointFailed(db, endpoint, { verdict: 'down', ...rest })
+  await endpointSucceeded(db, endpoint)
+  await dueOnStream(db, endpoint)
+  const stream = streamQueueOf(db, id, endpoint)
+  await stream.handedOut([1])
+  await stream.settledInPart(1, 1, null)
+  await stream.putBack([1])
+  await replayEvents(db, { tenantId: id, endpointId: endpoint }, { kind: 'dead' }, 0, 10)
+  await waitingDeliveries(db, endpoint, false, undefined, 10)
+  await deadLetters(db, [endpoint])
+  await removeExpiredUsers(db)
+}
+
+// Each is a statement of an earlier release, or a part of one, and what a Citus 13.2 answered to it.
+const REFUSED: Readonly<Record<string, readonly [fault: RegExp, text: string]>> = {
+  'a sum of a moment and an interval in an update': [
+    /STABLE functions/,
+    `update resources r set modified_at = greatest(now(), r.modified_at + interval '1 millisecond') where r.tenant_id = $1::uuid`,
+  ],
+  'a place in a table': [
+    /ctid/,
+    `delete from memberships m where m.tenant_id = $1::uuid and m.ctid = any(array(select n.ctid from memberships n
+       where n.tenant_id = $1::uuid and n.member_id = $2::uuid))`,
+  ],
+  'a tenant that no plan sees': [
+    /several machines/,
+    `delete from search_documents s where (s.tenant_id = $1::uuid) is true and s.resource_id = $2::uuid`,
+  ],
+  'locks of several tenants': [
+    /lock on rows of several machines/,
+    `select l.* from unnest($1::text::uuid[]) x(id) cross join lateral (
+       select l.* from event_logs l where l.tenant_id = x.id for update of l) l`,
+  ],
+  'a walk over all tenants': [
+    /recursive CTEs/,
+    `with recursive waiting(id) as (
+       (select w.tenant_id from waiting_events w where w.tenant_id > $1::uuid order by w.tenant_id limit 1)
+       union all
+       select (select w.tenant_id from waiting_events w where w.tenant_id > x.id order by w.tenant_id limit 1) from waiting x
+     ) select id from waiting`,
+  ],
+  'a recursive search in a statement that writes': [
+    /recursive search/,
+    `with logged as (insert into events (tenant_id, type) values ($1::uuid, 'user.created') returning seq)
+     select (with recursive up(id) as (
+       select m.group_id from memberships m where m.tenant_id = $1::uuid
+       union select m.group_id from up join memberships m on m.tenant_id = $1::uuid and m.member_id = up.id
+     ) select count(*) from up) from logged`,
+  ],
+  'a look-up of one row whose tenant is that of another': [
+    /lateral/,
+    `select e.* from event_positions p cross join lateral (
+       select e.* from events e where e.tenant_id = p.tenant_id and e.seq = p.seq limit 1) e where p.tenant_id = $1::uuid`,
+  ],
+  'the moment in a case': [
+    /CASE or COALESCE/,
+    `update webhook_deliveries d set first_tried_at = coalesce(d.first_tried_at, now()) where d.tenant_id = $1::uuid`,
+  ],
+  'a moment as a number in what an update returns': [
+    /RETURNING/,
+    `update event_logs l set held_until = now() where l.tenant_id = $1::uuid returning extract(epoch from l.held_until)`,
+  ],
+  'the moment where a row is there already': [
+    /DO UPDATE SET/,
+    `insert into webhook_deliveries as d (tenant_id, position) values ($1::uuid, $2::bigint)
+     on conflict (tenant_id, position) do update set due_at = now()`,
+  ],
+}
+
+test.each(Object.entries(REFUSED))('the rules find %s', async (_, [fault, text]) => {
+  expect((await refusedByCitus(text)).join()).toMatch(fault)
+})
