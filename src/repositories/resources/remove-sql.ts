@@ -13,7 +13,7 @@ import type { Removal } from './resource-changes.ts'
 
 /**
  * The statement that deletes resources with their search documents, memberships, counts and events. Gives a row for each that is
- * there.
+ * there. On Citus each part sees what those before it have changed, so what is kept is read before search documents go.
  */
 export function removeStatement(
   { type, targets, eventNoun, keepDays }: Removal,
@@ -69,6 +69,7 @@ export function removeStatement(
       delete from resources r using target t where r.tenant_id = ${tenant} and r.id = t.id and t.fits
       returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
     ),
+    ${keep?.kept ?? ''}
     unsearched as (
       delete from search_documents s where ${documents.isAmong(
         's',
@@ -80,7 +81,7 @@ export function removeStatement(
       `,
       )}
     ),
-    ${distributed && type.name === 'User' ? keysOfRemoved(tenant) : ''}${keep?.kept ?? ''}
+    ${distributed && type.name === 'User' ? keysOfRemoved(tenant) : ''}
     new_version as (
       update resources r set version = r.version + 1, modified_at = ${nowAfter('r.modified_at')}
       where r.tenant_id = ${tenant} and r.id = any(array(select distinct group_id from unjoined))

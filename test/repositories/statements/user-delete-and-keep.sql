@@ -31,14 +31,6 @@ removed as (
   delete from resources r using target t where r.tenant_id = $1::uuid and r.id = t.id and t.fits
   returning r.id, r.resource_type, r.version, r.document, r.active, r.unique_key, r.external_id, r.created_at
 ),
-unsearched as (
-  delete from search_documents s where (s.tenant_id = $1::uuid) is true and s.ctid = any(array(
-      select d.ctid from removed x cross join lateral (
-        select d.ctid from search_documents d
-        where d.tenant_id = $1::uuid and d.resource_type = x.resource_type and d.resource_id = x.id offset 0
-      ) d
-    ))
-),
 kept as (
   insert into kept_users (tenant_id, id, unique_key, external_id, emails, version, created_at, kept_until)
   select $1::uuid, x.id, x.unique_key, x.external_id, array(
@@ -48,6 +40,14 @@ kept as (
       and e.value->>'value' is not null
     group by e.value->>'value' order by bool_or(e.value->'primary' = 'true') desc nulls last, 1
   ), x.version + 1, x.created_at, date_trunc('milliseconds', now()) + make_interval(days => $5::int) from removed x
+),
+unsearched as (
+  delete from search_documents s where (s.tenant_id = $1::uuid) is true and s.ctid = any(array(
+      select d.ctid from removed x cross join lateral (
+        select d.ctid from search_documents d
+        where d.tenant_id = $1::uuid and d.resource_type = x.resource_type and d.resource_id = x.id offset 0
+      ) d
+    ))
 ),
 new_version as (
   update resources r set version = r.version + 1, modified_at = greatest(date_trunc('milliseconds', now()), (r.modified_at at time zone 'UTC' + interval '1 millisecond') at time zone 'UTC')
