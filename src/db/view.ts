@@ -17,7 +17,10 @@ export type Run = (
 ) => Promise<unknown[]>
 
 /** What is different between a database, one as a tenant sees it, and either inside a transaction. */
-export type Handle = Pick<Database, 'engine' | 'distributed' | 'caller' | 'inTransaction' | 'transaction' | 'watched' | 'close'> & {
+export type Handle = Pick<
+  Database,
+  'engine' | 'distributed' | 'caller' | 'inTransaction' | 'transaction' | 'watched' | 'close'
+> & {
   readonly run: Run
   readonly shared: Database | undefined
   asTenant(tenantId: TenantId, self: Database): Database
