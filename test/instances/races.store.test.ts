@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import { withoutDerived } from '../../src/scim/version.ts'
 import { openDatabases } from '../support/engines.ts'
 import type { Scim, TestTenant } from '../support/gateway.ts'
 import {
@@ -99,7 +100,7 @@ test('G-08 T-08 sixteen clients with forty changes each leave exactly the member
   const shown = json(await via(0)('GET', `/Groups/${group}`))
   expect(valuesOf(shown.members)).toEqual([...members].sort())
   expect(changes).toBe(640)
-  expect((shown.meta as { version: string }).version).toBe(`W/"${changes + 1}"`)
+  expect(withoutDerived((shown.meta as { version: string }).version)).toBe(`W/"${changes + 1}"`)
   const events = await eventsOf(databases[0], tenant.id, group)
   expect(events.map(({ version }) => version).sort((a, b) => a - b)).toEqual(
     Array.from({ length: changes + 1 }, (_, i) => i + 1),
@@ -158,7 +159,7 @@ test.each<[string, string, (n: number, user: string) => object | undefined]>([
     // A client that comes when it is gone is told so.
     const lost = method === 'DELETE' ? [404, 412] : [412]
     expect(statuses.filter((status) => status >= 300 && !lost.includes(status))).toEqual([])
-    if (method !== 'DELETE') expect(etag(await via(1)('GET', path))).toBe('W/"2"')
+    if (method !== 'DELETE') expect(withoutDerived(etag(await via(1)('GET', path)))).toBe('W/"2"')
     await via(0)('DELETE', path)
   }
   await whole()
@@ -176,7 +177,7 @@ test('T-08 no PATCH of one user is lost, however many come at once', async () =>
   expect(tally(answers.map(({ status }) => status))).toEqual({ 200: 32 })
   const shown = json(await via(1)('GET', `/Users/${id}`))
   expect(valuesOf(shown.emails)).toEqual(Array.from({ length: 32 }, (_, n) => `mail${n}@x.test`).sort())
-  expect((shown.meta as { version: string }).version).toBe('W/"33"')
+  expect(withoutDerived((shown.meta as { version: string }).version)).toBe('W/"33"')
   expect(new Set(answers.map(etag)).size).toBe(32)
   await whole()
 })
@@ -193,7 +194,7 @@ test('G-07 a user who is deleted while groups take it in is in none, and no grou
     ])
     expect(gone.status).toBe(204)
     for (const { status } of answers) expect([200, 204, 400]).toContain(status)
-    for (const group of groups) expect(json(await via(0)('GET', `/Groups/${group}`))).not.toHaveProperty('members')
+    for (const group of groups) expect(json(await via(0)('GET', `/Groups/${group}`)).members).toEqual([])
   }
   await whole()
 })

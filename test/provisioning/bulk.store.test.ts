@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { BULK_RESPONSE, ENTERPRISE_USER_SCHEMA, ERROR } from '../../src/scim/urn.ts'
+import { withoutDerived } from '../../src/scim/version.ts'
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
   bulkBody,
+  etag,
   eventsOf,
   groupBody,
   type Instance,
@@ -194,7 +196,7 @@ describe('references', () => {
         ['group.created', 1],
         ['group.member_added', 1],
       ])
-      expect((json(await scim('GET', `/Groups/${id}`)).meta as Json).version).toBe('W/"1"')
+      expect(withoutDerived(etag(await scim('GET', `/Groups/${id}`)))).toBe('W/"1"')
     }
   })
 
@@ -486,7 +488,7 @@ describe('order', () => {
           .map((id) => known.get(id) ?? id)
           .sort()
       // Members who are deleted together give their groups one new version between them.
-      const version = 'userName' in rest ? meta.version : undefined
+      const version = 'userName' in rest ? withoutDerived(String(meta.version)) : undefined
       return named({ ...rest, version, members: sorted(members), groups: sorted(groups) })
     })
     return shown.sort()
@@ -513,7 +515,7 @@ describe('order', () => {
           const answer = await single.tenant.scim(String(operation.method), String(operation.path), operation.data)
           alone.push({
             status: String(answer.status).replace(/^20[04]$/, 'ok'),
-            version: ofUser(operation.path) ? (answer.headers.get('etag') ?? undefined) : undefined,
+            version: ofUser(operation.path) ? withoutDerived(answer.headers.get('etag') ?? '') || undefined : undefined,
           })
           if (answer.status === 201) singleNames.set(idIn(answer), `s${i}`)
         }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { MODES, type Mode } from '../../src/scim/deviations/mode.ts'
+import { withoutDerived } from '../../src/scim/version.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 import { importInto } from '../support/imports.ts'
 import { bulkBody, groupBody, idIn, patchBody, userBody } from '../support/instances.ts'
@@ -28,7 +29,7 @@ describe('members that the tenant does not have, where it defers the check (G-05
   const shown = async (tenant: TestTenant, id: string) => {
     const { body, headers } = await tenant.scim('GET', `/Groups/${id}`)
     const members = (body as { members?: Member[] }).members ?? []
-    return { version: headers.get('etag'), members: members.map(({ value, display }) => ({ value, display })) }
+    return { version: withoutDerived(headers.get('etag') ?? ''), members: members.map(({ value, display }) => ({ value, display })) }
   }
 
   test.each<Mode>(['lenient', 'standard'])('G-05 are kept and shown as they were sent: %s', async (mode) => {
@@ -59,7 +60,8 @@ describe('members that the tenant does not have, where it defers the check (G-05
     const tenant = await tenantIn('lenient')
     const ann = idIn(await tenant.scim('POST', '/Users', userBody('ann')))
     const id = await newGroup(tenant)
-    const change = async (body: object) => (await tenant.scim('PATCH', `/Groups/${id}`, body)).headers.get('etag')
+    const change = async (body: object) =>
+      withoutDerived((await tenant.scim('PATCH', `/Groups/${id}`, body)).headers.get('etag') ?? '')
 
     expect(await change(add({ value: 'x' }, { value: 'y' }, { value: ann }))).toBe('W/"2"')
     expect(await change(add({ value: 'x' }))).toBe('W/"2"')
