@@ -43,6 +43,8 @@ export interface Config {
   readonly databasePrepare: boolean | undefined
   /** Role under which each tenant's statements run, with row-level security; undefined for none. */
   readonly databaseTenantRole: string | undefined
+  /** Standbys that may answer what reads many rows. */
+  readonly databaseReplicaUrls: readonly string[]
   /** The operator's key; undefined to use the one made at the first start. */
   readonly adminKey: string | undefined
   /** Seals paging cursors; undefined to use a key made from `secretsKey`. */
@@ -164,6 +166,9 @@ export function loadConfig(env: Environment): Config {
     if (values.DATABASE_TENANT_ROLE !== undefined && values.DATABASE_URL === undefined) {
       wrong.set('DATABASE_TENANT_ROLE', 'takes DATABASE_URL beside it: the embedded database has one user')
     }
+    if (values.DATABASE_REPLICA_URLS !== undefined && values.DATABASE_URL === undefined) {
+      wrong.set('DATABASE_REPLICA_URLS', 'takes DATABASE_URL beside it: the embedded database has no replicas')
+    }
     if (values.METRICS_PORT !== undefined && values.METRICS_PORT !== 0 && values.METRICS_PORT === values.PORT) {
       wrong.set('METRICS_PORT', 'takes another port than PORT')
     }
@@ -189,6 +194,7 @@ export function loadConfig(env: Environment): Config {
     databasePool: values.DATABASE_POOL ?? derived.DATABASE_POOL.value,
     databasePrepare: values.DATABASE_PREPARE,
     databaseTenantRole: values.DATABASE_TENANT_ROLE,
+    databaseReplicaUrls: values.DATABASE_REPLICA_URLS ?? [],
     adminKey: values.ADMIN_KEY,
     cursorKey: values.CURSOR_KEY,
     secretsKey: values.SECRETS_KEY,

@@ -67,6 +67,7 @@ export async function startServing({ config: given, thread, onLost, json }: Serv
       const metricsPort = await measuring?.begin({
         ...{ engine: deps.database.engine, underWay, cache: () => control.stats() },
         ...{ backlog: () => backlogOf(background), workers: deliveries.workers },
+        replicas: () => deps.database.replicas,
       })
       if (measuring !== undefined && tracing !== undefined) measureTraces(measuring.metrics, tracing)
       return {

@@ -35,6 +35,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     databasePool: 10,
     databasePrepare: undefined,
     databaseTenantRole: undefined,
+    databaseReplicaUrls: [],
     adminKey: undefined,
     cursorKey: undefined,
     secretsKey: undefined,
@@ -193,6 +194,26 @@ test.each([
     'rollcall_tenant',
     'DATABASE_TENANT_ROLE takes DATABASE_URL beside it: the embedded database has one user',
   ],
+  [
+    'DATABASE_REPLICA_URLS',
+    'postgres://a/x',
+    'DATABASE_REPLICA_URLS takes DATABASE_URL beside it: the embedded database has no replicas',
+  ],
+  [
+    'DATABASE_REPLICA_URLS',
+    'replica-1',
+    'DATABASE_REPLICA_URLS takes a URL such as postgres://user:password@host:5432/database',
+  ],
+  [
+    'DATABASE_REPLICA_URLS',
+    'postgres://a/x,postgres://b/x?sslcrl=/x',
+    'DATABASE_REPLICA_URLS has sslcrl, which this gateway cannot keep: take it out (URL 2)',
+  ],
+  [
+    'DATABASE_REPLICA_URLS',
+    Array.from('123456789', (n) => `postgres://r${n}/x`).join(','),
+    'DATABASE_REPLICA_URLS takes up to 8 URLs',
+  ],
   ['ADMIN_KEY', 'short', 'ADMIN_KEY takes at least 20 characters, random ones'],
   [
     'PUBLIC_URL',
@@ -251,6 +272,12 @@ test.each([
   ['TRUST_PROXY', /^TRUST_PROXY is not set; set it to none, a header /],
 ])('production without %s is refused in one line that says how to mend it', (name, line) => {
   expect(linesFor({ ...PRODUCTION, [name]: ' ' }, loadServingConfig)).toEqual([expect.stringMatching(line)])
+})
+
+test('replicas are a list of URLs, which may have commas of their own', () => {
+  const urls = 'postgres://r1:5432/x?application_name=a,b, postgresql://r2/x'
+  const { databaseReplicaUrls } = loadConfig({ DATABASE_URL: 'postgres://p/x', DATABASE_REPLICA_URLS: urls })
+  expect(databaseReplicaUrls).toEqual(['postgres://r1:5432/x?application_name=a,b', 'postgresql://r2/x'])
 })
 
 test('production that leaves everything to chance has a line for each, and its commands need none of it', () => {

@@ -43,7 +43,10 @@ const notStarted = ({ check, found }: Finding): Finding => ({ check, state: 'ski
 function configuration(env: Target['env']): { config: Config | undefined; findings: Finding[] } {
   try {
     const config = loadConfig(env)
-    const urls = { DATABASE_URL: config.databaseUrl, DIRECT_DATABASE_URL: config.directDatabaseUrl }
+    const urls = {
+      ...{ DATABASE_URL: config.databaseUrl, DIRECT_DATABASE_URL: config.directDatabaseUrl },
+      DATABASE_REPLICA_URLS: config.databaseReplicaUrls,
+    }
     const leftOut = leftOutOf(urls).map((found): Finding => ({ check: 'config', state: 'skipped', found }))
     return { config, findings: [{ check: 'config', state: 'ok', found: 'every variable can be used' }, ...leftOut] }
   } catch (error) {

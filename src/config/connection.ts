@@ -89,13 +89,17 @@ export function connectionOf(url: string, ofSeveral: Target = 'read-write'): Con
   }
 }
 
-/** A line for each URL that has parameters which mean nothing here: their names, since a value may be secret. */
-export function leftOutOf(urls: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.entries(urls).flatMap(([variable, url]) => {
-    const { leftOut } = url === undefined ? { leftOut: [] } : connectionOf(url)
-    return leftOut.length === 0 ? [] : [`${variable} has parameters that the gateway leaves out: ${leftOut.join(', ')}`]
+/** A line for each variable whose URLs have parameters which mean nothing here: their names, since a value may be secret. */
+export function leftOutOf(urls: Readonly<Record<string, string | readonly string[] | undefined>>): string[] {
+  return Object.entries(urls).flatMap(([variable, given = []]) => {
+    const leftOut = new Set([given].flat().flatMap((url) => connectionOf(url).leftOut))
+    const names = [...leftOut].join(', ')
+    return leftOut.size === 0 ? [] : [`${variable} has parameters that the gateway leaves out: ${names}`]
   })
 }
+
+/** The URLs of a list with commas between. A URL may have commas of its own, between hosts. */
+export const urlsIn = (list: string): string[] => list.split(/,\s*(?=postgres(?:ql)?:\/\/)/i).map((url) => url.trim())
 
 /** Hosts and database of a URL, without who connects and how. */
 export function describeUrl(url: string): string {

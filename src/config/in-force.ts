@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { withoutSecrets } from './connection.ts'
+import { urlsIn, withoutSecrets } from './connection.ts'
 import { type given, kindOf, variables } from './variables.ts'
 
 /** A variable with the value that is in force. */
@@ -45,6 +45,10 @@ export function settingsInForce(
 
 function withoutSecret(kind: ReturnType<typeof kindOf>, value: string): string {
   if (kind === 'secret') return HIDDEN
+  if (kind === 'urls')
+    return urlsIn(value)
+      .map((url) => withoutSecrets(url, HIDDEN))
+      .join(',')
   if (kind !== 'url') return value
   return /^https?:/i.test(value) ? withoutCredentials(value) : withoutSecrets(value, HIDDEN)
 }

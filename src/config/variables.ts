@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
-import { connectionOf } from './connection.ts'
+import { connectionOf, urlsIn } from './connection.ts'
 import { ConnectionMistake } from './connection-string.ts'
 
 // ---- What the variables take
@@ -16,8 +16,8 @@ const integer = (min: number, max: number) => number(`takes a whole number from 
 
 const flag = z.enum(['true', 'false'], 'takes true or false').transform((text) => text === 'true')
 
-/** What is secret is never shown; of a URL, what in it is secret. */
-type Kind = 'secret' | 'url'
+/** What is secret is never shown; of a URL, or of each URL in a list, what in it is secret. */
+type Kind = 'secret' | 'url' | 'urls'
 const kinds = z.registry<{ kind: Kind }>()
 
 /** What kind of value a variable takes; undefined for what everybody may read. */
@@ -31,15 +31,27 @@ const secret = (min: number) =>
 
 const postgresUrl = z
   .string()
-  .superRefine((text, issues) => {
-    try {
-      connectionOf(text)
-    } catch (error) {
-      if (!(error instanceof ConnectionMistake)) throw error
-      issues.addIssue(error.message)
-    }
+  .superRefine((url, issues) => {
+    const mistake = mistakeIn(url)
+    if (mistake !== undefined) issues.addIssue(mistake)
   })
   .register(kinds, { kind: 'url' })
+
+/** The most replicas of one server. */
+const MOST_REPLICAS = 8
+
+const replicaUrls = z
+  .string()
+  .transform((text, issues) => {
+    const urls = [...new Set(urlsIn(text))]
+    for (const [i, url] of urls.entries()) {
+      const mistake = mistakeIn(url)
+      if (mistake !== undefined) issues.addIssue(urls.length === 1 ? mistake : `${mistake} (URL ${i + 1})`)
+    }
+    if (urls.length > MOST_REPLICAS) issues.addIssue(`takes up to ${MOST_REPLICAS} URLs`)
+    return urls
+  })
+  .register(kinds, { kind: 'urls' })
 
 const httpUrl = z
   .string()
@@ -118,6 +130,7 @@ export const variables = z.object({
   DATABASE_POOL: integer(1, 500).optional(),
   DATABASE_PREPARE: flag.optional(),
   DATABASE_TENANT_ROLE: roleName.optional(),
+  DATABASE_REPLICA_URLS: replicaUrls.optional(),
   ADMIN_KEY: secret(20).optional(),
   CURSOR_KEY: secret(32).optional(),
   SECRETS_KEY: secret(32).optional(),
@@ -186,6 +199,17 @@ export const given = (env: Environment) =>
   Object.fromEntries(
     Object.keys(variables.shape).map((name) => [name, env[name]?.trim() === '' ? undefined : env[name]]),
   )
+
+/** What is wrong with a URL of PostgreSQL, without what may be secret; undefined where nothing is. */
+function mistakeIn(url: string): string | undefined {
+  try {
+    connectionOf(url)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof ConnectionMistake)) throw error
+    return error.message
+  }
+}
 
 /** Which proxies a value of TRUST_PROXY names; a text where something is wrong with the value. */
 function trustIn(text: string) {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { parsePgArray } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
-import { connectionOf, describeUrl } from '../config/connection.ts'
+import { connectionOf, describeUrl, type Target } from '../config/connection.ts'
 import type { SslMode } from '../config/connection-tls.ts'
 import { type Address, failing, reach, reachFirst, type Standing } from './dial.ts'
 import { CannotOpen, codeOf } from './errors.ts'
@@ -20,11 +20,13 @@ export interface ClientOptions {
   readonly socket?: () => Duplex
   /** How connections are encrypted, where servers have decided what the URL leaves open. */
   readonly sslmode?: SslMode | undefined
+  /** Which of several hosts is the right one where the URL does not say; the one that takes changes without it. */
+  readonly ofSeveral?: Target | undefined
 }
 
 /** A client, not connected yet, that reads values as the embedded engine does. */
 export function connectPostgres(databaseUrl: string, options: ClientOptions): postgres.Sql {
-  const connection = connectionOf(databaseUrl)
+  const connection = connectionOf(databaseUrl, options.ofSeveral)
   const { user, password, database, connectTimeoutMs } = connection
   const { max, prepare, settings, socket, sslmode: mode = connection.tls.mode } = options
 

@@ -37,6 +37,29 @@ export interface RunOptions {
    */
   readonly reader?: Reader | undefined
   readonly shape?: RowShape
+  /** True for a statement that reads many rows, which a replica may answer where there is one. */
+  readonly replica?: boolean
+  /** What has to hold before the statement runs, in one transaction with it. */
+  readonly gate?: Gate | undefined
+}
+
+/** Runs a statement in a session that the caller knows. */
+export type Ask = (statement: string, values: readonly Bindable[], name: StatementName) => Promise<unknown[]>
+
+/** Lets a statement run, or not. */
+export interface Gate {
+  /** Told when it is the statement's turn. */
+  begins(): void
+  /** Settles when the statement may run, and is rejected where it may not. `ask` runs others in the same session. */
+  passes(ask: Ask): Promise<void>
+}
+
+/** The replicas of a database, and how many statements that they may answer they did. */
+export interface ReplicaNumbers {
+  /** Each with a name for people, and whether statements go there. */
+  readonly replicas: readonly { readonly name: string; readonly isWell: boolean }[]
+  readonly byReplica: number
+  readonly byPrimary: number
 }
 
 /**
@@ -58,8 +81,11 @@ export interface Database {
    */
   readonly distributed: boolean
   readonly orm: Orm
-  /** `orm` for statements that only read: they have the time for reads, and end when `reader` leaves. */
-  reading(reader: Reader): Orm
+  /**
+   * `orm` for statements that only read: they have the time for reads, and end when `reader` leaves. With `replica`, they read many
+   * rows, and a replica may answer them.
+   */
+  reading(reader: Reader, options?: Pick<RunOptions, 'replica'>): Orm
   /** For whom statements run. */
   readonly caller: Caller
   /** The connection of which this is a view, or the transaction: for what all callers have in common. */
@@ -82,6 +108,8 @@ export interface Database {
   for(caller: Caller): Database
   /** The same database, whose statements `watch` is told of. Not for a transaction's handle. */
   watched(watch: StatementWatch): Database
+  /** Undefined where there are no replicas. */
+  readonly replicas: ReplicaNumbers | undefined
   /** Ends the session; statements under way finish first. */
   close(): Promise<void>
 }

@@ -2,7 +2,9 @@ import type { TenantId } from '../place-ids.ts'
 import { type Caller, CONTROL } from './caller.ts'
 import type { Bindable, Database, Reader, RowShape, StatementName } from './database.ts'
 import { OutOfTime } from './errors.ts'
+import { entering, HOW, insideTransaction, onlyAs } from './inside-transaction.ts'
 import type { DatabaseObserver } from './observer.ts'
+import type { Replicas } from './replicas.ts'
 import { type Hold, sharesOf, Turns, type Whose } from './turns.ts'
 import { boundBy, type Handle, handle, type Run, unbindable } from './view.ts'
 import type { StatementWatch } from './watch.ts'
@@ -52,6 +54,8 @@ export interface StatementLimits {
   readonly requestTimeoutMs?: number | undefined
   /** The most connections of one tenant while others have work. */
   readonly tenantConnections?: number | undefined
+  /** What answers statements that read many rows, where it can. */
+  readonly replicas?: Replicas | undefined
 }
 
 /** A statement of the work behind the requests. */
@@ -100,7 +104,14 @@ export function databaseOver(engine: Engine, limits: StatementLimits = {}, tenan
       { leftMs: () => limitFor(caller, undefined), hold },
     )
 
-  return handle(new OnPool({ source, turns, limitFor, readLimitOf, begin, tenantRole }, CONTROL, undefined, undefined))
+  return handle(
+    new OnPool(
+      { source, turns, limitFor, readLimitOf, begin, tenantRole, replicas: limits.replicas },
+      CONTROL,
+      undefined,
+      undefined,
+    ),
+  )
 }
 
 /** The engine, with an observer that is told how long each statement took. */
@@ -131,6 +142,7 @@ interface Pool {
   readonly tenantRole: string | undefined
   /** Undefined where nobody watches. */
   readonly watch?: StatementWatch
+  readonly replicas: Replicas | undefined
 }
 
 /** A view outside of transactions. A class, since each request makes some: objects with functions of their own cost far more. */
@@ -157,14 +169,34 @@ class OnPool implements Handle {
     this.#enter = tenantRole === undefined || tenantId === undefined ? undefined : entering(tenantRole, tenantId)
   }
 
+  get replicas() {
+    return this.#pool.replicas?.numbers()
+  }
+
   run(...[statement, values, options]: Parameters<Run>): Promise<unknown[]> {
     const refused = unbindable(values)
     if (refused !== undefined) return Promise.reject(refused)
+    const { replicas } = this.#pool
+    if (options.replica !== true || replicas === undefined) return this.#run(statement, values, options)
+    const onPrimary = () => this.#run(statement, values, options)
+    const control = new OnPool(this.#pool, CONTROL, undefined, undefined)
+    return replicas.read({
+      ...{ caller: this.caller, tenantId: this.#tenantId, watch: this.#pool.watch },
+      ...{ statement, values, options, onPrimary },
+      ask: (text, bound, name) => control.run(text, bound, { ...HOW, name }),
+    })
+  }
+
+  #run(...[statement, values, options]: Parameters<Run>): Promise<unknown[]> {
     return this.#inTurn(statement, options.reader, (time) => {
       const enter = this.#enter
-      if (enter === undefined) return this.#pool.source.execute(statement, values, options, time)
-      // The second is sent before the first is answered; where the first fails, the transaction refuses the second.
+      const { gate } = options
+      if (enter === undefined && gate === undefined) return this.#pool.source.execute(statement, values, options, time)
+      gate?.begins()
       const inside = async (run: Run) => {
+        if (gate !== undefined) await gate.passes((text, bound, name) => run(text, bound, { ...HOW, name }))
+        if (enter === undefined) return run(statement, values, options)
+        // The second is sent before the first is answered; where the first fails, the transaction refuses the second.
         const [, rows] = await Promise.all([run(...enter), run(statement, values, options)])
         return rows
       }
@@ -242,62 +274,4 @@ function whoseTurn({ kind, keyId = '' }: Caller, tenantId: TenantId | undefined)
   return kind === 'control' ? { kind, party: '', lane: '' } : { kind: 'tenant', party: `key ${keyId}`, lane: '' }
 }
 
-/** The `Database` inside a transaction: one more cannot begin there, and closing is not its business. */
-function insideTransaction(
-  { engine, distributed }: Pick<Database, 'engine' | 'distributed'>,
-  caller: Caller,
-  run: Run,
-  tenantRole: string | undefined,
-  tenantId?: TenantId,
-): Database {
-  const inside = {
-    ...{ engine, distributed, caller, inTransaction: true },
-    transaction: refuse('a transaction was begun inside a transaction'),
-    close: refuse('close() was called inside a transaction'),
-    watched: () => {
-      throw new Error('watched() was called inside a transaction')
-    },
-    for: (_: Caller, self: Database) => self,
-  }
-  const asTenant: Handle['asTenant'] = (other, self) => {
-    if (tenantRole === undefined) return self
-    const enter = entering(tenantRole, other)
-    // The transaction may go on with what is not the tenant's, so each statement takes the role and gives it back. After one
-    // that failed there is no way on but back.
-    return handle({
-      ...{ ...inside, shared: self.shared },
-      run: async (...statement) => {
-        const [, rows] = await Promise.all([run(...enter), run(...statement), run(...LEAVE)])
-        return rows
-      },
-      asTenant: onlyAs(other),
-    })
-  }
-  return handle({ ...inside, shared: undefined, run, asTenant: tenantId === undefined ? asTenant : onlyAs(tenantId) })
-}
-
 const outOfTime = () => new OutOfTime('the time of the request was over before all of it was done')
-
-const refuse = (what: string) => () => Promise.reject(new Error(what))
-
-/** A handle that works for one tenant works for no other. */
-function onlyAs(tenantId: TenantId): Handle['asTenant'] {
-  return (other, self) => {
-    if (other !== tenantId) throw new Error('a statement of one tenant was to be run as another')
-    return self
-  }
-}
-
-const HOW = { prepare: true, shape: 'objects' } as const
-
-/** Until the end of the transaction, in every way that it may end: nothing stays on a connection that others use next. */
-const entering = (role: string, tenantId: TenantId): Parameters<Run> => [
-  `select set_config('role', $1::text, true), set_config('rollcall.tenant', $2::text, true)`,
-  [role, tenantId],
-  HOW,
-]
-const LEAVE: Parameters<Run> = [
-  `select set_config('role', 'none', true), set_config('rollcall.tenant', '', true)`,
-  [],
-  HOW,
-]

@@ -16,7 +16,8 @@ export type DatabaseSettings = PgliteSettings &
 
 /**
  * Opens the database and brings its tables up to date. `onLost` is called when an embedded database is lost for good while
- * running; PostgreSQL may come back, so it never is. `say` is told what the start waits for, and what an administrator has to do.
+ * running; PostgreSQL may come back, so it never is. `say` is told what the start waits for, what an administrator has to do, and
+ * what becomes of replicas.
  *
  * @param thread for the embedded engine, where one was started already
  * @throws {CannotOpen} with one line for the operator
@@ -29,12 +30,15 @@ export async function openDatabase(
 ): Promise<Database> {
   const { databaseUrl } = settings
   if (databaseUrl === undefined) return openPglite(settings, onLost, { thread })
-  for (const line of leftOutOf({ DATABASE_URL: databaseUrl, DIRECT_DATABASE_URL: settings.directDatabaseUrl }))
-    say(line)
+  const urls = {
+    ...{ DATABASE_URL: databaseUrl, DIRECT_DATABASE_URL: settings.directDatabaseUrl },
+    DATABASE_REPLICA_URLS: settings.databaseReplicaUrls,
+  }
+  for (const line of leftOutOf(urls)) say(line)
   const given = { ...settings, databaseUrl }
   const way = await settledWay(given, say)
   await migratePostgres(given, say, { way })
-  return openPostgres(given, way)
+  return openPostgres(given, { way, say })
 }
 
 /**
@@ -46,5 +50,5 @@ export async function openDatabase(
 export async function openAsItIs(settings: DatabaseSettings): Promise<Database> {
   const { databaseUrl } = settings
   if (databaseUrl === undefined) return openPglite(settings, () => {})
-  return openPostgres({ ...settings, databaseUrl, databasePool: 1 })
+  return openPostgres({ ...settings, databaseUrl, databasePool: 1, databaseReplicaUrls: [] })
 }

@@ -1,5 +1,5 @@
 import type postgres from 'postgres'
-import { connectionOf } from '../config/connection.ts'
+import { connectionOf, type Target } from '../config/connection.ts'
 import type { SslMode } from '../config/connection-tls.ts'
 import { isUpToDate } from './compatibility.ts'
 import { cannotOpen, connectPostgres, refusesSettings } from './connect.ts'
@@ -34,6 +34,8 @@ export interface Way {
 export interface WaySettings {
   readonly databaseUrl: string
   readonly databasePrepare?: boolean | undefined
+  /** Which of several hosts is the right one where the URL does not say; the one that takes changes without it. */
+  readonly ofSeveral?: Target | undefined
 }
 
 /** What libpq tries next where a server refuses who connects in the way that was tried first. */
@@ -59,9 +61,9 @@ export async function lookAtWay(settings: WaySettings): Promise<Way> {
   })
 }
 
-async function lookBy({ databaseUrl, databasePrepare }: WaySettings, sslmode: SslMode): Promise<Way> {
+async function lookBy({ databaseUrl, databasePrepare, ofSeveral }: WaySettings, sslmode: SslMode): Promise<Way> {
   const open = (settings: Readonly<Record<string, string>>) =>
-    connectPostgres(databaseUrl, { max: 1, prepare: true, settings, sslmode })
+    connectPostgres(databaseUrl, { max: 1, prepare: true, settings, sslmode, ofSeveral })
   let client = open(SESSION_SETTINGS)
   try {
     // Sent together: each connection waits for its answers once.

@@ -1,9 +1,11 @@
+import { describeUrl, type Target } from '../config/connection.ts'
 import { cannotOpen, connectPostgres } from './connect.ts'
 import type { Database } from './database.ts'
 import { CannotOpen } from './errors.ts'
 import type { StatementLimits } from './handle.ts'
 import { lookAtWay, type Way } from './pooler.ts'
 import { guardedDatabase } from './postgres-guard.ts'
+import { Replicas } from './replicas.ts'
 import { sessionSettings } from './session-settings.ts'
 import { checkPolicies } from './tenant-role.ts'
 import { rememberWay } from './way.ts'
@@ -16,32 +18,67 @@ export interface PostgresSettings extends StatementLimits {
   readonly databasePrepare?: boolean | undefined
   /** Role without ownership under which each tenant's statements run; undefined for no row-level security. */
   readonly databaseTenantRole?: string | undefined
+  /** Standbys that may answer what reads many rows, each over as many connections. */
+  readonly databaseReplicaUrls?: readonly string[] | undefined
 }
 
 /**
- * Opens PostgreSQL, and asks it whom the policies bind.
+ * Opens PostgreSQL, and asks it whom the policies bind. Replicas are opened meanwhile, and used once they are.
  *
  * @param way what is between; found out where it is not given
+ * @param say told when a replica is left alone, and when it answers again
  * @throws {CannotOpen} when it does not answer, refuses us, or is behind a pooler that would mix statements up
  */
-export async function openPostgres(settings: PostgresSettings, way?: Way): Promise<Database> {
-  const { databaseUrl, databasePool: connections } = settings
-  const { takesSettings, prepare, pooled, sslmode, distributed } = way ?? (await lookAtWay(settings))
-  const asked = takesSettings ? sessionSettings(distributed) : {}
-  const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked, sslmode })
-  const database = guardedDatabase(connect, {
-    ...settings,
-    engine: 'postgres',
-    ...{ prepare, connections, distributed },
-    tenantRole: settings.databaseTenantRole,
-  })
-  const { databaseTenantRole: tenantRole } = settings
+export async function openPostgres(
+  settings: PostgresSettings,
+  { way, say = () => {} }: { readonly way?: Way; readonly say?: (line: string) => void } = {},
+): Promise<Database> {
+  const { databaseUrl, databasePool: connections, databaseTenantRole: tenantRole } = settings
+  const found = way ?? (await lookAtWay(settings))
+  const { prepare, pooled, sslmode } = found
+  const database = databaseOn(found, settings, replicasOf(settings, say))
   rememberWay(database, { prepare, pooled, sslmode, connections, tenantRole })
   try {
-    await checkPolicies(database, settings.databaseTenantRole)
+    await checkPolicies(database, tenantRole)
   } catch (error) {
     await database.close()
     throw error instanceof CannotOpen ? error : cannotOpen(databaseUrl, error)
   }
   return database
+}
+
+/** Undefined where there are none. */
+function replicasOf(settings: PostgresSettings, say: (line: string) => void): Replicas | undefined {
+  const { databaseReplicaUrls = [], databasePrepare, observer } = settings
+  if (databaseReplicaUrls.length === 0) return undefined
+  const open = async (databaseUrl: string) => {
+    const replica = {
+      ...{ ...settings, databaseUrl, ofSeveral: 'any' as const },
+      // What works on the way to the primary is found out anew for the way to the replica.
+      databasePrepare: databasePrepare === false ? false : undefined,
+      // Its statements are measured like all others. The pool that is looked at is the primary's.
+      observer: observer && { ...observer, opened: () => {} },
+    }
+    return databaseOn(await lookAtWay(replica), replica)
+  }
+  return new Replicas(
+    databaseReplicaUrls.map((url) => ({ name: describeUrl(url), open: () => open(url) })),
+    say,
+  )
+}
+
+function databaseOn(
+  { takesSettings, prepare, sslmode, distributed }: Way,
+  settings: PostgresSettings & { readonly ofSeveral?: Target },
+  replicas?: Replicas,
+): Database {
+  const { databaseUrl, databasePool: connections, databaseTenantRole: tenantRole, ofSeveral } = settings
+  const asked = takesSettings ? sessionSettings(distributed) : {}
+  const connect = () => connectPostgres(databaseUrl, { max: connections, prepare, settings: asked, sslmode, ofSeveral })
+  return guardedDatabase(connect, {
+    ...settings,
+    engine: 'postgres',
+    ...{ prepare, connections, tenantRole, replicas, distributed },
+    closed: replicas && (() => replicas.close()),
+  })
 }

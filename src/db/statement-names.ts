@@ -31,6 +31,8 @@ export const STATEMENT_NAMES = [
   'page',
   'page-filtered',
   'readiness',
+  'replica-position',
+  'replica-replayed',
   'resources-create',
   'resources-delete',
   'resources-read',

@@ -1,19 +1,14 @@
 import { drizzle } from 'drizzle-orm/pg-proxy'
 import type { TenantId } from '../place-ids.ts'
 import type { Caller } from './caller.ts'
-import type { Bindable, Database, Orm, Reader, RowShape, RunOptions, StatementName } from './database.ts'
+import type { Bindable, Database, Orm, Reader, RunOptions } from './database.ts'
 import type { StatementWatch } from './watch.ts'
 
 /** Runs a statement in the place and the time that its caller has for it. */
 export type Run = (
   statement: string,
   values: readonly Bindable[],
-  options: {
-    readonly prepare: boolean
-    readonly shape: RowShape
-    readonly reader?: Reader | undefined
-    readonly name?: StatementName | undefined
-  },
+  options: Pick<RunOptions, 'name' | 'reader' | 'replica' | 'gate'> & Required<Pick<RunOptions, 'prepare' | 'shape'>>,
 ) => Promise<unknown[]>
 
 /** What is different between a database, one as a tenant sees it, and either inside a transaction. */
@@ -23,6 +18,8 @@ export type Handle = Pick<
 > & {
   readonly run: Run
   readonly shared: Database | undefined
+  /** Of the database itself alone. */
+  readonly replicas?: Database['replicas']
   asTenant(tenantId: TenantId, self: Database): Database
   for(caller: Caller, self: Database): Database
 }
@@ -81,15 +78,19 @@ class View implements Database {
     return this.builder
   }
 
-  reading(reader: Reader) {
-    return ormOver(this, reader)
+  get replicas() {
+    return this.parts.replicas
+  }
+
+  reading(reader: Reader, { replica = false }: Pick<RunOptions, 'replica'> = {}) {
+    return ormOver(this, { reader, replica })
   }
 
   run<Row>(statement: string, values: readonly Bindable[], options: RunOptions = {}): Promise<Row[]> {
-    const { prepare = true, replan = false, reader, shape = 'objects', name } = options
+    const { prepare = true, replan = false, reader, shape = 'objects', name, replica = false, gate } = options
     const { parts } = this
     // Nothing is awaited on the way to the driver: each time would cost every statement.
-    if (!replan) return parts.run(statement, values, { prepare, shape, reader, name }) as Promise<Row[]>
+    if (!replan) return parts.run(statement, values, { prepare, shape, reader, name, replica, gate }) as Promise<Row[]>
     // Both statements need the same session, which only a transaction has.
     if (!parts.inTransaction) return parts.transaction((tx) => tx.run<Row>(statement, values, options))
     return parts
@@ -124,9 +125,9 @@ class View implements Database {
  * Drizzle's own drivers are not used. They would reach the client beside what guards it, and they answer differently on the
  * two engines. Statements are not prepared: their texts depend on what is asked.
  */
-export function ormOver(database: Pick<Database, 'run'>, reader?: Reader): Orm {
+export function ormOver(database: Pick<Database, 'run'>, how: Pick<RunOptions, 'reader' | 'replica'> = {}): Orm {
   return drizzle(async (statement, values, method) => {
     const shape = method === 'all' ? 'arrays' : 'objects'
-    return { rows: await database.run(statement, values, { prepare: false, shape, reader }) }
+    return { rows: await database.run(statement, values, { ...how, prepare: false, shape }) }
   })
 }

@@ -1,4 +1,5 @@
 import type { CacheStats } from '../context/cache-stats.ts'
+import type { ReplicaNumbers } from '../db/database.ts'
 import type { DatabaseObserver, PoolState } from '../db/observer.ts'
 import { STATEMENT_NAMES } from '../db/statement-names.ts'
 import type { UnderWay } from '../http/in-flight.ts'
@@ -17,6 +18,8 @@ export interface MeasuredParts {
   readonly backlog: () => Promise<Backlog>
   /** The work behind the requests. */
   readonly workers: Workers
+  /** Undefined where there are no replicas. */
+  readonly replicas: () => ReplicaNumbers | undefined
 }
 
 /** One question for the backlog serves all who read the metrics within this time. */
@@ -96,7 +99,8 @@ export function deliveryMeter(metrics: Metrics): (kind: 'webhook' | 'stream', ac
 }
 
 /** Adds what the parts tell. */
-export function addFamilies(metrics: Metrics, { engine, underWay, cache, backlog, workers }: MeasuredParts): void {
+export function addFamilies(metrics: Metrics, parts: MeasuredParts): void {
+  const { engine, underWay, cache, backlog, workers, replicas } = parts
   metrics.family({
     look: () => ({ version: VERSION, engine }),
     measures: [
@@ -123,6 +127,7 @@ export function addFamilies(metrics: Metrics, { engine, underWay, cache, backlog
   })
   cacheFamily(metrics, cache)
   backlogFamily(metrics, backlog)
+  replicaFamily(metrics, replicas)
 }
 
 function requestFamily(metrics: Metrics, { requests, streams, bytes }: UnderWay): void {
@@ -231,6 +236,32 @@ function backlogFamily(metrics: Metrics, look: () => Promise<Backlog>): void {
         help: `API keys that expire within that time, or have expired in the last seven days. ${counted}`,
         labels: ['within'],
         of: ({ keys: { week, month, expired } }) => labelled('within', { '7d': week, '30d': month, expired }),
+      },
+    ],
+  })
+}
+
+const NO_REPLICAS: ReplicaNumbers = { replicas: [], byReplica: 0, byPrimary: 0 }
+
+function replicaFamily(metrics: Metrics, look: MeasuredParts['replicas']): void {
+  metrics.family({
+    look: () => look() ?? NO_REPLICAS,
+    measures: [
+      {
+        name: 'replicas',
+        help: 'Replicas in the configuration, by whether lists are asked of them: used, or left alone for a while.',
+        labels: ['state'],
+        of: ({ replicas }) => {
+          const used = replicas.filter(({ isWell }) => isWell).length
+          return labelled('state', { used, left_alone: replicas.length - used })
+        },
+      },
+      {
+        name: 'list_statements_total',
+        help: 'Statements that replicas may answer, where there are replicas, by what answered them.',
+        labels: ['by'],
+        type: 'counter',
+        of: ({ byReplica, byPrimary }) => labelled('by', { replica: byReplica, primary: byPrimary }),
       },
     ],
   })

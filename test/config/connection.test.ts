@@ -135,6 +135,9 @@ test('what it does not know is named without its value, and left out', () => {
   expect(leftOutOf({ DATABASE_URL: url, DIRECT_DATABASE_URL: undefined })).toEqual([
     'DATABASE_URL has parameters that the gateway leaves out: shoe_size, statement_timeout, client_encoding',
   ])
+  expect(leftOutOf({ DATABASE_REPLICA_URLS: [url, 'postgres://r/d?shoe_size=hush&hat=hush'] })).toEqual([
+    'DATABASE_REPLICA_URLS has parameters that the gateway leaves out: shoe_size, statement_timeout, client_encoding, hat',
+  ])
   expect(connectionOf(url).settings).toEqual({ application_name: 'rollcall' })
 })
 

@@ -51,6 +51,14 @@ test('of a URL, what may be secret is hidden and the rest is shown', () => {
   expect(settingOf({ DATABASE_URL: 'postgres://%2Ftmp/d' }, 'DATABASE_URL')?.value).toBe('postgres://%2Ftmp/d')
 })
 
+test('of a list of URLs, what may be secret is hidden in each', () => {
+  const urls = 'postgres://u:p@r1,r2:5433/d, postgres://u:p%2Cq@r3/d?sslmode=require&own=w'
+  const env = { DATABASE_URL: 'postgres://p/d', DATABASE_REPLICA_URLS: urls }
+  expect(settingOf(env, 'DATABASE_REPLICA_URLS')?.value).toBe(
+    'postgres://u:***@r1,r2:5433/d,postgres://u:***@r3/d?sslmode=require&own=***',
+  )
+})
+
 test('a secret is in none of them, and what sounds like a secret is one', () => {
   const sounds = NAMES.filter((name) => /KEY|SECRET|PASSWORD|TOKEN|HEADERS|CREDENTIAL|_URL/.test(name))
   const secret = sounds.filter((name) => !PUBLIC.includes(name))
@@ -58,8 +66,8 @@ test('a secret is in none of them, and what sounds like a secret is one', () => 
   expect(secret.filter((name) => kindOf(types[name] as Parameters<typeof kindOf>[0]) === undefined)).toEqual([])
   const hush = 'hush-hush-hush-hush-hush-hush-hush'
   const planted = (name: string) => {
-    if (name.endsWith('HEADERS')) return `authorization=${hush}`
-    return name.endsWith('URL') ? `postgres://u:${hush}@h/d?sslpassword=${hush}&x=${hush}` : hush
+    if (/_URLS?$/.test(name)) return `postgres://u:${hush}@h/d?sslpassword=${hush}&x=${hush}`
+    return name.endsWith('HEADERS') ? `authorization=${hush}` : hush
   }
   const { settings } = loadConfig(Object.fromEntries(secret.map((name) => [name, planted(name)])))
   expect(settings.filter(({ source }) => source === 'environment').map(({ name }) => name)).toEqual(secret)

@@ -29,7 +29,10 @@ describe('members that the tenant does not have, where it defers the check (G-05
   const shown = async (tenant: TestTenant, id: string) => {
     const { body, headers } = await tenant.scim('GET', `/Groups/${id}`)
     const members = (body as { members?: Member[] }).members ?? []
-    return { version: withoutDerived(headers.get('etag') ?? ''), members: members.map(({ value, display }) => ({ value, display })) }
+    return {
+      version: withoutDerived(headers.get('etag') ?? ''),
+      members: members.map(({ value, display }) => ({ value, display })),
+    }
   }
 
   test.each<Mode>(['lenient', 'standard'])('G-05 are kept and shown as they were sent: %s', async (mode) => {

@@ -35,6 +35,7 @@ async function opened(config: Config, parts: Partial<MeasuredParts> = {}) {
       looks.backlog++
       return BACKLOG
     },
+    replicas: () => undefined,
     ...parts,
   })
   const read = async (path = '/metrics') => (await fetch(`http://127.0.0.1:${port?.port}${path}`)).text()
@@ -49,7 +50,11 @@ test('METRICS_PORT has the metrics without a key, and nothing else', async () =>
   const config = loadConfig({ METRICS_PORT: '0' })
   const underWay = nothingUnderWay(config)
   underWay.requests.enter('key', 'tenant')
-  const { port, read } = await opened(config, { underWay })
+  const replicas = ['one', 'two', 'three'].map((name) => ({ name, isWell: name !== 'one' }))
+  const { port, read } = await opened(config, {
+    underWay,
+    replicas: () => ({ replicas, byReplica: 5, byPrimary: 3 }),
+  })
   try {
     const lines = (await read()).split('\n')
     expect(lines).toEqual(
@@ -72,6 +77,10 @@ test('METRICS_PORT has the metrics without a key, and nothing else', async () =>
         'rollcall_api_keys_expiring{within="7d"} 2',
         'rollcall_api_keys_expiring{within="expired"} 1',
         'rollcall_worker_standstill_seconds{worker="numbering"} 0',
+        'rollcall_replicas{state="used"} 2',
+        'rollcall_replicas{state="left_alone"} 1',
+        'rollcall_list_statements_total{by="replica"} 5',
+        'rollcall_list_statements_total{by="primary"} 3',
       ]),
     )
     expect(lines).toContainEqual(expect.stringMatching(/^rollcall_build_info\{version="\d.*",engine="pglite"\} 1$/))

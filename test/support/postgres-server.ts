@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
 } from 'node:fs'
@@ -50,6 +51,15 @@ export function findPostgres(): { bin: string; origin: string } | undefined {
   return shipped === undefined ? undefined : { bin: shipped, origin: 'npm package' }
 }
 
+/** Whether the binaries can copy a server that runs, for a standby of it; those of the npm package cannot. */
+export function canCopyServers(): boolean {
+  const found = findPostgres()
+  return found !== undefined && existsSync(copierIn(found.bin))
+}
+
+/** On PATH there may be a link to the server's own folder, where its other programs are. */
+const copierIn = (bin: string) => join(dirname(realpathSync(join(bin, 'initdb'))), 'pg_basebackup')
+
 /** The URL of another database on the same server. */
 export function onDatabase(url: string, name: string): string {
   const other = new URL(url)
@@ -80,7 +90,7 @@ function shippedBinaries(): string | undefined {
 }
 
 /**
- * Starts a private PostgreSQL. `fsync` (default off, for speed) is on for tests that kill it and look at what survived.
+ * Starts a private PostgreSQL, or a standby of one. `fsync` (default off, for speed) is on for tests that kill it and look at what survived.
  *
  * @throws where no binaries are found, or the server does not come up
  */
@@ -90,6 +100,8 @@ export async function startPostgres(
     /** Folder in which that of the server is made; that of the system without it. */
     parent?: string
     port?: number
+    /** URL of a server of which this one is a standby: a copy that follows it, and takes no changes. */
+    standbyOf?: string
     /** Further settings, such as `shared_buffers=2GB`; they win over those of the tests. */
     settings?: readonly string[]
   } = {},
@@ -107,7 +119,11 @@ export async function startPostgres(
   const url = `postgres://rollcall@127.0.0.1:${port}/rollcall`
   let server: ChildProcess | undefined
 
-  initdb(found.bin, data, account)
+  if (options.standbyOf === undefined) initdb(found.bin, data, account)
+  else {
+    const copy = ['-D', data, '-d', options.standbyOf, '-R', '-X', 'stream', '-c', 'fast', '--no-sync']
+    execFileSync(copierIn(found.bin), copy, { ...account, stdio: 'pipe' })
+  }
   const start = async () => {
     const fsync = options.fsync ? 'on' : 'off'
     const settings = [
@@ -143,7 +159,7 @@ export async function startPostgres(
   try {
     await start()
     const admin = postgres(onDatabase(url, 'postgres'), { max: 1 })
-    await admin.unsafe('create database rollcall')
+    if (options.standbyOf === undefined) await admin.unsafe('create database rollcall')
     const [row] = await admin.unsafe<{ version: string }[]>(`select current_setting('server_version') as version`)
     await admin.end()
     return {

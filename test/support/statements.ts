@@ -47,9 +47,10 @@ export function withRun(
       get orm() {
         return ormOver(this)
       },
-      reading(reader) {
-        return ormOver(this, reader)
+      reading(reader, { replica = false } = {}) {
+        return ormOver(this, { reader, replica })
       },
+      replicas: database.replicas,
       run: <Row>(...statement: Parameters<Database['run']>) => run(database, ...statement) as Promise<Row[]>,
       transaction: (work) => {
         begun()

@@ -45,7 +45,7 @@ export function membershipPagesOf(db: Database, scope: RepositoryScope) {
          ) p
          order by p.group_id, p.member_id`,
         parameters.values,
-        { name: 'memberships-page', reader: scope.reader ?? READERS },
+        { name: 'memberships-page', reader: scope.reader ?? READERS, replica: true },
       )
     },
   }

@@ -187,7 +187,13 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
 
   function askListing(name: StatementName, statement: string, values: readonly Bindable[]): Promise<BytesRow[]> {
     const reader = scope.reader ?? READERS
-    return db.run<BytesRow>(statement, values, { name, prepare: mayPrepare(statement), reader, shape: 'bytes' })
+    return db.run<BytesRow>(statement, values, {
+      name,
+      prepare: mayPrepare(statement),
+      reader,
+      shape: 'bytes',
+      replica: true,
+    })
   }
 }
 

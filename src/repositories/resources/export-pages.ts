@@ -18,7 +18,7 @@ export interface StoredMember {
 /** All rows of one tenant, page by page in the order of keys: no page grows with the tenant, and no row is missed. */
 export function exportPagesOf(db: Database, scope: RepositoryScope) {
   const { tenantId } = scope
-  const orm = db.reading(scope.reader ?? READERS)
+  const orm = db.reading(scope.reader ?? READERS, { replica: true })
   return {
     /** Resources of every type, after the one with the id `after`, by id. */
     resources: snapshotOf(db, tenantId, scope.reader).resources,

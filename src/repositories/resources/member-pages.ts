@@ -31,7 +31,7 @@ const LONG_TRANSACTION_MS = 60_000
 /** The members of large groups, page by page in the order of ids: no statement waits for a client. */
 export function memberPagesOf(db: Database, scope: RepositoryScope) {
   const { tenantId: tenant, baseUrl, defersReferences } = scope
-  const options = { name: 'members-read', reader: scope.reader ?? READERS } as const
+  const options = { name: 'members-read', reader: scope.reader ?? READERS, replica: true } as const
   const base = baseInJson(baseUrl)
   return {
     /** False where what moved can not be told from the log: values that are no ids move there as well. */

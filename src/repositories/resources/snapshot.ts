@@ -1,5 +1,5 @@
 import { and, asc, eq, gt } from 'drizzle-orm'
-import { type Database, READERS, type Reader } from '../../db/database.ts'
+import { type Database, type Orm, READERS, type Reader } from '../../db/database.ts'
 import { deferredMembers, memberships, resources } from '../../db/schema.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { isAnyOf, literal, uuids } from '../sql/fragments.ts'
@@ -20,20 +20,21 @@ const MEMBERS_AT_ONCE = 1_000
 
 /** Reads a whole tenant page by page: no transaction is held open, and no page grows with the tenant. */
 export function snapshotOf(database: Database, tenantId: TenantId, reader: Reader = READERS) {
-  const orm = database.asTenant(tenantId).reading(reader)
+  const own = database.asTenant(tenantId)
+  const orm = own.reading(reader, { replica: true })
   const { id, resourceType: type, version, active, document } = resources
-  const stored = () => orm.select({ id, type, version, active, document }).from(resources)
+  const stored = (from: Orm) => from.select({ id, type, version, active, document }).from(resources)
   return {
     /** The resources of all types that come after the one with the id `after`, by id; none at the end. */
     resources: (after: string | undefined, limit = RESOURCES_AT_ONCE): Promise<StoredResource[]> =>
-      stored()
+      stored(orm)
         .where(and(eq(resources.tenantId, tenantId), gt(id, after ?? FIRST_ID)))
         .orderBy(asc(id))
         .limit(literal(limit)),
 
     /** The resources with these ids, in no order; missing ones are left out. */
     resourcesById: (ids: readonly string[]): Promise<StoredResource[]> =>
-      stored().where(and(eq(resources.tenantId, tenantId), isAnyOf(id, uuids(ids)))),
+      stored(own.reading(reader)).where(and(eq(resources.tenantId, tenantId), isAnyOf(id, uuids(ids)))),
 
     /** Ids of a group's members that come after `after`; none at the end. */
     async members(groupId: string, after: string | undefined): Promise<string[]> {

@@ -13,6 +13,7 @@ const URL_WITH_SECRETS = `postgres://u:${HUSH}@db.example/d?sslpassword=${HUSH}&
 const SECRETS = {
   ...{ SECRETS_KEY: HUSH, CURSOR_KEY: HUSH, METRICS_KEY: HUSH },
   ...{ DATABASE_URL: URL_WITH_SECRETS, DIRECT_DATABASE_URL: URL_WITH_SECRETS },
+  DATABASE_REPLICA_URLS: `${URL_WITH_SECRETS},${URL_WITH_SECRETS.replace('db.example', 'replica.example')}`,
 }
 
 let gateway: Gateway
@@ -47,7 +48,8 @@ test('SEC-13 no secret is in it, over HTTP or at the command line', async () => 
   const env = { ROLLCALL_URL: gateway.origin, ROLLCALL_ADMIN_KEY: gateway.adminKey }
   const [sheet, json] = [await rollcall(env, 'config'), await rollcall(env, 'config', '--json')]
   for (const shown of [text, sheet.out, json.out]) {
-    expect(shown).toContain('postgres://u:***@db.example/d?sslpassword=***&shoe_size=***')
+    for (const host of ['db.example', 'replica.example'])
+      expect(shown).toContain(`postgres://u:***@${host}/d?sslpassword=***&shoe_size=***`)
     expect(shown).not.toContain(HUSH)
     expect(shown).not.toContain(gateway.adminKey)
   }
