@@ -27,7 +27,9 @@ function Modes() {
   return (
     <>
       <h1>Modes of a tenant</h1>
-      <p>A mode is a named set of deviations from the strict reading of the RFCs. What is sent is always exact.</p>
+      <p>
+        <Marked text="A mode is a named set of deviations from the strict reading of the RFCs. What the gateway sends is exact in every mode, except that `lenient` shows `externalId` in `/Schemas`." />
+      </p>
       <p>
         <Marked text="What becomes of attributes that no schema of the tenant has is a setting beside the mode, `unknownAttributes`: `ignore` passes over them in POST, PUT, PATCH and bulk requests, `refuse` answers 400, and `by-mode`, the default, follows the tables below. They are never kept; register an extension for those that are wanted." />
       </p>

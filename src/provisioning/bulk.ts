@@ -147,7 +147,7 @@ export async function runBulk(
   function cannotRun(operation: BulkOperation): ScimError | undefined {
     const type = typeOf(run, operation)
     if (type === undefined) return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
-    if (!isSynchronised(tenant, type)) return notSynchronised(type)
+    if (!isSynchronised(tenant, type)) return notSynchronised(tenant, type)
     for (const bulkId of plan.references[operation.index] ?? []) {
       const at = plan.creates.get(bulkId)
       if (at === undefined) return ScimError.invalidValue(`bulkId:${bulkId} is not in this request.`)

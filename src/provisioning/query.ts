@@ -11,6 +11,7 @@ import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts
 import type { SearchRequest } from '../scim/search-request.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { type CursorSealer, openCursor, queryFingerprint } from './cursor.ts'
+import { isSynchronised } from './refusals.ts'
 
 /** A page of resources, with the cursors of its neighbours. */
 export interface QueryResult {
@@ -30,6 +31,7 @@ export interface CursorOptions {
 
 /**
  * Runs a query (RFC 7644 §3.4.2, RFC 9865 §2) over one resource type, or over all of the tenant when `types` has several.
+ * Nothing is found of types that are switched off.
  *
  * @throws {ScimError} invalidFilter, invalidValue for sortBy, invalidCursor, expiredCursor, invalidCount
  */
@@ -42,10 +44,12 @@ export async function runQuery(
   cursors: CursorOptions,
 ): Promise<QueryResult> {
   const bound = boundQuery(tenant, types, request, wanted)
+  const find = (query: ResourceQuery): Promise<ResourcePage> | ResourcePage =>
+    query.types.length === 0 ? { total: 0, rows: [] } : repositories.queries.query(query)
   const { paging } = request
   if (paging.kind === 'index') {
     const page = { kind: 'offset', offset: paging.startIndex - 1, limit: paging.count } as const
-    const { total, rows } = await repositories.queries.query({ page, ...bound })
+    const { total, rows } = await find({ page, ...bound })
     const { startIndex } = paging
     return { rows, totalResults: total, startIndex, nextCursor: undefined, previousCursor: undefined }
   }
@@ -57,7 +61,7 @@ export async function runQuery(
   const backward = from?.backward ?? false
   // One row more than the page holds tells whether there is another page in that direction.
   const page: Page = { kind: 'keyset', from: from && position(from), backward, limit: count + 1 }
-  const found = await repositories.queries.query({ page, ...bound })
+  const found = await find({ page, ...bound })
   const { rows, before, after } = cutPage(found, count, from !== undefined, backward)
   const seal = (row: FoundRow | undefined, back: boolean) => {
     if (row === undefined) return undefined
@@ -94,14 +98,17 @@ function boundQuery(
   if (request.sortBy !== undefined && sortBy.every((ref) => ref === undefined)) {
     throw ScimError.invalidValue(`sortBy: "${request.sortBy.slice(0, 100)}" names no attribute to sort by.`)
   }
+  const bound = types.map((type, i) => ({
+    type,
+    filter: filter && bindFilter(filter, type, { atRoot }),
+    sortBy: sortBy[i],
+  }))
+  // Those that are switched off are bound too: whether a query is a good one does not depend on that.
+  const read = bound.filter(({ type }) => isSynchronised(tenant, type))
   return {
-    types: types.map((type, i) => ({
-      type,
-      filter: filter && bindFilter(filter, type, { atRoot }),
-      sortBy: sortBy[i],
-    })),
+    types: read,
     endpoints: tenant.registry.endpoints,
-    sorted: request.sortBy !== undefined,
+    sorted: read.some((each) => each.sortBy !== undefined),
     descending: request.sortOrder === 'descending',
     wanted,
   }

@@ -17,11 +17,17 @@ export function isSynchronised({ settings }: TenantContext, type: ResourceType):
   return type.name === 'Group' ? settings.groupSync : true
 }
 
+/** Whether reads are answered: where a type is switched off, the tenant may have them find nothing. */
+export const isReadable = (tenant: TenantContext, type: ResourceType): boolean =>
+  isSynchronised(tenant, type) || tenant.settings.whenSyncIsOff === 'empty'
+
 /** 403 for a type that is switched off, in words for the identity provider's log. */
-export function notSynchronised(type: ResourceType): ScimError {
+export function notSynchronised({ settings }: TenantContext, type: ResourceType): ScimError {
   const setting = type.name === 'User' ? 'userSync' : 'groupSync'
+  const refused =
+    settings.whenSyncIsOff === 'empty' ? 'not written, and reads find nothing' : 'neither read nor written'
   return ScimError.forbidden(
-    `Provisioning of ${type.name}s is switched off for this tenant (${setting}): ${type.endpoint} is neither read nor written.`,
+    `Provisioning of ${type.name}s is switched off for this tenant (${setting}): ${type.endpoint} is ${refused}.`,
   )
 }
 

@@ -1,8 +1,16 @@
+import { deviationsOf } from './deviations/index.ts'
 import type { Mode } from './deviations/mode.ts'
 import type { JsonObject } from './resource.ts'
 import type { Attribute, AttributeType, Schema } from './schema/attribute.ts'
+import { commonAttributes } from './schema/builtin.ts'
 import type { ResourceType } from './schema/resource-type.ts'
-import { RESOURCE_TYPE_SCHEMA, SCHEMA_SCHEMA, SERVICE_PROVIDER_CONFIG_SCHEMA } from './urn.ts'
+import {
+  GROUP_SCHEMA,
+  RESOURCE_TYPE_SCHEMA,
+  SCHEMA_SCHEMA,
+  SERVICE_PROVIDER_CONFIG_SCHEMA,
+  USER_SCHEMA,
+} from './urn.ts'
 
 /** What the tenant offers. Everything here is what is enforced, so that the document is true (D-05). */
 export interface ServiceProviderOptions {
@@ -101,11 +109,16 @@ export function resourceTypeDocument(type: ResourceType, baseUrl: string): JsonO
   }
 }
 
-/** The Schema document of one schema (RFC 7643 §7). */
-export function schemaDocument(schema: Schema, baseUrl: string): JsonObject {
+/** A common attribute, which no schema lists (RFC 7643 §3.1). */
+const EXTERNAL_ID = commonAttributes.filter(({ name }) => name === 'externalId')
+
+/** The Schema document of one schema (RFC 7643 §7), as these deviations have it. */
+export function schemaDocument(schema: Schema, baseUrl: string, deviations = deviationsOf('strict')): JsonObject {
+  const showsExternalId = deviations.has('external-id-in-schemas') && [USER_SCHEMA, GROUP_SCHEMA].includes(schema.id)
+  const shown = showsExternalId ? { ...schema, attributes: [...EXTERNAL_ID, ...schema.attributes] } : schema
   return {
     schemas: [SCHEMA_SCHEMA],
-    ...schemaDefinition(schema),
+    ...schemaDefinition(shown),
     meta: { resourceType: 'Schema', location: `${baseUrl}/Schemas/${schema.id}` },
   }
 }

@@ -49,9 +49,14 @@ export type LeaverBrake = z.infer<typeof leaverBrake>
 
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
-  /** Whether users, or groups, are provisioned at all; where not, their endpoint refuses reads and writes alike. */
+  /**
+   * Whether users, or groups, are provisioned at all. Where not, their endpoint refuses writes, and reads too unless
+   * `whenSyncIsOff` is `empty`.
+   */
   readonly userSync: boolean
   readonly groupSync: boolean
+  /** What a query finds where that is off: a refusal, or nothing. Entra ID tests a connection with `GET /Groups`. */
+  readonly whenSyncIsOff: 'refuse' | 'empty'
   /** How far to depart from the letter of the RFCs for clients' sake. */
   readonly mode: Mode
   /** What becomes of attributes that no schema of the tenant has. */
@@ -97,6 +102,7 @@ export interface Settings {
 export const DEFAULT_SETTINGS: Settings = Object.freeze({
   userSync: true,
   groupSync: true,
+  whenSyncIsOff: 'refuse',
   mode: 'lenient',
   unknownAttributes: 'by-mode',
   uniqueGroupNames: true,
@@ -122,6 +128,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
 const ofTenant = {
   userSync: z.boolean(),
   groupSync: z.boolean(),
+  whenSyncIsOff: z.enum(['refuse', 'empty']),
   mode: z.enum(MODES),
   unknownAttributes: z.enum(UNKNOWN_ATTRIBUTES),
   uniqueGroupNames: z.boolean(),
@@ -180,6 +187,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
   return Object.freeze({
     userSync: inForce('userSync'),
     groupSync: inForce('groupSync'),
+    whenSyncIsOff: inForce('whenSyncIsOff'),
     mode: inForce('mode'),
     unknownAttributes: inForce('unknownAttributes'),
     uniqueGroupNames: inForce('uniqueGroupNames'),

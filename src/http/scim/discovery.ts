@@ -1,4 +1,4 @@
-import { isSynchronised } from '../../provisioning/refusals.ts'
+import { isReadable, isSynchronised } from '../../provisioning/refusals.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponse } from '../../scim/list-response.ts'
 import type { JsonObject } from '../../scim/resource.ts'
@@ -52,7 +52,7 @@ export function discoveryHandlers(limits: ScimLimits) {
 
     schemas({ env: request }: ScimContext): Response {
       const { tenant } = withoutFilter(request)
-      return send(request, whole(schemasInUse(tenant).map((schema) => schemaDocument(schema, tenant.baseUrl))))
+      return send(request, whole(schemasInUse(tenant).map((schema) => documentOf(schema, tenant))))
     },
 
     schema({ env: request, req }: ScimContext<'/Schemas/:urn'>): Response {
@@ -60,21 +60,25 @@ export function discoveryHandlers(limits: ScimLimits) {
       const urn = req.param('urn')
       const schema = schemasInUse(tenant).find(({ id }) => id.toLowerCase() === urn.toLowerCase())
       if (!schema) throw ScimError.notFound(`Schema "${urn.slice(0, 200)}" was not found.`)
-      return send(request, schemaDocument(schema, tenant.baseUrl))
+      return send(request, documentOf(schema, tenant))
     },
   }
 }
+
+const documentOf = (schema: Schema, { baseUrl, deviations }: TenantContext): JsonObject =>
+  schemaDocument(schema, baseUrl, deviations)
 
 /** The resource types that are not switched off. */
 const offered = (tenant: TenantContext): readonly ResourceType[] =>
   tenant.registry.resourceTypes.filter((type) => isSynchronised(tenant, type))
 
-/** All schemas, without those that only switched-off types have. */
+/** All schemas, without those that only types have which are switched off and refuse reads. */
 function schemasInUse(tenant: TenantContext): readonly Schema[] {
   const { registry } = tenant
   const schemasOf = (types: readonly ResourceType[]) =>
     new Set(types.flatMap((type) => [type.schema, ...type.extensions.map(({ schema }) => schema)]))
-  const [inUse, known] = [schemasOf(offered(tenant)), schemasOf(registry.resourceTypes)]
+  const readable = registry.resourceTypes.filter((type) => isReadable(tenant, type))
+  const [inUse, known] = [schemasOf(readable), schemasOf(registry.resourceTypes)]
   return [...registry.schemas.values()].filter((schema) => inUse.has(schema) || !known.has(schema))
 }
 

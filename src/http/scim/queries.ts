@@ -1,4 +1,5 @@
 import { type CursorOptions, runQuery } from '../../provisioning/query.ts'
+import { isSynchronised } from '../../provisioning/refusals.ts'
 import type { Renderer } from '../../provisioning/representation.ts'
 import { ScimError } from '../../scim/errors.ts'
 import { listResponseTexts } from '../../scim/list-response.ts'
@@ -6,7 +7,7 @@ import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { parseQuery, parseSearchRequest, type SearchRequest } from '../../scim/search-request.ts'
 import { readJson } from './body.ts'
 import type { ScimContext, ScimLimits, ScimRequest } from './env.ts'
-import { synchronised, typeAt } from './resources.ts'
+import { readable, readableTypeAt } from './resources.ts'
 import { defaultProjection, jsonOf, namedProjection, projectedRendererOf, wantedBy } from './respond.ts'
 
 /**
@@ -21,15 +22,18 @@ export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
     all: ({ env }: ScimContext) => answer(env, allTypes(env), inUrl(env), cursors),
     searchAll: async ({ env }: ScimContext) => answer(env, allTypes(env), await inBody(env), cursors),
     ofType: ({ env, req }: ScimContext<'/:endpoint'>) =>
-      answer(env, [typeAt(env.tenant, req.param('endpoint'))], inUrl(env), cursors),
+      answer(env, [readableTypeAt(env.tenant, req.param('endpoint'))], inUrl(env), cursors),
     searchType: async ({ env, req }: ScimContext<'/:endpoint/.search'>) =>
-      answer(env, [typeAt(env.tenant, req.param('endpoint'))], await inBody(env), cursors),
+      answer(env, [readableTypeAt(env.tenant, req.param('endpoint'))], await inBody(env), cursors),
   }
 }
 
-/** @throws {ScimError} 403 where a type is switched off: without it, the client would take its resources for deleted */
+/**
+ * @throws {ScimError} 403 where a type is switched off: without it, the client would take its resources for deleted. A tenant that
+ *   wants that has `whenSyncIsOff: empty`
+ */
 function allTypes({ tenant }: ScimRequest): readonly ResourceType[] {
-  if (tenant.settings.rootQueries) return tenant.registry.resourceTypes.map((type) => synchronised(tenant, type))
+  if (tenant.settings.rootQueries) return tenant.registry.resourceTypes.map((type) => readable(tenant, type))
   throw ScimError.forbidden('Queries over all resource types are switched off for this tenant; query one endpoint.')
 }
 
@@ -51,7 +55,7 @@ async function answer(
       return [type.name, projectedRendererOf(type, projection, tenant.baseUrl)]
     }),
   )
-  const [only] = types
+  const only = types.find((type) => isSynchronised(tenant, type))
   const resources = page.rows.map((row) => (renderers.get(row.type ?? only?.name ?? '') as Renderer)(row))
   const { totalResults, startIndex, nextCursor, previousCursor } = page
   const list = {

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
-import { isSynchronised, notSynchronised } from '../../provisioning/refusals.ts'
+import { isReadable, isSynchronised, missing, notSynchronised } from '../../provisioning/refusals.ts'
 import { locationOf } from '../../provisioning/representation.ts'
 import { provisioningService } from '../../provisioning/service.ts'
 import { goesOn } from '../../repositories/resources/rows.ts'
@@ -37,9 +37,13 @@ export function resourceHandlers(limits: ScimLimits) {
     type: typeAt(env.tenant, req.param('endpoint')),
     id: req.param('id'),
   })
+  const toRead = ({ env, req }: ResourceContext): Target => {
+    const [type, id] = [readableTypeAt(env.tenant, req.param('endpoint')), req.param('id')]
+    return isSynchronised(env.tenant, type) ? { type, id } : missing(type, id)
+  }
   return {
     create: ({ env, req }: ScimContext<'/:endpoint'>) => on.create(env, typeAt(env.tenant, req.param('endpoint'))),
-    retrieve: (c: ResourceContext) => on.retrieve(c.env, named(c)),
+    retrieve: (c: ResourceContext) => on.retrieve(c.env, toRead(c)),
     replace: (c: ResourceContext) => on.replace(c.env, named(c)),
     modify: (c: ResourceContext) => on.modify(c.env, named(c)),
     delete: (c: ResourceContext) => on.delete(c.env, named(c)),
@@ -147,15 +151,28 @@ function handlers(limits: ScimLimits) {
 }
 
 /** The resource type with this endpoint. @throws {ScimError} 404, and 403 where it is switched off */
-export function typeAt(tenant: TenantContext, endpoint: string): ResourceType {
-  const type = tenant.registry.byEndpoint.get(endpoint)
-  if (!type) throw unknownAddress()
-  return synchronised(tenant, type)
+export const typeAt = (tenant: TenantContext, endpoint: string): ResourceType =>
+  synchronised(tenant, knownType(tenant, endpoint))
+
+/** The same for reads. @throws {ScimError} 404, and 403 where it is switched off and the tenant has reads refused */
+export const readableTypeAt = (tenant: TenantContext, endpoint: string): ResourceType =>
+  readable(tenant, knownType(tenant, endpoint))
+
+/** @throws {ScimError} 403 for a type that is switched off, where the tenant has reads refused */
+export function readable(tenant: TenantContext, type: ResourceType): ResourceType {
+  if (!isReadable(tenant, type)) throw notSynchronised(tenant, type)
+  return type
 }
 
 /** @throws {ScimError} 403 for a type that is switched off */
-export function synchronised(tenant: TenantContext, type: ResourceType): ResourceType {
-  if (!isSynchronised(tenant, type)) throw notSynchronised(type)
+function synchronised(tenant: TenantContext, type: ResourceType): ResourceType {
+  if (!isSynchronised(tenant, type)) throw notSynchronised(tenant, type)
+  return type
+}
+
+function knownType(tenant: TenantContext, endpoint: string): ResourceType {
+  const type = tenant.registry.byEndpoint.get(endpoint)
+  if (!type) throw unknownAddress()
   return type
 }
 

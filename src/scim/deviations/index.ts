@@ -192,6 +192,12 @@ export const DEVIATIONS = {
     sentBy: 'base URLs that were entered with a slash at the end',
     modes: ['lenient'],
   },
+  'external-id-in-schemas': {
+    sent: '`GET /Schemas`, and looks there for every attribute that it maps',
+    readAs: 'itself; User and Group show `externalId` too, which RFC 7643 §3.1 has no schema list',
+    sentBy: "Entra ID's validator",
+    modes: ['lenient'],
+  },
   'path-required': { effect: 'PATCH operations need a path (IOP-02)', modes: ['interop'] },
   'filter-needs-sub-attribute': {
     effect: '`attr[filter]` in a PATCH path needs `.sub` and matches one value (IOP-03)',

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { SERVICE_PROVIDER_CONFIG_SCHEMA } from '../../../src/scim/urn.ts'
+import { MODES } from '../../../src/scim/deviations/mode.ts'
+import { GROUP_SCHEMA, SERVICE_PROVIDER_CONFIG_SCHEMA, USER_SCHEMA } from '../../../src/scim/urn.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
+
+interface SchemaDocument {
+  readonly id: string
+  readonly attributes: readonly { readonly name: string }[]
+}
 
 interface Config {
   readonly schemas: string[]
@@ -66,6 +72,20 @@ describe('discovery (RFC 7644 §4)', () => {
     for (const path of paths) expect((await fetchWithoutKey(tenant, path)).status).toBe(200)
     for (const path of ['/Users', '/', '/Me', '/Bulk']) expect((await fetchWithoutKey(tenant, path)).status).toBe(401)
     expect((await anonymously('/ServiceProviderConfig')).status).toBe(401)
+  })
+
+  test.each(MODES)('D-10 %s: User and Group show externalId where the mode is lenient, each once', async (mode) => {
+    const tenant = await gateway.newTenant({ settings: { mode } })
+    const { Resources } = (await tenant.scim('GET', '/Schemas')).body as { Resources: SchemaDocument[] }
+    const showing = Resources.filter(({ attributes }) => attributes.some(({ name }) => name === 'externalId'))
+    const expected = mode === 'lenient' ? [USER_SCHEMA, GROUP_SCHEMA] : []
+    expect(showing.map(({ id }) => id).sort()).toEqual(expected.sort())
+    for (const urn of [USER_SCHEMA, GROUP_SCHEMA]) {
+      const { attributes } = (await tenant.scim('GET', `/Schemas/${urn}`)).body as SchemaDocument
+      const shown = attributes.filter(({ name }) => name === 'externalId')
+      const is = { type: 'string', multiValued: false, required: false, mutability: 'readWrite', caseExact: true }
+      expect(shown).toMatchObject(mode === 'lenient' ? [is] : [])
+    }
   })
 
   test('TEN-09 the tenant shows its own mode, and what it does without a password', async () => {
