@@ -69,7 +69,7 @@ export class AccessTokens {
     return this.#keyring.jwks()
   }
 
-  /** Signs a token that lives a quarter of an hour, or until `notAfter` in milliseconds since 1970. */
+  /** Signs a token that lives an hour, or until `notAfter` in milliseconds since 1970. */
   async issue(
     content: Omit<AccessToken, 'place' | 'expiresAt'> & { readonly scope: Scope },
     issuer: string,

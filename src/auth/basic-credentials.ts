@@ -1,6 +1,6 @@
 import { parseApiKey } from './api-key.ts'
 
-/** An API key as HTTP Basic carries it: its id for the user, and for the password the key or what follows its last underscore. */
+/** An API key in two halves: its id for the user, and for the password the key or what follows its last underscore. */
 export interface BasicCredentials {
   readonly keyId: string
   readonly key: string
@@ -22,8 +22,12 @@ export function basicCredentials(
   decode: (text: string) => string | undefined = (text) => text,
 ): BasicCredentials | undefined {
   const [keyId, password] = halvesOf(authorization).map(decode)
-  if (keyId === undefined || password === undefined) return undefined
-  const key = password.startsWith('rck_') ? password : `rck_${keyId}_${password}`
+  return keyId === undefined || password === undefined ? undefined : clientCredentials(keyId, password)
+}
+
+/** The same from an id and a secret that come in another way. Undefined where they do not belong together. */
+export function clientCredentials(keyId: string, secret: string): BasicCredentials | undefined {
+  const key = secret.startsWith('rck_') ? secret : `rck_${keyId}_${secret}`
   return parseApiKey(key) === keyId ? { keyId, key } : undefined
 }
 

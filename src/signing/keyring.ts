@@ -4,10 +4,11 @@ import type { SecretBox } from './secret-box.ts'
 /** The one algorithm of our signatures; nothing else is looked at (RFC 8725 §3.1). */
 export const SIGNING_ALGORITHM = 'ES256'
 /**
- * Longest life of what is signed: for as long a key stays published after it has signed its last. Security Event Tokens live on,
- * but are verified when they come.
+ * Longest life of what is signed: for as long a key stays published after it has signed its last. Entra ID wants access tokens to
+ * live an hour or more, and the CAEP Interoperability Profile no longer than one. Security Event Tokens live on, but are verified
+ * when they come.
  */
-export const SIGNED_FOR_MS = 15 * 60_000
+export const SIGNED_FOR_MS = 60 * 60_000
 
 /** The public half of a pair of keys (RFC 7517 §4). */
 export type PublicJwk = JWK

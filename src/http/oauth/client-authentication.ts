@@ -1,5 +1,5 @@
 import { claimedIssuer } from '../../auth/access-token.ts'
-import { basicCredentials, basicUser, isBasic } from '../../auth/basic-credentials.ts'
+import { basicCredentials, basicUser, clientCredentials, isBasic } from '../../auth/basic-credentials.ts'
 import type { KnownSecret } from '../../auth/stored-key.ts'
 import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
@@ -15,19 +15,18 @@ export interface Sender {
 }
 
 /**
- * Who asks for a token: an API key, whose id is the client's id. With `client_secret_basic` (RFC 6749 §2.3.1) the secret is the
- * whole key, or what follows its last underscore. With `private_key_jwt` (RFC 7523 §2.2) a registered public key verifies the
- * assertion.
+ * Who asks for a token: an API key, whose id is the client's id. With `client_secret_basic` and `client_secret_post` (RFC 6749
+ * §2.3.1) the secret is the whole key, or what follows its last underscore. With `private_key_jwt` (RFC 7523 §2.2) a registered
+ * public key verifies the assertion.
  *
  * @throws {TokenRefusal} invalid_client, without a word about what exists; invalid_request
  */
 export async function authenticateClient(control: ControlPlane, form: Form, sender: Sender): Promise<KnownSecret> {
   const asserts = form.has('client_assertion') || form.has('client_assertion_type')
-  if (asserts && sender.authorization !== undefined)
+  const ways = [asserts, sender.authorization !== undefined, form.has('client_secret')]
+  if (ways.filter(Boolean).length > 1)
     throw new TokenRefusal('invalid_request', 'The client must not authenticate in two ways at once.')
-  if (form.has('client_secret'))
-    throw new TokenRefusal('invalid_client', 'The secret belongs in the Authorization header (client_secret_basic).')
-  const found = asserts ? await byAssertion(control, form, sender) : await bySecret(control, sender)
+  const found = asserts ? await byAssertion(control, form, sender) : await bySecret(control, form, sender)
   if (form.has('client_id') && form.get('client_id') !== found.principal.keyId)
     throw new TokenRefusal('invalid_request', 'client_id is not the client that authenticates.')
   return found
@@ -35,12 +34,18 @@ export async function authenticateClient(control: ControlPlane, form: Form, send
 
 /** The key that a request says it is of, for counting what fails. */
 export const claimedKey = (authorization: string | undefined, form: Form | undefined): string | undefined =>
-  basicUser(authorization) ?? claimedIssuer(form?.get('client_assertion') ?? '')
+  basicUser(authorization) ??
+  claimedIssuer(form?.get('client_assertion') ?? '') ??
+  (form?.has('client_secret') ? form.get('client_id') : undefined)
 
-async function bySecret(control: ControlPlane, { authorization, userAgent }: Sender): Promise<KnownSecret> {
-  if (authorization === undefined || !isBasic(authorization))
+async function bySecret(control: ControlPlane, form: Form, { authorization, userAgent }: Sender): Promise<KnownSecret> {
+  const secret = form.get('client_secret')
+  if (secret === undefined && (authorization === undefined || !isBasic(authorization)))
     throw new TokenRefusal('invalid_client', NOT_AUTHENTICATED)
-  const credentials = basicCredentials(authorization, formDecoded)
+  const credentials =
+    secret === undefined
+      ? basicCredentials(authorization, formDecoded)
+      : clientCredentials(form.get('client_id') ?? '', secret)
   if (credentials === undefined) throw badClient()
   const found = await control.authenticate(`Bearer ${credentials.key}`, userAgent)
   // The key of the configuration is for the operator, who has no use for tokens.
@@ -67,6 +72,6 @@ function formDecoded(text: string): string | undefined {
 }
 
 const NOT_AUTHENTICATED =
-  'The client must authenticate: by HTTP Basic with id and secret of an API key, or by a client assertion.'
+  'The client must authenticate: with id and secret of an API key by HTTP Basic or in the form, or by a client assertion.'
 const badClient = () =>
   new TokenRefusal('invalid_client', 'There is no such API key, or its secret is wrong, has ended or was revoked.')

@@ -3,7 +3,7 @@ import type { ClientAddress } from '../../network/proxies.ts'
 import { type TokenRefusal, TooManyTokens } from './refusal.ts'
 
 const WINDOW_SECONDS = 60
-/** For one client from one address; its tokens live for a quarter of an hour. */
+/** For one client from one address; its tokens live for an hour. */
 const OF_CLIENT_FROM_ADDRESS = 120
 /** For one client, wherever it runs. */
 const OF_CLIENT = 600

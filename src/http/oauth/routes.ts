@@ -56,14 +56,14 @@ export function oauthRoutes({ control, config, failures, requests }: OAuthDepend
       if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing.')
       if (form.get('grant_type') !== 'client_credentials')
         throw new TokenRefusal('unsupported_grant_type', 'The one grant type is client_credentials.')
-      const permissions = narrowed(principal.permissions, form.get('scope'))
+      const { permissions, scope } = narrowed(principal.permissions, form.get('scope'))
       const { token, expiresInSeconds } = await control.tokens.issue(
         { keyId: principal.keyId, credential: publicKey ?? version, scope: principal.scope, permissions },
         issuer,
         Math.min(principal.expiresAt ?? Number.POSITIVE_INFINITY, endsAt ?? Number.POSITIVE_INFINITY),
       )
       const answer = { access_token: token, token_type: 'Bearer', expires_in: expiresInSeconds }
-      return c.json({ ...answer, scope: permissions.join(' ') }, 200, {
+      return c.json({ ...answer, scope }, 200, {
         'Cache-Control': 'no-store',
         Pragma: 'no-cache',
       })
@@ -92,23 +92,34 @@ function tokenIssuer(c: Context<GatewayEnv>, config: OriginPolicy): string {
   }
 }
 
-/** What `scope` leaves of the key's permissions; all of them without it (RFC 6749 §3.3). @throws {TokenRefusal} invalid_scope */
-function narrowed(permissions: ReadonlySet<Permission>, scope: string | undefined): readonly Permission[] {
+/** The scope that stands for all SCIM permissions that a key has, for clients that know one name alone. */
+const SCIM = 'scim'
+const SCIM_PERMISSIONS: readonly Permission[] = ['scim:read', 'scim:write']
+
+/**
+ * What `scope` leaves of the key's permissions, and the scope that the answer names; all of them without it (RFC 6749 §3.3).
+ *
+ * @throws {TokenRefusal} invalid_scope
+ */
+function narrowed(permissions: ReadonlySet<Permission>, scope: string | undefined) {
   const own = PERMISSIONS.filter((permission) => permissions.has(permission))
-  if (scope === undefined) return own
-  const wanted = scope.split(' ').filter((name) => name !== '')
-  if (wanted.length === 0 || wanted.some((name) => !own.some((permission) => permission === name)))
+  if (scope === undefined) return { permissions: own, scope: own.join(' ') }
+  const meant = (name: string) =>
+    own.filter((permission) => permission === name || (name === SCIM && SCIM_PERMISSIONS.includes(permission)))
+  const wanted = new Set(scope.split(' ').filter((name) => name !== ''))
+  if (wanted.size === 0 || [...wanted].some((name) => meant(name).length === 0))
     throw new TokenRefusal('invalid_scope', `The API key has the permissions ${own.join(' ')} and no others.`)
-  return own.filter((permission) => wanted.includes(permission))
+  const left = new Set([...wanted].flatMap(meant))
+  return { permissions: own.filter((permission) => left.has(permission)), scope: [...wanted].join(' ') }
 }
 
 const metadata = (issuer: string) => ({
   issuer,
   token_endpoint: issuer + TOKEN,
   jwks_uri: issuer + JWKS,
-  scopes_supported: PERMISSIONS,
+  scopes_supported: [SCIM, ...PERMISSIONS],
   response_types_supported: [],
   grant_types_supported: ['client_credentials'],
-  token_endpoint_auth_methods_supported: ['client_secret_basic', 'private_key_jwt'],
+  token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
 })

@@ -26,6 +26,17 @@ test('SEC-15 attempts that fail for a key from an address are told to wait, with
   expect((await ask('203.0.113.1', other, 'wrong')).status).toBe(401)
 })
 
+test('SEC-15 guesses in the form count as those in the header do, and the client itself is not held up', async () => {
+  const key = await gateway.mintKey()
+  const inForm = (secret: string) =>
+    askToken(gateway, { ...GRANT, client_id: idOf(key), client_secret: secret }, { 'X-Forwarded-For': '203.0.113.77' })
+  for (let i = 0; i < FAILURES.ofKeyFromAddress; i++)
+    expect((await (i % 2 === 0 ? inForm('wrong') : ask('203.0.113.77', key, 'wrong'))).status, String(i)).toBe(401)
+  expect(await inForm('wrong')).toMatchObject(TOO_MANY)
+  expect(await ask('203.0.113.77', key, 'wrong')).toMatchObject(TOO_MANY)
+  expect((await inForm(key)).status).toBe(200)
+})
+
 test('SEC-15 no client that has a good key is held up by what others fail at: from the same address, or in its name', async () => {
   const [key, beside] = [await gateway.mintKey(), await gateway.mintKey()]
   for (let i = 0; i <= FAILURES.fromAddress; i++) await ask('198.51.100.1', key, 'wrong')

@@ -14,11 +14,13 @@ afterAll(() => gateway.close())
 const GRANT = { grant_type: 'client_credentials' }
 const asClient = (key: string) => ({ Authorization: basic(idOf(key), key) })
 
+const secretOf = (key: string) => key.split('_')[2] ?? ''
+
 async function statusOf(token: string, url: string, init: RequestInit = {}): Promise<number> {
   return (await fetch(url, { ...init, headers: { Authorization: `Bearer ${token}`, ...init.headers } })).status
 }
 
-test('SEC-08 an API key is exchanged for a token of a quarter of an hour, which no cache may keep', async () => {
+test('SEC-08 an API key is exchanged for a token of an hour, which no cache may keep', async () => {
   const { status, headers, body } = await askToken(gateway, GRANT, asClient(tenant.key))
   expect(status).toBe(200)
   expect(headers.get('cache-control')).toBe('no-store')
@@ -26,7 +28,7 @@ test('SEC-08 an API key is exchanged for a token of a quarter of an hour, which 
   expect(body).toEqual({
     access_token: expect.any(String),
     token_type: 'Bearer',
-    expires_in: 900,
+    expires_in: 3_600,
     scope: 'scim:read scim:write',
   })
   expect(await statusOf(body.access_token, `${tenant.base}/Users`)).toBe(200)
@@ -40,6 +42,8 @@ test('SEC-08 what a token says is bound to the key, its place and its secret, an
     token_endpoint: `${gateway.origin}/oauth/token`,
     response_types_supported: [],
     grant_types_supported: ['client_credentials'],
+    scopes_supported: ['scim', 'scim:read', 'scim:write', 'directory:read', 'admin'],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   })
   const keys = createRemoteJWKSet(new URL(metadata.jwks_uri))
   const token = await tokenFor(gateway, tenant.key)
@@ -61,7 +65,7 @@ test('SEC-08 what a token says is bound to the key, its place and its secret, an
 
 test.each([
   ['the whole key', (key: string) => basic(idOf(key), key)],
-  ['what follows its last underscore', (key: string) => basic(idOf(key), key.split('_')[2] ?? '')],
+  ['what follows its last underscore', (key: string) => basic(idOf(key), secretOf(key))],
   ['the same, form-encoded', (key: string) => basic(idOf(key), key.replaceAll('_', '%5F'))],
   ['under another spelling of the scheme', (key: string) => basic(idOf(key), key).replace('Basic', 'bASIC')],
 ])('SEC-08 the secret of a client is %s', async (_, authorization) => {
@@ -84,7 +88,7 @@ test('SEC-09 a client that is not authenticated gets 401 with a challenge, and n
     basic(idOf(tenant.key), '%'),
     basic(idOf(tenant.key), flipped),
     basic(idOf(tenant.key), other.key),
-    basic(idOf(tenant.key), other.key.split('_')[2] ?? ''),
+    basic(idOf(tenant.key), secretOf(other.key)),
     basic('000000000000', tenant.key),
     basic('admin', gateway.adminKey),
     basic(gateway.adminKey, gateway.adminKey),
@@ -98,8 +102,61 @@ test('SEC-09 a client that is not authenticated gets 401 with a challenge, and n
     expect(answer.headers.get('www-authenticate')).toMatch(/^Basic realm=/)
     expect(answer.headers.get('cache-control')).toBe('no-store')
   }
-  const inBody = { ...GRANT, client_id: idOf(tenant.key), client_secret: tenant.key }
-  expect((await askToken(gateway, inBody)).body.error).toBe('invalid_client')
+  const inForm: Readonly<Record<string, string>>[] = [
+    { client_secret: tenant.key },
+    { client_id: idOf(tenant.key) },
+    { client_id: idOf(tenant.key), client_secret: flipped },
+    { client_id: idOf(tenant.key), client_secret: '%' },
+    { client_id: idOf(tenant.key), client_secret: other.key },
+    { client_id: idOf(tenant.key), client_secret: secretOf(other.key) },
+    { client_id: '000000000000', client_secret: tenant.key },
+    { client_id: '000000000000', client_secret: secretOf(tenant.key) },
+    { client_id: 'admin', client_secret: gateway.adminKey },
+    { client_id: gateway.adminKey, client_secret: gateway.adminKey },
+    { client_id: idOf(revoked), client_secret: revoked },
+    { client_id: idOf(expired), client_secret: expired },
+  ]
+  const said = new Set<string | undefined>()
+  for (const form of inForm) {
+    const answer = await askToken(gateway, { ...GRANT, ...form })
+    expect([answer.status, answer.body.error], JSON.stringify(form)).toEqual([401, 'invalid_client'])
+    expect(answer.headers.get('www-authenticate')).toMatch(/^Basic realm=/)
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    if (form.client_secret !== undefined) said.add(answer.body.error_description)
+  }
+  expect(said.size).toBe(1)
+})
+
+test.each([
+  ['the whole key', (key: string) => key],
+  ['what follows its last underscore', secretOf],
+])('SEC-08 a secret in the form is %s', async (_, secret) => {
+  const form = { ...GRANT, client_id: idOf(tenant.key), client_secret: secret(tenant.key), scope: 'scim' }
+  const { status, body } = await askToken(gateway, form)
+  expect([status, body.expires_in, body.scope]).toEqual([200, 3_600, 'scim'])
+  expect(await statusOf(body.access_token, `${tenant.base}/Users`)).toBe(200)
+})
+
+test('SEC-09 a client that proves itself in two ways at once is refused, though both proofs are good', async () => {
+  const inForm = { client_id: idOf(tenant.key), client_secret: tenant.key }
+  const assertion = {
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion: 'a.b.c',
+  }
+  const answers = [
+    await askToken(gateway, { ...GRANT, ...inForm }, asClient(tenant.key)),
+    await askToken(gateway, { ...GRANT, ...inForm, ...assertion }),
+    await askToken(gateway, { ...GRANT, ...assertion }, asClient(tenant.key)),
+  ]
+  for (const { status, body } of answers) expect([status, body.error]).toEqual([400, 'invalid_request'])
+})
+
+test('SEC-06 a secret in the URL is none', async () => {
+  const query = new URLSearchParams({ client_id: idOf(tenant.key), client_secret: tenant.key })
+  const type = { 'Content-Type': 'application/x-www-form-urlencoded' }
+  const body = new URLSearchParams(GRANT).toString()
+  const answer = await fetch(`${gateway.origin}/oauth/token?${query}`, { method: 'POST', headers: type, body })
+  expect([answer.status, await answer.json()]).toEqual([401, expect.objectContaining({ error: 'invalid_client' })])
 })
 
 test.each([
@@ -139,6 +196,54 @@ test('SEC-04 SEC-08 a scope narrows what the token may do', async () => {
   expect(await statusOf(token, `${tenant.base}/Users`, write)).toBe(403)
   expect(await statusOf(await tokenFor(gateway, tenant.key), `${tenant.base}/Users`, write)).toBe(201)
 })
+
+test.each([
+  ['both SCIM permissions', ['scim:read', 'scim:write'], 'scim', ['scim:read', 'scim:write'], 'scim'],
+  [
+    'both, and one of them by name',
+    ['scim:read', 'scim:write'],
+    'scim:read scim scim',
+    ['scim:read', 'scim:write'],
+    'scim:read scim',
+  ],
+  ['one, where the key has that alone', ['scim:read'], 'scim', ['scim:read'], 'scim'],
+  [
+    'no other permission',
+    ['scim:read', 'scim:write', 'directory:read', 'admin'],
+    'scim',
+    ['scim:read', 'scim:write'],
+    'scim',
+  ],
+  [
+    'another that is named beside it',
+    ['scim:read', 'directory:read'],
+    'directory:read scim',
+    ['scim:read', 'directory:read'],
+    'directory:read scim',
+  ],
+] as const)('SEC-13 the scope scim is %s', async (_, permissions, scope, left, echoed) => {
+  const key = await gateway.mintKey({ permissions })
+  const { body } = await askToken(gateway, { ...GRANT, scope }, asClient(key))
+  expect(body.scope).toBe(echoed)
+  expect(decodeJwt(body.access_token).scope).toBe(left.join(' '))
+})
+
+test('SEC-13 the scope scim is nothing to a key without a SCIM permission', async () => {
+  const key = await gateway.mintKey({ permissions: ['directory:read'] })
+  const { status, body } = await askToken(gateway, { ...GRANT, scope: 'scim' }, asClient(key))
+  expect([status, body.error]).toEqual([400, 'invalid_scope'])
+})
+
+test.each(['legacy', 'default', 'tenant'] as const)(
+  'a token of the scope scim reads and writes at the base URL of the form %s',
+  async (form) => {
+    const token = await tokenFor(gateway, gateway.key, 'scim')
+    const body = JSON.stringify({ schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], userName: `of-${form}` })
+    const write = { method: 'POST', headers: { 'Content-Type': 'application/scim+json' }, body }
+    expect(await statusOf(token, `${gateway.bases[form]}/Users`, write)).toBe(201)
+    expect(await statusOf(token, `${gateway.bases[form]}/Users`)).toBe(200)
+  },
+)
 
 test('SEC-13 a token reaches what its key reaches: its tenant and no other, and a user no more than /Me', async () => {
   const other = await gateway.newTenant()
@@ -204,6 +309,33 @@ test('SEC-03 a token ends with the secret by which it was got, and those of the 
 
   await rotate({ keepOldForSeconds: 0 })
   await expect.poll(() => statusOf(fresh, `${tenant.base}/Users`), { interval: 20, timeout: 2000 }).toBe(401)
+})
+
+test('SEC-03 while a key is rotated both secrets get tokens; one that has ended gets none, in the header or in the form', async () => {
+  const key = await gateway.mintKey({ tenant })
+  const place = `/api/v1/projects/${gateway.project}/environments/${gateway.environment}/tenants/${tenant.name}`
+  const rotation = (method: string, path: string, wish?: object) =>
+    fetch(`${gateway.origin}${place}/api-keys/${idOf(key)}/rotation${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' },
+      ...(wish === undefined ? {} : { body: JSON.stringify(wish) }),
+    })
+  const { key: rotated } = (await (await rotation('POST', '', { keepOldForSeconds: 600 })).json()) as { key: string }
+  const inForm = async (secret: string) => {
+    const { status, body } = await askToken(gateway, { ...GRANT, client_id: idOf(key), client_secret: secret })
+    return { status, life: body.expires_in, token: body.access_token }
+  }
+  const inHeader = async (secret: string) => (await askToken(gateway, GRANT, asClient(secret))).status
+  const [old, fresh] = [await inForm(key), await inForm(rotated)]
+  expect([old.status, fresh.status, fresh.life]).toEqual([200, 200, 3_600])
+  // No token outlives its secret.
+  expect(old.life).toBeLessThanOrEqual(600)
+
+  expect((await rotation('DELETE', '/old')).ok).toBe(true)
+  await expect.poll(async () => (await inForm(key)).status, { interval: 20, timeout: 2000 }).toBe(401)
+  expect(await inHeader(key)).toBe(401)
+  expect(await statusOf(old.token, `${tenant.base}/Users`)).toBe(401)
+  expect([(await inForm(rotated)).status, await inHeader(rotated)]).toEqual([200, 200])
 })
 
 test('SEC-08 a token does not outlive its key', async () => {

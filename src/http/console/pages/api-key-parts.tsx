@@ -280,7 +280,7 @@ function TokenRights({ row: { tokensMayMintAdminKeys: may }, path }: { row: ApiK
   const label = may ? 'Let its tokens make no admin keys' : 'Let its tokens make admin keys'
   const ask = may
     ? 'Who has an access token of it makes no keys with admin from then on.'
-    : 'Who gets hold of an access token, good for a quarter of an hour, can then make a key that lives as long as this one.'
+    : 'Who gets hold of an access token, good for an hour, can then make a key that lives as long as this one.'
   return <Action action={`${path}/token-rights`} label={label} ask={ask} fields={{ may: String(!may) }} />
 }
 
