@@ -36,7 +36,7 @@ export async function openPostgres(
   const { databaseUrl, databasePool: connections, databaseTenantRole: tenantRole } = settings
   const found = way ?? (await lookAtWay(settings))
   const { prepare, pooled, sslmode } = found
-  const database = databaseOn(found, settings, replicasOf(settings, say))
+  const database = databaseOn(found, settings, replicasOf(found, settings, say))
   rememberWay(database, { prepare, pooled, sslmode, connections, tenantRole })
   try {
     await checkPolicies(database, tenantRole)
@@ -48,9 +48,17 @@ export async function openPostgres(
 }
 
 /** Undefined where there are none. */
-function replicasOf(settings: PostgresSettings, say: (line: string) => void): Replicas | undefined {
+function replicasOf(
+  { distributed }: Way,
+  settings: PostgresSettings,
+  say: (line: string) => void,
+): Replicas | undefined {
   const { databaseReplicaUrls = [], databasePrepare, observer } = settings
   if (databaseReplicaUrls.length === 0) return undefined
+  if (distributed) {
+    say('DATABASE_REPLICA_URLS is left out: the log of a Citus coordinator does not tell how far its workers are')
+    return undefined
+  }
   const open = async (databaseUrl: string) => {
     const replica = {
       ...{ ...settings, databaseUrl, ofSeveral: 'any' as const },
@@ -78,7 +86,7 @@ function databaseOn(
   return guardedDatabase(connect, {
     ...settings,
     engine: 'postgres',
-    ...{ prepare, connections, tenantRole, replicas, distributed },
+    ...{ prepare, connections, distributed, tenantRole, replicas },
     closed: replicas && (() => replicas.close()),
   })
 }
