@@ -8,12 +8,17 @@ export function adviceFor(error: unknown, { user, tls, connectTimeoutMs }: Conne
   if (code === '28P01' || (code === '28000' && message.includes('password')))
     return `see the password of ${user ?? 'the user'} in the URL; its special characters are written as %XX`
   if (code === '28000') return forRefusal(message, user)
-  if (/^ERR_SSL_.*ALERT/.test(code))
-    return 'the server refuses the certificate of this gateway: set sslcert and sslkey to one that its ssl_ca_file has signed'
+  if (/^ERR_SSL_.*ALERT/.test(code)) return OTHER_CERTIFICATE
+  // A server refuses a certificate after the connection is made (RFC 8446 §4.4.2.4). Where it hangs up first, its reason is lost.
+  if (tls.own !== undefined && HUNG_UP.has(code)) return `if ${OTHER_CERTIFICATE}`
   if (tls.mode === 'verify-full' && SIGNED_BY_NOBODY.has(code))
     return `${UNKNOWN_SIGNER}; the URL asks for verification by sslmode, sslaccept or channel_binding=require`
   return SIGNED_BY_NOBODY.has(code) ? UNKNOWN_SIGNER : ADVICE[code]?.(connectTimeoutMs / 1_000)
 }
+
+const OTHER_CERTIFICATE =
+  'the server refuses the certificate of this gateway: set sslcert and sslkey to one that its ssl_ca_file has signed'
+const HUNG_UP = new Set(['ECONNRESET', 'EPIPE', 'CONNECTION_CLOSED'])
 
 function forRefusal(message: string, user: string | undefined): string | undefined {
   if (message.includes('certificate'))
