@@ -2,31 +2,12 @@ import { cannotOpen } from './connect.ts'
 import type { Database } from './database.ts'
 import { CannotOpen } from './errors.ts'
 import { openForLong } from './migrate.ts'
+import { TENANT_TABLES } from './tenant-tables.ts'
 
 // Citus keeps the rows of one tenant on one machine, and a copy of what all tenants share on each of them.
 
 /** What the statements of a tenant read beside its own rows: a copy on each machine. The outer places come first. */
 export const SHARED = ['projects', 'environments', 'tenants', 'webhook_endpoints', 'schema_definitions']
-
-/** What belongs to one tenant. `resources` is first, and the rows of a tenant in the others lie beside its resources. */
-export const OF_TENANTS = [
-  'resources',
-  'search_documents',
-  'resource_keys',
-  'memberships',
-  'deferred_members',
-  'roles',
-  'role_bindings',
-  'kept_users',
-  'resource_counts',
-  'tenant_versions',
-  'events',
-  'waiting_events',
-  'held_events',
-  'event_positions',
-  'event_logs',
-  'webhook_deliveries',
-]
 
 /** Statements for what Citus refuses, and what guards it from then on. Each may run twice. */
 const NOT_KEPT: readonly { readonly statements: readonly string[]; readonly instead: string }[] = [
@@ -117,7 +98,7 @@ export async function distributeTables(databaseUrl: string, say: (line: string) 
       await step(database, `select create_reference_table('${name}')`)
       say(`${name}: a copy on each machine`)
     }
-    const rest = missing(OF_TENANTS, 'distributed')
+    const rest = missing(TENANT_TABLES, 'distributed')
     if (rest.length > 0)
       for (const [name, [table]] of Object.entries(WITHIN_TENANTS))
         await step(database, `alter table ${table} drop constraint if exists ${name}`)

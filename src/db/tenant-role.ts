@@ -1,6 +1,7 @@
 import type { TenantId } from '../place-ids.ts'
 import type { Database } from './database.ts'
 import { CannotOpen, codeOf } from './errors.ts'
+import { TENANT_TABLES } from './tenant-tables.ts'
 
 // Row-level security has two sides. The migrations make the policies, which bind every user but the tables' owner. This file
 // makes the role that they are to bind. Roles belong to the whole server, so the operator names it: installations that
@@ -13,26 +14,7 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
   environments: 'select',
   schema_definitions: 'select',
   webhook_endpoints: 'select, update (failures)',
-  ...Object.fromEntries(
-    [
-      'resources',
-      'resource_keys',
-      'search_documents',
-      'memberships',
-      'deferred_members',
-      'roles',
-      'role_bindings',
-      'kept_users',
-      'resource_counts',
-      'events',
-      'waiting_events',
-      'held_events',
-      'event_positions',
-      'event_logs',
-      'tenant_versions',
-      'webhook_deliveries',
-    ].map((table) => [table, 'select, insert, update, delete']),
-  ),
+  ...Object.fromEntries(TENANT_TABLES.map((table) => [table, 'select, insert, update, delete'])),
 }
 
 /** Whether a role may do all that, and the session's user may take it. Since PostgreSQL 16, a member may lack the latter. */

@@ -113,6 +113,7 @@ describe('the Compose file', () => {
     expect(readFileSync(join(ROOT, '.dockerignore'), 'utf8')).toMatch(/^\*\n/)
   })
 
+  // It starts a PostgreSQL of its own, which SKIP_POSTGRES leaves out.
   test.skipIf(process.env.SKIP_POSTGRES === '1')('its commands run: gateway and checks', async () => {
     const folder = prepared()
     const server = await startPostgres()

@@ -111,6 +111,7 @@ test('the machine with the embedded database starts on an empty volume', async (
   expect(await gateway.ended()).toBe(0)
 })
 
+// It starts a PostgreSQL of its own, which SKIP_POSTGRES leaves out.
 test.skipIf(process.env.SKIP_POSTGRES === '1')(
   'a release migrates, then both machines serve, know the client, and stop one after the other',
   async () => {

@@ -195,6 +195,7 @@ describe.skipIf(program === undefined)(`the Helm chart${without}`, () => {
     expect(() => rendered(helm, SMALL, set)).toThrow(/schema/)
   })
 
+  // It starts a PostgreSQL of its own, which SKIP_POSTGRES leaves out.
   test.skipIf(process.env.SKIP_POSTGRES === '1')(
     'its pods take turns at the tables, answer their probes, and drain',
     async () => {

@@ -89,6 +89,7 @@ describe.skipIf(why !== undefined)(`the image with a root file system that is re
     expect(gateway.stderr()).toBe('')
   })
 
+  // It starts a PostgreSQL of its own, which SKIP_POSTGRES leaves out.
   describe.skipIf(process.env.SKIP_POSTGRES === '1')('on PostgreSQL', () => {
     let server: PostgresServer
     beforeAll(async () => {

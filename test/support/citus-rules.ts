@@ -1,5 +1,6 @@
 import { parse } from 'libpg-query'
-import { OF_TENANTS, SHARED } from '../../src/db/distribute.ts'
+import { SHARED } from '../../src/db/distribute.ts'
+import { TENANT_TABLES } from '../../src/db/tenant-tables.ts'
 
 // What Citus cannot run, found in the tree that PostgreSQL's own parser makes of a statement. Each rule is an answer of Citus 13 to
 // a statement of ours, in the words of its error.
@@ -62,7 +63,7 @@ function tablesOf(query: Node): Map<string, string> {
   const target = isNode(query.relation) ? [query.relation] : []
   return new Map(
     [...ranges, ...target]
-      .filter(({ relname }) => OF_TENANTS.includes(String(relname)))
+      .filter(({ relname }) => TENANT_TABLES.includes(String(relname)))
       .map(({ relname, alias }) => [isNode(alias) ? String(alias.aliasname) : String(relname), String(relname)]),
   )
 }
@@ -100,7 +101,7 @@ export async function refusedByCitus(text: string): Promise<string[]> {
     faults.push(`${what}${tables.length === 0 ? '' : ` (${tables.join(', ')})`}`)
   }
   const isOurs = (node: Node) =>
-    isNode(node.relation) && [...OF_TENANTS, ...SHARED].includes(String(node.relation.relname))
+    isNode(node.relation) && [...TENANT_TABLES, ...SHARED].includes(String(node.relation.relname))
   for (const update of named(tree, 'UpdateStmt').filter(isOurs)) {
     const set = named(update.targetList, 'ResTarget').map(({ val }) => val)
     if ([...set, update.whereClause].some((value) => movedMoments(value).length > 0))
@@ -117,7 +118,7 @@ export async function refusedByCitus(text: string): Promise<string[]> {
     const tables = tablesOf(change)
     const target = isNode(change.relation) ? change.relation : {}
     const name = isNode(target.alias) ? String(target.alias.aliasname) : String(target.relname)
-    if (OF_TENANTS.includes(String(target.relname)) && !heldToTenant(change, tables).has(name))
+    if (TENANT_TABLES.includes(String(target.relname)) && !heldToTenant(change, tables).has(name))
       add('a change of rows on several machines', change)
   }
   for (const change of named(tree, 'UpdateStmt', 'DeleteStmt', 'InsertStmt').filter(isOurs))
