@@ -5,9 +5,9 @@ import { endpointFailed, endpointSucceeded, giveProbeBack, takeProbe } from '../
 import {
   type ClaimedDelivery,
   type ClaimFor,
-  type FailedDelivery,
   mendQueues,
   type QueuePlace,
+  type SettledDelivery,
   webhookQueueOf,
 } from '../repositories/delivery/webhook-queue.ts'
 import { anyEndpoint } from '../repositories/delivery/webhooks.ts'
@@ -97,7 +97,9 @@ export class DeliveryWorker {
     clearTimeout(this.#timer)
     this.#pass = this.#passes().then((next) => {
       this.#pass = undefined
-      if (!this.#stopped) this.#timer = setTimeout(() => this.kick(), next).unref()
+      // Somebody may have kicked after the last look was over.
+      if (this.#again) this.kick()
+      else if (!this.#stopped) this.#timer = setTimeout(() => this.kick(), next).unref()
     })
   }
 
@@ -295,5 +297,3 @@ interface Settled {
   /** Whether the endpoint had failed before. */
   recovered: boolean
 }
-
-type SettledDelivery = Pick<FailedDelivery, 'position' | 'attempts'>

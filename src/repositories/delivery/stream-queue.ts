@@ -4,7 +4,6 @@ import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { dueTenants, TENANTS_AT_ONCE } from './due-deliveries.ts'
-import { rowsOfQueue } from './webhook-queue.ts'
 
 /** An event that the receiver of a stream has got and not fully acknowledged. */
 export interface HandedOut {
@@ -34,7 +33,6 @@ const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 /** The queue of one tenant's events for a stream that is polled: what `webhookQueueOf` does not have. */
 export function streamQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
   const db = database.asTenant(tenantId)
-  const rows = rowsOfQueue(db.distributed)
   const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /** Events at these positions that are still in the queue. */
@@ -67,14 +65,8 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
     /** Makes events due again that were claimed and not handed out. */
     async putBack(positions: readonly number[]): Promise<void> {
       await db.run(
-        `update webhook_deliveries d set due_at = now() where ${rows.isAmong(
-          'd',
-          `
-           select ${rows.columns('n')} from unnest($3::text::bigint[]) as x(position) cross join lateral (
-             select ${rows.columns('n')} from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
-               and n.position = x.position and not n.dead limit 1
-           ) n`,
-        )}`,
+        // By their keys: a row that another transaction changes meanwhile lies elsewhere after that.
+        `update webhook_deliveries d set due_at = now() where ${mine} and d.position = any($3::text::bigint[]) and not d.dead`,
         [tenantId, endpointId, literal(positions)],
         { prepare: false },
       )

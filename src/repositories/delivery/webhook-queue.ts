@@ -16,10 +16,15 @@ export interface ClaimedDelivery {
   readonly taken: number
 }
 
-/** An attempt that failed; with `giveUp` it was the last one. */
-export interface FailedDelivery {
+/** An attempt that is over. */
+export interface SettledDelivery {
   readonly position: number
+  /** The attempts of the claim. Where the row has another number, somebody else has claimed it since. */
   readonly attempts: number
+}
+
+/** An attempt that failed; with `giveUp` it was the last one. */
+export interface FailedDelivery extends SettledDelivery {
   readonly retryAfterMs: number
   readonly giveUp: boolean
   readonly status: number | null
@@ -42,7 +47,7 @@ const isOfQueue = (row: string) => `${row}.tenant_id = $1::uuid and ${row}.endpo
 const mine = isOfQueue('d')
 
 /** Rows of the queue of the tenant $1 for the endpoint $2. */
-export const rowsOfQueue = (distributed: boolean) => foundRows(distributed, isOfQueue, 'position')
+const rowsOfQueue = (distributed: boolean) => foundRows(distributed, isOfQueue, 'position')
 
 const lookedAt = (
   at: string,
@@ -123,20 +128,11 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
     },
 
     /** Removes events that were delivered, and makes the next ones of their resources due. */
-    async delivered(done: readonly { readonly position: number; readonly attempts: number }[]): Promise<void> {
-      const gone = await db.run<{ resource: string; position: number }>(
-        `delete from webhook_deliveries d where ${rows.isAmong(
-          'd',
-          `
-           select ${rows.columns('n')} from unnest($3::text::bigint[], $4::text::int[]) as x(position, attempts) cross join lateral (
-             select ${rows.columns('n')} from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
-               and n.position = x.position and n.attempts = x.attempts limit 1
-           ) n`,
-        )}
-         returning d.resource_id::text as resource, d.position::float8 as position`,
-        [tenantId, endpointId, literal(done.map((one) => one.position)), literal(done.map((one) => one.attempts))],
-        { name: 'deliveries-delivered' },
-      )
+    async delivered(done: readonly SettledDelivery[]): Promise<void> {
+      const gone = await remove(done)
+      const positions = new Set(gone.map(({ position }) => position))
+      const passedOver = done.filter(({ position }) => !positions.has(position))
+      if (passedOver.length > 0) gone.push(...(await remove(passedOver)))
       await release(gone)
     },
 
@@ -155,6 +151,26 @@ export function webhookQueueOf(database: Database, tenantId: TenantId, endpointI
       )
       await release(dead)
     },
+  }
+
+  /**
+   * Removes these events, and gives those that are gone. It passes over a row that another transaction changes meanwhile, such
+   * as the numbering of a later event that is urgent: the row lies elsewhere after that. The next call finds it there.
+   */
+  function remove(done: readonly SettledDelivery[]) {
+    return db.run<{ resource: string; position: number }>(
+      `delete from webhook_deliveries d where ${rows.isAmong(
+        'd',
+        `
+         select ${rows.columns('n')} from unnest($3::text::bigint[], $4::text::int[]) as x(position, attempts) cross join lateral (
+           select ${rows.columns('n')} from webhook_deliveries n where n.tenant_id = $1::uuid and n.endpoint_id = $2::uuid
+             and n.position = x.position and n.attempts = x.attempts limit 1
+         ) n`,
+      )}
+       returning d.resource_id::text as resource, d.position::float8 as position`,
+      [tenantId, endpointId, literal(done.map((one) => one.position)), literal(done.map((one) => one.attempts))],
+      { name: 'deliveries-delivered' },
+    )
   }
 
   /**

@@ -13,7 +13,8 @@ import type { Removal } from './resource-changes.ts'
 
 /**
  * The statement that deletes resources with their search documents, memberships, counts and events. Gives a row for each that is
- * there. On Citus each part sees what those before it have changed, so what is kept is read before search documents go.
+ * there. Where another writer has changed one of them at this moment, all are `overtaken` and nothing is done. On Citus each part
+ * sees what those before it have changed, so what is kept is read before search documents go.
  */
 export function removeStatement(
   { type, targets, eventNoun, keepDays }: Removal,
@@ -44,11 +45,14 @@ export function removeStatement(
     rules as materialized (select ${user ? `${cannotFollowSql(tenant, 'f')} as has_rules from followed f` : `${hasRules} as has_rules`}),
     target as materialized (
       -- In brackets: what is locked and deleted in one statement, Citus 13 reads in another format than it has written.
-      select l.* from (
-        select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
+      select x.*, x.wanted and not x.overtaken as fits from (select l.*, not bool_and(l.version = l.seen) over () as overtaken from (
+        -- The lock may have waited for another change. What this statement then sees of the resource's other rows is older.
+        select r.id, r.version, (select o.version from resources o where o.tenant_id = ${tenant} and o.id = r.id) as seen,
+          (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as wanted
+        from resources r join input i on i.id = r.id
         where r.tenant_id = ${tenant} and (r.resource_type = ${parameters.bind(type.name, 'text')}) is true
           and r.id = any(array(select id from input)) order by r.id for update of r
-      ) l
+      ) l) x
     ),
     unjoined as (
       delete from memberships m where ${joined.isAmong(
@@ -115,7 +119,7 @@ export function removeStatement(
       ...(user ? [{ tenant, requestId: request, actor, ...movedRoleEvents('role.unassigned', user) }] : []),
     )}
     select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
-      (select has_rules from rules) as has_rules from target t`
+      t.overtaken, (select has_rules from rules) as has_rules from target t`
   return { text, values: parameters.values }
 }
 

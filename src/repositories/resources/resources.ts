@@ -97,11 +97,15 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
       const targets = removal.targets.filter(({ id }) => isOurId(id))
       if (targets.length === 0) return { outcome: 'done', result: new Map() }
       const { text, values } = removeStatement({ ...removal, targets }, scope, db.distributed)
-      const rows = await db.run<Removed & { id: string; has_rules: boolean }>(text, values, {
-        name: 'resources-delete',
-      })
-      if (rows.some(({ has_rules }) => has_rules)) return { outcome: 'roles-apply' }
-      return { outcome: 'done', result: new Map(rows.map((row) => [row.id, row])) }
+      for (;;) {
+        const rows = await db.run<Removed & { id: string; overtaken: boolean; has_rules: boolean }>(text, values, {
+          name: 'resources-delete',
+        })
+        if (rows.some(({ has_rules }) => has_rules)) return { outcome: 'roles-apply' }
+        // Other writers get on each time, so this ends.
+        if (!rows.some(({ overtaken }) => overtaken))
+          return { outcome: 'done', result: new Map(rows.map((row) => [row.id, row])) }
+      }
     },
   }
 

@@ -9,11 +9,14 @@ rules as materialized (select exists (
   ) as has_rules),
 target as materialized (
   -- In brackets: what is locked and deleted in one statement, Citus 13 reads in another format than it has written.
-  select l.* from (
-    select r.id, r.version, (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as fits from resources r join input i on i.id = r.id
-    where r.tenant_id = $1::uuid and (r.resource_type = $5::text) is true
-      and r.id = any(array(select id from input)) order by r.id for update of r
-  ) l
+  select x.*, x.wanted and not x.overtaken as fits from (select l.*, not bool_and(l.version = l.seen) over () as overtaken from (
+      -- The lock may have waited for another change. What this statement then sees of the resource's other rows is older.
+      select r.id, r.version, (select o.version from resources o where o.tenant_id = $1::uuid and o.id = r.id) as seen,
+        (i.expected is null or i.expected = r.version) and not (select has_rules from rules) as wanted
+      from resources r join input i on i.id = r.id
+      where r.tenant_id = $1::uuid and (r.resource_type = $5::text) is true
+        and r.id = any(array(select id from input)) order by r.id for update of r
+    ) l) x
 ),
 unjoined as (
   delete from memberships m where (m.tenant_id = $1::uuid) is true and m.ctid = any(array(
@@ -63,4 +66,4 @@ waiting as (
   insert into waiting_events (tenant_id, seq, resource_type, total_delta, active_delta) select * from logged
 )
 select t.id::text, t.version::int, exists (select 1 from removed x where x.id = t.id) as removed,
-  (select has_rules from rules) as has_rules from target t;
+  t.overtaken, (select has_rules from rules) as has_rules from target t;
