@@ -86,18 +86,31 @@ interface Exchange {
 const REFUSALS: Readonly<Record<string, { readonly line: string; readonly error: ScimError }>> = {
   HPE_HEADER_OVERFLOW: {
     line: '431 Request Header Fields Too Large',
-    error: new ScimError(431, undefined, `The URL and the headers are larger than ${MAX_HEADER_BYTES} bytes in all.`),
+    error: new ScimError(
+      431,
+      undefined,
+      'headers-too-large',
+      `The URL and the headers are larger than ${MAX_HEADER_BYTES} bytes in all.`,
+    ),
   },
   HPE_CHUNK_EXTENSIONS_OVERFLOW: {
     line: '413 Payload Too Large',
-    error: ScimError.tooLarge('The chunks of the body have extensions that are too large.'),
+    error: ScimError.tooLarge('body-too-large', 'The chunks of the body have extensions that are too large.'),
   },
   ERR_HTTP_REQUEST_TIMEOUT: {
     line: '408 Request Timeout',
-    error: new ScimError(408, undefined, `The request did not arrive whole within ${REQUEST_TIMEOUT_MS / 1000} s.`),
+    error: new ScimError(
+      408,
+      undefined,
+      'request-too-slow',
+      `The request did not arrive whole within ${REQUEST_TIMEOUT_MS / 1000} s.`,
+    ),
   },
 }
-const NO_REQUEST = { line: '400 Bad Request', error: ScimError.invalidSyntax('This is no request of HTTP/1.1.') }
+const NO_REQUEST = {
+  line: '400 Bad Request',
+  error: ScimError.invalidSyntax('http-malformed', 'This is no request of HTTP/1.1.'),
+}
 
 function answerTo(code: string | undefined): string {
   const { line, error } = REFUSALS[code ?? ''] ?? NO_REQUEST

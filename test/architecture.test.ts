@@ -34,7 +34,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['db', 'context', 'observability'],
   ['auth', 'config', 'events'],
   ['tenancy'],
-  ['network', 'signing'],
+  ['network', 'signing', 'explanations'],
   ['compiled-code'],
   ['scim', 'client', 'package', 'place-ids', 'thread'],
 ]

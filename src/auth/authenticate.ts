@@ -1,8 +1,10 @@
+import type { Reason } from '../scim/reasons.ts'
 import type { Permission, Principal } from './principal.ts'
 
 /** A refusal with its challenge (RFC 6750 §3); `detail` is for the error body. */
 export interface Challenge {
   readonly status: 400 | 401 | 403
+  readonly reason: Reason
   readonly wwwAuthenticate: string
   readonly detail: string
   /** True where what was sent is no key of ours: the client may be guessing. */
@@ -23,13 +25,16 @@ export type KeyLookup = (token: string) => Promise<Principal | BadKey>
 const MAX_HEADER_LENGTH = 8192
 const TOKEN = /^[!-~]+$/
 const REALM = 'Bearer realm="scim"'
-const WHY: Readonly<Record<BadKey, string>> = {
-  unknown: 'The API key is not one of ours, or has a typing mistake.',
-  revoked: 'The API key was revoked.',
-  rotated: 'The API key was rotated, and this secret of it has ended.',
-  'no token of ours': 'The access token is not one of ours, or not for this address.',
-  'token expired': 'The access token has expired; ask for a new one.',
-  'token ended': 'The access token has ended with the credential by which it was got; ask for a new one.',
+const WHY: Readonly<Record<BadKey, readonly [Reason, string]>> = {
+  unknown: ['key-unknown', 'The API key is not one of ours, or has a typing mistake.'],
+  revoked: ['key-revoked', 'The API key was revoked.'],
+  rotated: ['key-rotated', 'The API key was rotated, and this secret of it has ended.'],
+  'no token of ours': ['token-unknown', 'The access token is not one of ours, or not for this address.'],
+  'token expired': ['token-expired', 'The access token has expired; ask for a new one.'],
+  'token ended': [
+    'token-ended',
+    'The access token has ended with the credential by which it was got; ask for a new one.',
+  ],
 }
 
 /**
@@ -54,14 +59,16 @@ export async function authenticate(
     return challenge(
       401,
       REALM,
+      'key-missing',
       'This address needs an API key or an access token: send it as "Authorization: Bearer <key>".',
     )
   if (!TOKEN.test(token)) return malformed('The Authorization header must be "Bearer" and exactly one key.')
 
   const found = await lookup(token)
-  if (found === 'unknown') return { challenge: { ...invalidToken(WHY.unknown).challenge, mayBeGuess: true } }
-  if (typeof found === 'string') return invalidToken(WHY[found])
-  if (found.expiresAt !== undefined && found.expiresAt <= now) return invalidToken('The API key has expired.')
+  if (found === 'unknown') return { challenge: { ...invalidToken(...WHY.unknown).challenge, mayBeGuess: true } }
+  if (typeof found === 'string') return invalidToken(...WHY[found])
+  if (found.expiresAt !== undefined && found.expiresAt <= now)
+    return invalidToken('key-expired', 'The API key has expired.')
   return { principal: found }
 }
 
@@ -70,15 +77,17 @@ export function missingPermission(principal: Principal, permission: Permission):
   if (principal.permissions.has(permission)) return undefined
   return {
     status: 403,
+    reason: 'key-lacks-permission',
     wwwAuthenticate: `${REALM}, error="insufficient_scope", scope="${permission}"`,
     detail: `The API key lacks the permission "${permission}".`,
   }
 }
 
-const challenge = (status: 400 | 401, wwwAuthenticate: string, detail: string): { challenge: Challenge } => ({
-  challenge: { status, wwwAuthenticate, detail },
+const challenge = (status: 400 | 401, wwwAuthenticate: string, reason: Reason, detail: string) => ({
+  challenge: { status, wwwAuthenticate, reason, detail },
 })
 
-const malformed = (detail: string) => challenge(400, `${REALM}, error="invalid_request"`, detail)
+const malformed = (detail: string) => challenge(400, `${REALM}, error="invalid_request"`, 'key-malformed', detail)
 
-const invalidToken = (detail: string) => challenge(401, `${REALM}, error="invalid_token"`, detail)
+const invalidToken = (reason: Reason, detail: string) =>
+  challenge(401, `${REALM}, error="invalid_token"`, reason, detail)

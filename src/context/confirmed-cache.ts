@@ -202,7 +202,12 @@ export class ConfirmedCache {
       const { at } = await this.#confirm()
       if (!this.#shared || this.#clock() - at < CONFIRMATION_MAY_TAKE_MS) return
     }
-    throw new ScimError(503, undefined, 'The store takes too long to confirm that API keys are still good; try again.')
+    throw new ScimError(
+      503,
+      undefined,
+      'keys-unconfirmed',
+      'The store takes too long to confirm that API keys are still good; try again.',
+    )
   }
 
   #find(label: string): object | null | undefined {

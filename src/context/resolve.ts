@@ -117,7 +117,10 @@ function refusePaused(project: KnownProject, environment: KnownEnvironment, tena
   ] as const
   for (const [kind, part] of parts) {
     if (part?.paused)
-      throw ScimError.forbidden(`The ${kind} "${part.key}" is paused: nothing is read or written until it is resumed.`)
+      throw ScimError.forbidden(
+        'place-paused',
+        `The ${kind} "${part.key}" is paused: nothing is read or written until it is resumed.`,
+      )
   }
 }
 
@@ -138,7 +141,10 @@ async function findTenant(
 }
 
 const outside = () =>
-  ScimError.forbidden('This API key is not for the project, environment or tenant that the URL names.')
+  ScimError.forbidden(
+    'key-of-another-place',
+    'This API key is not for the project, environment or tenant that the URL names.',
+  )
 
 const unknown = (kind: string, name: string) =>
-  ScimError.notFound(`There is no ${kind} "${name.slice(0, 64)}" here; check the base URL.`)
+  ScimError.notFound('place-unknown', `There is no ${kind} "${name.slice(0, 64)}" here; check the base URL.`)

@@ -10,6 +10,7 @@ import {
   takesNoChanges,
 } from '../db/errors.ts'
 import { ScimError } from '../scim/errors.ts'
+import type { Reason } from '../scim/reasons.ts'
 
 /** Thrown by the guard: an answer with a challenge (RFC 6750 §3). */
 export class ChallengeError extends ScimError {
@@ -17,7 +18,7 @@ export class ChallengeError extends ScimError {
   readonly mayBeGuess: true | undefined
 
   constructor(challenge: Challenge) {
-    super(challenge.status, undefined, challenge.detail)
+    super(challenge.status, undefined, challenge.reason, challenge.detail)
     this.wwwAuthenticate = challenge.wwwAuthenticate
     this.mayBeGuess = challenge.mayBeGuess
   }
@@ -28,7 +29,7 @@ export class MethodNotAllowed extends ScimError {
   readonly allow: string
 
   constructor(method: string, allow: string) {
-    super(405, undefined, `${method} is not offered here; ${allow} is.`)
+    super(405, undefined, 'method-unsupported', `${method} is not offered here; ${allow} is.`)
     this.allow = allow
   }
 }
@@ -41,7 +42,7 @@ export class TooManyRequests extends ScimError {
 
   /** @param retryAfterSeconds a whole number, as `Retry-After` takes it */
   constructor(detail: string, retryAfterSeconds: number, limit: LimitName) {
-    super(429, undefined, detail)
+    super(429, undefined, TOO_MANY[limit] ?? 'requests-too-many', detail)
     this.retryAfterSeconds = retryAfterSeconds
     this.limit = limit
   }
@@ -52,10 +53,12 @@ export class InstanceFull extends ScimError {
   readonly limit: LimitName
 
   constructor(detail: string, limit: LimitName) {
-    super(503, undefined, detail)
+    super(503, undefined, 'instance-full', detail)
     this.limit = limit
   }
 }
+
+const TOO_MANY: Partial<Record<LimitName, Reason>> = { rate: 'requests-too-fast', wrong_keys: 'wrong-keys-too-many' }
 
 /** What is shared among those whose requests are under way. */
 export type SharedName = 'requests' | 'streams' | 'bytes'
@@ -76,17 +79,19 @@ export function refusalFor(error: unknown, requestId: string): { refusal: ScimEr
     return { refusal: error, headers: error.status === 503 ? { 'Retry-After': '1' } : {} }
   }
   // The client has gone and does not read this answer; the log names it as other servers do.
-  if (isReaderGone(error)) return { refusal: new ScimError(499, undefined, 'The client has gone.'), headers: {} }
+  if (isReaderGone(error))
+    return { refusal: new ScimError(499, undefined, 'client-gone', 'The client has gone.'), headers: {} }
   if (isBusy(error)) {
     const detail = `Others are changing the same at this moment, and nothing was done; try again. Request ${requestId}.`
-    return { refusal: new ScimError(503, undefined, detail), headers: { 'Retry-After': '2' } }
+    return { refusal: new ScimError(503, undefined, 'changed-meanwhile', detail), headers: { 'Retry-After': '2' } }
   }
   if (isUnavailable(error)) {
-    const refusal = new ScimError(503, undefined, `${unavailable(error)} Request ${requestId}.`)
+    const [reason, words] = unavailable(error)
+    const refusal = new ScimError(503, undefined, reason, `${words} Request ${requestId}.`)
     return { refusal, headers: { 'Retry-After': '5' } }
   }
   return {
-    refusal: new ScimError(500, undefined, `Something went wrong on our side. Request ${requestId}.`),
+    refusal: new ScimError(500, undefined, 'fault', `Something went wrong on our side. Request ${requestId}.`),
     headers: {},
   }
 }
@@ -143,22 +148,28 @@ export function refusedFor(error: unknown): Refusal | undefined {
   return isUncertain(error) ? 'silent_database' : 'unreachable_database'
 }
 
-function unavailable(error: unknown): string {
+function unavailable(error: unknown): [Reason, string] {
   const limitMs = exceededReadLimitMs(error)
-  if (limitMs !== undefined)
-    return `This took longer than the ${limitMs} ms that a read may take (READ_TIMEOUT_MS). Ask for less, best by an equality on one attribute, or try again.`
-  if (isOutOfTime(error)) return 'The database took too long; try again.'
-  if (takesNoChanges(error))
-    return 'The database takes no changes for now, because its disk is full or it is a standby; try again.'
-  if (isWithoutTurn(error)) return 'All connections to the database were in use for too long; try again.'
-  if (isUncertain(error))
-    return 'The database did not answer in time, and a change may have been made all the same; try again.'
-  return 'The service cannot reach its database; try again.'
+  if (limitMs !== undefined) {
+    const words = `This took longer than the ${limitMs} ms that a read may take (READ_TIMEOUT_MS). Ask for less, best by an equality on one attribute, or try again.`
+    return ['query-too-slow', words]
+  }
+  if (isOutOfTime(error)) return ['database-slow', 'The database took too long; try again.']
+  if (takesNoChanges(error)) {
+    const words = 'The database takes no changes for now, because its disk is full or it is a standby; try again.'
+    return ['database-takes-no-changes', words]
+  }
+  if (isWithoutTurn(error))
+    return ['connections-busy', 'All connections to the database were in use for too long; try again.']
+  if (isUncertain(error)) {
+    const words = 'The database did not answer in time, and a change may have been made all the same; try again.'
+    return ['database-silent', words]
+  }
+  return ['database-away', 'The service cannot reach its database; try again.']
 }
 
 /** The SCIM error response (RFC 7644 §3.12). */
-export function scimErrorResponse(error: unknown, requestId: string): Response {
-  const { refusal, headers } = refusalFor(error, requestId)
+export function scimErrorResponse(refusal: ScimError, headers: Readonly<Record<string, string>>): Response {
   return new Response(JSON.stringify(refusal.toBody()), {
     status: refusal.status,
     headers: { 'Content-Type': 'application/scim+json', ...headers },

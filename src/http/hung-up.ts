@@ -10,5 +10,5 @@ export function causeOf(error: unknown, { env }: Pick<Context, 'env'>): unknown 
   const { incoming } = (env as Partial<HttpBindings> | undefined) ?? {}
   // Nothing begins before the whole body is there, so nothing else can have failed.
   const hungUp = incoming?.destroyed === true && !incoming.complete
-  return hungUp ? ScimError.invalidSyntax('The body ended before all of it had arrived.') : error
+  return hungUp ? ScimError.invalidSyntax('body-incomplete', 'The body ended before all of it had arrived.') : error
 }

@@ -5,6 +5,7 @@ import { routePath } from 'hono/route'
 import { believesForwarded, type ProxyTrust } from '../network/proxies.ts'
 import type { RequestFields } from '../observability/logger.ts'
 import type { RequestSpan, Tracing } from '../observability/tracing/tracing.ts'
+import type { Refused } from '../scim/errors.ts'
 import { type HeaderReader, headerReader } from './headers.ts'
 
 /** What every request carries. */
@@ -36,8 +37,8 @@ export interface Trace extends Noted {
   keyId?: string | undefined
   /** The template of its address, without ids and names. */
   route?: string | undefined
-  /** What kind of mistake its refusal names. */
-  scimType?: string | undefined
+  /** Why it was refused; set for requests to SCIM. */
+  refused?: Refused | undefined
   /** How often work was done again because another writer came first. */
   retries: number
   readonly span?: RequestSpan | undefined
@@ -111,7 +112,7 @@ const untraced = (requestId: string, startedAt: number): Trace => ({
   tenantId: undefined,
   keyId: undefined,
   route: undefined,
-  scimType: undefined,
+  refused: undefined,
   retries: 0,
   span: undefined,
 })
@@ -127,10 +128,14 @@ function requestIdOf(trust: ProxyTrust, peer: string | undefined, header: Header
 }
 
 function tell({ told }: Telling, trace: Trace, method: string, status: number): void {
-  const { requestId, startedAt, tenantId, keyId, route, scimType, span } = trace
+  const { requestId, startedAt, tenantId, keyId, route, refused, span } = trace
   const ms = Math.round((performance.now() - startedAt) * 10) / 10
   const retries = trace.retries === 0 ? undefined : trace.retries
-  const request = { route, requestId, method, status, ms, tenantId, keyId, scimType, retries, traceId: span?.traceId }
+  const { scimType, reason } = refused ?? {}
+  const request = {
+    ...{ route, requestId, method, status, ms, tenantId, keyId, scimType, reason, retries },
+    traceId: span?.traceId,
+  }
   told(request)
   span?.end(request)
 }

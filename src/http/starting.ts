@@ -8,8 +8,10 @@ const DETAIL = 'The gateway is starting; try again.'
 export function whileStarting(request: Request): Response {
   const { pathname } = new URL(request.url)
   if (pathname === '/livez') return new Response('ok\n')
-  if (pathname.startsWith('/scim/')) return scimErrorResponse(new ScimError(503, undefined, DETAIL), '')
-  return problemResponse({ status: 503, detail: DETAIL }, undefined, { 'Retry-After': '1' })
+  const headers = { 'Retry-After': '1' }
+  if (pathname.startsWith('/scim/'))
+    return scimErrorResponse(new ScimError(503, undefined, 'starting', DETAIL), headers)
+  return problemResponse({ status: 503, detail: DETAIL }, undefined, headers)
 }
 
 /** What answers while the gateway is stopping: `answer`, but at `/readyz`, so that load balancers send requests elsewhere. */

@@ -38,6 +38,8 @@ export interface RequestFields {
   readonly keyId?: string | undefined
   /** What kind of mistake a refusal names (RFC 7644 §3.12). */
   readonly scimType?: string | undefined
+  /** Why SCIM refused it, as one of `REASONS`. */
+  readonly reason?: string | undefined
   /** How often work of the request was done again because another writer came first; undefined for never. */
   readonly retries?: number | undefined
   /** Of its trace; undefined where traces are off. */
@@ -51,11 +53,12 @@ export interface RequestFields {
 export function requestLine(logger: Logger, fields: RequestFields): void {
   const level = fields.status >= 500 ? 'warn' : 'info'
   if (!logger.isLevelEnabled(level)) return
-  const { requestId, method, status, ms, tenantId, keyId, route, scimType, retries, traceId } = fields
+  const { requestId, method, status, ms, tenantId, keyId, route, scimType, reason, retries, traceId } = fields
   const template = route === undefined ? '' : `,"route":${JSON.stringify(route)}`
   const tenant = tenantId === undefined ? '' : `,"tenantId":${JSON.stringify(tenantId)}`
   const key = keyId === undefined ? '' : `,"keyId":${JSON.stringify(keyId)}`
   const refusal = scimType === undefined ? '' : `,"scimType":"${scimType}"`
+  const why = reason === undefined ? '' : `,"reason":"${reason}"`
   const again = retries === undefined ? '' : `,"retries":${retries}`
   const traced = traceId === undefined ? '' : `,"traceId":"${traceId}"`
   const parts = logger as unknown as Record<symbol, unknown>
@@ -63,7 +66,7 @@ export function requestLine(logger: Logger, fields: RequestFields): void {
   // What each line has, as text that begins with a comma.
   const common = String(parts[pino.symbols.chindingsSym] ?? '')
   destination?.write(
-    `{"level":"${level}","time":"${dateTime(Date.now())}"${common},"requestId":"${requestId}","method":"${method}"${template},"status":${status},"ms":${ms}${tenant}${key}${refusal}${again}${traced},"msg":"request"}\n`,
+    `{"level":"${level}","time":"${dateTime(Date.now())}"${common},"requestId":"${requestId}","method":"${method}"${template},"status":${status},"ms":${ms}${tenant}${key}${refusal}${why}${again}${traced},"msg":"request"}\n`,
   )
 }
 

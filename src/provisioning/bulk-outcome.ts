@@ -58,6 +58,15 @@ export function noteAll(outcomes: Outcomes, errors: ReadonlyMap<number, ScimErro
   for (const [index, error] of errors) outcomes.set(index, { kind: 'failed', error })
 }
 
+/** 400 for what refers to nothing in the request (B-08). */
+export const unknownReference = (bulkId: string): ScimError =>
+  ScimError.invalidValue('bulk-reference-unknown', `bulkId:${bulkId} is not in this request.`)
+
 /** 409 for what refers to a create that failed (B-08). */
 export const failedReference = (bulkId: string): ScimError =>
-  new ScimError(409, undefined, `bulkId:${bulkId} was not created, so what refers to it cannot be done.`)
+  new ScimError(
+    409,
+    undefined,
+    'bulk-reference-failed',
+    `bulkId:${bulkId} was not created, so what refers to it cannot be done.`,
+  )

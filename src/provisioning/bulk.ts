@@ -21,6 +21,7 @@ import {
   type Outcomes,
   settled,
   typeOf,
+  unknownReference,
 } from './bulk-outcome.ts'
 import { handOver, wrongReferences } from './bulk-refusals.ts'
 import { type BulkBatch, type BulkKind, schedule } from './bulk-schedule.ts'
@@ -28,7 +29,7 @@ import { keepDays } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } from './prepare.ts'
-import { isSynchronised, missing, notSynchronised, staleVersion, writeError } from './refusals.ts'
+import { isSynchronised, missing, notSynchronised, staleVersion, unknownEndpoint, writeError } from './refusals.ts'
 import { hasMaximum } from './seats.ts'
 import { provisioningService } from './service.ts'
 import { RolesApply, resultOf } from './writes.ts'
@@ -146,11 +147,11 @@ export async function runBulk(
   /** Why an operation cannot run: it refers to nothing or to what failed (B-08), or the tenant does not have its endpoint. */
   function cannotRun(operation: BulkOperation): ScimError | undefined {
     const type = typeOf(run, operation)
-    if (type === undefined) return ScimError.notFound(`There is no endpoint "/${operation.endpoint}" here.`)
+    if (type === undefined) return unknownEndpoint(operation.endpoint)
     if (!isSynchronised(tenant, type)) return notSynchronised(tenant, type)
     for (const bulkId of plan.references[operation.index] ?? []) {
       const at = plan.creates.get(bulkId)
-      if (at === undefined) return ScimError.invalidValue(`bulkId:${bulkId} is not in this request.`)
+      if (at === undefined) return unknownReference(bulkId)
       const create = plan.operations[at]
       if (!create || isRefused(create) || outcomes.get(at)?.kind === 'failed') return failedReference(bulkId)
     }

@@ -97,12 +97,18 @@ export async function openCursor(
 ): Promise<CursorContent> {
   const content = await sealer.open(cursor)
   if (content === undefined || content.query !== query) {
-    throw ScimError.invalidCursor('The cursor does not belong to this query; begin again with an empty cursor.')
+    throw ScimError.invalidCursor(
+      'cursor-wrong',
+      'The cursor does not belong to this query; begin again with an empty cursor.',
+    )
   }
   if (content.expiresAt < nowMs)
-    throw ScimError.expiredCursor('The cursor has expired; begin again with an empty cursor.')
+    throw ScimError.expiredCursor('cursor-expired', 'The cursor has expired; begin again with an empty cursor.')
   if (count !== undefined && count !== content.count) {
-    throw ScimError.invalidCount(`count was ${content.count} when this cursor was made and cannot change on the way.`)
+    throw ScimError.invalidCount(
+      'cursor-count-changed',
+      `count was ${content.count} when this cursor was made and cannot change on the way.`,
+    )
   }
   return content
 }

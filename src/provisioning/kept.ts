@@ -35,4 +35,7 @@ export const takeKept = async (inside: Repositories, ids: readonly string[]): Pr
 
 /** 409 for a user whom another request has just brought back. */
 export const revivedMeanwhile = (): ScimError =>
-  ScimError.uniqueness('Another request has created this user, who had been deleted, at the same moment.')
+  ScimError.uniqueness(
+    'created-meanwhile',
+    'Another request has created this user, who had been deleted, at the same moment.',
+  )

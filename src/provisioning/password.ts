@@ -22,7 +22,8 @@ export async function hashPassword(password: string): Promise<string> {
 /** Whether a type's `password` is kept as a hash, apart from the rest; that of a registered type is like any attribute. */
 export const hasPassword = (type: ResourceType): boolean => type.name === 'User'
 
-const refusal = () => ScimError.invalidValue('password: this tenant takes no passwords; leave the attribute out.')
+const refusal = () =>
+  ScimError.invalidValue('passwords-refused', 'password: this tenant takes no passwords; leave the attribute out.')
 const isPassword = (name: string) => /^(urn:ietf:params:scim:schemas:core:2\.0:User:)?password$/i.test(name)
 
 /**

@@ -96,7 +96,10 @@ function boundQuery(
   const filter = request.filter === undefined ? undefined : parseFilter(request.filter, tenant.deviations)
   const sortBy = types.map((type) => (request.sortBy === undefined ? undefined : sortAttribute(type, request.sortBy)))
   if (request.sortBy !== undefined && sortBy.every((ref) => ref === undefined)) {
-    throw ScimError.invalidValue(`sortBy: "${request.sortBy.slice(0, 100)}" names no attribute to sort by.`)
+    throw ScimError.invalidValue(
+      'sort-unknown',
+      `sortBy: "${request.sortBy.slice(0, 100)}" names no attribute to sort by.`,
+    )
   }
   const bound = types.map((type, i) => ({
     type,
@@ -124,6 +127,9 @@ function sortAttribute(type: ResourceType, name: string): AttributeRef | undefin
   if (deciding.type !== 'complex') return ref
   const value = ref.attribute.multiValued ? subAttribute(ref.attribute, 'value') : undefined
   if (!value)
-    throw ScimError.invalidValue(`sortBy: "${ref.attribute.name}" has parts; name one, as in "name.familyName".`)
+    throw ScimError.invalidValue(
+      'sort-unknown',
+      `sortBy: "${ref.attribute.name}" has parts; name one, as in "name.familyName".`,
+    )
   return { ...ref, sub: value }
 }

@@ -56,7 +56,10 @@ export async function referenceErrors(
     const wrong = list.find(({ id, types }) => id === undefined || !types.includes(typeOf(id) ?? ''))
     if (wrong === undefined) return undefined
     const { path, text, types } = wrong
-    return ScimError.invalidValue(`${path}: "${text.slice(0, 200)}" leads to no ${types.join(' or ')} of this tenant.`)
+    return ScimError.invalidValue(
+      'reference-unknown',
+      `${path}: "${text.slice(0, 200)}" leads to no ${types.join(' or ')} of this tenant.`,
+    )
   })
 }
 

@@ -8,8 +8,12 @@ import type { TenantContext } from '../tenancy/tenant.ts'
 
 /** 404, in the same words for an unknown id, an id of another type, and an id of another tenant (E-07). */
 export function missing(type: ResourceType, id: string): never {
-  throw ScimError.notFound(`${type.name} "${id.slice(0, 64)}" was not found.`)
+  throw ScimError.notFound('resource-not-found', `${type.name} "${id.slice(0, 64)}" was not found.`)
 }
+
+/** 404 for an endpoint that the tenant does not have. */
+export const unknownEndpoint = (endpoint: string): ScimError =>
+  ScimError.notFound('endpoint-unknown', `There is no endpoint "/${endpoint}" here.`)
 
 /** Whether resources of `type` are provisioned in this tenant; registered types always are. */
 export function isSynchronised({ settings }: TenantContext, type: ResourceType): boolean {
@@ -27,6 +31,7 @@ export function notSynchronised({ settings }: TenantContext, type: ResourceType)
   const refused =
     settings.whenSyncIsOff === 'empty' ? 'not written, and reads find nothing' : 'neither read nor written'
   return ScimError.forbidden(
+    type.name === 'User' ? 'user-sync-off' : 'group-sync-off',
     `Provisioning of ${type.name}s is switched off for this tenant (${setting}): ${type.endpoint} is ${refused}.`,
   )
 }
@@ -34,13 +39,17 @@ export function notSynchronised({ settings }: TenantContext, type: ResourceType)
 /** 412 (RFC 7644 §3.14). */
 export const staleVersion = (): ScimError =>
   ScimError.preconditionFailed(
+    'version-changed',
     'The resource has another version than If-Match names; read it again and repeat the change.',
   )
 
 /** 400 for members that this tenant does not have. Whether another tenant has them makes no difference. */
 export const unknownMembers = (ids: readonly string[]): ScimError => {
   const named = ids.slice(0, 5).map((id) => `"${id.slice(0, 64)}"`)
-  return ScimError.invalidValue(`members: no user or group of this tenant has the id ${named.join(', ')}.`)
+  return ScimError.invalidValue(
+    'reference-unknown',
+    `members: no user or group of this tenant has the id ${named.join(', ')}.`,
+  )
 }
 
 /** 403 for one active user too many, in words for the identity provider's log. */
@@ -51,6 +60,7 @@ export class NoSeatLeft extends ScimError {
     super(
       403,
       undefined,
+      'seats-gone',
       `This tenant may have ${maximum} active users (maxActiveUsers) and has no room for another: deactivate or delete some, or have the maximum raised.`,
     )
     this.maximum = maximum
@@ -69,9 +79,9 @@ export function writeError(error: unknown, type: ResourceType, name: string | nu
       return uniquenessError(type, null)
     case 'reference':
       // The write found the member or group, and another request deleted it at the same moment.
-      return ScimError.invalidValue('members: a member was deleted at the same moment.')
+      return ScimError.invalidValue('member-deleted-meanwhile', 'members: a member was deleted at the same moment.')
     case 'tenant':
-      return ScimError.forbidden('The tenant is being deleted: nothing is made in it any more.')
+      return ScimError.forbidden('tenant-being-deleted', 'The tenant is being deleted: nothing is made in it any more.')
     case undefined:
       return error
   }
@@ -82,10 +92,14 @@ export function uniquenessError(type: ResourceType, name: string | null): ScimEr
   if (name === null) {
     const paths = uniqueAttributes(type).map(({ path }) => path)
     const where = paths.length > 0 ? `: ${paths.join(', ')}` : ''
-    return ScimError.uniqueness(`Another ${type.name} has the same value in an attribute that must be unique${where}.`)
+    return ScimError.uniqueness(
+      'value-not-unique',
+      `Another ${type.name} has the same value in an attribute that must be unique${where}.`,
+    )
   }
   const attribute = type.name === 'User' ? 'userName' : 'displayName'
   return ScimError.uniqueness(
+    'value-not-unique',
     `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do).`,
   )
 }
@@ -97,5 +111,6 @@ export const notCreated = (outcome: Created | undefined, type: ResourceType, nam
 /** 409 for the second of two groups that would give the same role, in words for the identity provider's log. */
 export const sharedRole = ({ role, group, holder }: SharedRole): ScimError =>
   ScimError.uniqueness(
+    'role-name-taken',
     `Every group is a role here, and the name of the group "${group.label ?? ''}" makes the role "${role}", which the group "${holder}" gives already; give it a name that differs in more than case, spaces and punctuation.`,
   )

@@ -104,4 +104,9 @@ function without(elements: string, moved: Progress['moved']): string {
 }
 
 const changedTooMuch = () =>
-  new ScimError(503, undefined, 'The group changed too much while its members were being sent; ask again.')
+  new ScimError(
+    503,
+    undefined,
+    'changed-meanwhile',
+    'The group changed too much while its members were being sent; ask again.',
+  )

@@ -179,7 +179,12 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         throw writeError(error, type, uniqueName(type, changed.stored))
       }
     }
-    throw new ScimError(503, undefined, 'Too many writers changed this resource at the same time; try again.')
+    throw new ScimError(
+      503,
+      undefined,
+      'changed-meanwhile',
+      'Too many writers changed this resource at the same time; try again.',
+    )
   }
 
   /** The version that a conditional write expects when it reads nothing itself; null for any. */

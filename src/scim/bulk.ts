@@ -38,6 +38,9 @@ export interface BulkPlan {
   readonly references: readonly (readonly string[])[]
 }
 
+const tooMany = (count: number, most: number): ScimError =>
+  ScimError.tooLarge('bulk-too-large', `${count} operations are more than maxOperations (${most})`)
+
 const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
 const PREFIX = 'bulkId:'
 const PATH = /^\/([^/?#\\]+)(?:\/([^/?#\\]+))?\/?$/
@@ -57,15 +60,14 @@ export function* parseBulk(
   body: JsonValue,
   limits: { readonly maxOperations: number },
 ): Generator<undefined, BulkPlan> {
-  if (!isObject(body)) throw ScimError.invalidSyntax('a BulkRequest must be a JSON object')
+  if (!isObject(body)) throw ScimError.invalidSyntax('body-not-object', 'a BulkRequest must be a JSON object')
   const schemas = memberIgnoringCase(body, 'schemas')
   if (!Array.isArray(schemas) || !schemas.some((urn) => typeof urn === 'string' && sameUrn(urn, BULK_REQUEST)))
-    throw ScimError.invalidSyntax(`schemas must hold "${BULK_REQUEST}"`)
+    throw ScimError.invalidSyntax('schemas-missing', `schemas must hold "${BULK_REQUEST}"`)
   const list = memberIgnoringCase(body, 'Operations')
   if (!Array.isArray(list) || list.length === 0)
-    throw ScimError.invalidSyntax('Operations must be a list with at least one operation')
-  if (list.length > limits.maxOperations)
-    throw ScimError.tooLarge(`${list.length} operations are more than maxOperations (${limits.maxOperations})`)
+    throw ScimError.invalidSyntax('bulk-malformed', 'Operations must be a list with at least one operation')
+  if (list.length > limits.maxOperations) throw tooMany(list.length, limits.maxOperations)
 
   const creates = new Map<string, number>()
   const bulkIds = new Set<string>()
@@ -76,7 +78,7 @@ export function* parseBulk(
     const read = parseOperation(operation, index)
     const { method, bulkId, path } = read
     if (bulkId !== undefined && bulkIds.has(bulkId)) {
-      const error = ScimError.invalidValue(`Operations[${index}].bulkId: "${bulkId}" is there twice`)
+      const error = ScimError.invalidValue('bulk-malformed', `Operations[${index}].bulkId: "${bulkId}" is there twice`)
       operations.push({ index, method, bulkId, path, error })
       allReferences.push([])
       continue
@@ -241,7 +243,7 @@ function parseOperation(value: JsonValue, index: number): BulkOperation | Refuse
   }
   const named = { index, method: textAt('method')?.toUpperCase(), bulkId: textAt('bulkId'), path: textAt('path') }
   try {
-    if (!isObject(value)) throw ScimError.invalidValue(`Operations[${index}] must be a JSON object`)
+    if (!isObject(value)) throw ScimError.invalidValue('bulk-malformed', `Operations[${index}] must be a JSON object`)
     return readOperation(operation, named)
   } catch (error) {
     if (error instanceof ScimError) return { ...named, error }
@@ -251,7 +253,8 @@ function parseOperation(value: JsonValue, index: number): BulkOperation | Refuse
 
 function readOperation(operation: JsonObject, named: Omit<RefusedOperation, 'error'>): BulkOperation {
   const { index, bulkId } = named
-  const wrong = (name: string, reason: string) => ScimError.invalidValue(`Operations[${index}].${name}: ${reason}`)
+  const wrong = (name: string, reason: string) =>
+    ScimError.invalidValue('bulk-malformed', `Operations[${index}].${name}: ${reason}`)
   const absent = (name: string) => (memberIgnoringCase(operation, name) ?? null) === null
 
   const method = METHODS.find((each) => each === named.method)
@@ -293,5 +296,5 @@ function decoded(segment: string): string | undefined {
 function failOnErrorsOf(body: JsonObject): number | undefined {
   const value = memberIgnoringCase(body, 'failOnErrors') ?? undefined
   if (value === undefined || (typeof value === 'number' && Number.isInteger(value) && value > 0)) return value
-  throw ScimError.invalidValue('failOnErrors must be an integer of 1 or more')
+  throw ScimError.invalidValue('bulk-malformed', 'failOnErrors must be an integer of 1 or more')
 }

@@ -80,7 +80,10 @@ function check(text: string, maxDepth: number): void {
       case OPEN_ARRAY:
         if (expected !== 'value' && expected !== 'value or ]') throw unexpected(text, at)
         if (open.length === maxDepth) {
-          throw ScimError.invalidSyntax(`the body nests deeper than ${maxDepth} levels at ${place(text, at)}`)
+          throw ScimError.invalidSyntax(
+            'body-too-deep',
+            `the body nests deeper than ${maxDepth} levels at ${place(text, at)}`,
+          )
         }
         names = code === OPEN_OBJECT ? new Set() : undefined
         open.push(names)
@@ -105,7 +108,9 @@ function check(text: string, maxDepth: number): void {
     }
   }
   if (expected === 'comma or end' && open.length === 0) return
-  throw text.trim() === '' ? ScimError.invalidSyntax('the body is empty; expected JSON') : unexpected(text, at)
+  throw text.trim() === ''
+    ? ScimError.invalidSyntax('body-not-json', 'the body is empty; expected JSON')
+    : unexpected(text, at)
 }
 
 function addName(names: Set<string>, text: string, start: number, end: number): void {
@@ -114,6 +119,7 @@ function addName(names: Set<string>, text: string, start: number, end: number): 
   const before = names.size
   if (names.add(name.toLowerCase()).size === before) {
     throw ScimError.invalidSyntax(
+      'member-repeated',
       `the member ${JSON.stringify(clip(name))} is repeated in one object (names ignore case) at ${place(text, start)}`,
     )
   }
@@ -130,6 +136,7 @@ function literalEnd(text: string, start: number): number {
   const value = Number(text.slice(start, end))
   if (!Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value))) {
     throw ScimError.invalidValue(
+      'number-too-large',
       `the number ${clip(text.slice(start, end))} at ${place(text, start)} is too large to be kept exactly`,
     )
   }
@@ -203,12 +210,18 @@ function unicodeEscape(text: string, at: number): number | undefined {
 
 const stringRefusal: Refusal = (text, { kind, what, position }) =>
   kind === 'unstorable'
-    ? ScimError.invalidValue(`a string in the body has ${what} at ${place(text, position)}`)
-    : ScimError.invalidSyntax(`the body is not valid JSON: a string with ${what} at ${place(text, position)}`)
+    ? ScimError.invalidValue('text-unstorable', `a string in the body has ${what} at ${place(text, position)}`)
+    : ScimError.invalidSyntax(
+        'body-not-json',
+        `the body is not valid JSON: a string with ${what} at ${place(text, position)}`,
+      )
 
 function unexpected(text: string, at: number): ScimError {
   const found = at >= text.length ? 'end' : JSON.stringify(String.fromCodePoint(text.codePointAt(at) ?? 0))
-  return ScimError.invalidSyntax(`the body is not valid JSON: unexpected ${found} at ${place(text, at)}`)
+  return ScimError.invalidSyntax(
+    'body-not-json',
+    `the body is not valid JSON: unexpected ${found} at ${place(text, at)}`,
+  )
 }
 
 function place(text: string, at: number): string {

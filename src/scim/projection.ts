@@ -41,7 +41,10 @@ export function parseProjection(
   const attributes = namesOf(request.attributes)
   const excludedAttributes = namesOf(request.excludedAttributes)
   if (attributes.length > 0 && excludedAttributes.length > 0)
-    throw ScimError.invalidValue('attributes and excludedAttributes exclude each other; send one of them')
+    throw ScimError.invalidValue(
+      'parameter-wrong',
+      'attributes and excludedAttributes exclude each other; send one of them',
+    )
   if (attributes.length > 0) return project(type, 'attributes', resolve(type, attributes))
   if (excludedAttributes.length > 0) return project(type, 'excludedAttributes', resolve(type, excludedAttributes))
   return project(type, 'default', NOTHING_NAMED)

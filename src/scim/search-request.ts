@@ -55,7 +55,8 @@ export function parseQuery(params: URLSearchParams, limits: PageLimits): SearchR
   const integer = (name: string) => {
     const text = parameter(name)
     if (text === null) return null
-    if (!/^-?[0-9]+$/.test(text)) throw ScimError.invalidValue(`${name} must be an integer, not "${clip(text)}"`)
+    if (!/^-?[0-9]+$/.test(text))
+      throw ScimError.invalidValue('parameter-wrong', `${name} must be an integer, not "${clip(text)}"`)
     return Number(text)
   }
   return searchRequest(
@@ -96,7 +97,8 @@ export function parameterReader(params: URLSearchParams): (name: string) => stri
   }
   return (name) => {
     const [value, ...more] = values.get(name.toLowerCase()) ?? []
-    if (more.length > 0) throw ScimError.invalidValue(`the parameter ${name} is there ${more.length + 1} times`)
+    if (more.length > 0)
+      throw ScimError.invalidValue('parameter-wrong', `the parameter ${name} is there ${more.length + 1} times`)
     return value ?? null
   }
 }
@@ -107,10 +109,10 @@ export function parameterReader(params: URLSearchParams): (name: string) => stri
  * @throws {ScimError} invalidSyntax when it is no SearchRequest, invalidValue, or invalidFilter for an empty filter
  */
 export function parseSearchRequest(body: JsonValue, limits: PageLimits, deviations: Deviations): SearchRequest {
-  if (!isObject(body)) throw ScimError.invalidSyntax('a SearchRequest must be a JSON object')
+  if (!isObject(body)) throw ScimError.invalidSyntax('body-not-object', 'a SearchRequest must be a JSON object')
   const schemas = memberIgnoringCase(body, 'schemas')
   if (!Array.isArray(schemas) || !schemas.some((urn) => typeof urn === 'string' && sameUrn(urn, SEARCH_REQUEST)))
-    throw ScimError.invalidSyntax(`schemas must hold "${SEARCH_REQUEST}"`)
+    throw ScimError.invalidSyntax('schemas-missing', `schemas must hold "${SEARCH_REQUEST}"`)
   return searchRequest(
     {
       filter: textOf(body, 'filter'),
@@ -128,8 +130,9 @@ export function parseSearchRequest(body: JsonValue, limits: PageLimits, deviatio
 
 function searchRequest(parameters: Parameters, limits: PageLimits): SearchRequest {
   const { filter, sortBy } = parameters
-  if (filter?.trim() === '') throw ScimError.invalidFilter('the filter is empty; leave it out to ask for everything')
-  if (sortBy?.trim() === '') throw ScimError.invalidValue('sortBy is empty')
+  if (filter?.trim() === '')
+    throw ScimError.invalidFilter('filter-malformed', 'the filter is empty; leave it out to ask for everything')
+  if (sortBy?.trim() === '') throw ScimError.invalidValue('parameter-wrong', 'sortBy is empty')
   const attributes = trimmed(parameters.attributes)
   const excludedAttributes = trimmed(parameters.excludedAttributes)
   return {
@@ -149,7 +152,10 @@ function paging({ cursor, startIndex, count }: Parameters, limits: PageLimits): 
   if (cursor === null)
     return { kind: 'index', startIndex: Math.min(Math.max(startIndex ?? 1, 1), Number.MAX_SAFE_INTEGER), count: size }
   if (startIndex !== null)
-    throw ScimError.invalidValue('cursor and startIndex are two ways of paging; send one of them (RFC 9865 §2.4)')
+    throw ScimError.invalidValue(
+      'parameter-wrong',
+      'cursor and startIndex are two ways of paging; send one of them (RFC 9865 §2.4)',
+    )
   return { kind: 'cursor', cursor, count: count === null ? undefined : size, defaultCount }
 }
 
@@ -157,7 +163,10 @@ function paging({ cursor, startIndex, count }: Parameters, limits: PageLimits): 
 function sortOrderOf(value: string | null): SearchRequest['sortOrder'] {
   const folded = value?.toLowerCase() ?? 'ascending'
   if (folded === 'ascending' || folded === 'descending') return folded
-  throw ScimError.invalidValue(`sortOrder must be ascending or descending, not "${clip(value ?? '')}"`)
+  throw ScimError.invalidValue(
+    'parameter-wrong',
+    `sortOrder must be ascending or descending, not "${clip(value ?? '')}"`,
+  )
 }
 
 const trimmed = (names: readonly string[] | null) =>
@@ -168,7 +177,7 @@ const clip = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}…` : t
 function textOf(body: JsonObject, name: string): string | null {
   const value = memberIgnoringCase(body, name) ?? null
   if (value === null || typeof value === 'string') return value
-  throw ScimError.invalidValue(`${name} must be a string`)
+  throw ScimError.invalidValue('parameter-wrong', `${name} must be a string`)
 }
 
 function namesOf(body: JsonObject, name: string): readonly string[] | null {
@@ -178,12 +187,12 @@ function namesOf(body: JsonObject, name: string): readonly string[] | null {
     const names = value.filter((each) => typeof each === 'string')
     if (names.length === value.length) return names
   }
-  throw ScimError.invalidValue(`${name} must be a list of strings`)
+  throw ScimError.invalidValue('parameter-wrong', `${name} must be a list of strings`)
 }
 
 function integerOf(body: JsonObject, name: string, deviations: Deviations): number | null {
   const given = memberIgnoringCase(body, name) ?? null
   const value = deviations.has('integers-as-text') ? readTextInteger(given) : given
   if (value === null || (typeof value === 'number' && Number.isInteger(value))) return value
-  throw ScimError.invalidValue(`${name} must be an integer`)
+  throw ScimError.invalidValue('parameter-wrong', `${name} must be an integer`)
 }

@@ -93,7 +93,10 @@ const ELEMENT = /[ \t]*(?:(?:W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(,|$)/y
 function parse(header: string | undefined, name: string): Precondition | undefined {
   if (header === undefined) return undefined
   if (header.trim() === '*') return { kind: 'any' }
-  const malformed = ScimError.invalidSyntax(`${name} must be * or a list of entity-tags such as W/"12"`)
+  const malformed = ScimError.invalidSyntax(
+    'precondition-malformed',
+    `${name} must be * or a list of entity-tags such as W/"12"`,
+  )
   const tags: string[] = []
   const element = new RegExp(ELEMENT)
   for (let more = true; more; ) {

@@ -45,9 +45,10 @@ export function baseUrlOf(request: RequestOrigin, policy: OriginPolicy, basePath
   }
   const host = hostOf(request)
   const scheme = schemeOf(request)
-  if (host === undefined) throw ScimError.invalidSyntax('The Host header is not a host name with an optional port.')
+  if (host === undefined)
+    throw ScimError.invalidSyntax('host-malformed', 'The Host header is not a host name with an optional port.')
   if (scheme !== 'http' && scheme !== 'https')
-    throw ScimError.invalidSyntax('The X-Forwarded-Proto header is neither "http" nor "https".')
+    throw ScimError.invalidSyntax('host-malformed', 'The X-Forwarded-Proto header is neither "http" nor "https".')
   return `${scheme}://${host}${basePath}`
 }
 
@@ -71,7 +72,7 @@ export function requireIssuer(request: RequestOrigin, policy: OriginPolicy): str
   const words = policy.publicUrl
     ? 'which PUBLIC_URL does not name: use an address that it names, or add this one to it with a comma.'
     : 'and no PUBLIC_URL says that this is who we are: set PUBLIC_URL to the address that clients use.'
-  throw new ScimError(421, undefined, `${came}, ${words}`)
+  throw new ScimError(421, undefined, 'host-unknown', `${came}, ${words}`)
 }
 
 /** True where the issuer is the same for every request, so that caches may keep what depends on it. */

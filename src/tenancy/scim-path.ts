@@ -1,4 +1,5 @@
 import type { ScimType } from '../scim/errors.ts'
+import type { Reason } from '../scim/reasons.ts'
 
 /** The three base URLs: `/scim/v2/{project}/{environment}`, `…/v2` and `…/v2/{tenant}`. */
 export type BaseForm = 'legacy' | 'default' | 'tenant'
@@ -25,6 +26,7 @@ export interface ScimPath {
 export interface PathRefusal {
   readonly refused: 400 | 404
   readonly scimType: ScimType | undefined
+  readonly reason: Reason
   readonly detail: string
 }
 
@@ -153,13 +155,20 @@ function decode(text: string): string | undefined {
 export const notFound = (): PathRefusal => ({
   refused: 404,
   scimType: undefined,
+  reason: 'base-url-wrong',
   detail: 'There is nothing at this address. Base URLs look like /scim/v2/{project}/{environment}/v2/{tenant}.',
 })
 
-const badPath = (detail: string): PathRefusal => ({ refused: 400, scimType: 'invalidSyntax', detail })
+const badPath = (detail: string): PathRefusal => ({
+  refused: 400,
+  scimType: 'invalidSyntax',
+  reason: 'path-malformed',
+  detail,
+})
 
 const badVersion = (version: string): PathRefusal => ({
   refused: 400,
   scimType: 'invalidVers',
+  reason: 'version-unsupported',
   detail: `SCIM version "${version.slice(0, 20)}" is not supported; this service provider speaks "v2".`,
 })

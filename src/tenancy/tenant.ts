@@ -93,6 +93,11 @@ function build(ofEnvironment: Definitions, ofTenant: Definitions, withoutPasswor
     return buildRegistry({ ...registryInput(definitions), withoutPassword })
   } catch (error) {
     if (!(error instanceof ScimError)) throw error
-    throw new ScimError(503, undefined, `The schemas of this tenant do not fit together: ${error.message}; try again.`)
+    throw new ScimError(
+      503,
+      undefined,
+      'definitions-misfit',
+      `The schemas of this tenant do not fit together: ${error.message}; try again.`,
+    )
   }
 }

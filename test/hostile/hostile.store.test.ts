@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BaseForm } from '../../src/tenancy/scim-path.ts'
+import { faultsOf, watchRefusals } from '../support/explanations.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { casesIn, configurationOf, offers, runCase } from '../support/hostile.ts'
 import type { Received, Target } from '../support/hostile-client.ts'
@@ -18,11 +19,13 @@ const onTheWire = cases.filter(([file]) => file === 'wire')
 const others = cases.filter(([file]) => file !== 'wire')
 
 let gateway: Gateway
+let refusals: ReturnType<typeof watchRefusals>
 let prepared: Target['prepared']
 let other: Target['other']
 let key: string
 
 beforeAll(async () => {
+  refusals = watchRefusals()
   gateway = await openGateway()
   const otherTenant = await gateway.newTenant()
   other = otherTenant
@@ -65,6 +68,12 @@ describe.each(forms)('hostile requests at the base URL of form %s', (form) => {
   test.concurrent.each(onTheWire)('%s: %s', async (_file, _name, hostile) => {
     expect(await runCase(hostile, target, configuration)).toEqual([])
   })
+})
+
+test('each refusal of it is explained in plain words, with a remedy', () => {
+  const seen = refusals()
+  expect(new Set(seen.map(({ reason }) => reason)).size).toBeGreaterThan(40)
+  expect(seen.flatMap(faultsOf)).toEqual([])
 })
 
 test('nothing of it was an error of ours', () => expect(gateway.errors).toEqual([]))

@@ -1,6 +1,6 @@
 import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
-import { scimErrorResponse } from '../../src/http/errors.ts'
+import { refusalFor, scimErrorResponse } from '../../src/http/errors.ts'
 import { headerReader } from '../../src/http/headers.ts'
 import { nothingUnderWay } from '../../src/http/in-flight.ts'
 import { scimRoutes } from '../../src/http/scim/routes.ts'
@@ -137,9 +137,9 @@ async function attempt(work: () => Response | Promise<Response>): Promise<Respon
   try {
     return await work()
   } catch (error) {
-    const response = scimErrorResponse(error, 'vectors')
-    if (response.status >= 500) throw error
-    return response
+    const { refusal, headers } = refusalFor(error, 'vectors')
+    if (refusal.status >= 500) throw error
+    return scimErrorResponse(refusal, headers)
   }
 }
 

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BaseForm } from '../../src/tenancy/scim-path.ts'
+import { faultsOf, watchRefusals } from '../support/explanations.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { play, type Scenario, titleOf } from '../support/traffic.ts'
 
@@ -15,7 +16,9 @@ const scenarios = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   })
 
 let gateway: Gateway
+let refusals: ReturnType<typeof watchRefusals>
 beforeAll(async () => {
+  refusals = watchRefusals()
   gateway = await openGateway()
 })
 afterAll(() => gateway.close())
@@ -27,6 +30,12 @@ describe.each(forms)('recorded traffic at the base URL of form %s', (form) => {
   test.each(scenarios)('%s', async (_, scenario) => {
     expect(await play(scenario, gateway.bases[form], gateway.key)).toEqual([])
   })
+})
+
+test('each refusal of it is explained in plain words, with a remedy', () => {
+  const seen = refusals()
+  expect(new Set(seen.map(({ reason }) => reason)).size).toBeGreaterThan(2)
+  expect(seen.flatMap(faultsOf)).toEqual([])
 })
 
 test('nothing of it was an error of ours', () => expect(gateway.errors).toEqual([]))

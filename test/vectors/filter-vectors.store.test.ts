@@ -4,6 +4,7 @@ import type { Mode } from '../../src/scim/deviations/mode.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
 import { SEARCH_REQUEST } from '../../src/scim/urn.ts'
 import { memberOf, valueAt } from '../support/checks.ts'
+import { faultsOf, watchRefusals } from '../support/explanations.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { registryFor, type VectorFile, type VectorTenant, vectorTenant, withIds } from '../support/vector-tenant.ts'
 
@@ -27,8 +28,10 @@ const withVersions = (filter: string) => filter.replace(/W\/\\"[ag](\d)\\"/g, 'W
 const ours = (filter: string) => withVersions(withIds(filter, NAMES))
 
 let gateway: Gateway
+let refusals: ReturnType<typeof watchRefusals>
 let tenant: VectorTenant
 beforeAll(async () => {
+  refusals = watchRefusals()
   gateway = await openGateway()
   tenant = vectorTenant(gateway.database, await gateway.newTenant(), registryFor(file))
   for (const resource of withIds(file.resources, NAMES)) await tenant.load(resource.meta.resourceType, resource)
@@ -73,6 +76,12 @@ describe.each(Object.entries(ways))('%s', (_, ask) => {
     expect(await refused('standard', vector)).toEqual({ status: 400, scimType: 'invalidFilter' })
     expect(await refused('lenient', vector)).toEqual({ status: 400, scimType: 'invalidFilter' })
   })
+})
+
+test('each refusal of it is explained in plain words, with a remedy', () => {
+  const seen = refusals()
+  expect(new Set(seen.map(({ reason }) => reason)).size).toBeGreaterThan(2)
+  expect(seen.flatMap(faultsOf)).toEqual([])
 })
 
 test('every vector is here', () => expect([file.valid.length, file.invalid.length]).toEqual([151, 58]))

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Mode } from '../../src/scim/deviations/mode.ts'
 import type { JsonObject } from '../../src/scim/resource.ts'
 import { memberOf } from '../support/checks.ts'
+import { faultsOf, watchRefusals } from '../support/explanations.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { canonical } from '../support/vector-comparison.ts'
 import { registryFor, type VectorFile, vectorTenant, withIds } from '../support/vector-tenant.ts'
@@ -34,7 +35,9 @@ const registry = registryFor(file)
 const seed = withIds(file.seed, NAMES)
 
 let gateway: Gateway
+let refusals: ReturnType<typeof watchRefusals>
 beforeAll(async () => {
+  refusals = watchRefusals()
   gateway = await openGateway()
 })
 afterAll(() => gateway.close())
@@ -77,5 +80,11 @@ test.each(file.vectors.map((vector) => [vector.id, vector.note ?? '', vector] as
       expect([memberOf(answer.body, name), memberOf(later, name)]).toEqual([undefined, undefined])
   },
 )
+
+test('each refusal of it is explained in plain words, with a remedy', () => {
+  const seen = refusals()
+  expect(new Set(seen.map(({ reason }) => reason)).size).toBeGreaterThan(8)
+  expect(seen.flatMap(faultsOf)).toEqual([])
+})
 
 test('every vector is here', () => expect(file.vectors).toHaveLength(150))

@@ -141,7 +141,7 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
         return { principal: undefined, tenant: resolved.tenant, rest: resolved.path.rest }
     }
     await authenticated(authorization, header('user-agent'), origin)
-    if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.detail)
+    if ('refused' in located) throw new ScimError(located.refused, located.scimType, located.reason, located.detail)
     throw new Error('a client without a key reached the way for clients with a key')
   }
 }

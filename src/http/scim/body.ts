@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { ScimError } from '../../scim/errors.ts'
 import { parseJson } from '../../scim/json.ts'
+import type { Reason } from '../../scim/reasons.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import type { Passage } from '../in-flight.ts'
 import type { ScimRequest } from './env.ts'
@@ -23,13 +24,15 @@ export async function readJson(
   const bytes = await readBytes(raw, header('content-length'), { maxBytes, limitName, passage }).catch(
     (error: unknown) => {
       // The client has probably gone. That is no fault of the gateway, and must not look like one in the log.
-      throw error instanceof ScimError ? error : ScimError.invalidSyntax('The body ended before all of it had arrived.')
+      throw error instanceof ScimError
+        ? error
+        : ScimError.invalidSyntax('body-incomplete', 'The body ended before all of it had arrived.')
     },
   )
   const pause = bytes.length > SMALL_BYTES ? thread.work(tenant.id).pause() : undefined
   if (pause) await pause
   if (takesAscii && !isAscii(bytes)) throw otherCharset()
-  if (!isUtf8(bytes)) throw ScimError.invalidSyntax('The body is not UTF-8 text.')
+  if (!isUtf8(bytes)) throw ScimError.invalidSyntax('body-not-utf8', 'The body is not UTF-8 text.')
   return parseJson(bytes.toString('utf8'))
 }
 
@@ -38,21 +41,22 @@ type BodyRequest = Pick<ScimRequest, 'header' | 'raw' | 'passage' | 'tenant' | '
 /** To read so many bytes takes a millisecond at the most. Larger bodies, one of which takes some, are read in different turns. */
 const SMALL_BYTES = 65_536
 
-const unsupported = (detail: string) => new ScimError(415, 'invalidSyntax', detail)
+const unsupported = (reason: Reason, detail: string) => new ScimError(415, 'invalidSyntax', reason, detail)
 const MEDIA_TYPE = /^application\/(?:scim\+)?json$/i
 const UTF_8 = /^utf-?8$/i
 const ASCII_CHARSETS = /^(?:us-ascii|ascii|iso-8859-1|latin-?1)$/i
-const otherCharset = () => unsupported('The body must be in UTF-8: name no other charset in Content-Type.')
+const otherCharset = () =>
+  unsupported('charset-unsupported', 'The body must be in UTF-8: name no other charset in Content-Type.')
 
 /** @returns the charset that Content-Type names, UTF-8 where it names none (RFC 8259 §8.1) */
 function checkMediaType(header: ScimRequest['header']): string {
   const coding = header('content-encoding')
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
-    throw unsupported('The body must not be compressed: leave Content-Encoding out.')
+    throw unsupported('body-compressed', 'The body must not be compressed: leave Content-Encoding out.')
   }
   const [type = '', ...parameters] = (header('content-type') ?? '').split(';').map((part) => part.trim())
   if (!MEDIA_TYPE.test(type)) {
-    throw unsupported('The Content-Type must be application/scim+json or application/json.')
+    throw unsupported('content-type-unsupported', 'The Content-Type must be application/scim+json or application/json.')
   }
   const charset = parameters.find((parameter) => /^charset\s*=/i.test(parameter))
   return charset === undefined ? 'utf-8' : charset.replace(/^charset\s*=\s*/i, '').replace(/^"(.*)"$/, '$1')
@@ -66,7 +70,7 @@ async function readBytes(
   announced: string | undefined,
   { maxBytes, limitName, passage }: { maxBytes: number; limitName: string; passage: Passage },
 ): Promise<Buffer> {
-  const tooLarge = () => ScimError.tooLarge(`The body is larger than the limit: ${limitName}.`)
+  const tooLarge = () => ScimError.tooLarge('body-too-large', `The body is larger than the limit: ${limitName}.`)
   // Node enforces the announced length, so there is nothing to count.
   if (announced !== undefined) {
     if (Number(announced) > maxBytes) throw tooLarge()

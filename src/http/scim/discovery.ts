@@ -46,7 +46,8 @@ export function discoveryHandlers(limits: ScimLimits) {
       const { tenant } = withoutFilter(request)
       const name = req.param('name')
       const type = offered(tenant).find((each) => each.name === name)
-      if (!type) throw ScimError.notFound(`ResourceType "${name.slice(0, 64)}" was not found.`)
+      if (!type)
+        throw ScimError.notFound('resource-type-not-found', `ResourceType "${name.slice(0, 64)}" was not found.`)
       return send(request, resourceTypeDocument(type, tenant.baseUrl))
     },
 
@@ -59,7 +60,7 @@ export function discoveryHandlers(limits: ScimLimits) {
       const { tenant } = withoutFilter(request)
       const urn = req.param('urn')
       const schema = schemasInUse(tenant).find(({ id }) => id.toLowerCase() === urn.toLowerCase())
-      if (!schema) throw ScimError.notFound(`Schema "${urn.slice(0, 200)}" was not found.`)
+      if (!schema) throw ScimError.notFound('schema-not-found', `Schema "${urn.slice(0, 200)}" was not found.`)
       return send(request, documentOf(schema, tenant))
     },
   }
@@ -85,7 +86,7 @@ function schemasInUse(tenant: TenantContext): readonly Schema[] {
 /** The answer cannot honour a filter, so a filter is refused (RFC 7644 §4). */
 function withoutFilter(request: ScimRequest): ScimRequest {
   if (parameterReader(request.query)('filter') !== null) {
-    throw ScimError.forbidden('Discovery endpoints take no filter.')
+    throw ScimError.forbidden('discovery-filtered', 'Discovery endpoints take no filter.')
   }
   return request
 }

@@ -16,7 +16,7 @@ import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import { locate, notFound } from '../../tenancy/scim-path.ts'
 import { Thread } from '../../thread.ts'
 import { addressOf } from '../address.ts'
-import { ChallengeError, scimErrorResponse } from '../errors.ts'
+import { ChallengeError, refusalFor, scimErrorResponse } from '../errors.ts'
 import { guessed } from '../guesses.ts'
 import { type HeaderReader, headerReader } from '../headers.ts'
 import type { InFlight, Passage } from '../in-flight.ts'
@@ -66,10 +66,9 @@ export function scimGateway(
     } catch (thrown) {
       const error = guess(thrown, c) ?? thrown
       failed(error, trace.requestId)
-      if (error instanceof ScimError) trace.scimType = error.scimType
-      const refusal = scimErrorResponse(error, trace.requestId)
-      refusal.headers.set(REQUEST_ID, trace.requestId)
-      return refusal
+      const { refusal, headers } = refusalFor(error, trace.requestId)
+      trace.refused = refusal.refused()
+      return scimErrorResponse(refusal, { ...headers, [REQUEST_ID]: trace.requestId })
     }
   }
 
@@ -126,6 +125,7 @@ export function scimGateway(
       throw new ScimError(
         406,
         undefined,
+        'accept-unsupported',
         'Answers are application/scim+json or application/json; Accept names neither.',
       )
     }
@@ -166,8 +166,8 @@ interface Counted {
 }
 
 function nothingThere(): ScimError {
-  const { refused, scimType, detail } = notFound()
-  return new ScimError(refused, scimType, detail)
+  const { refused, scimType, reason, detail } = notFound()
+  return new ScimError(refused, scimType, reason, detail)
 }
 
 const NO_QUERY = new URLSearchParams()
@@ -175,7 +175,7 @@ const NO_QUERY = new URLSearchParams()
 /** @throws {ScimError} 403 */
 function checkPermission(principal: Principal, method: string, rest: readonly string[]): void {
   if (principal.userId !== undefined && rest[0] !== 'Me' && !DISCOVERY.includes(rest[0] ?? '')) {
-    throw ScimError.forbidden('This API key stands for a user and reaches nothing but /Me.')
+    throw ScimError.forbidden('key-of-one-user', 'This API key stands for a user and reaches nothing but /Me.')
   }
   const lacking = missingPermission(principal, permissionFor(method, rest))
   if (lacking) throw new ChallengeError(lacking)

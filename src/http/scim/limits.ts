@@ -67,5 +67,8 @@ function checkAddress(allowed: readonly string[], client: ClientAddress): void {
     client.address === undefined
       ? `where this one came from is not known: ${client.why}`
       : `this one came from ${client.address}`
-  throw ScimError.forbidden(`This tenant accepts requests only from certain addresses (allowedAddresses); ${from}.`)
+  throw ScimError.forbidden(
+    'address-not-allowed',
+    `This tenant accepts requests only from certain addresses (allowedAddresses); ${from}.`,
+  )
 }

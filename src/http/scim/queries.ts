@@ -34,7 +34,10 @@ export function queryHandlers(limits: ScimLimits, cursors: CursorOptions) {
  */
 function allTypes({ tenant }: ScimRequest): readonly ResourceType[] {
   if (tenant.settings.rootQueries) return tenant.registry.resourceTypes.map((type) => readable(tenant, type))
-  throw ScimError.forbidden('Queries over all resource types are switched off for this tenant; query one endpoint.')
+  throw ScimError.forbidden(
+    'root-queries-off',
+    'Queries over all resource types are switched off for this tenant; query one endpoint.',
+  )
 }
 
 async function answer(

@@ -61,7 +61,10 @@ export function meHandlers(limits: ScimLimits) {
   const me = ({ principal, tenant }: ScimRequest): Target => {
     const type = tenant.registry.byName.get('User')
     if (principal?.userId !== undefined && type) return { type: synchronised(tenant, type), id: principal.userId }
-    throw ScimError.notFound('This API key stands for a provisioning client; /Me is for keys that stand for a user.')
+    throw ScimError.notFound(
+      'me-without-user',
+      'This API key stands for a provisioning client; /Me is for keys that stand for a user.',
+    )
   }
   const located = async (request: ScimRequest, answer: Promise<Response>): Promise<Response> => {
     const response = await answer
@@ -104,7 +107,7 @@ function handlers(limits: ScimLimits) {
       const expected = parseIfMatch(request.header('if-match'))
       const row = await serviceOf(request).retrieve(type, id, wantedBy(projection))
       if (expected && !matches(expected, row.version)) {
-        throw ScimError.preconditionFailed('The resource has another version than If-Match names.')
+        throw ScimError.preconditionFailed('version-changed', 'The resource has another version than If-Match names.')
       }
       if (known && !(wantedBy(projection).members && goesOn(row.members))) {
         const derived = derivedShown(row, projection)
@@ -178,7 +181,10 @@ function knownType(tenant: TenantContext, endpoint: string): ResourceType {
 
 /** 404 for an address that no route and no resource type has. */
 export const unknownAddress = () =>
-  ScimError.notFound('There is nothing at this address; see /ResourceTypes for the endpoints of this tenant.')
+  ScimError.notFound(
+    'endpoint-unknown',
+    'There is nothing at this address; see /ResourceTypes for the endpoints of this tenant.',
+  )
 
 const preconditionsOf = (request: ScimRequest) =>
   parsePreconditions(request.header('if-match'), request.header('if-none-match'))

@@ -70,6 +70,7 @@ const dearestOf = (terms: readonly Term[]): Term | undefined =>
 /** The refusal of a query that costs more than `budget` (RFC 7644 §3.4.2.1). */
 export const tooDear = ({ cost, dearest }: QueryCost, budget: number): ScimError =>
   ScimError.tooMany(
+    'query-too-costly',
     `This query costs ${cost}, more than the ${budget} that one may (FILTER_BUDGET). ` +
       `Dearest is ${dearest?.name ?? 'the filter'}, ${dearest?.cost ?? cost} each time. ` +
       'Ask for fewer such terms at once, or put an equality on id or on a unique name before them with "and".',

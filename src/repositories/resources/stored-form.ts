@@ -52,7 +52,10 @@ const MAX_KEY_BYTES = 2_000
 
 function indexable(path: string, value: string): string {
   if (Buffer.byteLength(value) <= MAX_KEY_BYTES) return value
-  throw ScimError.invalidValue(`${path} is longer than the ${MAX_KEY_BYTES} bytes by which a resource can be found.`)
+  throw ScimError.invalidValue(
+    'value-too-long',
+    `${path} is longer than the ${MAX_KEY_BYTES} bytes by which a resource can be found.`,
+  )
 }
 
 /**

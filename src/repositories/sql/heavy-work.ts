@@ -48,6 +48,11 @@ function turnsFor(kind: HeavyKind): Turns {
   const all = Number.POSITIVE_INFINITY
   const shares = { most: all, ofWork: all, ofTenants: all, ofTenant: 1, ofLoneTenant: 1, ofBackground: all }
   const tooLate = (ms: number) =>
-    new ScimError(503, undefined, `${WORDS[kind]} take turns; this one waited ${Math.ceil(ms / 1000)} s. Try again.`)
+    new ScimError(
+      503,
+      undefined,
+      'heavy-work-waits',
+      `${WORDS[kind]} take turns; this one waited ${Math.ceil(ms / 1000)} s. Try again.`,
+    )
   return new Turns(shares, tooLate)
 }

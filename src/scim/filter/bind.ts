@@ -94,7 +94,10 @@ function elementScope(parent: AttributeRef, options: Pick<Scope, 'unknownIsUnass
   const { attribute } = parent
   const isComplex = attribute.type === 'complex'
   if (parent.sub !== undefined || !(isComplex || attribute.multiValued)) {
-    throw ScimError.invalidFilter(`"${attribute.name}" is a single simple value and takes no brackets`)
+    throw ScimError.invalidFilter(
+      'filter-comparison-wrong',
+      `"${attribute.name}" is a single simple value and takes no brackets`,
+    )
   }
   const resolve = (path: AttributePath): AttributeRef | undefined => {
     if (path.schema !== undefined || path.sub !== undefined) return undefined
@@ -132,10 +135,16 @@ function resolve(path: AttributePath, scope: Scope): AttributeRef | undefined {
   const ref = scope.resolve(path)
   if (ref === undefined) {
     if (scope.unknownIsUnassigned) return undefined
-    throw ScimError.invalidFilter(`${scope.owner} has no attribute "${formatPath(path)}" ${at(path.position)}`)
+    throw ScimError.invalidFilter(
+      'filter-attribute-unknown',
+      `${scope.owner} has no attribute "${formatPath(path)}" ${at(path.position)}`,
+    )
   }
   if (ref.attribute.returned === 'never' || ref.sub?.returned === 'never') {
-    throw ScimError.invalidFilter(`"${formatPath(path)}" ${at(path.position)} is never returned and cannot be filtered`)
+    throw ScimError.invalidFilter(
+      'filter-comparison-wrong',
+      `"${formatPath(path)}" ${at(path.position)} is never returned and cannot be filtered`,
+    )
   }
   return ref
 }
@@ -145,7 +154,10 @@ function bindComparison(filter: Filter & { kind: 'compare' }, scope: Scope): Bou
   const ref = resolve(filter.attribute, scope)
   const name = formatPath(filter.attribute)
   if (value === null && operator !== 'eq' && operator !== 'ne') {
-    throw ScimError.invalidFilter(`null ${at(filter.position)} can be compared by eq and ne only, not by ${operator}`)
+    throw ScimError.invalidFilter(
+      'filter-comparison-wrong',
+      `null ${at(filter.position)} can be compared by eq and ne only, not by ${operator}`,
+    )
   }
   // An attribute that the type lacks is unassigned, and `ne` as well as `eq null` hold for unassigned ones (Q-19, Q-20).
   if (ref === undefined) {
@@ -158,13 +170,17 @@ function bindComparison(filter: Filter & { kind: 'compare' }, scope: Scope): Bou
   const attribute = target.sub ?? target.attribute
   if (!OPERATORS_BY_TYPE[attribute.type].has(operator)) {
     throw ScimError.invalidFilter(
+      'filter-comparison-wrong',
       `"${name}" ${at(filter.attribute.position)} is of type ${attribute.type} and cannot be compared by ${operator}`,
     )
   }
   const comparable = comparableOf(attribute, value, scope.stringBooleans)
   if (comparable === undefined) {
     const found = `${JSON.stringify(value).slice(0, 60)} ${at(filter.position)}`
-    throw ScimError.invalidFilter(`"${name}" is compared with ${found}; expected ${LITERAL_BY_TYPE[attribute.type]}`)
+    throw ScimError.invalidFilter(
+      'filter-comparison-wrong',
+      `"${name}" is compared with ${found}; expected ${LITERAL_BY_TYPE[attribute.type]}`,
+    )
   }
   return { kind: 'compare', ref: target, operator, value: comparable }
 }
@@ -174,9 +190,13 @@ function comparedRef(ref: AttributeRef, name: string, position: number): Attribu
   if ((ref.sub ?? ref.attribute).type !== 'complex') return ref
   const value = ref.sub === undefined ? subAttribute(ref.attribute, 'value') : undefined
   if (value === undefined || value.type === 'complex') {
-    throw ScimError.invalidFilter(`"${name}" ${at(position)} is complex; name one of its sub-attributes to compare`)
+    throw ScimError.invalidFilter(
+      'filter-comparison-wrong',
+      `"${name}" ${at(position)} is complex; name one of its sub-attributes to compare`,
+    )
   }
-  if (value.returned === 'never') throw ScimError.invalidFilter(`"${name}.value" ${at(position)} cannot be filtered`)
+  if (value.returned === 'never')
+    throw ScimError.invalidFilter('filter-comparison-wrong', `"${name}.value" ${at(position)} cannot be filtered`)
   return { ...ref, sub: value }
 }
 

@@ -163,7 +163,10 @@ class Parser {
     const token = this.#token
     if (this.#kind === 'path' && token.kind === 'word' && /^[0-9]+$/.test(token.text)) {
       const where = `at character ${token.start + 1}`
-      throw ScimError.invalidPath(`the path has an array index ${where}; choose values by a filter: [value eq "…"]`)
+      throw ScimError.invalidPath(
+        'patch-path-malformed',
+        `the path has an array index ${where}; choose values by a filter: [value eq "…"]`,
+      )
     }
     this.#wantTight()
     const filter = this.#or()
@@ -274,10 +277,10 @@ class Parser {
   }
 
   #error(problem: string): ScimError {
-    if (this.#kind === 'filter') return ScimError.invalidFilter(`the filter ${problem}`)
+    if (this.#kind === 'filter') return ScimError.invalidFilter('filter-malformed', `the filter ${problem}`)
     return this.#inBrackets
-      ? ScimError.invalidFilter(`the filter in the path ${problem}`)
-      : ScimError.invalidPath(`the path ${problem}`)
+      ? ScimError.invalidFilter('filter-malformed', `the filter in the path ${problem}`)
+      : ScimError.invalidPath('patch-path-malformed', `the path ${problem}`)
   }
 }
 

@@ -65,9 +65,9 @@ function applyOperation(context: Context, resource: Resource, operation: PatchOp
 }
 
 function applyWithoutPath(context: Context, resource: Resource, { op, value }: PatchOperation): Resource {
-  if (op === 'remove') throw ScimError.noTarget('remove needs a path')
+  if (op === 'remove') throw ScimError.noTarget('patch-path-missing', 'remove needs a path')
   if (value === undefined || !isObject(value))
-    throw ScimError.invalidValue(`${op} without path needs an object as value`)
+    throw ScimError.invalidValue('patch-value-missing', `${op} without path needs an object as value`)
   return modifyAll(context, resource, op, targetsIn(context.type, value, context.rules))
 }
 
@@ -91,11 +91,12 @@ const isReadOnly = ({ ref }: Target): boolean =>
 
 /** @throws {ScimError} mutability for a path to something read-only, and for the removal of something required (PAT-18) */
 function refuseUnwritable(target: Target, { op, value }: PatchOperation): void {
-  if (isReadOnly(target)) throw ScimError.mutability(`"${target.text}" is read-only`)
+  if (isReadOnly(target)) throw ScimError.mutability('attribute-read-only', `"${target.text}" is read-only`)
   const { attribute, sub } = target.ref
   const removesWhole = op === 'remove' && target.filter === undefined && (value === undefined || value === null)
   const isRequired = sub === undefined ? attribute.required && removesWhole : sub.required && op === 'remove'
-  if (isRequired) throw ScimError.mutability(`"${target.text}" is required and cannot be removed`)
+  if (isRequired)
+    throw ScimError.mutability('required-not-removable', `"${target.text}" is required and cannot be removed`)
 }
 
 function modify(

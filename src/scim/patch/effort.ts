@@ -13,6 +13,10 @@ export class Effort {
   /** @throws {ScimError} tooMany when the operations so far compare too much */
   spend(comparisons: number): void {
     this.#left -= comparisons
-    if (this.#left < 0) throw ScimError.tooMany('the operations compare too many values; send them in several requests')
+    if (this.#left < 0)
+      throw ScimError.tooMany(
+        'patch-too-costly',
+        'the operations compare too many values; send them in several requests',
+      )
   }
 }

@@ -73,7 +73,10 @@ export function keepOnePrimary(
   where: string,
 ): JsonValue[] {
   if (chosen.size > 1)
-    throw ScimError.invalidValue(`${where} would make ${chosen.size} values of ${attribute.name} primary`)
+    throw ScimError.invalidValue(
+      'primary-repeated',
+      `${where} would make ${chosen.size} values of ${attribute.name} primary`,
+    )
   if (chosen.size === 0) return elements
   return elements.map((element, index) => {
     if (chosen.has(index) || !isObject(element) || !isPrimary(element)) return element

@@ -125,7 +125,7 @@ function takeChosen(
     return
   }
   const id = addedId(filter)
-  if (id === undefined) throw ScimError.noTarget(`"${where}" does not say which member to add`)
+  if (id === undefined) throw ScimError.noTarget('no-value-matches', `"${where}" does not say which member to add`)
   const element = checkOne(target.ref.attribute, value ?? null, where, rules)
   const given = isObject(element) ? member(element, 'value') : undefined
   if (given !== undefined && given !== id) throw wholesOnly(where)
@@ -133,7 +133,7 @@ function takeChosen(
 }
 
 const wholesOnly = (where: string): ScimError =>
-  ScimError.mutability(`"${where}": members cannot be changed, only added and removed as wholes`)
+  ScimError.mutability('member-changed', `"${where}": members cannot be changed, only added and removed as wholes`)
 
 const displayOf = (element: JsonValue): string | undefined => {
   const display = isObject(element) ? member(element, 'display') : undefined

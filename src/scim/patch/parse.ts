@@ -27,15 +27,18 @@ export const MAX_OPERATIONS = 1_000
  *   for a path, invalidValue for an add or replace without value
  */
 export function parsePatch(body: JsonValue, deviations: Deviations): readonly PatchOperation[] {
-  if (!isObject(body)) throw ScimError.invalidSyntax('the body must be a JSON object')
+  if (!isObject(body)) throw ScimError.invalidSyntax('body-not-object', 'the body must be a JSON object')
   checkIsPatchOp(memberIgnoringCase(body, 'schemas') ?? null, deviations)
   const operations = memberIgnoringCase(body, 'Operations')
-  if (!Array.isArray(operations)) throw ScimError.invalidSyntax('Operations must be an array')
+  if (!Array.isArray(operations)) throw ScimError.invalidSyntax('patch-malformed', 'Operations must be an array')
   if (operations.length === 0 && !deviations.has('empty-operations')) {
-    throw ScimError.invalidSyntax('Operations must hold at least one operation')
+    throw ScimError.invalidSyntax('patch-malformed', 'Operations must hold at least one operation')
   }
   if (operations.length > MAX_OPERATIONS) {
-    throw ScimError.tooMany(`Operations holds ${operations.length} operations, more than ${MAX_OPERATIONS}`)
+    throw ScimError.tooMany(
+      'patch-too-costly',
+      `Operations holds ${operations.length} operations, more than ${MAX_OPERATIONS}`,
+    )
   }
   return operations.map((operation, index) => inOperation(index, () => parseOperation(operation, index, deviations)))
 }
@@ -46,24 +49,26 @@ export function inOperation<T>(index: number, step: () => T): T {
     return step()
   } catch (error) {
     if (!(error instanceof ScimError)) throw error
-    throw new ScimError(error.status, error.scimType, `Operations[${index}]: ${error.message}`)
+    throw new ScimError(error.status, error.scimType, error.reason, `Operations[${index}]: ${error.message}`)
   }
 }
 
 function checkIsPatchOp(schemas: JsonValue, deviations: Deviations): void {
   if (isUnassigned(schemas) && deviations.has('missing-schemas')) return
   const isPatchOp = Array.isArray(schemas) && schemas.some((urn) => typeof urn === 'string' && sameUrn(urn, PATCH_OP))
-  if (!isPatchOp) throw ScimError.invalidSyntax(`schemas must be an array that holds "${PATCH_OP}"`)
+  if (!isPatchOp) throw ScimError.invalidSyntax('schemas-missing', `schemas must be an array that holds "${PATCH_OP}"`)
 }
 
 function parseOperation(operation: JsonValue, index: number, deviations: Deviations): PatchOperation {
-  if (!isObject(operation)) throw ScimError.invalidSyntax('an operation must be an object')
+  if (!isObject(operation)) throw ScimError.invalidSyntax('patch-malformed', 'an operation must be an object')
   const op = parseOp(memberIgnoringCase(operation, 'op'), deviations)
   const text = memberIgnoringCase(operation, 'path') ?? undefined
-  if (text !== undefined && typeof text !== 'string') throw ScimError.invalidSyntax('path must be a string')
-  if (text === undefined && deviations.has('path-required')) throw ScimError.invalidSyntax('path is required')
+  if (text !== undefined && typeof text !== 'string')
+    throw ScimError.invalidSyntax('patch-malformed', 'path must be a string')
+  if (text === undefined && deviations.has('path-required'))
+    throw ScimError.invalidSyntax('patch-path-missing', 'path is required')
   const value = memberIgnoringCase(operation, 'value')
-  if (value === undefined && op !== 'remove') throw ScimError.invalidValue(`${op} needs a value`)
+  if (value === undefined && op !== 'remove') throw ScimError.invalidValue('patch-value-missing', `${op} needs a value`)
   const path = text === undefined ? undefined : parsePatchPath(text, deviations)
   return { op, path, pathText: clip(text ?? ''), value, index }
 }
@@ -71,7 +76,9 @@ function parseOperation(operation: JsonValue, index: number, deviations: Deviati
 function parseOp(value: JsonValue | undefined, deviations: Deviations): PatchOperation['op'] {
   const op = typeof value === 'string' && deviations.has('operations-in-any-case') ? value.toLowerCase() : value
   if (op === 'add' || op === 'remove' || op === 'replace') return op
-  throw ScimError.invalidSyntax('op must be one of add, remove and replace')
+  const isInCapitals = typeof value === 'string' && /^(?:add|remove|replace)$/i.test(value)
+  const reason = isInCapitals ? 'operation-in-capitals' : 'operation-unknown'
+  throw ScimError.invalidSyntax(reason, 'op must be one of add, remove and replace')
 }
 
 const clip = (text: string): string => (text.length > 100 ? `${text.slice(0, 100)}…` : text)

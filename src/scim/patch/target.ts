@@ -36,16 +36,19 @@ export function resolveTarget(
     if (rules.unknownNames === 'ignored' && !namesPrototype(path)) return undefined
     const detail = `"${text}" names no attribute of ${type.name}`
     throw rules.deviations.has('unknown-names-are-invalid-syntax')
-      ? ScimError.invalidSyntax(detail)
-      : ScimError.invalidPath(detail)
+      ? ScimError.invalidSyntax('patch-path-unknown', detail)
+      : ScimError.invalidPath('patch-path-unknown', detail)
   }
   const ref: AttributeRef = { ...whole, sub }
   if (path.filter === undefined) return { ref, filter: undefined, text }
   if (!whole.attribute.multiValued) {
-    throw ScimError.invalidPath(`"${text}" has brackets, but ${whole.attribute.name} has a single value`)
+    throw ScimError.invalidPath(
+      'patch-path-malformed',
+      `"${text}" has brackets, but ${whole.attribute.name} has a single value`,
+    )
   }
   if (sub === undefined && rules.deviations.has('filter-needs-sub-attribute')) {
-    throw ScimError.invalidPath(`"${text}" must name a sub-attribute after the brackets`)
+    throw ScimError.invalidPath('patch-path-missing', `"${text}" must name a sub-attribute after the brackets`)
   }
   const bound = resolvePatchFilter(path.filter, { ...whole, sub: undefined }, rules.deviations)
   return { ref, filter: { bound, written: path.filter }, text }
@@ -72,7 +75,7 @@ export function targetsInExtension(
       null,
     ])
   }
-  if (!isObject(value)) throw ScimError.invalidValue(`${extension.urn} must be an object`)
+  if (!isObject(value)) throw ScimError.invalidValue('wrong-type', `${extension.urn} must be an object`)
   return Object.keys(value).flatMap((name) => {
     const target = targetOfKey(type, `${extension.urn}:${name}`, rules)
     return target === undefined ? [] : [[target, value[name] ?? null]]

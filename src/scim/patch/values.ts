@@ -11,6 +11,7 @@ import {
   checkValue,
   findSubAttribute,
   isPrimary,
+  notAnObject,
   sameValue,
   subAttributesOf,
   type ValueRules,
@@ -77,7 +78,10 @@ export function givenValues(
   { op, where, rules }: Pick<Change, 'op' | 'where' | 'rules'>,
 ): JsonValue[] {
   if (op === 'remove' && !rules.deviations.has('remove-by-value')) {
-    throw ScimError.invalidValue(`remove has no value; choose what to remove by a filter: ${where}[value eq "…"]`)
+    throw ScimError.invalidValue(
+      'patch-value-unexpected',
+      `remove has no value; choose what to remove by a filter: ${where}[value eq "…"]`,
+    )
   }
   // An add is of "a new value" (RFC 7644 §3.5.2.1), which needs no list around it.
   const list = op === 'add' && !Array.isArray(value) ? [value] : value
@@ -112,7 +116,10 @@ function modifyChosen(
     elements.filter((element) => evaluateElement(filter.bound, comparableElement(attribute, element))),
   )
   if (chosen.size > 1 && change.rules.deviations.has('filter-needs-sub-attribute')) {
-    throw ScimError.invalidFilter(`"${change.where}" matches ${chosen.size} values and may match one`)
+    throw ScimError.invalidFilter(
+      'several-values-match',
+      `"${change.where}" matches ${chosen.size} values and may match one`,
+    )
   }
   if (chosen.size === 0) return createChosen(attribute, sub, current, filter.written, change)
   if (sub === undefined && change.op === 'add' && attribute.type !== 'complex') {
@@ -187,7 +194,7 @@ function createChosen(
 ): JsonValue | undefined {
   const { op, where, rules } = change
   if (op === 'remove') return current
-  const noTarget = ScimError.noTarget(`no value matches "${where}"`)
+  const noTarget = ScimError.noTarget('no-value-matches', `no value matches "${where}"`)
   if (!rules.deviations.has(op === 'add' ? 'add-creates' : 'replace-creates')) throw noTarget
   const seed = seedOf(attribute, filter, change)
   if (seed === undefined) throw noTarget
@@ -225,7 +232,7 @@ function mergeParts(
   const { where, rules } = change
   const given = rules.deviations.has('bare-reference') ? readBareReference(attribute, value) : value
   if (given === null) return undefined
-  if (!isObject(given)) throw ScimError.invalidValue(`${where} must be an object`)
+  if (!isObject(given)) throw notAnObject(attribute, given, where)
   const parts = new Map<Attribute, JsonValue | undefined>()
   for (const name of Object.keys(given)) {
     const sub = findSubAttribute(attribute, name, where, rules)
@@ -253,7 +260,10 @@ function withPart(
   const was = member(object, sub.name)
   if (sameValue(was, isUnassigned(value) ? undefined : value)) return object
   if (attribute.multiValued && sub.mutability === 'immutable' && was !== undefined) {
-    throw ScimError.mutability(`${where}: ${sub.name} cannot change inside a value; remove the value and add another`)
+    throw ScimError.mutability(
+      'attribute-immutable',
+      `${where}: ${sub.name} cannot change inside a value; remove the value and add another`,
+    )
   }
   const next = withMember(object, sub.name, value)
   // The address of what `value` used to stand for.

@@ -10,7 +10,8 @@ const MAX_LIST = 200
 const LONE_SURROGATE = /\p{Cs}/u
 
 /** A refusal of a definition: `path` is the place, such as `attributes[3].type`. */
-export const refusal = (path: string, reason: string) => ScimError.invalidValue(`${path}: ${reason}`)
+export const refusal = (path: string, reason: string) =>
+  ScimError.invalidValue('definition-wrong', `${path}: ${reason}`)
 
 /** `value`, which has to be an object. @throws {ScimError} invalidValue, as all functions here */
 export function objectAt(value: JsonValue, path: string): JsonObject {

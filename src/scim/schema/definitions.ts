@@ -138,6 +138,6 @@ function inside<T>(place: string, read: () => T): T {
     return read()
   } catch (error) {
     if (!(error instanceof ScimError)) throw error
-    throw ScimError.invalidValue(`${place}.${error.message}`)
+    throw ScimError.invalidValue('definition-wrong', `${place}.${error.message}`)
   }
 }

@@ -40,7 +40,10 @@ export function buildRegistry(input: RegistryInput = {}): SchemaRegistry {
   const added = input.extensions ?? []
   for (const extension of added)
     if (!declared.some((type) => type.name === extension.resourceType))
-      throw ScimError.invalidValue(`"${extension.schema.id}" extends "${extension.resourceType}", which does not exist`)
+      throw ScimError.invalidValue(
+        'definition-wrong',
+        `"${extension.schema.id}" extends "${extension.resourceType}", which does not exist`,
+      )
 
   const resourceTypes = declared.map((type) =>
     resourceType(type, [...type.extensions, ...added.filter((extension) => extension.resourceType === type.name)]),
@@ -95,7 +98,8 @@ function schemasOf(resourceTypes: readonly ResourceType[]): ReadonlyMap<string, 
   const used = resourceTypes.flatMap((type) => [type.schema, ...type.extensions.map((extension) => extension.schema)])
   for (const schema of [...used, ...discoverySchemas]) {
     const urn = schema.id.toLowerCase()
-    if ((schemas.get(urn) ?? schema) !== schema) throw ScimError.invalidValue(`schema "${schema.id}" is defined twice`)
+    if ((schemas.get(urn) ?? schema) !== schema)
+      throw ScimError.invalidValue('definition-wrong', `schema "${schema.id}" is defined twice`)
     schemas.set(urn, schema)
   }
   return schemas
@@ -109,7 +113,7 @@ function refuseRepeats(what: string, names: readonly string[]): void {
   const seen = new Set<string>()
   for (const name of names) {
     const folded = name.toLowerCase()
-    if (seen.has(folded)) throw ScimError.invalidValue(`${what} "${name}" is there twice`)
+    if (seen.has(folded)) throw ScimError.invalidValue('definition-wrong', `${what} "${name}" is there twice`)
     seen.add(folded)
   }
 }

@@ -32,7 +32,7 @@ export function validateResource(
   operation: BodyOperation,
   deviations: Deviations,
 ): Resource {
-  if (!isObject(body)) throw ScimError.invalidSyntax('the body must be a JSON object')
+  if (!isObject(body)) throw ScimError.invalidSyntax('body-not-object', 'the body must be a JSON object')
   const schemas = memberIgnoringCase(body, 'schemas')
   const hasSchemas = checkSchemas(type, schemas, deviations)
   const rules = bodyRules(deviations)
@@ -62,7 +62,7 @@ export function validateResource(
 
 /** An attribute that no schema of the resource type has (A-19). */
 export const unknownAttribute = (name: string): ScimError =>
-  ScimError.invalidSyntax(`"${name.slice(0, 100)}" is not an attribute of this resource type`)
+  ScimError.invalidSyntax('attribute-unknown', `"${name.slice(0, 100)}" is not an attribute of this resource type`)
 
 /**
  * Checks the `schemas` of a body (C-02, CR-05) and tells whether there are any.
@@ -74,7 +74,7 @@ function checkSchemas(type: ResourceType, value: JsonValue | undefined, deviatio
   const urns = Array.isArray(value) ? value : []
   const hasBase = urns.some((urn) => typeof urn === 'string' && sameUrn(urn, type.schema.id))
   if (!hasBase && !deviations.has('missing-schemas')) {
-    throw ScimError.invalidSyntax(`schemas must be there and hold "${type.schema.id}"`)
+    throw ScimError.invalidSyntax('schemas-missing', `schemas must be there and hold "${type.schema.id}"`)
   }
   return urns.length > 0
 }
@@ -86,28 +86,31 @@ function checkSchemas(type: ResourceType, value: JsonValue | undefined, deviatio
  */
 export function checkSchemaUrns(type: ResourceType, value: JsonValue, deviations: Deviations): void {
   if (value === null) return
-  if (!Array.isArray(value)) throw ScimError.invalidValue('schemas must be an array of URNs')
+  if (!Array.isArray(value)) throw ScimError.invalidValue('schemas-malformed', 'schemas must be an array of URNs')
   for (const urn of value) {
-    if (typeof urn !== 'string') throw ScimError.invalidValue('schemas must be an array of strings')
+    if (typeof urn !== 'string')
+      throw ScimError.invalidValue('schemas-malformed', 'schemas must be an array of strings')
     const isKnown = sameUrn(urn, type.schema.id) || type.extensionsByUrn.has(urn.toLowerCase())
     if (isKnown || deviations.has('unknown-schemas')) continue
     const detail = `schemas holds "${urn.slice(0, 200)}", which ${type.name} does not have`
     throw deviations.has('unknown-names-are-invalid-syntax')
-      ? ScimError.invalidSyntax(detail)
-      : ScimError.invalidValue(detail)
+      ? ScimError.invalidSyntax('schema-unknown', detail)
+      : ScimError.invalidValue('schema-unknown', detail)
   }
 }
 
 /** @throws {ScimError} invalidValue where `schemas` does not name an extension that the body has data of (RFC 7643 §3) */
 function checkDeclared(urn: string, schemas: JsonValue | undefined): void {
   const named = Array.isArray(schemas) && schemas.some((each) => typeof each === 'string' && sameUrn(each, urn))
-  if (!named) throw ScimError.invalidValue(`schemas must name "${urn}", because the body has data of it`)
+  if (!named)
+    throw ScimError.invalidValue('extension-undeclared', `schemas must name "${urn}", because the body has data of it`)
 }
 
 /** @throws {ScimError} mutability when a client names another id than the resource has (PUT-06, PAT-29) */
 export function checkId(value: JsonValue, stored: Resource): void {
   if (value !== null && value !== stored.id) {
-    throw ScimError.mutability('id is issued by the service, and the body has another one than the URL: leave it out')
+    const detail = 'id is issued by the service, and the body has another one than the URL: leave it out'
+    throw ScimError.mutability('id-differs', detail)
   }
 }
 
@@ -125,7 +128,7 @@ function readExtension(
   rules: ValueRules,
 ): JsonObject | undefined {
   if (isUnassigned(value)) return undefined
-  if (!isObject(value)) throw ScimError.invalidValue(`${urn} must be an object`)
+  if (!isObject(value)) throw ScimError.invalidValue('wrong-type', `${urn} must be an object`)
   const result: JsonObject = {}
   for (const name of Object.keys(value)) {
     const attribute = attributes.get(name.toLowerCase())
@@ -194,7 +197,8 @@ export function checkImmutable(type: ResourceType, stored: Resource, next: Resou
   }
 }
 
-const immutable = (name: string): ScimError => ScimError.mutability(`${name} is immutable and has a value already`)
+const immutable = (name: string): ScimError =>
+  ScimError.mutability('attribute-immutable', `${name} is immutable and has a value already`)
 
 /**
  * Checks that required attributes and sub-attributes have values (E-05). What `stored` lacks already is not held against a
@@ -205,7 +209,7 @@ const immutable = (name: string): ScimError => ScimError.mutability(`${name} is 
 export function checkRequired(type: ResourceType, resource: Resource, stored: Resource | undefined): void {
   for (const { urn, required } of type.extensionsByUrn.values()) {
     if (required && !Object.hasOwn(resource, urn) && (stored === undefined || Object.hasOwn(stored, urn))) {
-      throw ScimError.invalidValue(`${urn} is required`)
+      throw missing(urn)
     }
   }
   for (const { attributes, prefix, before, after } of holders(type, stored, resource)) {
@@ -214,12 +218,14 @@ export function checkRequired(type: ResourceType, resource: Resource, stored: Re
       const value = member(after, attribute.name)
       const was = before && member(before, attribute.name)
       if (value === undefined && attribute.required && (before === undefined || was !== undefined)) {
-        throw ScimError.invalidValue(`${prefix}${attribute.name} is required`)
+        throw missing(`${prefix}${attribute.name}`)
       }
       if (value !== undefined && value !== was) checkRequiredParts(attribute, value, prefix + attribute.name)
     }
   }
 }
+
+const missing = (where: string): ScimError => ScimError.invalidValue('required-missing', `${where} is required`)
 
 /** @throws {ScimError} invalidValue where a value of a complex attribute lacks a required sub-attribute */
 export function checkRequiredParts(attribute: Attribute, value: JsonValue, where: string): void {
@@ -231,7 +237,7 @@ export function checkRequiredParts(attribute: Attribute, value: JsonValue, where
       const part = isObject(element) ? member(element, name) : undefined
       // A reference to nothing must not become a member.
       if (part === undefined || part === '') {
-        throw ScimError.invalidValue(`${where}${attribute.multiValued ? `[${index}]` : ''}.${name} is required`)
+        throw missing(`${where}${attribute.multiValued ? `[${index}]` : ''}.${name}`)
       }
     }
   }

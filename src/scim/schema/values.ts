@@ -75,20 +75,21 @@ export function checkOne(
 function checkList(attribute: Attribute, value: JsonValue, where: string, rules: ValueRules): JsonValue[] | undefined {
   if (value === null) return undefined
   const list = rules.singleObject && isObject(value) ? [value] : value
-  if (!Array.isArray(list)) throw ScimError.invalidValue(`${where} must be an array`)
+  if (!Array.isArray(list))
+    throw ScimError.invalidValue(isObject(value) ? 'object-for-list' : 'wrong-type', `${where} must be an array`)
   const elements: JsonValue[] = []
   for (const [index, each] of list.entries()) {
     const place = `${where}[${index}]`
-    if (each === null) throw ScimError.invalidValue(`${place} must not be null`)
+    if (each === null) throw ScimError.invalidValue('wrong-type', `${place} must not be null`)
     const element = checkOne(attribute, each, place, rules)
     if (element !== undefined) elements.push(element)
     // An empty member names no resource. If it were dropped, a remove of it would look like a remove without value.
-    else if (holdsReferences(attribute)) throw ScimError.invalidValue(`${place}.value is required`)
+    else if (holdsReferences(attribute)) throw ScimError.invalidValue('required-missing', `${place}.value is required`)
   }
   const distinct = withoutRepeats(attribute, elements)
   checkListSize(attribute, distinct, where)
   if (distinct.filter(isPrimary).length > 1) {
-    throw ScimError.invalidValue(`${where} has more than one value with primary true`)
+    throw ScimError.invalidValue('primary-repeated', `${where} has more than one value with primary true`)
   }
   return distinct.length === 0 ? undefined : distinct
 }
@@ -98,7 +99,7 @@ const storedApart = groupSchema.attributes.find((attribute) => attribute.name ==
 /** @throws {ScimError} invalidValue when a multi-valued attribute would hold too many values */
 export function checkListSize(attribute: Attribute, list: readonly JsonValue[], where: string): void {
   if (list.length > MAX_VALUES && attribute !== storedApart) {
-    throw ScimError.invalidValue(`${where} holds more than ${MAX_VALUES} values`)
+    throw ScimError.invalidValue('values-too-many', `${where} holds more than ${MAX_VALUES} values`)
   }
 }
 
@@ -113,7 +114,7 @@ function checkComplex(
 ): JsonObject | undefined {
   const given = rules.deviations.has('bare-reference') ? readBareReference(attribute, value) : value
   if (given === null) return undefined
-  if (!isObject(given)) throw ScimError.invalidValue(`${where} must be an object`)
+  if (!isObject(given)) throw notAnObject(attribute, given, where)
   const result: JsonObject = {}
   for (const name of Object.keys(given)) {
     const sub = findSubAttribute(attribute, name, where, rules)
@@ -124,6 +125,13 @@ function checkComplex(
   checkParts(attribute, result, where, rules)
   return isUnassigned(result) ? undefined : result
 }
+
+/** The refusal of what should be an object: a text where another mode would read a reference, or any other value. */
+export const notAnObject = (attribute: Attribute, given: JsonValue, where: string): ScimError =>
+  ScimError.invalidValue(
+    readBareReference(attribute, given) === given ? 'wrong-type' : 'text-for-object',
+    `${where} must be an object`,
+  )
 
 /**
  * The sub-attribute that a client calls `name`; undefined for one that is unknown and ignored.
@@ -138,7 +146,7 @@ export function findSubAttribute(
 ): Attribute | undefined {
   const sub = subAttributesOf(attribute).get(name.toLowerCase())
   if (sub === undefined && rules.unknownNames === 'refused') {
-    throw ScimError.invalidSyntax(`${where} has no sub-attribute "${name}"`)
+    throw ScimError.invalidSyntax('attribute-unknown', `${where} has no sub-attribute "${name}"`)
   }
   return sub
 }
@@ -152,7 +160,7 @@ export function checkParts(attribute: Attribute, value: JsonObject, where: strin
   if (attribute.name !== 'addresses' || rules.deviations.has('country-names')) return
   const country = member(value, 'country')
   if (typeof country === 'string' && !/^[A-Za-z]{2}$/.test(country)) {
-    throw ScimError.invalidValue(`${where}.country must be a two-letter code of ISO 3166-1`)
+    throw ScimError.invalidValue('value-not-allowed', `${where}.country must be a two-letter code of ISO 3166-1`)
   }
 }
 
@@ -161,16 +169,17 @@ function checkSimple(attribute: Attribute, value: JsonValue, where: string, rule
   switch (attribute.type) {
     case 'boolean': {
       const read = rules.deviations.has('string-booleans') ? readStringBoolean(value) : value
-      if (typeof read !== 'boolean') throw ScimError.invalidValue(`${where} must be true or false`)
-      return read
+      if (typeof read === 'boolean') return read
+      const isText = typeof readStringBoolean(value) === 'boolean'
+      throw ScimError.invalidValue(isText ? 'boolean-as-text' : 'wrong-type', `${where} must be true or false`)
     }
     case 'integer':
       return checkInteger(value, where, rules)
     case 'decimal':
-      if (!Number.isFinite(value)) throw ScimError.invalidValue(`${where} must be a number`)
+      if (!Number.isFinite(value)) throw ScimError.invalidValue('wrong-type', `${where} must be a number`)
       return value
     default:
-      if (typeof value !== 'string') throw ScimError.invalidValue(`${where} must be a string`)
+      if (typeof value !== 'string') throw ScimError.invalidValue('wrong-type', `${where} must be a string`)
       checkText(attribute, value, where, rules)
       return value
   }
@@ -179,8 +188,9 @@ function checkSimple(attribute: Attribute, value: JsonValue, where: string, rule
 function checkInteger(value: JsonValue, where: string, rules: ValueRules): JsonValue {
   const read = rules.deviations.has('integers-as-text') ? readTextInteger(value) : value
   // A double cannot hold every larger integer, so it would come back changed.
-  if (!Number.isSafeInteger(read)) throw ScimError.invalidValue(`${where} must be an integer`)
-  return read
+  if (Number.isSafeInteger(read)) return read
+  const isText = read === value && readTextInteger(value) !== value
+  throw ScimError.invalidValue(isText ? 'integer-as-text' : 'wrong-type', `${where} must be an integer`)
 }
 
 const isText = (attribute: Attribute): boolean =>
@@ -194,18 +204,23 @@ const URI_REFERENCE = /^[A-Za-z0-9\-._~:/?#[\]@!$&'()*+,;=%\u{A0}-\u{10FFFF}]*$/
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 function checkText(attribute: Attribute, text: string, where: string, rules: ValueRules): void {
-  if (attribute.required && text.trim() === '') throw ScimError.invalidValue(`${where} must not be empty`)
+  if (attribute.required && text.trim() === '')
+    throw ScimError.invalidValue('required-missing', `${where} must not be empty`)
   if (attribute.type === 'dateTime' && parseDateTime(text) === undefined) {
-    throw ScimError.invalidValue(`${where} must be a date and time such as 2026-11-22T08:30:00Z`)
+    throw ScimError.invalidValue('value-malformed', `${where} must be a date and time such as 2026-11-22T08:30:00Z`)
   }
-  if (attribute.type === 'binary' && !isBase64(text)) throw ScimError.invalidValue(`${where} must be base64`)
+  if (attribute.type === 'binary' && !isBase64(text))
+    throw ScimError.invalidValue('value-malformed', `${where} must be base64`)
   if (attribute.type === 'reference' && !rules.deviations.has('free-text-references') && !URI_REFERENCE.test(text)) {
-    throw ScimError.invalidValue(`${where} must be a URI or a relative reference`)
+    throw ScimError.invalidValue('value-malformed', `${where} must be a URI or a relative reference`)
   }
   if (attribute.canonicalValues.length > 0 && !rules.deviations.has('other-canonical-values')) {
     const wanted = toComparable(attribute, text)
     if (!attribute.canonicalValues.some((canonical) => toComparable(attribute, canonical) === wanted)) {
-      throw ScimError.invalidValue(`${where} must be one of ${attribute.canonicalValues.join(', ')}`)
+      throw ScimError.invalidValue(
+        'value-not-allowed',
+        `${where} must be one of ${attribute.canonicalValues.join(', ')}`,
+      )
     }
   }
 }
