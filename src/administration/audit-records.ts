@@ -1,5 +1,5 @@
 import { currentSecret, rotationOf } from '../auth/key-secrets.ts'
-import type { Scope } from '../auth/principal.ts'
+import { idsOf, type Scope } from '../auth/principal.ts'
 import { issuerAt } from '../events/security-events.ts'
 import type { ApiKeyVerb } from '../events/types.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
@@ -28,6 +28,32 @@ export function placeRecord(place: Scope, change: Change<PlaceRow>): AuditRecord
   const shown = ({ key, name, paused, settings }: PlaceRow) => ({ key, name, paused, ...(settings && { settings }) })
   return { action: `${place.kind}.${verb(change)}`, place, target: { id, name: key }, ...both(change, shown) }
 }
+
+/** A tenant has moved: what is recorded where it is now, and where it was. What is recorded there does not tell where it went. */
+export function moveRecords(
+  places: { readonly from: Scope; readonly to: Scope },
+  { before, after }: { readonly before: PlaceRow; readonly after: PlaceRow },
+): AuditRecord[] {
+  const { id } = after
+  const [from, to] = [idsOf(places.from).environmentId, idsOf(places.to).environmentId]
+  const shown = ({ key, settings }: PlaceRow, environmentId: string | null) => ({ key, environmentId, settings })
+  const here = {
+    ...{ action: 'tenant.moved', place: places.to, target: { id, name: after.key } },
+    ...{ before: shown(before, from), after: shown(after, to) },
+  }
+  if (from === to) return [here]
+  const { key, name } = before
+  const target = { id, name: key }
+  return [{ action: 'tenant.moved_away', place: places.from, target, before: { key, name }, after: null }, here]
+}
+
+/** Base URLs from before a tenant's moves lead to it no longer. */
+export const formerEndedRecord = (place: Scope, tenant: PlaceRow, ended: readonly string[]): AuditRecord => ({
+  action: 'tenant.former_urls_ended',
+  ...{ place, target: { id: tenant.id, name: tenant.key } },
+  before: { formerKeys: ended },
+  after: { formerKeys: [] },
+})
 
 /**
  * An API key was created or changed. The log of the key's tenant has an event with the same verb.

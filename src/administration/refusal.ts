@@ -25,6 +25,10 @@ export class Refusal extends Error {
     const message = `is taken: there is a ${kind} "${key}" already (letter case does not count)`
     return new Refusal(409, `The key ${message}.`, [{ path: 'key', message }])
   }
+  static keyIsFormer = (key: string) => {
+    const message = `is taken: it still leads to a tenant that has moved away, until its time is over or an administrator ends that`
+    return new Refusal(409, `The key "${key}" ${message}.`, [{ path: 'key', message }])
+  }
   static keyIsEndpoint = (key: string) => {
     const message = `is taken: a resource type of the environment has the endpoint "/${key}" (letter case does not count)`
     return new Refusal(409, `The key ${message}.`, [{ path: 'key', message }])

@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
 import { schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
+import { isFormerAddress } from '../repositories/control/tenant-moves.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../tenancy/settings.ts'
@@ -46,6 +47,7 @@ export function createTenant(
     if ((await environmentsOf(tx, projectId).find(environmentId, 'share')) === undefined)
       throw Refusal.notFound('environment', environmentId)
     if (await schemaDefinitionsOf(tx, environmentId).hasEndpoint(key)) throw Refusal.keyIsEndpoint(key)
+    if (await isFormerAddress(tx, environmentId, key)) throw Refusal.keyIsFormer(key)
     const row = { key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
     const tenant = await tenantsOf(tx, environmentId).insert(row)
     if (tenant === undefined) throw Refusal.keyTaken('tenant', key)
@@ -57,8 +59,8 @@ export function createTenant(
 }
 
 /**
- * Changes a tenant's name, merges its settings, pauses or resumes it; its key and id never change. Rules for roles are stored at
- * once; groups that exist follow, in a tenant of some thousands after the answer.
+ * Changes a tenant's name, merges its settings, pauses or resumes it. Its id never changes, and its key only by a move. Rules for
+ * roles are stored at once; groups that exist follow, in a tenant of some thousands after the answer.
  *
  * @throws {Refusal} 404; 409 for rules by which two groups would be one role
  */

@@ -3,6 +3,7 @@ import type { Schemas } from '../client/index.ts'
 import { allOf, answered, type Connection, connected, type GlobalOptions, listed } from './connection.ts'
 import { CliError, EXIT } from './failure.ts'
 import { type Io, print, sheet, table } from './io.ts'
+import { wholeNumber } from './values.ts'
 
 const SCOPES = ['instance', 'project', 'environment', 'tenant'] as const
 const PERMISSIONS = ['scim:read', 'scim:write', 'directory:read', 'admin'] as const
@@ -62,7 +63,7 @@ export function keyCommands(program: Command, io: Io): void {
 
   scoped('rotate', 'give a key a new secret, shown this once; the old one stays good for a day, or as said')
     .argument('<id>', 'id of the key')
-    .option('--keep-old <seconds>', 'how long the old secret stays good; 0 where it has leaked', seconds)
+    .option('--keep-old <seconds>', 'how long the old secret stays good; 0 where it has leaked', wholeNumber)
     .option('--until-new-is-used', 'end the old secret once the new one is seen in use')
     .option('--expires <time>', 'when the key ends with its new secret; default: it lives as long again', moment)
     .addOption(new Option('--end-old', 'end the old secret of a rotation now').conflicts(['keepOld', 'untilNewIsUsed']))
@@ -134,11 +135,6 @@ function keysOf({ scope, tenant }: KeyOptions, { place }: Connection) {
 function oneKey(options: KeyOptions, connection: Connection, apiKey: string) {
   const { path, params } = keysOf(options, connection)
   return { path: `${path}/{apiKey}` as const, params: { path: { ...params.path, apiKey } } }
-}
-
-function seconds(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It takes a whole number.')
-  return Number(text)
 }
 
 function moment(text: string): string {

@@ -2,19 +2,19 @@ import type { Command } from 'commander'
 import type { Schemas } from '../client/index.ts'
 import { allOf, answered, connected, type GlobalOptions, listed } from './connection.ts'
 import { type Io, print, sheet, table } from './io.ts'
-import { assignments } from './values.ts'
+import { assignments, wholeNumber } from './values.ts'
 
 const TENANTS = '/projects/{project}/environments/{environment}/tenants'
 const TENANT = `${TENANTS}/{tenant}` as const
 
-/** `rollcall tenant create|list|settings`. */
+/** `rollcall tenant create|list|settings|move`. */
 export function tenantCommands(program: Command, io: Io): void {
-  const tenant = program.command('tenant').description('customers: make, list, set')
+  const tenant = program.command('tenant').description('customers: make, list, set, move')
 
   tenant
     .command('create')
     .description('make a tenant; the answer has the base URL for its identity provider')
-    .argument('<key>', "the tenant's key in URLs, which never changes")
+    .argument('<key>', "the tenant's key in URLs")
     .option('--name <name>', 'its name for people')
     .option('--set <setting=value...>', 'settings of its own')
     .option('--paused', 'refuse all provisioning until it is resumed')
@@ -70,6 +70,53 @@ export function tenantCommands(program: Command, io: Io): void {
         print(io, options.json, own, settingsTable)
       })
     })
+
+  tenant
+    .command('move')
+    .description('move a tenant to another environment or key; its ids, keys, events and settings stay')
+    .argument('<tenant>', 'key or id')
+    .option('--to-project <project>', 'key or id of the project; without it, the project stays')
+    .option('--to-environment <environment>', 'key or id of the environment; without it, the one with the same key')
+    .option('--to-key <key>', 'its key there; without it, the key stays')
+    .option('--keep-url <days>', 'for how long the old base URL leads to it, for its own keys', wholeNumber, 30)
+    .option('--preview', 'tell what would be, and change nothing')
+    .action((tenant: string, _: unknown, command: Command) => {
+      const { toProject, toEnvironment, toKey, keepUrl, preview, ...options } = command.optsWithGlobals<MoveOptions>()
+      const body = {
+        ...(toProject !== undefined && { project: toProject }),
+        ...(toEnvironment !== undefined && { environment: toEnvironment }),
+        ...(toKey !== undefined && { key: toKey }),
+        keepFormerUrlDays: keepUrl,
+      }
+      return connected(options, io, async ({ client, place }) => {
+        const request = { params: { path: { ...place, tenant } }, body }
+        const moved = preview
+          ? await answered(client.POST(`${TENANT}/move/preview`, request))
+          : await answered(client.POST(`${TENANT}/move`, request))
+        print(io, options.json, moved, movedTable)
+      })
+    })
+}
+
+type MoveOptions = GlobalOptions & {
+  toProject?: string
+  toEnvironment?: string
+  toKey?: string
+  keepUrl: number
+  preview?: true
+}
+
+const movedTable = ({ tenant, formerBaseUrl, differences, droppedDeliveries }: Schemas['TenantMoved']): string => {
+  const [kept, others] = [differences.filter(({ kept }) => kept), differences.filter(({ kept }) => !kept)]
+  const names = (some: typeof differences) => some.map(({ setting }) => setting).join(', ') || 'none'
+  return sheet({
+    ...{ key: tenant.key, id: tenant.id, 'SCIM base URL': tenant.scimBaseUrl },
+    'old base URL':
+      formerBaseUrl === null ? 'leads nowhere' : `${formerBaseUrl.scimBaseUrl} until ${formerBaseUrl.endsAt}`,
+    'settings kept as its own': names(kept),
+    'settings that differ now': names(others),
+    'deliveries not sent': String(droppedDeliveries),
+  })
 }
 
 const shown = ({ key, name, id, paused, scimBaseUrls }: Schemas['Tenant']): string =>

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from 'commander'
 import { CliError, EXIT } from './failure.ts'
 
 /**
@@ -20,4 +21,10 @@ function read(text: string): unknown {
   } catch {
     return text
   }
+}
+
+/** The value of an option that takes a whole number. */
+export function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It takes a whole number.')
+  return Number(text)
 }

@@ -6,11 +6,13 @@ import { authenticate } from '../auth/authenticate.ts'
 import type { EnvironmentPlace, Principal, Scope } from '../auth/principal.ts'
 import { CONFIGURED_ADMIN, idsOf, narrowestIdOf } from '../auth/principal.ts'
 import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from '../auth/stored-key.ts'
+import type { TenantId } from '../place-ids.ts'
 import { Keyring } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import type { CacheStats } from './cache-stats.ts'
 import { ConfirmedCache, type Kept } from './confirmed-cache.ts'
 import type { Answer, ControlStore, IssuingPlace, KnownTenant, PlaceNames, Question } from './control-store.ts'
+import { formerAddressNamed } from './former-address.ts'
 import { KeyUses } from './key-uses.ts'
 import { type KnownPlace, namesOf, PlacesInMemory } from './places-in-memory.ts'
 
@@ -154,6 +156,16 @@ export class ControlPlane {
     const found = await this.#store.isPlace(kind, id)
     this.#cache.keep(label, found ? { id } : undefined, { dependsOn: [id], asOf, bytes: label.length })
     return found
+  }
+
+  /** Until when these names lead to the tenant from before one of its moves, in milliseconds since 1970; undefined where they do not. */
+  async ledHereUntil(tenantId: TenantId, names: PlaceNames): Promise<number | undefined> {
+    const { list } = await this.#cache.made(
+      `former ${tenantId}`,
+      async () => ({ list: await this.#store.formerAddresses(tenantId) }),
+      ({ list }) => ({ dependsOn: [tenantId], bytes: 100 + 500 * list.length }),
+    )
+    return formerAddressNamed(list, tenantId, names)?.endsAt
   }
 
   async createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined> {

@@ -37,6 +37,18 @@ export interface KnownTenant {
   readonly paused: boolean
 }
 
+/** An address that leads to a tenant which has moved, until its end. */
+export interface FormerAddress {
+  readonly projectId: ProjectId
+  readonly environmentId: EnvironmentId
+  /** Keys. */
+  readonly project: string
+  readonly environment: string
+  readonly tenant: string
+  /** Milliseconds since 1970. */
+  readonly endsAt: number
+}
+
 /** A project, an environment in it and a tenant in that, by keys or ids in lower case. */
 export interface PlaceNames {
   readonly project: string
@@ -96,6 +108,8 @@ export interface ControlStore {
    * of a resource type. `actor` is the id of the API key that asked for it.
    */
   createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined>
+  /** The addresses from before a tenant's moves that still lead to it. */
+  formerAddresses(tenantId: TenantId): Promise<readonly FormerAddress[]>
   /** Notes when keys were last used, in one statement. */
   recordKeyUse(uses: readonly KeyUse[]): Promise<void>
   /** Ends the secret before `version`, now that this one was seen in use. */

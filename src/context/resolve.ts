@@ -13,6 +13,8 @@ import type { KnownEnvironment, KnownProject, KnownTenant, PlaceNames } from './
 export interface Resolved {
   readonly tenant: TenantContext
   readonly path: ScimPath
+  /** Set where the tenant has moved: until when its path from before leads to it, in milliseconds since 1970. */
+  readonly until?: number
 }
 
 const INSTANCE: Scope = { kind: 'instance' }
@@ -33,6 +35,9 @@ export type BaseUrlFor = (basePath: string) => string
  * The key's scope is judged before existence. Under a name outside its scope a key gets the same 403, whether or not anything is
  * there. Only a key that reaches the parent learns with a 404 that something does not exist.
  *
+ * A path from before the tenant's move leads to it for a while, and only for keys of that tenant. To all others it is like any
+ * name under which there is nothing.
+ *
  * @throws {ScimError} 403 outside the key's scope, and where project, environment or tenant is paused; 404 for what does not exist
  */
 export async function resolveTenant(
@@ -41,8 +46,28 @@ export async function resolveTenant(
   control: ControlPlane,
   baseUrlFor: BaseUrlFor,
 ): Promise<Resolved> {
+  try {
+    return await resolveNamed(path, namesIn(path), principal, control, baseUrlFor)
+  } catch (error) {
+    const { scope } = principal
+    if (scope.kind !== 'tenant' || path.tenant === undefined || !(error instanceof ScimError)) throw error
+    const until = await control.ledHereUntil(scope.tenantId, namesIn(path))
+    if (until === undefined) throw error
+    const now = { project: scope.projectId, environment: scope.environmentId, tenant: scope.tenantId }
+    return { ...(await resolveNamed(path, now, principal, control, baseUrlFor)), until }
+  }
+}
+
+/** The same by names that may be others than those of the path. */
+async function resolveNamed(
+  path: ScimPath,
+  names: PlaceNames,
+  principal: Principal,
+  control: ControlPlane,
+  baseUrlFor: BaseUrlFor,
+): Promise<Resolved> {
   const { scope } = principal
-  const { project, environment, tenant: named } = await control.place(namesIn(path), scope)
+  const { project, environment, tenant: named } = await control.place(names, scope)
   if (project === undefined) throw scope.kind === 'instance' ? unknown('project', path.project) : outside()
   // A narrower key can be good for a part of this project only when it is a key of this project.
   if (scope.kind !== 'instance' && scope.projectId !== project.id) throw outside()

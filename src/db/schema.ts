@@ -118,6 +118,32 @@ export const tenants = pgTable(
 )
 
 /**
+ * Where tenants were before they moved. Until its end, such a base URL leads to the tenant, and no other tenant gets the name.
+ *
+ * The control plane alone reads these rows. So the role for tenants has no rights here, and on Citus the coordinator keeps them: the
+ * unique index is about all tenants.
+ */
+export const formerAddresses = pgTable(
+  'former_addresses',
+  {
+    tenantId: tenantIdColumn('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    environmentId: environmentIdColumn('environment_id')
+      .notNull()
+      .references(() => environments.id),
+    key: text().notNull(),
+    keyFolded: key('key_folded').notNull(),
+    endsAt: moment('ends_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.environmentId, t.keyFolded] }),
+    uniqueIndex('former_addresses_key').on(t.environmentId, t.keyFolded),
+    tenantsOwn(),
+  ],
+)
+
+/**
  * The version of the last event about each tenant itself. It is a row of its own that refers to nothing: revoking a key of the
  * tenant counts the version up, and must not wait for another change that holds the tenant's row.
  */

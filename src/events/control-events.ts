@@ -24,7 +24,7 @@ export function controlEvents({ action, target, ...record }: Done): ChangeEvent[
     return [{ type: action, changes: { key: { ...target }, ...what } }]
   }
   if (action === 'tenant.created') return [{ type: action, changes: { after } }]
-  if (action !== 'tenant.changed') return []
+  if (action !== 'tenant.changed' && action !== 'tenant.moved') return []
   const [switched, rest] = [changed.filter(isPaused), changed.filter((change) => !isPaused(change))]
   return [
     { type: 'tenant.updated', changed: rest } as const,

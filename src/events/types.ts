@@ -27,7 +27,7 @@ const EVENTS = {
   'role.assigned': stays('`role`: its key, and `users`: up to 1000 ids of the users who got it'),
   'role.unassigned': leaves('the same, of the users who lost it'),
   'tenant.created': stays('`after`: key, name, settings; whether it is paused'),
-  'tenant.updated': stays('`changed`: `name`, `settings.…`'),
+  'tenant.updated': stays('`changed`: `name`, `settings.…`; after a move also `key`, `environmentId`'),
   'tenant.paused': stays('`changed`: `paused`'),
   'tenant.resumed': stays('`changed`: `paused`'),
   'tenant.seats_exhausted': stays('`maxActiveUsers`; once until a user has got a seat again'),

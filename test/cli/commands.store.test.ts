@@ -53,6 +53,22 @@ describe.each<[string, () => Env]>([
     expect(await rollcallJson(env, 'tenant', 'settings', key)).toEqual(set)
   })
 
+  test('a tenant is moved to another key, as a preview says before', async () => {
+    const env = environment()
+    const [from, to] = [`${key}-from`, `${key}-to`]
+    await rollcallJson(env, 'tenant', 'create', from)
+    const move = [env, 'tenant', 'move', from, '--to-key', to, '--keep-url', '7'] as const
+    const preview = await rollcallJson<Schemas['TenantMoved']>(...move, '--preview')
+    const moved = await rollcallJson<Schemas['TenantMoved']>(...move)
+    expect(moved.tenant).toEqual(preview.tenant)
+    expect(moved.tenant.scimBaseUrl).toMatch(new RegExp(`/v2/${to}$`))
+    expect(moved.formerBaseUrl?.scimBaseUrl).toMatch(new RegExp(`/v2/${from}$`))
+    const { out } = await rollcall(env, 'tenant', 'move', to, '--to-key', from, '--keep-url', '0')
+    expect(out).toMatch(/old base URL +leads nowhere/)
+    const elsewhere = await rollcall(env, 'tenant', 'move', from, '--to-project', 'nobody', '--to-environment', 'x')
+    expect(elsewhere.exitCode).toBe(EXIT.refused)
+  })
+
   test('a key is made, rotated, settled, listed without its secret, and revoked', async () => {
     const env = environment()
     const place = ['--tenant', key]

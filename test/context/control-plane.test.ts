@@ -48,6 +48,7 @@ const store = (shared: boolean): ControlStore => ({
   takeAssertion: async () => true,
   secretBox: secretBox(async () => 'a secret of the instance'),
   createTenant: async (_, key) => ({ id: placeId('t'), key, settings: {}, definitions: [], paused: false }),
+  formerAddresses: async () => [],
   recordKeyUse: async (batch) => {
     if (broken) throw new Error('no store')
     uses.push([...batch])

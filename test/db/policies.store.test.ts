@@ -17,6 +17,7 @@ const ROWS: Readonly<Record<string, string>> = {
   tenants: `(id, environment_id, key, key_folded, name) values ($tenant, $environment, 't', 't', 'tenant')`,
   api_keys: `(id, project_id, environment_id, tenant_id, name, permissions) values ($tenant, $project, $environment, $tenant, 'key', '{}')`,
   audit_entries: `(actor, action, tenant_id, target_id, target_name) values ('admin', 'tenant.created', $tenant, '', '')`,
+  former_addresses: `(tenant_id, environment_id, key, key_folded, ends_at) values ($tenant, $environment, 'old', 'old', now())`,
   schema_definitions: `(id, environment_id, tenant_id, kind, name, name_folded, definition)
     values ($tenant, $environment, $tenant, 'extension', 'own', 'own', '{}'), ($environment, $environment, null, 'extension', 'shared', 'shared', '{}')`,
   webhook_endpoints: `(id, environment_id, tenant_id, url, description, event_types, secret)

@@ -102,6 +102,33 @@ test('SEC-13 ends when the key is revoked', async () => {
   expect(await stream.next()).toBeUndefined()
 })
 
+test('SEC-13 ends when the tenant moves away from the environment of the key, and not for keys of its own', async ({
+  skip,
+}) => {
+  if (gateway.database.distributed) return skip('on Citus no tenant moves to another environment')
+  const tenant = await gateway.newTenant()
+  const api = (method: string, path: string, body: object) =>
+    fetch(`${gateway.origin}/api/v1${path}`, {
+      ...{ method, body: JSON.stringify(body) },
+      headers: { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' },
+    })
+  await api('POST', `/projects/${gateway.project}/environments`, { key: 'elsewhere' })
+  const theirs = await open(placeOf(tenant), '?types=user.*')
+  const own = await open(
+    placeOf(tenant),
+    '?types=user.*',
+    {},
+    await gateway.mintKey({ permissions: ['directory:read'], tenant }),
+  )
+  await Promise.all([theirs.next(), own.next()])
+  const [ends, goesOn] = [theirs.next(), own.next()]
+  expect((await api('POST', `${placeOf(tenant)}/move`, { environment: 'elsewhere' })).status).toBe(200)
+  expect(await ends).toBeUndefined()
+  await tenant.scim('POST', '/Users', userBody('after-the-move'))
+  expect(await goesOn).toMatchObject({ data: { type: 'user.created' } })
+  own.leave()
+})
+
 test('SEC-13 a request that waits ends when its key is revoked, and when its tenant is deleted', async () => {
   const other = await openGateway()
   const wait = (tenant: TestTenant, key: string) =>

@@ -293,11 +293,15 @@ const missing = (value: string): string =>
 const INHERITED = new Set(['schema-extensions', 'resource-types'])
 
 /** Foreign things of a kind, as seen from a place, and one of the caller's own of another kind. */
-function candidates(collection: string | undefined, at: Scope, all: readonly Place[]): string[] {
+function candidates(collection: string | undefined, at: Scope, all: readonly Place[], caller: Scope): string[] {
   const kind = collection ?? 'tenants'
-  const outside = all.filter(
-    ({ scope, things }) => !covers(at, scope) && things.has(kind) && !(INHERITED.has(kind) && covers(scope, at)),
-  )
+  const outside = all.filter(({ scope, things, ids }) => {
+    if (covers(at, scope) || !things.has(kind) || (INHERITED.has(kind) && covers(scope, at))) return false
+    const sameProject = 'projectId' in at && ids.project === at.projectId
+    // Where a tenant may move to, for who reaches that; and its own project may be named by all who reach the tenant.
+    if (kind === 'projects') return !sameProject && !covers(caller, scope)
+    return !(kind === 'environments' && sameProject && covers(caller, scope))
+  })
   // As deep as the place itself, and one around it: those beside each other are of one kind.
   const alike = outside.filter(({ scope }) => scope.kind === at.kind)
   const around = outside.filter(({ scope }) => covers(scope, at)).slice(-1)
@@ -394,7 +398,7 @@ function probesOf(operation: Operation, caller: Caller, given: Given): Probe[] {
 
   // What a place has, by the ids of what others have.
   for (const { name, collection } of slots)
-    for (const value of some(candidates(collection, at.scope, given.others)))
+    for (const value of some(candidates(collection, at.scope, given.others, caller.scope)))
       named(`{${name}}`, { ...names, [name]: value })
   for (const place of some(elsewhere)) {
     const inside = slots.map(({ name, collection }) => [name, thingIn(place, collection) ?? own(collection)])
@@ -406,7 +410,7 @@ function probesOf(operation: Operation, caller: Caller, given: Given): Probe[] {
   for (const field of operation.fields(own)) {
     const where = `${title} ${field.label}`
     const opaque = isOpaque(where)
-    const values = valuesFor(operation, field, at.scope, given)
+    const values = valuesFor(operation, field, at.scope, caller.scope, given)
     // Of what is only kept one is enough, and no word by which its place would be known elsewhere.
     const kept = opaque && operation.method !== 'GET' && !/header|import/.test(where)
     if (kept && !caller.full) continue
@@ -435,11 +439,11 @@ interface Given {
   readonly nexts: ReadonlyMap<string, readonly string[]>
 }
 
-function valuesFor(operation: Operation, field: Field, at: Scope, given: Given): string[] {
+function valuesFor(operation: Operation, field: Field, at: Scope, caller: Scope, given: Given): string[] {
   const { others, nexts, foreign: near } = given
   if (field.label.startsWith('header')) return near.slice(0, 1).map((place) => place.idempotencyKey)
   if (!field.label.startsWith('query after')) {
-    const values = candidates(field.collection, at, others)
+    const values = candidates(field.collection, at, others, caller)
     // An import makes what is not there: by ids that nothing else asks for.
     return operation.path.endsWith('/import') && field.label.endsWith('.id')
       ? near.flatMap(({ things }) => things.get('users')?.[1] ?? [])

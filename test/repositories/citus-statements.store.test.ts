@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createEnvironment } from '../../src/administration/environments.ts'
+import { createProject } from '../../src/administration/projects.ts'
+import { endFormerUrls, moveTenant, previewMove } from '../../src/administration/tenant-moves.ts'
+import { createTenant } from '../../src/administration/tenants.ts'
+import type { EnvironmentPlace } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
+import { formerAddressesOf } from '../../src/repositories/control/tenant-moves.ts'
 import { backlogOf } from '../../src/repositories/delivery/backlog.ts'
 import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
 import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
@@ -20,6 +26,7 @@ import { endHold, eventsThatPass } from '../../src/repositories/log/leaver-brake
 import { numberMany } from '../../src/repositories/log/numbering.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { removeExpiredUsers } from '../../src/repositories/resources/kept-users.ts'
+import { administrationOn } from '../support/administration.ts'
 import { refusedByCitus } from '../support/citus-rules.ts'
 import { tenantRole } from '../support/engines.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
@@ -81,6 +88,26 @@ describe.skipIf(tenantRole() !== undefined)('Citus refuses no statement', () => 
     const tenant = await gateway.newTenant()
     await directory(tenant)
     await behind(recorder.database, tenant)
+    expect(await refused()).toEqual([])
+  })
+
+  test('of a tenant that gets another key; another environment is refused', async () => {
+    const administration = administrationOn(recorder.database)
+    const project = await createProject(administration, { key: 'moves' })
+    const places = []
+    for (const key of ['here', 'there']) {
+      const { id } = await createEnvironment(administration, project.id, { key })
+      places.push({ projectId: project.id, environmentId: id })
+    }
+    const [here, there] = places as [EnvironmentPlace, EnvironmentPlace]
+    const { id } = await createTenant(administration, here, { key: 'acme' })
+    const keeps = { key: 'acme-2', keepFormerUrlDays: 30 }
+    await previewMove(administration, here, id, { to: here, ...keeps })
+    const { tenant } = await moveTenant(administration, here, id, { to: here, ...keeps })
+    expect(tenant).toMatchObject({ id, key: 'acme-2' })
+    expect(await formerAddressesOf(recorder.database, id).list()).toMatchObject([{ tenant: 'acme' }])
+    await expect(moveTenant(administration, here, id, { to: there, ...keeps })).rejects.toThrow(/distributed \(Citus\)/)
+    await endFormerUrls(administration, here, id)
     expect(await refused()).toEqual([])
   })
 })

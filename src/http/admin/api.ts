@@ -40,6 +40,7 @@ import { externalIssuerRoutes } from './external-issuers.ts'
 import { projectRoutes } from './projects.ts'
 import { describe } from './reference/openapi.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
+import { tenantMoveRoutes } from './tenant-moves.ts'
 import { tenantRoutes } from './tenants.ts'
 
 const NO_BODY = 'The body is missing: this takes JSON, with the Content-Type application/json.'
@@ -165,6 +166,7 @@ export function adminApi({
   projectRoutes(app)
   environmentRoutes(app)
   tenantRoutes(app, config)
+  tenantMoveRoutes(app, config)
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
   externalIssuerRoutes(app, issuers)

@@ -29,7 +29,8 @@ import {
   warnings,
 } from '../control/schemas.ts'
 
-const tenant = z
+/** A tenant as answers have it. */
+export const tenantShape = z
   .object({
     id: z.uuid(),
     key: keyText,
@@ -60,7 +61,8 @@ const tenantChange = z
   .openapi('TenantChange')
 const settings = { signInAttribute: 'email' } as const
 const scimBaseUrl = `${EXAMPLE.origin}/scim/v2/shop/prod/v2/acme`
-const example = {
+/** The same in examples. */
+export const tenantExample = {
   ...{ id: EXAMPLE.tenantId, key: 'acme', name: 'Acme Inc.', paused: false },
   ...{ settings, effectiveSettings: effectiveSettings({ eventRetentionDays: 30 }, settings) },
   ...{ scimBaseUrl, scimBaseUrls: [scimBaseUrl], createdAt: EXAMPLE.created, warnings: [] },
@@ -75,7 +77,10 @@ const list = createRoute({
   tags,
   request: { params: environmentParams, query: pageQuery(z.uuid()) },
   responses: {
-    200: jsonAnswer(listOf(tenant, 'TenantList'), 'Tenants in the order of creation', { items: [example], next: null }),
+    200: jsonAnswer(listOf(tenantShape, 'TenantList'), 'Tenants in the order of creation', {
+      items: [tenantExample],
+      next: null,
+    }),
     ...problems,
   },
 })
@@ -86,7 +91,7 @@ const create = createRoute({
   summary: 'Create a tenant',
   tags,
   request: { params: environmentParams, body: jsonBody(newTenant, { key: 'acme', name: 'Acme Inc.', settings }) },
-  responses: { 201: jsonAnswer(tenant, 'Created', example), ...problems },
+  responses: { 201: jsonAnswer(tenantShape, 'Created', tenantExample), ...problems },
 })
 const retrieve = createRoute({
   method: 'get',
@@ -95,7 +100,7 @@ const retrieve = createRoute({
   summary: 'Get a tenant with its base URLs and settings',
   tags,
   request: { params: tenantParams },
-  responses: { 200: jsonAnswer(tenant, 'The tenant', example), ...problems },
+  responses: { 200: jsonAnswer(tenantShape, 'The tenant', tenantExample), ...problems },
 })
 const modify = createRoute({
   method: 'patch',
@@ -108,7 +113,7 @@ const modify = createRoute({
     params: tenantParams,
     body: jsonBody(tenantChange, { settings: { signInAttribute: 'email', mode: null } }),
   },
-  responses: { 200: jsonAnswer(tenant, 'Changed', example), ...problems },
+  responses: { 200: jsonAnswer(tenantShape, 'Changed', tenantExample), ...problems },
 })
 const remove = createRoute({
   method: 'delete',
@@ -172,11 +177,12 @@ export function scimBaseUrls(
   return key === DEFAULT_TENANT ? [`${base}/v2/${key}`, `${base}/v2`, base] : [`${base}/v2/${key}`]
 }
 
-function present(
+/** A tenant as the admin API shows it. */
+export function present(
   row: TenantRow,
   inherited: EnvironmentSettings,
   urls: readonly [string, ...string[]],
-): z.infer<typeof tenant> {
+): z.infer<typeof tenantShape> {
   const { id, key, name, paused, settings, createdAt } = row
   return {
     id,

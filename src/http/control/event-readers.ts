@@ -21,6 +21,7 @@ export interface EventReader {
 
 interface Reader {
   readonly c: Context<AdminEnv>
+  readonly tenantId: string | undefined
   readonly ended: AbortController
 }
 
@@ -49,7 +50,7 @@ export class EventReaders {
     const passage = underWay?.streams.enter(principal.keyId, tenantId)
     counted?.leave()
     c.set('database', c.var.database.for(requestOf(principal.keyId)))
-    const reader = { c, ended: new AbortController() }
+    const reader = { c, tenantId, ended: new AbortController() }
     const label = c.req.header('authorization') ?? ''
     const others = this.#readers.get(label) ?? this.#newKey(label)
     others.add(reader)
@@ -71,13 +72,26 @@ export class EventReaders {
     const timer = setInterval(async () => {
       // An access token is good for one origin, so that a request is asked for which there still is a connection.
       const [first] = readers
-      if (first !== undefined && (await this.#mayRead(first))) return
-      for (const { ended } of readers) ended.abort()
+      const mayRead = first !== undefined && (await this.#mayRead(first))
+      for (const reader of readers) if (!mayRead || !(await this.#isThere(reader))) reader.ended.abort()
+      if (mayRead) return
       if (readers.size > 0 || this.#readers.get(label) !== readers) return
       this.#readers.delete(label)
       clearInterval(timer)
     }, CHECK_MS).unref()
     return readers
+  }
+
+  /** False where the tenant is there no longer, such as after a move. A key of the tenant goes with it. */
+  async #isThere({ c, tenantId }: Reader): Promise<boolean> {
+    const { scope } = c.var.principal
+    const { project = '', environment, tenant } = c.req.param() as Readonly<Record<string, string | undefined>>
+    if (tenantId === undefined || tenant === undefined || scope.kind === 'tenant') return true
+    try {
+      return (await this.#control.place({ project, environment, tenant }, scope)).tenant?.id === tenantId
+    } catch {
+      return false
+    }
   }
 
   /** Where that can not be told, readers end, and find out when they come again. */

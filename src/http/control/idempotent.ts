@@ -36,7 +36,7 @@ export const idempotencyKeyParameter = {
  * A sign-in check only asks, and its answer must show the present state.
  */
 export const takesIdempotencyKey = (path: string): boolean =>
-  !/\/(?:(?:webhooks|streams)\/[^/]+\/test|streams\/[^/]+\/poll|sign-in-checks)$/.test(path)
+  !/\/(?:(?:webhooks|streams)\/[^/]+\/test|streams\/[^/]+\/poll|sign-in-checks|move\/preview)$/.test(path)
 
 /**
  * `Idempotency-Key` for POSTs (draft-ietf-httpapi-idempotency-key-header): the whole request becomes one transaction with

@@ -4,9 +4,11 @@ import { Refusal } from '../../administration/refusal.ts'
 import { findTenant } from '../../administration/tenants.ts'
 import type { Scope } from '../../auth/principal.ts'
 import { covers } from '../../auth/principal.ts'
+import { formerAddressNamed } from '../../context/former-address.ts'
 import type { Database } from '../../db/database.ts'
 import type { EnvironmentRow } from '../../repositories/control/environments.ts'
 import type { ProjectRow } from '../../repositories/control/projects.ts'
+import { formerAddressesOf } from '../../repositories/control/tenant-moves.ts'
 import type { TenantRow } from '../../repositories/control/tenants.ts'
 import type { AdminRequest } from './env.ts'
 
@@ -51,19 +53,22 @@ export async function environmentAt(
   return within(principal.scope, await lookUpEnvironment(database, principal.scope, names))
 }
 
+/** The same of a tenant. Names from before its move are good for a while, and for keys of that tenant alone. */
 export async function tenantAt({ database, principal, noted }: AdminRequest, names: PlaceNames): Promise<TenantPlace> {
-  const by = principal.scope
-  const outer = await lookUpEnvironment(database, by, names)
-  const { tenant: name = '' } = names
-  const tenant = await findTenant(database, outer.environment.id, name)
-  if (tenant === undefined) throw covers(by, outer.scope) ? Refusal.notFound('tenant', name) : outside()
-  const place = within(by, {
-    ...outer,
-    scope: { ...outer.scope, kind: 'tenant' as const, tenantId: tenant.id },
-    tenant,
-  })
-  if (noted !== undefined) noted.tenantId = tenant.id
+  const place = await tenantNamed(database, principal.scope, names)
+  if (noted !== undefined) noted.tenantId = place.tenant.id
   return place
+}
+
+async function tenantNamed(database: Database, by: Scope, names: PlaceNames): Promise<TenantPlace> {
+  try {
+    return await lookUpTenant(database, by, names)
+  } catch (error) {
+    if (!(error instanceof Refusal) || by.kind !== 'tenant') throw error
+    const former = await formerAddressesOf(database, by.tenantId).list()
+    if (formerAddressNamed(former, by.tenantId, names) === undefined) throw error
+    return lookUpTenant(database, by, { project: by.projectId, environment: by.environmentId, tenant: by.tenantId })
+  }
 }
 
 /** @throws {Refusal} 403 unless the key is for the whole instance */
@@ -101,6 +106,14 @@ async function lookUpEnvironment(
   if (environment === undefined) throw covers(by, outer.scope) ? Refusal.notFound('environment', name) : outside()
   if ('environmentId' in by && by.environmentId !== environment.id) throw outside()
   return { ...outer, scope: { ...outer.scope, kind: 'environment', environmentId: environment.id }, environment }
+}
+
+async function lookUpTenant(database: Database, by: Scope, names: PlaceNames): Promise<TenantPlace> {
+  const outer = await lookUpEnvironment(database, by, names)
+  const { tenant: name = '' } = names
+  const tenant = await findTenant(database, outer.environment.id, name)
+  if (tenant === undefined) throw covers(by, outer.scope) ? Refusal.notFound('tenant', name) : outside()
+  return within(by, { ...outer, scope: { ...outer.scope, kind: 'tenant', tenantId: tenant.id }, tenant })
 }
 
 function within<P extends { readonly scope: Scope }>(by: Scope, place: P): P {

@@ -22,7 +22,7 @@ export const plainText = z
 export const nameText = plainText.max(200)
 export const keyText = z
   .string()
-  .openapi({ description: 'Unique in its parent without regard to case; never changes.' })
+  .openapi({ description: 'Unique in its parent without regard to case; a tenant gets another one only by a move.' })
 export const permission = z.enum(PERMISSIONS)
 export const moment = z.iso.datetime({ offset: true })
 

@@ -31,6 +31,8 @@ interface Admitted {
   readonly tenant: TenantContext
   /** True where the segment after `/v2` is an endpoint of the default tenant and not a tenant. */
   readonly withoutTenant: boolean
+  /** From then on the base URL leads nowhere: the tenant has moved. */
+  readonly until?: number | undefined
 }
 
 type Connection = Pick<IncomingMessage, 'socket'> | undefined
@@ -57,7 +59,8 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     const asked = [authorization, scheme, host, forwardedHost, forwardedProto, located.basePath].join('\n')
     const label = `admission ${hash('sha256', asked, 'base64')}`
     const checked = (found: Admitted): Admission | Promise<Admission> => {
-      if (control.noteUse(found.secret, client)) return admissionOf(found, located)
+      const leadsHere = found.until === undefined || found.until > Date.now()
+      if (leadsHere && control.noteUse(found.secret, client)) return admissionOf(found, located)
       // The key or its secret may have expired since, or the issuer's proof may be too old. So the request is admitted anew.
       return control.renewed(label, admit, keptFor).then((anew) => admissionOf(anew, located))
     }
@@ -81,10 +84,10 @@ export function admissions(control: ControlPlane, issuers: ExternalIssuers, poli
     const basic = basicCredentials(authorization)
     const header = basic === undefined ? authorization : `Bearer ${basic.key}`
     const { principal, secret } = await authenticated(header, client, origin, located)
-    const { tenant, path } = await resolveTenant(located, principal, control, baseUrlsFor(origin))
+    const { tenant, path, until } = await resolveTenant(located, principal, control, baseUrlsFor(origin))
     // Basic authentication is off by default. Only here is the tenant known, and only a client with a valid key gets here.
     if (basic !== undefined && !tenant.settings.basicAuthentication) await authenticated(undefined, client, origin)
-    return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath }
+    return { principal, secret, tenant, withoutTenant: path.basePath !== located.basePath, until }
   }
 
   /** Admits by the JWT of an issuer that the tenant trusts. Undefined where it does not verify: then it is an unknown token. */

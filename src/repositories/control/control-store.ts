@@ -12,6 +12,7 @@ import { environmentsOf } from './environments.ts'
 import { instanceSecret } from './instance-secrets.ts'
 import { schemaDefinitionsOf } from './schema-definitions.ts'
 import { signingKeyStore } from './signing-keys.ts'
+import { formerAddressesOf, isFormerAddress } from './tenant-moves.ts'
 import { tenantsOf } from './tenants.ts'
 import { takeAssertion } from './used-assertions.ts'
 
@@ -39,7 +40,7 @@ export function controlStore(database: Database, secretsKey?: string | undefined
         const [tenants, own] = [tenantsOf(tx, environmentId), schemaDefinitionsOf(tx, environmentId)]
         // The lock keeps others from registering a resource type with this endpoint meanwhile.
         if ((await environmentsOf(tx, projectId).find(environmentId, 'share')) === undefined) return undefined
-        if (await own.hasEndpoint(key)) return undefined
+        if ((await own.hasEndpoint(key)) || (await isFormerAddress(tx, environmentId, key))) return undefined
         const made = await tenants.insert({ key, name: key, settings: {} })
         const tenant = made ?? (await tenants.find(key))
         if (tenant === undefined) throw new Error('a tenant was not made, and no other has its key')
@@ -52,6 +53,8 @@ export function controlStore(database: Database, secretsKey?: string | undefined
         return { ...tenant, definitions: await own.definitions(tenant.id) }
       })
     },
+
+    formerAddresses: (tenantId) => formerAddressesOf(database, tenantId).list(),
 
     takeAssertion: (keyId, jti, expiresAt) => takeAssertion(database, keyId, jti, expiresAt),
 

@@ -1,6 +1,6 @@
 import { and, asc, eq } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
-import { environments, schemaDefinitions, webhookEndpoints } from '../../db/schema.ts'
+import { environments, formerAddresses, schemaDefinitions, webhookEndpoints } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId } from '../../place-ids.ts'
 import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
 import { type EnvironmentSettings, parseStoredSettings } from '../../tenancy/settings.ts'
@@ -64,8 +64,9 @@ export function environmentsOf({ orm }: Database, projectId: ProjectId) {
       return first(await orm.update(environments).set(values).where(condition).returning(columns))
     },
 
-    /** Deletes an environment without tenants, and the schemas and resource types of its own. */
+    /** Deletes an environment without tenants, with what is its own and the addresses of tenants that have moved away. */
     async delete(id: EnvironmentId): Promise<void> {
+      await orm.delete(formerAddresses).where(eq(formerAddresses.environmentId, id))
       await orm.delete(webhookEndpoints).where(eq(webhookEndpoints.environmentId, id))
       await orm.delete(schemaDefinitions).where(eq(schemaDefinitions.environmentId, id))
       await orm.delete(environments).where(and(inProject, eq(environments.id, id)))

@@ -6,6 +6,7 @@ import {
   eventLogs,
   eventPositions,
   events,
+  formerAddresses,
   heldEvents,
   keptUsers,
   memberships,
@@ -88,6 +89,14 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       )
     },
 
+    /** Gives a tenant another key. */
+    async rename(id: TenantId, key: string): Promise<void> {
+      await orm
+        .update(tenants)
+        .set({ key, keyFolded: foldKey(key), deleting: false })
+        .where(and(inEnvironment, eq(tenants.id, id)))
+    },
+
     /** Whether anything may be created in a tenant: false once its deletion has begun. */
     async takesResources(id: TenantId, takes: boolean): Promise<void> {
       await orm
@@ -132,6 +141,7 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         resourceCounts,
         apiKeys,
         schemaDefinitions,
+        formerAddresses,
         tenantVersions,
       ]
       for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))

@@ -19,6 +19,9 @@ export type ReplayFrom =
 /**
  * Queues events of the log once more for an endpoint that is for the tenant; gives how many, and the last position that it read.
  *
+ * The tenant may move to another environment at the same moment. Whoever locks its row first is done first: the move drops what the
+ * replay has queued, or the replay finds that the endpoint is not for the tenant any more. On Citus no tenant moves.
+ *
  * Text, not the query builder: Drizzle inserts from a query only where that gives every column of the table.
  */
 export async function replayEvents(
@@ -38,13 +41,16 @@ export async function replayEvents(
        where p.tenant_id = ${tenant} and p.position > ${parameters.bind(after, 'bigint')} and ${wanted(tenant, endpoint)}
        order by p.position limit ${Math.trunc(limit)}
      ),
+     target as materialized (
+       select w.id, w.event_types from tenants t join webhook_endpoints w on w.id = ${endpoint}
+         and (w.tenant_id = t.id or (w.tenant_id is null and w.environment_id = t.environment_id))
+       where t.id = ${tenant} ${db.distributed ? '' : 'for key share of t'}
+     ),
      queued as (
        insert into webhook_deliveries as d (tenant_id, endpoint_id, position, resource_id, urgent, due_at)
        select ${tenant}, w.id, c.position, c.resource_id, ${goesFirst('c.resource_id', 'c.position', 'c.type')}, now() from chosen c
-       join tenants t on t.id = ${tenant}
-       join webhook_endpoints w on w.id = ${endpoint} and w.environment_id = t.environment_id
-         and (w.tenant_id is null or w.tenant_id = t.id) and (cardinality(w.event_types) = 0 or c.type = any(w.event_types)
-           or split_part(c.type, '.', 1) || '.*' = any(w.event_types))
+       join target w on cardinality(w.event_types) = 0 or c.type = any(w.event_types)
+         or split_part(c.type, '.', 1) || '.*' = any(w.event_types)
        on conflict (tenant_id, endpoint_id, position) do update set dead = false, attempts = 0, due_at = excluded.due_at,
          first_tried_at = null, last_status = null, last_error = null, taken = 0, urgent = excluded.urgent where d.dead or d.due_at > excluded.due_at
        returning 1

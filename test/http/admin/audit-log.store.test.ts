@@ -34,11 +34,12 @@ const newest = async (): Promise<Entry | undefined> => (await log('', '?limit=1'
 
 const E = '/projects/acme/environments/prod'
 const T = `${E}/tenants/globex`
+const TEMPLATE = '/projects/{project}/environments/{environment}/tenants/{tenant}'
 const KEYS: readonly (readonly [template: string, path: string])[] = [
   ['', ''],
   ['/projects/{project}', '/projects/acme'],
   ['/projects/{project}/environments/{environment}', E],
-  ['/projects/{project}/environments/{environment}/tenants/{tenant}', T],
+  [TEMPLATE, T],
 ]
 const extension = (description: string) => ({
   schema: {
@@ -91,6 +92,9 @@ const STEPS: readonly Step[] = [
     'tenant.created',
   ],
   ['PATCH', '/projects/{project}/environments/{environment}/tenants/{tenant}', T, { paused: true }, 'tenant.changed'],
+  ['POST', `${TEMPLATE}/move`, `${T}/move`, { key: 'globex-2' }, 'tenant.moved'],
+  ['POST', `${TEMPLATE}/move`, `${T}-2/move`, { key: 'globex' }, 'tenant.moved'],
+  ['DELETE', `${TEMPLATE}/former-base-urls`, `${T}/former-base-urls`, undefined, 'tenant.former_urls_ended'],
   ...KEYS.flatMap(([template, path]): Step[] => [
     [
       'POST',
@@ -187,7 +191,8 @@ const STEPS: readonly Step[] = [
 const hold = () =>
   api.database.run(
     `insert into event_logs (tenant_id, hold_id, held_since, held_until)
-     select t.id, t.id, now(), now() + interval '1 day' from tenants t where t.key = 'globex'`,
+     select t.id, t.id, now(), now() + interval '1 day' from tenants t where t.key = 'globex'
+     on conflict (tenant_id) do update set hold_id = excluded.hold_id, held_since = now(), held_until = excluded.held_until`,
     [],
   )
 
@@ -217,9 +222,9 @@ describe('SEC-14 the audit log', () => {
     const { body } = await api.send<{ paths: Record<string, object> }>('GET', '/openapi.json')
     const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
       Object.keys(methods)
-        // A sign-in check changes nothing, a receiver's poll nothing of the control plane; what an import changes stands in the
-        // tenant's own log of events.
-        .filter((method) => method !== 'get' && !/\/(?:sign-in-checks|import|poll)$/.test(path))
+        // A sign-in check and a preview change nothing, a receiver's poll nothing of the control plane; what an import changes
+        // stands in the tenant's own log of events.
+        .filter((method) => method !== 'get' && !/\/(?:sign-in-checks|import|poll|preview)$/.test(path))
         .map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect([...new Set(STEPS.map(([method, template]) => `${method} ${template}`))].sort()).toEqual(routes.sort())

@@ -63,6 +63,8 @@ const COLLECTIONS: Readonly<Record<string, string>> = {
   user: 'users',
   group: 'groups',
   member: 'users',
+  project: 'projects',
+  environment: 'environments',
   tenant: 'tenants',
   role: 'roles',
   'items[].resource.id': 'users',
@@ -188,6 +190,8 @@ function sampleOf(
   { type, format }: Schema,
   beside: Readonly<Record<string, unknown>>,
 ): unknown {
+  // A move to where the tenant is already changes nothing.
+  if (/\/move(?:\/preview)?$/.test(title)) return name === 'key' ? LEFT_OUT : names[name]
   switch (name) {
     case 'key':
     case 'identity':

@@ -66,7 +66,7 @@ export function environmentPage(app: ConsoleApp): void {
               <label>
                 Key
                 <input name="key" required maxlength={64} pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" autocapitalize="off" />
-                <small>Stands in its base URL and never changes: letters, digits, “.”, “_” and “-”.</small>
+                <small>Stands in its base URL: letters, digits, “.”, “_” and “-”.</small>
               </label>
               <label>
                 Name
