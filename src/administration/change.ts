@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import type { Author } from '../repositories/control/audit.ts'
 import { bounded, changeControl, type Recorder } from '../repositories/control/control-revision.ts'
+import type { Precondition } from '../scim/version.ts'
 
 export type { Recorder }
 
@@ -13,6 +14,8 @@ export interface Administration {
   readonly changed: () => void
   /** Who asks for the changes. */
   readonly author: Author
+  /** Which state the caller has read; a change of another one is refused (`refuseChanged`). */
+  readonly expected?: Precondition | undefined
 }
 
 /**

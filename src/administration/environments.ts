@@ -12,6 +12,7 @@ import { type Administration, change, type Recorder } from './change.ts'
 import { Refusal } from './refusal.ts'
 import { beginEnvironmentRules, inheritingTenants, refuseSharedNamesWithin } from './role-rules.ts'
 import { followRules } from './role-work.ts'
+import { environmentState, refuseChanged } from './state-tags.ts'
 import { changedMeanwhile, nothingIsCreated } from './tenants.ts'
 
 /** What a new environment is made from. */
@@ -72,7 +73,7 @@ export async function insertEnvironment(
  * Changes an environment's name, merges its settings, pauses or resumes it with its tenants; its key and id never change. Rules
  * for roles are stored at once; groups that exist follow, of many tenants after the answer.
  *
- * @throws {Refusal} 404; 409 for rules by which two groups of a tenant would be one role
+ * @throws {Refusal} 404; 409 for rules by which two groups of a tenant would be one role; 412
  */
 export async function changeEnvironment(
   administration: Administration,
@@ -90,6 +91,7 @@ export async function changeEnvironment(
   const changed = await change(administration, async (tx, record) => {
     const environments = environmentsOf(tx, projectId)
     const environment = await environments.find(id, 'no key update')
+    if (environment !== undefined) refuseChanged(administration, environmentState(environment))
     const changed =
       environment &&
       (await environments.change(id, {
@@ -122,16 +124,23 @@ export async function deleteEnvironment(
   const empty = await emptyTenants(database, id)
   for (const tenant of empty) await nothingIsCreated(database, id, tenant)
   try {
-    await change(administration, (tx, record) => deleteEmpty(tx, record, projectId, id))
+    await change(administration, (tx, record) => deleteEmpty(administration, tx, record, projectId, id))
   } catch (error) {
     for (const tenant of empty) await tenantsOf(database, id).takesResources(tenant.id, true)
     throw error
   }
 }
 
-async function deleteEmpty(tx: Database, record: Recorder, projectId: ProjectId, id: EnvironmentId): Promise<void> {
+async function deleteEmpty(
+  administration: Administration,
+  tx: Database,
+  record: Recorder,
+  projectId: ProjectId,
+  id: EnvironmentId,
+): Promise<void> {
   const environment = await environmentsOf(tx, projectId).find(id, 'update')
   if (environment === undefined) throw Refusal.notFound('environment', id)
+  refuseChanged(administration, environmentState(environment))
   const place = { kind: 'environment' as const, projectId, environmentId: id }
   for (const tenant of await emptyTenants(tx, id, 'update')) {
     if (!(await tenantsOf(tx, id).isBeingDeleted(tenant.id))) throw changedMeanwhile(tenant)

@@ -8,6 +8,7 @@ import { isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { placeRecord } from './audit-records.ts'
 import { type Administration, change, type Recorder } from './change.ts'
 import { Refusal } from './refusal.ts'
+import { projectState, refuseChanged } from './state-tags.ts'
 
 /** What a new project is made from. */
 export interface NewProject {
@@ -44,7 +45,7 @@ export async function insertProject(
   return project
 }
 
-/** Renames a project, pauses or resumes it with all that is in it; its key and id never change. */
+/** Renames a project, pauses or resumes it with all that is in it; its key and id never change. @throws {Refusal} 404, 412 */
 export function changeProject(
   administration: Administration,
   id: ProjectId,
@@ -52,6 +53,7 @@ export function changeProject(
 ): Promise<ProjectRow> {
   return change(administration, async (tx, record) => {
     const project = await projectsIn(tx).find(id, 'no key update')
+    if (project !== undefined) refuseChanged(administration, projectState(project))
     const values = project && { name: name ?? project.name, paused: paused ?? project.paused }
     const changed = values && (await projectsIn(tx).change(id, values))
     if (project === undefined || changed === undefined) throw Refusal.notFound('project', id)
@@ -63,12 +65,13 @@ export function changeProject(
 /**
  * Deletes a project and its keys.
  *
- * @throws {Refusal} 404, 409 while it has environments
+ * @throws {Refusal} 404, 409 while it has environments, 412
  */
 export function deleteProject(administration: Administration, id: ProjectId): Promise<void> {
   return change(administration, async (tx, record) => {
     const project = await projectsIn(tx).find(id, 'update')
     if (project === undefined) throw Refusal.notFound('project', id)
+    refuseChanged(administration, projectState(project))
     const [environment] = await environmentsOf(tx, id).list({ after: undefined, limit: 1 })
     if (environment !== undefined)
       throw new Refusal(409, `The project still has environments, such as "${environment.key}"; delete them first.`)

@@ -5,7 +5,7 @@ export interface Mistake {
 }
 
 /** 410 is for what was there once and is not kept for ever. */
-type RefusalStatus = 400 | 403 | 404 | 409 | 410 | 422
+type RefusalStatus = 400 | 403 | 404 | 409 | 410 | 412 | 422
 
 /** A refusal that the operator should read; http/problem and the command line turn it into words. */
 export class Refusal extends Error {
@@ -32,5 +32,31 @@ export class Refusal extends Error {
   static keyIsEndpoint = (key: string) => {
     const message = `is taken: a resource type of the environment has the endpoint "/${key}" (letter case does not count)`
     return new Refusal(409, `The key ${message}.`, [{ path: 'key', message }])
+  }
+}
+
+/** A part of what was changed, and what it is now. */
+export interface ChangedPart {
+  readonly path: string
+  readonly now: unknown
+}
+
+/** 412: somebody else has changed it since the caller read it (RFC 9110 §13.1.1). */
+export class Changed extends Refusal {
+  readonly changed: readonly ChangedPart[]
+  /** The tag of the state that there is now; undefined where there is nothing any more. */
+  readonly tag: string | undefined
+
+  /** @param changed what differs from what the caller has read; none where that cannot be told */
+  constructor(changed: readonly ChangedPart[], tag: string | undefined) {
+    const which = changed.length === 0 ? '' : `: ${changed.map(({ path }) => path).join(', ')}`
+    const mistakes = changed.map(({ path, now }) => ({ path, message: `is ${JSON.stringify(now ?? null)} now` }))
+    super(
+      412,
+      `It was changed since you read it${which}. Nothing was done; read it again, and repeat your change.`,
+      mistakes,
+    )
+    this.tag = tag
+    this.changed = changed.map(({ path, now }) => ({ path, now: now ?? null }))
   }
 }

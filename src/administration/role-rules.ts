@@ -96,10 +96,14 @@ export async function refuseSharedNamesWithin(
   for await (const tenant of inheritingTenants(db, environmentId)) await refuseSharedNames(db, tenant, rules)
 }
 
-/** The tenants of an environment that have no rules of their own. */
-export async function* inheritingTenants(db: Database, environmentId: EnvironmentId): AsyncGenerator<TenantRow> {
+/** The tenants of an environment that have no rules of their own. @param from behind the one with this id */
+export async function* inheritingTenants(
+  db: Database,
+  environmentId: EnvironmentId,
+  from?: string,
+): AsyncGenerator<TenantRow> {
   const tenants = tenantsOf(db, environmentId)
-  for (let after: string | undefined; ; ) {
+  for (let after = from; ; ) {
     const page = await tenants.list({ after, limit: TENANTS_AT_ONCE })
     for (const tenant of page) if (tenant.settings.roleRules === undefined) yield tenant
     if (page.length < TENANTS_AT_ONCE) return

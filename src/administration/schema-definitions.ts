@@ -21,6 +21,7 @@ import { sameValue } from '../scim/schema/values.ts'
 import { definitionRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
 import { Refusal } from './refusal.ts'
+import { definitionState, refuseChanged } from './state-tags.ts'
 
 /** Where a definition is in force: in one tenant, or, with a `tenantId` of null, in all tenants of the environment. */
 export interface DefinitionPlace {
@@ -42,7 +43,7 @@ const NAME: Record<DefinitionKind, string> = { extension: 'schema.id', resourceT
  * @param json what `readDefinition` reads
  * @throws {ScimError} 400 for an invalid definition
  * @throws {Refusal} 400 for another name than the definition's; 409 with every reason for an incompatible change, for a name,
- *   URN or endpoint in use, and past the number of definitions that a place may have; 404 when the place is gone
+ *   URN or endpoint in use, and past the number of definitions that a place may have; 404 when the place is gone; 412
  */
 export async function putDefinition(
   administration: Administration,
@@ -61,6 +62,7 @@ export async function putDefinition(
     const { environmentId, tenantId } = place
     const definitions = schemaDefinitionsOf(tx, environmentId)
     const before = await definitions.find(tenantId, kind, name)
+    refuseChanged(administration, before && definitionState(before))
     if (before === undefined) await refuseNew(tx, place, definition)
     else {
       const reasons = incompatibleChanges(before.definition, definition)
@@ -82,7 +84,7 @@ export async function putDefinition(
 /**
  * Deletes a definition.
  *
- * @throws {Refusal} 404; 409 while there are resources of the type or with data of the extension, or an extension of the type
+ * @throws {Refusal} 404; 412; 409 while there are resources of the type or with data of the extension, or an extension of the type
  */
 export function deleteDefinition(
   administration: Administration,
@@ -95,6 +97,7 @@ export function deleteDefinition(
     const definitions = schemaDefinitionsOf(tx, place.environmentId)
     const row = await definitions.find(place.tenantId, kind, name)
     if (row === undefined) throw Refusal.notFound(NOUN[kind], name)
+    refuseChanged(administration, definitionState(row))
     if (await definitions.isInUse(row)) {
       const what = kind === 'extension' ? 'resources with data of the extension' : 'resources of the type'
       throw new Refusal(409, `There are still ${what} "${definitionName(row.definition)}"; delete them first.`)

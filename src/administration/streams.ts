@@ -7,6 +7,7 @@ import { isUuid } from '../tenancy/scim-path.ts'
 import { streamRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
 import { type Mistake, Refusal } from './refusal.ts'
+import { refuseChanged, streamState } from './state-tags.ts'
 import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type WebhookTools } from './webhooks.ts'
 
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */
@@ -53,7 +54,7 @@ export async function createStream(
   })
 }
 
-/** Changes what is named; how it is delivered and the gateway's origin stay. Enabling it forgets its failures. @throws {Refusal} 400, 404 */
+/** Changes what is named; how it is delivered and the gateway's origin stay. Enabling it forgets its failures. @throws {Refusal} 400, 404, 412 */
 export async function changeStream(
   administration: Administration,
   tools: WebhookTools,
@@ -65,6 +66,7 @@ export async function changeStream(
   const secret = token === undefined ? undefined : await sealed(tools, id, token)
   return change(administration, async (tx, record) => {
     const before = await findStream(tx, place, id, 'no key update')
+    refuseChanged(administration, streamState(before))
     refuse(mistakes(before.stream, { url, token, events, subjectIssuer: input.subjectIssuer }, tools))
     const given = Object.entries(settings).filter(([, value]) => value !== undefined)
     const after = await streamsOf(tx, place).change(id, {
@@ -85,10 +87,11 @@ export async function changeStream(
   })
 }
 
-/** Deletes a stream with all that waits for it. @throws {Refusal} 404 */
+/** Deletes a stream with all that waits for it. @throws {Refusal} 404, 412 */
 export function deleteStream(administration: Administration, place: WebhookPlace, id: string): Promise<void> {
   return change(administration, async (tx, record) => {
     const before = await findStream(tx, place, id, 'update')
+    refuseChanged(administration, streamState(before))
     await streamsOf(tx, place).delete(id)
     record(streamRecord(place, { before, after: null }))
   })

@@ -12,6 +12,7 @@ import { type Administration, change } from './change.ts'
 import { Refusal } from './refusal.ts'
 import { beginTenantRules, refuseSharedNames } from './role-rules.ts'
 import { followRules } from './role-work.ts'
+import { refuseChanged, tenantState } from './state-tags.ts'
 import { writersEnd } from './writers-end.ts'
 
 /** The tenant of an environment with this key or id. */
@@ -62,7 +63,7 @@ export function createTenant(
  * Changes a tenant's name, merges its settings, pauses or resumes it. Its id never changes, and its key only by a move. Rules for
  * roles are stored at once; groups that exist follow, in a tenant of some thousands after the answer.
  *
- * @throws {Refusal} 404; 409 for rules by which two groups would be one role
+ * @throws {Refusal} 404; 409 for rules by which two groups would be one role; 412
  */
 export async function changeTenant(
   administration: Administration,
@@ -74,7 +75,7 @@ export async function changeTenant(
     readonly paused?: boolean | undefined
   },
 ): Promise<TenantRow> {
-  const { database } = administration
+  const { database, expected } = administration
   const newRules = input.settings?.roleRules
   if (newRules !== undefined) {
     const [tenant, environment] = [
@@ -86,9 +87,11 @@ export async function changeTenant(
   const changed = await change(administration, async (tx, record) => {
     const tenants = tenantsOf(tx, environmentId)
     // The environment first: what a tenant inherits stays as it is until the work for it has been noted.
-    const environment =
-      newRules === undefined ? undefined : await environmentsOf(tx, projectId).find(environmentId, 'share')
+    const inherits = newRules !== undefined || expected !== undefined
+    const environment = inherits ? await environmentsOf(tx, projectId).find(environmentId, 'share') : undefined
     const tenant = await tenants.find(id, 'no key update')
+    if (tenant !== undefined && environment !== undefined)
+      refuseChanged(administration, tenantState(tenant, environment.settings))
     const changed =
       tenant &&
       (await tenants.change(id, {
@@ -112,7 +115,7 @@ export async function changeTenant(
  * Deletes a tenant with everything that is its own: resources, memberships, keys, events (TEN-11). If that fails, everything is
  * still there and the tenant is paused.
  *
- * @throws {Refusal} 404, 409 for `default`, which every environment has, and where `nothingIsCreated` throws
+ * @throws {Refusal} 404, 412, 409 for `default`, which every environment has, and where `nothingIsCreated` throws
  */
 export async function deleteTenant(
   administration: Administration,

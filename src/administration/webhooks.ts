@@ -21,6 +21,7 @@ import { sendingRecord, webhookRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
 import { holdPlace } from './places-held.ts'
 import { type Mistake, Refusal } from './refusal.ts'
+import { refuseChanged, webhookState } from './state-tags.ts'
 
 /** What the functions below need beside the store. */
 export interface WebhookTools {
@@ -80,7 +81,7 @@ export async function createWebhook(
   })
 }
 
-/** Changes what is named. Enabling an endpoint forgets its failures. @throws {Refusal} 400, 404 */
+/** Changes what is named. Enabling an endpoint forgets its failures. @throws {Refusal} 400, 404, 412 */
 export function changeWebhook(
   administration: Administration,
   { networks }: WebhookTools,
@@ -93,6 +94,7 @@ export function changeWebhook(
   refuse(endpointMistakes(input, networks))
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id, 'no key update')
+    refuseChanged(administration, webhookState(before))
     const { url, description, events, snapshot, enabled } = input
     const after = await webhooksOf(tx, place).change(id, {
       url: url ?? before.url,
@@ -113,7 +115,7 @@ export function changeWebhook(
  * Gives an endpoint a new secret; the one before signs beside it for `keepHours`, so that the receiver can change over
  * without losing anything.
  *
- * @throws {Refusal} 404
+ * @throws {Refusal} 404, 412
  */
 export function rotateWebhookSecret(
   administration: Administration,
@@ -125,6 +127,7 @@ export function rotateWebhookSecret(
 ): Promise<WithSecret> {
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id, 'no key update')
+    refuseChanged(administration, webhookState(before))
     const newSecret = freshSecret()
     const after = await webhooksOf(tx, place).change(id, {
       secret: await box.seal(newSecret, id),
@@ -137,10 +140,11 @@ export function rotateWebhookSecret(
   })
 }
 
-/** Deletes an endpoint with all that waits for it. @throws {Refusal} 404 */
+/** Deletes an endpoint with all that waits for it. @throws {Refusal} 404, 412 */
 export function deleteWebhook(administration: Administration, place: WebhookPlace, id: string): Promise<void> {
   return change(administration, async (tx, record) => {
     const before = await findWebhook(tx, place, id, 'update')
+    refuseChanged(administration, webhookState(before))
     await webhooksOf(tx, place).delete(id)
     record(webhookRecord('deleted', place, { before, after: null }))
   })

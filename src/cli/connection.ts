@@ -100,6 +100,20 @@ export async function answered<T>(asked: Promise<{ data?: T; error?: unknown; re
   throw new CliError(response.status >= 500 ? EXIT.failed : EXIT.refused, words)
 }
 
+/** The same with the entity tag of what was answered, for `--if-match` of the next change. */
+export async function answeredWithTag<T>(
+  asked: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<{ readonly body: T; readonly etag: string | null }> {
+  const body = await answered(asked)
+  return { body, etag: (await asked).response.headers.get('ETag') }
+}
+
+/** For changes of what somebody else may change too. */
+export const IF_MATCH = ['--if-match <etag>', 'change it only if nobody has since this ETag was shown'] as const
+
+/** The header of `--if-match`, where it is given. */
+export const ifMatch = (etag: string | undefined) => (etag === undefined ? {} : { header: { 'If-Match': etag } })
+
 /** All items of a list, page by page. */
 export async function* listed<Item>(
   page: (query: { after?: string; limit: number }) => Promise<{ items: Item[]; next: string | null }>,

@@ -1,6 +1,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Schemas } from '../client/index.ts'
-import { allOf, answered, type Connection, connected, type GlobalOptions, listed } from './connection.ts'
+import {
+  allOf,
+  answered,
+  type Connection,
+  connected,
+  type GlobalOptions,
+  IF_MATCH,
+  ifMatch,
+  listed,
+} from './connection.ts'
 import { CliError, EXIT } from './failure.ts'
 import { type Io, print, sheet, table } from './io.ts'
 import { wholeNumber } from './values.ts'
@@ -93,14 +102,16 @@ export function keyCommands(program: Command, io: Io): void {
     .addOption(
       new Option('--tokens-may-mint-admin-keys <answer>', 'yes or no').choices(['yes', 'no']).makeOptionMandatory(),
     )
+    .option(...IF_MATCH)
     .action((id: string, _: unknown, command: Command) => {
       const { tokensMayMintAdminKeys: answer, ...options } = command.optsWithGlobals<
-        KeyOptions & { tokensMayMintAdminKeys: 'yes' | 'no' }
+        KeyOptions & { tokensMayMintAdminKeys: 'yes' | 'no'; ifMatch?: string }
       >()
       const body = { tokensMayMintAdminKeys: answer === 'yes' }
       return connected(options, io, async (connection) => {
         const { path, params } = oneKey(options, connection, id)
-        print(io, options.json, await answered(connection.client.PATCH(path, { params, body })), shown)
+        const guarded = { ...params, ...ifMatch(options.ifMatch) }
+        print(io, options.json, await answered(connection.client.PATCH(path, { params: guarded, body })), shown)
       })
     })
 

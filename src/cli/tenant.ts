@@ -1,6 +1,15 @@
 import type { Command } from 'commander'
 import type { Schemas } from '../client/index.ts'
-import { allOf, answered, connected, type GlobalOptions, listed } from './connection.ts'
+import {
+  allOf,
+  answered,
+  answeredWithTag,
+  connected,
+  type GlobalOptions,
+  IF_MATCH,
+  ifMatch,
+  listed,
+} from './connection.ts'
 import { type Io, print, sheet, table } from './io.ts'
 import { assignments, wholeNumber } from './values.ts'
 
@@ -57,16 +66,19 @@ export function tenantCommands(program: Command, io: Io): void {
     .description("show a tenant's settings, or change them and show what is in force then")
     .argument('<tenant>', 'key or id')
     .argument('[setting=value...]', 'new values; null goes back to the value of the environment')
+    .option(...IF_MATCH)
     .action((tenant: string, changes: string[], _: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>()
+      const options = command.optsWithGlobals<GlobalOptions & { ifMatch?: string }>()
       const settings = assignments(changes)
       return connected(options, io, async ({ client, place }) => {
-        const params = { params: { path: { ...place, tenant } } }
-        const found =
+        const path = { ...place, tenant }
+        const { body, etag } =
           changes.length === 0
-            ? await answered(client.GET(TENANT, params))
-            : await answered(client.PATCH(TENANT, { ...params, body: { settings } }))
-        const own = { settings: found.settings, effectiveSettings: found.effectiveSettings }
+            ? await answeredWithTag(client.GET(TENANT, { params: { path } }))
+            : await answeredWithTag(
+                client.PATCH(TENANT, { params: { path, ...ifMatch(options.ifMatch) }, body: { settings } }),
+              )
+        const own = { settings: body.settings, effectiveSettings: body.effectiveSettings, etag }
         print(io, options.json, own, settingsTable)
       })
     })
@@ -122,11 +134,13 @@ const movedTable = ({ tenant, formerBaseUrl, differences, droppedDeliveries }: S
 const shown = ({ key, name, id, paused, scimBaseUrls }: Schemas['Tenant']): string =>
   sheet({ key, name, id, paused, 'SCIM base URL': scimBaseUrls.join('  ') })
 
-const settingsTable = (tenant: Pick<Schemas['Tenant'], 'settings' | 'effectiveSettings'>): string =>
-  table(
+const settingsTable = (
+  tenant: Pick<Schemas['Tenant'], 'settings' | 'effectiveSettings'> & { readonly etag: string | null },
+): string =>
+  `${table(
     Object.entries(tenant.effectiveSettings).map(([setting, value]) => ({
       setting,
       value: typeof value === 'string' ? value : JSON.stringify(value),
       from: setting in tenant.settings ? 'the tenant' : 'inherited',
     })),
-  )
+  )}\nETag ${tenant.etag ?? 'none'}\n`

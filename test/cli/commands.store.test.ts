@@ -45,12 +45,21 @@ describe.each<[string, () => Env]>([
     expect(made.scimBaseUrl).toMatch(new RegExp(`^http://.*/v2/${key}$`))
     const all = await rollcallJson<Schemas['Tenant'][]>(env, 'tenant', 'list')
     expect(all.map((tenant) => tenant.key)).toEqual(['default', key])
-    const set = await rollcallJson(env, 'tenant', 'settings', key, 'mode=null', 'uniqueGroupNames=false')
+    const set = await rollcallJson<{ etag: string }>(
+      env,
+      'tenant',
+      'settings',
+      key,
+      'mode=null',
+      'uniqueGroupNames=false',
+    )
     expect(set).toMatchObject({
       settings: { rootQueries: false, uniqueGroupNames: false },
       effectiveSettings: { mode: 'lenient', uniqueGroupNames: false },
     })
     expect(await rollcallJson(env, 'tenant', 'settings', key)).toEqual(set)
+    const again = ['tenant', 'settings', key, 'uniqueGroupNames=false', '--if-match', set.etag]
+    expect(await rollcallJson(env, ...again)).toEqual(set)
   })
 
   test('a tenant is moved to another key, as a preview says before', async () => {
@@ -108,6 +117,11 @@ describe.each<[string, () => Env]>([
   test.each<[string, string[], number, RegExp]>([
     ['a tenant that is not there', ['tenant', 'settings', 'nobody'], EXIT.refused, /There is no tenant "nobody" here/],
     ['a taken key', ['tenant', 'create', 'default'], EXIT.refused, /is taken/],
+    [
+      'a change of another state',
+      ['tenant', 'settings', 'default', 'mode=strict', '--if-match', '"other"'],
+      ...([EXIT.refused, /It was changed since you read it/] as const),
+    ],
     ['a wrong setting', ['tenant', 'settings', 'default', 'mode=odd'], EXIT.refused, /settings\.mode Invalid option/],
     ['an unknown setting', ['tenant', 'settings', 'default', 'x=1'], EXIT.refused, /settings\.x is not known here/],
     ['a setting without value', ['tenant', 'settings', 'default', 'mode'], EXIT.usage, /form setting=value/],

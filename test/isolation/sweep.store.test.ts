@@ -59,6 +59,8 @@ const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/import body items\[\]\.resource\.id/, 'an import keeps ids: two tenants may have the same'],
   [/import body items\[\]\.display/, 'words that are kept as they came'],
 ]
+/** A preview shows what its own place has at that time, which a change of this sweep may have set to the twin's text. */
+const SHOWS_ITSELF = /\/preview body /
 const isOpaque = (where: string): boolean => OPAQUE.some(([pattern]) => pattern.test(where))
 
 let database: Database
@@ -419,7 +421,7 @@ function probesOf(operation: Operation, caller: Caller, given: Given): Probe[] {
       const twin = opaque ? twinOf(value) : missing(value)
       probes.push({
         ...{ where, ask: field.ask(names, value), twin: field.ask(names, twin) },
-        ...{ about: [value, twin], opaque, compared: true },
+        ...{ about: [value, twin], opaque, compared: !SHOWS_ITSELF.test(where) },
       })
     }
   }
@@ -475,13 +477,15 @@ async function nextsElsewhere(): Promise<Map<string, string[]>> {
       // A stream that is polled has what waits for its receiver.
       const things = slots.map(({ name, collection }) => [name, thingIn(place, collection) ?? ''])
       const found: string[] = []
-      for (const { method, url } of operation.asks({ ...place.ids, ...Object.fromEntries(things) }, () => '')) {
-        const { next } = await done(send(ADMIN, { method, url: `${url}${url.includes('?') ? '&' : '?'}limit=1` }))
+      for (const { method, url, body } of operation.asks({ ...place.ids, ...Object.fromEntries(things) }, () => '')) {
+        const { next } = await done(send(ADMIN, { method, body, url: `${url}${url.includes('?') ? '&' : '?'}limit=1` }))
         if (typeof next === 'string') found.push(next)
       }
       // Where there is one thing alone, the next would begin after it.
       const only = PLACES_OF[level === 'environment' ? 'tenants' : 'environments']
       if (found.length === 0 && title.endsWith(`/${only.noun}`)) found.push(...only.idsIn(place))
+      // Every tenant here has rules of its own, so that a preview for an environment finds none that inherits.
+      if (title.endsWith('{environment}/preview')) found.push(...PLACES_OF.tenants.idsIn(place))
       if (found.length === 0) without.push(`${title} in ${place.mark}`)
       nexts.set(`${title} ${place.mark}`, found)
     }

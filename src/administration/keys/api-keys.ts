@@ -7,6 +7,7 @@ import { apiKeyRecord } from '../audit-records.ts'
 import { type Administration, change, type Recorder } from '../change.ts'
 import { holdPlace } from '../places-held.ts'
 import { Refusal } from '../refusal.ts'
+import { apiKeyState, refuseChanged } from '../state-tags.ts'
 import { endOfLife, endWarnings, refuseOutliving, refuseWiderThan } from './minting.ts'
 
 /** What a new API key is made from. */
@@ -97,10 +98,21 @@ export async function findApiKey(database: Database, place: Scope, id: string): 
   return isApiKeyId(id) ? apiKeysWithin(database, place).find(id) : undefined
 }
 
-/** The same, for a transaction that changes it alone until its end. @throws {Refusal} 404 */
-export async function holdApiKey(tx: Database, place: Scope, id: string): Promise<ApiKeyRow> {
+/**
+ * The same, for a transaction that changes it alone until its end.
+ *
+ * @throws {Refusal} 404; 412 where the caller has read another state of it
+ */
+export async function holdApiKey(
+  administration: Pick<Administration, 'expected'>,
+  tx: Database,
+  place: Scope,
+  id: string,
+): Promise<ApiKeyRow> {
   const found = isApiKeyId(id) ? await apiKeysWithin(tx, place).find(id, 'no key update') : undefined
-  return found ?? missing(id)
+  if (found === undefined) return missing(id)
+  refuseChanged(administration, apiKeyState(found))
+  return found
 }
 
 /** The same. @throws {Refusal} 404 */
@@ -127,7 +139,7 @@ export async function changeApiKey(
   by: Principal,
 ): Promise<ApiKeyRow> {
   return change(administration, async (tx, record) => {
-    const before = await holdApiKey(tx, place, id)
+    const before = await holdApiKey(administration, tx, place, id)
     if (before.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     if (tokensMayMintAdminKeys) {
       refuseUnfitForTokens(before.permissions)
@@ -149,7 +161,7 @@ export async function changeApiKey(
  */
 export async function revokeApiKey(administration: Administration, place: Scope, id: string, now: Date): Promise<void> {
   await change(administration, async (tx, record) => {
-    const before = await holdApiKey(tx, place, id)
+    const before = await holdApiKey(administration, tx, place, id)
     if (before.revokedAt !== null) return
     await apiKeysWithin(tx, place).revoke(id, now)
     record(apiKeyRecord('revoked', { before, after: { ...before, revokedAt: now } }))

@@ -37,7 +37,7 @@ export function rotateApiKey(
   now: Date,
 ): Promise<CreatedApiKey> {
   return change(administration, async (tx, record) => {
-    const key = await holdApiKey(tx, place, id)
+    const key = await holdApiKey(administration, tx, place, id)
     refuseWiderThan(by, key)
     if (key.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     if (rotationOf(key.secrets, now) !== undefined)
@@ -71,7 +71,7 @@ export function undoRotation(administration: Administration, place: Scope, id: s
 
 function settle(administration: Administration, place: Scope, id: string, now: Date, ends: 'from' | 'to') {
   return change(administration, async (tx, record) => {
-    const key = await holdApiKey(tx, place, id)
+    const key = await holdApiKey(administration, tx, place, id)
     const rotation = key.revokedAt === null ? rotationOf(key.secrets, now) : undefined
     if (rotation === undefined) throw new Refusal(409, 'The API key is not being rotated.')
     const stays = ends === 'from' ? rotation.to : rotation.from

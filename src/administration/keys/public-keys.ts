@@ -28,7 +28,7 @@ export async function addPublicKey(
   const key = await readClientKey(given)
   if (typeof key === 'string') throw new Refusal(400, `The JWK ${key}.`, [{ path: 'jwk', message: key }])
   return change(administration, async (tx, record) => {
-    const before = await holdApiKey(tx, place, id)
+    const before = await holdApiKey(administration, tx, place, id)
     if (before.revokedAt !== null) throw new Refusal(409, 'The API key is revoked; make a new one.')
     refuseWiderThan(by, before)
     refuseOutliving(by, before)
@@ -53,7 +53,7 @@ export async function removePublicKey(
   thumbprint: string,
 ): Promise<void> {
   await change(administration, async (tx, record) => {
-    const before = await holdApiKey(tx, place, id)
+    const before = await holdApiKey(administration, tx, place, id)
     if (!before.publicKeys.some((key) => key.thumbprint === thumbprint))
       throw Refusal.notFound('public key', thumbprint)
     await publicKeysOf(tx, id).delete(thumbprint)

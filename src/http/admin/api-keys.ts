@@ -1,7 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeApiKey, createApiKey, existingApiKey, revokeApiKey } from '../../administration/keys/api-keys.ts'
+import { apiKeyState } from '../../administration/state-tags.ts'
 import { isApiKeyId } from '../../auth/api-key.ts'
 import { apiKeysWithin } from '../../repositories/control/api-keys.ts'
+import { tagged } from '../control/conditional.ts'
 import type { AdminApp } from '../control/env.ts'
 import { ENVIRONMENT, INSTANCE, type Level, PROJECT, TENANT } from '../control/levels.ts'
 import { placeNamed } from '../control/places.ts'
@@ -128,6 +130,7 @@ function keyRoutes(app: AdminApp, level: Level): void {
     const made = await createApiKey(c.var.administration, place, key, principal)
     const detail = `The API key "${made.id}" was made by the first request, whose answer alone showed it; rotate or revoke it.`
     c.set('toRepeats', { status: 409, detail })
+    tagged(c, apiKeyState(made))
     return c.json(presentCreated(made), 201, {
       Location: `${c.req.path}/${made.id}`,
       'Cache-Control': 'no-store',
@@ -146,7 +149,9 @@ function keyRoutes(app: AdminApp, level: Level): void {
   app.openapi(retrieve, async (c) => {
     const { apiKey = '', ...names } = c.req.param() as Names
     const place = await placeNamed(c.var, names)
-    return c.json(present(await existingApiKey(c.var.database, place, apiKey)), 200)
+    const found = await existingApiKey(c.var.database, place, apiKey)
+    tagged(c, apiKeyState(found))
+    return c.json(present(found), 200)
   })
 
   const modify = createRoute({
@@ -163,6 +168,7 @@ function keyRoutes(app: AdminApp, level: Level): void {
     const { apiKey = '', ...names } = c.req.param() as Names
     const place = await placeNamed(c.var, names)
     const changed = await changeApiKey(c.var.administration, place, apiKey, c.req.valid('json'), c.var.principal)
+    tagged(c, apiKeyState(changed))
     return c.json(present(changed), 200)
   })
 

@@ -9,6 +9,7 @@ import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { Permission } from '../../auth/principal.ts'
 import { addressOf } from '../address.ts'
 import { administrationOf } from '../control/administration.ts'
+import { expectedBy, notModified } from '../control/conditional.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from '../control/env.ts'
 import { EventReaders } from '../control/event-readers.ts'
 import { idempotent } from '../control/idempotent.ts'
@@ -37,6 +38,7 @@ import { signInRoutes } from './directory/sign-in-checks.ts'
 import { MAX_IMPORT_BYTES, transferRoutes } from './directory/transfer.ts'
 import { environmentRoutes } from './environments.ts'
 import { externalIssuerRoutes } from './external-issuers.ts'
+import { previewRoutes } from './previews.ts'
 import { projectRoutes } from './projects.ts'
 import { describe } from './reference/openapi.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
@@ -108,7 +110,8 @@ export function adminApi({
     c.set('keyId', keyId)
     c.set('principal', result.principal)
     c.set('database', asked)
-    c.set('administration', administrationOf(c, { database: asked, control, config }, keyId))
+    const administration = administrationOf(c, { database: asked, control, config }, keyId)
+    c.set('administration', { ...administration, expected: expectedBy(c) })
     return next()
   })
   app.use('*', async (c, next) => {
@@ -162,11 +165,13 @@ export function adminApi({
     return next()
   })
   app.use('*', once)
+  app.use('*', notModified)
 
   projectRoutes(app)
   environmentRoutes(app)
   tenantRoutes(app, config)
   tenantMoveRoutes(app, config)
+  previewRoutes(app)
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
   externalIssuerRoutes(app, issuers)

@@ -1,9 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeEnvironment, createEnvironment, deleteEnvironment } from '../../administration/environments.ts'
 import { refuseWiderTrust } from '../../administration/keys/minting.ts'
+import { environmentState } from '../../administration/state-tags.ts'
 import { type EnvironmentRow, environmentsOf } from '../../repositories/control/environments.ts'
 import { keyWarnings } from '../../tenancy/scim-path.ts'
 import { effectiveSettings } from '../../tenancy/settings.ts'
+import { tagged } from '../control/conditional.ts'
 import type { AdminApp } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'
 import { environmentAt, projectAt } from '../control/places.ts'
@@ -44,7 +46,8 @@ const newEnvironment = z
     paused: z.boolean().optional(),
   })
   .openapi('NewEnvironment')
-const environmentChange = z
+/** What changes an environment. */
+export const environmentChange = z
   .strictObject({
     name: nameText.optional(),
     settings: environmentSettingsChangeShape.optional(),
@@ -131,11 +134,13 @@ export function environmentRoutes(app: AdminApp): void {
     const { project, scope } = await projectAt(c.var, c.req.valid('param'))
     refuseWiderTrust(c.var.principal, scope, c.req.valid('json').settings)
     const made = await createEnvironment(c.var.administration, project.id, c.req.valid('json'))
+    tagged(c, environmentState(made))
     return c.json(present(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
 
   app.openapi(retrieve, async (c) => {
     const found = await environmentAt(c.var, c.req.valid('param'))
+    tagged(c, environmentState(found.environment))
     return c.json(present(found.environment), 200)
   })
 
@@ -144,6 +149,7 @@ export function environmentRoutes(app: AdminApp): void {
     const input = c.req.valid('json')
     refuseWiderTrust(c.var.principal, scope, input.settings)
     const changed = await changeEnvironment(c.var.administration, scope.projectId, scope.environmentId, input)
+    tagged(c, environmentState(changed))
     return c.json(present(changed), 200)
   })
 

@@ -1,5 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { endRotation, rotateApiKey, undoRotation } from '../../administration/keys/key-rotation.ts'
+import { apiKeyState } from '../../administration/state-tags.ts'
+import { tagged } from '../control/conditional.ts'
 import type { AdminApp } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'
 import type { Level } from '../control/levels.ts'
@@ -69,6 +71,7 @@ export function rotationRoutes(app: AdminApp, { path, params, prefix, of }: Leve
     const made = await rotateApiKey(c.var.administration, place, apiKey, wish, c.var.principal, new Date())
     const detail = `The API key "${apiKey}" was rotated by the first request, whose answer alone showed it; undo that, and rotate again.`
     c.set('toRepeats', { status: 409, detail })
+    tagged(c, apiKeyState(made))
     return c.json(presentCreated(made), 201, { 'Cache-Control': 'no-store' })
   })
 
@@ -85,7 +88,9 @@ export function rotationRoutes(app: AdminApp, { path, params, prefix, of }: Leve
     app.openapi(end, async (c) => {
       const { apiKey = '', ...names } = c.req.param() as Names
       const place = await placeNamed(c.var, names)
-      return c.json(present(await settle(c.var.administration, place, apiKey, new Date())), 200)
+      const settled = await settle(c.var.administration, place, apiKey, new Date())
+      tagged(c, apiKeyState(settled))
+      return c.json(present(settled), 200)
     })
   }
 }

@@ -1,7 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeProject, createProject, deleteProject } from '../../administration/projects.ts'
+import { projectState } from '../../administration/state-tags.ts'
 import { type ProjectRow, projectsIn } from '../../repositories/control/projects.ts'
 import { keyWarnings } from '../../tenancy/scim-path.ts'
+import { tagged } from '../control/conditional.ts'
 import type { AdminApp } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'
 import { instanceFor, projectAt } from '../control/places.ts'
@@ -100,17 +102,21 @@ export function projectRoutes(app: AdminApp): void {
   app.openapi(create, async (c) => {
     instanceFor(c.var.principal.scope)
     const made = await createProject(c.var.administration, c.req.valid('json'))
+    tagged(c, projectState(made))
     return c.json(present(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
 
   app.openapi(retrieve, async (c) => {
     const found = await projectAt(c.var, c.req.valid('param'))
+    tagged(c, projectState(found.project))
     return c.json(present(found.project), 200)
   })
 
   app.openapi(modify, async (c) => {
     const found = await projectAt(c.var, c.req.valid('param'))
-    return c.json(present(await changeProject(c.var.administration, found.project.id, c.req.valid('json'))), 200)
+    const changed = await changeProject(c.var.administration, found.project.id, c.req.valid('json'))
+    tagged(c, projectState(changed))
+    return c.json(present(changed), 200)
   })
 
   app.openapi(remove, async (c) => {

@@ -1,9 +1,11 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../administration/refusal.ts'
 import { type DefinitionPlace, deleteDefinition, putDefinition } from '../../administration/schema-definitions.ts'
+import { definitionState } from '../../administration/state-tags.ts'
 import { type DefinitionRow, schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import { type DefinitionKind, definitionJson } from '../../scim/schema/definitions.ts'
+import { tagged } from '../control/conditional.ts'
 import type { AdminApp, AdminRequest } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'
 import { ENVIRONMENT, type Level, TENANT } from '../control/levels.ts'
@@ -160,6 +162,7 @@ function routesAt(
     const name = names[parameter] ?? ''
     const row = await schemaDefinitionsOf(c.var.database, environmentId).find(tenantId, kind, name)
     if (row === undefined) throw Refusal.notFound(noun, name)
+    tagged(c, definitionState(row))
     return c.json(present(row), 200)
   })
 
@@ -182,6 +185,7 @@ function routesAt(
     const place = await placeNamed(c.var, names)
     const definition = c.req.valid('json') as JsonValue
     const { row, made } = await putDefinition(c.var.administration, place, kind, names[parameter] ?? '', definition)
+    tagged(c, definitionState(row))
     return c.json(present(row), made ? 201 : 200)
   })
 

@@ -1,11 +1,13 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { refuseWiderTrust } from '../../administration/keys/minting.ts'
+import { tenantState } from '../../administration/state-tags.ts'
 import { changeTenant, createTenant, deleteTenant } from '../../administration/tenants.ts'
 import { type TenantRow, tenantsOf } from '../../repositories/control/tenants.ts'
 import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
 import { DEFAULT_TENANT, keyWarnings } from '../../tenancy/scim-path.ts'
 import { type EnvironmentSettings, effectiveSettings } from '../../tenancy/settings.ts'
+import { tagged } from '../control/conditional.ts'
 import type { AdminApp, AdminEnv } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'
 import { ENVIRONMENT, TENANT } from '../control/levels.ts'
@@ -52,7 +54,8 @@ const newTenant = z
     paused: z.boolean().optional(),
   })
   .openapi('NewTenant')
-const tenantChange = z
+/** What changes a tenant. */
+export const tenantChange = z
   .strictObject({
     name: nameText.optional(),
     settings: tenantSettingsChangeShape.optional(),
@@ -142,11 +145,13 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
     const place = await environmentAt(c.var, c.req.valid('param'))
     refuseWiderTrust(c.var.principal, place.scope, c.req.valid('json').settings)
     const made = await createTenant(c.var.administration, place.scope, c.req.valid('json'))
+    tagged(c, tenantState(made, place.environment.settings))
     return c.json(show(c, place)(made), 201, { Location: `${c.req.path}/${made.key}` })
   })
 
   app.openapi(retrieve, async (c) => {
     const place = await tenantAt(c.var, c.req.valid('param'))
+    tagged(c, tenantState(place.tenant, place.environment.settings))
     return c.json(show(c, place)(place.tenant), 200)
   })
 
@@ -154,6 +159,7 @@ export function tenantRoutes(app: AdminApp, config: OriginPolicy): void {
     const place = await tenantAt(c.var, c.req.valid('param'))
     refuseWiderTrust(c.var.principal, place.scope, c.req.valid('json').settings)
     const changed = await changeTenant(c.var.administration, place.scope, place.tenant.id, c.req.valid('json'))
+    tagged(c, tenantState(changed, place.environment.settings))
     return c.json(show(c, place)(changed), 200)
   })
 

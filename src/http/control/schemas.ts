@@ -84,6 +84,10 @@ const problem = z
     title: z.string(),
     detail: z.string(),
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    changed: z
+      .array(z.object({ path: z.string(), now: z.unknown() }))
+      .optional()
+      .openapi({ description: 'Of 412: what differs from what you have read, and what it is now.' }),
     requestId: z.string().optional(),
   })
   .openapi('Problem', {

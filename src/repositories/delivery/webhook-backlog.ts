@@ -100,6 +100,8 @@ export interface WaitingDelivery extends DeliveryPosition {
   readonly attempts: number
   readonly lastStatus: number | null
   readonly lastError: string | null
+  /** What the event says of the resource, as JSON text. */
+  readonly changes: string
   /** Milliseconds since 1970; null behind another event of its resource. */
   readonly dueAt: number | null
 }
@@ -139,20 +141,20 @@ export async function waitingDeliveries(
   if (distributed) {
     const isLogged = and(eq(events.tenantId, loggedFor), eq(events.seq, seq))
     const joined = orm
-      .select({ ...columns, eventId: events.id, type: events.type })
+      .select({ ...columns, eventId: events.id, type: events.type, changes: events.changes })
       .from(d)
       .innerJoin(eventPositions, isPlaced)
     return (await joined.innerJoin(events, isLogged).orderBy(...order)).map(waiting)
   }
   const p = orm.select({ seq }).from(eventPositions).where(isPlaced).limit(literal(1)).as('p')
   const e = orm
-    .select({ id: events.id, type: events.type })
+    .select({ id: events.id, type: events.type, changes: events.changes })
     .from(events)
     .where(and(eq(events.tenantId, d.tenantId), eq(events.seq, p.seq)))
     .limit(literal(1))
     .as('e')
   const rows = await orm
-    .select({ ...columns, eventId: e.id, type: e.type })
+    .select({ ...columns, eventId: e.id, type: e.type, changes: e.changes })
     .from(d)
     .crossJoinLateral(p)
     .crossJoinLateral(e)

@@ -20,7 +20,7 @@ export interface Told {
 export type Send = (key: string, ask: Ask) => Promise<Told>
 
 /** Headers that differ between two answers to the same request. */
-const OWN = new Set(['x-request-id', 'date'])
+const OWN = new Set(['x-request-id', 'date', 'etag'])
 
 /** Sends requests to an app without a socket; of a stream of events the head alone is read. */
 export const sender =

@@ -182,7 +182,7 @@ export function deliveryRoutes(app: AdminApp, { level, collection, parameter, pa
     const { after, limit, state } = c.req.valid('query')
     const from = after === undefined ? undefined : deliveryIn(after)
     const rows = await waitingDeliveries(c.var.database, id, state === 'dead', from, limit + 1)
-    const items = rows.map(({ tenant: tenantId, dueAt, ...row }) => ({
+    const items = rows.map(({ tenant: tenantId, dueAt, changes: _, ...row }) => ({
       ...{ id: `${tenantId}.${row.position}`, tenantId, ...row },
       dueAt: dueAt === null ? null : new Date(dueAt).toISOString(),
     }))

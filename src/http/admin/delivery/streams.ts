@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
+import { streamState } from '../../../administration/state-tags.ts'
 import { changeStream, createStream, deleteStream, findStream } from '../../../administration/streams.ts'
 import { recordEndpointTest } from '../../../administration/webhooks.ts'
 import type { Scope } from '../../../auth/principal.ts'
@@ -8,6 +9,7 @@ import { pushVerification } from '../../../delivery/stream-push.ts'
 import { issuerAt } from '../../../events/security-events.ts'
 import { type StreamRow, streamsOf } from '../../../repositories/delivery/webhooks.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import { tagged } from '../../control/conditional.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { ENVIRONMENT, type Level, TENANT } from '../../control/levels.ts'
@@ -29,7 +31,8 @@ import {
   sendingOutcome,
 } from './deliveries.ts'
 
-const settings = {
+/** What a stream says and to whom, as people set it. */
+export const streamSettings = {
   audience: z
     .string()
     .min(1)
@@ -69,12 +72,13 @@ const stream = z
         'The `iss` of its tokens: the environment, or the tenant, has it alone. Receivers check it and the audience.',
     }),
     jwksUri: z.string(),
-    ...settings,
+    ...streamSettings,
     ...endpointHealth,
   })
   .openapi('Stream')
 const url = z.string().openapi({ description: 'Of a stream that is pushed: where to.' })
-const token = z
+/** The bearer token of a stream that is pushed. */
+export const streamToken = z
   .string()
   .regex(/^[\w.~+/=-]{1,4000}$/, 'must be a bearer token')
   .nullable()
@@ -85,18 +89,18 @@ const newStream = z
   .strictObject({
     method: z.enum(['push', 'poll']),
     url: url.default(''),
-    token: token.default(null),
-    audience: settings.audience,
-    format: settings.format.default('notice'),
-    signals: settings.signals.default([]),
-    subject: settings.subject.default('iss_sub'),
-    subjectIssuer: settings.subjectIssuer.default(null),
+    token: streamToken.default(null),
+    audience: streamSettings.audience,
+    format: streamSettings.format.default('notice'),
+    signals: streamSettings.signals.default([]),
+    subject: streamSettings.subject.default('iss_sub'),
+    subjectIssuer: streamSettings.subjectIssuer.default(null),
     description: endpointDescription.default(''),
     events: endpointEvents.default([]),
   })
   .openapi('NewStream')
 const streamChange = z
-  .strictObject({ url, token, ...settings, enabled: z.boolean() })
+  .strictObject({ url, token: streamToken, ...streamSettings, enabled: z.boolean() })
   .partial()
   .openapi('StreamChange')
 const streams = listOf(stream, 'StreamList')
@@ -172,6 +176,7 @@ function routesAt(app: AdminApp, tools: Deliveries, policy: OriginPolicy, level:
     const place = await endpointPlaceAt(c.var, c.req.param())
     const input = { ...c.req.valid('json'), origin: issuerOf(c, policy) }
     const made = await createStream(c.var.administration, tools, place, input)
+    tagged(c, streamState(made))
     return c.json(present(made, place), 201, { Location: `${c.req.path}/${made.id}` })
   })
 
@@ -187,7 +192,9 @@ function routesAt(app: AdminApp, tools: Deliveries, policy: OriginPolicy, level:
   app.openapi(retrieve, async (c) => {
     const { stream: id = '', ...names } = c.req.param() as Names
     const place = await endpointPlaceAt(c.var, names)
-    return c.json(present(await findStream(c.var.database, place, id), place), 200)
+    const found = await findStream(c.var.database, place, id)
+    tagged(c, streamState(found))
+    return c.json(present(found, place), 200)
   })
 
   const modify = createRoute({
@@ -205,7 +212,9 @@ function routesAt(app: AdminApp, tools: Deliveries, policy: OriginPolicy, level:
     const place = await endpointPlaceAt(c.var, names)
     const input = c.req.valid('json')
     needsPeopleToSend(c.var.principal, input)
-    return c.json(present(await changeStream(c.var.administration, tools, place, id, input), place), 200)
+    const changed = await changeStream(c.var.administration, tools, place, id, input)
+    tagged(c, streamState(changed))
+    return c.json(present(changed, place), 200)
   })
 
   const remove = createRoute({

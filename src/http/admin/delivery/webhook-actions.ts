@@ -1,7 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { webhookState } from '../../../administration/state-tags.ts'
 import { findWebhook, recordEndpointTest, rotateWebhookSecret } from '../../../administration/webhooks.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { sendTest } from '../../../delivery/webhook-test.ts'
+import { tagged } from '../../control/conditional.ts'
 import type { AdminApp } from '../../control/env.ts'
 import type { Level } from '../../control/levels.ts'
 import { endpointPlaceAt } from '../../control/places.ts'
@@ -41,6 +43,7 @@ export function webhookActions(app: AdminApp, tools: Deliveries, level: Level): 
     const place = await endpointPlaceAt(c.var, names)
     const { keepHours } = c.req.valid('json')
     const rotated = await rotateWebhookSecret(c.var.administration, tools, place, webhook, keepHours, new Date())
+    tagged(c, webhookState(rotated))
     return c.json({ ...present(rotated), secret: rotated.newSecret }, 200, { 'Cache-Control': 'no-store' })
   })
 

@@ -1,7 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { webhookState } from '../../../administration/state-tags.ts'
 import { changeWebhook, createWebhook, deleteWebhook, findWebhook } from '../../../administration/webhooks.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { webhooksOf } from '../../../repositories/delivery/webhooks.ts'
+import { tagged } from '../../control/conditional.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { ENVIRONMENT, type Level, TENANT } from '../../control/levels.ts'
 import { endpointPlaceAt } from '../../control/places.ts'
@@ -101,6 +103,7 @@ function routesAt(app: AdminApp, tools: Deliveries, { path, params, prefix, of }
     const place = await endpointPlaceAt(c.var, c.req.param())
     const made = await createWebhook(c.var.administration, tools, place, c.req.valid('json'))
     const headers = { Location: `${c.req.path}/${made.id}`, 'Cache-Control': 'no-store' }
+    tagged(c, webhookState(made))
     return c.json({ ...present(made), secret: made.newSecret }, 201, headers)
   })
 
@@ -116,7 +119,9 @@ function routesAt(app: AdminApp, tools: Deliveries, { path, params, prefix, of }
   app.openapi(retrieve, async (c) => {
     const { webhook: id = '', ...names } = c.req.param() as Names
     const place = await endpointPlaceAt(c.var, names)
-    return c.json(present(await findWebhook(c.var.database, place, id)), 200)
+    const found = await findWebhook(c.var.database, place, id)
+    tagged(c, webhookState(found))
+    return c.json(present(found), 200)
   })
 
   const modify = createRoute({
@@ -134,7 +139,9 @@ function routesAt(app: AdminApp, tools: Deliveries, { path, params, prefix, of }
     const place = await endpointPlaceAt(c.var, names)
     const input = c.req.valid('json')
     needsPeopleToSend(c.var.principal, input)
-    return c.json(present(await changeWebhook(c.var.administration, tools, place, id, input)), 200)
+    const changed = await changeWebhook(c.var.administration, tools, place, id, input)
+    tagged(c, webhookState(changed))
+    return c.json(present(changed), 200)
   })
 
   const remove = createRoute({

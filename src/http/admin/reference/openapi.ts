@@ -1,3 +1,10 @@
+import {
+  entityTagHeader,
+  hasTag,
+  ifMatchParameter,
+  ifNoneMatchParameter,
+  takesIfMatch,
+} from '../../control/conditional.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { idempotencyKeyParameter, takesIdempotencyKey } from '../../control/idempotent.ts'
 
@@ -47,6 +54,17 @@ export function describe(app: AdminApp): ApiDocument {
   // POSTs take it, wherever they are defined.
   for (const [path, { post }] of Object.entries(document.paths ?? {})) {
     if (post && takesIdempotencyKey(path)) post.parameters = [...(post.parameters ?? []), idempotencyKeyParameter]
+  }
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    const { get, put, post, patch, delete: remove } = item
+    if (get && hasTag(path)) {
+      get.parameters = [...(get.parameters ?? []), ifNoneMatchParameter]
+      get.responses = { ...get.responses, 304: { description: 'The same as you have' } }
+      Object.assign(get.responses[200] ?? {}, { headers: { ETag: entityTagHeader } })
+    }
+    if (!takesIfMatch(path)) continue
+    for (const write of [put, post, patch, remove])
+      if (write) write.parameters = [...(write.parameters ?? []), ifMatchParameter]
   }
   documents.set(app, document)
   return document
