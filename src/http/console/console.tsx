@@ -21,7 +21,10 @@ import { eventPages } from './pages/events.tsx'
 import { overviewPage } from './pages/overview.tsx'
 import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/person-or-group.tsx'
-import { tenantPage } from './pages/tenant.tsx'
+import { connectionPage } from './pages/tenant/connection.tsx'
+import { tenantPage } from './pages/tenant/overview.tsx'
+import { settingsPage } from './pages/tenant/settings.tsx'
+import { webhooksPage } from './pages/tenant/webhooks.tsx'
 import { CONSOLE } from './paths.ts'
 import { consoleSessions, type Session } from './sessions.ts'
 import { sessionCookie, signInPages } from './sign-in.tsx'
@@ -82,7 +85,10 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   })
   overviewPage(app)
   environmentPage(app)
-  tenantPage(app, dependencies)
+  tenantPage(app)
+  connectionPage(app, dependencies)
+  webhooksPage(app)
+  settingsPage(app)
   peoplePages(app, dependencies)
   resourcePages(app, dependencies)
   eventPages(app, dependencies)

@@ -3,7 +3,7 @@ import type { Child } from 'hono/jsx'
 import { jsxRenderer } from 'hono/jsx-renderer'
 import type { ConsoleContext } from './env.ts'
 import { NOTICES } from './forms.ts'
-import { Badge, Form } from './parts.tsx'
+import { Badge, Form, TenantParts } from './parts.tsx'
 import { CONSOLE, pathOf } from './paths.ts'
 import type { Session } from './sessions.ts'
 import { STYLE } from './style.ts'
@@ -48,6 +48,7 @@ export const layout = jsxRenderer(({ children, title, crumbs = [] }, context) =>
         {session && <Bar session={session} path={c.req.path} />}
         <main id="main">
           {crumbs.length > 0 && <Crumbs crumbs={crumbs} title={title} />}
+          {crumbs.length > 0 && <TenantParts path={c.req.path} />}
           {notice && (
             <p class="notice" role="status">
               {notice}

@@ -1,5 +1,6 @@
 import type { Child, PropsWithChildren } from 'hono/jsx'
 import { useRequestContext } from 'hono/jsx-renderer'
+import type { Permission } from '../../auth/principal.ts'
 import type { ConsoleEnv } from './env.ts'
 import { TOKEN_FIELD } from './forms.ts'
 
@@ -128,6 +129,50 @@ export function Tile(props: { number: number | string; label: string; href?: str
     <a class={`tile ${tone}`} href={href}>
       {content}
     </a>
+  )
+}
+
+interface TenantPart {
+  readonly name: string
+  /** Its address below the tenant's. */
+  readonly page: string
+  /** Further pages that belong to it, by the first step of their addresses. */
+  readonly pages: readonly string[]
+  /** Without this permission, its pages are refused. */
+  readonly needs?: Permission
+}
+
+/** The parts of a tenant's page. */
+const TENANT_PARTS: readonly TenantPart[] = [
+  { name: 'Overview', page: '', pages: ['events', 'brake', 'audit-log'] },
+  { name: 'People', page: 'people', pages: ['users', 'groups'], needs: 'directory:read' },
+  { name: 'Connection', page: 'connection', pages: ['api-keys'] },
+  { name: 'Webhooks', page: 'webhooks', pages: ['streams'] },
+  { name: 'Settings', page: 'settings', pages: [] },
+]
+
+/** The address of a tenant, and the first step below it. */
+const BELOW_TENANT = /^(.*\/tenants\/[^/]+)(?:\/([^/]+))?/
+
+/** The way from one part of a tenant's page to the others; nothing elsewhere. @param path of the page that is shown */
+export function TenantParts({ path }: { path: string }) {
+  const [, tenant, below = ''] = BELOW_TENANT.exec(path) ?? []
+  const { session } = useRequestContext<ConsoleEnv>().var
+  if (tenant === undefined || session === undefined) return null
+  const { permissions } = session.principal
+  const parts = TENANT_PARTS.filter(({ needs }) => needs === undefined || permissions.has(needs))
+  return (
+    <nav class="tabs parts" aria-label="Tenant">
+      {parts.map(({ name, page, pages }) => {
+        const href = page === '' ? tenant : `${tenant}/${page}`
+        const isCurrent = page === below || pages.includes(below)
+        return (
+          <a href={href} aria-current={href === path ? 'page' : isCurrent ? 'true' : undefined}>
+            {name}
+          </a>
+        )
+      })}
+    </nav>
   )
 }
 

@@ -71,6 +71,7 @@ details[open] > summary { margin-bottom: .7rem } details.more { margin-top: .8re
 .changes { font-size: .87rem; display: grid; gap: .15rem; margin: .2rem 0 0; padding: 0; list-style: none } del { color: var(--bad); text-decoration-thickness: 1px } ins { color: var(--good); text-decoration: none }
 svg.hours { width: 100%; height: 4rem; display: block } svg.hours rect { fill: var(--accent) } svg.hours rect.none { fill: var(--line) } .axis { display: flex; justify-content: space-between; font-size: .78rem; color: var(--quiet) }
 .tabs { display: flex; gap: 1.2rem; border-bottom: 1px solid var(--line); margin-bottom: 1rem } .tabs a { padding: .3rem 0; text-decoration: none } .tabs a[aria-current] { color: inherit; font-weight: 600; border-bottom: 2px solid var(--accent) }
+.tabs.parts { margin: 0; flex-wrap: wrap; gap: .2rem 1.2rem }
 .pager { display: flex; gap: 1rem; margin-top: .9rem; font-size: .92rem }
 .narrow { max-width: 30rem; margin: 8vh auto 0; width: 100% } .narrow.card { display: grid; gap: .7rem }
 ul.plain { list-style: none; padding: 0; display: grid; gap: .3rem }

@@ -61,7 +61,7 @@ test('a key is made and shown once', async () => {
   })
   expect(await lastEntry()).toMatchObject({ action: 'api_key.created', actor: 'admin' })
   const secret = key.slice(-38)
-  for (const path of [ACME, `${ACME}/api-keys`, `${ACME}/api-keys/${id}`, `${ACME}/audit-log`])
+  for (const path of [ACME, `${ACME}/connection`, `${ACME}/api-keys`, `${ACME}/api-keys/${id}`, `${ACME}/audit-log`])
     expect((await admin.get(path)).text, path).not.toContain(secret)
 })
 
@@ -76,7 +76,7 @@ test.each([
 ])('who reloads the page with a new secret %s, and sees no secret', async (_, place, fields, below) => {
   const where = await place()
   const at = `${where}${below}`
-  const [, id = ''] = FORM_ID.exec((await admin.get(where)).text) ?? []
+  const [, id = ''] = FORM_ID.exec((await admin.get(below === '/api-keys' ? `${where}/connection` : where)).text) ?? []
   const first = await admin.post(at, { ...fields, 'form-id': id })
   const [key = ''] = /rck_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/.exec(first.text) ?? []
   const entries = (await opened.admin<{ items: unknown[] }>('GET', '/audit-log')).items
@@ -91,7 +91,7 @@ test.each([
 
 test('no key wider than the one of the session is made', async () => {
   const visitor = await opened.signIn((await opened.keyFor(ACME, ['admin'])).key)
-  expect((await visitor.get(ACME)).text).not.toContain('value="scim:write"')
+  expect((await visitor.get(`${ACME}/connection`)).text).not.toContain('value="scim:write"')
   for (const [path, permission] of [
     [ACME, 'scim:write'],
     [ACME, 'directory:read'],
@@ -121,7 +121,7 @@ test('SEC-07 the page of a new key says that the key of the session ends sooner,
 test('U+0000 in a form or in an address is refused in words', async () => {
   const made = await admin.post(`${PROD}/tenants`, { key: 'nul', name: 'a\0' })
   const rotated = await admin.post(`${ACME}/api-keys/000000000000/rotate`, { old: 'day\0' })
-  for (const answer of [made, rotated, await admin.get(`${ACME}/users?q=%00`)])
+  for (const answer of [made, rotated, await admin.get(`${ACME}/people?q=%00`)])
     expect([answer.status, answer.text.includes('U+0000')]).toEqual([400, true])
 })
 
@@ -185,7 +185,7 @@ test.each(['webhooks', 'streams'])('dead letters of %s are seen, and sent again'
     `/${kind}/${id}">http://127.0.0.1:9/${kind}</a> is disabled: Took nothing for 5 days. 1 dead letter.`,
   )
   expect((await admin.get(PROD)).text).toContain(`<span class="badge bad">${kind.slice(0, -1)}</span>`)
-  expect((await admin.get(ACME)).text).toContain('1 dead letter')
+  expect((await admin.get(`${ACME}/webhooks`)).text).toContain('1 dead letter')
   const other = kind === 'streams' ? 'webhooks' : 'streams'
   expect((await admin.get(`${ACME}/${other}/${id}`)).status).toBe(404)
   const seen = (await admin.get(page)).text

@@ -50,13 +50,16 @@ const pages = (): string[] => [
   `${PROD}/api-keys`,
   `${PROD}/audit-log`,
   ACME,
-  `${ACME}/users`,
+  `${ACME}/people`,
   `${ACME}/groups`,
+  `${ACME}/connection`,
+  `${ACME}/settings`,
   `${ACME}/events`,
   `${ACME}/users/${user}`,
   `${ACME}/groups/${group}`,
   `${ACME}/api-keys`,
   `${ACME}/api-keys/${apiKey.id}`,
+  `${ACME}/webhooks`,
   `${ACME}/webhooks/${webhook}`,
   `${ACME}/streams/${stream}`,
   `${ACME}/brake/held`,
@@ -124,10 +127,10 @@ test('what clients sent is text and nothing else', async () => {
     expect(text, path).not.toContain('<script')
     expect(text, path).not.toContain('<img')
   }
-  for (const path of [`${ACME}/users`, `${ACME}/users/${user}`, `${ACME}/groups/${group}`, `${ACME}/events`, ACME])
+  for (const path of [`${ACME}/people`, `${ACME}/users/${user}`, `${ACME}/groups/${group}`, `${ACME}/events`, ACME])
     expect((await admin.get(path)).text, path).toContain('&lt;script&gt;alert')
   const sent = encodeURIComponent(HOSTILE)
-  for (const path of [`${ACME}/users?q=${sent}&by=email`, `/sign-in?done=${sent}`, `?done=${sent}`, `/${sent}`])
+  for (const path of [`${ACME}/people?q=${sent}&by=email`, `/sign-in?done=${sent}`, `?done=${sent}`, `/${sent}`])
     expect((await admin.get(path)).text).not.toMatch(/<script|<img/)
 })
 
@@ -141,15 +144,36 @@ describe('what there is to see', () => {
   test('a tenant: its base URL, keys, settings and where they come from', async () => {
     await opened.admin('PATCH', PROD, { settings: { rootQueries: false } })
     await opened.admin('PATCH', ACME, { settings: { mode: 'strict' } })
-    const text = words((await admin.get(ACME)).text)
-    expect(text).toContain('http://scim.test/scim/v2/shop/prod/v2/acme')
-    expect(text).toMatch(/mode strict tenant/)
-    expect(text).toMatch(/rootQueries no environment/)
-    expect(text).toMatch(/userSync yes default/)
-    expect(text).toMatch(/scim:read never expires soon/)
+    const text = async (part: string) => words((await admin.get(`${ACME}/${part}`)).text)
+    const [connection, settings] = [await text('connection'), await text('settings')]
+    expect(connection).toContain('http://scim.test/scim/v2/shop/prod/v2/acme')
+    expect(settings).toMatch(/mode strict tenant/)
+    expect(settings).toMatch(/rootQueries no environment/)
+    expect(settings).toMatch(/userSync yes default/)
+    expect(connection).toMatch(/scim:read never expires soon/)
     await opened.admin('PATCH', ACME, { settings: { mode: null } })
     await opened.admin('PATCH', PROD, { settings: { rootQueries: null } })
-    expect(words((await admin.get(`${PROD}/tenants/default`)).text)).toMatch(/shop\/prod\/v2 .*shop\/prod /)
+    expect(words((await admin.get(`${PROD}/tenants/default/connection`)).text)).toMatch(/shop\/prod\/v2 .*shop\/prod /)
+  })
+
+  test('every page of a tenant leads to its parts, and marks the one that it belongs to', async () => {
+    const parts = ['', '/people', '/connection', '/webhooks', '/settings']
+    for (const [page, part] of [
+      ...parts.map((name) => [name, name] as const),
+      ...[['/events', ''] as const, [`/users/${user}`, '/people'] as const, ['/groups', '/people'] as const],
+      ...[['/api-keys', '/connection'] as const, [`/streams/${stream}`, '/webhooks'] as const],
+    ]) {
+      const { text } = await admin.get(`${ACME}${page}`)
+      const nav = /<nav class="tabs parts"[\s\S]*?<\/nav>/.exec(text)?.[0] ?? ''
+      expect([...nav.matchAll(/href="\/console([^"]+)"/g)].map(([, href]) => href)).toEqual(
+        parts.map((name) => `${ACME}${name}`),
+      )
+      const marked = [...nav.matchAll(/href="\/console([^"]+)" aria-current="(page|true)"/g)].map(([, ...one]) => one)
+      expect(marked, page).toEqual([[`${ACME}${part}`, page === part ? 'page' : 'true']])
+    }
+    expect((await admin.get(PROD)).text).not.toContain('tabs parts')
+    const moved = await admin.get(`${ACME}/users?q=ada`)
+    expect([moved.status, moved.headers.get('Location')]).toEqual([301, `/console${ACME}/people?q=ada`])
   })
 
   test.each([
@@ -158,7 +182,7 @@ describe('what there is to see', () => {
     ['externalId', 'x-2', ['grace.kelly'], ['grace.hopper', 'ada.lovelace']],
   ])('people are found by %s', async (by, q, found, others) => {
     await people()
-    const { text } = await admin.get(`${GLOBEX}/users?${new URLSearchParams({ by, q })}`)
+    const { text } = await admin.get(`${GLOBEX}/people?${new URLSearchParams({ by, q })}`)
     for (const name of found) expect(text).toContain(name)
     for (const name of others) expect(text).not.toContain(name)
   })
@@ -224,7 +248,7 @@ describe('a key sees what it may, as on the admin API', () => {
 
   test('one for a tenant sees no other people, wherever it looks', async () => {
     const visitor = await opened.signIn((await opened.keyFor(ACME, ['admin', 'directory:read'])).key)
-    const [users, events, pause] = [`${GLOBEX}/users`, `${GLOBEX}/events`, `${GLOBEX}/pause`]
+    const [users, events, pause] = [`${GLOBEX}/people`, `${GLOBEX}/events`, `${GLOBEX}/pause`]
     for (const path of [users, events, pause, `${GLOBEX}/webhooks/${webhook}`, `${GLOBEX}/streams/${stream}`]) {
       const [got, posted] = [await visitor.get(path), await visitor.post(path, { paused: 'true' })]
       expect(got.status).toBeGreaterThanOrEqual(403)
@@ -240,7 +264,7 @@ describe('a key sees what it may, as on the admin API', () => {
     expect(status).toBe(200)
     expect(text).not.toContain('00u1')
     expect(text).not.toContain('user.created')
-    for (const page of ['users', 'groups', 'events', `users/${user}`, `groups/${group}`]) {
+    for (const page of ['people', 'groups', 'events', `users/${user}`, `groups/${group}`]) {
       const answer = await visitor.get(`${ACME}/${page}`)
       expect([answer.status, answer.text.includes('00u1')]).toEqual([403, false])
       expect(answer.text).toContain('directory:read')
@@ -252,7 +276,7 @@ test('what is not a page, or asked wrongly, is refused by a page that says what 
   for (const [path, status] of [
     ['/projects/nowhere/environments/prod', 404],
     [`${ACME}/users/nobody`, 404],
-    [`${ACME}/users?after=x`, 400],
+    [`${ACME}/people?after=x`, 400],
     [`${ACME}/audit-log?after=x`, 400],
     [`${ACME}/events?before=-1`, 400],
     [`${ACME}/webhooks/${webhook}?state=odd`, 400],

@@ -28,10 +28,16 @@ const query = z.object({
   after: z.uuid().optional(),
 })
 
-/** `…/users` and `…/groups` of a tenant: lists, and a form to find a person or a group. */
+/** Where the lists are below a tenant. */
+const PAGES = { users: 'people', groups: 'groups' } as const
+
+/** `…/people` and `…/groups` of a tenant: lists, and a form to find a person or a group. */
 export function peoplePages(app: ConsoleApp, dependencies: Pick<AdminDependencies, 'control' | 'config'>): void {
+  // Its address before the tenant's page had parts.
+  app.get(`${TENANT}/users`, (c) => c.redirect(`${c.req.path.replace(/users$/, 'people')}${new URL(c.req.url).search}`, 301))
+
   for (const collection of ['users', 'groups'] as const)
-    app.get(`${TENANT}/${collection}`, async (c) => {
+    app.get(`${TENANT}/${PAGES[collection]}`, async (c) => {
       const { tenant, repositories } = await directoryHere(c, dependencies)
       const { path, crumbs } = await hereOf(c)
       const { by, q, after } = queryOf(c, query)
@@ -42,7 +48,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Pick<AdminDependencie
       })
       const { page, last } = cut(rows, ROWS)
       const resources = page.map((row) => shown(row, type, tenant.baseUrl))
-      const here = `${path}/${collection}`
+      const here = `${path}/${PAGES[collection]}`
       const search = q === undefined ? '' : `${new URLSearchParams({ by: by ?? '', q })}`
       return c.render(
         <>
@@ -50,7 +56,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Pick<AdminDependencie
           <Card title={collection === 'users' ? 'People' : 'Groups of people'}>
             <nav class="tabs" aria-label="What to show">
               {(['users', 'groups'] as const).map((name) => (
-                <a href={`${path}/${name}`} aria-current={name === collection ? 'page' : undefined}>
+                <a href={`${path}/${PAGES[name]}`} aria-current={name === collection ? 'page' : undefined}>
                   {name === 'users' ? 'Users' : 'Groups'}
                 </a>
               ))}
@@ -59,9 +65,9 @@ export function peoplePages(app: ConsoleApp, dependencies: Pick<AdminDependencie
             {resources.length === 0 ? (
               <p class="quiet">{q === undefined ? 'There are none yet.' : 'No match.'}</p>
             ) : collection === 'users' ? (
-              <Users resources={resources} path={here} />
+              <Users resources={resources} path={path} />
             ) : (
-              <Groups resources={resources} path={here} />
+              <Groups resources={resources} path={path} />
             )}
             <Pager
               next={last && `${here}?${[search, `after=${last.id}`].filter(Boolean).join('&')}`}
@@ -86,7 +92,7 @@ function Find(props: { path: string; collection: Collection; by?: string | undef
   const { path, collection, by, q } = props
   return (
     <search>
-      <form class="find" action={`${path}/${collection}`}>
+      <form class="find" action={`${path}/${PAGES[collection]}`}>
         <label>
           Whose
           <select name="by">
@@ -113,11 +119,11 @@ function Users({ resources, path }: { resources: readonly Resource[]; path: stri
       {resources.map((user) => (
         <tr>
           <td class="long">
-            <a href={`${path}/${user.id}`}>{text(user.userName)}</a>
+            <a href={`${path}/users/${user.id}`}>{text(user.userName)}</a>
           </td>
           <td>{text(user.displayName)}</td>
           <td>{text(user.externalId)}</td>
-          <td>{user.active === false ? <Badge tone="bad">shut out</Badge> : <Badge tone="good">active</Badge>}</td>
+          <td>{user.active === false ? <Badge tone="bad">deactivated</Badge> : <Badge tone="good">active</Badge>}</td>
           <td>
             <Changed resource={user} />
           </td>
@@ -133,7 +139,7 @@ function Groups({ resources, path }: { resources: readonly Resource[]; path: str
       {resources.map((group) => (
         <tr>
           <td class="long">
-            <a href={`${path}/${group.id}`}>{text(group.displayName)}</a>
+            <a href={`${path}/groups/${group.id}`}>{text(group.displayName)}</a>
           </td>
           <td>{text(group.externalId)}</td>
           <td>

@@ -29,7 +29,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
     return c.render(
       <>
         <Head name={resource.displayName ?? resource.userName} id={resource.id}>
-          {resource.active === false ? <Badge tone="bad">shut out</Badge> : <Badge tone="good">active</Badge>}
+          {resource.active === false ? <Badge tone="bad">deactivated</Badge> : <Badge tone="good">active</Badge>}
         </Head>
         <div class="two">
           <Attributes resource={attributes} />
@@ -55,7 +55,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
           page={`${here.path}/users/${resource.id}`}
         />
       </>,
-      { title: String(resource.userName), crumbs: [...here.crumbs, { name: 'Users', path: `${here.path}/users` }] },
+      { title: String(resource.userName), crumbs: [...here.crumbs, { name: 'People', path: `${here.path}/people` }] },
     )
   })
 

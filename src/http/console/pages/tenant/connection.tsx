@@ -1,0 +1,34 @@
+import { apiKeysWithin } from '../../../../repositories/control/api-keys.ts'
+import { scimBaseUrls } from '../../../admin/tenants.ts'
+import type { AdminDependencies } from '../../../control/env.ts'
+import { TENANT, tenantHere } from '../../directory.ts'
+import type { ConsoleApp } from '../../env.ts'
+import { hereOf } from '../../here.ts'
+import { Card, Copy } from '../../parts.tsx'
+import { KeysCard, NewKey } from '../api-key-parts.tsx'
+
+const ROWS = 20
+
+/** `…/connection` of a tenant: what its identity provider is given, and its keys. */
+export function connectionPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 'config'>): void {
+  app.get(`${TENANT}/connection`, async (c) => {
+    const { project, environment, tenant, scope } = await tenantHere(c)
+    const { path, crumbs } = await hereOf(c)
+    const keys = await apiKeysWithin(c.var.database, scope).list({ after: undefined, limit: ROWS + 1 })
+    return c.render(
+      <>
+        <h1>Connection</h1>
+        <Card title="Base URLs">
+          <p class="quiet small">For the identity provider. A click selects one.</p>
+          {scimBaseUrls(c, config, { project, environment }, tenant.key).map((url) => (
+            <Copy text={url} />
+          ))}
+        </Card>
+        <KeysCard keys={keys} limit={ROWS} path={path}>
+          <NewKey path={path} by={c.var.principal} />
+        </KeysCard>
+      </>,
+      { title: 'Connection', crumbs },
+    )
+  })
+}
