@@ -71,6 +71,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
       failures,
       filterBudget: config.filterBudget,
       tracing,
+      heard: deps.connections && ((...request) => deps.connections?.heard(...request)),
     },
     scimRoutes(limits, cursors),
     failed,

@@ -3,6 +3,8 @@ import { watchExpiry } from './administration/keys/key-warnings.ts'
 import { RoleWorker } from './administration/role-work.ts'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
+import { ConnectionNotes } from './connections/noting.ts'
+import { refreshConnections, watchConnections } from './connections/watch.ts'
 import { ControlPlane } from './context/control-plane.ts'
 import { BACKGROUND } from './db/caller.ts'
 import type { EngineThread } from './db/pglite-port.ts'
@@ -51,6 +53,12 @@ export async function startServing({ config: given, thread, onLost, json }: Serv
         work: (stopped) => deleteOld(background, config.auditRetentionDays, stopped),
         failed: (error) => logFailure(logger, error, 'deleting what is no longer kept'),
       })
+      const connections = new ConnectionNotes(background, (error) => logFailure(logger, error, 'noting connections'))
+      const stopConnections = watchConnections(background, (error) => logFailure(logger, error, 'watching connections'))
+      const stopRefreshing = byTheClock(background, 'connections', {
+        work: (stopped) => refreshConnections(background, stopped),
+        failed: (error) => logFailure(logger, error, 'counting the users of tenants'),
+      })
       const deliveries = openDeliveries(
         database,
         { ...config, tracing },
@@ -71,13 +79,19 @@ export async function startServing({ config: given, thread, onLost, json }: Serv
       })
       if (measuring !== undefined && tracing !== undefined) measureTraces(measuring.metrics, tracing)
       return {
-        fetch: createApp({ ...deps, database, control, deliveries, underWay, metrics: measuring?.metrics, tracing })
-          .fetch,
+        fetch: createApp({
+          ...{ ...deps, database, control, connections, deliveries, underWay, tracing },
+          metrics: measuring?.metrics,
+        }).fetch,
         drain: () => deliveries.drain(),
         stop: async () => {
           await metricsPort?.stop()
           expiry.stop()
           await stopRetention()
+          await stopRefreshing()
+          await stopConnections()
+          // What cannot be written at the end is of no use to anybody.
+          await connections.flush().catch(() => undefined)
           await roleWorker.stop()
           await deliveries.stop()
           await control.stop()

@@ -17,6 +17,7 @@ import { type GatewayEnv, requestLog, type Telling } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
+import type { ConnectionNotes } from './http/scim/gateway.ts'
 import { type Logger, logError } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing/tracing.ts'
@@ -30,6 +31,8 @@ export interface AppDeps {
   readonly deliveries: Deliveries
   /** Counts the requests under way. Without it, the app counts its own. */
   readonly underWay?: UnderWay
+  /** Takes note of how identity providers are heard of. Without it, nothing is noted. */
+  readonly connections?: ConnectionNotes | undefined
   /** Measures the requests. Without it, nothing is measured. */
   readonly metrics?: Metrics | undefined
   /** Traces the requests. Without it, nothing is traced. */

@@ -20,7 +20,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['http/control'],
   ['http'],
   ['transfer'],
-  ['provisioning', 'delivery', 'retention', 'administration/bootstrap', 'administration/overview'],
+  ['provisioning', 'delivery', 'retention', 'connections', 'administration/bootstrap', 'administration/overview'],
   ['administration/keys', 'delivery/sending'],
   ['administration'],
   ['repositories/retention'],

@@ -2,6 +2,7 @@ import type { Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import type { ProjectId } from '../place-ids.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
+import { type TroubledTenant, troubledTenants } from '../repositories/control/connections.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
 import { type ProjectRow, projectsIn } from '../repositories/control/projects.ts'
 import { type TenantSummary, tenantSummaries } from '../repositories/control/summaries.ts'
@@ -31,6 +32,8 @@ export interface Overview {
   /** Of the environments above, as the rest is. */
   readonly holding: readonly HoldingTenant[]
   readonly troubled: readonly TroubledEndpoint[]
+  /** Tenants whose identity provider is silent or refused, or that have no seat left. */
+  readonly tenants: readonly TroubledTenant[]
 }
 
 const ENVIRONMENTS_AT_ONCE = 50
@@ -55,6 +58,7 @@ export async function overviewOf(database: Database, scope: Scope, page: ListPag
         return { environment, tenants: tenants.slice(0, TENANTS_AT_ONCE), moreTenants }
       }),
     })),
+    tenants: await troubledTenants(database, ids, only, TROUBLES_AT_ONCE),
     expiring: await expiringKeys(database, scope, TROUBLES_AT_ONCE),
     holding: await holdingTenants(database, ids, only, TROUBLES_AT_ONCE),
     troubled: await troubledEndpoints(database, ids, only, TROUBLES_AT_ONCE),

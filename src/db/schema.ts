@@ -4,6 +4,7 @@ import {
   boolean,
   check,
   customType,
+  date,
   foreignKey,
   index,
   integer,
@@ -113,6 +114,9 @@ export const tenants = pgTable(
   (t) => [
     uniqueIndex('tenants_key').on(t.environmentId, t.keyFolded),
     unique('tenants_place').on(t.environmentId, t.id),
+    index('tenants_seats').on(t.environmentId, t.id).where(sql`seats_ran_out`),
+    // For lists in the order of names.
+    index('tenants_name').on(t.environmentId, sql`(lower("name") collate "C")`, t.id),
     pgPolicy('tenants_own', { using: sql`id = ${tenant}` }),
   ],
 )
@@ -139,6 +143,51 @@ export const formerAddresses = pgTable(
   (t) => [
     primaryKey({ columns: [t.tenantId, t.environmentId, t.keyFolded] }),
     uniqueIndex('former_addresses_key').on(t.environmentId, t.keyFolded),
+    tenantsOwn(),
+  ],
+)
+
+/**
+ * How each tenant's identity provider is heard of: one row for each tenant. Each instance writes behind its requests what it has
+ * heard. The row refers to nothing, so that nothing of it waits for a change of the tenant.
+ */
+export const connections = pgTable(
+  'connections',
+  {
+    tenantId: tenantIdColumn('tenant_id').primaryKey(),
+    environmentId: environmentIdColumn('environment_id').notNull(),
+    /** `User-Agent` of the last request, and the identity provider that it names, by explanations/clients. */
+    client: text(),
+    provider: text(),
+    /** Null where there was none yet; the other is 1970 then, so that lists have an order. */
+    firstRequestAt: moment('first_request_at'),
+    lastRequestAt: moment('last_request_at').notNull().default(sql`'epoch'`),
+    /** The day of the last request in UTC, how many there were on it, and how many of them were refused. */
+    day: date().notNull().default('1970-01-01'),
+    requests: integer().notNull().default(0),
+    failures: integer().notNull().default(0),
+    /** Users as they were counted when the row was last written, for the order of lists. */
+    users: integer().notNull().default(0),
+    /** Since when all requests have been refused, how many, and the status of the last one; null while one gets through. */
+    failingSince: moment('failing_since'),
+    failedInARow: integer('failed_in_a_row').notNull().default(0),
+    lastFailure: smallint('last_failure'),
+    /** How long the pauses between its requests usually are: connections/rhythm. */
+    rhythm: jsonb(),
+    /** What was told of it last, and since when it is so. */
+    state: text({ enum: ['well', 'silent', 'failing'] })
+      .notNull()
+      .default('well'),
+    since: moment('since'),
+    /** When something is to be told unless a request comes before; null where nothing is. */
+    dueAt: moment('due_at'),
+  },
+  (t) => [
+    index('connections_last_request').on(t.environmentId, t.lastRequestAt, t.tenantId),
+    index('connections_failures').on(t.environmentId, t.day, t.failures, t.tenantId),
+    index('connections_users').on(t.environmentId, t.users, t.tenantId),
+    index('connections_trouble').on(t.environmentId, t.tenantId).where(sql`state <> 'well'`),
+    index('connections_due').on(t.dueAt).where(sql`due_at is not null`),
     tenantsOwn(),
   ],
 )

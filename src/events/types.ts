@@ -31,6 +31,11 @@ const EVENTS = {
   'tenant.paused': stays('`changed`: `paused`'),
   'tenant.resumed': stays('`changed`: `paused`'),
   'tenant.seats_exhausted': stays('`maxActiveUsers`; once until a user has got a seat again'),
+  'connection.silent': stays(
+    '`provider`, `client`, `since`: the last request; `typicalPauseSeconds`, `longestPauseSeconds`: as it was before',
+  ),
+  'connection.failing': stays('`provider`, `client`, `since`, `failures`: refused in a row; `lastStatus`'),
+  'connection.recovered': stays('`provider`, `client`, `since`; `was`: `silent` or `failing`; `wasSince`'),
   'api_key.created': stays('`key`: id and name; `after`'),
   'api_key.changed': stays('`key`, `changed`'),
   'api_key.rotated': stays('`key`, `changed`'),
@@ -78,6 +83,9 @@ const RESOURCE_VERBS = {
 } satisfies Readonly<Record<ResourceVerb, true>>
 
 const ALL = Object.entries(EVENTS) as readonly [EventType, EventFacts][]
+
+/** The types of events that the gateway has by itself, in the order of documents. */
+export const EVENT_TYPES: readonly EventType[] = ALL.map(([type]) => type)
 
 /** Types of events by which people leave the tenant, or lose what they had. */
 export const LEAVER_TYPES: readonly EventType[] = ALL.filter(([, { leaves }]) => leaves).map(([type]) => type)

@@ -35,6 +35,8 @@ export interface Trace extends Noted {
   /** On the clock of `performance.now`. */
   readonly startedAt: number
   keyId?: string | undefined
+  /** `User-Agent` of an identity provider: of requests with a key that stands for no user. */
+  client?: string | undefined
   /** The template of its address, without ids and names. */
   route?: string | undefined
   /** Why it was refused; set for requests to SCIM. */
@@ -111,6 +113,7 @@ const untraced = (requestId: string, startedAt: number): Trace => ({
   startedAt,
   tenantId: undefined,
   keyId: undefined,
+  client: undefined,
   route: undefined,
   refused: undefined,
   retries: 0,

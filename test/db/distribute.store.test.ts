@@ -45,7 +45,7 @@ test('on Citus all tables of a tenant are distributed by it, again changes nothi
   )
   await database.close()
   // They are read by the control plane alone, at the coordinator.
-  expect(rows.map(({ name }) => name)).toEqual(['audit_entries', 'role_rule_work'])
+  expect(rows.map(({ name }) => name)).toEqual(['audit_entries', 'connections', 'role_rule_work'])
   const refused = openPostgres({ databaseUrl, databasePool: 1, databaseTenantRole: 'rollcall_tenant' })
   await expect(refused).rejects.toThrow(/DATABASE_TENANT_ROLE cannot be used on a distributed database/)
 })

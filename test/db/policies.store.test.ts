@@ -38,6 +38,7 @@ const ROWS: Readonly<Record<string, string>> = {
   held_events: `(tenant_id, seq, resource_id) values ($tenant, 1, $tenant)`,
   event_positions: `(tenant_id, position, seq) values ($tenant, 1, 1)`,
   tenant_versions: `(tenant_id, version) values ($tenant, 1)`,
+  connections: `(tenant_id, environment_id) values ($tenant, $environment)`,
   role_rule_work: `(tenant_id, environment_id, waits, actor, request_id) values ($tenant, $environment, false, 'actor', 'request')`,
   event_logs: `(tenant_id) values ($tenant)`,
   webhook_deliveries: `(tenant_id, endpoint_id, position, resource_id) values ($tenant, $tenant, 1, $tenant)`,

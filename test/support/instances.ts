@@ -4,6 +4,7 @@ import { createProject } from '../../src/administration/projects.ts'
 import { createApp } from '../../src/app.ts'
 import type { Permission } from '../../src/auth/principal.ts'
 import { loadConfig } from '../../src/config.ts'
+import { ConnectionNotes } from '../../src/connections/noting.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
@@ -42,6 +43,8 @@ export interface Instance {
   readonly errors: readonly string[]
   /** All lines of the log. */
   readonly log: readonly string[]
+  /** What was noted of requests, which `flush` writes. */
+  readonly connections: ConnectionNotes
   newPlace(): Promise<Place>
   /** Another environment of the same project. */
   newEnvironment(beside: Place): Promise<Place>
@@ -86,7 +89,8 @@ export async function openInstance(
     },
   )
   if (retries) deliveries.start()
-  const app = createApp({ database: recorder.database, control, config, logger, deliveries, tracing })
+  const connections = new ConnectionNotes(seen(database), (error) => errors.push(`noting connections: ${error}`))
+  const app = createApp({ database: recorder.database, control, config, connections, logger, deliveries, tracing })
   const administration = administrationOn(database, control)
   const send: Instance['send'] = async (request, env) => app.fetch(request, env)
   const environmentIn = async (projectId: ProjectId, projectKey: string): Promise<Place> => {
@@ -101,7 +105,7 @@ export async function openInstance(
   let own: Promise<Place> | undefined
 
   return {
-    ...{ database, recorder, errors, log, newPlace, send },
+    ...{ database, recorder, errors, log, connections, newPlace, send },
     newEnvironment: ({ projectId, base }) => environmentIn(projectId, base.split('/').at(-2) ?? ''),
     newTenant: async ({ settings, place } = {}) => {
       own ??= newPlace()
@@ -114,6 +118,7 @@ export async function openInstance(
     },
     reach: ({ base, key }) => scimOver(send, base, key),
     close: async () => {
+      connections.stop()
       await deliveries.stop()
       await control.stop()
       await tracing?.stop()

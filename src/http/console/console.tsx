@@ -18,6 +18,7 @@ import { brakePages } from './pages/brake.tsx'
 import { endpointPages } from './pages/endpoint.tsx'
 import { environmentPage } from './pages/environment.tsx'
 import { eventPages } from './pages/events.tsx'
+import { findPage } from './pages/find.tsx'
 import { overviewPage } from './pages/overview.tsx'
 import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/person-or-group.tsx'
@@ -84,6 +85,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
     return c.redirect(`${CONSOLE}/sign-in?done=signed-out`, 303)
   })
   overviewPage(app)
+  findPage(app)
   environmentPage(app)
   tenantPage(app)
   connectionPage(app, dependencies)

@@ -86,6 +86,22 @@ function Bar({ session: { principal }, path }: { session: Session; path: string 
             </a>
           ))}
         </nav>
+        <search>
+          <form class="find" action={`${CONSOLE}/find`}>
+            <label>
+              <span class="unseen">Find a tenant, a person or an API key</span>
+              <input
+                type="search"
+                name="q"
+                required
+                maxlength={1000}
+                placeholder="Tenant, person or key"
+                spellcheck={false}
+              />
+            </label>
+            <button type="submit">Find</button>
+          </form>
+        </search>
         <div class="who">
           <span>
             key <code>{principal.keyId}</code> <Badge>{principal.scope.kind}</Badge>

@@ -42,7 +42,7 @@ export function Action(props: { action: string; label: string; ask?: string; ton
   )
   if (ask === undefined) return form
   return (
-    <details>
+    <details class={tone === undefined ? 'act' : `act ${tone}`}>
       <summary>{label} …</summary>
       <p class="small">{ask}</p>
       {form}
@@ -74,6 +74,18 @@ const UNITS = [
 function distance(ms: number): string {
   for (const [unit, length] of UNITS) if (Math.abs(ms) >= length) return WORDS.format(Math.trunc(ms / length), unit)
   return ms < 0 ? 'just now' : 'in less than a minute'
+}
+
+/** Who did something: a key by its name, with its id for those who point at it. @param names of keys, by id */
+export function Actor({ id, names }: { id: string; names: ReadonlyMap<string, string> }) {
+  const name = names.get(id) ?? OTHER_ACTORS[id]
+  return name === undefined ? <code>{id}</code> : <span title={id}>{name}</span>
+}
+
+/** Who is no key of the database. */
+const OTHER_ACTORS: Readonly<Record<string, string>> = {
+  admin: 'the configured admin key',
+  rollcall: 'Rollcall itself',
 }
 
 /** Text that a click selects as a whole. */

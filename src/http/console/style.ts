@@ -19,6 +19,8 @@ h1 { font-size: 1.55rem; line-height: 1.25 } h2 { font-size: 1.08rem; margin: 0 
 .brand { font-weight: 700; color: inherit; text-decoration: none; display: inline-flex; align-items: center; gap: .5rem }
 .brand svg { width: 1.15rem; height: 1.15rem; fill: var(--accent) }
 .bar nav { display: flex; gap: 1.1rem; margin-right: auto } .bar nav a { text-decoration: none }
+.bar search { margin: 0; flex: 0 1 19rem } .bar form.find { flex-wrap: nowrap; gap: .4rem } .bar form.find label { flex: 1 1 auto; max-width: none }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 .bar nav a[aria-current] { color: inherit; font-weight: 600; border-bottom: 2px solid var(--accent) }
 .who { color: var(--quiet); font-size: .87rem } .who, .who form { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: center }
 main { max-width: 76rem; margin: 0 auto; padding: 1.2rem 1.2rem 4rem; display: grid; gap: 1.1rem; grid-template-columns: minmax(0, 1fr) }
@@ -44,6 +46,7 @@ a.tenant b { color: var(--accent) } .env + .env { border-top: 1px solid var(--li
 .notice, .warning { border-radius: 8px; padding: .65rem 1rem; background: var(--good-bg); color: var(--good) }
 .warning { background: var(--warn-bg); color: var(--warn) } .warning.bad { background: var(--bad-bg); color: var(--bad) }
 .look { list-style: none; padding: 0; display: grid; gap: .55rem } .look li { display: flex; gap: .7rem; align-items: baseline } .look .badge { flex: none; min-width: 5.2rem; text-align: center }
+ol.steps { list-style: none; padding: 0; display: grid; gap: .7rem } .steps li { display: flex; gap: .8rem; align-items: baseline } .steps .badge { flex: none; min-width: 3.6rem; text-align: center }
 .quiet { color: var(--quiet) } .small { font-size: .87rem } .num { font-variant-numeric: tabular-nums }
 code { background: var(--code); border-radius: 4px; padding: .08rem .35rem; font: .88em/1.5 ui-monospace, monospace }
 code.copy { display: block; margin-top: .5rem; padding: .4rem .6rem; user-select: all; cursor: copy }
@@ -60,9 +63,12 @@ fieldset { border: 1px solid var(--line); border-radius: 8px; padding: .5rem .9r
 label.box { display: flex; flex-wrap: wrap; gap: .1rem .5rem; align-items: center; font-weight: 400; font-size: .92rem }
 input, select, button { font: inherit; color: inherit } input:not([type=checkbox]):not([type=radio]), select { background: var(--page); border: 1px solid var(--quiet); border-radius: 6px; padding: .4rem .6rem; max-width: 100%; min-width: 0; font-weight: 400; min-height: 2.35rem }
 button, .button { background: var(--card); border: 1px solid var(--quiet); border-radius: 6px; padding: .38rem .9rem; cursor: pointer; font-weight: 600; font-size: .92rem; text-decoration: none; justify-self: start }
-button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent) } button.bad { color: var(--bad); border-color: var(--bad) }
+button.main, .button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent) } button.bad { background: var(--bad-bg); color: var(--bad); border-color: var(--bad) }
 button.link { border: 0; padding: 0; background: none; color: var(--accent); text-decoration: underline; font-weight: 400 }
+a.button { display: inline-block; color: inherit } th a { color: inherit; text-decoration-style: dotted } th[aria-sort] a { color: var(--text); text-decoration: none }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem; align-items: flex-start } details > summary { cursor: pointer; color: var(--accent); font-weight: 600; font-size: .92rem }
+details.act > summary { list-style: none; display: inline-block; background: var(--card); border: 1px solid var(--quiet); border-radius: 6px; padding: .38rem .9rem; color: inherit }
+details.act > summary::-webkit-details-marker { display: none } details.act.bad > summary { background: var(--bad-bg); color: var(--bad); border-color: var(--bad) } details.act.main > summary { background: var(--accent); color: var(--on-accent); border-color: var(--accent) }
 details[open] > summary { margin-bottom: .7rem } details.more { margin-top: .8rem } details p + form { margin-top: .6rem }
 .timeline { list-style: none; padding: 0 } .timeline > li { position: relative; padding: 0 0 .75rem 1.3rem; border-left: 2px solid var(--line); margin-left: .35rem }
 .timeline > li:last-child { border-color: transparent } .timeline > li::before { content: ""; position: absolute; left: -.42rem; top: .42rem; width: .7rem; height: .7rem; border-radius: 50%; background: var(--quiet); border: 2px solid var(--card) }

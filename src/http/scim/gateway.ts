@@ -9,6 +9,7 @@ import type { ControlPlane } from '../../context/control-plane.ts'
 import type { Database } from '../../db/database.ts'
 import { clientAddress } from '../../network/proxies.ts'
 import type { Tracing } from '../../observability/tracing/tracing.ts'
+import type { TenantId } from '../../place-ids.ts'
 import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
@@ -44,6 +45,13 @@ export interface GatewayDeps {
   readonly filterBudget: number
   /** Undefined where nothing is traced. */
   readonly tracing?: Tracing | undefined
+  /** Told of each request of an identity provider once it is answered. */
+  readonly heard?: ConnectionNotes['heard'] | undefined
+}
+
+/** Takes note of how each tenant's identity provider is heard of. */
+export interface ConnectionNotes {
+  heard(tenantId: TenantId, isFailure: boolean, status: number, client: string): void
 }
 
 /**
@@ -52,7 +60,7 @@ export interface GatewayDeps {
  * context here. Every error becomes an answer, and the gateway passes it to `failed`.
  */
 export function scimGateway(
-  { control, database, issuers, origin, failures, requests, limits, filterBudget, tracing }: GatewayDeps,
+  { control, database, issuers, origin, failures, requests, limits, filterBudget, tracing, heard }: GatewayDeps,
   routes: ScimRoutes,
   failed: (error: unknown, requestId: string) => void,
 ) {
@@ -62,14 +70,24 @@ export function scimGateway(
 
   return async (c: Context<GatewayEnv>, trace: Trace): Promise<Response> => {
     try {
-      return await answer(c, trace)
+      const answered = await answer(c, trace)
+      note(trace, c.req.method, answered.status)
+      return answered
     } catch (thrown) {
       const error = guess(thrown, c) ?? thrown
       failed(error, trace.requestId)
       const { refusal, headers } = refusalFor(error, trace.requestId)
       trace.refused = refusal.refused()
+      note(trace, c.req.method, refusal.status)
       return scimErrorResponse(refusal, { ...headers, [REQUEST_ID]: trace.requestId })
     }
+  }
+
+  function note({ tenantId, client }: Trace, method: string, status: number): void {
+    if (heard === undefined || client === undefined) return
+    // Identity providers look for what may not be there.
+    const isFailure = status >= 400 && !(status === 404 && (method === 'GET' || method === 'HEAD'))
+    heard(tenantId as TenantId, isFailure, status, client)
   }
 
   function guess(error: unknown, c: Context<GatewayEnv>): Error | undefined {
@@ -94,6 +112,7 @@ export function scimGateway(
     if ('rest' in located && located.doubledSlash && !tenant.deviations.has('doubled-slash')) throw nothingThere()
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
+    if (principal !== undefined && principal.userId === undefined) trace.client = header('user-agent') ?? ''
     trace.route = templateOf(rest)
     const passage = requests.enter(principal?.keyId, tenant.id)
     try {

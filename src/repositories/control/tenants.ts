@@ -2,6 +2,7 @@ import { and, asc, count, eq } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import {
   apiKeys,
+  connections,
   environments,
   eventLogs,
   eventPositions,
@@ -72,7 +73,9 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       paused?: boolean
     }): Promise<TenantRow | undefined> {
       const values = { ...row, id: newPlaceId<TenantId>(), environmentId, keyFolded: foldKey(row.key) }
-      return first(await orm.insert(tenants).values(values).onConflictDoNothing().returning(columns))
+      const made = await orm.insert(tenants).values(values).onConflictDoNothing().returning(columns)
+      if (made.length > 0) await orm.insert(connections).values({ tenantId: values.id, environmentId })
+      return first(made)
     },
 
     async change(
@@ -143,6 +146,7 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         schemaDefinitions,
         formerAddresses,
         tenantVersions,
+        connections,
       ]
       for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))

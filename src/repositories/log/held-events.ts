@@ -1,7 +1,8 @@
 import { and, asc, count, eq, gte, isNotNull, isNull, type SQLWrapper, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { environments, eventLogs, events, heldEvents, keptUsers, resources, tenants } from '../../db/schema.ts'
-import type { EventType } from '../../events/types.ts'
+import type { LoggedEvent } from '../../events/event.ts'
+import type { EventType, LoggedEventType } from '../../events/types.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
 import { typesSql } from '../sql/append-events.ts'
 import { isAnyOf, literal, milliseconds, uuids } from '../sql/fragments.ts'
@@ -31,6 +32,12 @@ export interface HeldItem {
   /** For a user who got or lost a role, the role's key. */
   readonly role: string | null
 }
+
+/** An event that is held, without a position yet. */
+export type HeldEvent = Pick<LoggedEvent, 'type' | 'resourceType' | 'resourceId' | 'actor' | 'occurredAt' | 'changes'>
+
+/** Held events of one resource that are read. */
+const MOST_OF_ONE = 100
 
 interface Row {
   readonly seq: number
@@ -73,6 +80,33 @@ export function heldEventsOf(database: Database, tenantId: TenantId) {
         [tenantId],
       )
       return row === undefined ? null : holdIn(row)
+    },
+
+    /** The events of one resource that are held, in the order of writing: few, since a leaver leaves once. */
+    async ofResource(resourceId: string): Promise<HeldEvent[]> {
+      const { type, actor, changes, resourceType, occurredAt } = events
+      const h = orm
+        .select({ seq: heldEvents.seq })
+        .from(heldEvents)
+        .where(and(eq(heldEvents.tenantId, tenantId), sql`${heldEvents.resourceId} = ${resourceId}::uuid`))
+        .orderBy(asc(heldEvents.seq))
+        .limit(literal(MOST_OF_ONE))
+        .as('h')
+      const e = orm
+        .select({ type, actor, changes, resourceType, occurredAt: milliseconds(occurredAt).as('occurred_at_ms') })
+        .from(events)
+        .where(and(eq(events.tenantId, tenantId), eq(events.seq, h.seq)))
+        .limit(literal(1))
+        .as('e')
+      const rows = await orm
+        .select({
+          ...{ type: e.type, actor: e.actor, changes: e.changes, resourceType: e.resourceType },
+          occurredAt: e.occurredAt,
+        })
+        .from(h)
+        .crossJoinLateral(e)
+        .orderBy(asc(h.seq))
+      return rows.map((row) => ({ ...row, type: row.type as LoggedEventType, resourceId }))
     },
 
     async count(): Promise<number> {

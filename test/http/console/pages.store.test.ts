@@ -212,7 +212,7 @@ describe('what there is to see', () => {
     await opened.admin('PATCH', ACME, { paused: true })
     await opened.admin('PATCH', ACME, { paused: false })
     await made('/Groups', groupBody('Staff of one', [await made('/Users', userBody('new.hire'))]))
-    expect(await happened()).toMatch(/Role billing:read was given to one user .* The tenant was resumed/)
+    expect(await happened()).toMatch(/Role billing:read was given to new.hire .* The tenant was resumed/)
     const { id } = await opened.keyFor(ACME, ['scim:read'], { name: 'short-lived' })
     await opened.admin('DELETE', `/api-keys/${id}`)
     expect(await happened()).toMatch(/API key short-lived was revoked .*API key short-lived was created/)

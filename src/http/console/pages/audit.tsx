@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { type AuditEntry, listAuditEntries } from '../../../repositories/control/audit.ts'
+import { keyNames } from '../../../repositories/control/finding/actor-names.ts'
 import type { ConsoleApp } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { hereOf, PLACES } from '../here.ts'
-import { Card, cut, Moment, Pager, Table } from '../parts.tsx'
+import { Actor, Card, cut, Moment, Pager, Table } from '../parts.tsx'
 
 const ROWS = 50
 
@@ -16,12 +17,16 @@ export function auditPages(app: ConsoleApp): void {
       const { after } = queryOf(c, z.object({ after: number.optional() }))
       const entries = await listAuditEntries(c.var.database, scope, { after, limit: ROWS + 1 })
       const { page, last } = cut(entries, ROWS)
+      const names = await keyNames(
+        c.var.database,
+        page.map(({ actor }) => actor),
+      )
       const here = `${path}/audit-log`
       return c.render(
         <>
           <h1>Audit log</h1>
           <Card title="What was done">
-            {page.length === 0 ? <p class="quiet">Nothing yet.</p> : <Entries entries={page} />}
+            {page.length === 0 ? <p class="quiet">Nothing yet.</p> : <Entries entries={page} names={names} />}
             <Pager next={last && `${here}?after=${last.id}`} first={after && here} older="Older" />
           </Card>
         </>,
@@ -30,7 +35,7 @@ export function auditPages(app: ConsoleApp): void {
     })
 }
 
-function Entries({ entries }: { entries: readonly AuditEntry[] }) {
+function Entries({ entries, names }: { entries: readonly AuditEntry[]; names: ReadonlyMap<string, string> }) {
   return (
     <Table head={['When', 'What', 'Of', 'By', 'From']} label="What was done">
       {entries.map((entry) => (
@@ -44,7 +49,7 @@ function Entries({ entries }: { entries: readonly AuditEntry[] }) {
           </td>
           <td class="long">{entry.target.name}</td>
           <td>
-            <code>{entry.actor}</code>
+            <Actor id={entry.actor} names={names} />
           </td>
           <td>{entry.address ?? ''}</td>
         </tr>

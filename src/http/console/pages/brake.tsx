@@ -1,6 +1,7 @@
 import type { PropsWithChildren } from 'hono/jsx'
 import { z } from 'zod'
 import { type BrakeStatus, brakeStatus, releaseBrake } from '../../../administration/brake.ts'
+import { keyNames } from '../../../repositories/control/finding/actor-names.ts'
 import { labelsOf } from '../../../repositories/control/summaries.ts'
 import type { HeldItem } from '../../../repositories/log/held-events.ts'
 import { heldEventsOf } from '../../../repositories/log/held-events.ts'
@@ -12,7 +13,7 @@ import { needsPeople, TENANT, tenantHere } from '../directory.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
 import { hereOf } from '../here.ts'
-import { Badge, Card, counted, cut, Form, Moment, Pager, Table } from '../parts.tsx'
+import { Actor, Badge, Card, counted, cut, Form, Moment, Pager, Table } from '../parts.tsx'
 
 const ROWS = 50
 
@@ -29,13 +30,21 @@ export function brakePages(app: ConsoleApp): void {
     const { page, last } = cut(await heldEventsOf(database, tenant.id).list(after, ROWS + 1), ROWS)
     const ids = page.flatMap(({ who, group }) => [who.id, ...(group === null ? [] : [group.id])])
     const there = await labelsOf(database, tenant.id, ids.filter(isResourceId))
+    const names = await keyNames(
+      database,
+      page.map(({ actor }) => actor),
+    )
     const here = `${path}/brake/held`
     return c.render(
       <>
         <h1>Held by the leaver brake</h1>
         <BrakeCard {...brake} path={path} />
         <Card title="Who would leave">
-          {page.length === 0 ? <p class="quiet">Nobody.</p> : <Held items={page} there={there} path={path} />}
+          {page.length === 0 ? (
+            <p class="quiet">Nobody.</p>
+          ) : (
+            <Held items={page} there={there} names={names} path={path} />
+          )}
           <Pager next={last && `${here}?after=${last.id}`} first={after && here} />
         </Card>
       </>,
@@ -111,7 +120,7 @@ export function BrakeCard(props: PropsWithChildren<{ settings: LeaverBrake; stat
 
 function Release({ path }: { path: string }) {
   return (
-    <details class="more">
+    <details class="more act main">
       <summary>Release …</summary>
       <Form action={`${path}/brake/release`} class="fields">
         <p class="small">
@@ -143,8 +152,13 @@ function limitOf({ count: most, percent }: LeaverBrake): string {
   ].join(' or ')
 }
 
-function Held(props: { items: readonly HeldItem[]; there: ReadonlyMap<string, string>; path: string }) {
-  const { items, there, path } = props
+function Held(props: {
+  items: readonly HeldItem[]
+  there: ReadonlyMap<string, string>
+  names: ReadonlyMap<string, string>
+  path: string
+}) {
+  const { items, there, names, path } = props
   return (
     <Table head={['Who', 'What', 'When', 'By']} label="Who would leave">
       {items.map(({ who, type, group, role, occurredAt, actor }) => (
@@ -171,7 +185,7 @@ function Held(props: { items: readonly HeldItem[]; there: ReadonlyMap<string, st
             <Moment at={occurredAt} />
           </td>
           <td>
-            <code>{actor}</code>
+            <Actor id={actor} names={names} />
           </td>
         </tr>
       ))}

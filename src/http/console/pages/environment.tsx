@@ -2,45 +2,53 @@ import { z } from 'zod'
 import { changeEnvironment } from '../../../administration/environments.ts'
 import { expiringKeys } from '../../../administration/keys/key-warnings.ts'
 import { createTenant } from '../../../administration/tenants.ts'
+import type { Scope } from '../../../auth/principal.ts'
+import type { Database } from '../../../db/database.ts'
 import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
-import { tenantSummaries } from '../../../repositories/control/summaries.ts'
+import type { TenantId } from '../../../place-ids.ts'
+import { tenantTable } from '../../../repositories/control/finding/tenant-table.ts'
 import { deadLetters, troubledEndpoints } from '../../../repositories/delivery/webhook-backlog.ts'
 import { streamsOf, webhooksOf } from '../../../repositories/delivery/webhooks.ts'
 import { holdingTenants } from '../../../repositories/log/held-events.ts'
+import { fold } from '../../../scim/comparable.ts'
 import { environmentAt } from '../../control/places.ts'
 import { keyText, nameText } from '../../control/schemas.ts'
-import type { ConsoleApp } from '../env.ts'
+import { type Problem, problemOf } from '../../problem.ts'
+import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
 import { OVERVIEW } from '../here.ts'
-import { Badge, Card, cut, Form, Pager } from '../parts.tsx'
+import { Badge, Card, Form } from '../parts.tsx'
 import { pathTo } from '../paths.ts'
 import { KeysCard, NewKey } from './api-key-parts.tsx'
 import { EndpointsCard } from './endpoint-parts.tsx'
-import { TenantCards } from './overview.tsx'
 import { PauseAction } from './pause.tsx'
 import { SettingsCard } from './settings.tsx'
+import { TenantTable, tenantTableQuery } from './tenant-table.tsx'
 
 const PATH = '/projects/:project/environments/:environment'
-const TENANTS = 60
+const TENANTS = 50
 const ROWS = 20
+/** Tenants of a kind that are marked as needing a look. */
+const LOOKS = 500
 
 /** The page of an environment: its tenants, keys, webhooks and settings. */
 export function environmentPage(app: ConsoleApp): void {
   app.get(PATH, async (c) => {
     const { project, environment, scope } = await environmentAt(c.var, c.req.param())
-    const { after } = queryOf(c, z.object({ after: z.uuid().optional(), done: z.string().optional() }))
+    const query = queryOf(c, tenantTableQuery)
     const { database } = c.var
     const path = pathTo(project.key, environment.key)
-    const [found, keys, webhooks, streams, expiring, troubled, holding] = await Promise.all([
-      tenantSummaries(database, [environment.id], { after, limit: TENANTS + 1 }),
+    const [looks, keys, webhooks, streams] = await Promise.all([
+      looksOf(database, scope),
       apiKeysWithin(database, scope).list({ after: undefined, limit: ROWS + 1 }),
       webhooksOf(database, scope).list({ after: undefined, limit: ROWS + 1 }),
       streamsOf(database, scope).list({ after: undefined, limit: ROWS + 1 }),
-      expiringKeys(database, scope, ROWS),
-      troubledEndpoints(database, [environment.id], undefined, ROWS),
-      holdingTenants(database, [environment.id], undefined, ROWS),
     ])
-    const { page, last } = cut(found, TENANTS)
+    const { q: part, provider, look, sort: order, backwards, after } = query
+    const tenants = await tenantTable(database, environment.id, {
+      ...{ order, backwards, after, provider, part: part && fold(part), limit: TENANTS + 1 },
+      ...(look ? { among: [...looks.all] as TenantId[], orTroubled: true } : {}),
+    })
     const dead = await deadLetters(
       database,
       [...webhooks, ...streams].map(({ id }) => id),
@@ -51,6 +59,9 @@ export function environmentPage(app: ConsoleApp): void {
           <h1>{environment.name}</h1>
           {environment.paused && <Badge tone="warn">paused</Badge>}
           <div class="actions">
+            <a class="button main" href={`${path}/new-tenant`}>
+              New tenant
+            </a>
             <PauseAction path={path} paused={environment.paused} what="environment" />
           </div>
           <p class="quiet">
@@ -58,26 +69,7 @@ export function environmentPage(app: ConsoleApp): void {
           </p>
         </div>
         <Card title="Tenants">
-          <TenantCards tenants={page} path={path} among={{ expiring, troubled, holding }} />
-          <Pager next={last && `${path}?after=${last.id}`} first={after && path} />
-          <details class="more">
-            <summary>New tenant …</summary>
-            <Form action={`${path}/tenants`} class="fields">
-              <label>
-                Key
-                <input name="key" required maxlength={64} pattern="[A-Za-z0-9][A-Za-z0-9._\-]*" autocapitalize="off" />
-                <small>Stands in its base URL: letters, digits, “.”, “_” and “-”.</small>
-              </label>
-              <label>
-                Name
-                <input name="name" maxlength={200} />
-                <small>For people; the key where it is left empty.</small>
-              </label>
-              <button type="submit" class="main">
-                Make the tenant
-              </button>
-            </Form>
-          </details>
+          <TenantTable rows={tenants} limit={TENANTS} query={query} looks={looks} path={path} />
         </Card>
         <KeysCard keys={keys} limit={ROWS} path={path}>
           <NewKey path={path} by={c.var.principal} />
@@ -98,11 +90,90 @@ export function environmentPage(app: ConsoleApp): void {
     return done(c, pathTo(names.project, names.environment), paused ? 'paused' : 'resumed')
   })
 
+  app.get(`${PATH}/new-tenant`, async (c) => {
+    const { project, environment } = await environmentAt(c.var, c.req.param())
+    return newTenantPage(c, project.key, environment.key)
+  })
+
   app.post(`${PATH}/tenants`, async (c) => {
     const names = c.req.param()
-    const { scope } = await environmentAt(c.var, names)
-    const input = fieldsOf(c.var.form, z.object({ key: keyText, name: nameText.optional() }))
-    const made = await createTenant(c.var.administration, scope, input)
-    return done(c, pathTo(names.project, names.environment, made.key), 'tenant-made')
+    const { project, environment, scope } = await environmentAt(c.var, names)
+    try {
+      const input = fieldsOf(c.var.form, z.object({ key: keyText, name: nameText.optional() }))
+      const made = await createTenant(c.var.administration, scope, input)
+      return done(c, pathTo(names.project, names.environment, made.key), 'tenant-made')
+    } catch (error) {
+      // The form stays as it was filled in, with what is wrong.
+      const problem = problemOf(error)
+      if (problem === undefined || ![400, 409].includes(problem.status)) throw error
+      c.status(problem.status as 400 | 409)
+      return newTenantPage(c, project.key, environment.key, problem)
+    }
   })
+}
+
+/** What of the tenants of an environment needs a look. */
+async function looksOf(database: Database, scope: Extract<Scope, { kind: 'environment' }>) {
+  const ids = [scope.environmentId]
+  const [expiring, troubled, holding] = await Promise.all([
+    expiringKeys(database, scope, LOOKS),
+    troubledEndpoints(database, ids, undefined, LOOKS),
+    holdingTenants(database, ids, undefined, LOOKS),
+  ])
+  const ofTenants = (rows: readonly { readonly tenantId: string | null }[]) =>
+    new Set(rows.flatMap(({ tenantId }) => tenantId ?? []))
+  const looks = {
+    expiring: new Set(expiring.flatMap(({ scope }) => (scope.kind === 'tenant' ? [scope.tenantId] : []))),
+    webhooks: ofTenants(troubled.filter(({ isStream }) => !isStream)),
+    streams: ofTenants(troubled.filter(({ isStream }) => isStream)),
+    holding: new Set(holding.map(({ id }) => id)),
+  }
+  return { ...looks, all: new Set(Object.values(looks).flatMap((ids) => [...ids])) }
+}
+
+function newTenantPage(c: ConsoleContext, project: string, environment: string, problem?: Problem) {
+  const path = pathTo(project, environment)
+  const value = (name: string) => c.var.form?.get(name) ?? ''
+  return c.render(
+    <section class="narrow card">
+      <h1>New tenant</h1>
+      {problem && (
+        <div class="warning bad" role="alert">
+          <p>{problem.detail}</p>
+          {problem.errors && (
+            <ul>
+              {problem.errors.map(({ path, message }) => (
+                <li>
+                  <code>{path}</code> {message}
+                </li>
+              ))}
+            </ul>
+          )}
+        </div>
+      )}
+      <Form action={`${path}/tenants`} class="fields">
+        <label>
+          Key
+          <input
+            name="key"
+            value={value('key')}
+            required
+            maxlength={64}
+            pattern="[A-Za-z0-9][A-Za-z0-9._\-]*"
+            autocapitalize="off"
+          />
+          <small>Stands in its base URL and never changes: letters, digits, “.”, “_” and “-”.</small>
+        </label>
+        <label>
+          Name
+          <input name="name" value={value('name')} maxlength={200} />
+          <small>For people; the key where it is left empty.</small>
+        </label>
+        <button type="submit" class="main">
+          Make the tenant
+        </button>
+      </Form>
+    </section>,
+    { title: 'New tenant', crumbs: [OVERVIEW, { name: `${project} / ${environment}`, path }] },
+  )
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type EnvironmentOverview, type Overview, overviewOf } from '../../../administration/overview.ts'
 import type { ApiKeyRow } from '../../../repositories/control/api-keys.ts'
+import type { TroubledTenant } from '../../../repositories/control/connections.ts'
 import type { TenantSummary } from '../../../repositories/control/summaries.ts'
 import type { TroubledEndpoint } from '../../../repositories/delivery/webhook-backlog.ts'
 import type { ConsoleApp } from '../env.ts'
@@ -8,6 +9,7 @@ import { queryOf } from '../forms.ts'
 import { Badge, Card, counted, cut, Moment, Pager } from '../parts.tsx'
 import { CONSOLE, pathOf, pathTo } from '../paths.ts'
 import { lettersOf } from './endpoint-parts.tsx'
+import { providerName, usually } from './tenant-table.tsx'
 
 const PROJECTS = 20
 
@@ -37,18 +39,21 @@ export function overviewPage(app: ConsoleApp): void {
   })
 }
 
-function Attention({ overview: { expiring, troubled, holding } }: { overview: Overview }) {
+function Attention({ overview: { tenants, expiring, troubled, holding } }: { overview: Overview }) {
   const isOver = ({ expiresAt }: ApiKeyRow) => expiresAt !== null && expiresAt.getTime() <= Date.now()
-  if (expiring.length + troubled.length + holding.length === 0)
+  if (tenants.length + expiring.length + troubled.length + holding.length === 0)
     return (
       <p class="notice">
-        Nothing needs a look: no key expires within 30 days, every webhook and stream gets through, and no leaver brake
-        holds.
+        Nothing needs a look: every identity provider is heard of as usual, no key expires within 30 days, every webhook
+        and stream gets through, and no leaver brake holds.
       </p>
     )
   return (
     <Card title="Needs a look">
       <ul class="look">
+        {tenants.map((tenant) => (
+          <TroubledTenantLine tenant={tenant} />
+        ))}
         {holding.map(({ id, name, projectId, environmentId, since, until }) => (
           <li>
             <Badge tone="bad">brake</Badge>
@@ -80,13 +85,45 @@ function Attention({ overview: { expiring, troubled, holding } }: { overview: Ov
   )
 }
 
+/** What is wrong with a tenant, since when. */
+export function TroubledTenantLine({ tenant }: { tenant: TroubledTenant }) {
+  const { id, name, projectId, environmentId, trouble, provider, since, failedInARow, lastFailure, rhythm } = tenant
+  const link = <a href={pathTo(projectId, environmentId, id)}>{name}</a>
+  if (trouble === 'seats')
+    return (
+      <li>
+        <Badge tone="warn">seats</Badge>
+        <span>{link} has no seat left: new users are refused.</span>
+      </li>
+    )
+  return (
+    <li>
+      <Badge tone="bad">{trouble}</Badge>
+      <span>
+        {link}
+        {provider !== null && ` (${providerName(provider, null)})`}{' '}
+        {trouble === 'silent' ? (
+          <>
+            was heard of last <Moment at={since} />; {usually(rhythm)}.
+          </>
+        ) : (
+          <>
+            is refused since <Moment at={since} />: {counted(failedInARow, 'request')} in a row, the last one with{' '}
+            {lastFailure}.
+          </>
+        )}
+      </span>
+    </li>
+  )
+}
+
 const endpointPath = ({ projectId, environmentId, tenantId, id, isStream }: TroubledEndpoint): string =>
   `${pathTo(projectId, environmentId, tenantId ?? undefined)}/${isStream ? 'streams' : 'webhooks'}/${id}`
 
 function troubleOf({ enabled, disabledReason, failing, dead }: TroubledEndpoint): string {
   return [
     ...(enabled ? [] : [`is disabled: ${disabledReason ?? 'no reason was given.'}`]),
-    ...(enabled && failing ? ['accepts nothing at the moment.'] : []),
+    ...(enabled && failing ? ['is failing.'] : []),
     ...(dead > 0 ? [`${lettersOf(dead)}.`] : []),
   ].join(' ')
 }

@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { TenantId } from '../../../place-ids.ts'
 import { builtIn } from '../../../provisioning/look-up.ts'
+import { keyNames } from '../../../repositories/control/finding/actor-names.ts'
 import { labelsOf } from '../../../repositories/control/summaries.ts'
+import { type HeldEvent, heldEventsOf } from '../../../repositories/log/held-events.ts'
 import { isObject, type JsonValue, type Resource } from '../../../scim/resource.ts'
 import { shown } from '../../admin/directory/directory.ts'
 import type { AdminDependencies } from '../../control/env.ts'
@@ -10,9 +12,9 @@ import { directoryHere, TENANT } from '../directory.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { type Here, hereOf } from '../here.ts'
-import { Badge, Card, cut, Pager } from '../parts.tsx'
+import { Badge, Card, cut, Moment, Pager } from '../parts.tsx'
 import { beforeQuery, eventsWithNames } from './events.tsx'
-import { Timeline } from './timeline.tsx'
+import { Timeline, type TimelineEvent } from './timeline.tsx'
 
 type Dependencies = Pick<AdminDependencies, 'control' | 'config'>
 const EVENTS = 20
@@ -22,6 +24,7 @@ const MEMBERS = 100
 export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void {
   app.get(`${TENANT}/users/:id`, async (c) => {
     const { tenant, resource, here, repositories } = await found(c, dependencies, 'User')
+    const held = await heldEventsOf(c.var.database, tenant.id).ofResource(String(resource.id))
     // Nothing is said of roles where no group gives any.
     const roles =
       tenant.settings.roleRules.length > 0 ? await repositories.roles.ofUser(String(resource.id)) : undefined
@@ -30,7 +33,16 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
       <>
         <Head name={resource.displayName ?? resource.userName} id={resource.id}>
           {resource.active === false ? <Badge tone="bad">deactivated</Badge> : <Badge tone="good">active</Badge>}
+          {held.length > 0 && <Badge tone="bad">held by the leaver brake</Badge>}
         </Head>
+        {held.length > 0 && (
+          <p class="warning bad">
+            The leaver brake holds what happened to this person <Moment at={held[0]?.occurredAt ?? null} />: the
+            application was not told, and may still let the person in.{' '}
+            <a href={`${here.path}/brake/held`}>See all that it holds</a>, and release it{' '}
+            <a href={here.path}>on the page of the tenant</a>.
+          </p>
+        )}
         <div class="two">
           <Attributes resource={attributes} />
           <div class="rows">
@@ -50,7 +62,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
           </div>
         </div>
         <Happened
-          {...(await happened(c, tenant.id, resource))}
+          {...(await happened(c, tenant.id, resource, held))}
           tenant={here.path}
           page={`${here.path}/users/${resource.id}`}
         />
@@ -109,12 +121,19 @@ async function found(c: ConsoleContext, dependencies: Dependencies, name: 'User'
   return { tenant, repositories, resource: shown(row, type, tenant.baseUrl), here }
 }
 
-const happened = (c: ConsoleContext, tenantId: TenantId, { id }: Resource) =>
-  eventsWithNames(c, tenantId, {
-    before: queryOf(c, beforeQuery.loose()).before,
-    resourceId: String(id),
-    limit: EVENTS,
-  })
+/** The history of a resource; on its first page with what is held of it, which comes after all that was told. */
+async function happened(c: ConsoleContext, tenantId: TenantId, { id }: Resource, held: readonly HeldEvent[] = []) {
+  const { before } = queryOf(c, beforeQuery.loose())
+  const told = await eventsWithNames(c, tenantId, { before, resourceId: String(id), limit: EVENTS })
+  if (before !== undefined || held.length === 0) return { ...told, id: String(id) }
+  const names = await keyNames(
+    c.var.database,
+    held.map(({ actor }) => actor),
+  )
+  const actors = new Map([...told.names.actors, ...names])
+  const events: readonly TimelineEvent[] = [...held.toReversed(), ...told.events]
+  return { ...told, id: String(id), events, names: { ...told.names, actors } }
+}
 
 function Head({ name, id, children }: { name: JsonValue | undefined; id: JsonValue | undefined; children?: unknown }) {
   return (
@@ -160,11 +179,11 @@ function Roles({ roles }: { roles: readonly { readonly key: string }[] }) {
 }
 
 function Happened(props: Awaited<ReturnType<typeof happened>> & { readonly tenant: string; readonly page: string }) {
-  const { events, labels, next, tenant, page } = props
+  const { id, events, names, next, tenant, page } = props
   return (
-    <Card title="What happened">
+    <Card title="What happened" aside={<a href={`${tenant}/events?person=${id}`}>By type and time</a>}>
       {events.length === 0 && <p class="quiet">Nothing among the events looked at.</p>}
-      <Timeline events={events} labels={labels} path={tenant} />
+      <Timeline events={events} names={names} path={tenant} of={id} />
       <Pager next={next && `${page}?before=${next}`} older="Look further back" />
     </Card>
   )

@@ -1,6 +1,6 @@
 import type { LoggedEvent } from '../../../events/event.ts'
 import { type EventVerb, type LoggedEventType, verbOf } from '../../../events/types.ts'
-import { Moment, type Tone } from '../parts.tsx'
+import { Actor, Badge, counted, Moment, type Tone } from '../parts.tsx'
 
 /** What an event did, as far as people look at it. */
 interface Shown {
@@ -26,6 +26,9 @@ const VERBS: Readonly<Partial<Record<EventVerb, Shown>>> = {
   revoked: { tone: 'bad', verb: 'was revoked' },
   engaged: { tone: 'bad', verb: 'holds leavers' },
   warned: { tone: 'warn', verb: 'warned of leavers' },
+  silent: { tone: 'bad', verb: 'is silent: nothing has come for longer than usual' },
+  failing: { tone: 'bad', verb: 'is failing: every request is refused' },
+  recovered: { tone: 'good', verb: 'has recovered' },
   released: { tone: 'good', verb: 'released what it held' },
 }
 
@@ -35,9 +38,26 @@ interface Change {
   readonly after?: unknown
 }
 
-/** Events as people look at them. @param labels names of resources by id @param path of the tenant */
-export function Timeline(props: { events: readonly LoggedEvent[]; labels: ReadonlyMap<string, string>; path: string }) {
-  const { events, labels, path } = props
+/** An event of the log; or one that the leaver brake holds, which has no position yet. */
+export type TimelineEvent = Pick<
+  LoggedEvent,
+  'type' | 'resourceType' | 'resourceId' | 'actor' | 'occurredAt' | 'changes'
+> & {
+  readonly position?: number
+}
+
+/** What ids in events are called. */
+export interface Names {
+  /** Of resources, by id. */
+  readonly labels: ReadonlyMap<string, string>
+  /** Of API keys, by id. */
+  readonly actors: ReadonlyMap<string, string>
+}
+
+/** Events as people look at them. @param path of the tenant @param of the resource whose history it is */
+export function Timeline(props: { events: readonly TimelineEvent[]; names: Names; path: string; of?: string }) {
+  const { events, names, path, of } = props
+  const { labels, actors } = names
   return (
     <ol class="timeline">
       {events.map((event) => {
@@ -46,11 +66,18 @@ export function Timeline(props: { events: readonly LoggedEvent[]; labels: Readon
         return (
           <li class={tone}>
             <Subject event={event} label={labels.get(event.resourceId)} changes={changes} path={path} /> {verb}{' '}
-            {peopleIn(changes)}
+            <People changes={changes} labels={labels} path={path} of={of} />
+            {event.position === undefined && (
+              <>
+                {' '}
+                <Badge tone="bad">held by the leaver brake</Badge>
+              </>
+            )}
             <br />
             <span class="when">
-              <Moment at={event.occurredAt} /> · {event.type} · position {event.position} · by{' '}
-              <code>{event.actor}</code>
+              <Moment at={event.occurredAt} /> · {event.type} ·{' '}
+              {event.position === undefined ? 'the application was not told' : `position ${event.position}`} · by{' '}
+              <Actor id={event.actor} names={actors} />
             </span>
             <Details changes={changes} />
           </li>
@@ -85,11 +112,12 @@ function nameIn({ before, after }: Changes): string | undefined {
 }
 
 /** A resource by its name: a link where it is still there. */
-function Subject(props: { event: LoggedEvent; label: string | undefined; changes: Changes; path: string }) {
+function Subject(props: { event: TimelineEvent; label: string | undefined; changes: Changes; path: string }) {
   const { event, label, changes, path } = props
   const { type, resourceType, resourceId } = event
   if (type.startsWith('brake.')) return <>The leaver brake</>
   if (type.startsWith('tenant.')) return <>The tenant</>
+  if (type.startsWith('connection.')) return <>The connection</>
   const collection = { User: 'users', Group: 'groups' }[resourceType]
   const name = changes.key?.name ?? changes.role ?? label ?? nameIn(changes) ?? resourceId
   const words = (
@@ -101,10 +129,35 @@ function Subject(props: { event: LoggedEvent; label: string | undefined; changes
   return <a href={`${path}/${collection}/${resourceId}`}>{words}</a>
 }
 
-function peopleIn({ members, users }: Changes): string {
+/** Who joined or left: by name where that is one person, or the person whose history it is. */
+function People(props: {
+  changes: Changes
+  labels: ReadonlyMap<string, string>
+  path: string
+  of: string | undefined
+}) {
+  const { changes, labels, path, of } = props
+  const { members, users } = changes
   const [ids, one] = users === undefined ? [members, 'member'] : [users, 'user']
-  if (ids === undefined || typeof ids === 'number') return ''
-  return ids.length === 1 ? `one ${one}` : `${ids.length.toLocaleString('en')} ${one}s`
+  if (ids === undefined || typeof ids === 'number') return null
+  const named = of !== undefined && ids.includes(of) ? of : ids.length === 1 ? ids[0] : undefined
+  const label = named === undefined ? undefined : labels.get(named)
+  if (label === undefined) return <>{ids.length === 1 ? `one ${one}` : counted(ids.length, one)}</>
+  return (
+    <>
+      <a href={`${path}/users/${named}`}>{label}</a>
+      {ids.length > 1 && ` and ${counted(ids.length - 1, `other ${one}`)}`}
+    </>
+  )
+}
+
+/** Ids that a page of events shows by name: of resources, and of single members. */
+export function idsIn(events: readonly TimelineEvent[]): string[] {
+  return events.flatMap(({ resourceId, changes }) => {
+    const { members = [], users } = JSON.parse(changes) as Changes
+    const people = [...members, ...(Array.isArray(users) ? (users as readonly string[]) : [])]
+    return [resourceId, ...(people.length === 1 ? people : [])]
+  })
 }
 
 function Details({ changes: { changed = [] } }: { changes: Changes }) {

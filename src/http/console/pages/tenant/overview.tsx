@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { expiringKeys } from '../../../../administration/keys/key-warnings.ts'
 import { changeTenant } from '../../../../administration/tenants.ts'
+import { connectionOf, troubledTenants } from '../../../../repositories/control/connections.ts'
+import { stepsOf } from '../../../../repositories/control/finding/first-steps.ts'
 import { tenantSummaries } from '../../../../repositories/control/summaries.ts'
 import { troubledEndpoints } from '../../../../repositories/delivery/webhook-backlog.ts'
 import { eventsByHour } from '../../../../repositories/log/latest-events.ts'
@@ -13,10 +15,12 @@ import { Badge, Card, Tile } from '../../parts.tsx'
 import { BrakeCard, BrakeState, brakeOf } from '../brake.tsx'
 import { eventsWithNames } from '../events.tsx'
 import { Hours } from '../hours.tsx'
+import { TroubledTenantLine } from '../overview.tsx'
 import { PauseAction } from '../pause.tsx'
 import { FindUsers } from '../people.tsx'
 import { RoleProgressCard } from '../role-progress.tsx'
 import { Timeline } from '../timeline.tsx'
+import { ConnectionCard, FirstSteps } from './first-steps.tsx'
 
 const ROWS = 20
 const EVENTS = 12
@@ -29,8 +33,11 @@ export function tenantPage(app: ConsoleApp): void {
     const { project, environment, tenant, scope } = here
     const { path, crumbs } = await hereOf(c)
     const { database } = c.var
-    const [[summary], expiring, troubled, hours, brake, roles] = await Promise.all([
+    const [[summary], connection, toDo, [problem], expiring, troubled, hours, brake, roles] = await Promise.all([
       tenantSummaries(database, [environment.id], { only: tenant.id, limit: 1 }),
+      connectionOf(database, tenant.id),
+      stepsOf(database, scope),
+      troubledTenants(database, [environment.id], tenant.id, 1),
       expiringKeys(database, scope, ROWS),
       troubledEndpoints(database, [environment.id], tenant.id, ROWS),
       eventsByHour(database, tenant.id, HOURS),
@@ -54,6 +61,14 @@ export function tenantPage(app: ConsoleApp): void {
             <PauseAction path={path} paused={tenant.paused} what="tenant" />
           </div>
         </div>
+        {problem !== undefined && (
+          <Card title="Needs a look">
+            <ul class="look">
+              <TroubledTenantLine tenant={problem} />
+            </ul>
+          </Card>
+        )}
+        {users === 0 && <FirstSteps steps={toDo} connection={connection} path={path} />}
         <div class="tiles">
           <Tile number={users} label={users === 1 ? 'user' : 'users'} {...to(people, 'people')} />
           {activeUsers !== users && <Tile number={users - activeUsers} label="of them deactivated" />}
@@ -81,6 +96,9 @@ export function tenantPage(app: ConsoleApp): void {
           )}
         </BrakeCard>
         <RoleProgressCard progress={roles} />
+        {connection !== undefined && connection.firstRequestAt !== null && (
+          <ConnectionCard connection={connection} path={path} />
+        )}
         <Card title="Events by the hour">
           <Hours counts={hours} />
         </Card>
