@@ -68,8 +68,8 @@ export class ConnectionNotes {
     clearTimeout(this.#timer)
   }
 
-  /** Writes what was noted. What cannot be written is noted again, and written the next time. */
-  flush(): Promise<void> {
+  /** Writes what was noted. What cannot be written is noted again, and written the next time. @param now for tests */
+  flush(now = Date.now()): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const noted = [...this.#noted]
@@ -78,7 +78,7 @@ export class ConnectionNotes {
       for (let i = 0; i < noted.length; i += TENANTS_AT_ONCE) {
         const some = new Map(noted.slice(i, i + TENANTS_AT_ONCE))
         try {
-          await writeNotes(this.#db, some)
+          await writeNotes(this.#db, some, now)
         } catch (error) {
           for (const [id, one] of noted.slice(i)) this.#takeBack(id, one)
           throw error
@@ -109,8 +109,7 @@ export class ConnectionNotes {
 const NO_FAILURE = { failingSince: null, failedInARow: 0, lastFailure: null }
 
 /** Writes what was noted of some tenants, and appends to their logs what is told of it. */
-async function writeNotes(db: Database, noted: ReadonlyMap<TenantId, Noted>): Promise<void> {
-  const now = Date.now()
+async function writeNotes(db: Database, noted: ReadonlyMap<TenantId, Noted>, now: number): Promise<void> {
   const ids = [...noted.keys()]
   await db.transaction(async (tx) => {
     const rows = await lockConnections(tx, ids)

@@ -37,13 +37,15 @@ const PAUSE_MS = 5 * MINUTE
 /** Weeks of which the longest pause is known. With the first day of a month, four whole ones are among them. */
 const WEEKS = 5
 /** The average follows the last pauses. */
-const AVERAGED = 32
+const AVERAGED = 64
 
 /** A rhythm is known once it has so many pauses, and lasts so long that nights and a weekend are among them. */
 const LEAST_PAUSES = 8
 const BY_THE_CLOCK = { knownAfter: WEEK, longer: 1.5 }
 /** Pauses without a rule differ more: two weekends have to be among them, and the longest one says less of the next. */
 const ON_CHANGE = { knownAfter: 2 * WEEK, longer: 1.9 }
+/** So many times the average is no silence either: of pauses that depend on nothing, one in a hundred thousand is longer. */
+const TIMES_AVERAGE = 12
 
 /** So many requests in a row are refused, for so long, before a connection counts as failing. */
 const FAILURES = 5
@@ -54,9 +56,9 @@ export function learn(rhythm: Rhythm | null, before: number, at: number): Rhythm
   const pauseMs = at - before
   if (pauseMs < PAUSE_MS) return rhythm
   const allowed = rhythm === null ? undefined : allowedPause(rhythm, before)
-  // One silence is no rhythm. A second one in a row is: the identity provider comes less often now.
-  if (rhythm !== null && allowed !== undefined && pauseMs > allowed && !rhythm.unusual)
-    return { ...rhythm, unusual: true }
+  // One silence is not learnt. After a second one in a row the identity provider comes less often now, and is learnt anew.
+  if (rhythm !== null && allowed !== undefined && pauseMs > allowed)
+    return rhythm.unusual ? null : { ...rhythm, unusual: true }
   const pause = Math.round(pauseMs / SECOND)
   const week = Math.floor(at / WEEK)
   const { since, pauses, typical, longest } = rhythm ?? { since: at, pauses: 0, typical: pause, longest: [] }
@@ -72,14 +74,25 @@ export function learn(rhythm: Rhythm | null, before: number, at: number): Rhythm
   }
 }
 
-/** Whether requests come by the clock: no pause is much longer than the others. */
-const isByTheClock = ({ typical, longest }: Rhythm): boolean => Math.max(...longest) <= 2 * typical
+/** The longest pause in seconds; without the longest week of all, as one with a holiday, where so many weeks are known. */
+function longestPause({ longest }: Rhythm, weeks: number): number {
+  const known = longest.filter((pause) => pause > 0).toSorted((a, b) => b - a)
+  return known[known.length < weeks ? 0 : 1] ?? 0
+}
+
+/** How long pauses usually become, in seconds. */
+export const usuallyUpTo = (rhythm: Rhythm): number => longestPause(rhythm, 3)
+
+/** Whether requests come by the clock: no pause is much longer than the others. The weeks at both ends may not be whole. */
+const isByTheClock = (rhythm: Rhythm): boolean => longestPause(rhythm, 4) <= 2 * rhythm.typical
 
 /** How long a pause after a request at `at` may be before it is a silence; undefined while the rhythm is not known. */
 function allowedPause(rhythm: Rhythm, at: number): number | undefined {
-  const { knownAfter, longer } = isByTheClock(rhythm) ? BY_THE_CLOCK : ON_CHANGE
+  const byTheClock = isByTheClock(rhythm)
+  const { knownAfter, longer } = byTheClock ? BY_THE_CLOCK : ON_CHANGE
   if (rhythm.pauses < LEAST_PAUSES || at - rhythm.since < knownAfter) return undefined
-  return Math.max(...rhythm.longest) * SECOND * longer
+  const allowed = usuallyUpTo(rhythm) * longer
+  return SECOND * (byTheClock ? allowed : Math.max(allowed, rhythm.typical * TIMES_AVERAGE))
 }
 
 /** The moment from which on nothing has been heard for too long; undefined where no rhythm is known. */

@@ -3,7 +3,7 @@ import type { ChangeEvent } from '../events/changes.ts'
 import { THE_GATEWAY } from '../repositories/control/audit.ts'
 import { type ConnectionRow, writeConnections } from '../repositories/control/connections.ts'
 import { appendTenantEvents } from '../repositories/log/tenant-events.ts'
-import { type ConnectionState, changesAt, type Heard, type Rhythm, stateAt } from './rhythm.ts'
+import { type ConnectionState, changesAt, type Heard, type Rhythm, stateAt, usuallyUpTo } from './rhythm.ts'
 
 /** What the rhythm looks at in a row. */
 const heardOf = (row: ConnectionRow): Heard => ({ ...row, rhythm: row.rhythm as Rhythm | null })
@@ -47,8 +47,8 @@ function eventOf(before: ConnectionRow, after: ConnectionRow): ChangeEvent | und
   const { client, provider } = after
   const common = { provider, client, since: iso(after.since) }
   if (after.state === 'silent') {
-    const { typical, longest } = after.rhythm as unknown as Rhythm
-    const usual = { typicalPauseSeconds: typical, longestPauseSeconds: Math.max(...longest) }
+    const rhythm = after.rhythm as unknown as Rhythm
+    const usual = { typicalPauseSeconds: rhythm.typical, longestPauseSeconds: usuallyUpTo(rhythm) }
     return { type: 'connection.silent', changes: { ...common, ...usual } }
   }
   if (after.state === 'failing') {

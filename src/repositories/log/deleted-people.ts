@@ -1,7 +1,7 @@
 import type { Database, Reader } from '../../db/database.ts'
 import { LEAVER_TYPES_SQL } from '../../db/schema.ts'
 import type { TenantId } from '../../place-ids.ts'
-import { Parameters } from '../sql/parameters.ts'
+import { fold } from '../../scim/comparable.ts'
 
 /** Leavers of the log that one search looks through, the last ones; an index has them by their time. */
 export const LEAVERS_LOOKED_THROUGH = 5_000
@@ -22,9 +22,9 @@ export interface DeletedPerson {
 
 /**
  * Deleted users with a part anywhere in a name or an address: those that the tenant keeps, and those among the last leavers of the
- * log. The last ones come first.
+ * log. The last ones come first. Names of the log are compared here, since letter case depends on the database's locale.
  *
- * @param part in lower case; empty for all
+ * @param part empty for all
  */
 export async function deletedPeople(
   database: Database,
@@ -33,36 +33,36 @@ export async function deletedPeople(
   limit: number,
   reader: Reader,
 ): Promise<DeletedPerson[]> {
-  const parameters = new Parameters()
-  const tenant = parameters.bind(tenantId, 'uuid')
-  const text = parameters.bind(part, 'text')
-  const has = (value: string) => `position(${text} in lower(${value})) > 0`
-  const rows = await database.asTenant(tenantId).run<DeletedPerson>(
+  const rows = await database.asTenant(tenantId).run<DeletedPerson & { readonly names: string }>(
     `with logged as materialized (
        select e.resource_id as id, e.occurred_at, e.actor, e.changes::json->'before' as b from (
-         select e.* from events e where e.tenant_id = ${tenant} and e.type in ${LEAVER_TYPES_SQL}
+         select e.* from events e where e.tenant_id = $1::uuid and e.type in ${LEAVER_TYPES_SQL}
          order by e.occurred_at desc limit ${LEAVERS_LOOKED_THROUGH}
        ) e where e.type = 'user.deleted'
      ),
      gone as (
        select l.id, l.b->>'userName' as user_name, l.b->>'displayName' as display_name, l.b->>'externalId' as external_id,
          l.occurred_at, l.actor, null::timestamptz as kept_until,
-         concat_ws(' ', l.b->>'userName', l.b->>'displayName', l.b->>'externalId', l.b->'name'->>'givenName',
-           l.b->'name'->>'familyName', l.b->'name'->>'formatted', (select string_agg(m->>'value', ' ') from json_array_elements(
+         concat_ws(' ', l.b->'name'->>'givenName', l.b->'name'->>'familyName', l.b->'name'->>'formatted', (
+           select string_agg(m->>'value', ' ') from json_array_elements(
              case json_typeof(l.b->'emails') when 'array' then l.b->'emails' else '[]'::json end) m)) as names
        from logged l where l.b is not null
        union all
-       select k.id, k.unique_key, null, k.external_id, null, null, k.kept_until,
-         concat_ws(' ', k.unique_key, k.external_id, array_to_string(k.emails, ' '))
-       from (select * from kept_users k where k.tenant_id = ${tenant} and k.kept_until > now() limit ${LEAVERS_LOOKED_THROUGH}) k
+       select k.id, k.unique_key, null, k.external_id, null, null, k.kept_until, array_to_string(k.emails, ' ')
+       from (select * from kept_users k where k.tenant_id = $1::uuid and k.kept_until > now() limit ${LEAVERS_LOOKED_THROUGH}) k
      )
      select g.id::text as id, coalesce(g.user_name, '') as "userName", g.display_name as "displayName", g.external_id as "externalId",
        (extract(epoch from g.occurred_at) * 1000)::float8 as "deletedAt", g.actor,
-       (extract(epoch from g.kept_until) * 1000)::float8 as "keptUntil"
-     from gone g where ${has('g.names')} or g.id::text = ${text} or ${text} = ''
-     order by coalesce(g.occurred_at, g.kept_until) desc, g.id limit ${Math.trunc(limit)}`,
-    parameters.values,
-    { prepare: false, reader },
+       (extract(epoch from g.kept_until) * 1000)::float8 as "keptUntil", coalesce(g.names, '') as names
+     from gone g order by coalesce(g.occurred_at, g.kept_until) desc, g.id`,
+    [tenantId],
+    { reader },
   )
+  const wanted = fold(part)
+  const has = ({ id, userName, displayName, externalId, names }: (typeof rows)[number]) =>
+    id === wanted || fold([userName, displayName ?? '', externalId ?? '', names].join(' ')).includes(wanted)
   return rows
+    .filter(has)
+    .slice(0, limit)
+    .map(({ names, ...person }) => person)
 }

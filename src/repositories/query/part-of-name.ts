@@ -13,16 +13,16 @@ export interface FoundByPart {
   readonly next: string | undefined
 }
 
-/** The parts of a user that people know: each name, and each address. */
+/** The parts of a user that people know: each name, and each address, from the search document, which is folded. */
 const NAMES = `concat_ws(' ', d->'name'->>'givenName', d->'name'->>'familyName', d->'name'->>'formatted', d->>'nickName',
-  (select string_agg(m->>'value', ' ') from json_array_elements(
-     case json_typeof(d->'emails') when 'array' then d->'emails' else '[]'::json end) m))`
+  (select string_agg(m->>'value', ' ') from jsonb_array_elements(
+     case jsonb_typeof(d->'emails') when 'array' then d->'emails' else '[]'::jsonb end) m))`
 
 /**
  * Users with a part anywhere in userName, displayName, externalId, a name or an e-mail address, among the next `LOOKED_THROUGH`
  * after the one with the id `after`.
  *
- * @param part in lower case
+ * @param part folded, as search documents are
  */
 export async function usersByPart(
   database: Database,
@@ -33,17 +33,16 @@ export async function usersByPart(
   const parameters = new Parameters()
   const tenant = parameters.bind(tenantId, 'uuid')
   const text = parameters.bind(part, 'text')
-  // As JSON has it in its text, for a first look that spares the reading of most documents.
-  const escaped = parameters.bind(JSON.stringify(part).slice(1, -1), 'text')
   const from = after === undefined ? '' : `and r.id > ${parameters.bind(after, 'uuid')}`
   const rows = await database.asTenant(tenantId).run<{ id: string | null; last: string | null; looked: number }>(
     `with looked as materialized (
-       select r.id, case
-           when position(${text} in r.unique_key) > 0 or position(${text} in r.display_key) > 0
-             or position(${text} in lower(r.external_id)) > 0 then true
-           when position(${escaped} in lower(r.document)) > 0
-             then (select position(${text} in lower(${NAMES})) > 0 from (select r.document::json as d offset 0) x)
-           else false end as found
+       select r.id, position(${text} in r.unique_key) > 0 or position(${text} in r.display_key) > 0
+           or position(${text} in lower(r.external_id)) > 0 or exists (
+             select 1 from (
+               select s.search->(${tenant}::text) as d from search_documents s
+               where s.tenant_id = ${tenant} and s.resource_type = 'User' and s.resource_id = r.id offset 0
+             ) x where position(${text} in ${NAMES}) > 0
+           ) as found
        from resources r where r.tenant_id = ${tenant} and r.resource_type = 'User' ${from}
        order by r.id limit ${LOOKED_THROUGH}
      )

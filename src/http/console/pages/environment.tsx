@@ -4,13 +4,12 @@ import { expiringKeys } from '../../../administration/keys/key-warnings.ts'
 import { createTenant } from '../../../administration/tenants.ts'
 import type { Scope } from '../../../auth/principal.ts'
 import type { Database } from '../../../db/database.ts'
-import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
 import type { TenantId } from '../../../place-ids.ts'
+import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
 import { tenantTable } from '../../../repositories/control/finding/tenant-table.ts'
 import { deadLetters, troubledEndpoints } from '../../../repositories/delivery/webhook-backlog.ts'
 import { streamsOf, webhooksOf } from '../../../repositories/delivery/webhooks.ts'
 import { holdingTenants } from '../../../repositories/log/held-events.ts'
-import { fold } from '../../../scim/comparable.ts'
 import { environmentAt } from '../../control/places.ts'
 import { keyText, nameText } from '../../control/schemas.ts'
 import { type Problem, problemOf } from '../../problem.ts'
@@ -46,7 +45,7 @@ export function environmentPage(app: ConsoleApp): void {
     ])
     const { q: part, provider, look, sort: order, backwards, after } = query
     const tenants = await tenantTable(database, environment.id, {
-      ...{ order, backwards, after, provider, part: part && fold(part), limit: TENANTS + 1 },
+      ...{ order, backwards, after, provider, part, limit: TENANTS + 1 },
       ...(look ? { among: [...looks.all] as TenantId[], orTroubled: true } : {}),
     })
     const dead = await deadLetters(

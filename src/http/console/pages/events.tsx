@@ -8,6 +8,7 @@ import { keyNames } from '../../../repositories/control/finding/actor-names.ts'
 import { labelsOf } from '../../../repositories/control/summaries.ts'
 import { deletedPeople } from '../../../repositories/log/deleted-people.ts'
 import type { BackwardPage } from '../../../repositories/log/latest-events.ts'
+import { fold } from '../../../scim/comparable.ts'
 import type { AdminDependencies } from '../../control/env.ts'
 import type { OpenTenant } from '../../control/open-tenant.ts'
 import { plainText } from '../../control/schemas.ts'
@@ -105,9 +106,8 @@ async function personOf(
     const [found] = await lookUp(repositories, tenant.registry, type, { equal, limit: 1, wanted })
     if (found !== undefined) return found.id
   }
-  const folded = text.toLowerCase()
-  const deleted = await deletedPeople(c.var.database, tenant.id, folded, 20, c.req.raw)
-  return (deleted.find(({ userName }) => userName.toLowerCase() === folded) ?? deleted[0])?.id
+  const deleted = await deletedPeople(c.var.database, tenant.id, text, 20, c.req.raw)
+  return (deleted.find(({ userName }) => fold(userName) === fold(text)) ?? deleted[0])?.id
 }
 
 /** Events of a tenant backwards, and what the ids in them are called. */

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { builtIn, lookUp } from '../../../provisioning/look-up.ts'
 import { keyNames } from '../../../repositories/control/finding/actor-names.ts'
-import { type DeletedPerson, deletedPeople, LEAVERS_LOOKED_THROUGH } from '../../../repositories/log/deleted-people.ts'
+import { deletedPeople, LEAVERS_LOOKED_THROUGH } from '../../../repositories/log/deleted-people.ts'
 import { LOOKED_THROUGH, usersByPart } from '../../../repositories/query/part-of-name.ts'
+import { fold } from '../../../scim/comparable.ts'
 import type { Resource } from '../../../scim/resource.ts'
 import { shown } from '../../admin/directory/directory.ts'
 import type { AdminDependencies } from '../../control/env.ts'
@@ -12,7 +13,8 @@ import { directoryHere, TENANT } from '../directory.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { hereOf } from '../here.ts'
-import { Actor, Badge, Card, counted, cut, Moment, Pager, Table } from '../parts.tsx'
+import { Card, counted, cut, Pager } from '../parts.tsx'
+import { Deleted, Groups, Users } from './tenant/people-tables.tsx'
 
 const ROWS = 50
 /** Users that an index finds by a whole address or the beginning of a name. */
@@ -75,7 +77,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Dependencies): void {
     const { tenant } = await directoryHere(c, dependencies)
     const { path, crumbs } = await hereOf(c)
     const { q } = queryOf(c, query)
-    const people = await deletedPeople(c.var.database, tenant.id, q?.toLowerCase() ?? '', ROWS, c.req.raw)
+    const people = await deletedPeople(c.var.database, tenant.id, q ?? '', ROWS, c.req.raw)
     const actors = await keyNames(
       c.var.database,
       people.flatMap(({ actor }) => actor ?? []),
@@ -174,7 +176,7 @@ async function usersWith(
     { equal: {}, startsWith: { displayName: q } },
   ]
   const [byPart, ...byIndex] = await Promise.all([
-    usersByPart(c.var.database, id, q.toLowerCase(), { after, limit: ROWS, reader: c.req.raw }),
+    usersByPart(c.var.database, id, fold(q), { after, limit: ROWS, reader: c.req.raw }),
     ...(after === undefined ? ways : []).map((way) =>
       lookUp(repositories, registry, type, { ...way, limit: AT_ONCE, wanted }),
     ),
@@ -246,69 +248,3 @@ function FindGroups({ path, by, q }: { path: string; by: string; q: string | und
     </search>
   )
 }
-
-function Deleted(props: { people: readonly DeletedPerson[]; actors: ReadonlyMap<string, string>; path: string }) {
-  const { people, actors, path } = props
-  return (
-    <Table head={['User name', 'Name', 'externalId', 'Deleted', 'By', 'Kept until']} label="Deleted users">
-      {people.map(({ id, userName, displayName, externalId, deletedAt, actor, keptUntil }) => (
-        <tr>
-          <td class="long">
-            <a href={`${path}/events?person=${id}`}>{userName || id}</a>
-          </td>
-          <td>{displayName ?? ''}</td>
-          <td>{externalId ?? ''}</td>
-          <td>
-            <Moment at={deletedAt} never="" />
-          </td>
-          <td>{actor !== null && <Actor id={actor} names={actors} />}</td>
-          <td>
-            <Moment at={keptUntil} never="" />
-          </td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-function Users({ resources, path }: { resources: readonly Resource[]; path: string }) {
-  return (
-    <Table head={['User name', 'Name', 'externalId', 'State', 'Changed']} label="Users">
-      {resources.map((user) => (
-        <tr>
-          <td class="long">
-            <a href={`${path}/users/${user.id}`}>{text(user.userName)}</a>
-          </td>
-          <td>{text(user.displayName)}</td>
-          <td>{text(user.externalId)}</td>
-          <td>{user.active === false ? <Badge tone="bad">deactivated</Badge> : <Badge tone="good">active</Badge>}</td>
-          <td>
-            <Changed resource={user} />
-          </td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-function Groups({ resources, path }: { resources: readonly Resource[]; path: string }) {
-  return (
-    <Table head={['Name', 'externalId', 'Changed']} label="Groups">
-      {resources.map((group) => (
-        <tr>
-          <td class="long">
-            <a href={`${path}/groups/${group.id}`}>{text(group.displayName)}</a>
-          </td>
-          <td>{text(group.externalId)}</td>
-          <td>
-            <Changed resource={group} />
-          </td>
-        </tr>
-      ))}
-    </Table>
-  )
-}
-
-const Changed = ({ resource }: { resource: Resource }) => <Moment at={text((resource.meta as Resource).lastModified)} />
-
-const text = (value: unknown): string => (typeof value === 'string' ? value : '')

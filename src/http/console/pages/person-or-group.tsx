@@ -24,6 +24,8 @@ const MEMBERS = 100
 export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void {
   app.get(`${TENANT}/users/:id`, async (c) => {
     const { tenant, resource, here, repositories } = await found(c, dependencies, 'User')
+    // The log first: to read it gives positions, by which the brake decides what it holds.
+    const told = await happened(c, tenant.id, resource)
     const held = await heldEventsOf(c.var.database, tenant.id).ofResource(String(resource.id))
     // Nothing is said of roles where no group gives any.
     const roles =
@@ -62,7 +64,8 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
           </div>
         </div>
         <Happened
-          {...(await happened(c, tenant.id, resource, held))}
+          {...(await withHeld(c, told, held))}
+          id={String(resource.id)}
           tenant={here.path}
           page={`${here.path}/users/${resource.id}`}
         />
@@ -101,7 +104,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
             <Pager next={last && `${path}?after=${last.memberId}`} first={memberId && path} older="More members" />
           </Card>
         </div>
-        <Happened {...(await happened(c, tenant.id, resource))} tenant={here.path} page={path} />
+        <Happened {...(await happened(c, tenant.id, resource))} id={groupId} tenant={here.path} page={path} />
       </>,
       {
         title: String(resource.displayName),
@@ -121,18 +124,24 @@ async function found(c: ConsoleContext, dependencies: Dependencies, name: 'User'
   return { tenant, repositories, resource: shown(row, type, tenant.baseUrl), here }
 }
 
-/** The history of a resource; on its first page with what is held of it, which comes after all that was told. */
-async function happened(c: ConsoleContext, tenantId: TenantId, { id }: Resource, held: readonly HeldEvent[] = []) {
-  const { before } = queryOf(c, beforeQuery.loose())
-  const told = await eventsWithNames(c, tenantId, { before, resourceId: String(id), limit: EVENTS })
-  if (before !== undefined || held.length === 0) return { ...told, id: String(id) }
+const happened = (c: ConsoleContext, tenantId: TenantId, { id }: Resource) =>
+  eventsWithNames(c, tenantId, {
+    before: queryOf(c, beforeQuery.loose()).before,
+    resourceId: String(id),
+    limit: EVENTS,
+  })
+type History = Omit<Awaited<ReturnType<typeof happened>>, 'events'> & { readonly events: readonly TimelineEvent[] }
+
+/** The history with what is held, which comes after all that was told. */
+async function withHeld(c: ConsoleContext, told: History, held: readonly HeldEvent[]): Promise<History> {
+  const isFirst = queryOf(c, beforeQuery.loose()).before === undefined
+  if (!isFirst || held.length === 0) return told
   const names = await keyNames(
     c.var.database,
     held.map(({ actor }) => actor),
   )
   const actors = new Map([...told.names.actors, ...names])
-  const events: readonly TimelineEvent[] = [...held.toReversed(), ...told.events]
-  return { ...told, id: String(id), events, names: { ...told.names, actors } }
+  return { ...told, events: [...held.toReversed(), ...told.events], names: { ...told.names, actors } }
 }
 
 function Head({ name, id, children }: { name: JsonValue | undefined; id: JsonValue | undefined; children?: unknown }) {
@@ -178,7 +187,7 @@ function Roles({ roles }: { roles: readonly { readonly key: string }[] }) {
   )
 }
 
-function Happened(props: Awaited<ReturnType<typeof happened>> & { readonly tenant: string; readonly page: string }) {
+function Happened(props: History & { readonly id: string; readonly tenant: string; readonly page: string }) {
   const { id, events, names, next, tenant, page } = props
   return (
     <Card title="What happened" aside={<a href={`${tenant}/events?person=${id}`}>By type and time</a>}>

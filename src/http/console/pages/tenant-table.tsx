@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Rhythm } from '../../../connections/rhythm.ts'
+import { type Rhythm, usuallyUpTo } from '../../../connections/rhythm.ts'
 import { CLIENTS, type ClientName, CONSOLES } from '../../../explanations/clients.ts'
 import {
   TENANT_ORDERS,
@@ -40,8 +40,8 @@ export function providerName(provider: string | null, client: string | null): st
 /** How often something comes, in words. @param rhythm as connections/rhythm has it */
 export function usually(rhythm: JsonObject | null): string {
   if (rhythm === null) return 'how often it comes is not known yet'
-  const { typical, longest } = rhythm as unknown as Rhythm
-  return `usually it comes every ${lasting(typical)}, and never later than after ${lasting(Math.max(...longest))}`
+  const known = rhythm as unknown as Rhythm
+  return `a request comes every ${lasting(known.typical)} on average, and usually after ${lasting(usuallyUpTo(known))} at the latest`
 }
 
 /** A time in seconds as people say it. */

@@ -64,12 +64,13 @@ function reach(scope: Scope, parameters: Parameters): string {
 export function findTenants(
   db: Database,
   scope: Scope,
-  { folded, uuid }: Wanted,
+  { text, folded, uuid }: Wanted,
   limit: number,
 ): Promise<FoundTenant[]> {
   const parameters = new Parameters()
   const within = reach(scope, parameters)
   const part = parameters.bind(folded, 'text')
+  const raw = `lower(${parameters.bind(text, 'text')})`
   const key = parameters.bind(uuid ?? null, 'uuid')
   return db.run<FoundTenant>(
     `select e.project_id::text as "projectId", t.environment_id::text as "environmentId", t.id::text as "tenantId", t.key, t.name,
@@ -77,7 +78,7 @@ export function findTenants(
      from (
        select t.* from tenants t join environments e on e.id = t.environment_id where ${within} order by t.id limit ${LOOKED_THROUGH}
      ) t join environments e on e.id = t.environment_id join projects p on p.id = e.project_id
-     where t.id = ${key} or position(${part} in lower(t.name)) > 0 or position(${part} in t.key_folded) > 0
+     where t.id = ${key} or position(${raw} in lower(t.name)) > 0 or position(${part} in t.key_folded) > 0
      order by t.id is distinct from ${key}, t.key_folded <> ${part}, position(${part} in t.key_folded) <> 1, t.key_folded, t.id
      limit ${Math.trunc(limit)}`,
     parameters.values,
@@ -86,10 +87,9 @@ export function findTenants(
 }
 
 /** API keys by id, and by any part of their names. */
-export function findKeys(db: Database, scope: Scope, { text, folded }: Wanted, limit: number): Promise<FoundKey[]> {
+export function findKeys(db: Database, scope: Scope, { text }: Wanted, limit: number): Promise<FoundKey[]> {
   const parameters = new Parameters()
   const id = parameters.bind(text, 'text')
-  const part = parameters.bind(folded, 'text')
   const within =
     scope.kind === 'instance'
       ? 'true'
@@ -105,7 +105,7 @@ export function findKeys(db: Database, scope: Scope, { text, folded }: Wanted, l
        (select * from api_keys k where k.id = ${id} and ${within})
        union all
        (select * from (select * from api_keys k where ${within} order by k.id limit ${LOOKED_THROUGH}) k
-         where k.id <> ${id} and position(${part} in lower(k.name)) > 0 limit ${Math.trunc(limit)})
+         where k.id <> ${id} and position(lower(${id}) in lower(k.name)) > 0 limit ${Math.trunc(limit)})
      ) k order by k.revoked_at is not null, k.name, k.id limit ${Math.trunc(limit)}`,
     parameters.values,
     { prepare: false },

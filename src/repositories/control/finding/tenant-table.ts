@@ -1,5 +1,6 @@
 import type { Database } from '../../../db/database.ts'
 import type { EnvironmentId, TenantId } from '../../../place-ids.ts'
+import { foldKey } from '../../../tenancy/scim-path.ts'
 import { countRows } from '../../resources/counts.ts'
 import { Parameters } from '../../sql/parameters.ts'
 
@@ -37,7 +38,7 @@ export interface TenantTableQuery {
   /** `place` of the last row of the page before. */
   readonly after?: readonly [string, string] | undefined
   readonly limit: number
-  /** A part of the name or the key, folded. */
+  /** A part of the name or the key. */
   readonly part?: string | undefined
   /** The name of an identity provider; `unknown` for a client that names none. */
   readonly provider?: string | undefined
@@ -88,8 +89,8 @@ export async function tenantTable(
     conditions.push(`(${columns.join(', ')}) ${descending ? '<' : '>'} (${from})`)
   }
   if (part !== undefined) {
-    const text = parameters.bind(part, 'text')
-    conditions.push(`(position(${text} in lower(t.name)) > 0 or position(${text} in t.key_folded) > 0)`)
+    const [text, key] = [parameters.bind(part, 'text'), parameters.bind(foldKey(part), 'text')]
+    conditions.push(`(position(lower(${text}) in lower(t.name)) > 0 or position(${key} in t.key_folded) > 0)`)
   }
   if (provider === 'unknown') conditions.push('c.provider is null and c.client is not null')
   else if (provider !== undefined) conditions.push(`c.provider = ${parameters.bind(provider, 'text')}`)
