@@ -120,6 +120,7 @@ afterAll(async () => {
 
 /** Until every event has its position or is held, and every webhook has arrived. */
 async function quiet(): Promise<void> {
+  await instance.connections.flush()
   const open = async () => {
     const [row] = await database.run<{ fresh: number; waiting: number }>(
       `select (select count(*)::int from waiting_events) as fresh,

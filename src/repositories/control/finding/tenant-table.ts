@@ -48,46 +48,72 @@ export interface TenantTableQuery {
   readonly orTroubled?: boolean
 }
 
-const NAME = `lower(t.name) collate "C"`
-
-/** What an order sorts by: columns of which an index has the environment before and the tenant's id behind. */
-const ORDERS: Readonly<
-  Record<TenantOrder, { columns: readonly string[]; place: string; types: string; descends: boolean }>
-> = {
-  name: { columns: [NAME, 't.id'], place: NAME, types: '$::text collate "C", $::uuid', descends: false },
-  lastRequest: {
-    columns: ['c.last_request_at', 'c.tenant_id'],
-    place: 'extract(epoch from c.last_request_at)::text',
-    types: 'to_timestamp($::float8), $::uuid',
-    descends: true,
-  },
-  failures: {
-    columns: ['c.day', 'c.failures', 'c.tenant_id'],
-    place: `c.day::text || ' ' || c.failures`,
-    types: `split_part($, ' ', 1)::date, split_part($, ' ', 2)::int, $::uuid`,
-    descends: true,
-  },
-  users: { columns: ['c.users', 'c.tenant_id'], place: 'c.users::text', types: '$::int, $::uuid', descends: true },
+/** What an order sorts by. An index has these columns, in this order, between the environment and the tenant's id. */
+interface Order {
+  readonly table: 'tenants t' | 'connections c'
+  readonly columns: readonly string[]
+  /** Values below and above all others. */
+  readonly lowest: string
+  readonly highest: string
+  /** The columns as one text, and read from it again. */
+  readonly place: string
+  readonly read: (text: string) => string
+  readonly descends: boolean
 }
 
-/** A page of the tenants of an environment. An index gives each order, so a page reads little more than it shows. */
+const NAME = `lower(t.name) collate "C"`
+const ORDERS: Readonly<Record<TenantOrder, Order>> = {
+  name: {
+    ...{ table: 'tenants t', columns: [NAME], place: NAME, descends: false },
+    ...{ lowest: `''`, highest: 'repeat(chr(1114111), 100)' },
+    read: (text) => `${text}::text`,
+  },
+  lastRequest: {
+    ...{ table: 'connections c', columns: ['c.last_request_at'], descends: true },
+    ...{ lowest: `'-infinity'::timestamptz`, highest: `'infinity'::timestamptz` },
+    ...{ place: 'extract(epoch from c.last_request_at)::text', read: (text) => `to_timestamp(${text}::text::float8)` },
+  },
+  failures: {
+    ...{ table: 'connections c', columns: ['c.day', 'c.failures'], descends: true },
+    ...{ lowest: `'-infinity'::date, 0`, highest: `'infinity'::date, 2147483647` },
+    place: `c.day::text || ' ' || c.failures`,
+    read: (text) => `split_part(${text}::text, ' ', 1)::date, split_part(${text}::text, ' ', 2)::int`,
+  },
+  users: {
+    ...{ table: 'connections c', columns: ['c.users'], place: 'c.users::text', descends: true },
+    ...{ lowest: '0', highest: '2147483647' },
+    read: (text) => `${text}::text::int`,
+  },
+}
+
+const [LOWEST_ID, HIGHEST_ID] = ['0', 'f'].map(
+  (digit) => `'${'00000000-0000-0000-0000-000000000000'.replaceAll('0', digit)}'::uuid`,
+)
+
+/**
+ * A page of the tenants of an environment. An index has each order. A page without a filter looks up no more than it shows; one with a
+ * filter looks at each tenant of the environment once at the most.
+ */
 export async function tenantTable(
   db: Database,
   environmentId: EnvironmentId,
   { order, backwards, after, limit, part, provider, among, orTroubled = false }: TenantTableQuery,
 ): Promise<TenantTableRow[]> {
   const parameters = new Parameters()
-  const { columns, place, types, descends } = ORDERS[order]
+  const { table, columns, lowest, highest, place, read, descends } = ORDERS[order]
   const descending = descends !== backwards
   const direction = descending ? 'desc' : 'asc'
   const environment = parameters.bind(environmentId, 'uuid')
-  const conditions: string[] = []
-  if (after !== undefined) {
-    const [value, id] = [parameters.bind(after[0], 'text'), parameters.bind(after[1], 'text')]
-    const bound = types.split(/, (?=\$::uuid)/)
-    const from = `${bound[0]?.replaceAll('$', value)}, ${id}::uuid`
-    conditions.push(`(${columns.join(', ')}) ${descending ? '<' : '>'} (${from})`)
+  const last = after && `${read(parameters.bind(after[0]))}, ${parameters.bind(after[1], 'uuid')}`
+  const [low, high] = [`${lowest}, ${LOWEST_ID}`, `${highest}, ${HIGHEST_ID}`]
+  const id = table === 'tenants t' ? 't.id' : 'c.tenant_id'
+  const sorted = [`${table.slice(-1)}.environment_id`, ...columns, id]
+  const beyond = (sign: '>' | '<', open: string) => {
+    const isOpen = descending === (sign === '<') && last !== undefined
+    return `(${sorted.join(', ')}) ${isOpen ? sign : `${sign}=`} (${environment}, ${isOpen ? last : open})`
   }
+  // Both ends as whole entries of the index: by the environment alone, a plan made over few rows sorts all of them.
+  const conditions = [beyond('>', low), beyond('<', high)]
   if (part !== undefined) {
     const [text, key] = [parameters.bind(part, 'text'), parameters.bind(foldKey(part), 'text')]
     conditions.push(`(position(lower(${text}) in lower(t.name)) > 0 or position(${key} in t.key_folded) > 0)`)
@@ -98,21 +124,23 @@ export async function tenantTable(
     const troubled = orTroubled ? ` or c.state <> 'well' or t.seats_ran_out or t.paused` : ''
     conditions.push(`(t.id = any(${parameters.array(among, 'uuid')})${troubled})`)
   }
-  const where = conditions.map((condition) => ` and ${condition}`).join('')
+  const where = `where ${conditions.join(' and ')}`
+  const end = `order by ${sorted.map((column) => `${column} ${direction}`).join(', ')} limit ${Math.trunc(limit)}`
+  // Without a filter the page is cut before anything is looked up for it.
+  const isWhole = part === undefined && provider === undefined && among === undefined
+  const rowsOf = isWhole ? `(select * from ${table} ${where} ${end}) ${table.slice(-1)}` : table
   // From the side that has the order to the other one, row by row.
-  const from =
-    order === 'name'
-      ? `tenants t left join lateral (select * from connections c where c.tenant_id = t.id offset 0) c on true
-         where t.environment_id = ${environment}${where}`
-      : `connections c cross join lateral (select * from tenants t where t.id = c.tenant_id offset 0) t
-         where c.environment_id = ${environment}${where}`
+  const other =
+    table === 'tenants t'
+      ? 'left join lateral (select * from connections c where c.tenant_id = t.id offset 0) c on true'
+      : 'cross join lateral (select * from tenants t where t.id = c.tenant_id offset 0) t'
   const today = (count: string) => `case when c.day = (now() at time zone 'UTC')::date then c.${count} else 0 end`
   const rows = await db.run<Omit<TenantTableRow, 'place' | 'users' | 'activeUsers' | 'groups'> & { place: string }>(
     `select t.id::text as id, t.key, t.name, t.paused, t.seats_ran_out as "seatsRanOut", c.client, c.provider,
        case when c.first_request_at is not null then (extract(epoch from c.last_request_at) * 1000)::float8 end as "lastRequestAt",
        coalesce(${today('requests')}, 0) as "requestsToday", coalesce(${today('failures')}, 0) as "failuresToday",
        coalesce(c.state, 'well') as state, (extract(epoch from c.since) * 1000)::float8 as since, ${place} as place
-     from ${from} order by ${columns.map((column) => `${column} ${direction}`).join(', ')} limit ${Math.trunc(limit)}`,
+     from ${rowsOf} ${other} ${isWhole ? '' : where} ${end}`,
     parameters.values,
     { prepare: false },
   )
