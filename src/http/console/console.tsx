@@ -4,27 +4,32 @@ import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
 import { consoleSessionsOf } from '../../repositories/control/console-sessions.ts'
+import { parseIfMatch } from '../../scim/version.ts'
 import { administrationOf } from '../control/administration.ts'
 import type { AdminDependencies } from '../control/env.ts'
 import { siteOf } from '../control/origin.ts'
 import { callerOf, inTime } from '../in-time.ts'
 import type { ConsoleApp, ConsoleEnv } from './env.ts'
 import { errorPage } from './error-page.tsx'
-import { checkToken, readForm } from './forms.ts'
+import { checkToken, readForm, TAG_FIELD } from './forms.ts'
 import { layout } from './layout.tsx'
 import { apiKeyPages } from './pages/api-keys.tsx'
 import { auditPages } from './pages/audit.tsx'
 import { brakePages } from './pages/brake.tsx'
-import { endpointPages } from './pages/endpoint.tsx'
+import { endpointPages } from './pages/endpoint/endpoint.tsx'
+import { newEndpointPages } from './pages/endpoint/making.tsx'
 import { environmentPage } from './pages/environment.tsx'
 import { eventPages } from './pages/events.tsx'
 import { findPage } from './pages/find.tsx'
 import { overviewPage } from './pages/overview.tsx'
 import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/person-or-group.tsx'
+import { projectPages } from './pages/place/project.tsx'
+import { roleRulePages } from './pages/place/role-rules.tsx'
+import { schemaPages } from './pages/place/schemas.tsx'
+import { settingsPages } from './pages/place/settings.tsx'
 import { connectionPage } from './pages/tenant/connection.tsx'
 import { tenantPage } from './pages/tenant/overview.tsx'
-import { settingsPage } from './pages/tenant/settings.tsx'
 import { webhooksPage } from './pages/tenant/webhooks.tsx'
 import { CONSOLE } from './paths.ts'
 import { consoleSessions, type Session } from './sessions.ts'
@@ -74,7 +79,9 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
     c.set('principal', principal)
     const caller = callerOf(principal.keyId, limitMs, { startedAt, reader: c.req.raw, streams: () => false })
     c.set('database', database.for(caller))
-    c.set('administration', administrationOf(c, { ...dependencies, database: c.var.database }, principal.keyId))
+    const administration = administrationOf(c, { ...dependencies, database: c.var.database }, principal.keyId)
+    const tag = c.var.form?.get(TAG_FIELD) ?? undefined
+    c.set('administration', { ...administration, expected: parseIfMatch(tag) })
     return next()
   })
   app.use('*', checkToken)
@@ -90,12 +97,16 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   tenantPage(app)
   connectionPage(app, dependencies)
   webhooksPage(app)
-  settingsPage(app)
+  projectPages(app)
+  settingsPages(app)
+  roleRulePages(app)
+  schemaPages(app)
   peoplePages(app, dependencies)
   resourcePages(app, dependencies)
   eventPages(app, dependencies)
   apiKeyPages(app)
-  endpointPages(app, deliveries)
+  newEndpointPages(app, dependencies)
+  endpointPages(app, dependencies)
   brakePages(app)
   auditPages(app)
   app.all('*', () => refuse(404, 'The console has no such page.'))

@@ -1,9 +1,11 @@
 import { STATUS_CODES } from 'node:http'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { Changed } from '../../administration/refusal.ts'
 import { refusalFor } from '../errors.ts'
 import { causeOf } from '../hung-up.ts'
 import { problemOf } from '../problem.ts'
+import { Conflict } from './conflict.tsx'
 import type { ConsoleContext } from './env.ts'
 import { CONSOLE } from './paths.ts'
 
@@ -12,6 +14,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   400: 'Go back, mend what is named above and send the form again.',
   403: 'The console shows and does what your key may. Sign in with a key that reaches further, or ask a colleague who has one.',
   404: 'It may have been deleted, or the address has a typing mistake.',
+  412: 'Open the page again to see it as it is now, and repeat what you did.',
   409: 'Go back and look at it again: it may have changed since the page was made.',
   503: 'Try again in a few seconds.',
 }
@@ -36,30 +39,34 @@ export function errorPage(
   if (status >= 500) failed(error, requestId)
   c.status(status as ContentfulStatusCode)
   for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  const title = status === 412 ? 'Changed meanwhile' : (STATUS_CODES[status] ?? 'Error')
   return c.render(
-    <section class="narrow card">
-      <h1>{STATUS_CODES[status] ?? 'Error'}</h1>
-      <p>{detail}</p>
-      {errors.length > 0 && (
-        <ul>
-          {errors.map(({ path, message }) => (
-            <li>
-              <code>{path}</code> {message}
-            </li>
-          ))}
-        </ul>
-      )}
-      {ADVICE[status] && <p class="quiet">{ADVICE[status]}</p>}
-      {requestId && (
-        <p class="quiet small">
-          Request <code>{requestId}</code>; the log has it by this id.
+    <>
+      <section class="narrow card">
+        <h1>{title}</h1>
+        <p>{detail}</p>
+        {errors.length > 0 && !(error instanceof Changed) && (
+          <ul>
+            {errors.map(({ path, message }) => (
+              <li>
+                <code>{path}</code> {message}
+              </li>
+            ))}
+          </ul>
+        )}
+        {ADVICE[status] && <p class="quiet">{ADVICE[status]}</p>}
+        {requestId && (
+          <p class="quiet small">
+            Request <code>{requestId}</code>; the log has it by this id.
+          </p>
+        )}
+        <p>
+          <a href={CONSOLE}>To the overview</a>
         </p>
-      )}
-      <p>
-        <a href={CONSOLE}>To the overview</a>
-      </p>
-    </section>,
-    { title: STATUS_CODES[status] ?? 'Error' },
+      </section>
+      {error instanceof Changed && <Conflict c={c} changed={error} />}
+    </>,
+    { title },
   )
 }
 

@@ -9,6 +9,12 @@ import type { ConsoleContext, ConsoleEnv } from './env.ts'
 /** Name of the field in which every form sends its session's token. */
 export const TOKEN_FIELD = 'form-token'
 
+/** Name of the field in which a form says which state its page has shown (`If-Match`). */
+export const TAG_FIELD = 'if-match'
+
+/** Fields that say nothing of what is to be done. */
+export const NOTHING_SENT: ReadonlySet<string> = new Set([TOKEN_FIELD, TAG_FIELD])
+
 /** Reads the form of a POST; nothing but forms is sent to the console. */
 export const readForm: MiddlewareHandler<ConsoleEnv> = async (c, next) => {
   if (c.req.method === 'POST') {
@@ -35,7 +41,7 @@ export function fieldsOf<Shape extends z.ZodType>(fields: URLSearchParams, shape
   const values: Record<string, string | string[]> = {}
   for (const name of new Set(fields.keys())) {
     const all = fields.getAll(name).filter((value) => value !== '')
-    if (name === TOKEN_FIELD || all.length === 0) continue
+    if (NOTHING_SENT.has(name) || all.length === 0) continue
     values[name] = all.length === 1 ? (all[0] as string) : all
   }
   const refusal = unstorable(values)
@@ -60,11 +66,21 @@ export const NOTICES = {
   'key-changed': 'The key is changed; its tokens feel it within a second.',
   'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
   'shown-before':
-    'This form was sent before, and the key shown then; it is kept nowhere. Who has not got it rotates it.',
+    'This form was sent before, and the secret shown then; it is kept nowhere. Who has not got it rotates it.',
   'rotation-ended': 'The old secret has ended.',
   'rotation-undone': 'The rotation is undone: the new secret has ended, the old one stays.',
   replayed: 'The dead letters are queued again and will be sent soon.',
   enabled: 'It is enabled, and its failures are forgotten.',
+  disabled: 'It is disabled: no event is queued for it until it is enabled again.',
+  'endpoint-made': 'It is made, and gets what happens from now on.',
+  'endpoint-changed': 'It is changed; the next event goes out by it.',
+  'sent-again': 'The event is queued again and will be sent soon.',
+  saved: 'It is saved, and in force within a second.',
+  'rules-saved': 'The rules are saved; in a large tenant groups follow them step by step.',
+  'project-made': 'The project is made. Make an environment in it next.',
+  'environment-made': 'The environment is made, with a tenant for trying.',
+  'schema-saved': 'It is registered, and identity providers see it within a second.',
+  deleted: 'It is deleted.',
   'let-go': 'What was held goes out now, and leavers are counted anew.',
   'signed-out': 'You have signed out.',
 } as const

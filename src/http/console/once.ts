@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Administration } from '../../administration/change.ts'
 import { idempotency } from '../../administration/idempotency.ts'
-import type { CreatedApiKey } from '../../administration/keys/api-keys.ts'
 import type { ConsoleContext } from './env.ts'
 import { done } from './forms.ts'
 
@@ -10,26 +9,26 @@ export const FORM_ID_FIELD = 'form-id'
 
 /**
  * For forms whose answer shows a secret. A browser that reloads that page sends the form again: then nothing is made, and the browser
- * is led to the page of the key, which shows no secret.
+ * is led to the page of what was made, which shows no secret.
  */
 export function oncePerForm() {
   const { once } = idempotency()
 
-  /** @param keys address below which the key has its page */
-  return async (
+  /** @param pages address below which what is made has its page, by its id */
+  return async <Made extends { readonly id: string }>(
     c: ConsoleContext,
-    keys: string,
-    make: (administration: Administration) => Promise<CreatedApiKey>,
-    show: (made: CreatedApiKey) => Response | Promise<Response>,
+    pages: string,
+    make: (administration: Administration) => Promise<Made>,
+    show: (made: Made) => Response | Promise<Response>,
   ): Promise<Response> => {
     const sent = createHash('sha256').update(`${c.req.path}\n${c.var.form}`).digest('base64url')
-    const result: { made?: CreatedApiKey } = {}
+    const result: { made?: Made } = {}
     const request = { actor: c.var.principal.keyId, key: `console ${sent}`, fingerprint: sent }
     const outcome = await once(c.var.administration, request, async (inside) => {
       result.made = await make(inside)
-      return { status: 303, location: `${keys}/${result.made.id}`, body: '' }
+      return { status: 303, location: `${pages}/${result.made.id}`, body: '' }
     })
-    if (outcome.kind === 'repeated') return done(c, outcome.answer.location ?? keys, 'shown-before')
-    return show(result.made as CreatedApiKey)
+    if (outcome.kind === 'repeated') return done(c, outcome.answer.location ?? pages, 'shown-before')
+    return show(result.made as Made)
   }
 }

@@ -2,7 +2,7 @@ import type { Child, PropsWithChildren } from 'hono/jsx'
 import { useRequestContext } from 'hono/jsx-renderer'
 import type { Permission } from '../../auth/principal.ts'
 import type { ConsoleEnv } from './env.ts'
-import { TOKEN_FIELD } from './forms.ts'
+import { TAG_FIELD, TOKEN_FIELD } from './forms.ts'
 
 /** A number of things in words, such as `1 user` or `2,000 users`. */
 export const counted = (n: number, one: string, many = `${one}s`): string =>
@@ -16,12 +16,14 @@ export function Badge({ tone = 'plain', children }: PropsWithChildren<{ tone?: T
   return <span class={`badge ${tone}`}>{children}</span>
 }
 
-/** A form that changes something, with the token of the session. */
-export function Form({ action, class: name, children }: PropsWithChildren<{ action: string; class?: string }>) {
+/** A form that changes something, with the token of the session. @param tag of the state that the page shows */
+export function Form(props: PropsWithChildren<{ action: string; class?: string; tag?: string | undefined }>) {
+  const { action, class: name, tag, children } = props
   const { session } = useRequestContext<ConsoleEnv>().var
   return (
     <form method="post" action={action} class={name}>
       {session && <input type="hidden" name={TOKEN_FIELD} value={session.formToken} />}
+      {tag && <input type="hidden" name={TAG_FIELD} value={tag} />}
       {children}
     </form>
   )
@@ -160,7 +162,7 @@ const TENANT_PARTS: readonly TenantPart[] = [
   { name: 'People', page: 'people', pages: ['users', 'groups'], needs: 'directory:read' },
   { name: 'Connection', page: 'connection', pages: ['api-keys'] },
   { name: 'Webhooks', page: 'webhooks', pages: ['streams'] },
-  { name: 'Settings', page: 'settings', pages: [] },
+  { name: 'Settings', page: 'settings', pages: ['role-rules', 'schemas'] },
 ]
 
 /** The address of a tenant, and the first step below it. */

@@ -1,6 +1,7 @@
-import { and, asc, eq, isNotNull, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNotNull, sql } from 'drizzle-orm'
+import type { Scope } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
-import { resources, tenants } from '../../db/schema.ts'
+import { environments, projects, resources, tenants } from '../../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { countRows } from '../resources/counts.ts'
 import { literal, uuids } from '../sql/fragments.ts'
@@ -82,4 +83,30 @@ export async function labelsOf(db: Database, tenantId: TenantId, ids: readonly s
     .crossJoinLateral(r)
     .where(isNotNull(r.label))
   return new Map(rows.map(({ id, label }) => [id, label as string]))
+}
+
+/** What the innermost places of these scopes are called, by their ids. */
+export async function placeNamesOf({ orm }: Database, scopes: readonly Scope[]): Promise<ReadonlyMap<string, string>> {
+  const names = new Map<string, string>()
+  const ids = {
+    project: scopes.flatMap((scope) => (scope.kind === 'project' ? [scope.projectId] : [])),
+    environment: scopes.flatMap((scope) => (scope.kind === 'environment' ? [scope.environmentId] : [])),
+    tenant: scopes.flatMap((scope) => (scope.kind === 'tenant' ? [scope.tenantId] : [])),
+  }
+  const found = await Promise.all([
+    ids.project.length === 0
+      ? []
+      : orm.select({ id: projects.id, name: projects.name }).from(projects).where(inArray(projects.id, ids.project)),
+    ids.environment.length === 0
+      ? []
+      : orm
+          .select({ id: environments.id, name: environments.name })
+          .from(environments)
+          .where(inArray(environments.id, ids.environment)),
+    ids.tenant.length === 0
+      ? []
+      : orm.select({ id: tenants.id, name: tenants.name }).from(tenants).where(inArray(tenants.id, ids.tenant)),
+  ])
+  for (const { id, name } of found.flat()) names.set(id, name)
+  return names
 }

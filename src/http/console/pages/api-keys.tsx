@@ -15,7 +15,9 @@ import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
 import { type Here, hereOf, PLACES } from '../here.ts'
 import { oncePerForm } from '../once.ts'
-import { KeyPage, KeysCard, NewKey, ShownOnce } from './api-key-parts.tsx'
+import { KeyPage } from './api-key-page.tsx'
+import { KeysCard, NewKey, ShownOnce } from './api-key-parts.tsx'
+import { ownersOf } from './key-owners.ts'
 
 const ROWS = 50
 const DAY_MS = 86_400_000
@@ -67,7 +69,7 @@ function listAndCreate(app: ConsoleApp, address: string, shown: Shown): void {
     return c.render(
       <>
         <h1>API keys</h1>
-        <KeysCard keys={keys} limit={ROWS} path={path} first={first}>
+        <KeysCard keys={keys} owners={await ownersOf(c, keys)} limit={ROWS} path={path} first={first}>
           <NewKey path={path} by={c.var.principal} />
         </KeysCard>
       </>,
@@ -89,7 +91,11 @@ function oneKey(app: ConsoleApp, address: string, shown: Shown): void {
   app.get(address, async (c) => {
     const { scope, path, crumbs } = await hereOf(c)
     const key = await existingApiKey(c.var.database, scope, c.req.param('k') ?? '')
-    return c.render(<KeyPage row={key} path={`${path}/api-keys/${key.id}`} />, { title: key.name, crumbs })
+    const owner = (await ownersOf(c, [key])).get(key.id)
+    return c.render(<KeyPage row={key} owner={owner} path={`${path}/api-keys/${key.id}`} />, {
+      title: key.name,
+      crumbs,
+    })
   })
 
   app.post(`${address}/rotate`, async (c) => {

@@ -13,15 +13,18 @@ import { holdingTenants } from '../../../repositories/log/held-events.ts'
 import { environmentAt } from '../../control/places.ts'
 import { keyText, nameText } from '../../control/schemas.ts'
 import { type Problem, problemOf } from '../../problem.ts'
+import { seesPeople } from '../directory.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { done, fieldsOf, queryOf } from '../forms.ts'
 import { OVERVIEW } from '../here.ts'
 import { Badge, Card, Form } from '../parts.tsx'
 import { pathTo } from '../paths.ts'
 import { KeysCard, NewKey } from './api-key-parts.tsx'
-import { EndpointsCard } from './endpoint-parts.tsx'
+import { NewEndpoint } from './endpoint/making.tsx'
+import { EndpointsCard } from './endpoint/parts.tsx'
+import { ownersOf } from './key-owners.ts'
 import { PauseAction } from './pause.tsx'
-import { SettingsCard } from './settings.tsx'
+import { SettingsCard } from './place/settings-card.tsx'
 import { TenantTable, tenantTableQuery } from './tenant-table.tsx'
 
 const PATH = '/projects/:project/environments/:environment'
@@ -65,17 +68,36 @@ export function environmentPage(app: ConsoleApp): void {
           </div>
           <p class="quiet">
             Environment <code>{environment.key}</code> of the project <code>{project.key}</code>
+            {' · '}
+            <a href={`${path}/settings`}>Settings</a>
           </p>
         </div>
         <Card title="Tenants">
           <TenantTable rows={tenants} limit={TENANTS} query={query} looks={looks} path={path} />
         </Card>
-        <KeysCard keys={keys} limit={ROWS} path={path}>
+        <KeysCard keys={keys} owners={await ownersOf(c, keys)} limit={ROWS} path={path}>
           <NewKey path={path} by={c.var.principal} />
         </KeysCard>
-        <EndpointsCard kind="webhooks" endpoints={webhooks} limit={ROWS} dead={dead} path={path} />
-        <EndpointsCard kind="streams" endpoints={streams} limit={ROWS} dead={dead} path={path} />
+        <EndpointsCard kind="webhooks" endpoints={webhooks} limit={ROWS} dead={dead} path={path}>
+          {seesPeople(c) && <NewEndpoint kind="webhooks" path={path} />}
+        </EndpointsCard>
+        <EndpointsCard kind="streams" endpoints={streams} limit={ROWS} dead={dead} path={path}>
+          {seesPeople(c) && <NewEndpoint kind="streams" path={path} />}
+        </EndpointsCard>
         <SettingsCard environment={environment.settings} />
+        <Card title="Change it">
+          <ul class="plain">
+            <li>
+              <a href={`${path}/settings`}>Settings</a> for all of its tenants, its name, and its end
+            </li>
+            <li>
+              <a href={`${path}/role-rules`}>Role rules</a>, with who gains and loses what
+            </li>
+            <li>
+              <a href={`${path}/schemas`}>Schemas</a> that all of its tenants have
+            </li>
+          </ul>
+        </Card>
       </>,
       { title: environment.key, crumbs: [OVERVIEW] },
     )

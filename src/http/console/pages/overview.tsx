@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type EnvironmentOverview, type Overview, overviewOf } from '../../../administration/overview.ts'
+import type { Scope } from '../../../auth/principal.ts'
 import type { ApiKeyRow } from '../../../repositories/control/api-keys.ts'
 import type { TroubledTenant } from '../../../repositories/control/connections.ts'
 import type { TenantSummary } from '../../../repositories/control/summaries.ts'
@@ -8,7 +9,8 @@ import type { ConsoleApp } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { Badge, Card, counted, cut, Moment, Pager } from '../parts.tsx'
 import { CONSOLE, pathOf, pathTo } from '../paths.ts'
-import { lettersOf } from './endpoint-parts.tsx'
+import { lettersOf } from './endpoint/parts.tsx'
+import { NewPlace } from './place/project.tsx'
 import { providerName, usually } from './tenant-table.tsx'
 
 const PROJECTS = 20
@@ -25,7 +27,15 @@ export function overviewPage(app: ConsoleApp): void {
         <h1>Overview</h1>
         <Attention overview={overview} />
         {page.map(({ project, environments }) => (
-          <Card title={project.name} aside={project.paused && <Badge tone="warn">paused</Badge>}>
+          <Card
+            title={project.name}
+            aside={
+              <span class="badges">
+                {project.paused && <Badge tone="warn">paused</Badge>}
+                {reachesProjects(principal.scope) && <a href={pathTo(project.key)}>Project</a>}
+              </span>
+            }
+          >
             {environments.length === 0 && <p class="quiet">No environments yet.</p>}
             {environments.map((one) => (
               <Environment project={project.key} one={one} among={overview} whole={principal.scope.kind !== 'tenant'} />
@@ -33,11 +43,18 @@ export function overviewPage(app: ConsoleApp): void {
           </Card>
         ))}
         <Pager next={last && `${CONSOLE}?after=${last.project.id}`} first={after && CONSOLE} />
+        {principal.scope.kind === 'instance' && (
+          <Card title="More projects">
+            <NewPlace action={`${CONSOLE}/projects`} what="project" example="shop" />
+          </Card>
+        )}
       </>,
       { title: 'Overview' },
     )
   })
 }
+
+const reachesProjects = ({ kind }: Scope): boolean => kind === 'instance' || kind === 'project'
 
 function Attention({ overview: { tenants, expiring, troubled, holding } }: { overview: Overview }) {
   const isOver = ({ expiresAt }: ApiKeyRow) => expiresAt !== null && expiresAt.getTime() <= Date.now()

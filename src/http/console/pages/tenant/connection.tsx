@@ -6,6 +6,7 @@ import type { ConsoleApp } from '../../env.ts'
 import { hereOf } from '../../here.ts'
 import { Card, Copy } from '../../parts.tsx'
 import { KeysCard, NewKey } from '../api-key-parts.tsx'
+import { ownersOf } from '../key-owners.ts'
 
 const ROWS = 20
 
@@ -24,7 +25,7 @@ export function connectionPage(app: ConsoleApp, { config }: Pick<AdminDependenci
             <Copy text={url} />
           ))}
         </Card>
-        <KeysCard keys={keys} limit={ROWS} path={path}>
+        <KeysCard keys={keys} owners={await ownersOf(c, keys)} limit={ROWS} path={path}>
           <NewKey path={path} by={c.var.principal} />
         </KeysCard>
       </>,

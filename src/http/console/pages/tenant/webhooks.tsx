@@ -1,9 +1,10 @@
 import { deadLetters } from '../../../../repositories/delivery/webhook-backlog.ts'
 import { streamsOf, webhooksOf } from '../../../../repositories/delivery/webhooks.ts'
-import { TENANT, tenantHere } from '../../directory.ts'
+import { seesPeople, TENANT, tenantHere } from '../../directory.ts'
 import type { ConsoleApp } from '../../env.ts'
 import { hereOf } from '../../here.ts'
-import { EndpointsCard } from '../endpoint-parts.tsx'
+import { NewEndpoint } from '../endpoint/making.tsx'
+import { EndpointsCard } from '../endpoint/parts.tsx'
 
 const ROWS = 20
 
@@ -24,8 +25,12 @@ export function webhooksPage(app: ConsoleApp): void {
     return c.render(
       <>
         <h1>Webhooks and streams</h1>
-        <EndpointsCard kind="webhooks" endpoints={webhooks} limit={ROWS} dead={dead} path={path} />
-        <EndpointsCard kind="streams" endpoints={streams} limit={ROWS} dead={dead} path={path} />
+        <EndpointsCard kind="webhooks" endpoints={webhooks} limit={ROWS} dead={dead} path={path}>
+          {seesPeople(c) && <NewEndpoint kind="webhooks" path={path} />}
+        </EndpointsCard>
+        <EndpointsCard kind="streams" endpoints={streams} limit={ROWS} dead={dead} path={path}>
+          {seesPeople(c) && <NewEndpoint kind="streams" path={path} />}
+        </EndpointsCard>
       </>,
       { title: 'Webhooks', crumbs },
     )

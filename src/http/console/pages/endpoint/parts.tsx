@@ -1,6 +1,7 @@
-import { DEAD_COUNTED } from '../../../repositories/delivery/webhook-backlog.ts'
-import type { EndpointRow } from '../../../repositories/delivery/webhooks.ts'
-import { Badge, Card, cut, Table } from '../parts.tsx'
+import type { PropsWithChildren } from 'hono/jsx'
+import { DEAD_COUNTED } from '../../../../repositories/delivery/webhook-backlog.ts'
+import type { EndpointRow } from '../../../../repositories/delivery/webhooks.ts'
+import { Badge, Card, cut, Table } from '../../parts.tsx'
 
 /** What is sent to: webhooks, and streams of Security Event Tokens. Each has its pages under this name. */
 export type EndpointKind = 'webhooks' | 'streams'
@@ -9,21 +10,21 @@ export type EndpointKind = 'webhooks' | 'streams'
 export const nameOf = ({ url, stream }: EndpointRow): string => url || (stream?.audience ?? '')
 
 /**
- * Webhooks or streams of a place with their dead letters, one more than `limit` where there are more. Where there are no
- * streams, nothing is said of them.
+ * Webhooks or streams of a place with their dead letters, one more than `limit` where there are more.
  *
  * @param path of the place
  */
-export function EndpointsCard(props: {
-  kind: EndpointKind
-  endpoints: readonly EndpointRow[]
-  limit: number
-  dead: ReadonlyMap<string, number>
-  path: string
-}) {
-  const { kind, endpoints, limit, dead, path } = props
+export function EndpointsCard(
+  props: PropsWithChildren<{
+    kind: EndpointKind
+    endpoints: readonly EndpointRow[]
+    limit: number
+    dead: ReadonlyMap<string, number>
+    path: string
+  }>,
+) {
+  const { kind, endpoints, limit, dead, path, children } = props
   const { page, last } = cut(endpoints, limit)
-  if (page.length === 0 && kind === 'streams') return null
   const title = kind === 'webhooks' ? 'Webhooks' : 'Streams of Security Event Tokens'
   return (
     <Card title={title}>
@@ -45,6 +46,7 @@ export function EndpointsCard(props: {
         </Table>
       )}
       {last && <p class="quiet small">The first {limit}; the admin API lists all of them.</p>}
+      {children}
     </Card>
   )
 }

@@ -3,8 +3,9 @@ import {
   effectiveSettings,
   type Settings,
   type TenantSettings,
-} from '../../../tenancy/settings.ts'
-import { Badge, Card, Table } from '../parts.tsx'
+} from '../../../../tenancy/settings.ts'
+import { Badge, Card, Table } from '../../parts.tsx'
+import { inWords } from './fields.tsx'
 
 type Name = keyof Settings
 
@@ -43,7 +44,7 @@ function Rows({ rows, label }: { rows: readonly Row[]; label: string }) {
           <td>
             <code>{name}</code>
           </td>
-          <td class="long">{textOf(value)}</td>
+          <td class="long">{inWords(value)}</td>
           <td>{from === 'default' ? <span class="quiet">default</span> : <Badge>{from}</Badge>}</td>
         </tr>
       ))}
@@ -54,12 +55,4 @@ function Rows({ rows, label }: { rows: readonly Row[]; label: string }) {
 function sourceOf(name: Name, environment: EnvironmentSettings, tenant: TenantSettings = {}): string {
   if (tenant[name as keyof TenantSettings] !== undefined) return 'tenant'
   return environment[name] === undefined ? 'default' : 'environment'
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map((one) => one.name ?? textOf(one)).join('; ')
-  if (typeof value !== 'object' || value === null) return String(value)
-  const parts = Object.entries(value).map(([name, one]) => `${name} ${textOf(one)}`)
-  return parts.join(', ')
 }

@@ -1,0 +1,71 @@
+import { issuerAt } from '../../../../events/security-events.ts'
+import type { EndpointRow, StreamRow } from '../../../../repositories/delivery/webhooks.ts'
+import { Card, Moment } from '../../parts.tsx'
+import { eventsOf } from './parts.tsx'
+
+/** How an endpoint is, and what it was set to. */
+export function State({ endpoint }: { endpoint: EndpointRow }) {
+  const { enabled, disabledReason, failingSince, failures, resumeAt, stream } = endpoint
+  return (
+    <Card title="State">
+      <dl class="facts">
+        <dt>For</dt>
+        <dd>{endpoint.tenantId === null ? 'all tenants of the environment' : 'one tenant'}</dd>
+        <dt>Events</dt>
+        <dd>{eventsOf(endpoint)}</dd>
+        {stream && <Tokens row={{ ...endpoint, stream }} />}
+        {!enabled && (
+          <>
+            <dt>Disabled</dt>
+            <dd>{disabledReason ?? 'no reason was given'}</dd>
+          </>
+        )}
+        {failingSince && (
+          <>
+            <dt>Fails since</dt>
+            <dd>
+              <Moment at={failingSince} />, {failures} times in a row
+            </dd>
+          </>
+        )}
+        {enabled && resumeAt && (
+          <>
+            <dt>Rests until</dt>
+            <dd>
+              <Moment at={resumeAt} />; then one event tries whether it is back
+            </dd>
+          </>
+        )}
+        {endpoint.previousSecretUntil && (
+          <>
+            <dt>Old secret signs until</dt>
+            <dd>
+              <Moment at={endpoint.previousSecretUntil} />
+            </dd>
+          </>
+        )}
+        <dt>Made</dt>
+        <dd>
+          <Moment at={endpoint.createdAt} />
+        </dd>
+      </dl>
+    </Card>
+  )
+}
+
+/** What a stream says, and how. */
+function Tokens({ row }: { row: StreamRow }) {
+  const { method, audience, origin, format, signals } = row.stream
+  return (
+    <>
+      <dt>Tokens</dt>
+      <dd>{method === 'push' ? 'are sent to it' : 'it comes for itself'}</dd>
+      <dt>Audience</dt>
+      <dd>{audience}</dd>
+      <dt>Issuer</dt>
+      <dd>{issuerAt(origin, row)}</dd>
+      <dt>Says</dt>
+      <dd>{[format === 'full' ? 'what has changed' : 'that something has changed', ...signals].join(', ')}</dd>
+    </>
+  )
+}
