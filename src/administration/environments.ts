@@ -12,7 +12,7 @@ import { type Administration, change, type Recorder } from './change.ts'
 import { Refusal } from './refusal.ts'
 import { beginEnvironmentRules, inheritingTenants, refuseSharedNamesWithin } from './role-rules.ts'
 import { followRules } from './role-work.ts'
-import { environmentState, refuseChanged } from './state-tags.ts'
+import { environmentState, refuseChanged } from './states/state-tags.ts'
 import { changedMeanwhile, nothingIsCreated } from './tenants.ts'
 
 /** What a new environment is made from. */

@@ -8,7 +8,7 @@ import { isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { placeRecord } from './audit-records.ts'
 import { type Administration, change, type Recorder } from './change.ts'
 import { Refusal } from './refusal.ts'
-import { projectState, refuseChanged } from './state-tags.ts'
+import { projectState, refuseChanged } from './states/state-tags.ts'
 
 /** What a new project is made from. */
 export interface NewProject {

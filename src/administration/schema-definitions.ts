@@ -21,7 +21,7 @@ import { sameValue } from '../scim/schema/values.ts'
 import { definitionRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
 import { Refusal } from './refusal.ts'
-import { definitionState, refuseChanged } from './state-tags.ts'
+import { definitionState, refuseChanged } from './states/state-tags.ts'
 
 /** Where a definition is in force: in one tenant, or, with a `tenantId` of null, in all tenants of the environment. */
 export interface DefinitionPlace {

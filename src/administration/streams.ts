@@ -7,7 +7,7 @@ import { isUuid } from '../tenancy/scim-path.ts'
 import { streamRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
 import { type Mistake, Refusal } from './refusal.ts'
-import { refuseChanged, streamState } from './state-tags.ts'
+import { refuseChanged, streamState } from './states/state-tags.ts'
 import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type WebhookTools } from './webhooks.ts'
 
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */

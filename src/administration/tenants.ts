@@ -12,7 +12,7 @@ import { type Administration, change } from './change.ts'
 import { Refusal } from './refusal.ts'
 import { beginTenantRules, refuseSharedNames } from './role-rules.ts'
 import { followRules } from './role-work.ts'
-import { refuseChanged, tenantState } from './state-tags.ts'
+import { refuseChanged, tenantState } from './states/state-tags.ts'
 import { writersEnd } from './writers-end.ts'
 
 /** The tenant of an environment with this key or id. */

@@ -21,7 +21,7 @@ import { sendingRecord, webhookRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
 import { holdPlace } from './places-held.ts'
 import { type Mistake, Refusal } from './refusal.ts'
-import { refuseChanged, webhookState } from './state-tags.ts'
+import { refuseChanged, webhookState } from './states/state-tags.ts'
 
 /** What the functions below need beside the store. */
 export interface WebhookTools {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { movesOf, previewEnvironmentChange, previewTenantChange } from '../../src/administration/previews.ts'
+import { movesOf, previewEnvironmentChange, previewTenantChange } from '../../src/administration/states/previews.ts'
 import { type Database, READERS } from '../../src/db/database.ts'
 import { environmentsOf } from '../../src/repositories/control/environments.ts'
 import { tenantsOf } from '../../src/repositories/control/tenants.ts'

@@ -7,7 +7,7 @@ import { apiKeyRecord } from '../audit-records.ts'
 import { type Administration, change, type Recorder } from '../change.ts'
 import { holdPlace } from '../places-held.ts'
 import { Refusal } from '../refusal.ts'
-import { apiKeyState, refuseChanged } from '../state-tags.ts'
+import { apiKeyState, refuseChanged } from '../states/state-tags.ts'
 import { endOfLife, endWarnings, refuseOutliving, refuseWiderThan } from './minting.ts'
 
 /** What a new API key is made from. */

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeApiKey, createApiKey, existingApiKey, revokeApiKey } from '../../administration/keys/api-keys.ts'
-import { apiKeyState } from '../../administration/state-tags.ts'
+import { apiKeyState } from '../../administration/states/state-tags.ts'
 import { isApiKeyId } from '../../auth/api-key.ts'
 import { apiKeysWithin } from '../../repositories/control/api-keys.ts'
 import { tagged } from '../control/conditional.ts'

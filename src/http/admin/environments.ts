@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeEnvironment, createEnvironment, deleteEnvironment } from '../../administration/environments.ts'
 import { refuseWiderTrust } from '../../administration/keys/minting.ts'
-import { environmentState } from '../../administration/state-tags.ts'
+import { environmentState } from '../../administration/states/state-tags.ts'
 import { type EnvironmentRow, environmentsOf } from '../../repositories/control/environments.ts'
 import { keyWarnings } from '../../tenancy/scim-path.ts'
 import { effectiveSettings } from '../../tenancy/settings.ts'

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { endRotation, rotateApiKey, undoRotation } from '../../administration/keys/key-rotation.ts'
-import { apiKeyState } from '../../administration/state-tags.ts'
+import { apiKeyState } from '../../administration/states/state-tags.ts'
 import { tagged } from '../control/conditional.ts'
 import type { AdminApp } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'

@@ -6,7 +6,7 @@ import {
   previewEnvironmentChange,
   previewTenantChange,
   type RolePreview,
-} from '../../administration/previews.ts'
+} from '../../administration/states/previews.ts'
 import { roleProgressOf } from '../../repositories/roles/role-rule-work.ts'
 import type { AdminApp } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'

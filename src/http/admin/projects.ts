@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeProject, createProject, deleteProject } from '../../administration/projects.ts'
-import { projectState } from '../../administration/state-tags.ts'
+import { projectState } from '../../administration/states/state-tags.ts'
 import { type ProjectRow, projectsIn } from '../../repositories/control/projects.ts'
 import { keyWarnings } from '../../tenancy/scim-path.ts'
 import { tagged } from '../control/conditional.ts'

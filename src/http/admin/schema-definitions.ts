@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../administration/refusal.ts'
 import { type DefinitionPlace, deleteDefinition, putDefinition } from '../../administration/schema-definitions.ts'
-import { definitionState } from '../../administration/state-tags.ts'
+import { definitionState } from '../../administration/states/state-tags.ts'
 import { type DefinitionRow, schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import { type DefinitionKind, definitionJson } from '../../scim/schema/definitions.ts'

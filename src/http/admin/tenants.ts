@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { refuseWiderTrust } from '../../administration/keys/minting.ts'
-import { tenantState } from '../../administration/state-tags.ts'
+import { tenantState } from '../../administration/states/state-tags.ts'
 import { changeTenant, createTenant, deleteTenant } from '../../administration/tenants.ts'
 import { type TenantRow, tenantsOf } from '../../repositories/control/tenants.ts'
 import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'

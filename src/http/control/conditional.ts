@@ -1,5 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono'
-import { type State, tagOf } from '../../administration/state-tags.ts'
+import { type State, tagOf } from '../../administration/states/state-tags.ts'
 import { matchesTag, type Precondition, parseIfMatch, parseIfNoneMatch } from '../../scim/version.ts'
 import type { AdminEnv } from './env.ts'
 
@@ -27,7 +27,8 @@ export const notModified: MiddlewareHandler<AdminEnv> = async (c, next) => {
 
 /** Where the OpenAPI document has these headers: resources with a tag, and what is done to them. */
 const TAGGED = /\{(?:project|environment|tenant|apiKey|webhook|stream|urn|name)\}$/
-const BELOW = /\/(?:\{apiKey\}\/(?:rotation(?:\/old)?|public-keys(?:\/\{thumbprint\})?)|rotate-secret|preview)$/
+const BELOW =
+  /\/(?:\{apiKey\}\/(?:rotation(?:\/old)?|public-keys(?:\/\{thumbprint\})?)|rotate-secret|\{(?:tenant|environment)\}\/preview)$/
 
 /** Whether a GET of this path has an `ETag`. */
 export const hasTag = (path: string): boolean => TAGGED.test(path)

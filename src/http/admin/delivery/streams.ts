@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
-import { streamState } from '../../../administration/state-tags.ts'
+import { streamState } from '../../../administration/states/state-tags.ts'
 import { changeStream, createStream, deleteStream, findStream } from '../../../administration/streams.ts'
 import { recordEndpointTest } from '../../../administration/webhooks.ts'
 import type { Scope } from '../../../auth/principal.ts'

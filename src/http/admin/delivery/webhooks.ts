@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { webhookState } from '../../../administration/state-tags.ts'
+import { webhookState } from '../../../administration/states/state-tags.ts'
 import { changeWebhook, createWebhook, deleteWebhook, findWebhook } from '../../../administration/webhooks.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { webhooksOf } from '../../../repositories/delivery/webhooks.ts'

@@ -1,17 +1,22 @@
 import { createHash } from 'node:crypto'
-import { currentSecret } from '../auth/key-secrets.ts'
-import { issuerAt } from '../events/security-events.ts'
-import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
-import type { EnvironmentRow } from '../repositories/control/environments.ts'
-import type { ProjectRow } from '../repositories/control/projects.ts'
-import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
-import type { TenantRow } from '../repositories/control/tenants.ts'
-import type { EndpointRow, StreamRow } from '../repositories/delivery/webhooks.ts'
-import { definitionJson } from '../scim/schema/definitions.ts'
-import { matchesTag } from '../scim/version.ts'
-import { type EnvironmentSettings, effectiveSettings, type Settings, type TenantSettings } from '../tenancy/settings.ts'
-import type { Administration } from './change.ts'
-import { Changed } from './refusal.ts'
+import { currentSecret } from '../../auth/key-secrets.ts'
+import { issuerAt } from '../../events/security-events.ts'
+import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
+import type { EnvironmentRow } from '../../repositories/control/environments.ts'
+import type { ProjectRow } from '../../repositories/control/projects.ts'
+import type { DefinitionRow } from '../../repositories/control/schema-definitions.ts'
+import type { TenantRow } from '../../repositories/control/tenants.ts'
+import type { EndpointRow, StreamRow } from '../../repositories/delivery/webhooks.ts'
+import { definitionJson } from '../../scim/schema/definitions.ts'
+import { matchesTag } from '../../scim/version.ts'
+import {
+  type EnvironmentSettings,
+  effectiveSettings,
+  type Settings,
+  type TenantSettings,
+} from '../../tenancy/settings.ts'
+import type { Administration } from '../change.ts'
+import { Changed } from '../refusal.ts'
 
 /** A part of a resource that somebody can change. */
 interface Part {

@@ -1,18 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Database, Reader } from '../db/database.ts'
-import type { TenantId } from '../place-ids.ts'
-import type { EnvironmentRow } from '../repositories/control/environments.ts'
-import type { TenantRow } from '../repositories/control/tenants.ts'
-import { type RoleCount, type RoleGroups, rolePreviewOf } from '../repositories/roles/role-preview.ts'
-import { type RoleRule, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
+import type { Database, Reader } from '../../db/database.ts'
+import type { TenantId } from '../../place-ids.ts'
+import type { EnvironmentRow } from '../../repositories/control/environments.ts'
+import type { TenantRow } from '../../repositories/control/tenants.ts'
+import { type RoleCount, type RoleGroups, rolePreviewOf } from '../../repositories/roles/role-preview.ts'
+import { type RoleRule, rolesByRules, ruleNames } from '../../tenancy/role-rules.ts'
 import {
   changeSettings,
   type EnvironmentSettingsChange,
   effectiveSettings,
   type TenantSettingsChange,
-} from '../tenancy/settings.ts'
-import type { Administration } from './change.ts'
-import { inheritingTenants, refuseSharedNames } from './role-rules.ts'
+} from '../../tenancy/settings.ts'
+import type { Administration } from '../change.ts'
+import { inheritingTenants, refuseSharedNames } from '../role-rules.ts'
 import { environmentState, refuseChanged, type State, tenantState } from './state-tags.ts'
 
 // What a change of settings would do, before it is made. It reads and writes nothing, and each part of it has a bound.
