@@ -1,10 +1,12 @@
 import { hostname } from 'node:os'
 import type { z } from 'zod'
 import { connectionOf } from './config/connection.ts'
+import { consoleSignIn } from './config/console-sign-in.ts'
 import { type Setting, settingsInForce } from './config/in-force.ts'
 import { bytesForRequests } from './config/memory.ts'
 import { type TraceSettings, traceSettings } from './config/traces.ts'
 import { type Environment, given, type LOG_LEVELS, type TrustProxy, variables } from './config/variables.ts'
+import type { ConsoleSignIn } from './tenancy/console-sign-in.ts'
 
 /** Some variables have values that cannot be used. `lines` has one line for each of them: its name and what it takes. */
 export class ConfigError extends Error {
@@ -60,6 +62,8 @@ export interface Config {
   readonly deliveriesPerHost: { readonly atOnce: number; readonly perSecond: number }
   /** Most webhooks and streams of an environment, and of each tenant. */
   readonly endpointsPerPlace: number
+  /** By which issuer people sign in to the console; undefined where they have API keys alone. */
+  readonly consoleSignIn: ConsoleSignIn | undefined
   /** For how many days entries of the audit trail are kept; undefined to keep all. */
   readonly auditRetentionDays: number | undefined
   readonly logLevel: (typeof LOG_LEVELS)[number]
@@ -159,7 +163,10 @@ export function loadConfig(env: Environment): Config {
     if (!wrong.has(name)) wrong.set(name, issue.message)
   }
   const values = parsed.data
+  const signingIn = values === undefined ? undefined : consoleSignIn(values)
   if (values !== undefined) {
+    if (signingIn !== undefined && 'wrong' in signingIn)
+      for (const [name, message] of signingIn.wrong) wrong.set(name, message)
     if (values.PAGE_SIZE_DEFAULT > values.PAGE_SIZE_MAX) {
       wrong.set('PAGE_SIZE_DEFAULT', `takes a number up to PAGE_SIZE_MAX, which is ${values.PAGE_SIZE_MAX}`)
     }
@@ -201,6 +208,7 @@ export function loadConfig(env: Environment): Config {
     deliveryNetworks: values.DELIVERY_NETWORKS ?? [],
     deliveriesPerHost: { atOnce: values.DELIVERIES_PER_HOST, perSecond: values.DELIVERIES_PER_HOST_PER_SECOND },
     endpointsPerPlace: values.ENDPOINTS_PER_PLACE,
+    consoleSignIn: signingIn !== undefined && 'signIn' in signingIn ? signingIn.signIn : undefined,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,
     instance: values.INSTANCE_NAME ?? hostname(),

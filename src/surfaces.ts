@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import type { FailedAttempts } from './auth/attempts.ts'
 import type { ExternalIssuers } from './auth/external-issuers.ts'
+import { SignInIssuer } from './auth/sign-in-issuer.ts'
 import type { Config } from './config.ts'
 import type { ControlPlane } from './context/control-plane.ts'
 import type { Database } from './db/database.ts'
@@ -18,7 +19,7 @@ import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { problemResponse } from './http/problem.ts'
 import type { ConnectionNotes } from './http/scim/gateway.ts'
-import { type Logger, logError } from './observability/logger.ts'
+import { type Logger, logError, signInLine } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing/tracing.ts'
 
@@ -65,7 +66,9 @@ export function otherSurfaces(
     referencePage(() => describe(admin)),
   )
   const log = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
-  others.route('/console', consoleApp({ database, config, control, deliveries, failures, failed: log }))
+  const { consoleSignIn, deliveryNetworks } = config
+  const issuer = consoleSignIn && new SignInIssuer(consoleSignIn, deliveryNetworks, (why) => signInLine(logger, why))
+  others.route('/console', consoleApp({ database, config, control, deliveries, issuer, failures, failed: log }))
   others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   others.onError((thrown, c) => {
     const { requestId } = c.var

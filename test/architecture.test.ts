@@ -45,6 +45,7 @@ const HOMES: Record<string, readonly string[]> = {
   'drizzle-orm': ['db', 'repositories'],
   postgres: ['db'],
   '@electric-sql/pglite': ['db'],
+  'openid-client': ['auth'],
   jose: ['auth', 'context', 'delivery', 'signing', 'provisioning'],
   'ipaddr.js': ['network'],
   standardwebhooks: ['delivery'],

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { bytesForRequests } from '../src/config/memory.ts'
 import { loadServingConfig } from '../src/config/production.ts'
 import { ConfigError, DEFAULTS, loadConfig } from '../src/config.ts'
@@ -42,6 +42,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     deliveryNetworks: [],
     deliveriesPerHost: { atOnce: 64, perSecond: 1_000 },
     endpointsPerPlace: 20,
+    consoleSignIn: undefined,
     auditRetentionDays: undefined,
     logLevel: 'info',
     instance: hostname(),
@@ -292,4 +293,48 @@ test('.env.example names every variable with its default, and no other', () => {
   for (const [name = '', value] of listed) {
     if (DEFAULTS[name] !== undefined) expect([name, value]).toEqual([name, DEFAULTS[name]])
   }
+})
+
+describe('sign-in to the console by an issuer', () => {
+  const access = [{ value: 'operators', permissions: ['admin'], place: 'shop/prod' }]
+  const env = {
+    ...{ CONSOLE_OIDC_ISSUER: 'https://id.example.com/realms/one', CONSOLE_OIDC_CLIENT_ID: 'rollcall' },
+    CONSOLE_OIDC_ACCESS: JSON.stringify(access),
+  }
+
+  test('is what the variables say, and its secret is not shown', () => {
+    const config = loadConfig({ ...env, CONSOLE_OIDC_CLIENT_SECRET: 'of-the-client' })
+    expect(config.consoleSignIn).toEqual({
+      ...{ issuer: env.CONSOLE_OIDC_ISSUER, clientId: 'rollcall', clientSecret: 'of-the-client' },
+      ...{ scopes: 'openid profile email', claim: 'groups', access },
+    })
+    expect(JSON.stringify(config.settings)).not.toContain('of-the-client')
+  })
+
+  test.each([
+    ['CONSOLE_OIDC_ISSUER', { ...env, CONSOLE_OIDC_ISSUER: 'id.example.com' }],
+    ['CONSOLE_OIDC_ISSUER', { ...env, CONSOLE_OIDC_ISSUER: 'http://id.example.com' }],
+    ['CONSOLE_OIDC_ISSUER', { ...env, CONSOLE_OIDC_ISSUER: 'http://127.0.0.1:4000' }],
+    ['CONSOLE_OIDC_ISSUER', { ...env, CONSOLE_OIDC_ISSUER: 'https://id.example.com/?a=b' }],
+    ['CONSOLE_OIDC_CLIENT_ID', { ...env, CONSOLE_OIDC_CLIENT_ID: '' }],
+    ['CONSOLE_OIDC_ACCESS', { ...env, CONSOLE_OIDC_ACCESS: '' }],
+    ['CONSOLE_OIDC_ACCESS', { ...env, CONSOLE_OIDC_ACCESS: 'operators' }],
+    ['CONSOLE_OIDC_ACCESS', { ...env, CONSOLE_OIDC_ACCESS: '[]' }],
+    ['CONSOLE_OIDC_ACCESS', { ...env, CONSOLE_OIDC_ACCESS: '[{"value":"x","permissions":["directory:read"]}]' }],
+    [
+      'CONSOLE_OIDC_ACCESS',
+      { ...env, CONSOLE_OIDC_ACCESS: '[{"value":"x","permissions":["admin"],"place":"a/b/c/d"}]' },
+    ],
+    ['CONSOLE_OIDC_ACCESS', { ...env, CONSOLE_OIDC_ACCESS: '[{"value":"x","permissions":["admin"],"scope":"a"}]' }],
+    ['CONSOLE_OIDC_SCOPES', { ...env, CONSOLE_OIDC_SCOPES: 'profile email' }],
+    ['CONSOLE_OIDC_CLIENT_SECRET', { CONSOLE_OIDC_CLIENT_SECRET: 'of-the-client' }],
+  ])('is refused where %s cannot be used: %j', (name, wrong) => {
+    expect(linesFor(wrong)).toEqual([expect.stringMatching(new RegExp(`^${name} `))])
+  })
+
+  test('takes an issuer without TLS only at an address that the operator allows', () => {
+    const local = { ...env, CONSOLE_OIDC_ISSUER: 'http://127.0.0.1:4000', DELIVERY_NETWORKS: '127.0.0.0/8' }
+    expect(loadConfig(local).consoleSignIn?.issuer).toBe('http://127.0.0.1:4000')
+    expect(loadConfig({ ...env, CONSOLE_OIDC_ISSUER: 'https://sso.corp:8443' }).consoleSignIn).toBeDefined()
+  })
 })

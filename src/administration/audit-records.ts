@@ -4,6 +4,7 @@ import { issuerAt } from '../events/security-events.ts'
 import type { ApiKeyVerb } from '../events/types.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
 import type { AuditRecord } from '../repositories/control/audit.ts'
+import type { ConsoleSessionRow } from '../repositories/control/console-sessions.ts'
 import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
 import type { EndpointRow, StreamRow } from '../repositories/delivery/webhooks.ts'
 import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
@@ -72,6 +73,21 @@ export function apiKeyRecord(done: ApiKeyVerb, change: Change<ApiKeyRow>): Audit
     }
   }
   return { action: `api_key.${done}`, place: scope, target: { id, name }, ...both(change, shown) }
+}
+
+/** Somebody signed in to the console, or a session of it was ended. */
+export function consoleSessionRecord(place: Scope, change: Change<ConsoleSessionRow>): AuditRecord {
+  const { id, keyId, person } = change.after ?? change.before
+  const shown = ({ keyId, person, address, client }: ConsoleSessionRow) => {
+    const { issuer, name, email } = person ?? {}
+    return { ...(person === null ? { apiKey: keyId } : { person: keyId, issuer, name, email }), address, client }
+  }
+  return {
+    action: `console_session.${verb(change)}`,
+    place,
+    target: { id, name: person?.name ?? keyId },
+    ...both(change, shown),
+  }
 }
 
 /** A schema extension or a resource type was created, changed or deleted. */

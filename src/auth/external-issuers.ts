@@ -1,7 +1,7 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { addressProblem, type Networks } from '../network/delivery-address.ts'
-import { type PublicClient, publicClient } from '../network/public-client.ts'
+import { type PublicClient, publicClient, textUpTo } from '../network/public-client.ts'
 import { describeClient } from '../network/user-agent.ts'
 import type { ExternalIssuer } from '../tenancy/settings.ts'
 import type { Permission } from './principal.ts'
@@ -138,7 +138,8 @@ export class ExternalIssuers {
     if (problem !== undefined) throw new CannotFetch(problem)
     // Redirects are answers like any other that is not a success.
     const answer = await this.#client.request(uri, { method: 'GET', headers: { Accept: 'application/json' }, signal })
-    const text = await boundedText(answer.body)
+    const text = await textUpTo(answer.body, MAX_JWKS_BYTES)
+    if (text === undefined) throw new CannotFetch('its answer is too long')
     if (answer.statusCode !== 200) throw new CannotFetch(`it answers ${answer.statusCode}`)
     if (keysIn(text) === undefined) throw new CannotFetch('its answer is no JWKS')
     return text
@@ -171,17 +172,6 @@ function keysIn(text: string): number | undefined {
   } catch {
     return undefined
   }
-}
-
-async function boundedText(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of body) {
-    size += chunk.length
-    if (size > MAX_JWKS_BYTES) throw new CannotFetch('its answer is too long')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 /** The claim's values, as a list or as text with spaces between, each with what it stands for; others stand for nothing. */

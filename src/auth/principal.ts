@@ -28,7 +28,7 @@ export type EnvironmentPlace = Omit<Extract<Scope, { kind: 'environment' }>, 'ki
  * for any tenant anyhow, SCIM in every tenant too.
  */
 export interface Principal {
-  /** The public id of the key; `admin` for the key that the operator's configuration gives. */
+  /** The public id of the key; `admin` for the key that the operator's configuration gives; of a person, see `personId`. */
   readonly keyId: string
   readonly scope: Scope
   readonly permissions: ReadonlySet<Permission>
@@ -52,6 +52,15 @@ export const CONFIGURED_ADMIN: Principal = {
   via: 'key',
   tokensMayMintAdminKeys: false,
 }
+
+/** By what people begin who signed in with an issuer, where keys have their id. */
+export const PERSON = 'oidc:'
+
+/** What stands in the place of a key's id for a person whom the issuer knows by this subject. */
+export const personId = (subject: string): string => `${PERSON}${subject}`
+
+/** The subject in what `personId` made. */
+export const subjectOf = (id: string): string => id.slice(PERSON.length)
 
 /** True when `place` is what `scope` names or lies below it. A place has the form of a scope. */
 export function covers(scope: Scope, place: Scope): boolean {

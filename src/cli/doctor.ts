@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { checkUp } from './checkup.ts'
 import { type GlobalOptions, gatewayUrl } from './connection.ts'
+import { checkUp } from './doctor/checkup.ts'
+import type { Finding } from './doctor/finding.ts'
 import { CliError, EXIT } from './failure.ts'
-import type { Finding } from './finding.ts'
 import { type Io, print } from './io.ts'
 
 /** `rollcall doctor`. */

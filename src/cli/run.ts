@@ -14,6 +14,7 @@ import { CliError, EXIT, EXIT_CODES, failureOf } from './failure.ts'
 import { importCommand } from './import.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
+import { sessionCommands } from './session.ts'
 import { tenantCommands } from './tenant.ts'
 
 const EMBEDDED = 'the embedded database is brought up to date when Rollcall starts; set DATABASE_URL for PostgreSQL'
@@ -91,6 +92,7 @@ function programOn(io: Io): Command {
   configCommand(program, io)
   tenantCommands(program, io)
   keyCommands(program, io)
+  sessionCommands(program, io)
   brakeCommands(program, io)
   backupCommands(program, io)
   exportCommand(program, io)

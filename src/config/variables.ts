@@ -138,6 +138,22 @@ export const variables = z.object({
   DELIVERIES_PER_HOST: integer(1, 1_000).default(64),
   DELIVERIES_PER_HOST_PER_SECOND: integer(1, 100_000).default(1_000),
   ENDPOINTS_PER_PLACE: integer(1, 10_000).default(20),
+  CONSOLE_OIDC_ISSUER: z
+    .string()
+    .regex(/^https?:\/\/[^\s?#]+$/, "takes the issuer's URL, such as https://id.example.com, without a query")
+    .refine((text) => URL.canParse(text), 'takes a URL')
+    .optional(),
+  CONSOLE_OIDC_CLIENT_ID: z.string().max(500).optional(),
+  CONSOLE_OIDC_CLIENT_SECRET: z.string().register(kinds, { kind: 'secret' }).optional(),
+  CONSOLE_OIDC_SCOPES: z
+    .string()
+    .regex(/^(?:\S+ )*openid(?: \S+)*$/, 'takes scopes with spaces between, openid among them')
+    .default('openid profile email'),
+  CONSOLE_OIDC_CLAIM: z
+    .string()
+    .regex(/^\S{1,200}$/, 'takes the name of a claim, such as groups')
+    .default('groups'),
+  CONSOLE_OIDC_ACCESS: z.string().optional(),
   // The database refuses to delete younger entries.
   AUDIT_RETENTION_DAYS: integer(30, 36_500).optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),

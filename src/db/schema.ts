@@ -301,14 +301,35 @@ export const usedAssertions = pgTable(
   (t) => [primaryKey({ columns: [t.keyId, t.hash] }), index('used_assertions_expiry').on(t.expiresAt)],
 )
 
-/** Who is signed in to the console: what the cookie names. Signing out deletes the row. */
+/**
+ * Who is signed in to the console. The cookie has the secret, of which the row has the hash. Ending a session deletes its row. Rows
+ * of releases that knew no secret have no hash, and open nothing.
+ */
 export const consoleSessions = pgTable(
   'console_sessions',
   {
     id: uuid().primaryKey(),
-    /** `admin` for the key that the configuration gives, which has no row. */
+    /** Of the principal: the id of the API key, `admin` for the one that the configuration gives, or `oidc:` and the subject. */
     keyId: text('key_id').notNull(),
+    /** The next of its two ends: the absolute one, or the one that use puts off. */
     endsAt: moment('ends_at').notNull(),
+    /** SHA-256 of the cookie's secret, base64url. */
+    hash: text(),
+    /** With which secret of the API key the session began: its version, or of the configuration's key a hash. */
+    credential: text(),
+    /** What a person's issuer said of the person at the sign-in; null of an API key. */
+    issuer: text(),
+    name: text(),
+    email: text(),
+    /** Those values of the claim that the configuration had an entry for. */
+    claimed: text().array(),
+    /** Sealed by signing/secret-box; for the issuer, when the person signs out. */
+    idToken: text('id_token'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    seenAt: moment('seen_at').notNull().defaultNow(),
+    address: text(),
+    /** User-Agent of the browser. */
+    client: text(),
   },
   (t) => [index('console_sessions_key').on(t.keyId, t.endsAt), index('console_sessions_end').on(t.endsAt)],
 )
@@ -439,8 +460,10 @@ export const auditEntries = pgTable(
   {
     seq: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
     at: moment('at').notNull().defaultNow(),
-    /** Id of the API key that asked, `admin` for the configured one, `rollcall` for the gateway itself. */
+    /** Id of the API key that asked, `admin` for the configured one, `rollcall` for the gateway itself, `oidc:` and the subject of a person. */
     actor: text().notNull(),
+    /** Name and address of a person who signed in with an issuer, as that said then. An API key has a name of its own. */
+    actorName: text('actor_name'),
     /** `tenant.created`, `api_key.rotated`, … */
     action: text().notNull(),
     /** Where it was done: as much of the place as there is. */

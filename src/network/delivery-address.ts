@@ -36,6 +36,18 @@ export function addressProblem(text: string, networks: Networks): string | undef
   return undefined
 }
 
+/**
+ * What is wrong with `text` as an address that the operator's own configuration names, or a server that it names: such a server may
+ * have any name and port. Where the name leads is looked at when it is looked up, as for all others.
+ */
+export function ownAddressProblem(text: string, networks: Networks): string | undefined {
+  const problem = addressProblem(text, networks)
+  if (problem === undefined || !/^https:\/\/[^\\\s\p{Cc}#]+$/iu.test(text) || !URL.canParse(text)) return problem
+  const { hostname, username, password } = new URL(text)
+  // An address in place of a name is not looked up.
+  return ipaddr.isValid(hostname.replace(/^\[|\]$/g, '')) || username !== '' || password !== '' ? problem : undefined
+}
+
 /** Whether events may be sent to this address of a machine. */
 export const mayConnect = (address: string, networks: Networks): boolean =>
   ipaddr.isValid(address) && (isPublic(address) || inside(address, networks))

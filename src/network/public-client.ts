@@ -51,3 +51,15 @@ export function publicClient(
     close: async () => (await loaded)?.dispatcher.close(),
   }
 }
+
+/** The text of an answer; undefined where it has more bytes than that, of which the rest is not read. */
+export async function textUpTo(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<string | undefined> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.length
+    if (size > maxBytes) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}

@@ -90,6 +90,11 @@ export function unreachableIssuerLine(logger: Logger, jwksUri: string, reason: s
   logger.warn({ jwksUri, reason }, 'the keys of an external issuer cannot be fetched: its tokens are refused')
 }
 
+/** Warns that a sign-in to the console by its issuer failed, and why, in a word without data of a person. */
+export function signInLine(logger: Logger, { problem, reason }: { readonly problem: string; reason: string }): void {
+  logger.warn({ problem, reason }, 'a sign-in to the console failed: see to CONSOLE_OIDC_ISSUER')
+}
+
 /** Writes why a request failed on our side. */
 export function logError(logger: Logger, error: unknown, requestId?: string): void {
   logger.error({ requestId, err: error }, 'failed')

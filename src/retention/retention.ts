@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
 import type { EnvironmentId } from '../place-ids.ts'
+import { consoleSessionsOf } from '../repositories/control/console-sessions.ts'
 import {
   environmentsWithOldEvents,
   eventLogOf,
@@ -19,12 +20,14 @@ const LOGS_AT_ONCE = 200
 const breath = () => new Promise((resolve) => setTimeout(resolve, BREATH_MS))
 
 /**
- * Deletes what has been kept for long enough: events, deleted users, and entries of the audit trail where `auditDays` says for
- * how long they are kept. Each is found by its time: what is not due costs nothing, however many tenants there are.
+ * Deletes what has been kept for long enough: events, deleted users, sessions of the console that are over, and entries of the
+ * audit trail where `auditDays` says for how long they are kept. Each is found by its time: what is not due costs nothing, however
+ * many tenants there are.
  */
 export async function deleteOld(db: Database, auditDays: number | undefined, stopped: AbortSignal): Promise<void> {
   await trimAll(db, stopped)
   await inBatches(() => removeExpiredUsers(db), stopped)
+  await inBatches(() => consoleSessionsOf(db).removeOver(), stopped)
   if (auditDays !== undefined) await inBatches(() => trimAuditTrail(db, auditDays), stopped)
 }
 

@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { careOf } from '../../src/cli/care.ts'
+import { careOf } from '../../src/cli/doctor/care.ts'
 import { loadConfig } from '../../src/config.ts'
+import { openFaultyIssuer, signInBy } from '../support/issuers.ts'
 
 let dataDir: string
 beforeEach(() => {
@@ -41,6 +42,25 @@ test.each<[what: string, env: Record<string, string>, wrong: string[]]>([
 ])('%s', async (_what, env, wrong) => {
   const findings = await look(env)
   expect(findings.filter(({ state }) => state === 'wrong').map(({ check }) => check)).toEqual(wrong)
+})
+
+test('an issuer by which people sign in is asked who it is, and what its client has to have is said', async () => {
+  const issuer = await openFaultyIssuer()
+  const env = signInBy(issuer.url)
+  const found = async (more: Record<string, string>) =>
+    (await look({ ...env, ...more })).filter(({ check }) => check === 'sign-in')
+  const here = { PUBLIC_URL: 'https://scim.example.com' }
+  expect(await found(here)).toEqual([
+    {
+      ...{ check: 'sign-in', state: 'ok' },
+      found: `${new URL(issuer.url).host} answers; the client there is to have the redirect URI https://scim.example.com/console/sign-in/oidc/return`,
+    },
+  ])
+  expect((await found({}))[0]).toMatchObject({ state: 'wrong', found: 'PUBLIC_URL is not set' })
+  await issuer.close()
+  expect(await found(here)).toEqual([
+    expect.objectContaining({ state: 'wrong', found: expect.stringContaining('ECONNREFUSED') }),
+  ])
 })
 
 test('files that others may read, and keys of a first start that lie about, are named', async () => {

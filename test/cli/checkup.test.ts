@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inspected } from '../../src/cli/checkup.ts'
+import { inspected } from '../../src/cli/doctor/checkup.ts'
 
 const sound = { version: '18.1', majorVersion: 18, aheadMs: 3 }
 const well = { ...sound, missing: 0, newer: false, notServed: undefined, migration: '0001_a', lacking: [] }

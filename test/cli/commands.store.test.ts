@@ -148,6 +148,23 @@ describe.each<[string, () => Env]>([
   })
 })
 
+test('who is signed in to the console is listed, and a session is ended', async () => {
+  const { origin, adminKey } = gateway
+  const signedIn = await fetch(`${origin}/console/sign-in`, {
+    ...{ method: 'POST', redirect: 'manual', headers: { Origin: origin } },
+    body: new URLSearchParams({ key: adminKey }),
+  })
+  const headers = { Cookie: signedIn.headers.get('Set-Cookie')?.split(';')[0] ?? '' }
+  const status = async () => (await fetch(`${origin}/console`, { headers, redirect: 'manual' })).status
+  expect(await status()).toBe(200)
+  const [session] = await rollcallJson<Schemas['ConsoleSession'][]>(overTheNetwork, 'session', 'list')
+  expect(session).toMatchObject({ apiKey: 'admin', person: null })
+  expect((await rollcall(overTheNetwork, 'session', 'list')).out).toMatch(/key admin/)
+  await rollcallJson(overTheNetwork, 'session', 'end', session?.id ?? '')
+  expect(await status()).toBe(303)
+  expect((await rollcall(overTheNetwork, 'session', 'end', session?.id ?? '')).exitCode).toBe(EXIT.refused)
+})
+
 test('the trail tells of what the command line did', async () => {
   const { ROLLCALL_PROJECT: p = '', ROLLCALL_ENVIRONMENT: e = '' } = overTheNetwork
   const answer = await fetch(`${gateway.origin}/api/v1/projects/${p}/environments/${e}/audit-log`, {

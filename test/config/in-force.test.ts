@@ -69,7 +69,13 @@ test('a secret is in none of them, and what sounds like a secret is one', () => 
     if (/_URLS?$/.test(name)) return `postgres://u:${hush}@h/d?sslpassword=${hush}&x=${hush}`
     return name.endsWith('HEADERS') ? `authorization=${hush}` : hush
   }
-  const { settings } = loadConfig(Object.fromEntries(secret.map((name) => [name, planted(name)])))
-  expect(settings.filter(({ source }) => source === 'environment').map(({ name }) => name)).toEqual(secret)
+  // A client's secret takes its issuer beside it.
+  const beside = {
+    ...{ CONSOLE_OIDC_ISSUER: 'https://id.example.com', CONSOLE_OIDC_CLIENT_ID: 'rollcall' },
+    CONSOLE_OIDC_ACCESS: '[{"value": "x", "permissions": ["admin"]}]',
+  }
+  const { settings } = loadConfig({ ...beside, ...Object.fromEntries(secret.map((name) => [name, planted(name)])) })
+  const given = settings.filter(({ source }) => source === 'environment').map(({ name }) => name)
+  expect(given.filter((name) => !(name in beside))).toEqual(secret)
   expect(JSON.stringify(settings)).not.toContain(hush)
 })

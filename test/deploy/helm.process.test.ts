@@ -189,6 +189,7 @@ describe.skipIf(program === undefined)(`the Helm chart${without}`, () => {
     ['a value that the chart does not have', 'replicaCount=3'],
     ['a variable that the chart sets', 'settings.PORT=9000'],
     ['a secret among the settings', 'settings.METRICS_KEY=a-secret-of-twenty-letters'],
+    ['a secret of sign-in among the settings', 'settings.CONSOLE_OIDC_CLIENT_SECRET=a-secret'],
     ['a drain longer than the gateway takes', 'drainDelayMs=25000'],
     ['a digest that is none', 'image.digest=sha256:abc'],
   ])('is refused: %s', (_, set) => {

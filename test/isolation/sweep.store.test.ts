@@ -177,8 +177,19 @@ describe('what the sweep sends', () => {
       if (method === 'DELETE' && path.includes('/rotation'))
         await create(builder, `${at}/api-keys/${names.apiKey}/rotation`, {})
     }
+    if ('session' in names) names.session = await signedIn()
     if (path.endsWith('/brake/release')) await holdSome()
     return names
+  }
+
+  /** Somebody who is signed in to the console. */
+  async function signedIn(): Promise<string> {
+    const [session] = await database.run<{ id: string }>(
+      `insert into console_sessions (id, key_id, hash, ends_at)
+       values (gen_random_uuid(), 'admin', 'x', now() + interval '1 hour') returning id::text`,
+      [],
+    )
+    return session?.id ?? ''
   }
 
   /** Has the brake of the tenant hold what tells of its leavers. */

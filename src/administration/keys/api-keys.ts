@@ -3,6 +3,7 @@ import type { Permission, Principal, Scope } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
 import { sqlState } from '../../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../../repositories/control/api-keys.ts'
+import { consoleSessionsOf } from '../../repositories/control/console-sessions.ts'
 import { apiKeyRecord } from '../audit-records.ts'
 import { type Administration, change, type Recorder } from '../change.ts'
 import { holdPlace } from '../places-held.ts'
@@ -154,8 +155,8 @@ export async function changeApiKey(
 }
 
 /**
- * Revokes a key for good; every instance refuses it within a second. Revoking it again changes nothing. Nothing but the key's
- * own row is held, so this waits for no other change.
+ * Revokes a key for good, and ends its sessions of the console; every instance refuses it within a second. Revoking it again
+ * changes nothing. Nothing but the key's own rows is held, so this waits for no other change.
  *
  * @throws {Refusal} 404 when there is no such key here
  */
@@ -164,6 +165,7 @@ export async function revokeApiKey(administration: Administration, place: Scope,
     const before = await holdApiKey(administration, tx, place, id)
     if (before.revokedAt !== null) return
     await apiKeysWithin(tx, place).revoke(id, now)
+    await consoleSessionsOf(tx).endAllOf(id)
     record(apiKeyRecord('revoked', { before, after: { ...before, revokedAt: now } }))
   })
 }

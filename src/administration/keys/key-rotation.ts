@@ -3,6 +3,7 @@ import { currentSecret, type KeySecret, rotationOf } from '../../auth/key-secret
 import type { Principal, Scope } from '../../auth/principal.ts'
 import { secretsOf } from '../../repositories/control/api-key-secrets.ts'
 import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
+import { consoleSessionsOf } from '../../repositories/control/console-sessions.ts'
 import { apiKeyRecord } from '../audit-records.ts'
 import { type Administration, change } from '../change.ts'
 import { Refusal } from '../refusal.ts'
@@ -78,6 +79,7 @@ function settle(administration: Administration, place: Scope, id: string, now: D
     const secrets = secretsOf(tx, id)
     await secrets.change(rotation[ends].version, { endsAt: now, endsOnUse: false })
     await secrets.change(stays.version, { endsAt: null, endsOnUse: false })
+    await consoleSessionsOf(tx).endAllOf(id, String(rotation[ends].version))
     const after = await existingApiKey(tx, place, id)
     record(apiKeyRecord(ends === 'from' ? 'rotation_ended' : 'rotation_undone', { before: key, after }))
     return after

@@ -26,6 +26,7 @@ import { auditRoutes } from './audit.ts'
 import { backupRoutes } from './backup.ts'
 import { brakeRoutes } from './brake.ts'
 import { configurationRoutes } from './configuration.ts'
+import { consoleSessionRoutes } from './console-sessions.ts'
 import { eventRoutes } from './delivery/events.ts'
 import { pollRoutes } from './delivery/stream-polls.ts'
 import { streamRoutes } from './delivery/streams.ts'
@@ -178,6 +179,7 @@ export function adminApi({
   auditRoutes(app)
   backupRoutes(app, config.dataDir)
   configurationRoutes(app, config.settings)
+  consoleSessionRoutes(app)
   brakeRoutes(app)
   roleProgressRoutes(app)
   webhookRoutes(app, deliveries)

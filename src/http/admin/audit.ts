@@ -12,8 +12,11 @@ const entry = z
     id: z.string().openapi({ description: 'Number in the order in which things were done.' }),
     at: z.string(),
     actor: z.string().openapi({
-      description: 'Id of the API key; "admin" is the key that the configuration gives, "rollcall" the gateway itself.',
+      description:
+        'Id of the API key; "admin" is the key that the configuration gives, "rollcall" the gateway itself. A person in the ' +
+        'console is "oidc:" and the subject that the issuer gives.',
     }),
+    actorName: z.string().nullable().openapi({ description: 'What the issuer calls a person; null for an API key.' }),
     action: z.string().openapi({ description: 'Such as "tenant.created" or "api_key.rotated".' }),
     place: scopeShape,
     target: z.object({ id: z.string(), name: z.string() }),
@@ -25,7 +28,8 @@ const entry = z
   .openapi('AuditEntry')
 
 const example: z.infer<typeof entry> = {
-  ...{ id: '1042', at: EXAMPLE.changed, actor: EXAMPLE.adminKeyId, action: 'tenant.changed' },
+  ...{ id: '1042', at: EXAMPLE.changed, actor: EXAMPLE.adminKeyId, actorName: null },
+  action: 'tenant.changed',
   place: {
     ...{ kind: 'tenant', projectId: EXAMPLE.projectId },
     ...{ environmentId: EXAMPLE.environmentId, tenantId: EXAMPLE.tenantId },

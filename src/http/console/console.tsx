@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
+import type { SignInIssuer } from '../../auth/sign-in-issuer.ts'
 import { consoleSessionsOf } from '../../repositories/control/console-sessions.ts'
 import { parseIfMatch } from '../../scim/version.ts'
 import { administrationOf } from '../control/administration.ts'
@@ -32,12 +33,17 @@ import { connectionPage } from './pages/tenant/connection.tsx'
 import { tenantPage } from './pages/tenant/overview.tsx'
 import { webhooksPage } from './pages/tenant/webhooks.tsx'
 import { CONSOLE } from './paths.ts'
-import { consoleSessions, type Session } from './sessions.ts'
-import { sessionCookie, signInPages } from './sign-in.tsx'
+import { consoleSessions, nameOf } from './sessions.ts'
+import { sessionCookie } from './sign-in/cookies.ts'
+import { sessionPages } from './sign-in/sessions-page.tsx'
+import { signInPages } from './sign-in/sign-in.tsx'
+import { signOutPage } from './sign-in/sign-out.tsx'
 import { STYLE_SOURCE } from './style.ts'
 
 export interface ConsoleDependencies extends AdminDependencies {
   readonly config: AdminDependencies['config'] & { readonly adminKey?: string | undefined }
+  /** With which people sign in; undefined where API keys alone open the console. */
+  readonly issuer: SignInIssuer | undefined
   /** Told of what failed on our side, with the id of the request. */
   readonly failed: (error: unknown, requestId: string | undefined) => void
 }
@@ -45,12 +51,15 @@ export interface ConsoleDependencies extends AdminDependencies {
 const MAX_FORM_BYTES = 65_536
 
 /**
- * The console, to be mounted at `/console`: pages for those who run the gateway, signed in with an API key that has `admin`.
- * What a page shows and does is what the admin API would for that key, by the same functions. No page has a script.
+ * The console, to be mounted at `/console`: pages for those who run the gateway, signed in with an API key that has `admin`, or by
+ * an issuer that says as much of them. What a page shows and does is what the admin API would for such a key, by the same
+ * functions. No page has a script.
  */
 export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
-  const { database, control, config, deliveries, failed } = dependencies
-  const sessions = consoleSessions(control, deliveries.box, consoleSessionsOf(database), config.adminKey)
+  const { database, control, config, deliveries, issuer, failed } = dependencies
+  const { adminKey } = config
+  const store = consoleSessionsOf(database)
+  const sessions = consoleSessions(control, deliveries.box, store, { adminKey, signIn: issuer?.settings })
   const app: ConsoleApp = new Hono<ConsoleEnv>()
 
   app.use('*', guard)
@@ -65,32 +74,31 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   app.use('*', csrf({ origin: (origin, c) => origin === siteOf(c, config) }))
   app.use('*', bodyLimit({ maxSize: MAX_FORM_BYTES, onError: () => refuse(413, 'The form is too large.') }))
   app.use('*', readForm)
-  signInPages(app, sessions, dependencies)
+  signInPages(app, { ...dependencies, sessions })
 
   // No page below is to be had without a session.
   app.use('*', async (c, next) => {
     const startedAt = performance.now()
     const limitMs = config.requestTimeoutMs
-    const session = await inTime(sessions.find(sessionCookie.of(c), c.req.header('user-agent')), limitMs)
+    const session = await inTime(sessions.find(sessionCookie.of(c, config), c.req.header('user-agent')), limitMs)
     if (session === undefined) return c.redirect(`${CONSOLE}/sign-in`, 303)
-    const { principal } = session
+    const { principal, person } = session
     c.set('session', session)
-    c.set('keyId', principal.keyId)
+    // The subject of a person is no word for a log line; the trail says whose session it is.
+    c.set('keyId', person === null ? principal.keyId : `session ${session.id}`)
     c.set('principal', principal)
     const caller = callerOf(principal.keyId, limitMs, { startedAt, reader: c.req.raw, streams: () => false })
     c.set('database', database.for(caller))
-    const administration = administrationOf(c, { ...dependencies, database: c.var.database }, principal.keyId)
+    const asked = { ...dependencies, database: c.var.database }
+    const administration = administrationOf(c, asked, principal.keyId, person && nameOf(person))
     const tag = c.var.form?.get(TAG_FIELD) ?? undefined
     c.set('administration', { ...administration, expected: parseIfMatch(tag) })
     return next()
   })
   app.use('*', checkToken)
 
-  app.post('/sign-out', async (c) => {
-    await sessions.end(c.var.session as Session, c.var.form.has('everywhere'))
-    sessionCookie.clear(c, config)
-    return c.redirect(`${CONSOLE}/sign-in?done=signed-out`, 303)
-  })
+  signOutPage(app, { ...dependencies, sessions })
+  sessionPages(app)
   overviewPage(app)
   findPage(app)
   environmentPage(app)

@@ -11,7 +11,7 @@ export interface ConsoleEnv {
     /** For the line in the log. */
     keyId?: string
     /** There on every page but those for signing in. */
-    session?: Session
+    session?: Session | undefined
     /** What a form sent. */
     form: URLSearchParams
   }

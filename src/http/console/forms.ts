@@ -83,5 +83,6 @@ export const NOTICES = {
   deleted: 'It is deleted.',
   'let-go': 'What was held goes out now, and leavers are counted anew.',
   'signed-out': 'You have signed out.',
+  'session-ended': 'The session has ended, on every instance.',
 } as const
 export type Notice = keyof typeof NOTICES

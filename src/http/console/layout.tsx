@@ -61,7 +61,7 @@ export const layout = jsxRenderer(({ children, title, crumbs = [] }, context) =>
   )
 })
 
-function Bar({ session: { principal }, path }: { session: Session; path: string }) {
+function Bar({ session: { principal, person }, path }: { session: Session; path: string }) {
   const home = pathOf(principal.scope)
   const links = [
     { name: 'Overview', href: CONSOLE },
@@ -103,14 +103,27 @@ function Bar({ session: { principal }, path }: { session: Session; path: string 
           </form>
         </search>
         <div class="who">
-          <span>
-            key <code>{principal.keyId}</code> <Badge>{principal.scope.kind}</Badge>
-          </span>
+          <a href={`${CONSOLE}/sessions`}>
+            {person === null ? (
+              <>
+                key <code>{principal.keyId}</code>
+              </>
+            ) : (
+              person.name
+            )}{' '}
+            <Badge>{principal.scope.kind}</Badge>
+          </a>
           <Form action={`${CONSOLE}/sign-out`}>
             <button type="submit" class="link">
               Sign out
             </button>
-            <button type="submit" class="link" name="everywhere" value="true" title="Ends all sessions of this key">
+            <button
+              type="submit"
+              class="link"
+              name="everywhere"
+              value="true"
+              title={`Ends all sessions of this ${person === null ? 'key' : 'person'}`}
+            >
               Sign out everywhere
             </button>
           </Form>

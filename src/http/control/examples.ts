@@ -13,6 +13,7 @@ export const EXAMPLE = {
   holdEventId: '019a2f42-c285-73a8-a1c9-74d5a39c8b08',
   webhookId: '019a2f43-d396-74b9-b2da-85e6b4ad9c09',
   streamId: '019a2f43-e4a7-75ca-83eb-96f7c5beab0a',
+  sessionId: '019a2f43-f5b8-76db-94fc-a708d6cfbc0c',
   definitionId: '019a2f44-f5b8-76db-94fc-a708d6cfbc0b',
   requestId: '019a2f45-06c9-77ec-a50d-b819e7d0cd0c',
   apiKeyId: 'kX3pQ9vT2bLm',

@@ -8,8 +8,10 @@ import type { ListPage } from '../sql/lists.ts'
 
 /** The author of a change of the control plane, and where the request came from. */
 export interface Author {
-  /** Id of the API key; `admin` for the configured one, `rollcall` for the gateway itself. */
+  /** Id of the API key; `admin` for the configured one, `rollcall` for the gateway itself, `oidc:` and the subject of a person. */
   readonly actor: string
+  /** What a person is called, as the issuer says; null for an API key, which has a name of its own. */
+  readonly actorName?: string | null
   /** IP address of the client; null where there is none. */
   readonly address: string | null
   readonly requestId: string | null
@@ -33,7 +35,7 @@ export interface AuditRecord {
 }
 
 /** A change as the audit trail has it; `id` is its number in the order of the commits. */
-export interface AuditEntry extends AuditRecord, Author {
+export interface AuditEntry extends AuditRecord, Required<Author> {
   readonly id: string
   readonly at: Date
 }
@@ -52,7 +54,7 @@ export async function appendAuditRecords(tx: Database, author: Author, records: 
     if (record.place.kind === 'tenant' && events.length > 0)
       await appendTenantEvents(tx, record.place.tenantId, author, events)
   }
-  const { actor, address, requestId } = author
+  const { actor, actorName = null, address, requestId } = author
   const entries = done.map(({ action, place, target, ...record }, ord) => {
     const what = { action, targetId: target.id, targetName: target.name, ...difference(record) }
     return { ord, ...idsOf(place), ...what }
@@ -64,13 +66,14 @@ export async function appendAuditRecords(tx: Database, author: Author, records: 
        on conflict (id) do update set revision = c.revision + 1 returning c.id
      )
      insert into audit_entries
-       (at, actor, address, request_id, project_id, environment_id, tenant_id, action, target_id, target_name, before, after)
-     select clock_timestamp(), $1::text, $2::text, $3::text, e."projectId", e."environmentId", e."tenantId", e.action,
+       (at, actor, actor_name, address, request_id, project_id, environment_id, tenant_id, action, target_id, target_name, before,
+        after)
+     select clock_timestamp(), $1::text, $2::text, $3::text, $4::text, e."projectId", e."environmentId", e."tenantId", e.action,
        e."targetId", e."targetName", e.before, e.after
-     from counted cross join jsonb_to_recordset($4::text::jsonb) as e(ord int, "projectId" uuid, "environmentId" uuid,
+     from counted cross join jsonb_to_recordset($5::text::jsonb) as e(ord int, "projectId" uuid, "environmentId" uuid,
        "tenantId" uuid, action text, "targetId" text, "targetName" text, before jsonb, after jsonb)
      order by e.ord`,
-    [actor, address, requestId, JSON.stringify(entries)],
+    [actor, actorName, address, requestId, JSON.stringify(entries)],
     { name: 'audit-append' },
   )
 }
@@ -88,8 +91,8 @@ export async function listAuditEntries(
     .where(and(within(place), older))
     .orderBy(desc(auditEntries.seq))
     .limit(limit)
-  return rows.map(({ seq, at, actor, address, requestId, action, before, after, ...row }) => ({
-    ...{ id: String(seq), at, actor, address, requestId, action },
+  return rows.map(({ seq, at, actor, actorName, address, requestId, action, before, after, ...row }) => ({
+    ...{ id: String(seq), at, actor, actorName, address, requestId, action },
     place: scopeOf(row),
     target: { id: row.targetId, name: row.targetName },
     before: before as Json | null,

@@ -53,7 +53,7 @@ export const ANSWER = `with k as (
 select (select coalesce(max(seq), 0) from audit_entries)::float8 as last,
   (select json_agg(c.id) from (
     select case when action like 'api\\_key.%' then target_id else coalesce(tenant_id, environment_id, project_id)::text end as id
-    from audit_entries where seq > $1::bigint and not action like any (array['webhook.%', 'brake.%', 'audit_log.%'])
+    from audit_entries where seq > $1::bigint and not action like any (array['webhook.%', 'brake.%', 'audit_log.%', 'console_session.%'])
     order by seq limit ${MOST_CHANGES + 1}
   ) c)::text as changed,
   (select json_build_object('projectId', k.project_id, 'environmentId', k.environment_id, 'tenantId', k.tenant_id,

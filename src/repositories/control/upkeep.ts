@@ -6,6 +6,7 @@ import {
   inArray,
   isNotNull,
   isNull,
+  like,
   lt,
   lte,
   not,
@@ -15,6 +16,7 @@ import {
   sql,
 } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import { PERSON } from '../../auth/principal.ts'
 import type { Database, Orm } from '../../db/database.ts'
 import { apiKeyPublicKeys, apiKeySecrets, apiKeys, auditEntries, webhookEndpoints } from '../../db/schema.ts'
 import { literal } from '../sql/fragments.ts'
@@ -107,6 +109,7 @@ const SEARCHES = {
         and(
           inArray(auditEntries.action, ['webhook.created', 'stream.created']),
           notInArray(auditEntries.actor, ['admin', 'rollcall']),
+          not(like(auditEntries.actor, `${PERSON}%`)),
           notExists(
             orm
               .select(ONE)

@@ -71,6 +71,8 @@ const jwk = {
   y: '4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM',
 }
 
+const SESSION = '019a2f43-f5b8-76db-94fc-a708d6cfbc0c'
+
 /** Every route that changes something, the request, and what it leaves; `{apiKey}` is the key made last. */
 type Step = readonly [method: string, template: string, path: string, body: unknown, action: string]
 const STEPS: readonly Step[] = [
@@ -182,6 +184,7 @@ const STEPS: readonly Step[] = [
     {},
     'brake.released',
   ],
+  ['DELETE', '/console-sessions/{session}', `/console-sessions/${SESSION}`, undefined, 'console_session.deleted'],
   ['DELETE', '/projects/{project}/environments/{environment}/tenants/{tenant}', T, undefined, 'tenant.deleted'],
   ['DELETE', '/projects/{project}/environments/{environment}', E, undefined, 'environment.deleted'],
   ['DELETE', '/projects/{project}', '/projects/acme', undefined, 'project.deleted'],
@@ -196,11 +199,19 @@ const hold = () =>
     [],
   )
 
+/** Somebody who is signed in to the console. */
+const signIn = () =>
+  api.database.run(
+    "insert into console_sessions (id, key_id, hash, ends_at) values ($1::uuid, 'admin', 'x', now() + interval '1 hour')",
+    [SESSION],
+  )
+
 describe('SEC-14 the audit log', () => {
   const key = { id: '', secrets: [] as string[] }
 
   test.each(STEPS)('%s %s', async (method, _, path, body, action) => {
     if (action === 'brake.released') await hold()
+    if (action === 'console_session.deleted') await signIn()
     const before = Date.now()
     const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{apiKey}', key.id), body)
     expect(answer.status).toBeLessThan(300)

@@ -57,6 +57,7 @@ const pages = (): string[] => [
   '',
   '/api-keys',
   '/audit-log',
+  '/sessions',
   PROD,
   '/projects/shop',
   `${PROD}/settings`,

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { FAILURES } from '../../../src/auth/attempts.ts'
+import { consoleSessionsOf } from '../../../src/repositories/control/console-sessions.ts'
 import { ACME, ADMIN_KEY, openConsole, PROD, type TestConsole } from '../../support/console.ts'
 import { ORIGIN } from '../../support/instances.ts'
 
@@ -30,7 +31,12 @@ describe('signing in', () => {
     const origin = 'https://rollcall.example'
     const secure = await openConsole({ PUBLIC_URL: origin }, origin, opened)
     const answer = await secure.request('/sign-in', { form: { key: ADMIN_KEY } })
-    expect(answer.headers.get('Set-Cookie')).toMatch(/; Secure/)
+    const [pair, ...attributes] = answer.headers.get('Set-Cookie')?.split('; ') ?? []
+    expect(pair).toMatch(/^__Host-rollcall_console=/)
+    expect(attributes.sort()).toEqual(['HttpOnly', 'Max-Age=28800', 'Path=/', 'SameSite=Strict', 'Secure'])
+    expect((await secure.request('', { cookie: pair ?? '' })).status).toBe(200)
+    // What a page of another host, or one without TLS, can set.
+    expect((await secure.request('', { cookie: pair?.replace('__Host-', '') ?? '' })).status).toBe(303)
     // By the address of the socket, which browsers do not see.
     expect((await secure.request('/sign-in', { form: { key: ADMIN_KEY }, headers: FOREIGN })).status).toBe(403)
     await secure.close()
@@ -101,6 +107,42 @@ describe('a session', () => {
     expect((await now.get(ACME)).status).toBe(200)
   })
 
+  test('ends two hours after its last use', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    const { get } = await opened.signIn((await opened.keyFor(ACME, ['admin'])).key)
+    for (let i = 0; i < 3; i++) {
+      vi.advanceTimersByTime(2 * 3_600_000 - 1_000)
+      expect((await get(ACME)).status).toBe(200)
+    }
+    vi.advanceTimersByTime(2 * 3_600_000)
+    expect((await get(ACME)).status).toBe(303)
+  })
+
+  test('is looked up by one statement of a page, and by none of SCIM', async () => {
+    const { cookie } = await opened.signIn(ADMIN_KEY)
+    const { key } = await opened.keyFor(ACME, ['scim:read'])
+    const scim = opened.instance.reach({ base: `${ORIGIN}/scim/v2/shop/prod/v2/acme`, key })
+    const { recorder } = opened.instance
+    const asked = async (work: () => Promise<unknown>) => {
+      const before = recorder.statements.length
+      await work()
+      return recorder.statements.slice(before).map(({ text }) => text.includes('console_sessions'))
+    }
+    expect(await asked(() => opened.request('/nowhere', { cookie }))).toEqual([true])
+    expect(await asked(() => scim('GET', '/Users?count=1'))).toEqual([false])
+  })
+
+  test('is a row with the hash of a secret that only the cookie has', async () => {
+    const { cookie } = await opened.signIn(ADMIN_KEY)
+    const value = decodeURIComponent(cookie.slice(cookie.indexOf('=') + 1))
+    const rows = await opened.database.run<{ hash: string }>('select hash from console_sessions', [])
+    for (const { hash } of rows) {
+      expect(hash).toMatch(/^[\w-]{43}$/)
+      expect(value).not.toContain(hash)
+      expect((await opened.request('', { cookie: `rollcall_console=${hash}` })).status).toBe(303)
+    }
+  })
+
   test('ends when its key expires, and after eight hours', async () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     const expiresAt = new Date(Date.now() + 3_600_000).toISOString()
@@ -111,8 +153,64 @@ describe('a session', () => {
     vi.advanceTimersByTime(2_000)
     expect((await one.get(ACME)).status).toBe(303)
     expect((await other.get(ACME)).status).toBe(200)
-    vi.advanceTimersByTime(7 * 3_600_000)
+    for (let hour = 0; hour < 6; hour++) {
+      vi.advanceTimersByTime(3_600_000)
+      expect((await other.get(ACME)).status).toBe(200)
+    }
+    vi.advanceTimersByTime(3_600_000)
     expect((await other.get(ACME)).status).toBe(303)
+  })
+
+  test('is gone with its key: who looks at who is signed in finds none of it', async () => {
+    const { id, key } = await opened.keyFor(ACME, ['admin'])
+    const ofKey = async () => (await sessions()).filter(({ apiKey }) => apiKey === id).length
+    await opened.signIn(key)
+    const { key: second } = await opened.admin<{ key: string }>('POST', `/api-keys/${id}/rotation`, {})
+    await opened.signIn(second)
+    expect(await ofKey()).toBe(2)
+    await opened.admin('DELETE', `/api-keys/${id}/rotation/old`)
+    expect(await ofKey()).toBe(1)
+    await opened.admin('DELETE', `/api-keys/${id}`)
+    expect(await ofKey()).toBe(0)
+  })
+
+  test('is seen and ended by an operator; a key for less than the instance sees and ends its own alone', async () => {
+    const { id, key } = await opened.keyFor(ACME, ['admin'])
+    const [admin, tenant] = [await opened.signIn(ADMIN_KEY), await opened.signIn(key)]
+    const [ofAdmin, ofTenant] = await Promise.all([idOf('admin'), idOf(id)])
+    const own = (await tenant.get('/sessions')).text
+    expect([own.includes(ofTenant), own.includes(ofAdmin)]).toEqual([true, false])
+    expect((await tenant.post(`/sessions/${ofAdmin}/end`)).status).toBe(404)
+    expect((await tenant.post('/sessions/nonsense/end')).status).toBe(404)
+    await expect(opened.admin('GET', '/console-sessions', undefined, key)).rejects.toThrow('403')
+    await expect(opened.admin('DELETE', `/console-sessions/${ofAdmin}`, undefined, key)).rejects.toThrow('403')
+    expect((await admin.get('/sessions')).text).toContain(ofTenant)
+    expect((await admin.post(`/sessions/${ofTenant}/end`)).headers.get('Location')).toContain('done=session-ended')
+    expect((await tenant.get(ACME)).status).toBe(303)
+    const again = await opened.signIn(key)
+    await opened.admin('DELETE', `/console-sessions/${await idOf(id)}`)
+    expect((await again.get(ACME)).status).toBe(303)
+    for (const gone of [ofTenant, 'nonsense'])
+      await expect(opened.admin('DELETE', `/console-sessions/${gone}`)).rejects.toThrow('404')
+    const [entry] = (await opened.admin<{ items: object[] }>('GET', '/audit-log?limit=1')).items
+    expect(entry).toMatchObject({ action: 'console_session.deleted', before: { apiKey: id }, after: null })
+  })
+
+  test('that is over is deleted in batches', async () => {
+    await opened.signIn(ADMIN_KEY)
+    await opened.database.run(
+      `insert into console_sessions (id, key_id, ends_at)
+       select gen_random_uuid(), 'long-gone', now() - interval '1 hour' from generate_series(1, 1500)`,
+      [],
+    )
+    const store = consoleSessionsOf(opened.database)
+    expect([await store.removeOver(), await store.removeOver()]).toEqual([true, false])
+    const [left] = await opened.database.run<{ over: number; all: number }>(
+      'select count(*) filter (where ends_at < now())::int as over, count(*)::int as all from console_sessions',
+      [],
+    )
+    expect(left?.over).toBe(0)
+    expect(left?.all).toBeGreaterThan(0)
   })
 
   test('ends when the key of the configuration is another one', async () => {
@@ -203,6 +301,14 @@ describe('a form', () => {
     expect((await visitor.post(`${ACME}/pause`, { paused: 'x'.repeat(70_000) })).status).toBe(413)
   })
 })
+
+interface Listed {
+  readonly id: string
+  readonly apiKey: string | null
+}
+const sessions = async () => (await opened.admin<{ items: Listed[] }>('GET', '/console-sessions?limit=200')).items
+/** The newest session of a key. */
+const idOf = async (key: string) => (await sessions()).find(({ apiKey }) => apiKey === key)?.id ?? ''
 
 async function revoked(): Promise<string> {
   const { id, key } = await opened.keyFor(ACME, ['admin'])

@@ -35,6 +35,7 @@ const TAGS = [
   { name: 'Export and import', description: "A tenant's directory on its way from one gateway to another." },
   { name: 'Backup', description: 'All that the embedded database of a gateway holds.' },
   { name: 'Configuration', description: 'What is in force on an instance, and what its database was found to be.' },
+  { name: 'Console sessions', description: 'Who is signed in to the console, and an end to that.' },
   { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
 ]
 

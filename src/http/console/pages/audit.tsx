@@ -48,8 +48,8 @@ function Entries({ entries, names }: { entries: readonly AuditEntry[]; names: Re
             <Difference entry={entry} />
           </td>
           <td class="long">{entry.target.name}</td>
-          <td>
-            <Actor id={entry.actor} names={names} />
+          <td class={entry.actorName === null ? undefined : 'long'}>
+            {entry.actorName ?? <Actor id={entry.actor} names={names} />}
           </td>
           <td>{entry.address ?? ''}</td>
         </tr>

@@ -1,14 +1,15 @@
 import { stat } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
 import { join } from 'node:path'
-import { missingInProduction } from '../config/production.ts'
-import { type Config, isProduction } from '../config.ts'
-import type { Database } from '../db/database.ts'
-import { isOpenToOthers } from '../db/files.ts'
-import { keyFileOf, keyInFile } from '../db/key-file.ts'
-import { keysFile } from '../first-keys.ts'
-import { standingOf } from '../repositories/control/instance-secrets.ts'
-import { type Found, type Upkeep, upkeepOf } from '../repositories/control/upkeep.ts'
+import { SignInIssuer } from '../../auth/sign-in-issuer.ts'
+import { missingInProduction } from '../../config/production.ts'
+import { type Config, isProduction } from '../../config.ts'
+import type { Database } from '../../db/database.ts'
+import { isOpenToOthers } from '../../db/files.ts'
+import { keyFileOf, keyInFile } from '../../db/key-file.ts'
+import { keysFile } from '../../first-keys.ts'
+import { standingOf } from '../../repositories/control/instance-secrets.ts'
+import { type Found, type Upkeep, upkeepOf } from '../../repositories/control/upkeep.ts'
 import type { Finding } from './finding.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -33,7 +34,13 @@ const wrong = (check: Finding['check'], found: string, fix: string): Finding => 
 
 /** What a configuration, and the files beside an embedded database, leave open to others. */
 export async function careOf(config: Config, env: Environment): Care {
-  return [...production(env), address(config, env), cookies(config), ...(await files(config))]
+  return [
+    ...production(env),
+    address(config, env),
+    cookies(config),
+    ...(await signIn(config)),
+    ...(await files(config)),
+  ]
 }
 
 function production(env: Environment): Finding[] {
@@ -66,6 +73,25 @@ function cookies({ host, publicUrl }: Config): Finding {
   if (isLoopback(url?.hostname ?? host)) return ok(check, "the console's cookie stays on this machine")
   const fix = 'terminate TLS in front, and set PUBLIC_URL to the https address that clients use'
   return wrong(check, "the console's cookie goes without Secure: PUBLIC_URL is not https", fix)
+}
+
+/** Whether people can sign in to the console by the issuer that the configuration names. */
+async function signIn({ consoleSignIn, publicUrl, deliveryNetworks }: Config): Care {
+  const check = 'sign-in'
+  if (consoleSignIn === undefined) return []
+  const issuer = new SignInIssuer(consoleSignIn, deliveryNetworks)
+  const problem = await issuer.look()
+  const unreached = `${issuer.host} does not say what it is: ${problem}`
+  const reach =
+    'see that CONSOLE_OIDC_ISSUER is as its discovery has it; DELIVERY_NETWORKS opens networks that are not public'
+  const back = `${new URL(publicUrl ?? 'http://localhost:8080').origin}/console/sign-in/oidc/return`
+  const origin = 'set PUBLIC_URL: the issuer sends browsers back to it, and to no address that it does not know'
+  return [
+    ...(publicUrl === undefined ? [wrong(check, 'PUBLIC_URL is not set', origin)] : []),
+    problem === undefined
+      ? ok(check, `${issuer.host} answers; the client there is to have the redirect URI ${back}`)
+      : wrong(check, unreached, reach),
+  ]
 }
 
 async function files(config: Config): Care {

@@ -1,4 +1,4 @@
-import { adminClient } from '../client/index.ts'
+import { adminClient } from '../../client/index.ts'
 import type { Finding } from './finding.ts'
 
 const ANSWER_WITHIN_MS = 5_000
