@@ -28,9 +28,9 @@ function reach(file: string, seen = new Set<string>()): Set<string> {
 const starts = (file: string) =>
   importsOf(file).includes('node:child_process') || STARTERS.some((starter) => reach(file).has(starter))
 
-test('a test that starts a process or an engine is named .process.test.ts or .store.test.ts', () => {
+test('a test that starts a process or an engine is named .process.test.ts, .store.test.ts or .browser.test.ts', () => {
   const files = readdirSync(TEST, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts'))
-  const named = files.filter((file) => /\.(process|store)\.test\.ts$/.test(file))
+  const named = files.filter((file) => /\.(process|store|browser)\.test\.ts$/.test(file))
   expect(files.filter((file) => !named.includes(file) && starts(file))).toEqual([])
   expect(named.filter(starts).length).toBeGreaterThan(0)
 })

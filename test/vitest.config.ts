@@ -1,12 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig, type TestProjectConfiguration } from 'vitest/config'
+import { findChromium } from './support/chromium.ts'
 import { findPgbouncer } from './support/pgbouncer.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 const STORE = 'test/**/*.store.test.ts'
 const PROCESS = 'test/**/*.process.test.ts'
+const BROWSER = 'test/**/*.browser.test.ts'
 
 /** The tests that need a store run once on each engine, with one database per worker and a tenant of their own each. */
 const onEngine = (
@@ -88,13 +90,23 @@ const distributed = (): TestProjectConfiguration[] => {
 /** What needs nothing but the memory of its worker and the files of the clone. */
 const pure: TestProjectConfiguration = {
   extends: true,
-  test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, STORE, PROCESS] },
+  test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, STORE, PROCESS, BROWSER] },
 }
 
 /** What starts processes or engines of its own, or waits for a real clock; once, since the engine is part of the test. */
 const processes: TestProjectConfiguration = {
   extends: true,
   test: { name: 'process', include: [PROCESS], globalSetup: ['test/support/global-setup-built.ts'] },
+}
+
+/** In a browser, against one gateway that is filled as an example. */
+const inBrowser = (): TestProjectConfiguration[] => {
+  if (findChromium() === undefined) {
+    console.log('skipped: browser tests, since there is no Chromium')
+    return []
+  }
+  const globalSetup = ['test/support/global-setup-built.ts', 'test/support/global-setup-browser.ts']
+  return [{ extends: true, test: { name: 'browser', include: [BROWSER], globalSetup } }]
 }
 
 export default defineConfig({
@@ -107,7 +119,7 @@ export default defineConfig({
     testTimeout: 600_000,
     hookTimeout: 600_000,
     projects: [
-      ...[pure, processes, onEngine('pglite')],
+      ...[pure, processes, ...inBrowser(), onEngine('pglite')],
       ...(process.env.SKIP_POSTGRES === '1'
         ? []
         : [onEngine('postgres'), underPolicies, ...pooled(), ...distributed()]),

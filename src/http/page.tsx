@@ -7,6 +7,7 @@ import { serveText } from './text.ts'
 const STYLE = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 3rem auto; padding: 0 1.5rem; color: #1c2430 }
 h1 { font-size: 1.7rem } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dbe3; padding-bottom: .3rem }
+nav h2 { font-size: .92rem; margin: .9rem 0 .2rem; border: 0; padding: 0 }
 h3 { font-size: 1rem; margin: 2rem 0 .4rem } h4 { font-size: .92rem; margin: .9rem 0 .2rem }
 table { border-collapse: collapse; width: 100%; font-size: .92rem }
 th, td { text-align: left; vertical-align: top; padding: .45rem .8rem .45rem 0; border-bottom: 1px solid #e8ecf1 }
@@ -61,7 +62,9 @@ async function textOf({ title, content }: { readonly title: string; readonly con
         <title>{title} · Rollcall</title>
         <style>{raw(STYLE)}</style>
       </head>
-      <body>{content}</body>
+      <body>
+        <main>{content}</main>
+      </body>
     </html>
   )}`
   return page.toString()

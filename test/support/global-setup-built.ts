@@ -15,10 +15,15 @@ const run = globalThis as { rollcallBuilt?: Promise<string> }
 
 /** Builds the programs that tests start, once in a run: starting the sources would compile them at every start. */
 export default async function setup(project: TestProject): Promise<() => void> {
-  run.rollcallBuilt ??= buildPrograms()
-  const folder = await run.rollcallBuilt
+  const folder = await builtFolder()
   project.provide('built', folder)
   return () => rmSync(folder, { recursive: true, force: true })
+}
+
+/** The folder of the programs, built once. */
+export function builtFolder(): Promise<string> {
+  run.rollcallBuilt ??= buildPrograms()
+  return run.rollcallBuilt
 }
 
 /** Makes a folder like that of the installed package: the gateway and its image in `dist`, the tests' programs in `programs`. */

@@ -1,10 +1,15 @@
 import 'vitest'
+import type { Example } from './example.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
     engine: 'pglite' | 'postgres'
     /** Folder of the programs that tests start, as `global-setup-built.ts` makes it. */
     built: string
+    /** A gateway that is filled as an example, for browser tests. */
+    example: Example
+    /** Where the browser of the browser tests is. */
+    browser: string
     /** A migrated, empty data folder of the embedded engine, to be copied. */
     emptyStore: string
     /** Server on which a worker makes its database, from the template beside it. */

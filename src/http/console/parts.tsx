@@ -112,8 +112,8 @@ export function Card({ title, aside, children }: PropsWithChildren<{ title: stri
 /** A table that scrolls sideways where the window is narrower than it. */
 export function Table({ head, children, label }: PropsWithChildren<{ head: readonly string[]; label: string }>) {
   return (
-    // What scrolls has to be reached by keyboard.
-    <section class="scroll" tabindex={0} aria-label={label}>
+    // What scrolls has to be reached by keyboard. It is no landmark: the card around it is one, often of the same name.
+    <figure class="scroll" tabindex={0} aria-label={label}>
       <table>
         <thead>
           <tr>
@@ -124,7 +124,7 @@ export function Table({ head, children, label }: PropsWithChildren<{ head: reado
         </thead>
         <tbody>{children}</tbody>
       </table>
-    </section>
+    </figure>
   )
 }
 

@@ -34,12 +34,12 @@ function Reference({ document }: { document: ApiDocument }) {
         Below <code>{base}</code>, with <code>Authorization: Bearer &lt;key&gt;</code>. Refusals are problem details
         (RFC 9457). The same as <a href={`${base}/openapi.json`}>OpenAPI {document.openapi}</a>.
       </p>
-      <nav>
+      <nav aria-label="Contents">
         {[...routes].map(([tag, found]) => (
           <>
-            <h4>
+            <h2>
               <a href={`#tag-${idOf(tag)}`}>{tag}</a>
-            </h4>
+            </h2>
             <ul>
               {found.map((route) => (
                 <li>

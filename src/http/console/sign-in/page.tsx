@@ -25,16 +25,16 @@ export function signInPage(c: ConsoleContext, issuer: string | undefined, failed
         </p>
       )}
       {issuer !== undefined && (
-        <>
-          <p>
-            <a class="button" href={`${CONSOLE}/sign-in/oidc`}>
-              Sign in with {issuer}
-            </a>
-          </p>
-          <p class="quiet">Or with an API key:</p>
-        </>
+        <p>
+          <a class="button" href={`${CONSOLE}/sign-in/oidc`}>
+            Sign in with {issuer}
+          </a>
+        </p>
       )}
-      <p class="quiet">Sign in with an API key that has the permission “admin”. You see what that key may see.</p>
+      <p class="quiet">
+        {issuer === undefined ? 'Sign in' : 'Or sign in'} with an API key that has the permission “admin”. You see what
+        that key may see.
+      </p>
       <Form action={`${CONSOLE}/sign-in`} class="fields">
         <label>
           API key
