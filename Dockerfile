@@ -21,6 +21,8 @@ RUN mkdir -m 0770 /data && chown node:root /data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/drizzle drizzle
+# The set-up portal shows the guides as they are.
+COPY docs/idp docs/idp
 COPY --from=build /app/dist dist
 # By number: Kubernetes refuses to run a name where it has to know that the account is not root.
 ARG RUN_AS=1000:0

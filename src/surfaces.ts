@@ -10,6 +10,7 @@ import { adminApi } from './http/admin/api.ts'
 import { describe } from './http/admin/reference/openapi.ts'
 import { referencePage } from './http/admin/reference/reference-page.tsx'
 import { consoleApp } from './http/console/console.tsx'
+import { SETUP } from './http/control/setup-urls.ts'
 import { refusalFor } from './http/errors.ts'
 import { frontPage } from './http/front-page.ts'
 import { causeOf } from './http/hung-up.ts'
@@ -17,6 +18,7 @@ import type { UnderWay } from './http/in-flight.ts'
 import { type GatewayEnv, requestLog, type Telling } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
 import { oauthRoutes } from './http/oauth/routes.ts'
+import { setupPortal } from './http/portal/portal.tsx'
 import { problemResponse } from './http/problem.ts'
 import type { ConnectionNotes } from './http/scim/gateway.ts'
 import { type Logger, logError, signInLine } from './observability/logger.ts'
@@ -41,7 +43,7 @@ export interface AppDeps {
 }
 
 /**
- * Mounts the surfaces beside SCIM: the admin API, OAuth, the console and the pages of documentation. It turns every error in them
+ * Mounts the surfaces beside SCIM: the admin API, OAuth, the console, the set-up portal and the pages of documentation. It turns every error in them
  * into an answer, and passes the error to `failed`.
  */
 export function otherSurfaces(
@@ -69,6 +71,7 @@ export function otherSurfaces(
   const { consoleSignIn, deliveryNetworks } = config
   const issuer = consoleSignIn && new SignInIssuer(consoleSignIn, deliveryNetworks, (why) => signInLine(logger, why))
   others.route('/console', consoleApp({ database, config, control, deliveries, issuer, failures, failed: log }))
+  others.route(SETUP, setupPortal({ database, config, control, deliveries, failures, underWay, failed: log }))
   others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   others.onError((thrown, c) => {
     const { requestId } = c.var

@@ -11,7 +11,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['app'],
   ['surfaces'],
   ['http/console/console'],
-  ['http/console/pages', 'http/console/sign-in', 'http/console/error-page'],
+  ['http/console/pages', 'http/console/sign-in', 'http/console/error-page', 'http/portal'],
   ['http/console'],
   ['http/admin'],
   ['http/admin/reference', 'http/admin/directory'],
@@ -64,6 +64,7 @@ const HOMES: Record<string, readonly string[]> = {
   uuid: ['http', 'administration', 'delivery', 'repositories'],
   'openapi-fetch': ['client'],
   'rate-limiter-flexible': ['http'],
+  marked: ['http'],
   'close-with-grace': ['main', 'start'],
   commander: ['cli'],
 }

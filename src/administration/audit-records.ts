@@ -5,6 +5,7 @@ import type { ApiKeyVerb } from '../events/types.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
 import type { AuditRecord } from '../repositories/control/audit.ts'
 import type { ConsoleSessionRow } from '../repositories/control/console-sessions.ts'
+import type { SetupLinkRow } from '../repositories/control/keys/setup-links.ts'
 import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
 import type { EndpointRow, StreamRow } from '../repositories/delivery/webhooks.ts'
 import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
@@ -88,6 +89,24 @@ export function consoleSessionRecord(place: Scope, change: Change<ConsoleSession
     target: { id, name: person?.name ?? keyId },
     ...both(change, shown),
   }
+}
+
+/** A set-up link was created or revoked, let a visitor in (`visited`), or its visitor chose an identity provider. */
+export function setupLinkRecord(
+  done: 'created' | 'revoked' | 'visited' | 'provider_chosen',
+  change: Change<SetupLinkRow>,
+): AuditRecord {
+  const { id, name, scope } = change.after ?? change.before
+  const shown = ({ name, identityProvider, mostVisitors, visitors, expiresAt, revokedAt }: SetupLinkRow) => ({
+    ...{ name, identityProvider, maxVisitors: mostVisitors, visitors, expiresAt, revokedAt },
+  })
+  return { action: `setup_link.${done}`, place: scope, target: { id, name }, ...both(change, shown) }
+}
+
+/** A visitor of a set-up link has left. */
+export function visitEndRecord({ id, name, scope }: SetupLinkRow, visit: string): AuditRecord {
+  const target = { id, name }
+  return { action: 'setup_link.left', place: scope, target, before: { session: visit }, after: { session: null } }
 }
 
 /** A schema extension or a resource type was created, changed or deleted. */

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Schemas } from '../client/index.ts'
 import {
   allOf,
@@ -12,7 +12,7 @@ import {
 } from './connection.ts'
 import { CliError, EXIT } from './failure.ts'
 import { type Io, print, sheet, table } from './io.ts'
-import { wholeNumber } from './values.ts'
+import { moment, wholeNumber } from './values.ts'
 
 const SCOPES = ['instance', 'project', 'environment', 'tenant'] as const
 const PERMISSIONS = ['scim:read', 'scim:write', 'directory:read', 'admin'] as const
@@ -146,12 +146,6 @@ function keysOf({ scope, tenant }: KeyOptions, { place }: Connection) {
 function oneKey(options: KeyOptions, connection: Connection, apiKey: string) {
   const { path, params } = keysOf(options, connection)
   return { path: `${path}/{apiKey}` as const, params: { path: { ...params.path, apiKey } } }
-}
-
-function moment(text: string): string {
-  const time = new Date(text)
-  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('It takes a time such as 2027-01-31T00:00:00Z.')
-  return time.toISOString()
 }
 
 const row = ({ id, name, scope, permissions, expiresAt, revokedAt, lastUsedAt }: Schemas['ApiKey']) => ({

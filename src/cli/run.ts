@@ -14,6 +14,7 @@ import { CliError, EXIT, EXIT_CODES, failureOf } from './failure.ts'
 import { importCommand } from './import.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
+import { linkCommands } from './link/link.ts'
 import { sessionCommands } from './session.ts'
 import { tenantCommands } from './tenant.ts'
 
@@ -93,6 +94,7 @@ function programOn(io: Io): Command {
   tenantCommands(program, io)
   keyCommands(program, io)
   sessionCommands(program, io)
+  linkCommands(program, io)
   brakeCommands(program, io)
   backupCommands(program, io)
   exportCommand(program, io)

@@ -23,8 +23,15 @@ function read(text: string): unknown {
   }
 }
 
-/** The value of an option that takes a whole number. */
+/** @throws {InvalidArgumentError} for what is no whole number */
 export function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It takes a whole number.')
   return Number(text)
+}
+
+/** A time as the admin API takes it. @throws {InvalidArgumentError} */
+export function moment(text: string): string {
+  const time = new Date(text)
+  if (Number.isNaN(time.getTime())) throw new InvalidArgumentError('It takes a time such as 2027-01-31T00:00:00Z.')
+  return time.toISOString()
 }

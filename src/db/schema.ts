@@ -220,6 +220,8 @@ export const apiKeys = pgTable(
     permissions: text().array().notNull(),
     /** Whether access tokens of the key may make keys with `admin`. */
     tokensMayMintAdminKeys: boolean('tokens_may_mint_admin_keys').notNull().default(false),
+    /** The set-up link by which it was made; null for one that somebody with a key has made. Links go before keys do. */
+    setupLinkId: text('setup_link_id'),
     createdAt: moment('created_at').notNull().defaultNow(),
     revokedAt: moment('revoked_at'),
     /** When the log last said that the key expires soon. */
@@ -332,6 +334,66 @@ export const consoleSessions = pgTable(
     client: text(),
   },
   (t) => [index('console_sessions_key').on(t.keyId, t.endsAt), index('console_sessions_end').on(t.endsAt)],
+)
+
+/** Links to the set-up portal of one tenant, for the customer's IT admin. */
+export const setupLinks = pgTable(
+  'setup_links',
+  {
+    /** The public id part of the link. */
+    id: text().primaryKey(),
+    projectId: projectIdColumn('project_id').notNull(),
+    environmentId: environmentIdColumn('environment_id').notNull(),
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    name: text().notNull(),
+    /** SHA-256 of the link's secret, base64url. */
+    hash: text().notNull(),
+    /** Id of the API key that made it, with which it ends; `admin` for the operator, who ends it himself. */
+    madeBy: text('made_by').notNull(),
+    /** The identity provider that was chosen: the name of its guide. */
+    identityProvider: text('identity_provider'),
+    /** So many browsers may begin a session with it. */
+    mostVisitors: integer('most_visitors').notNull(),
+    visitors: integer().notNull().default(0),
+    visitedAt: moment('visited_at'),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    expiresAt: moment('expires_at').notNull(),
+    revokedAt: moment('revoked_at'),
+  },
+  (t) => [
+    unique('setup_links_tenant').on(t.tenantId, t.id),
+    foreignKey({
+      name: 'setup_links_environment',
+      columns: [t.projectId, t.environmentId],
+      foreignColumns: [environments.projectId, environments.id],
+    }),
+    foreignKey({
+      name: 'setup_links_place',
+      columns: [t.environmentId, t.tenantId],
+      foreignColumns: [tenants.environmentId, tenants.id],
+    }),
+    tenantsOwn(),
+  ],
+)
+
+/** Sessions of set-up links: what the cookie names. Leaving deletes the row. */
+export const setupVisits = pgTable(
+  'setup_visits',
+  {
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    linkId: text('link_id').notNull(),
+    id: uuid().notNull(),
+    endsAt: moment('ends_at').notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.linkId, t.id] }),
+    foreignKey({
+      name: 'setup_visits_of_link',
+      columns: [t.tenantId, t.linkId],
+      foreignColumns: [setupLinks.tenantId, setupLinks.id],
+    }).onDelete('cascade'),
+    tenantsOwn(),
+  ],
 )
 
 /** Schemas and resource types beside the built-in ones; what each may be is said in scim/schema/definitions. */

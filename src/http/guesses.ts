@@ -19,11 +19,25 @@ export function guessed(
 ): TooManyRequests | undefined {
   if (!mayBeGuess) return undefined
   const keyId = basicUser(authorization) ?? parseApiKey(authorization?.trim().split(/ +/)[1] ?? '')
-  const seconds = failures.count(keyId, client.address)
+  return tooManyGuesses(failures, keyId, client)
+}
+
+/**
+ * Counts a secret that was none of ours: of an API key, or of a set-up link.
+ *
+ * @param id what the secret named; undefined where it had not even the form of one
+ */
+export function tooManyGuesses(
+  failures: FailedAttempts,
+  id: string | undefined,
+  client: ClientAddress,
+  what: 'key' | 'link' = 'key',
+): TooManyRequests | undefined {
+  const seconds = failures.count(id, client.address)
   if (seconds === undefined) return undefined
-  const advice = 'A good key is accepted all the same: look for a typing mistake.'
+  const advice = `A good ${what} is accepted all the same: look for a typing mistake.`
   return new TooManyRequests(
-    `Too many keys that are not ours were sent; come again in ${seconds} s. ${advice}`,
+    `Too many ${what}s that are not ours were sent; come again in ${seconds} s. ${advice}`,
     seconds,
     'wrong_keys',
   )

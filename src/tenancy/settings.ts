@@ -47,6 +47,35 @@ export const leaverBrake = z
   })
 export type LeaverBrake = z.infer<typeof leaverBrake>
 
+/** How the set-up portal looks to the customers of an environment, and whose pages may show it in a frame. */
+export const setupPortal = z.strictObject({
+  /** Whose portal it says it is; empty for the name of the project. */
+  name: z
+    .string()
+    .max(80)
+    .refine((text) => /^[^\p{Cc}\p{Cs}]*$/u.test(text), 'must not have control characters')
+    .default(''),
+  /** Of links and buttons; made darker or lighter where it could not be read. */
+  colour: z
+    .string()
+    .regex(/^#[0-9a-fA-F]{6}$/, 'must be a colour such as #2457c5')
+    .default('#2457c5'),
+  frameAncestors: z
+    .array(
+      z
+        .string()
+        .max(200)
+        .regex(
+          /^(?:https:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|http:\/\/(?:localhost|127\.0\.0\.1))(?::\d{1,5})?$/,
+          'must be an origin such as https://app.example.com, in lower case and without a path',
+        ),
+    )
+    .max(20)
+    .default([])
+    .readonly(),
+})
+export type SetupPortal = z.infer<typeof setupPortal>
+
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
   /**
@@ -97,6 +126,8 @@ export interface Settings {
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
   readonly eventRetentionDays: number
+  /** How the set-up portal looks, and where it may be embedded; a setting of the environment alone. */
+  readonly setupPortal: SetupPortal
 }
 
 export const DEFAULT_SETTINGS: Settings = Object.freeze({
@@ -123,6 +154,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   roleRules: Object.freeze([]),
   createUnknownTenants: false,
   eventRetentionDays: 90,
+  setupPortal: Object.freeze({ name: '', colour: '#2457c5', frameAncestors: Object.freeze([]) }),
 })
 
 const ofTenant = {
@@ -154,6 +186,7 @@ const ofEnvironment = {
   createUnknownTenants: z.boolean(),
   // Twice as long as queries by lastModified rely on the log, and far longer than deliveries are tried.
   eventRetentionDays: z.number().int().min(14).max(3_650),
+  setupPortal,
 }
 
 /** What a tenant sets for itself; unknown names are refused. */
@@ -208,6 +241,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     roleRules: inForce('roleRules'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
+    setupPortal: environment.setupPortal ?? DEFAULT_SETTINGS.setupPortal,
   })
 }
 

@@ -78,6 +78,20 @@ describe.each<[string, () => Env]>([
     expect(elsewhere.exitCode).toBe(EXIT.refused)
   })
 
+  test('a set-up link is made, listed without its secret, and revoked', async () => {
+    const env = environment()
+    const create = ['link', 'create', key, 'IT of Acme', '--identity-provider', 'okta', '--max-visitors', '2'] as const
+    const made = await rollcallJson<Schemas['CreatedSetupLink']>(env, ...create)
+    expect(made).toMatchObject({ name: 'IT of Acme', identityProvider: 'okta', maxVisitors: 2 })
+    expect(made.url).toMatch(/\/setup\/enter\/rsl_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}$/)
+    const { out } = await rollcall(env, 'link', 'list', key)
+    expect(out).toMatch(new RegExp(`^ID .*\n${made.id} +IT of Acme +okta +0 of 2 +never`))
+    expect(out).not.toContain(made.url.slice(-38))
+    expect(await rollcallJson(env, 'link', 'revoke', key, made.id)).toEqual({ id: made.id, revoked: true })
+    const [revoked] = await rollcallJson<Schemas['SetupLink'][]>(env, 'link', 'list', key)
+    expect(revoked?.revokedAt).not.toBeNull()
+  })
+
   test('a key is made, rotated, settled, listed without its secret, and revoked', async () => {
     const env = environment()
     const place = ['--tenant', key]

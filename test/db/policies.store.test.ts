@@ -16,6 +16,9 @@ const ROWS: Readonly<Record<string, string>> = {
   environments: `(id, project_id, key, key_folded, name) values ($environment, $project, 'e', 'e', 'environment')`,
   tenants: `(id, environment_id, key, key_folded, name) values ($tenant, $environment, 't', 't', 'tenant')`,
   api_keys: `(id, project_id, environment_id, tenant_id, name, permissions) values ($tenant, $project, $environment, $tenant, 'key', '{}')`,
+  setup_links: `(id, project_id, environment_id, tenant_id, name, hash, made_by, most_visitors, expires_at)
+    values ($tenant, $project, $environment, $tenant, 'link', '', 'admin', 1, now())`,
+  setup_visits: `(tenant_id, link_id, id, ends_at) values ($tenant, $tenant, $tenant, now())`,
   audit_entries: `(actor, action, tenant_id, target_id, target_name) values ('admin', 'tenant.created', $tenant, '', '')`,
   former_addresses: `(tenant_id, environment_id, key, key_folded, ends_at) values ($tenant, $environment, 'old', 'old', now())`,
   schema_definitions: `(id, environment_id, tenant_id, kind, name, name_folded, definition)

@@ -33,6 +33,8 @@ describe('the image', () => {
   test('has everything that the build makes and the programs read', () => {
     const copied = [...DOCKERFILE.matchAll(/^COPY --from=build \/app\/(\S+)/gm)].map(([, name]) => name)
     expect(copied).toEqual(['package.json', 'node_modules', 'drizzle', 'dist'])
+    expect(DOCKERFILE).toMatch(/^COPY docs\/idp docs\/idp$/m)
+    expect(readFileSync(join(ROOT, '.dockerignore'), 'utf8')).toMatch(/^!docs\/idp$/m)
   })
 })
 

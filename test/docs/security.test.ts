@@ -7,6 +7,7 @@ const page = readFileSync(join(ROOT, 'docs/security.md'), 'utf8')
 
 const CALLERS = [
   ...['Anonymous', 'Provisioning client', 'Application key', 'Tenant admin', 'Environment admin', 'Instance admin'],
+  'Set-up visitor',
   ...['Database reader', 'Receiver', 'Network'],
 ]
 

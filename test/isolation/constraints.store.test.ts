@@ -75,6 +75,7 @@ const RESTRICT = '23001'
 
 /** Takes back what the migration has brought. */
 const UNDO = [
+  'alter table setup_links drop constraint setup_links_environment, drop constraint setup_links_place',
   'drop trigger memberships_stay on memberships',
   'drop trigger resources_stay on resources',
   'drop trigger webhook_deliveries_place on webhook_deliveries',
@@ -109,6 +110,28 @@ describe('TEN-04 TEN-07 the database itself refuses what crosses places', () => 
     }
     expect(await queue([narrow, beside[0]])).toBe(REFERENCE)
     expect(await queue([wide, mine[0]], [narrow, mine[0]], [wide, beside[0]])).toBeUndefined()
+  })
+
+  test('the three ids of a set-up link name one place, and its sessions are of its own tenant', async () => {
+    const link = (id: string, [tenant, environment, project]: Ids) =>
+      refusal(
+        `insert into setup_links (id, project_id, environment_id, tenant_id, name, hash, made_by, most_visitors, expires_at)
+         values ($1::text, $2::uuid, $3::uuid, $4::uuid, 'link', '', 'admin', 1, now())`,
+        [id, project, environment, tenant],
+      )
+    const visit = (id: string, [tenant]: Ids) =>
+      refusal(
+        'insert into setup_visits (tenant_id, link_id, id, ends_at) values ($1::uuid, $2::text, gen_random_uuid(), now())',
+        [tenant, id],
+      )
+    expect(await link('mine', mine)).toBeUndefined()
+    expect(await visit('mine', mine)).toBeUndefined()
+    for (const other of foreign) {
+      expect(await visit('mine', other)).toBe(REFERENCE)
+      expect(await link('strange', [other[0], mine[1], mine[2]])).toBe(REFERENCE)
+      if (other[2] !== mine[2]) expect(await link('strange', [mine[0], mine[1], other[2]])).toBe(REFERENCE)
+    }
+    expect(await visit('mine', beside)).toBe(REFERENCE)
   })
 
   test('a store from before is brought here with its data, but for deliveries that crossed places', async () => {

@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -27,7 +28,7 @@ const SOURCES = [
   'package-lock.json',
 ]
 /** What the project has besides; npm packs no links, so it is copied too. */
-const OTHERS = ['CHANGELOG.md', 'LICENSE', 'README.md', '.ci', 'bench/programs', 'test/package']
+const OTHERS = ['CHANGELOG.md', 'LICENSE', 'README.md', '.ci', 'bench/programs', 'docs/idp', 'test/package']
 
 let folder: string
 let project: string
@@ -73,7 +74,7 @@ function run(cwd: string, program: string, ...args: string[]): string {
 }
 
 describe('the packed file', () => {
-  test('has the programs, the typed client, the migrations and the database image', () => {
+  test('has the programs, the typed client, the migrations, the guides and the database image', () => {
     const needed = [
       'dist/main.js',
       'dist/cli/main.js',
@@ -83,6 +84,8 @@ describe('the packed file', () => {
     ]
     expect(packed).toEqual(expect.arrayContaining([...needed, 'package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']))
     expect(packed.filter((path) => path.startsWith('dist/database-image/'))).toHaveLength(1)
+    const guides = readdirSync(join(ROOT, 'docs/idp')).map((file) => `docs/idp/${file}`)
+    expect(packed.filter((path) => path.startsWith('docs/')).sort()).toEqual(guides.sort())
     const { entries } = JSON.parse(readFileSync(join(ROOT, 'drizzle/meta/_journal.json'), 'utf8'))
     const migrations = entries.map(({ tag }: { tag: string }) => `drizzle/${tag}.sql`)
     expect(packed.filter((path) => path.endsWith('.sql')).sort()).toEqual(migrations.sort())
@@ -90,7 +93,7 @@ describe('the packed file', () => {
 
   test('has nothing else: no sources, tests, benchmarks, snapshots of the schema or notes of the build', () => {
     const allowed =
-      /^(?:dist\/(?:main\.js|db\/pglite-thread\.js|cli\/|chunks\/|client\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$)/
+      /^(?:dist\/(?:main\.js|db\/pglite-thread\.js|cli\/|chunks\/|client\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$|docs\/idp\/[a-z-]+\.md$)/
     const rest = packed.filter((path) => !allowed.test(path)).sort()
     expect(rest).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
   })

@@ -22,6 +22,8 @@ export interface NewApiKey {
   readonly tokensMayMintAdminKeys?: boolean | undefined
   /** Id of the user for whom the key is to stand; for a tenant's key alone. It reaches nothing but `/Me`. */
   readonly userId?: string | undefined
+  /** The set-up link by whose visitor it is made. */
+  readonly setupLinkId?: string | undefined
 }
 
 /** What an identity provider needs; a key has more only if the request asks for it. */
@@ -87,8 +89,8 @@ export async function insertNewKey(
   input: NewApiKey & { readonly permissions: readonly Permission[]; readonly expiresAt: Date },
 ): Promise<MintedApiKey> {
   const { id, key, hash } = mintApiKey()
-  const { name, permissions, expiresAt, userId = null, tokensMayMintAdminKeys = false } = input
-  const row = { id, hash, scope, name, permissions, userId, tokensMayMintAdminKeys, expiresAt }
+  const { name, permissions, expiresAt, userId = null, tokensMayMintAdminKeys = false, setupLinkId = null } = input
+  const row = { id, hash, scope, name, permissions, userId, tokensMayMintAdminKeys, setupLinkId, expiresAt }
   const made = await insertApiKey(tx, row)
   record(apiKeyRecord('created', { before: null, after: made }))
   return { ...made, key }

@@ -43,6 +43,7 @@ import { previewRoutes } from './previews.ts'
 import { projectRoutes } from './projects.ts'
 import { describe } from './reference/openapi.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
+import { setupLinkRoutes } from './setup-links.ts'
 import { tenantMoveRoutes } from './tenant-moves.ts'
 import { tenantRoutes } from './tenants.ts'
 
@@ -175,6 +176,7 @@ export function adminApi({
   previewRoutes(app)
   schemaDefinitionRoutes(app)
   apiKeyRoutes(app)
+  setupLinkRoutes(app, config)
   externalIssuerRoutes(app, issuers)
   auditRoutes(app)
   backupRoutes(app, config.dataDir)

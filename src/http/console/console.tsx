@@ -29,6 +29,7 @@ import { projectPages } from './pages/place/project.tsx'
 import { roleRulePages } from './pages/place/role-rules.tsx'
 import { schemaPages } from './pages/place/schemas.tsx'
 import { settingsPages } from './pages/place/settings.tsx'
+import { setupLinkPages } from './pages/setup-links.tsx'
 import { connectionPage } from './pages/tenant/connection.tsx'
 import { tenantPage } from './pages/tenant/overview.tsx'
 import { webhooksPage } from './pages/tenant/webhooks.tsx'
@@ -109,6 +110,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   settingsPages(app)
   roleRulePages(app)
   schemaPages(app)
+  setupLinkPages(app, dependencies)
   peoplePages(app, dependencies)
   resourcePages(app, dependencies)
   eventPages(app, dependencies)

@@ -65,8 +65,9 @@ export const NOTICES = {
   'tenant-made': 'The tenant is made. Make a key for its identity provider next.',
   'key-changed': 'The key is changed; its tokens feel it within a second.',
   'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
+  'link-revoked': 'The link is revoked, and its visitors are out. The tokens that they made stay.',
   'shown-before':
-    'This form was sent before, and the secret shown then; it is kept nowhere. Who has not got it rotates it.',
+    'This form was sent before, and its secret shown then; that is kept nowhere. Who has not got it rotates it, or makes another.',
   'rotation-ended': 'The old secret has ended.',
   'rotation-undone': 'The rotation is undone: the new secret has ended, the old one stays.',
   replayed: 'The dead letters are queued again and will be sent soon.',

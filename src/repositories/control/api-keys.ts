@@ -1,4 +1,4 @@
-import { and, asc, between, eq, exists, gt, isNull, type SQL } from 'drizzle-orm'
+import { and, asc, between, desc, eq, exists, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
 import { currentSecret, type KeySecret } from '../../auth/key-secrets.ts'
 import type { Permission, Scope } from '../../auth/principal.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
@@ -17,6 +17,8 @@ export interface ApiKeyRow {
   readonly userId: string | null
   /** Whether the key's access tokens may make keys with `admin`. */
   readonly tokensMayMintAdminKeys: boolean
+  /** The set-up link by which it was made; null for one that somebody with a key has made. */
+  readonly setupLinkId: string | null
   readonly createdAt: Date
   readonly revokedAt: Date | null
   /** The end of the newest secret. */
@@ -64,6 +66,17 @@ export function apiKeysWithin(database: Database, place: Scope) {
       return withSecrets(database, rows)
     },
 
+    /** Keys that were made by set-up links and are not revoked, the newest first. */
+    async ofSetupLinks(limit: number): Promise<ApiKeyRow[]> {
+      const rows = await orm
+        .select()
+        .from(apiKeys)
+        .where(and(within, isNotNull(apiKeys.setupLinkId), isNull(apiKeys.revokedAt)))
+        .orderBy(desc(apiKeys.createdAt), asc(apiKeys.id))
+        .limit(limit)
+      return withSecrets(database, rows)
+    },
+
     /** Keys that expire in the next `days` days, or expired in the last ones; up to `limit`, in the order of their ends. */
     async expiring(days: number, limit: number): Promise<ApiKeyRow[]> {
       const [from, until] = [-1, 1].map((sign) => new Date(Date.now() + sign * days * 86_400_000))
@@ -104,15 +117,14 @@ export function apiKeysWithin(database: Database, place: Scope) {
 
 export async function insertApiKey(
   database: Database,
-  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'permissions' | 'userId' | 'tokensMayMintAdminKeys' | 'expiresAt'> & {
-    readonly hash: string
-  },
+  row: Pick<ApiKeyRow, 'id' | 'scope' | 'name' | 'permissions' | 'userId' | 'tokensMayMintAdminKeys' | 'expiresAt'> &
+    Pick<ApiKeyRow, 'setupLinkId'> & { readonly hash: string },
 ): Promise<ApiKeyRow> {
-  const { id, scope, name, permissions, userId, tokensMayMintAdminKeys, expiresAt, hash } = row
+  const { id, scope, name, permissions, userId, tokensMayMintAdminKeys, setupLinkId, expiresAt, hash } = row
   const [inserted] = await database.orm
     .insert(apiKeys)
     .values({
-      ...{ id, name, userId, tokensMayMintAdminKeys },
+      ...{ id, name, userId, tokensMayMintAdminKeys, setupLinkId },
       permissions: [...permissions],
       ...idsOf(scope),
     })
@@ -160,9 +172,9 @@ function read(
   secrets: readonly KeySecret[],
   publicKeys: readonly PublicKeyRow[],
 ): ApiKeyRow {
-  const { id, name, userId, tokensMayMintAdminKeys, createdAt, revokedAt } = row
+  const { id, name, userId, tokensMayMintAdminKeys, setupLinkId, createdAt, revokedAt } = row
   return {
-    ...{ id, name, userId, tokensMayMintAdminKeys, createdAt, revokedAt, secrets, publicKeys },
+    ...{ id, name, userId, tokensMayMintAdminKeys, setupLinkId, createdAt, revokedAt, secrets, publicKeys },
     expiresAt: currentSecret(secrets).expiresAt,
     scope: scopeOf({ projectId, environmentId, tenantId }),
     permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),

@@ -21,6 +21,8 @@ const MOVE = `with moved as (
     where id = $1::uuid and environment_id = $2::uuid
   ), keys as (
     update api_keys set project_id = $4::uuid, environment_id = $3::uuid where tenant_id = $1::uuid
+  ), links as (
+    update setup_links set project_id = $4::uuid, environment_id = $3::uuid where tenant_id = $1::uuid
   ), schemas as (
     update schema_definitions set environment_id = $3::uuid where tenant_id = $1::uuid
   ), endpoints as (
@@ -33,7 +35,7 @@ const MOVE = `with moved as (
   update event_logs set environment_id = $3::uuid where tenant_id = $1::uuid`
 
 /**
- * Moves a tenant with its keys, schemas and endpoints. The caller holds the rows of both environments and of the tenant, and its
+ * Moves a tenant with its keys, set-up links, schemas and endpoints. The caller holds the rows of both environments and of the tenant, and its
  * log. No resource, event or position is touched, so writes go on meanwhile.
  */
 export async function moveTenantRows(tx: Database, id: TenantId, move: TenantMove): Promise<void> {

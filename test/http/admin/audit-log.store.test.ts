@@ -179,6 +179,20 @@ const STEPS: readonly Step[] = [
   }),
   [
     'POST',
+    '/projects/{project}/environments/{environment}/tenants/{tenant}/setup-links',
+    `${T}/setup-links`,
+    { name: 'IT of Globex' },
+    'setup_link.created',
+  ],
+  [
+    'DELETE',
+    '/projects/{project}/environments/{environment}/tenants/{tenant}/setup-links/{setupLink}',
+    `${T}/setup-links/{apiKey}`,
+    undefined,
+    'setup_link.revoked',
+  ],
+  [
+    'POST',
     '/projects/{project}/environments/{environment}/tenants/{tenant}/brake/release',
     `${T}/brake/release`,
     {},
@@ -215,7 +229,7 @@ describe('SEC-14 the audit log', () => {
     const before = Date.now()
     const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{apiKey}', key.id), body)
     expect(answer.status).toBeLessThan(300)
-    if (/\/(?:api-keys|webhooks|streams)$/.test(path)) key.id = answer.body.id ?? ''
+    if (/\/(?:api-keys|webhooks|streams|setup-links)$/.test(path)) key.id = answer.body.id ?? ''
     if (answer.body?.key?.startsWith('rck_')) key.secrets.push(answer.body.key)
     const entry = await newest()
     expect(entry).toMatchObject({ action, actor: 'admin', requestId: 'request-1' })

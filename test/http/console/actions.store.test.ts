@@ -47,6 +47,28 @@ test('a tenant is made; a key that is taken or none is refused in words', async 
   expect((await narrow.post(`${PROD}/tenants`, { key: 'mine' })).status).toBe(403)
 })
 
+test('a set-up link is made and shown once, opens the portal, and is revoked', async () => {
+  const form = { name: 'IT of Acme', identityProvider: 'okta', expiresInDays: '30', maxVisitors: '3' }
+  const page = await admin.get(`${ACME}/setup-links`)
+  const sent = { ...form, 'form-id': FORM_ID.exec(page.text)?.[1] ?? '' }
+  const answer = await admin.post(`${ACME}/setup-links`, sent)
+  const [url = '', id = ''] =
+    /http:\/\/scim\.test\/setup\/enter\/rsl_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}/.exec(answer.text) ?? []
+  expect(answer.headers.get('Cache-Control')).toBe('no-store')
+  expect(await opened.admin('GET', `${ACME}/setup-links/${id}`)).toMatchObject({
+    ...{ name: 'IT of Acme', identityProvider: 'okta', maxVisitors: 3 },
+    expiresAt: expect.stringMatching(new Date(Date.now() + 30 * 86_400_000).toISOString().slice(0, 10)),
+  })
+  const again = await admin.post(`${ACME}/setup-links`, sent)
+  expect([again.status, locationOf(again)]).toEqual([303, `${ACME}/setup-links/${id}?done=shown-before`])
+  const list = locationOf(await admin.get(`${ACME}/setup-links/${id}`))
+  expect((await admin.get(list)).text).not.toContain(url.slice(-38))
+  expect((await opened.instance.send(new Request(url))).status).toBe(303)
+  expect(locationOf(await admin.post(`${ACME}/setup-links/${id}/revoke`))).toBe(`${ACME}/setup-links?done=link-revoked`)
+  expect((await opened.instance.send(new Request(url))).status).toBe(410)
+  expect(await lastEntry()).toMatchObject({ action: 'setup_link.revoked', actor: 'admin' })
+})
+
 test('a key is made and shown once', async () => {
   const form = { name: 'acme Okta', permissions: ['scim:read', 'scim:write'], expiresInDays: '30' }
   const answer = await admin.post(`${ACME}/api-keys`, form)

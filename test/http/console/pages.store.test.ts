@@ -43,6 +43,7 @@ beforeAll(async () => {
       },
     },
   })
+  await opened.admin('POST', `${ACME}/setup-links`, { name: HOSTILE })
   const roleRules = [{ group: { pattern: 'Staff *' }, role: 'billing:read' }]
   await opened.admin('PATCH', ACME, { settings: { roleRules } })
   user = await made('/Users', userBody(`${HOSTILE}@acme.example`, { displayName: HOSTILE, externalId: '00u1' }))
@@ -82,6 +83,7 @@ const pages = (): string[] => [
   `${ACME}/webhooks/${webhook}`,
   `${ACME}/streams/${stream}`,
   `${ACME}/brake/held`,
+  `${ACME}/setup-links`,
   `${ACME}/audit-log`,
   '/projects/shop/audit-log',
 ]

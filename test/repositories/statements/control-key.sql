@@ -1,4 +1,4 @@
-select "id", "project_id", "environment_id", "tenant_id", "user_id", "name", "permissions", "tokens_may_mint_admin_keys", "created_at", "revoked_at", "warned_at"
+select "id", "project_id", "environment_id", "tenant_id", "user_id", "name", "permissions", "tokens_may_mint_admin_keys", "setup_link_id", "created_at", "revoked_at", "warned_at"
 from "api_keys"
 where "api_keys"."id" = $1;
 

@@ -52,8 +52,8 @@ export const plainer = (told: Told, about: readonly string[]): string =>
   plain(told, about)
     .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '<id>')
     .replaceAll(/\bm[0-9a-f]{12}\b/g, '<mark>')
-    .replaceAll(/rck_\w+|whsec_[\w+/=]+/g, '<secret>')
-    .replaceAll(/(id\\*":\\*"|api-keys\/)\w{12}\b/g, '$1<key>')
+    .replaceAll(/r[cs][kl]_\w+|whsec_[\w+/=]+/g, '<secret>')
+    .replaceAll(/(id\\*":\\*"|(?:api-keys|setup-links)\/)\w{12}\b/g, '$1<key>')
     .replaceAll(/\d+/g, '#')
 
 /** That a key was used is written down up to half a minute later, between two questions perhaps. */

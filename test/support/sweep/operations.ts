@@ -206,6 +206,10 @@ function sampleOf(
       return 'https://idp.example'
     case 'jwksUri':
       return 'https://idp.example/jwks'
+    case 'colour':
+      return '#2457c5'
+    case 'frameAncestors':
+      return ['https://app.example']
     case 'allowedAddresses':
       return ['192.0.2.1']
     case 'expiresAt':

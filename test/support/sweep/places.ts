@@ -101,6 +101,9 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
 
   const scim = async (method: string, path: string, body: object) =>
     String((await done(send(adminKey, { method, url: scimBase(tenant.ids) + path, body }))).id)
+  const links: string[] = []
+  for (const name of ['a', 'b'])
+    links.push(String((await create(builder, `${at}/setup-links`, { name: `${mark} ${name}` })).id))
   const [users, groups] = [[] as string[], [] as string[]]
   // One after the other, so that lists begin with the first.
   for (const name of ['a', 'b'])
@@ -120,6 +123,7 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
     ['users', users],
     ['groups', groups],
     ['roles', roles.map(({ role }) => role)],
+    ['setup-links', links],
     ['events', events],
   ])
 }

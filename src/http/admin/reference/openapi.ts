@@ -17,6 +17,10 @@ const TAGS = [
   { name: 'Environments', description: 'Stages of a project, such as dev and prod, with defaults for their tenants.' },
   { name: 'Tenants', description: 'Customers: each has base URLs for its identity provider, and settings of its own.' },
   { name: 'API keys', description: 'Who may do what and where. A key is shown once; rotating it leaves no gap.' },
+  {
+    name: 'Set-up links',
+    description: 'Links by which an IT admin of a customer connects an identity provider to one tenant, without a key.',
+  },
   { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
   { name: 'Directory', description: 'What the application itself reads of a tenant.' },
   { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },

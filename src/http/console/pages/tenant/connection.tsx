@@ -24,6 +24,9 @@ export function connectionPage(app: ConsoleApp, { config }: Pick<AdminDependenci
           {scimBaseUrls(c, config, { project, environment }, tenant.key).map((url) => (
             <Copy text={url} />
           ))}
+          <p>
+            <a href={`${path}/setup-links`}>Set-up links</a> let an IT admin of the customer connect it.
+          </p>
         </Card>
         <KeysCard keys={keys} owners={await ownersOf(c, keys)} limit={ROWS} path={path}>
           <NewKey path={path} by={c.var.principal} />
