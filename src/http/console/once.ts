@@ -11,11 +11,11 @@ export const FORM_ID_FIELD = 'form-id'
  * For forms whose answer shows a secret. A browser that reloads that page sends the form again: then nothing is made, and the browser
  * is led to the page of what was made, which shows no secret.
  */
-export function oncePerForm<Made extends { readonly id: string }>() {
+export function oncePerForm() {
   const { once } = idempotency()
 
   /** @param pages address below which what is made has its page, by its id */
-  return async (
+  return async <Made extends { readonly id: string }>(
     c: ConsoleContext,
     pages: string,
     make: (administration: Administration) => Promise<Made>,

@@ -89,7 +89,7 @@ export function setupPortal(dependencies: PortalDependencies): PortalApp {
       const { principal, place, portal } = await placeOf(c, link)
       c.set('keyId', link.id)
       c.set('principal', principal)
-      c.set('session', { principal, id: visit ?? '', formToken })
+      c.set('session', { principal, id: visit ?? '', person: null, formToken })
       c.set('link', link)
       c.set('place', place)
       c.set('portal', portal)

@@ -44,7 +44,7 @@ export function apiKeyPages(app: ConsoleApp): void {
 
 /** Answers a form with the page that shows a new secret, once for each form. */
 function shownOnce() {
-  const once = oncePerForm<CreatedApiKey>()
+  const once = oncePerForm()
   return (
     c: ConsoleContext,
     { path, crumbs }: Here,

@@ -35,7 +35,7 @@ const afterQuery = z.object({ after: z.string().refine(isMintedId, 'must be the 
 
 /** `…/setup-links` of a tenant: links by which an IT admin of the customer connects an identity provider. */
 export function setupLinkPages(app: ConsoleApp, { config }: Pick<AdminDependencies, 'config'>): void {
-  const once = oncePerForm<MintedSetupLink>()
+  const once = oncePerForm()
 
   app.get(`${TENANT}/setup-links`, async (c) => {
     const { tenant } = await tenantHere(c)

@@ -20,7 +20,7 @@ const WISHES = { day: {}, use: { untilNewIsUsed: true }, now: { keepOldForSecond
 
 /** `/setup/{link}/tokens`: the tokens of the identity provider are made and rotated; each is shown once, in the steps. */
 export function tokenPages(app: PortalApp, config: OriginPolicy): void {
-  const once = oncePerForm<CreatedApiKey>()
+  const once = oncePerForm()
 
   app.get('/:link/tokens', async (c) => {
     const { link } = linkOf(c)
