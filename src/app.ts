@@ -72,6 +72,7 @@ export function createApp(deps: AppDeps): Hono<GatewayEnv> {
       filterBudget: config.filterBudget,
       tracing,
       heard: deps.connections && ((...request) => deps.connections?.heard(...request)),
+      log: deps.requestLog,
     },
     scimRoutes(limits, cursors),
     failed,

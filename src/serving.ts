@@ -14,6 +14,7 @@ import { openMeasuring } from './measure.ts'
 import { createLogger, keyExpiryLine, logError, logFailure } from './observability/logger.ts'
 import { controlStore } from './repositories/control/control-store.ts'
 import { backlogOf } from './repositories/delivery/backlog.ts'
+import { RequestLogWriter } from './request-log/writer.ts'
 import { byTheClock } from './retention/by-the-clock.ts'
 import { deleteOld } from './retention/retention.ts'
 import { startGateway, stopOnSignals } from './start.ts'
@@ -71,16 +72,21 @@ export async function startServing({ config: given, thread, onLost, json }: Serv
       deliveries.start()
       const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
       roleWorker.start()
+      const requestLog = new RequestLogWriter({
+        ...{ database: background, control },
+        failed: (error) => logFailure(logger, error, 'writing the provisioning log'),
+      })
       const underWay = nothingUnderWay(config)
       const metricsPort = await measuring?.begin({
         ...{ engine: deps.database.engine, underWay, cache: () => control.stats() },
         ...{ backlog: () => backlogOf(background), workers: deliveries.workers },
         replicas: () => deps.database.replicas,
+        requestLog: () => requestLog.numbers,
       })
       if (measuring !== undefined && tracing !== undefined) measureTraces(measuring.metrics, tracing)
       return {
         fetch: createApp({
-          ...{ ...deps, database, control, connections, deliveries, underWay, tracing },
+          ...{ ...deps, database, control, connections, deliveries, underWay, tracing, requestLog },
           metrics: measuring?.metrics,
         }).fetch,
         drain: () => deliveries.drain(),
@@ -94,6 +100,7 @@ export async function startServing({ config: given, thread, onLost, json }: Serv
           await connections.flush().catch(() => undefined)
           await roleWorker.stop()
           await deliveries.stop()
+          await requestLog.stop()
           await control.stop()
           // Last, since what ends here is traced too.
           await tracing?.stop()

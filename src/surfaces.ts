@@ -21,6 +21,7 @@ import { oauthRoutes } from './http/oauth/routes.ts'
 import { setupPortal } from './http/portal/portal.tsx'
 import { problemResponse } from './http/problem.ts'
 import type { ConnectionNotes } from './http/scim/gateway.ts'
+import type { ProvisioningLog } from './http/scim/provisioning-log.ts'
 import { type Logger, logError, signInLine } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing/tracing.ts'
@@ -40,6 +41,8 @@ export interface AppDeps {
   readonly metrics?: Metrics | undefined
   /** Traces the requests. Without it, nothing is traced. */
   readonly tracing?: Tracing | undefined
+  /** Keeps the provisioning log. Without it, none is kept. */
+  readonly requestLog?: ProvisioningLog | undefined
 }
 
 /**

@@ -23,6 +23,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['provisioning', 'delivery', 'retention', 'connections', 'administration/bootstrap', 'administration/overview'],
   ['administration/keys', 'delivery/sending'],
   ['administration'],
+  ['request-log'],
   ['repositories/retention'],
   ['repositories/tenant-scope', 'repositories/control'],
   ['repositories/roles', 'repositories/delivery'],

@@ -3,10 +3,17 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 /**
  * What a key may do where its scope reaches. `scim:read` and `scim:write` are for provisioning clients, `directory:read` for
  * applications that read resources and events, `admin` for the admin API. To have people's data sent takes both.
+ * `requests:reveal`, beside `admin`, shows people's data in the provisioning log.
  */
-export type Permission = 'scim:read' | 'scim:write' | 'directory:read' | 'admin'
+export type Permission = 'scim:read' | 'scim:write' | 'directory:read' | 'admin' | 'requests:reveal'
 
-export const PERMISSIONS: readonly Permission[] = ['scim:read', 'scim:write', 'directory:read', 'admin']
+export const PERMISSIONS: readonly Permission[] = [
+  'scim:read',
+  'scim:write',
+  'directory:read',
+  'admin',
+  'requests:reveal',
+]
 
 /** How far a key reaches: what it names, and everything below. */
 export type Scope =

@@ -980,6 +980,46 @@ export const webhookDeliveries = pgTable(
 )
 
 /**
+ * The provisioning log: each SCIM request of a tenant. A row is written once, behind the request, and deleted for its age. Ids are
+ * UUIDv7 of the request's time: the primary key has the order of time. The second index has, for each kind of request, that order too.
+ */
+export const requestLog = pgTable(
+  'request_log',
+  {
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    /** The request's id, where the gateway gave it. */
+    id: uuid().notNull(),
+    /** `create`, `list`, …; `gap` for requests that were left out. */
+    operation: key('operation').notNull(),
+    status: smallint().notNull(),
+    /** Id of the API key; empty where it is not known. */
+    keyId: key('key_id').notNull(),
+    /** What `request_terms` has of it. */
+    terms: text().array().notNull(),
+    /** JSON text: all that lists show. */
+    entry: text().notNull(),
+    /** JSON text: the bodies, cut, without secrets; null where there are none. */
+    bodies: text(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.id] }),
+    index('request_log_kind').on(t.tenantId, t.operation, t.status, t.keyId, t.id),
+    tenantsOwn(),
+  ],
+)
+
+/** By which requests are found: hashes of userNames, addresses and ids that they name. */
+export const requestTerms = pgTable(
+  'request_terms',
+  {
+    tenantId: tenantIdColumn('tenant_id').notNull(),
+    term: key('term').notNull(),
+    id: uuid().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.tenantId, t.term, t.id] }), tenantsOwn()],
+)
+
+/**
  * Which builds may serve the database: one row, which migrations write. A migration that takes away what older builds read names
  * itself here, and a build that does not know the migration refuses to serve.
  */

@@ -19,4 +19,6 @@ export const TENANT_TABLES: readonly string[] = [
   'event_positions',
   'event_logs',
   'webhook_deliveries',
+  'request_log',
+  'request_terms',
 ]

@@ -5,6 +5,7 @@ import { Progress } from '../observability/progress.ts'
 import type { Tracing } from '../observability/tracing/tracing.ts'
 import { instanceSecret } from '../repositories/control/instance-secrets.ts'
 import { signingKeyStore } from '../repositories/control/signing-keys.ts'
+import { RequestWatch } from '../request-log/watch.ts'
 import { Keyring } from '../signing/keyring.ts'
 import { type SecretBox, secretBox } from '../signing/secret-box.ts'
 import { DeliveryWorker } from './delivery-worker.ts'
@@ -46,6 +47,8 @@ export interface Deliveries {
   readonly setSender: SetSender
   readonly tokens: StreamTokens
   readonly polling: Polling
+  /** Wakes those who follow the provisioning log. */
+  readonly requests: RequestWatch
   readonly box: SecretBox
   /** Networks that are not public, to which events may be sent. */
   readonly networks: Networks
@@ -73,6 +76,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const watch = new LogWatch(background, report('numbering events'))
   const box = secretBox(async () => secretsKey ?? instanceSecret(db, 'secrets'))
   const sender = webhookSender(networks)
+  const requests = new RequestWatch(background, report('looking for logged requests'))
   const streams = {
     ...{ setSender: setSender(networks), polling: new Polling() },
     tokens: streamTokens(new Keyring(signingKeyStore(db), box)),
@@ -91,7 +95,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const searchIndex = new SearchIndexUpkeep(background, report('putting search index entries in place'))
   let stopped: Promise<void> | undefined
   return {
-    ...{ watch, sender, ...streams, box, networks, endpointsPerPlace },
+    ...{ watch, sender, ...streams, requests, box, networks, endpointsPerPlace },
     workers: { numbering: watch.progress, sending },
     start() {
       const numbered = () => {
@@ -105,6 +109,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     },
     drain() {
       watch.drain()
+      requests.drain()
       streams.polling.drain()
       sending.over()
       stopped ??= worker.stop()
@@ -112,6 +117,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
     async stop() {
       this.drain()
       await watch.stop()
+      await requests.stop()
       await growth.stop()
       await searchIndex.stop()
       await stopped

@@ -22,6 +22,11 @@ export class ChallengeError extends ScimError {
     this.wwwAuthenticate = challenge.wwwAuthenticate
     this.mayBeGuess = challenge.mayBeGuess
   }
+
+  /** True where a key of ours was sent that is good no longer: its owner alone can show it. */
+  get isOfKnownKey(): boolean {
+    return this.mayBeGuess !== true && this.wwwAuthenticate.includes('invalid_token')
+  }
 }
 
 /** 405 with the methods that a known address does offer (RFC 9110 §15.5.6). */

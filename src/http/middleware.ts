@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, MiddlewareHandler } from 'hono'
 import { routePath } from 'hono/route'
 import { believesForwarded, type ProxyTrust } from '../network/proxies.ts'
 import type { RequestFields } from '../observability/logger.ts'
 import type { RequestSpan, Tracing } from '../observability/tracing/tracing.ts'
+import { idAt } from '../request-log/ids.ts'
 import type { Refused } from '../scim/errors.ts'
 import { type HeaderReader, headerReader } from './headers.ts'
 
@@ -30,6 +30,8 @@ export interface Noted {
 /** What the log says of a request, as far as it is known yet. */
 export interface Trace extends Noted {
   readonly requestId: string
+  /** Whether the gateway gave the id: then no other request has it, and it tells when the request came. */
+  readonly isOurs: boolean
   /** The same as events of the request keep it. Where the request is traced, it names the span too. */
   readonly inEvents: string
   /** On the clock of `performance.now`. */
@@ -93,22 +95,23 @@ export function logged(
 
 function begin(c: Context<GatewayEnv>, { origin, tracing }: Telling): Trace {
   const startedAt = performance.now()
-  if (origin.trustProxy.kind === 'none' && tracing === undefined) return untraced(randomUUID(), startedAt)
+  if (origin.trustProxy.kind === 'none' && tracing === undefined) return untraced(idAt(Date.now()), startedAt, true)
   const { incoming } = c.env ?? {}
   const header = headerReader(c.req.raw, incoming)
   const kept = requestIdOf(origin.trustProxy, incoming?.socket.remoteAddress, header)
-  if (tracing === undefined) return untraced(kept ?? randomUUID(), startedAt)
+  if (tracing === undefined) return untraced(kept ?? idAt(Date.now()), startedAt, kept === undefined)
   const { encrypted } = (incoming?.socket ?? {}) as { encrypted?: boolean }
   const span = tracing.arrived(c.req.method, encrypted ? 'https' : 'http', header('traceparent'))
   const { reference } = span
-  const requestId = kept ?? reference ?? randomUUID()
+  const requestId = kept ?? reference ?? idAt(Date.now())
   const inEvents = kept === undefined || reference === undefined ? requestId : `${kept};${reference}`
-  return { ...untraced(requestId, startedAt), inEvents, span }
+  return { ...untraced(requestId, startedAt, kept === undefined && reference === undefined), inEvents, span }
 }
 
 // All members from the start: most requests get each of them, and an object that grows is slower.
-const untraced = (requestId: string, startedAt: number): Trace => ({
+const untraced = (requestId: string, startedAt: number, isOurs: boolean): Trace => ({
   requestId,
+  isOurs,
   inEvents: requestId,
   startedAt,
   tenantId: undefined,

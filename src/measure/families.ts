@@ -7,6 +7,7 @@ import type { Workers } from '../http/readiness.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { VERSION } from '../package.ts'
 import { type Backlog, MOST_COUNTED } from '../repositories/delivery/backlog.ts'
+import type { RequestLogNumbers } from '../request-log/writer.ts'
 
 /** What is asked when Prometheus reads the metrics. */
 export interface MeasuredParts {
@@ -18,6 +19,8 @@ export interface MeasuredParts {
   readonly backlog: () => Promise<Backlog>
   /** The work behind the requests. */
   readonly workers: Workers
+  /** What became of requests on their way to the provisioning log. */
+  readonly requestLog: () => RequestLogNumbers
   /** Undefined where there are no replicas. */
   readonly replicas: () => ReplicaNumbers | undefined
 }
@@ -100,7 +103,7 @@ export function deliveryMeter(metrics: Metrics): (kind: 'webhook' | 'stream', ac
 
 /** Adds what the parts tell. */
 export function addFamilies(metrics: Metrics, parts: MeasuredParts): void {
-  const { engine, underWay, cache, backlog, workers, replicas } = parts
+  const { engine, underWay, cache, backlog, workers, replicas, requestLog } = parts
   metrics.family({
     look: () => ({ version: VERSION, engine }),
     measures: [
@@ -128,6 +131,7 @@ export function addFamilies(metrics: Metrics, parts: MeasuredParts): void {
   cacheFamily(metrics, cache)
   backlogFamily(metrics, backlog)
   replicaFamily(metrics, replicas)
+  requestLogFamily(metrics, requestLog)
 }
 
 function requestFamily(metrics: Metrics, { requests, streams, bytes }: UnderWay): void {
@@ -236,6 +240,27 @@ function backlogFamily(metrics: Metrics, look: () => Promise<Backlog>): void {
         help: `API keys that expire within that time, or have expired in the last seven days. ${counted}`,
         labels: ['within'],
         of: ({ keys: { week, month, expired } }) => labelled('within', { '7d': week, '30d': month, expired }),
+      },
+    ],
+  })
+}
+
+function requestLogFamily(metrics: Metrics, look: MeasuredParts['requestLog']): void {
+  metrics.family({
+    look,
+    measures: [
+      {
+        name: 'request_log_total',
+        help: 'Requests that this instance has written to the provisioning log, and those that it has left out, by outcome.',
+        labels: ['outcome'],
+        type: 'counter',
+        of: ({ written, dropped: { full, failed, guesses } }) =>
+          labelled('outcome', { written, full, failed, guesses }),
+      },
+      {
+        name: 'request_log_waiting',
+        help: 'Requests that wait to be written to the provisioning log.',
+        of: ({ waiting }) => waiting,
       },
     ],
   })

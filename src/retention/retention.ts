@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
-import type { EnvironmentId } from '../place-ids.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { consoleSessionsOf } from '../repositories/control/console-sessions.ts'
 import {
   environmentsWithOldEvents,
@@ -8,8 +8,15 @@ import {
   logsWithOldEvents,
   TRIMMED_AT_ONCE,
 } from '../repositories/log/event-log.ts'
+import {
+  REQUESTS_TRIMMED_AT_ONCE,
+  requestLogDays,
+  tenantsWithOldRequests,
+  trimRequests,
+} from '../repositories/log/request-log-age.ts'
 import { removeExpiredUsers } from '../repositories/resources/kept-users.ts'
 import { trimAuditTrail } from '../repositories/retention/audit-trail.ts'
+import { lowestIdAt } from '../request-log/ids.ts'
 import { DEFAULT_SETTINGS } from '../tenancy/settings.ts'
 
 /** The pause between two batches, in which other statements have their turn. */
@@ -20,12 +27,13 @@ const LOGS_AT_ONCE = 200
 const breath = () => new Promise((resolve) => setTimeout(resolve, BREATH_MS))
 
 /**
- * Deletes what has been kept for long enough: events, deleted users, sessions of the console that are over, and entries of the
- * audit trail where `auditDays` says for how long they are kept. Each is found by its time: what is not due costs nothing, however
- * many tenants there are.
+ * Deletes what has been kept for long enough: events, logged requests, deleted users, sessions of the console that are over, and
+ * entries of the audit trail where `auditDays` says for how long they are kept. Each is found by its time: what is not due costs
+ * nothing, however many tenants there are.
  */
 export async function deleteOld(db: Database, auditDays: number | undefined, stopped: AbortSignal): Promise<void> {
   await trimAll(db, stopped)
+  await trimRequestLogs(db, stopped)
   await inBatches(() => removeExpiredUsers(db), stopped)
   await inBatches(() => consoleSessionsOf(db).removeOver(), stopped)
   if (auditDays !== undefined) await inBatches(() => trimAuditTrail(db, auditDays), stopped)
@@ -73,5 +81,33 @@ async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal
     }
     if (environments.length < ENVIRONMENTS_AT_ONCE) return progress
     after = environments.at(-1)?.id
+  }
+}
+
+const DAY_MS = 86_400_000
+
+/** Deletes requests that are older than their environment keeps them, a batch at a time of each tenant. */
+export async function trimRequestLogs(db: Database, stopped?: AbortSignal): Promise<void> {
+  for (let after: EnvironmentId | undefined; ; ) {
+    const environments = await requestLogDays(db, DEFAULT_SETTINGS.requestLogDays, after, ENVIRONMENTS_AT_ONCE)
+    for (const { id, days } of environments)
+      for await (const tenantId of tenantsWithOld(db, id, lowestIdAt(Date.now() - days * DAY_MS)))
+        while (!stopped?.aborted) {
+          const bound = lowestIdAt(Date.now() - days * DAY_MS)
+          if ((await trimRequests(db, tenantId, bound)) < REQUESTS_TRIMMED_AT_ONCE) break
+          await breath()
+        }
+    if (environments.length < ENVIRONMENTS_AT_ONCE || stopped?.aborted) return
+    after = environments.at(-1)?.id
+  }
+}
+
+async function* tenantsWithOld(db: Database, environmentId: EnvironmentId, bound: string): AsyncGenerator<TenantId> {
+  for (let after: TenantId | undefined; ; ) {
+    const page = await tenantsWithOldRequests(db, environmentId, { bound, after, limit: LOGS_AT_ONCE })
+    for (const { id, due } of page) if (due) yield id
+    if (page.length < LOGS_AT_ONCE) return
+    after = page.at(-1)?.id
+    await breath()
   }
 }

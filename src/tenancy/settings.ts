@@ -76,6 +76,10 @@ export const setupPortal = z.strictObject({
 })
 export type SetupPortal = z.infer<typeof setupPortal>
 
+/** What the provisioning log keeps. */
+export const REQUEST_LOG_MODES = ['off', 'failures', 'all'] as const
+export type RequestLogMode = (typeof REQUEST_LOG_MODES)[number]
+
 /** Everything that varies from tenant to tenant, with the defaults filled in. */
 export interface Settings {
   /**
@@ -122,12 +126,18 @@ export interface Settings {
   readonly leaverBrake: LeaverBrake
   /** Which groups give which roles. */
   readonly roleRules: readonly RoleRule[]
+  /** Which SCIM requests the provisioning log keeps: none, those that were refused or failed, or all. */
+  readonly requestLog: RequestLogMode
+  /** How many bytes of each body it keeps. */
+  readonly requestLogBodyBytes: number
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
   readonly eventRetentionDays: number
   /** How the set-up portal looks, and where it may be embedded; a setting of the environment alone. */
   readonly setupPortal: SetupPortal
+  /** For how many days the provisioning log keeps requests; a setting of the environment alone. */
+  readonly requestLogDays: number
 }
 
 export const DEFAULT_SETTINGS: Settings = Object.freeze({
@@ -152,9 +162,12 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   allowNotProvisioned: false,
   leaverBrake: Object.freeze({ mode: 'off', windowMinutes: 60, releaseAfterHours: 24 }),
   roleRules: Object.freeze([]),
+  requestLog: 'all',
+  requestLogBodyBytes: 16_384,
   createUnknownTenants: false,
   eventRetentionDays: 90,
   setupPortal: Object.freeze({ name: '', colour: '#2457c5', frameAncestors: Object.freeze([]) }),
+  requestLogDays: 14,
 })
 
 const ofTenant = {
@@ -180,6 +193,8 @@ const ofTenant = {
   allowNotProvisioned: z.boolean(),
   leaverBrake,
   roleRules: z.array(roleRule).max(200).readonly(),
+  requestLog: z.enum(REQUEST_LOG_MODES),
+  requestLogBodyBytes: z.int().min(0).max(65_536),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -187,6 +202,7 @@ const ofEnvironment = {
   // Twice as long as queries by lastModified rely on the log, and far longer than deliveries are tried.
   eventRetentionDays: z.number().int().min(14).max(3_650),
   setupPortal,
+  requestLogDays: z.int().min(1).max(365),
 }
 
 /** What a tenant sets for itself; unknown names are refused. */
@@ -239,9 +255,12 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     allowNotProvisioned: inForce('allowNotProvisioned'),
     leaverBrake: inForce('leaverBrake'),
     roleRules: inForce('roleRules'),
+    requestLog: inForce('requestLog'),
+    requestLogBodyBytes: inForce('requestLogBodyBytes'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
     setupPortal: environment.setupPortal ?? DEFAULT_SETTINGS.setupPortal,
+    requestLogDays: environment.requestLogDays ?? DEFAULT_SETTINGS.requestLogDays,
   })
 }
 

@@ -45,6 +45,8 @@ const ROWS: Readonly<Record<string, string>> = {
   role_rule_work: `(tenant_id, environment_id, waits, actor, request_id) values ($tenant, $environment, false, 'actor', 'request')`,
   event_logs: `(tenant_id) values ($tenant)`,
   webhook_deliveries: `(tenant_id, endpoint_id, position, resource_id) values ($tenant, $tenant, 1, $tenant)`,
+  request_log: `(tenant_id, id, operation, status, key_id, terms, entry) values ($tenant, $tenant, 'list', 200, '', '{}', '{}')`,
+  request_terms: `(tenant_id, term, id) values ($tenant, 'term', $tenant)`,
 }
 
 let db: Database

@@ -154,6 +154,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       },
       ...{ roles: all, role_bindings: all, kept_users: all, events: all, event_logs: all, webhook_deliveries: all },
       ...{ tenant_versions: all, waiting_events: all, held_events: all, event_positions: all },
+      ...{ request_log: all, request_terms: all },
     })
   })
 
@@ -166,7 +167,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       await admin.unsafe(`grant select, insert, update, delete on all tables in schema public to ${user}`)
       await admin.unsafe(
         `revoke all on resources, resource_keys, search_documents, memberships, deferred_members, roles, role_bindings, kept_users,
-         resource_counts, events, waiting_events, held_events, event_positions, event_logs, tenant_versions, webhook_deliveries from ${user}`,
+         resource_counts, events, waiting_events, held_events, event_positions, event_logs, tenant_versions, webhook_deliveries, request_log, request_terms from ${user}`,
       )
       bare = await openPostgres(settings({ databaseUrl: as(user), databaseTenantRole: role }))
       through = await openInstance(bare, {}, undefined, database)

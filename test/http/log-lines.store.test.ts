@@ -190,7 +190,7 @@ describe('X-Request-Id', () => {
     expect(logged).toEqual(ids)
     return ids
   }
-  const OURS = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
+  const OURS = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
   test.each(['0HMVD9K:00000001', '4bf92f3577b34da6a3ce929d0e0e4736', 'a'.repeat(128)])(
     'of a trusted proxy is kept, on every surface: %s',

@@ -58,9 +58,11 @@ const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/replay body events\[\]/, 'an event that this tenant does not have is not sent'],
   [/import body items\[\]\.resource\.id/, 'an import keeps ids: two tenants may have the same'],
   [/import body items\[\]\.display/, 'words that are kept as they came'],
+  [/\/requests(?:\/stream)? query/, 'a search finds nothing for what is not of the tenant'],
 ]
 /** A preview shows what its own place has at that time, which a change of this sweep may have set to the twin's text. */
 const SHOWS_ITSELF = /\/preview body /
+const SEARCHES = /\/requests(?:\/stream)? query/
 const isOpaque = (where: string): boolean => OPAQUE.some(([pattern]) => pattern.test(where))
 
 let database: Database
@@ -82,7 +84,7 @@ beforeAll(async () => {
   instance = await openInstance(database, ENV, RETRIES)
   sink = await openSink()
   send = sender(instance.send)
-  builder = { send, adminKey: ADMIN, sink }
+  builder = { send, adminKey: ADMIN, sink, logged: () => instance.requestLog.flush() }
   operations = operationsOf(apiDocument(), `${sink.origin}/made`)
 
   const project = await newProject(builder)
@@ -121,6 +123,7 @@ afterAll(async () => {
 /** Until every event has its position or is held, and every webhook has arrived. */
 async function quiet(): Promise<void> {
   await instance.connections.flush()
+  await instance.requestLog.flush()
   const open = async () => {
     const [row] = await database.run<{ fresh: number; waiting: number }>(
       `select (select count(*)::int from waiting_events) as fresh,
@@ -429,6 +432,8 @@ function probesOf(operation: Operation, caller: Caller, given: Given): Probe[] {
     const kept = opaque && operation.method !== 'GET' && !/header|import/.test(where)
     if (kept && !caller.full) continue
     for (const value of kept ? [somebody] : some(values)) {
+      // A search is for everything of the tenant's own, whatever its kind.
+      if (SEARCHES.test(where) && [...home.tenant.things.values()].some((own) => own.includes(value))) continue
       // What is kept is beside it in an order, or made, and then there.
       const twin = opaque ? twinOf(value) : missing(value)
       probes.push({
@@ -659,6 +664,10 @@ test(
     const theirs = await Promise.all(
       foreign.filter(({ scope }) => scope.kind === 'tenant').map(async (place) => ({ place, ids: await idsIn(place) })),
     )
+    // What the operator has asked of them for that stands in their provisioning logs.
+    await quiet()
+    const { request_log = '' } = await digest()
+    before = { ...before, request_log }
     const ofOtherKinds = {
       ...ownIds,
       ...{ user: thingIn(home.tenant, 'streams') ?? '', group: thingIn(home.tenant, 'webhooks') ?? '' },

@@ -24,6 +24,9 @@ import {
 } from '../../src/repositories/log/event-log.ts'
 import { endHold, eventsThatPass } from '../../src/repositories/log/leaver-brake.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'
+import { eventsOfRequest, openDeliveriesOf } from '../../src/repositories/log/request-events.ts'
+import { insertRequests, newestRequests, requestLogOf } from '../../src/repositories/log/request-log.ts'
+import { requestLogDays, tenantsWithOldRequests, trimRequests } from '../../src/repositories/log/request-log-age.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { removeExpiredUsers } from '../../src/repositories/resources/kept-users.ts'
 import { administrationOn } from '../support/administration.ts'
@@ -181,6 +184,29 @@ async function behind(db: Database, { id }: TestTenant): Promise<void> {
   await waitingDeliveries(db, endpoint, false, undefined, 10)
   await deadLetters(db, [endpoint])
   await removeExpiredUsers(db)
+  await requests(db, id)
+}
+
+/** One of each statement of the provisioning log. */
+async function requests(db: Database, tenantId: TestTenant['id']): Promise<void> {
+  const row = { tenantId, operation: 'list', status: 200, keyId: '', terms: ['a'], entry: '{}', bodies: null }
+  await insertRequests(db, [{ ...row, id: randomUUID() }])
+  const log = requestLogOf(db, tenantId)
+  const page = {
+    before: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
+    from: '00000000-0000-0000-0000-000000000000',
+    limit: 2,
+  }
+  expect((await log.list({ terms: [] }, page)).requests.length).toBe(1)
+  expect((await log.list({ terms: ['a'], keyId: '' }, page)).requests.length).toBe(1)
+  expect((await log.list({ terms: [], status: [200, 299] }, page)).requests.length).toBe(1)
+  await log.one(randomUUID())
+  await newestRequests(db, [tenantId])
+  await eventsOfRequest(db, tenantId, { inEvents: 'r', from: 0, until: 1 })
+  await openDeliveriesOf(db, { tenantId, environmentId: placeId(randomUUID()) }, [1])
+  await requestLogDays(db, 14, undefined, 10)
+  await tenantsWithOldRequests(db, placeId(randomUUID()), { bound: page.before, after: undefined, limit: 10 })
+  await trimRequests(db, tenantId, page.before)
 }
 
 // Each is a statement of an earlier release, or a part of one, and what a Citus 13.2 answered to it.

@@ -36,6 +36,7 @@ async function opened(config: Config, parts: Partial<MeasuredParts> = {}) {
       return BACKLOG
     },
     replicas: () => undefined,
+    requestLog: () => ({ written: 0, dropped: { full: 0, failed: 0, guesses: 0 }, waiting: 0, waitingBytes: 0 }),
     ...parts,
   })
   const read = async (path = '/metrics') => (await fetch(`http://127.0.0.1:${port?.port}${path}`)).text()

@@ -9,6 +9,7 @@ import { parseApiKey } from '../../src/auth/api-key.ts'
 import { CONFIGURED_ADMIN, type Permission, type Scope } from '../../src/auth/principal.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
+import { BACKGROUND } from '../../src/db/caller.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import { nothingUnderWay, type UnderWay } from '../../src/http/in-flight.ts'
@@ -16,6 +17,7 @@ import { type Fetch, listen } from '../../src/listen.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import type { TenantId } from '../../src/place-ids.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
+import { RequestLogWriter } from '../../src/request-log/writer.ts'
 import { type BaseForm, DEFAULT_TENANT } from '../../src/tenancy/scim-path.ts'
 import type { TenantSettings, TenantSettingsChange } from '../../src/tenancy/settings.ts'
 import { administrationOn, tenantWithKey } from './administration.ts'
@@ -108,7 +110,11 @@ export async function openGateway(
     disabled: () => {},
   })
   const underWay = nothingUnderWay(config)
-  const { fetch } = createApp({ database, control, config, logger, deliveries, underWay })
+  const requestLog = new RequestLogWriter({
+    ...{ database: database.for(BACKGROUND), control },
+    failed: (error) => errors.push(`writing the provisioning log: ${error}`),
+  })
+  const { fetch } = createApp({ database, control, config, logger, deliveries, underWay, requestLog })
   const server = await listen(fetch, config)
   const origin = `http://127.0.0.1:${server.port}`
 
@@ -162,6 +168,7 @@ export async function openGateway(
       deliveries.drain()
       await server.stop(1_000)
       await deliveries.stop()
+      await requestLog.stop()
       await control.stop()
     },
   }

@@ -6,12 +6,14 @@ import type { Permission } from '../../src/auth/principal.ts'
 import { loadConfig } from '../../src/config.ts'
 import { ConnectionNotes } from '../../src/connections/noting.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
+import { BACKGROUND } from '../../src/db/caller.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import type { RetrySchedule } from '../../src/delivery/sending/retries.ts'
 import { createLogger } from '../../src/observability/logger.ts'
 import type { EnvironmentId, ProjectId } from '../../src/place-ids.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
+import { RequestLogWriter } from '../../src/request-log/writer.ts'
 import {
   BULK_REQUEST,
   ENTERPRISE_USER_SCHEMA,
@@ -45,6 +47,8 @@ export interface Instance {
   readonly log: readonly string[]
   /** What was noted of requests, which `flush` writes. */
   readonly connections: ConnectionNotes
+  /** Writes the provisioning log behind the requests. */
+  readonly requestLog: RequestLogWriter
   newPlace(): Promise<Place>
   /** Another environment of the same project. */
   newEnvironment(beside: Place): Promise<Place>
@@ -90,7 +94,13 @@ export async function openInstance(
   )
   if (retries) deliveries.start()
   const connections = new ConnectionNotes(seen(database), (error) => errors.push(`noting connections: ${error}`))
-  const app = createApp({ database: recorder.database, control, config, connections, logger, deliveries, tracing })
+  const requestLog = new RequestLogWriter({
+    ...{ database: database.for(BACKGROUND), control },
+    failed: (error) => errors.push(`writing the provisioning log: ${error}`),
+  })
+  const app = createApp({
+    ...{ database: recorder.database, control, config, connections, logger, deliveries, tracing, requestLog },
+  })
   const administration = administrationOn(database, control)
   const send: Instance['send'] = async (request, env) => app.fetch(request, env)
   const environmentIn = async (projectId: ProjectId, projectKey: string): Promise<Place> => {
@@ -105,7 +115,7 @@ export async function openInstance(
   let own: Promise<Place> | undefined
 
   return {
-    ...{ database, recorder, errors, log, connections, newPlace, send },
+    ...{ database, recorder, errors, log, connections, requestLog, newPlace, send },
     newEnvironment: ({ projectId, base }) => environmentIn(projectId, base.split('/').at(-2) ?? ''),
     newTenant: async ({ settings, place } = {}) => {
       own ??= newPlace()
@@ -120,6 +130,7 @@ export async function openInstance(
     close: async () => {
       connections.stop()
       await deliveries.stop()
+      await requestLog.stop()
       await control.stop()
       await tracing?.stop()
     },

@@ -42,6 +42,7 @@ import { externalIssuerRoutes } from './external-issuers.ts'
 import { previewRoutes } from './previews.ts'
 import { projectRoutes } from './projects.ts'
 import { describe } from './reference/openapi.ts'
+import { requestRoutes } from './requests.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
 import { setupLinkRoutes } from './setup-links.ts'
 import { tenantMoveRoutes } from './tenant-moves.ts'
@@ -184,6 +185,7 @@ export function adminApi({
   consoleSessionRoutes(app)
   brakeRoutes(app)
   roleProgressRoutes(app)
+  requestRoutes(app, deliveries, readers)
   webhookRoutes(app, deliveries)
   streamRoutes(app, deliveries, config)
 

@@ -14,12 +14,12 @@ import type { ScimRequest } from './env.ts'
  * 429 or 503 where requests under way hold too many bytes
  */
 export async function readJson(
-  { header, raw, passage, tenant, thread }: BodyRequest,
+  { header, raw, passage, tenant, thread, seen }: BodyRequest,
   maxBytes: number,
   limitName = `${maxBytes} bytes`,
 ): Promise<JsonValue> {
   const charset = checkMediaType(header)
-  const takesAscii = tenant.deviations.has('ascii-charsets') && ASCII_CHARSETS.test(charset)
+  const takesAscii = ASCII_CHARSETS.test(charset) && tenant.deviations.has('ascii-charsets')
   if (!takesAscii && !UTF_8.test(charset)) throw otherCharset()
   const bytes = await readBytes(raw, header('content-length'), { maxBytes, limitName, passage }).catch(
     (error: unknown) => {
@@ -29,6 +29,10 @@ export async function readJson(
         : ScimError.invalidSyntax('body-incomplete', 'The body ended before all of it had arrived.')
     },
   )
+  if (seen !== undefined) {
+    seen.body = bytes
+    if (takesAscii) seen.deviations.push('ascii-charsets')
+  }
   const pause = bytes.length > SMALL_BYTES ? thread.work(tenant.id).pause() : undefined
   if (pause) await pause
   if (takesAscii && !isAscii(bytes)) throw otherCharset()
@@ -36,7 +40,7 @@ export async function readJson(
   return parseJson(bytes.toString('utf8'))
 }
 
-type BodyRequest = Pick<ScimRequest, 'header' | 'raw' | 'passage' | 'tenant' | 'thread'>
+type BodyRequest = Pick<ScimRequest, 'header' | 'raw' | 'passage' | 'tenant' | 'thread' | 'seen'>
 
 /** To read so many bytes takes a millisecond at the most. Larger bodies, one of which takes some, are read in different turns. */
 const SMALL_BYTES = 65_536

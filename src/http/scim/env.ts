@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Principal } from '../../auth/principal.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
+import type { DeviationName } from '../../scim/deviations/index.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
 import type { Thread } from '../../thread.ts'
 import type { Passage } from '../in-flight.ts'
@@ -41,6 +42,18 @@ export interface ScimRequest {
   readonly repositories: Repositories
   /** Shares itself out among the long work of requests. */
   readonly thread: Thread
+  /** What the provisioning log is to have of the request; undefined where it keeps none of the tenant's. */
+  readonly seen?: Seen | undefined
+}
+
+/** What is seen of a request on its way: whoever sees it puts it here. */
+export interface Seen {
+  body: Uint8Array | undefined
+  answer: string | Uint8Array | undefined
+  /** URL of what was created. */
+  location: string | undefined
+  /** Deviations of the client that no body and no query shows. */
+  readonly deviations: DeviationName[]
 }
 
 /** The environment of the SCIM routes: the admitted request takes the place of Hono's bindings. */

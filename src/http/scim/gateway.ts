@@ -25,7 +25,9 @@ import { callerOf, inTime, type RequestLimits } from '../in-time.ts'
 import { type GatewayEnv, REQUEST_ID, type Trace } from '../middleware.ts'
 import { type Admission, admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
+import type { Seen } from './env.ts'
 import { tenantLimits } from './limits.ts'
+import { newWay, noteExchange, type ProvisioningLog, seenOf, type Way } from './provisioning-log.ts'
 import { answerType } from './respond.ts'
 import { type ScimRoutes, templateOf } from './routes.ts'
 import { tracedRepositories } from './traced-repositories.ts'
@@ -47,6 +49,8 @@ export interface GatewayDeps {
   readonly tracing?: Tracing | undefined
   /** Told of each request of an identity provider once it is answered. */
   readonly heard?: ConnectionNotes['heard'] | undefined
+  /** Undefined where no provisioning log is kept. */
+  readonly log?: ProvisioningLog | undefined
 }
 
 /** Takes note of how each tenant's identity provider is heard of. */
@@ -60,7 +64,7 @@ export interface ConnectionNotes {
  * context here. Every error becomes an answer, and the gateway passes it to `failed`.
  */
 export function scimGateway(
-  { control, database, issuers, origin, failures, requests, limits, filterBudget, tracing, heard }: GatewayDeps,
+  { control, database, issuers, origin, failures, requests, limits, filterBudget, tracing, heard, log }: GatewayDeps,
   routes: ScimRoutes,
   failed: (error: unknown, requestId: string) => void,
 ) {
@@ -69,16 +73,22 @@ export function scimGateway(
   const thread = new Thread()
 
   return async (c: Context<GatewayEnv>, trace: Trace): Promise<Response> => {
+    const way = newWay()
+    const { method } = c.req
     try {
-      const answered = await answer(c, trace)
-      note(trace, c.req.method, answered.status)
+      const answered = await answer(c, trace, way)
+      note(trace, method, answered.status)
+      if (log !== undefined) noteExchange(log, trace, way, { method, status: answered.status })
       return answered
     } catch (thrown) {
       const error = guess(thrown, c) ?? thrown
       failed(error, trace.requestId)
       const { refusal, headers } = refusalFor(error, trace.requestId)
-      trace.refused = refusal.refused()
-      note(trace, c.req.method, refusal.status)
+      const refused = refusal.refused()
+      trace.refused = refused
+      const { status } = refusal
+      note(trace, method, status)
+      if (log !== undefined) noteExchange(log, trace, way, { method, status, refused, thrown: error })
       return scimErrorResponse(refusal, { ...headers, [REQUEST_ID]: trace.requestId })
     }
   }
@@ -96,12 +106,14 @@ export function scimGateway(
   }
 
   /** @throws {ScimError} 401, 403, 404, 406, 429; what the routes refuse */
-  async function answer(c: Context<GatewayEnv>, trace: Trace): Promise<Response> {
+  async function answer(c: Context<GatewayEnv>, trace: Trace, way: Way): Promise<Response> {
     const bindings = c.env as Partial<HttpBindings> | undefined
     const { incoming } = bindings ?? {}
     const raw = c.req.raw
     const header = headerReader(raw, incoming)
     const located = locate(rawPathOf(raw, incoming))
+    if ('rest' in located) way.located = located
+    way.header = header
     const admission =
       tracing === undefined
         ? admit(located, header, incoming)
@@ -109,7 +121,14 @@ export function scimGateway(
     const waits = admission instanceof Promise
     const { principal, tenant, rest } = waits ? await inTime(admission, limits.requestTimeoutMs) : admission
 
-    if ('rest' in located && located.doubledSlash && !tenant.deviations.has('doubled-slash')) throw nothingThere()
+    way.tenant = tenant
+    way.principal = principal
+    way.rest = rest
+    if (log !== undefined) way.seen = seenOf(tenant)
+    if ('rest' in located && located.doubledSlash) {
+      if (!tenant.deviations.has('doubled-slash')) throw nothingThere()
+      way.seen?.deviations.push('doubled-slash')
+    }
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
     if (principal !== undefined && principal.userId === undefined) trace.client = header('user-agent') ?? ''
@@ -117,7 +136,7 @@ export function scimGateway(
     const passage = requests.enter(principal?.keyId, tenant.id)
     try {
       const admitted = { principal, tenant, rest, startedAt: waits ? trace.startedAt : undefined }
-      const answered = await pass(c, trace, { located, admission: admitted, header, passage })
+      const answered = await pass(c, trace, { located, admission: admitted, header, passage, seen: way.seen })
       passage.answered(c.req.method, bindings)
       return answered
     } catch (error) {
@@ -130,7 +149,7 @@ export function scimGateway(
   async function pass(
     c: Context<GatewayEnv>,
     trace: Trace,
-    { located, admission: { principal, tenant, rest, startedAt }, header, passage }: Counted,
+    { located, admission: { principal, tenant, rest, startedAt }, header, passage, seen }: Counted,
   ): Promise<Response> {
     const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
     const { requestId } = trace
@@ -171,6 +190,7 @@ export function scimGateway(
       countOperations: (operations) => limit.operations(tenant, operations),
       repositories: tracing === undefined ? repositories : tracedRepositories(repositories, tracing),
       thread,
+      seen,
     })
   }
 }
@@ -182,6 +202,7 @@ interface Counted {
   readonly admission: Admission & { readonly startedAt: number | undefined }
   readonly header: HeaderReader
   readonly passage: Passage
+  readonly seen: Seen | undefined
 }
 
 function nothingThere(): ScimError {

@@ -134,6 +134,11 @@ export function reply(
   headers: Record<string, string> = {},
 ): Response {
   headers[REQUEST_ID] = request.requestId
+  const { seen } = request
+  if (seen !== undefined) {
+    if (body !== null && !(body instanceof ReadableStream)) seen.answer = body
+    if (status === 201) seen.location = headers.Location
+  }
   return new Response(body, { status, headers })
 }
 

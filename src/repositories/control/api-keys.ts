@@ -1,4 +1,4 @@
-import { and, asc, between, desc, eq, exists, gt, isNotNull, isNull, type SQL } from 'drizzle-orm'
+import { and, asc, between, desc, eq, exists, gt, inArray, isNotNull, isNull, type SQL } from 'drizzle-orm'
 import { currentSecret, type KeySecret } from '../../auth/key-secrets.ts'
 import type { Permission, Scope } from '../../auth/principal.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
@@ -33,6 +33,16 @@ export interface ApiKeyRow {
 export async function findApiKey(database: Database, id: string, hold?: Hold): Promise<ApiKeyRow | undefined> {
   const rows = holding(database.orm.select().from(apiKeys).where(eq(apiKeys.id, id)), hold)
   return (await withSecrets(database, await rows))[0]
+}
+
+/** What these keys are called, wherever they are. */
+export async function keyNames({ orm }: Database, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await orm
+    .select({ id: apiKeys.id, name: apiKeys.name })
+    .from(apiKeys)
+    .where(inArray(apiKeys.id, [...ids]))
+  return new Map(rows.map(({ id, name }) => [id, name]))
 }
 
 /** True where a key for the whole instance was ever made, even one that is revoked now. */

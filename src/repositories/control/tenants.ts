@@ -11,6 +11,8 @@ import {
   heldEvents,
   keptUsers,
   memberships,
+  requestLog,
+  requestTerms,
   resourceCounts,
   resourceKeys,
   resources,
@@ -135,6 +137,8 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       const queued = [waitingEvents, heldEvents, webhookDeliveries, webhookEndpoints]
       const logged = [eventLogs, ...queued, eventPositions, events]
       const rest = [
+        requestTerms,
+        requestLog,
         memberships,
         roleBindings,
         roles,

@@ -42,7 +42,7 @@ test('SEC-08 what a token says is bound to the key, its place and its secret, an
     token_endpoint: `${gateway.origin}/oauth/token`,
     response_types_supported: [],
     grant_types_supported: ['client_credentials'],
-    scopes_supported: ['scim', 'scim:read', 'scim:write', 'directory:read', 'admin'],
+    scopes_supported: ['scim', 'scim:read', 'scim:write', 'directory:read', 'admin', 'requests:reveal'],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   })
   const keys = createRemoteJWKSet(new URL(metadata.jwks_uri))

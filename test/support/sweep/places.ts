@@ -39,6 +39,8 @@ const API = '/api/v1'
 export interface Builder {
   readonly send: Send
   readonly adminKey: string
+  /** Until the provisioning log is written. */
+  readonly logged: () => Promise<void>
   readonly sink: Sink
 }
 
@@ -115,6 +117,9 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
   await scim('PATCH', `/Groups/${groups[0]}`, addMembers(users[1] ?? ''))
   await leave(builder, tenant)
   const log = await done(send(adminKey, { method: 'GET', url: `${at}/events` }))
+  await builder.logged()
+  const sent = await done(send(adminKey, { method: 'GET', url: `${at}/requests` }))
+  const requests = (sent.items as { id: string }[]).slice(0, 2).map((request) => request.id)
   const events = (log.items as { id: string }[]).slice(0, 2).map((event) => event.id)
 
   return filled(builder, tenant, [
@@ -125,6 +130,7 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
     ['roles', roles.map(({ role }) => role)],
     ['setup-links', links],
     ['events', events],
+    ['requests', requests],
   ])
 }
 

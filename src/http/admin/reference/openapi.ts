@@ -32,6 +32,7 @@ const TAGS = [
     name: 'Streams of Security Event Tokens',
     description: 'Events as signed tokens, pushed or polled: of SCIM, and of sessions that are to end.',
   },
+  { name: 'Provisioning log', description: 'What clients have sent to a tenant, and what came of it.' },
   {
     name: 'Leaver brake',
     description: 'Which events are held when too many people leave at a time, and the approval that releases them.',

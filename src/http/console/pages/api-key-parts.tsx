@@ -136,6 +136,7 @@ const ABOUT = {
   'scim:write': 'identity providers write',
   'directory:read': 'your application reads people, groups and events',
   admin: 'this console and the admin API',
+  'requests:reveal': 'people in the provisioning log unmasked; beside admin',
 } as const
 
 /** Makes two forms two, though the same be filled in. */
