@@ -15,6 +15,7 @@ import { importCommand } from './import.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
 import { linkCommands } from './link/link.ts'
+import { logCommand } from './log/log.ts'
 import { sessionCommands } from './session.ts'
 import { tenantCommands } from './tenant.ts'
 
@@ -96,6 +97,7 @@ function programOn(io: Io): Command {
   sessionCommands(program, io)
   linkCommands(program, io)
   brakeCommands(program, io)
+  logCommand(program, io)
   backupCommands(program, io)
   exportCommand(program, io)
   importCommand(program, io)

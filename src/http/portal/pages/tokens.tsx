@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { CreatedApiKey } from '../../../administration/keys/api-keys.ts'
 import { endRotation, rotateApiKey } from '../../../administration/keys/key-rotation.ts'
 import { createIdentityProviderKey, identityProviderKey } from '../../../administration/keys/setup-keys.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
