@@ -29,6 +29,8 @@ import { projectPages } from './pages/place/project.tsx'
 import { roleRulePages } from './pages/place/role-rules.tsx'
 import { schemaPages } from './pages/place/schemas.tsx'
 import { settingsPages } from './pages/place/settings.tsx'
+import { requestPage } from './pages/request.tsx'
+import { requestPages } from './pages/requests.tsx'
 import { setupLinkPages } from './pages/setup-links.tsx'
 import { connectionPage } from './pages/tenant/connection.tsx'
 import { tenantPage } from './pages/tenant/overview.tsx'
@@ -118,6 +120,8 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   newEndpointPages(app, dependencies)
   endpointPages(app, dependencies)
   brakePages(app)
+  requestPages(app)
+  requestPage(app)
   auditPages(app)
   app.all('*', () => refuse(404, 'The console has no such page.'))
   return app

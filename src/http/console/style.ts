@@ -81,6 +81,7 @@ svg.hours { width: 100%; height: 4rem; display: block } svg.hours rect { fill: v
 .pager { display: flex; gap: 1rem; margin-top: .9rem; font-size: .92rem }
 .narrow { max-width: 30rem; margin: 8vh auto 0; width: 100% } .narrow.card { display: grid; gap: .7rem }
 ul.plain { list-style: none; padding: 0; display: grid; gap: .3rem }
+section.body { background: var(--code); border-radius: 8px; padding: .7rem .9rem; font: .82rem/1.5 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; max-height: 32rem; overflow: auto } section.body pre { margin: 0; font: inherit; white-space: inherit }
 @media (max-width: 40rem) { main { padding: 1rem .8rem 3rem } .bar > div { padding: .6rem .8rem } .card { padding: .9rem .85rem } .scroll { margin: 0 -.85rem; padding: 0 .85rem }
   dl.facts { grid-template-columns: minmax(0, 1fr); gap: .1rem } dl.facts dd { margin-bottom: .5rem } .head .actions { margin-left: 0 } .bar nav { order: 3; width: 100%; margin: 0 } .who { margin-left: auto } }
 `

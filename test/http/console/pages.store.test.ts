@@ -13,6 +13,7 @@ let group: string
 let webhook: string
 let stream: string
 let apiKey: { id: string; key: string }
+let request: string
 
 const HOSTILE = `"><script>alert('x')</script><img src=x onerror=alert(1)>`
 
@@ -49,6 +50,9 @@ beforeAll(async () => {
   user = await made('/Users', userBody(`${HOSTILE}@acme.example`, { displayName: HOSTILE, externalId: '00u1' }))
   group = await made('/Groups', groupBody(`Staff ${HOSTILE}`, [user]))
   await scim('globex')('POST', '/Users', userBody('secret.person@globex.example'))
+  await opened.instance.requestLog.flush()
+  const { items } = await opened.admin<{ items: { id: string }[] }>('GET', `${ACME}/requests?person=00u1`)
+  request = items[0]?.id ?? ''
   admin = await opened.signIn(ADMIN_KEY)
 })
 afterAll(() => opened.close())
@@ -84,6 +88,9 @@ const pages = (): string[] => [
   `${ACME}/streams/${stream}`,
   `${ACME}/brake/held`,
   `${ACME}/setup-links`,
+  `${ACME}/requests`,
+  `${ACME}/requests?status=2xx&operation=create&live=on`,
+  `${ACME}/requests/${request}`,
   `${ACME}/audit-log`,
   '/projects/shop/audit-log',
 ]
