@@ -52,7 +52,8 @@ export const USAGE = `npm run bench -- [options]
   --quick          some minutes: 1,000 and 20,000 users, groups to 10,000, short windows; without "written", "start", "fresh",
                    "fair", "tenants"
   --only NAME      the workload of this name, or all whose names begin so; "costs", "role-rules", "round-trips", "memory",
-                   "image", "written", "start", "fresh", "fair", "tenants", "webhooks", "peers", "flame"; several with commas.
+                   "image", "written", "start", "fresh", "fair", "tenants", "webhooks", "request-log",
+                   "peers", "flame"; several with commas.
                    Fills what these need and no more
   --without NAME   leaves parts out that are named so; several with commas
   --flame          flame graphs of the look-up and the create, also in a quick run

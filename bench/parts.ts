@@ -15,6 +15,7 @@ const BESIDES = {
   fair: [],
   tenants: [],
   webhooks: ['sizes'],
+  'request-log': ['sizes'],
   peers: [],
   flame: ['sizes'],
 } as const satisfies Record<string, readonly Filling[]>

@@ -17,6 +17,7 @@ import { gatewayEnv, postgresPid, prepare } from './prepare.ts'
 import { type Load, startCeiling, startGateway, startLoad } from './processes.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { type Findings, nothingYet, writeReport } from './report.ts'
+import { measureRequestLog } from './request-log.ts'
 import { measureRoleRules } from './role-rules/measure.ts'
 import { measureRoundTrips } from './round-trips.ts'
 import { measureStart } from './start-times.ts'
@@ -55,6 +56,7 @@ const alone: readonly (readonly [Beside, Measuring])[] = [
   ['fair', async ({ options }, _, progress) => ({ fair: await measureFair(options, progress) })],
   ['tenants', async ({ options }, _, progress) => ({ tenants: await measureTenants(options, progress) })],
   ['webhooks', async (...its) => ({ webhooks: await measureWebhooks(...its) })],
+  ['request-log', async (...its) => ({ requestLog: await measureRequestLog(...its) })],
   ['flame', async (...its) => ({ flames: await measureFlames(...its) })],
 ]
 

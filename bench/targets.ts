@@ -11,6 +11,7 @@ import type { MemoryResult } from './memory.ts'
 import type { Refusal } from './peers/client.ts'
 import type { PeersResult } from './peers/measure.ts'
 import { peerVerdicts } from './peers/report.ts'
+import { type RequestLogResult, requestLogVerdicts } from './request-log.ts'
 import type { RuleResult } from './role-rules/measure.ts'
 import { roleRuleVerdicts } from './role-rules/report.ts'
 import type { StartResult } from './start-times.ts'
@@ -97,6 +98,7 @@ export function verdicts({
   fair,
   tenants,
   webhooks,
+  requestLog,
 }: Judged): Verdict[] {
   return [
     ...[...ratios(results), ...costVerdicts(costs), ...roleRuleVerdicts(roleRules)],
@@ -109,6 +111,7 @@ export function verdicts({
       ...fairVerdicts(fair),
       ...tenantsVerdicts(tenants),
       ...(webhooks === undefined ? [] : webhookVerdicts(webhooks)),
+      ...requestLogVerdicts(requestLog),
     ],
   ]
 }
@@ -127,6 +130,7 @@ interface Judged {
   readonly fair: readonly FairResult[]
   readonly tenants: readonly TenantsResult[]
   readonly webhooks: WebhooksResult | undefined
+  readonly requestLog: readonly RequestLogResult[]
 }
 
 const ratios = (results: readonly CaseResult[]): Verdict[] =>
