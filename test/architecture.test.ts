@@ -20,7 +20,10 @@ const ROWS: readonly (readonly string[])[] = [
   ['http/control'],
   ['http'],
   ['transfer'],
-  ['provisioning', 'delivery', 'retention', 'connections', 'administration/bootstrap', 'administration/overview'],
+  [
+    ...['provisioning', 'delivery', 'retention', 'connections', 'self-test'],
+    ...['administration/bootstrap', 'administration/overview'],
+  ],
   ['administration/keys', 'delivery/sending'],
   ['administration'],
   ['request-log'],

@@ -5,18 +5,20 @@ import {
   answered,
   answeredWithTag,
   connected,
+  gatewayUrl,
   type GlobalOptions,
   IF_MATCH,
   ifMatch,
   listed,
 } from './connection.ts'
+import { CliError, EXIT } from './failure.ts'
 import { type Io, print, sheet, table } from './io.ts'
 import { assignments, wholeNumber } from './values.ts'
 
 const TENANTS = '/projects/{project}/environments/{environment}/tenants'
 const TENANT = `${TENANTS}/{tenant}` as const
 
-/** `rollcall tenant create|list|settings|move`. */
+/** `rollcall tenant create|list|settings|test|move`. */
 export function tenantCommands(program: Command, io: Io): void {
   const tenant = program.command('tenant').description('customers: make, list, set, move')
 
@@ -84,6 +86,37 @@ export function tenantCommands(program: Command, io: Io): void {
     })
 
   tenant
+    .command('test')
+    .description('play the conversation of an identity provider, and say what to change where it fails')
+    .argument('<tenant>', 'key or id')
+    .requiredOption('--identity-provider <name>', 'such as okta or entra; generic for any other')
+    .option('--base-url <url>', 'the base URL that it has; else that of the tenant')
+    .option('--address <ip>', 'an address from which it sends, where the tenant allows certain ones')
+    .option('--schema <urn...>', 'a schema that it maps')
+    .action((tenant: string, _: unknown, command: Command) => {
+      const { identityProvider, baseUrl, address, schema, ...options } = command.optsWithGlobals<
+        GlobalOptions & { identityProvider: string; baseUrl?: string; address?: string; schema?: string[] }
+      >()
+      if (gatewayUrl(options, io) === undefined)
+        throw new CliError(EXIT.usage, 'this tests a running gateway: set ROLLCALL_URL, or give --url')
+      const key = io.env.ROLLCALL_TEST_KEY
+      const body = {
+        identityProvider: identityProvider as Schemas['NewSelfTest']['identityProvider'],
+        ...(key && { key }),
+        ...(baseUrl !== undefined && { baseUrl }),
+        ...(address !== undefined && { address }),
+        ...(schema !== undefined && { schemaUrns: schema }),
+      }
+      return connected(options, io, async ({ client, place }) => {
+        const params = { path: { ...place, tenant } }
+        const result = await answered(client.POST(`${TENANT}/self-tests`, { params, body }))
+        print(io, options.json, result, ({ steps }) => steps.map(tested).join(''))
+        const failed = result.steps.filter(({ state }) => state === 'failed').length
+        if (failed > 0) throw new CliError(EXIT.unwell, failed === 1 ? 'one step failed' : `${failed} steps failed`)
+      })
+    })
+
+  tenant
     .command('move')
     .description('move a tenant to another environment or key; its ids, keys, events and settings stay')
     .argument('<tenant>', 'key or id')
@@ -130,6 +163,15 @@ const movedTable = ({ tenant, formerBaseUrl, differences, droppedDeliveries }: S
     'deliveries not sent': String(droppedDeliveries),
   })
 }
+
+const SIGNS = { passed: '✓', failed: '✗', skipped: '-' } as const
+
+const tested = ({ state, title, request, status, problem, remedy }: Schemas['SelfTestStep']): string =>
+  [
+    `${SIGNS[state]} ${title}${request === null ? '' : `  (${request}: ${status ?? 'no answer'})`}`,
+    ...(problem === null ? [] : [`    ${problem}`, `    → ${remedy}`]),
+    '',
+  ].join('\n')
 
 const shown = ({ key, name, id, paused, scimBaseUrls }: Schemas['Tenant']): string =>
   sheet({ key, name, id, paused, 'SCIM base URL': scimBaseUrls.join('  ') })

@@ -44,6 +44,7 @@ import { projectRoutes } from './projects.ts'
 import { describe } from './reference/openapi.ts'
 import { requestRoutes } from './requests.ts'
 import { schemaDefinitionRoutes } from './schema-definitions.ts'
+import { selfTestRoutes } from './self-tests.ts'
 import { setupLinkRoutes } from './setup-links.ts'
 import { tenantMoveRoutes } from './tenant-moves.ts'
 import { tenantRoutes } from './tenants.ts'
@@ -186,6 +187,7 @@ export function adminApi({
   brakeRoutes(app)
   roleProgressRoutes(app)
   requestRoutes(app, deliveries, readers)
+  selfTestRoutes(app, { database, control, config })
   webhookRoutes(app, deliveries)
   streamRoutes(app, deliveries, config)
 

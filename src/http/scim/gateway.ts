@@ -13,6 +13,7 @@ import type { TenantId } from '../../place-ids.ts'
 import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant } from '../../repositories/tenant-scope.ts'
 import { ScimError } from '../../scim/errors.ts'
+import { REASON, SELF_TEST, selfTestToken } from '../../self-test/token.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import { locate, notFound } from '../../tenancy/scim-path.ts'
 import { Thread } from '../../thread.ts'
@@ -89,7 +90,10 @@ export function scimGateway(
       const { status } = refusal
       note(trace, method, status)
       if (log !== undefined) noteExchange(log, trace, way, { method, status, refused, thrown: error })
-      return scimErrorResponse(refusal, { ...headers, [REQUEST_ID]: trace.requestId })
+      const answer = scimErrorResponse(refusal, { ...headers, [REQUEST_ID]: trace.requestId })
+      // No client learns it but the gateway itself.
+      if (c.req.header(SELF_TEST) === selfTestToken) answer.headers.set(REASON, refusal.reason)
+      return answer
     }
   }
 

@@ -327,6 +327,7 @@ test('the OpenAPI document describes every route, to everybody', async () => {
       'webhook}/test',
       'tenant}/preview',
       'environment}/preview',
+      'tenant}/self-tests',
     ]),
   )
 })

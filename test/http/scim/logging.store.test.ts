@@ -41,8 +41,12 @@ describe('the log', () => {
 
     expect(lines).toHaveLength(4)
     expect(lines.map((line) => JSON.parse(line).keyId)).toEqual([id, id, id, id])
+    // Why it was refused, in a word of ours.
+    expect(lines.map((line) => JSON.parse(line).reason)).toEqual([
+      ...[undefined, 'value-not-unique', undefined, 'filter-malformed'],
+    ])
     for (const line of lines) {
-      expect(line).not.toMatch(/secretive|S3cret-pass|filter|userName/)
+      expect(line).not.toMatch(/secretive|S3cret-pass|\?|filter=|userName/)
       expect(line).not.toContain(key.slice(-20))
     }
     await control.stop()

@@ -210,6 +210,10 @@ function sampleOf(
       return '#2457c5'
     case 'frameAncestors':
       return ['https://app.example']
+    case 'baseUrl':
+      return 'https://scim.example/scim/v2/none/none'
+    case 'address':
+      return '192.0.2.1'
     case 'allowedAddresses':
       return ['192.0.2.1']
     case 'expiresAt':
