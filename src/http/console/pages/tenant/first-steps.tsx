@@ -1,7 +1,7 @@
 import type { Child } from 'hono/jsx'
 import type { ConnectionRow } from '../../../../repositories/control/connections.ts'
 import type { Steps } from '../../../../repositories/control/finding/first-steps.ts'
-import { Badge, Card, Moment } from '../../parts.tsx'
+import { Badge, Card, counted, Moment } from '../../parts.tsx'
 import { providerName, usually } from '../tenant-table.tsx'
 
 /** What is left to do until the first user arrives. @param path of the tenant */
@@ -41,7 +41,9 @@ export function FirstSteps(props: { steps: Steps; connection: ConnectionRow | un
           {steps.hasEndpoint ? (
             'There is one that gets the events of this tenant.'
           ) : (
-            <>Or the application reads the events by the admin API; {link('webhooks', 'webhooks')} are none here.</>
+            <>
+              {link('webhooks', 'There is none yet')}. An application that reads the events by the admin API needs none.
+            </>
           )}
         </Step>
       </ol>
@@ -77,8 +79,7 @@ export function ConnectionCard({ connection, path }: { connection: ConnectionRow
         </dd>
         <dt>Today, in UTC</dt>
         <dd>
-          {(isToday ? requests : 0).toLocaleString('en')} requests, of which{' '}
-          {(isToday ? failures : 0).toLocaleString('en')} were refused
+          {counted(isToday ? requests : 0, 'request')}, {isToday ? failures : 0} of them refused
         </dd>
         <dt>Rhythm</dt>
         <dd>{usually(rhythm)}</dd>
