@@ -175,3 +175,17 @@ test('rows of tenants that an older release made, and numbers of users, are brou
   await refreshConnections(database, new AbortController().signal)
   expect(await database.run('select users from connections where tenant_id = $1::uuid', [id])).toEqual([{ users: 1 }])
 })
+
+test('TEN-04 a key of another tenant leaves no trace of its requests', async () => {
+  const [mine, other] = [await instance.newTenant(), await instance.newTenant()]
+  await instance.connections.flush()
+  const before = await connectionOf(database, other.id)
+  for (const method of ['GET', 'POST', 'DELETE'])
+    expect((await instance.reach({ base: other.base, key: mine.key })(method, '/Users')).status).toBeGreaterThanOrEqual(
+      403,
+    )
+  expect((await instance.reach({ base: other.base, key: 'rck_000000000000_wrong' })('GET', '/Users')).status).toBe(401)
+  await instance.connections.flush()
+  expect(await connectionOf(database, other.id)).toEqual(before)
+  expect(before?.firstRequestAt).toBeNull()
+})

@@ -19,6 +19,8 @@ export async function digestOf(database: Database, ids: readonly string[]): Prom
   const list = ids.map((id) => `'${id}'`).join(',')
   const digests: Record<string, string> = {}
   for (const { name, columns: all } of columns) {
+    // It tells when keys that reach the place ask; that no other request is noted, test/connections holds.
+    if (name === 'connections') continue
     const has = (wanted: readonly string[]) => wanted.filter((column) => all.split(',').includes(column))
     const [places, others] = [has(PLACE_COLUMNS), has(OTHER_COLUMNS)]
     // Rows of tenants have ids that another tenant may have too.
