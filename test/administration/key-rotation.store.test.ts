@@ -11,10 +11,10 @@ import { apiKeyWarnings, watchExpiry } from '../../src/administration/keys/key-w
 import { CONFIGURED_ADMIN, type Scope } from '../../src/auth/principal.ts'
 import { ControlPlane } from '../../src/context/control-plane.ts'
 import type { Database } from '../../src/db/database.ts'
-import { takeExpiringKeys } from '../../src/repositories/control/api-key-secrets.ts'
 import type { ApiKeyRow } from '../../src/repositories/control/api-keys.ts'
 import { listAuditEntries } from '../../src/repositories/control/audit.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
+import { takeExpiringKeys } from '../../src/repositories/control/keys/api-key-secrets.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 

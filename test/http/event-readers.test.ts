@@ -23,9 +23,18 @@ function opened() {
   const enter = (key: string, client = new AbortController()) =>
     readers.enter(
       {
-        var: { underWay, passage: undefined, principal: { keyId: key }, database: { for: () => ({}) } },
+        var: {
+          underWay,
+          passage: undefined,
+          principal: { keyId: key, scope: { kind: 'tenant' } },
+          database: { for: () => ({}) },
+        },
         set: () => {},
-        req: { raw: { signal: client.signal }, header: (name: string) => (name === 'authorization' ? key : undefined) },
+        req: {
+          raw: { signal: client.signal },
+          param: () => ({}),
+          header: (name: string) => (name === 'authorization' ? key : undefined),
+        },
       } as unknown as Context<AdminEnv>,
       'tenant',
     )

@@ -1,8 +1,8 @@
 import { rotationOf } from '../../auth/key-secrets.ts'
 import type { Scope } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
-import { type ExpiringKey, takeExpiringKeys } from '../../repositories/control/api-key-secrets.ts'
 import { type ApiKeyRow, apiKeysWithin } from '../../repositories/control/api-keys.ts'
+import { type ExpiringKey, takeExpiringKeys } from '../../repositories/control/keys/api-key-secrets.ts'
 import { hourly, type Watch } from '../watch.ts'
 
 const WARN_DAYS_BEFORE = 30

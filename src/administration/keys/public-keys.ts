@@ -1,5 +1,5 @@
 import type { Principal, Scope } from '../../auth/principal.ts'
-import { type PublicKeyRow, publicKeysOf } from '../../repositories/control/api-key-public-keys.ts'
+import { type PublicKeyRow, publicKeysOf } from '../../repositories/control/keys/api-key-public-keys.ts'
 import { readClientKey } from '../../signing/client-key.ts'
 import { apiKeyRecord } from '../audit-records.ts'
 import { type Administration, change } from '../change.ts'

@@ -5,8 +5,8 @@ import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
 import { apiKeySecrets, apiKeys, projects } from '../../db/schema.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
-import { type PublicKeyRow, publicKeysOfKeys } from './api-key-public-keys.ts'
-import { secretsOf, secretsOfKeys } from './api-key-secrets.ts'
+import { type PublicKeyRow, publicKeysOfKeys } from './keys/api-key-public-keys.ts'
+import { secretsOf, secretsOfKeys } from './keys/api-key-secrets.ts'
 
 export interface ApiKeyRow {
   readonly id: string

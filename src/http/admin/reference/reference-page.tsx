@@ -127,6 +127,11 @@ function RouteSection({ route }: { route: Route }) {
               </td>
               <td>
                 {response.description}
+                {headersOf(response).map(([name, { description }]) => (
+                  <div>
+                    <code>{name}</code> <span class="quiet">header</span> · <Marked text={description ?? ''} />
+                  </div>
+                ))}
                 {mediaOf(response).map(({ schema, example }) => (
                   <div>
                     <Shape schema={schema} />
@@ -178,3 +183,8 @@ function routesByTag(document: ApiDocument): ReadonlyMap<string, readonly Route[
 
 const idOf = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
 const anchorOf = ({ method, path }: Route): string => idOf(`${method}${path}`)
+
+interface Header {
+  readonly description?: string
+}
+const headersOf = ({ headers = {} }: { headers?: Readonly<Record<string, Header>> }) => Object.entries(headers)

@@ -1,9 +1,9 @@
 import { and, asc, eq, exists, gt, inArray, isNull, lt, lte, or, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import type { KeySecret } from '../../auth/key-secrets.ts'
-import type { Database } from '../../db/database.ts'
-import { apiKeyPublicKeys, apiKeySecrets, apiKeys } from '../../db/schema.ts'
-import { literal } from '../sql/fragments.ts'
+import type { KeySecret } from '../../../auth/key-secrets.ts'
+import type { Database } from '../../../db/database.ts'
+import { apiKeyPublicKeys, apiKeySecrets, apiKeys } from '../../../db/schema.ts'
+import { literal } from '../../sql/fragments.ts'
 
 /** When a client last used a secret, or a public key in its place. */
 export interface SecretUse {

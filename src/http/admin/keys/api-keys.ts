@@ -1,12 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { changeApiKey, createApiKey, existingApiKey, revokeApiKey } from '../../administration/keys/api-keys.ts'
-import { apiKeyState } from '../../administration/states/state-tags.ts'
-import { isApiKeyId } from '../../auth/api-key.ts'
-import { apiKeysWithin } from '../../repositories/control/api-keys.ts'
-import { tagged } from '../control/conditional.ts'
-import type { AdminApp } from '../control/env.ts'
-import { ENVIRONMENT, INSTANCE, type Level, PROJECT, TENANT } from '../control/levels.ts'
-import { placeNamed } from '../control/places.ts'
+import { changeApiKey, createApiKey, existingApiKey, revokeApiKey } from '../../../administration/keys/api-keys.ts'
+import { apiKeyState } from '../../../administration/states/state-tags.ts'
+import { isApiKeyId } from '../../../auth/api-key.ts'
+import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
+import { tagged } from '../../control/conditional.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { ENVIRONMENT, INSTANCE, type Level, PROJECT, TENANT } from '../../control/levels.ts'
+import { placeNamed } from '../../control/places.ts'
 import {
   apiKeyParam,
   jsonAnswer,
@@ -19,7 +19,7 @@ import {
   pageQuery,
   permission,
   problems,
-} from '../control/schemas.ts'
+} from '../../control/schemas.ts'
 import {
   apiKey,
   createdApiKey,

@@ -1,7 +1,7 @@
 import { and, asc, eq, inArray } from 'drizzle-orm'
-import type { Database } from '../../db/database.ts'
-import { apiKeyPublicKeys } from '../../db/schema.ts'
-import { algorithmOf, type ClientKey } from '../../signing/client-key.ts'
+import type { Database } from '../../../db/database.ts'
+import { apiKeyPublicKeys } from '../../../db/schema.ts'
+import { algorithmOf, type ClientKey } from '../../../signing/client-key.ts'
 
 /** A public key of an API key. */
 export interface PublicKeyRow extends ClientKey {

@@ -1,12 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { addPublicKey, removePublicKey } from '../../administration/keys/public-keys.ts'
-import type { PublicKeyRow } from '../../repositories/control/api-key-public-keys.ts'
-import { CLIENT_ALGORITHMS } from '../../signing/client-key.ts'
-import type { AdminApp } from '../control/env.ts'
-import { EXAMPLE } from '../control/examples.ts'
-import type { Level } from '../control/levels.ts'
-import { type PlaceNames, placeNamed } from '../control/places.ts'
-import { apiKeyParam, jsonAnswer, jsonBody, noContent, problems } from '../control/schemas.ts'
+import { addPublicKey, removePublicKey } from '../../../administration/keys/public-keys.ts'
+import type { PublicKeyRow } from '../../../repositories/control/keys/api-key-public-keys.ts'
+import { CLIENT_ALGORITHMS } from '../../../signing/client-key.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import type { Level } from '../../control/levels.ts'
+import { type PlaceNames, placeNamed } from '../../control/places.ts'
+import { apiKeyParam, jsonAnswer, jsonBody, noContent, problems } from '../../control/schemas.ts'
 
 export const publicKey = z
   .object({

@@ -1,12 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { endRotation, rotateApiKey, undoRotation } from '../../administration/keys/key-rotation.ts'
-import { apiKeyState } from '../../administration/states/state-tags.ts'
-import { tagged } from '../control/conditional.ts'
-import type { AdminApp } from '../control/env.ts'
-import { EXAMPLE } from '../control/examples.ts'
-import type { Level } from '../control/levels.ts'
-import { placeNamed } from '../control/places.ts'
-import { apiKeyParam, jsonAnswer, jsonBody, moment, problems } from '../control/schemas.ts'
+import { endRotation, rotateApiKey, undoRotation } from '../../../administration/keys/key-rotation.ts'
+import { apiKeyState } from '../../../administration/states/state-tags.ts'
+import { tagged } from '../../control/conditional.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import type { Level } from '../../control/levels.ts'
+import { placeNamed } from '../../control/places.ts'
+import { apiKeyParam, jsonAnswer, jsonBody, moment, problems } from '../../control/schemas.ts'
 import {
   apiKey,
   createdApiKey,

@@ -1,11 +1,11 @@
 import { z } from '@hono/zod-openapi'
-import type { CreatedApiKey } from '../../administration/keys/api-keys.ts'
-import { apiKeyWarnings } from '../../administration/keys/key-warnings.ts'
-import { Refusal } from '../../administration/refusal.ts'
-import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
-import { EXAMPLE } from '../control/examples.ts'
-import type { PlaceNames } from '../control/places.ts'
-import { permission, scopeShape } from '../control/schemas.ts'
+import type { CreatedApiKey } from '../../../administration/keys/api-keys.ts'
+import { apiKeyWarnings } from '../../../administration/keys/key-warnings.ts'
+import { Refusal } from '../../../administration/refusal.ts'
+import type { ApiKeyRow } from '../../../repositories/control/api-keys.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import type { PlaceNames } from '../../control/places.ts'
+import { permission, scopeShape } from '../../control/schemas.ts'
 import { presentPublicKey, publicKey } from './public-keys.ts'
 
 const shape = {

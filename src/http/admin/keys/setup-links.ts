@@ -6,15 +6,15 @@ import {
   revokeSetupLink,
   USUAL_LINK_DAYS,
   USUAL_VISITORS,
-} from '../../administration/keys/setup-links.ts'
-import { isMintedId } from '../../auth/minted-secret.ts'
-import { type SetupLinkRow, setupLinksOf } from '../../repositories/control/keys/setup-links.ts'
-import type { OriginPolicy } from '../../tenancy/base-url.ts'
-import { IDENTITY_PROVIDER_NAMES } from '../../tenancy/identity-providers.ts'
-import type { AdminApp } from '../control/env.ts'
-import { EXAMPLE } from '../control/examples.ts'
-import { TENANT } from '../control/levels.ts'
-import { tenantAt } from '../control/places.ts'
+} from '../../../administration/keys/setup-links.ts'
+import { isMintedId } from '../../../auth/minted-secret.ts'
+import { type SetupLinkRow, setupLinksOf } from '../../../repositories/control/keys/setup-links.ts'
+import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import { IDENTITY_PROVIDER_NAMES } from '../../../tenancy/identity-providers.ts'
+import type { AdminApp } from '../../control/env.ts'
+import { EXAMPLE } from '../../control/examples.ts'
+import { TENANT } from '../../control/levels.ts'
+import { tenantAt } from '../../control/places.ts'
 import {
   jsonAnswer,
   jsonBody,
@@ -26,8 +26,8 @@ import {
   pageQuery,
   problems,
   tenantParams,
-} from '../control/schemas.ts'
-import { setupUrl } from '../control/setup-urls.ts'
+} from '../../control/schemas.ts'
+import { setupUrl } from '../../control/setup-urls.ts'
 import { expiry } from './api-key-shapes.ts'
 
 const { path, prefix, of } = TENANT
