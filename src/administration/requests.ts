@@ -14,7 +14,7 @@ import {
 import { type LoggedRequest, type RequestFilter, requestLogOf } from '../repositories/log/request-log.ts'
 import type { Bodies, Entry, StoredBody } from '../request-log/compose.ts'
 import { lowestIdAt, momentOf } from '../request-log/ids.ts'
-import { maskedBody, maskedQuotes, shownAddress } from '../request-log/masking.ts'
+import { maskedBody, maskedFilter, maskedQuotes, shownAddress } from '../request-log/masking.ts'
 import type { Operation } from '../request-log/operation.ts'
 import { decodedText } from '../request-log/secrets.ts'
 import { termOf } from '../request-log/terms.ts'
@@ -198,7 +198,8 @@ async function summaries(
   const names = await keyNames(database, [...new Set(rows.map(({ keyId }) => keyId).filter((id) => id !== ''))])
   return rows.map(({ id, operation, status, keyId, entry: text }) => {
     const entry = JSON.parse(text) as Entry
-    const detail = entry.detail ?? null
+    const explanation = status < 400 ? null : explain({ ...entry, status, client: clientOf(entry.client) })
+    const refusal = { explanation, detail: entry.detail ?? null }
     return {
       ...{ id, at: momentOf(id), operation: operation as Operation, method: entry.method, status, ms: entry.ms },
       path: shownAddress(entry.path, reveal),
@@ -207,13 +208,26 @@ async function summaries(
       requestId: entry.requestId ?? id,
       scimType: entry.scimType ?? null,
       reason: entry.reason ?? null,
-      detail: reveal || detail === null ? detail : maskedQuotes(detail),
-      explanation: status < 400 ? null : explain({ ...entry, status, client: clientOf(entry.client) }),
+      ...(reveal ? refusal : maskedRefusal(refusal)),
       resource: entry.resource ?? null,
       ...{ dropped: entry.dropped ?? null, until: entry.until ?? null },
     }
   })
 }
+
+/** What a refusal says without people. The attribute that it names may have a person in its filter, between quotes within quotes. */
+function maskedRefusal({ explanation, detail }: Refused): Refused {
+  const field = explanation?.field
+  const without = (text: string) => (field === undefined ? text : text.replaceAll(field, () => maskedFilter(field)))
+  return {
+    explanation:
+      explanation && field !== undefined
+        ? { problem: without(explanation.problem), remedy: without(explanation.remedy), field: without(field) }
+        : explanation,
+    detail: detail && maskedQuotes(without(detail)),
+  }
+}
+type Refused = Pick<RequestSummary, 'explanation' | 'detail'>
 
 function shown(body: StoredBody | undefined, reveal: boolean): ShownBody | null {
   if (body === undefined) return null

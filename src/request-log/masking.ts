@@ -31,7 +31,8 @@ export const maskedQuotes = (text: string): string =>
 /** A value in a filter that stands there without quotation marks. */
 const UNQUOTED = /\b(eq|ne|co|sw|ew|gt|ge|lt|le)(\s+)([^\s"()[\]]+)/gi
 
-const maskedFilter = (text: string): string =>
+/** A filter, or an attribute with filters in its brackets, with the values of people masked. */
+export const maskedFilter = (text: string): string =>
   maskedQuotes(text).replaceAll(
     UNQUOTED,
     (_, operator: string, space: string, value: string) =>

@@ -3,6 +3,7 @@ import type { JsonObject } from '../scim/resource.ts'
 import { type Answered, ask, type Via } from './ask.ts'
 import { type Conversation, filled, type Step } from './conversation.ts'
 import { type Finding, found, passed, refused, type SelfTestStep, type Which } from './findings.ts'
+import { selfTestAgent } from './token.ts'
 
 /** Where a request goes: the path of a base URL, and the key for it. */
 export interface Target {
@@ -56,7 +57,7 @@ export class Player {
   send({ path: base, key }: Target, { method, path, body }: Asked): Promise<Answered> {
     const { agent, type } = this.conversation
     const headers = {
-      ...{ Authorization: `Bearer ${key}`, Accept: type, 'User-Agent': `${agent} (self-test)` },
+      ...{ Authorization: `Bearer ${key}`, Accept: type, 'User-Agent': selfTestAgent(agent) },
       ...(body === undefined ? {} : { 'Content-Type': type }),
     }
     const leftMs = Math.ceil(Math.max(1, Math.min(STEP_MS, this.#endsAt - performance.now())))

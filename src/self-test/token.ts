@@ -6,3 +6,9 @@ export const SELF_TEST = 'X-Rollcall-Self-Test'
 export const REASON = 'X-Rollcall-Reason'
 /** The value that no other client can know: each process has its own. */
 export const selfTestToken = randomBytes(24).toString('base64url')
+
+const MARK = ' (self-test)'
+/** The `User-Agent` of a self-test that plays the client `agent`. */
+export const selfTestAgent = (agent: string): string => agent + MARK
+/** Whether a `User-Agent` is that of a self-test. */
+export const isOfSelfTest = (userAgent: string | null): boolean => userAgent?.endsWith(MARK) === true

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { selfTestAgent } from '../../../src/self-test/token.ts'
 import { IDENTITY_PROVIDER_NAMES, IDENTITY_PROVIDERS } from '../../../src/tenancy/identity-providers.ts'
-import { ACME, openConsole, PROD, type TestConsole } from '../../support/console.ts'
-import { groupBody, ORIGIN, userBody } from '../../support/instances.ts'
+import { ACME, GLOBEX, openConsole, PROD, type TestConsole } from '../../support/console.ts'
+import { groupBody, idIn, ORIGIN, patchBody, userBody } from '../../support/instances.ts'
 import { askPortal, beginWith, type LinkVisitor, makeLink, openLink } from '../../support/portal.ts'
 
 const BASE = `${ORIGIN}/scim/v2/shop/prod/v2/acme`
+const GLOBEX_BASE = BASE.replace('acme', 'globex')
 const KEY = /rck_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/
 
 let opened: TestConsole
@@ -104,6 +106,7 @@ describe('from a link to the first user', () => {
     const scim = opened.instance.reach({ base: BASE, key })
     expect((await scim('POST', '/Users', userBody('ada.lovelace'))).status).toBe(201)
     expect((await scim('POST', '/Groups', groupBody('Engineers'))).status).toBe(201)
+    await opened.instance.requestLog.flush()
     const page = await visitor.get('/arrivals')
     expect(words(page.text)).toMatch(/1 user and 1 group are here/)
     expect(words(page.text)).toContain('A user has arrived.')
@@ -153,6 +156,72 @@ test('what is in the way is told: a tenant that is paused, users that are switch
   for (const told of ['Provisioning is paused', 'Users are switched off']) expect(text).toContain(told)
   await opened.admin('PATCH', ACME, { paused: false, settings: { userSync: null, allowedAddresses: null } })
   expect(words((await visitor.get()).text)).not.toContain('Provisioning is paused')
+})
+
+describe('what was sent, in the portal', () => {
+  const sent = async (text: string) => words(text.slice(text.indexOf('class="arrivals"')))
+
+  test('says of a refusal what was wrong and what to change, and names nobody', async () => {
+    const visitor = await beginWith(opened, (await makeLink(opened, GLOBEX)).url)
+    const { key } = await opened.keyFor(GLOBEX, ['scim:read', 'scim:write'], { name: 'a key of the operator' })
+    const headers = { 'User-Agent': 'Okta SCIM Client 1.0.0' }
+    const scim = opened.instance.reach({ base: GLOBEX_BASE, key })
+    const grace = userBody('grace.hopper@globex.example', { emails: [{ value: 'grace@globex.example' }] })
+    const made = await scim('POST', '/Users', grace, headers)
+    await scim('POST', '/Users', grace, headers)
+    await scim('GET', '/Users?filter=userName eq "grace.hopper@globex.example"', undefined, headers)
+    await scim('POST', '/Groups', groupBody('Engineers'), headers)
+    await scim('DELETE', '/Groups/nothing', undefined, headers)
+    const path = 'emails[value eq "grace@globex.example"].primary'
+    const patched = await scim('PATCH', `/Users/${idIn(made)}`, patchBody({ op: 'replace', path, value: 'x' }), headers)
+    expect(patched.body).toMatchObject({ status: '400', detail: expect.stringContaining('grace@globex.example') })
+    await opened.instance.reach({ base: GLOBEX_BASE, key: `${key.slice(0, -3)}xyz` })(
+      'GET',
+      '/Users',
+      undefined,
+      headers,
+    )
+    await scim('GET', '/Users', undefined, { 'User-Agent': selfTestAgent('Okta SCIM Client 1.0.0') })
+    await opened.instance.requestLog.flush()
+
+    const { text } = await visitor.get('/arrivals')
+    const told = await sent(text)
+    for (const sentence of [
+      'A user has arrived.',
+      'A group has arrived.',
+      'Okta has looked for users.',
+      'same unique value',
+      'emails[value eq "•••••@••••••.•••••••"].primary',
+      'a key that this service has never issued',
+    ])
+      expect(told, sentence).toContain(sentence)
+    expect(text.match(/class="remedy"/g)).toHaveLength(4)
+    expect(text.match(/looked for users/g)).toHaveLength(1)
+    for (const page of ['/arrivals', '/arrivals/rows', ''])
+      expect((await visitor.get(page)).text, page).not.toMatch(/grace|hopper|Engineers|key of the operator/i)
+    const { items } = await opened.admin<{ items: unknown[] }>('GET', `${GLOBEX}/requests`)
+    expect(items.length).toBeGreaterThan(7)
+    expect(JSON.stringify(items)).not.toMatch(/grace|hopper/i)
+  })
+
+  test.each([
+    ['failures', 'same unique value'],
+    ['off', undefined],
+  ] as const)(
+    'with a log of %s, what happened stands in the place of what was accepted',
+    async (requestLog, refusal) => {
+      const tenant = `${PROD}/tenants/log-${requestLog}`
+      await opened.admin('POST', `${PROD}/tenants`, { key: `log-${requestLog}`, settings: { requestLog } })
+      const visitor = await beginWith(opened, (await makeLink(opened, tenant)).url)
+      const { key } = await opened.keyFor(tenant, ['scim:read', 'scim:write'])
+      const scim = opened.instance.reach({ base: BASE.replace('acme', `log-${requestLog}`), key })
+      for (let i = 0; i < 2; i++) await scim('POST', '/Users', userBody('ada'))
+      await opened.instance.requestLog.flush()
+      const told = await sent((await visitor.get('/arrivals')).text)
+      expect(told).toContain('A user has arrived.')
+      expect(told.includes('same unique value')).toBe(refusal !== undefined)
+    },
+  )
 })
 
 test('every guide is a page, and every link of a page leads to a page', async () => {

@@ -1,5 +1,5 @@
-import { Badge, Card, counted, Moment } from '../../console/parts.tsx'
-import { type Arrival, arrivalsOf } from '../arrivals.ts'
+import { Badge, Card, counted, Moment, type Tone } from '../../console/parts.tsx'
+import { type Arrival, arrivalsOf, type Outcome } from '../arrivals.ts'
 import { standingOf } from '../connection.ts'
 import { linkOf, type PortalApp, type PortalContext } from '../env.ts'
 import { pathOfLink } from '../layout.tsx'
@@ -30,7 +30,9 @@ async function rowsOf(c: PortalContext) {
   return <Rows users={standing.users} groups={standing.groups} arrivals={await arrivalsOf(c, standing)} />
 }
 
-const SAYS = { good: 'arrived', plain: 'changed', warn: 'left', bad: 'refused' } as const
+const TONES: Readonly<Record<Outcome, Tone>> = {
+  ...{ arrived: 'good', changed: 'plain', left: 'warn', asked: 'plain', refused: 'bad' },
+}
 
 function Rows({ users, groups, arrivals }: { users: number; groups: number; arrivals: readonly Arrival[] }) {
   return (
@@ -45,13 +47,13 @@ function Rows({ users, groups, arrivals }: { users: number; groups: number; arri
         </p>
       ) : (
         <ol class="arrivals">
-          {arrivals.map(({ at, tone, what, remedy }) => (
+          {arrivals.map(({ at, outcome, what, remedy }) => (
             <li>
               <span class="when">
                 <Moment at={at} />
               </span>
               <span>
-                <Badge tone={tone}>{SAYS[tone]}</Badge> {what}
+                <Badge tone={TONES[outcome]}>{outcome}</Badge> {what}
               </span>
               {remedy !== undefined && <span class="remedy">{remedy}</span>}
             </li>
