@@ -109,6 +109,11 @@ export function visitEndRecord({ id, name, scope }: SetupLinkRow, visit: string)
   return { action: 'setup_link.left', place: scope, target, before: { session: visit }, after: { session: null } }
 }
 
+/** The connection of a tenant was tested; `after` says as what, and what came of it. */
+export function selfTestRecord(place: Scope, { id, key }: Pick<PlaceRow, 'id' | 'key'>, after: object): AuditRecord {
+  return { action: 'tenant.self_tested', place, target: { id, name: key }, before: null, after: { ...after } }
+}
+
 /** A schema extension or a resource type was created, changed or deleted. */
 export function definitionRecord(place: Scope, change: Change<DefinitionRow>): AuditRecord {
   const { id, definition } = change.after ?? change.before

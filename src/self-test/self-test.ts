@@ -1,5 +1,6 @@
+import { selfTestRecord } from '../administration/audit-records.ts'
 import { brakeStatus } from '../administration/brake.ts'
-import type { Administration } from '../administration/change.ts'
+import { type Administration, change } from '../administration/change.ts'
 import { LEAST } from '../administration/keys/api-keys.ts'
 import type { ClientName } from '../explanations/clients.ts'
 import { countsOf } from '../repositories/resources/counts.ts'
@@ -45,7 +46,7 @@ const MOST_AT_A_TIME = 4
 const underWay = new Set<string>()
 
 /**
- * Plays the conversation of an identity provider over HTTP. The key and the base URL are tried at the tenant itself, which is
+ * Plays the conversation of an identity provider over HTTP, and notes in the audit trail that it did. The key and the base URL are tried at the tenant itself, which is
  * only read. All that writes happens in a scratch tenant with the same settings and schemas.
  *
  * @param administration not inside a transaction: the requests of the self-test have to see the scratch tenant
@@ -68,7 +69,13 @@ export async function selfTest(
   if (underWay.has(id) || underWay.size >= MOST_AT_A_TIME) throw running()
   underWay.add(id)
   try {
-    return result(await stepsOf(administration, place, input, { via, baseUrl: route.baseUrl }))
+    const { steps, passed } = result(await stepsOf(administration, place, input, { via, baseUrl: route.baseUrl }))
+    await change(administration, async (_, record) => {
+      const { project, environment, tenant } = place
+      const within = { kind: 'tenant', projectId: project.id, environmentId: environment.id, tenantId: id } as const
+      record(selfTestRecord(within, tenant, { identityProvider, passed }))
+    })
+    return result(steps)
   } finally {
     underWay.delete(id)
   }

@@ -34,6 +34,7 @@ import { requestPages } from './pages/requests.tsx'
 import { setupLinkPages } from './pages/setup-links.tsx'
 import { connectionPage } from './pages/tenant/connection.tsx'
 import { tenantPage } from './pages/tenant/overview.tsx'
+import { selfTestPage } from './pages/tenant/self-test.tsx'
 import { webhooksPage } from './pages/tenant/webhooks.tsx'
 import { CONSOLE } from './paths.ts'
 import { consoleSessions, nameOf } from './sessions.ts'
@@ -107,6 +108,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   environmentPage(app)
   tenantPage(app)
   connectionPage(app, dependencies)
+  selfTestPage(app, dependencies)
   webhooksPage(app)
   projectPages(app)
   settingsPages(app)

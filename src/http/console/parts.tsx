@@ -160,7 +160,8 @@ interface TenantPart {
 const TENANT_PARTS: readonly TenantPart[] = [
   { name: 'Overview', page: '', pages: ['events', 'brake', 'audit-log'] },
   { name: 'People', page: 'people', pages: ['users', 'groups'], needs: 'directory:read' },
-  { name: 'Connection', page: 'connection', pages: ['api-keys'] },
+  { name: 'Connection', page: 'connection', pages: ['api-keys', 'setup-links', 'self-test'] },
+  { name: 'Requests', page: 'requests', pages: [] },
   { name: 'Webhooks', page: 'webhooks', pages: ['streams'] },
   { name: 'Settings', page: 'settings', pages: ['role-rules', 'schemas'] },
 ]

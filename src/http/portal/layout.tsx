@@ -85,6 +85,7 @@ function Parts({ path, current }: { path: string; current: string }) {
     { name: 'Overview', href: path },
     { name: 'Steps', href: `${path}/steps` },
     { name: 'Tokens', href: `${path}/tokens` },
+    { name: 'Self-test', href: `${path}/self-test` },
     { name: 'What arrives', href: `${path}/arrivals` },
   ]
   return (

@@ -20,6 +20,7 @@ import { portalErrorPage } from './error-page.tsx'
 import { pathOfLink, policyOf, portalLayout } from './layout.tsx'
 import { arrivalPages } from './pages/arrivals.tsx'
 import { overviewPage } from './pages/overview.tsx'
+import { selfTestPages } from './pages/self-test.tsx'
 import { stepPages } from './pages/steps.tsx'
 import { tokenPages } from './pages/tokens.tsx'
 import { Goodbye, Welcome } from './pages/welcome.tsx'
@@ -30,7 +31,7 @@ const MAX_FORM_BYTES = 16_384
 /**
  * The set-up portal, to be mounted at `/setup`: pages for the IT admin of one customer, who has a link in place of a key. A
  * visitor reaches one tenant, and does what is mounted here: begins and leaves, chooses an identity provider, makes and rotates
- * its tokens, and looks at what arrives.
+ * its tokens, tests the connection, and looks at what arrives.
  */
 export function setupPortal(dependencies: PortalDependencies): PortalApp {
   const { database, control, config, deliveries, failures, underWay, failed } = dependencies
@@ -125,6 +126,7 @@ export function setupPortal(dependencies: PortalDependencies): PortalApp {
   stepPages(app, config)
   tokenPages(app, config)
   arrivalPages(app)
+  selfTestPages(app, dependencies)
   app.post('/:link/leave', async (c) => {
     const { link } = linkOf(c)
     await endVisit(c.var.administration, link, c.var.visit ?? '')

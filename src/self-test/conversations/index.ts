@@ -1,4 +1,5 @@
 import type { ClientName } from '../../explanations/clients.ts'
+import type { IdentityProvider as GuidedProvider } from '../../tenancy/identity-providers.ts'
 import type { Conversation } from '../conversation.ts'
 import { ENTRA, OKTA } from './okta-entra.ts'
 import { AUTHENTIK, KEYCLOAK } from './open-source.ts'
@@ -10,6 +11,10 @@ export const IDENTITY_PROVIDERS = [
   'generic',
 ] as const satisfies readonly (ClientName | 'generic')[]
 export type IdentityProvider = (typeof IDENTITY_PROVIDERS)[number]
+
+/** Whose conversation is played for an identity provider that has a guide. */
+export const playedFor = (provider: GuidedProvider): IdentityProvider =>
+  provider === 'google-workspace' ? 'google' : provider
 
 export const CONVERSATIONS: Readonly<Record<IdentityProvider, Conversation>> = {
   okta: OKTA,

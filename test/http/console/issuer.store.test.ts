@@ -121,7 +121,7 @@ describe('signing in with an issuer', () => {
     const cookie = await signedIn('grace')
     const statuses = async (...paths: string[]) =>
       Promise.all(paths.map(async (path) => (await opened.request(path, { cookie })).status))
-    expect(await statuses('', ACME, GLOBEX, '/api-keys', `${ACME}/users`)).toEqual([200, 200, 403, 403, 403])
+    expect(await statuses('', ACME, GLOBEX, '/api-keys', `${ACME}/people`)).toEqual([200, 200, 403, 403, 403])
   })
 
   test('is refused in words to whom no value of the claim opens anything', async () => {

@@ -188,11 +188,12 @@ describe('what there is to see', () => {
   })
 
   test('every page of a tenant leads to its parts, and marks the one that it belongs to', async () => {
-    const parts = ['', '/people', '/connection', '/webhooks', '/settings']
+    const parts = ['', '/people', '/connection', '/requests', '/webhooks', '/settings']
     for (const [page, part] of [
       ...parts.map((name) => [name, name] as const),
       ...[['/events', ''] as const, [`/users/${user}`, '/people'] as const, ['/groups', '/people'] as const],
-      ...[['/api-keys', '/connection'] as const, [`/streams/${stream}`, '/webhooks'] as const],
+      ...[['/api-keys', '/connection'] as const, ['/setup-links', '/connection'] as const],
+      [`/streams/${stream}`, '/webhooks'] as const,
     ]) {
       const { text } = await admin.get(`${ACME}${page}`)
       const nav = /<nav class="tabs parts"[\s\S]*?<\/nav>/.exec(text)?.[0] ?? ''

@@ -15,7 +15,7 @@ afterEach(() => vi.useRealTimers())
 const KEY = /rck_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}/
 const FOREIGN = { Origin: 'https://elsewhere.example' }
 /** Everything that a visitor may do, and nothing else is mounted. */
-const ACTS = ['/begin', '/provider', '/tokens', '/tokens/:id/rotate', '/tokens/:id/end-old', '/leave']
+const ACTS = ['/begin', '/provider', '/tokens', '/tokens/:id/rotate', '/tokens/:id/end-old', '/self-test', '/leave']
 
 const tokenOf = async (visitor: LinkVisitor, name: string): Promise<string> =>
   KEY.exec((await visitor.post('/tokens', { name })).text)?.[0] ?? ''
@@ -29,13 +29,13 @@ describe('TEN-04 a link of one tenant', () => {
     const theirs = await tokenOf(globex, 'token of Globex')
     const id = theirs.split('_')[1] ?? ''
     const before = JSON.stringify(await keysOf(GLOBEX))
-    for (const page of ['', '/steps', '/tokens', '/arrivals', '/arrivals/rows']) {
+    for (const page of ['', '/steps', '/tokens', '/self-test', '/arrivals', '/arrivals/rows']) {
       const { text } = await acme.get(page)
       expect(text, page).not.toMatch(/globex|Globex/)
       expect(text, page).not.toContain(id)
     }
     // Its own cookies at the other link's pages are as good as none.
-    for (const page of ['', '/steps', '/tokens', `/tokens/${id}`, '/arrivals', '/arrivals/rows', '/guides/okta'])
+    for (const page of ['', '/steps', '/tokens', `/tokens/${id}`, '/self-test', '/arrivals', '/guides/okta'])
       expect((await acme.get(globex.path + page)).status, page).toBe(401)
     for (const act of ACTS)
       expect(

@@ -231,6 +231,7 @@ test('every guide is a page, and every link of a page leads to a page', async ()
     '',
     '/steps',
     '/tokens',
+    '/self-test',
     '/arrivals',
     ...IDENTITY_PROVIDER_NAMES.map((name) => `/guides/${name}`),
   ]) {

@@ -7,10 +7,11 @@ import { hereOf } from '../../here.ts'
 import { Card, Copy } from '../../parts.tsx'
 import { KeysCard, NewKey } from '../api-key-parts.tsx'
 import { ownersOf } from '../key-owners.ts'
+import { SelfTestCard } from './self-test.tsx'
 
 const ROWS = 20
 
-/** `…/connection` of a tenant: what its identity provider is given, and its keys. */
+/** `…/connection` of a tenant: what its identity provider is given, its keys, and a test of both. */
 export function connectionPage(app: ConsoleApp, { config }: Pick<AdminDependencies, 'config'>): void {
   app.get(`${TENANT}/connection`, async (c) => {
     const { project, environment, tenant, scope } = await tenantHere(c)
@@ -31,6 +32,7 @@ export function connectionPage(app: ConsoleApp, { config }: Pick<AdminDependenci
         <KeysCard keys={keys} owners={await ownersOf(c, keys)} limit={ROWS} path={path}>
           <NewKey path={path} by={c.var.principal} />
         </KeysCard>
+        <SelfTestCard path={path} />
       </>,
       { title: 'Connection', crumbs },
     )
