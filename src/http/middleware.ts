@@ -124,7 +124,7 @@ const untraced = (requestId: string, startedAt: number, isOurs: boolean): Trace 
 })
 
 /** What proxies put into `X-Request-Id`. It stands in log lines as it is, so there is nothing in it that JSON would escape. */
-const REQUEST_ID_SHAPE = /^[\w.:+=-]{8,128}$/
+export const REQUEST_ID_SHAPE = /^[\w.:+=-]{8,128}$/
 
 /** The id that a proxy has given the request; undefined where the peer is none that is believed, or it has sent none. */
 function requestIdOf(trust: ProxyTrust, peer: string | undefined, header: HeaderReader): string | undefined {

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
 import { lockDueConnections, troubledTenants } from '../../src/repositories/control/connections.ts'
-import { findPeople, findTenants } from '../../src/repositories/control/finding/find.ts'
+import { findPeople, findRequests, findTenants } from '../../src/repositories/control/finding/find.ts'
 import { TENANT_ORDERS, tenantTable } from '../../src/repositories/control/finding/tenant-table.ts'
+import { insertRequests } from '../../src/repositories/log/request-log.ts'
+import { lowestIdAt } from '../../src/request-log/ids.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import { openInstance } from '../support/instances.ts'
 import { genericPlan, nodesOf, recordStatements } from '../support/statements.ts'
@@ -91,10 +93,20 @@ test('a filter reads each tenant of the environment once at the most', async () 
 })
 
 test('a person is looked for in each tenant by indexes, and a part of a name among tenants in one pass', async () => {
-  const wanted = { text: 'ada', folded: 'ada', uuid: randomUUID(), email: '{"emails":[{"value":"ada"}]}' }
+  const wanted = { text: 'ada', folded: 'ada', uuid: randomUUID(), email: '{"emails":[{"value":"ada"}]}', term: 'abc' }
   const instance = { kind: 'instance' } as const
   // Four look-ups in each tenant.
   const people = (db: Database) => findPeople(db, instance, wanted, 20, { signal: undefined })
   expect(await mostRows(people)).toBeLessThan(2 * TENANTS)
   expect(await mostRows((db) => findTenants(db, instance, wanted, 20))).toBeLessThan(2 * TENANTS)
+  // Requests by two look-ups in each tenant, however many others it has.
+  const terms = [...Array(50)].map((_, i) => `t${i}`)
+  const logged = [...Array(500)].map((_, i) => ({
+    ...{ tenantId: some, id: lowestIdAt(i + 1), operation: 'list', status: 200, keyId: '', terms, bodies: null },
+    entry: '{"method":"GET","path":"/Users","ms":1}',
+  }))
+  await insertRequests(database, logged)
+  const requests = (db: Database) => findRequests(db, instance, wanted, 20, { signal: undefined })
+  for (const table of [undefined, 'request_log', 'request_terms'])
+    expect(await mostRows(requests, table)).toBeLessThan(2 * TENANTS)
 })

@@ -82,9 +82,10 @@ describe('one box finds', () => {
 })
 
 describe('the tenants of an environment are a table', () => {
+  const TABLE = /aria-label="Tenants"[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/
   const rows = async (query: Record<string, string>) => {
     const { text } = await admin.get(`${PROD}?${new URLSearchParams(query)}`)
-    const body = /aria-label="Tenants"[\s\S]*?<tbody>([\s\S]*?)<\/tbody>/.exec(text)?.[1] ?? ''
+    const body = TABLE.exec(text)?.[1] ?? ''
     return [...body.matchAll(/<tr>([\s\S]*?)<\/tr>/g)].map(([, row = '']) => words(row).trim())
   }
   const keys = async (query: Record<string, string>) =>
@@ -137,7 +138,9 @@ describe('the tenants of an environment are a table', () => {
       for (let path: string | undefined = `${PROD}?${query}`; path !== undefined; ) {
         const { text }: { text: string } = await admin.get(path)
         seen.push(
-          ...[...text.matchAll(/<td class="long"><a href="[^"]*\/tenants\/([^"]+)"/g)].map(([, key = '']) => key),
+          ...[...(TABLE.exec(text)?.[1] ?? '').matchAll(/<td class="long"><a href="[^"]*\/tenants\/([^"]+)"/g)].map(
+            ([, key = '']) => key,
+          ),
         )
         path = /href="\/console([^"]+)" rel="next"/.exec(text)?.[1]?.replaceAll('&amp;', '&')
       }

@@ -2,6 +2,7 @@ import { apiKeyWarnings } from '../../../administration/keys/key-warnings.ts'
 import { rotationOf } from '../../../auth/key-secrets.ts'
 import type { ApiKeyRow } from '../../../repositories/control/api-keys.ts'
 import { Action, Card, Form, Moment, Table } from '../parts.tsx'
+import { pathOf } from '../paths.ts'
 import { Expiry, FormId, KeyState, Owner } from './api-key-parts.tsx'
 import type { KeyOwner } from './key-owners.ts'
 
@@ -54,6 +55,11 @@ export function KeyPage({ row, owner, path }: { row: ApiKeyRow; owner: KeyOwner 
             </>
           )}
         </dl>
+        {row.scope.kind === 'tenant' && (
+          <p>
+            <a href={`${pathOf(row.scope)}/requests?key=${row.id}&status=4xx`}>Its refused requests</a>
+          </p>
+        )}
       </Card>
       <Card title="Secrets">
         <Table head={['Version', 'Made', 'Ends', 'Last used', 'By']} label="Secrets">

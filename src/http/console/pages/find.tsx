@@ -3,26 +3,32 @@ import { isOutOfTime } from '../../../db/errors.ts'
 import {
   type FoundKey,
   type FoundPerson,
+  type FoundRequest,
   type FoundTenant,
   findKeys,
   findPeople,
+  findRequests,
   findTenants,
   TENANTS_SEARCHED,
   type Wanted,
 } from '../../../repositories/control/finding/find.ts'
+import { momentOf } from '../../../request-log/ids.ts'
+import { termOf } from '../../../request-log/terms.ts'
 import { fold } from '../../../scim/comparable.ts'
 import { plainText } from '../../control/schemas.ts'
 import { callerOf } from '../../in-time.ts'
+import { REQUEST_ID_SHAPE } from '../../middleware.ts'
 import { seesPeople } from '../directory.ts'
 import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { OVERVIEW } from '../here.ts'
-import { Badge, Card, Table } from '../parts.tsx'
+import { Badge, Card, Moment, Table } from '../parts.tsx'
 import { CONSOLE, pathTo } from '../paths.ts'
+import { Status } from './requests.tsx'
 
 const ROWS = 20
-/** People are looked for in each tenant; who waits longer had better say which tenant. */
-const PEOPLE_MS = 3_000
+/** People and requests are looked for in each tenant; who waits longer had better say which tenant. */
+const EACH_TENANT_MS = 3_000
 
 /** `/console/find`: what the search box of every page finds, within what the key of the session reaches. */
 export function findPage(app: ConsoleApp): void {
@@ -35,7 +41,7 @@ export function findPage(app: ConsoleApp): void {
         {found === undefined ? (
           <p class="quiet">
             A tenant by a part of its name, key or id; a person by the whole of userName, e-mail address, externalId or
-            id; an API key by its id or a part of its name.
+            id; an API key by its id or a part of its name; a request by its request id.
           </p>
         ) : (
           <Found {...found} />
@@ -51,25 +57,32 @@ interface Findings {
   readonly keys: readonly FoundKey[]
   /** Undefined for keys that may not see people; `late` where it took too long. */
   readonly people: readonly FoundPerson[] | 'late' | undefined
+  readonly requests: readonly FoundRequest[] | 'late'
 }
 
 async function find(c: ConsoleContext, wanted: Wanted): Promise<Findings> {
   const { database, principal } = c.var
   const { scope } = principal
-  const [tenants, keys, people] = await Promise.all([
+  const [tenants, keys, people, requests] = await Promise.all([
     findTenants(database, scope, wanted, ROWS),
     findKeys(database, scope, wanted, ROWS),
-    seesPeople(c) ? peopleIn(c, wanted) : undefined,
+    seesPeople(c) ? inEachTenant(c, findPeople, wanted) : undefined,
+    wanted.uuid === undefined && wanted.term === undefined ? [] : inEachTenant(c, findRequests, wanted),
   ])
-  return { tenants, keys, people }
+  return { tenants, keys, people, requests }
 }
 
-async function peopleIn(c: ConsoleContext, wanted: Wanted): Promise<readonly FoundPerson[] | 'late'> {
+/** What `look` finds in the tenants that the key reaches, in the time that there is for it. */
+async function inEachTenant<Found>(
+  c: ConsoleContext,
+  look: (...asked: Parameters<typeof findPeople>) => Promise<Found[]>,
+  wanted: Wanted,
+): Promise<readonly Found[] | 'late'> {
   const { database, principal } = c.var
   const reader = c.req.raw
-  const caller = callerOf(principal.keyId, PEOPLE_MS, { startedAt: undefined, reader, streams: () => false })
+  const caller = callerOf(principal.keyId, EACH_TENANT_MS, { startedAt: undefined, reader, streams: () => false })
   try {
-    return await findPeople(database.for(caller), principal.scope, wanted, ROWS, reader)
+    return await look(database.for(caller), principal.scope, wanted, ROWS, reader)
   } catch (error) {
     if (isOutOfTime(error)) return 'late'
     throw error
@@ -84,11 +97,13 @@ function wantedOf(text: string): Wanted {
     folded,
     uuid: uuid.success ? uuid.data : undefined,
     email: JSON.stringify({ emails: [{ value: folded }] }),
+    term: REQUEST_ID_SHAPE.test(text) ? termOf(text) : undefined,
   }
 }
 
-function Found({ tenants, keys, people }: Findings) {
-  const none = tenants.length + keys.length === 0 && (people === undefined || people.length === 0)
+function Found({ tenants, keys, people, requests }: Findings) {
+  const isLate = people === 'late' || requests === 'late'
+  const none = [tenants, keys, people ?? [], requests].every(({ length }) => length === 0)
   return (
     <>
       {none && (
@@ -114,9 +129,9 @@ function Found({ tenants, keys, people }: Findings) {
           <More found={tenants} />
         </Card>
       )}
-      {people === 'late' && (
+      {isLate && (
         <p class="warning">
-          People were looked for in many tenants, and that took too long. Open a tenant and look there.
+          People and requests were looked for in many tenants, and that took too long. Open a tenant and look there.
         </p>
       )}
       {people !== undefined && people !== 'late' && people.length > 0 && (
@@ -129,7 +144,7 @@ function Found({ tenants, keys, people }: Findings) {
                 </td>
                 <td>{stateOf(person)}</td>
                 <td class="long">
-                  <a href={pathTo(person.projectId, person.environmentId, person.tenantId)}>{person.tenant}</a>
+                  <a href={tenantPath(person)}>{person.tenant}</a>
                 </td>
               </tr>
             ))}
@@ -141,6 +156,29 @@ function Found({ tenants, keys, people }: Findings) {
         <p class="quiet small">
           People are found by keys with the permission <code>directory:read</code>.
         </p>
+      )}
+      {requests !== 'late' && requests.length > 0 && (
+        <Card title="Requests">
+          <Table head={['Request', 'When', 'Status', 'Tenant']} label="Requests">
+            {requests.map(({ id, status, tenant, ...place }) => (
+              <tr>
+                <td class="long">
+                  <a href={`${tenantPath(place)}/requests/${id}`}>{id}</a>
+                </td>
+                <td>
+                  <Moment at={momentOf(id)} />
+                </td>
+                <td>
+                  <Status status={status} />
+                </td>
+                <td class="long">
+                  <a href={tenantPath(place)}>{tenant}</a>
+                </td>
+              </tr>
+            ))}
+          </Table>
+          <More found={requests} />
+        </Card>
       )}
       {keys.length > 0 && (
         <Card title="API keys">
@@ -173,8 +211,10 @@ function More({ found }: { found: readonly unknown[] }) {
   )
 }
 
-const personPath = ({ projectId, environmentId, tenantId, resourceType, id }: FoundPerson): string =>
-  `${pathTo(projectId, environmentId, tenantId)}/${resourceType === 'User' ? 'users' : 'groups'}/${id}`
+const tenantPath = (place: Pick<FoundPerson, 'projectId' | 'environmentId' | 'tenantId'>): string =>
+  pathTo(place.projectId, place.environmentId, place.tenantId)
+const personPath = ({ resourceType, id, ...place }: FoundPerson): string =>
+  `${tenantPath(place)}/${resourceType === 'User' ? 'users' : 'groups'}/${id}`
 
 function stateOf({ resourceType, active }: FoundPerson) {
   if (resourceType === 'Group') return <Badge>group</Badge>

@@ -40,6 +40,13 @@ export interface FoundPerson extends Place {
   readonly tenant: string
 }
 
+export interface FoundRequest extends Place {
+  /** Of its row in the log. */
+  readonly id: string
+  readonly status: number
+  readonly tenant: string
+}
+
 /** What is looked for, in the forms in which it may be stored. */
 export interface Wanted {
   /** As it was typed. */
@@ -50,6 +57,8 @@ export interface Wanted {
   readonly uuid: string | undefined
   /** A part of a search document that has the text as an e-mail address, as JSON text. */
   readonly email: string
+  /** As the provisioning log has the id of a request that a proxy gave; undefined where the text cannot be one. */
+  readonly term: string | undefined
 }
 
 /** The tenants that a scope reaches, as conditions on `tenants t` and `environments e`. */
@@ -144,6 +153,47 @@ export function findPeople(
      ) t cross join lateral (${ways.join(' union ')} offset 0) f
        cross join lateral (
          select * from resources r where r.tenant_id = t.id and r.id = f.id and r.resource_type in ('User', 'Group') offset 0
+       ) r
+     limit ${Math.trunc(limit)}`,
+    parameters.values,
+    { prepare: false, reader },
+  )
+}
+
+/** Requests whose row in the log is looked at, for each tenant, because they name the text. */
+const NAMING = 5
+
+/** Logged requests by their request id, in each tenant that the scope reaches: a few look-ups by key for each. */
+export function findRequests(
+  db: Database,
+  scope: Scope,
+  { text, uuid, term }: Wanted,
+  limit: number,
+  reader: Reader,
+): Promise<FoundRequest[]> {
+  const parameters = new Parameters()
+  const within = reach(scope, parameters)
+  const id = parameters.bind(uuid ?? null, 'uuid')
+  const given = `lower(${parameters.bind(text, 'text')})`
+  const ways = [
+    `(select r.id from request_log r where r.tenant_id = t.id and r.id = ${id})`,
+    ...(term === undefined
+      ? []
+      : [
+          `(select q.id from request_terms q where q.tenant_id = t.id and q.term = ${parameters.bind(term, 'text')}
+            order by q.term desc, q.id desc limit ${NAMING})`,
+        ]),
+  ]
+  return db.run<FoundRequest>(
+    `select t.project_id::text as "projectId", t.environment_id::text as "environmentId", t.id::text as "tenantId", t.name as tenant,
+       r.id::text as id, r.status::int as status
+     from (
+       select t.id, t.environment_id, t.name, e.project_id from tenants t join environments e on e.id = t.environment_id
+       where ${within} order by t.id limit ${TENANTS_SEARCHED}
+     ) t cross join lateral (${ways.join(' union ')} offset 0) f
+       cross join lateral (
+         select * from request_log r where r.tenant_id = t.id and r.id = f.id
+           and (r.id = ${id} or lower(r.entry::json ->> 'requestId') = ${given}) offset 0
        ) r
      limit ${Math.trunc(limit)}`,
     parameters.values,

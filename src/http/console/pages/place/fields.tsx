@@ -1,7 +1,7 @@
 import { Refusal } from '../../../../administration/refusal.ts'
 import { UNKNOWN_ATTRIBUTES } from '../../../../scim/deviations/index.ts'
 import { MODES } from '../../../../scim/deviations/mode.ts'
-import type { Settings } from '../../../../tenancy/settings.ts'
+import { REQUEST_LOG_MODES, type Settings } from '../../../../tenancy/settings.ts'
 
 /** How a setting is filled in: a choice, a number, lines of text, or JSON. */
 type Kind =
@@ -106,6 +106,23 @@ export const GROUPS: readonly { readonly title: string; readonly fields: readonl
       },
       { name: 'createUnknownTenants', is: is.yesNo, ofEnvironment: true, help: 'Whether a first use makes a tenant.' },
       { name: 'eventRetentionDays', is: is.number, ofEnvironment: true, help: 'For how many days events are kept.' },
+    ],
+  },
+  {
+    title: 'Provisioning log and set-up portal',
+    fields: [
+      { name: 'requestLog', is: is.one(...REQUEST_LOG_MODES), help: 'Which requests of identity providers are kept.' },
+      { name: 'requestLogBodyBytes', is: is.number, help: 'How much of each body is kept: 65,536 bytes at most.' },
+      { name: 'requestLogDays', is: is.number, ofEnvironment: true, help: 'For how many days requests are kept.' },
+      {
+        name: 'setupPortal',
+        ofEnvironment: true,
+        help: 'Name and colour of the set-up portal, and whose pages may show it in a frame, as JSON.',
+        is: {
+          kind: 'json',
+          example: '{"name": "Acme Cloud", "colour": "#2457c5", "frameAncestors": ["https://app.example.com"]}',
+        },
+      },
     ],
   },
 ]

@@ -68,6 +68,7 @@ function Step({ done, what, children }: { done: boolean; what: string; children?
 export function ConnectionCard({ connection, path }: { connection: ConnectionRow; path: string }) {
   const { provider, client, lastRequestAt, day, requests, failures, rhythm } = connection
   const isToday = day === new Date().toISOString().slice(0, 10)
+  const refused = isToday ? failures : 0
   return (
     <Card title="Identity provider" aside={<a href={`${path}/connection`}>Connection</a>}>
       <dl class="facts">
@@ -79,7 +80,12 @@ export function ConnectionCard({ connection, path }: { connection: ConnectionRow
         </dd>
         <dt>Today, in UTC</dt>
         <dd>
-          {counted(isToday ? requests : 0, 'request')}, {isToday ? failures : 0} of them refused
+          {counted(isToday ? requests : 0, 'request')},{' '}
+          {refused === 0 ? (
+            'none of them refused'
+          ) : (
+            <a href={`${path}/requests?status=4xx&since=${day}T00:00:00Z`}>{refused} of them refused</a>
+          )}
         </dd>
         <dt>Rhythm</dt>
         <dd>{usually(rhythm)}</dd>
