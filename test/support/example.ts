@@ -9,10 +9,16 @@ import { openReceiver } from './receiver.ts'
 /** What pages of the example are about, by ids. */
 export interface ExampleIds {
   readonly user: string
+  /** A user whom the leaver brake holds. */
+  readonly leaver: string
   readonly group: string
   readonly apiKey: string
   readonly webhook: string
   readonly stream: string
+  /** A request that was refused. */
+  readonly request: string
+  /** A set-up link. */
+  readonly link: string
 }
 
 /** A gateway with customers, people and troubles, and where it is. */
@@ -20,6 +26,8 @@ export interface Example {
   readonly origin: string
   readonly adminKey: string
   readonly ids: ExampleIds
+  /** Where the set-up link leads in. */
+  readonly setupUrl: string
 }
 
 export interface RunningExample extends Example {
@@ -29,6 +37,8 @@ export interface RunningExample extends Example {
 const ADMIN_KEY = 'the-admin-key-of-the-example'
 export const PROD = '/projects/shop/environments/prod'
 export const ACME = `${PROD}/tenants/acme`
+/** An extension of users. */
+export const SCHEMA = 'urn:example:shop:Employment'
 const CUSTOMERS = ['Acme', 'Globex', 'Initech', 'Umbrella', 'Hooli', 'Stark Industries', 'Wayne Enterprises']
 const PEOPLE = [
   ...['Ada Lovelace', 'Grace Hopper', 'Katherine Johnson', 'Dorothy Vaughan', 'Mary Jackson', 'Hedy Lamarr'],
@@ -37,7 +47,7 @@ const PEOPLE = [
 
 /**
  * Starts the gateway with an embedded database and fills it: customers with people, a webhook that fails, a stream, keys of which one
- * expires soon, and a leaver brake that holds. People sign in with npm's `oidc-provider` as `ada`, who may do everything.
+ * expires soon, a schema, a set-up link, a request that was refused, and a leaver brake that holds. People sign in with npm's `oidc-provider` as `ada`, who may do everything.
  *
  * @param main `dist/main.js`
  */
@@ -53,7 +63,7 @@ export async function openExample(main: string): Promise<RunningExample> {
   })
   await gateway.says('Create a user:')
   return {
-    ...{ origin, adminKey: ADMIN_KEY, ids: await fill(origin, receiver.origin) },
+    ...{ origin, adminKey: ADMIN_KEY, ...(await fill(origin, receiver.origin)) },
     close: async () => {
       gateway.process.kill('SIGTERM')
       await gateway.ended()
@@ -80,7 +90,7 @@ export async function operate<Body = { readonly id: string; readonly key: string
   return JSON.parse(text || 'null') as Body
 }
 
-async function fill(origin: string, receiver: string): Promise<ExampleIds> {
+async function fill(origin: string, receiver: string): Promise<Pick<Example, 'ids' | 'setupUrl'>> {
   const at = { origin, adminKey: ADMIN_KEY }
   const api = (method: string, path: string, body?: object) => operate(at, method, `/api/v1${path}`, body)
   const scim = (tenant: string, method: string, path: string, body?: object) =>
@@ -100,6 +110,12 @@ async function fill(origin: string, receiver: string): Promise<ExampleIds> {
   await api('POST', `${ACME}/webhooks`, { url: `${receiver}/acme`, description: 'The shop', events: ['user.*'] })
   const webhook = await api('POST', `${ACME}/webhooks`, { url: 'http://127.0.0.1:9/hook', description: 'The old shop' })
   const stream = await api('POST', `${ACME}/streams`, { method: 'poll', audience: 'https://shop.example.com' })
+
+  const attributes = [{ name: 'badge', type: 'string', multiValued: false, required: false }]
+  const schema = { id: SCHEMA, name: 'Employment', description: 'What the shop keeps.', attributes }
+  await api('PUT', `${PROD}/schema-extensions/${encodeURIComponent(SCHEMA)}`, { schema, resourceType: 'User' })
+  const made = { name: 'IT of Acme', identityProvider: 'okta' }
+  const link = await operate<{ id: string; url: string }>(at, 'POST', `/api/v1${ACME}/setup-links`, made)
 
   const people: string[] = []
   for (const [i, displayName] of PEOPLE.entries()) {
@@ -121,5 +137,17 @@ async function fill(origin: string, receiver: string): Promise<ExampleIds> {
   const leave = patchBody({ op: 'replace', path: 'active', value: false })
   for (const one of [third, fourth]) await scim('acme', 'PATCH', `/Users/${one}`, leave)
   await api('PATCH', `${PROD}/tenants/initech`, { paused: true })
-  return { user, group: group.id, apiKey: apiKey.id, webhook: webhook.id, stream: stream.id }
+  // A name that is taken.
+  await scim('acme', 'POST', '/Users', userBody('ada.lovelace@acme.example')).catch(() => {})
+  const ids = { user, leaver: third, group: group.id, apiKey: apiKey.id, webhook: webhook.id, stream: stream.id }
+  return { ids: { ...ids, request: await refusedRequest(at), link: link.id }, setupUrl: link.url }
+}
+
+/** The id of a request of Acme that was refused, once the provisioning log has it: it is written behind the request. */
+async function refusedRequest(at: Pick<Example, 'origin' | 'adminKey'>): Promise<string> {
+  for (;;) {
+    const path = `/api/v1${ACME}/requests?status=4xx`
+    const [found] = (await operate<{ items: { id: string }[] }>(at, 'GET', path)).items
+    if (found !== undefined) return found.id
+  }
 }

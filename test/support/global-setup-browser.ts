@@ -9,8 +9,8 @@ import './provided.ts'
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const example = await openExample(join(await builtFolder(), 'dist/main.js'))
   const browser = await serveChromium(findChromium() ?? '')
-  const { origin, adminKey, ids } = example
-  project.provide('example', { origin, adminKey, ids })
+  const { origin, adminKey, ids, setupUrl } = example
+  project.provide('example', { origin, adminKey, ids, setupUrl })
   project.provide('browser', browser.wsEndpoint())
   return async () => {
     await browser.close()

@@ -31,7 +31,7 @@ async function buildPrograms(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'rollcall-built-'))
   // Not a link: the package is where its package.json is.
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'))
-  for (const name of ['drizzle', 'node_modules']) symlinkSync(join(ROOT, name), join(folder, name))
+  for (const name of ['docs', 'drizzle', 'node_modules']) symlinkSync(join(ROOT, name), join(folder, name))
   execFileSync(process.execPath, ['--import', 'tsx', join(ROOT, 'build.ts'), join(folder, 'dist')])
   await build({
     ...{ entryPoints: readdirSync(PROGRAMS).map((name) => join(PROGRAMS, name)), outdir: join(folder, 'programs') },

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { CDPSession } from 'playwright-core'
 import { findChromium, launchChromium } from './chromium.ts'
 import { openExample } from './example.ts'
-import { shownPages } from './pages.ts'
+import { type ShownPage, shownPages } from './pages.ts'
 
 // npm run screenshots [FOLDER] makes a picture of every page in light and dark, of a gateway that is filled as an example.
 
@@ -28,22 +28,31 @@ try {
     const context = await browser.newContext({ baseURL: example.origin, colorScheme })
     const page = await context.newPage()
     const devtools = await context.newCDPSession(page)
-    const signIn = async () => {
-      await page.goto('/console/sign-in')
-      await page.getByLabel('API key').fill(example.adminKey)
-      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-      await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+    const become: Readonly<Record<ShownPage['by'], () => Promise<void>>> = {
+      stranger: () => context.clearCookies(),
+      async operator() {
+        await page.goto('/console/sign-in')
+        await page.getByLabel('API key').fill(example.adminKey)
+        await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+        await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+      },
+      async visitor() {
+        await page.goto(example.setupUrl)
+        await page.getByRole('button', { name: 'Begin' }).click()
+        await page.getByRole('navigation', { name: 'Set-up' }).waitFor()
+      },
     }
     const pages = shownPages(example)
-    // First those for strangers.
-    for (const { name, path } of pages.toSorted((a, b) => Number(a.signedIn) - Number(b.signedIn))) {
-      if (path === '/console') await signIn()
-      await page.setViewportSize({ width: WIDTH, height: 800 })
-      await page.goto(path)
-      const height = Math.min(MOST_HEIGHT, Number(await page.evaluate('document.documentElement.scrollHeight')))
-      await page.setViewportSize({ width: WIDTH, height })
-      const picture = await pictureOf(devtools, name)
-      writeFileSync(join(folder, `${name}-${colorScheme}.webp`), picture)
+    for (const by of ['stranger', 'operator', 'visitor'] as const) {
+      await become[by]()
+      for (const { name, path } of pages.filter((one) => one.by === by)) {
+        await page.setViewportSize({ width: WIDTH, height: 800 })
+        await page.goto(path)
+        const height = Math.min(MOST_HEIGHT, Number(await page.evaluate('document.documentElement.scrollHeight')))
+        await page.setViewportSize({ width: WIDTH, height })
+        const picture = await pictureOf(devtools, name)
+        writeFileSync(join(folder, `${name}-${colorScheme}.webp`), picture)
+      }
     }
     await context.close()
   }

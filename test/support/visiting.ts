@@ -1,13 +1,15 @@
+import axe, { type AxeResults } from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { inject } from 'vitest'
+import { expect, inject } from 'vitest'
+import { VIEWS } from './pages.ts'
 import './provided.ts'
 
 /** The browser of the run. */
 export const openBrowser = (): Promise<Browser> => chromium.connect(inject('browser'))
 
-/** A page of a browser that has no cookies yet, with relative addresses of the example. */
-export async function newPage(browser: Browser): Promise<Page> {
-  const context = await browser.newContext({ baseURL: inject('example').origin })
+/** A page of a browser that has no cookies yet, with relative addresses of a gateway: the example's by default. */
+export async function newPage(browser: Browser, origin = inject('example').origin): Promise<Page> {
+  const context = await browser.newContext({ baseURL: origin })
   // What does not come in this time does not come.
   context.setDefaultTimeout(30_000)
   return context.newPage()
@@ -19,4 +21,30 @@ export async function signInWithKey(page: Page, key: string): Promise<void> {
   await page.getByLabel('API key').fill(key)
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+}
+
+/** Opens a set-up link and begins, as a customer's IT admin does. */
+export async function beginSetup(page: Page, url: string): Promise<void> {
+  await page.goto(url)
+  await page.getByRole('button', { name: 'Begin' }).click()
+  await page.getByRole('navigation', { name: 'Set-up' }).waitFor()
+}
+
+/** What axe finds on the page that is open, each with where. */
+export async function faultsOf(page: Page): Promise<string[]> {
+  // The policy of the pages allows no script of others; this one comes by the browser's own way for tools.
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe.source)
+  const { violations } = (await page.evaluate(`axe.run(document)`)) as AxeResults
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
+}
+
+/** Expects a page without faults that is no wider than its window, in light and dark, at both widths. */
+export async function expectAccessible(page: Page): Promise<void> {
+  for (const { width, height, colorScheme } of VIEWS) {
+    await page.setViewportSize({ width, height })
+    await page.emulateMedia({ colorScheme })
+    const view = `${colorScheme} at ${width} px`
+    expect(await faultsOf(page), view).toEqual([])
+    expect(await page.evaluate('document.documentElement.scrollWidth'), view).toBeLessThanOrEqual(width)
+  }
 }

@@ -160,17 +160,20 @@ export function Expiry({ label }: { label: string }) {
 /** A key, or its new secret, the one time it is shown. @param path of the key's page */
 export function ShownOnce({ made, path }: { made: CreatedApiKey; path: string }) {
   return (
-    <Card title={made.name}>
-      <p class="warning">This is shown this once and kept nowhere. Copy it now; a click selects it.</p>
-      <br />
-      <Copy text={made.key} />
-      <br />
-      {made.warnings.map((warning) => (
-        <p class="warning">{warning}</p>
-      ))}
-      <p>
-        <a href={path}>I have it; show the key’s page</a>
-      </p>
-    </Card>
+    <>
+      <h1>{made.name}</h1>
+      <Card title="API key">
+        <p class="warning">This is shown this once and kept nowhere. Copy it now; a click selects it.</p>
+        <br />
+        <Copy text={made.key} />
+        <br />
+        {made.warnings.map((warning) => (
+          <p class="warning">{warning}</p>
+        ))}
+        <p>
+          <a href={path}>I have it; show the key’s page</a>
+        </p>
+      </Card>
+    </>
   )
 }

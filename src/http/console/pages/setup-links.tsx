@@ -180,13 +180,16 @@ function NewLink({ path }: { path: string }) {
 
 function ShownOnce({ made, url, list }: { made: MintedSetupLink; url: string; list: string }) {
   return (
-    <Card title={made.name}>
-      <p class="warning">This link is shown this once and kept nowhere. Copy it now; a click selects it.</p>
-      <Copy text={url} />
-      <br />
-      <p>
-        <a href={list}>I have it; show all links</a>
-      </p>
-    </Card>
+    <>
+      <h1>{made.name}</h1>
+      <Card title="Set-up link">
+        <p class="warning">This link is shown this once and kept nowhere. Copy it now; a click selects it.</p>
+        <Copy text={url} />
+        <br />
+        <p>
+          <a href={list}>I have it; show all links</a>
+        </p>
+      </Card>
+    </>
   )
 }

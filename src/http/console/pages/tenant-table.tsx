@@ -82,7 +82,7 @@ export function TenantTable(props: {
       {page.length === 0 ? (
         <p class="quiet">{filtered ? 'No tenant matches.' : 'There are no tenants here.'}</p>
       ) : (
-        <section class="scroll" tabindex={0} aria-label="Tenants">
+        <figure class="scroll" tabindex={0} aria-label="Tenants">
           <table>
             <thead>
               <tr>
@@ -100,7 +100,7 @@ export function TenantTable(props: {
               ))}
             </tbody>
           </table>
-        </section>
+        </figure>
       )}
       <Pager next={last && link(path, { ...query, after: [...last.place] })} first={query.after && link(path, first)} />
     </>
