@@ -175,7 +175,7 @@ describe('traces', () => {
     const tenant = await instance.newTenant()
     const answer = await tenant.scim('GET', '/Users', undefined, headers)
     expect(answer.status).toBe(200)
-    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4/)
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
     await close()
     // What the gateway does behind requests is traced by what the settings say, whatever a sender says.
     const ofRequests = collector.spans.filter(({ name, traceId }) => traceId === TRACE || name.includes('/scim/'))
