@@ -63,8 +63,8 @@ export interface Instance {
 export const ORIGIN = 'http://scim.test'
 
 /**
- * Starts an instance over `database`, with `env` for its configuration; the control plane goes past the recorder, and is read
- * from `controlDatabase`. With `retries` it also sends webhooks, by that schedule.
+ * Starts an instance over `database`, with `env` for its configuration. The control plane, and what is written behind the
+ * requests, go past the recorder, over `controlDatabase`. With `retries` it also sends webhooks, by that schedule.
  */
 export async function openInstance(
   database: Database,
@@ -93,9 +93,9 @@ export async function openInstance(
     },
   )
   if (retries) deliveries.start()
-  const connections = new ConnectionNotes(seen(database), (error) => errors.push(`noting connections: ${error}`))
+  const connections = new ConnectionNotes(seen(controlDatabase), (error) => errors.push(`noting connections: ${error}`))
   const requestLog = new RequestLogWriter({
-    ...{ database: database.for(BACKGROUND), control },
+    ...{ database: controlDatabase.for(BACKGROUND), control },
     failed: (error) => errors.push(`writing the provisioning log: ${error}`),
   })
   const app = createApp({
