@@ -17,7 +17,7 @@ export function shownPages({ ids, setupUrl }: Pick<Example, 'ids' | 'setupUrl'>)
   return [
     open('sign-in', '/console/sign-in'),
     inside('overview', ''),
-    inside('find', '/find?q=ada'),
+    inside('find', '/find?q=acme'),
     inside('find-nothing', '/find?q=nobody-of-that-name'),
     inside('project', '/projects/shop'),
     inside('environment', PROD),

@@ -46,7 +46,7 @@ a.tenant b { color: var(--accent) } .env + .env { border-top: 1px solid var(--li
 .notice, .warning { border-radius: 8px; padding: .65rem 1rem; background: var(--good-bg); color: var(--good) }
 .warning { background: var(--warn-bg); color: var(--warn) } .warning.bad { background: var(--bad-bg); color: var(--bad) }
 .look { list-style: none; padding: 0; display: grid; gap: .55rem } .look li { display: flex; gap: .7rem; align-items: baseline } .look .badge { flex: none; min-width: 5.2rem; text-align: center }
-ol.steps { list-style: none; padding: 0; display: grid; gap: .7rem } .steps li { display: flex; gap: .8rem; align-items: baseline } .steps .badge { flex: none; min-width: 3.6rem; text-align: center }
+ol.steps { list-style: none; padding: 0; display: grid; gap: .7rem } ol.steps > li { display: flex; gap: .8rem; align-items: baseline } ol.steps .badge { flex: none; min-width: 3.6rem; text-align: center }
 .quiet { color: var(--quiet) } .small { font-size: .87rem } .num { font-variant-numeric: tabular-nums }
 code { background: var(--code); border-radius: 4px; padding: .08rem .35rem; font: .88em/1.5 ui-monospace, monospace }
 code.copy { display: block; margin-top: .5rem; padding: .4rem .6rem; user-select: all; cursor: copy }
