@@ -61,6 +61,7 @@ export function shownPages({ ids, setupUrl }: Pick<Example, 'ids' | 'setupUrl'>)
     portal('setup-steps', '/steps'),
     portal('setup-guide', '/guides/entra'),
     portal('setup-tokens', '/tokens'),
+    portal('setup-self-test', '/self-test'),
     portal('setup-arrivals', '/arrivals'),
     open('modes', '/docs/modes'),
     open('admin-api', '/api/docs'),

@@ -10,7 +10,8 @@ interface Subject {
   readonly href?: string
 }
 
-const keyOf = ({ tenant, resourceId }: Pick<WaitingDelivery, 'tenant' | 'resourceId'>) => `${tenant} ${resourceId}`
+/** Not by resource: events of one may name different things, such as a tenant and its keys. */
+const keyOf = ({ tenant, position }: Pick<WaitingDelivery, 'tenant' | 'position'>) => `${tenant} ${position}`
 
 /** The people and groups that events are about, for keys that may see them. @param path of the endpoint's place */
 export async function namesIn(
