@@ -98,6 +98,10 @@ test('from an empty gateway to the first user of Okta by a set-up link, without 
   await visitor.getByRole('link', { name: 'Overview' }).click()
   const task = visitor.getByRole('listitem').filter({ hasText: 'The first user arrives' })
   await task.getByRole('img', { name: 'Done' }).waitFor()
+  await visitor.getByRole('link', { name: 'Self-test' }).click()
+  await visitor.getByRole('button', { name: 'Test', exact: true }).click()
+  await visitor.getByRole('heading', { level: 1, name: 'Self-test: Okta' }).waitFor({ timeout: 60_000 })
+  await expectAccessible(visitor)
   await visitor.context().close()
 })
 
