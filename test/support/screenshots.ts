@@ -12,8 +12,8 @@ const WIDTH = 1_280
 /** What is further down is in no picture: some pages have no end. */
 const MOST_HEIGHT = 900
 /** All of them are in the repository. The first quality with which a picture is no larger is taken. */
-const MOST_BYTES = 40_000
-const QUALITIES = [50, 40, 30, 20, 10]
+const MOST_BYTES = 45_000
+const QUALITIES = [40, 30, 20, 10]
 
 const folder = process.argv[2] ?? join(ROOT, 'docs/screenshots')
 const executable = findChromium()
