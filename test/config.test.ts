@@ -296,7 +296,7 @@ test('.env.example names every variable with its default, and no other', () => {
 })
 
 describe('sign-in to the console by an issuer', () => {
-  const access = [{ value: 'operators', permissions: ['admin'], place: 'shop/prod' }]
+  const access = [{ value: 'operators', permissions: ['admin', 'requests:reveal'], place: 'shop/prod' }]
   const env = {
     ...{ CONSOLE_OIDC_ISSUER: 'https://id.example.com/realms/one', CONSOLE_OIDC_CLIENT_ID: 'rollcall' },
     CONSOLE_OIDC_ACCESS: JSON.stringify(access),
