@@ -189,10 +189,10 @@ export class ControlPlane {
     return this.#uses.flush()
   }
 
-  /** Ends the timers and writes what is left. */
-  stop(): Promise<void> {
+  /** Ends the timers and writes what is left. When keys were last used is worth no failed stop where the store is away. */
+  async stop(): Promise<void> {
     this.#cache.stop()
-    return this.flushKeyUse()
+    await this.flushKeyUse().catch(() => undefined)
   }
 
   async #secretOf(token: string, hash: string, place: PlaceNames | undefined): Promise<KnownSecret | undefined> {
