@@ -20,8 +20,8 @@ const MINUTE_MS = 60_000
 
 /** A request is there to be read so soon. */
 const SOON_MS = 200
-/** The embedded engine answers nobody else while it writes a batch. */
-const BATCH = { pglite: 64, postgres: 512 }
+/** The embedded engine answers nobody else while it writes a batch, and no request has Node's thread while one is composed. */
+const BATCH = { pglite: 64, postgres: 96 }
 const BATCH_BYTES = 1_048_576
 /** Writing rests for so many times as long as it took: it has less than a twentieth of the time, so that requests hardly feel it. */
 const RESTS = 25
@@ -149,10 +149,10 @@ export class RequestLogWriter {
     const { database, failed } = this.#parts
     try {
       await this.#findPlaces()
+      const begun = performance.now()
       if (this.#rows.length === 0) this.#rows = this.#composed(BATCH[database.engine])
       const rows = this.#rows
       if (rows.length === 0) return
-      const begun = performance.now()
       await insertRequests(database, rows)
       this.#rows = []
       this.#written += rows.length
