@@ -102,7 +102,7 @@ describe('README.md', () => {
   })
 
   test('shows one picture, which is small', () => {
-    const pictures = linksOf(page('README.md')).filter((link) => /\.(?:png|svg|jpe?g)$/.test(link))
+    const pictures = linksOf(page('README.md')).filter((link) => /\.(?:png|svg|jpe?g|webp)$/.test(link))
     expect(pictures).toHaveLength(1)
     expect(statSync(join(ROOT, pictures[0] ?? '')).size).toBeLessThan(150_000)
   })
