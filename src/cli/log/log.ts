@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { Schemas } from '../../client/index.ts'
+import { OPERATIONS } from '../../request-log/operation.ts'
 import { answered, type Connection, connected, type GlobalOptions, listed } from '../connection.ts'
 import { CliError, EXIT } from '../failure.ts'
 import { type Io, print } from '../io.ts'
@@ -21,19 +22,6 @@ interface LogOptions extends GlobalOptions {
   readonly follow?: true
   readonly reveal?: true
 }
-
-const OPERATIONS = [
-  'create',
-  'read',
-  'list',
-  'replace',
-  'modify',
-  'delete',
-  'bulk',
-  'discovery',
-  'other',
-  'gap',
-] as const
 
 /** `rollcall log`. */
 export function logCommand(program: Command, io: Io): void {

@@ -33,7 +33,9 @@ for (const live of document.querySelectorAll('[data-live]')) {
         if (answer.status === 401 || answer.status === 410) return location.reload()
         const rows = answer.ok ? await answer.text() : live.innerHTML
         if (rows !== live.innerHTML) live.innerHTML = rows
-      } catch {}
+      } catch {
+        // The network is away: what is shown stays, and the next look may succeed.
+      }
     }
     if (left > 0) setTimeout(again, 3000)
   }

@@ -153,4 +153,5 @@ function rowOf({ issuer, name, email, claimed, ...row }: Shown): ConsoleSessionR
   return { ...row, person }
 }
 
+/** Raw, since the durations are constants of this file's callers that the plan may know; no text gets in. */
 const interval = (ms: number): SQL => sql.raw(`interval '${ms} milliseconds'`)
