@@ -73,7 +73,10 @@ export function otherSurfaces(
   const log = (error: unknown, requestId: string | undefined) => logError(logger, error, requestId)
   const { consoleSignIn, deliveryNetworks } = config
   const issuer = consoleSignIn && new SignInIssuer(consoleSignIn, deliveryNetworks, (why) => signInLine(logger, why))
-  others.route('/console', consoleApp({ database, config, control, deliveries, issuer, failures, failed: log }))
+  others.route(
+    '/console',
+    consoleApp({ database, config, control, deliveries, issuer, externalIssuers: issuers, failures, failed: log }),
+  )
   others.route(SETUP, setupPortal({ database, config, control, deliveries, failures, underWay, failed: log }))
   others.notFound((c) => problemResponse({ status: 404, detail: 'There is nothing at this address.' }, c.var.requestId))
   others.onError((thrown, c) => {

@@ -69,6 +69,7 @@ const HOMES: Record<string, readonly string[]> = {
   'openapi-fetch': ['client'],
   'rate-limiter-flexible': ['http'],
   marked: ['http'],
+  parse5: ['http'],
   'close-with-grace': ['main', 'start'],
   commander: ['cli'],
 }

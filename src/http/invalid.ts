@@ -1,7 +1,8 @@
 import type { z } from 'zod'
 import { type Mistake, Refusal } from '../administration/refusal.ts'
 
-const DETAIL = 'The request has members that cannot be accepted; see errors.'
+/** What a refusal says that names several mistakes. */
+export const SEE_ERRORS = 'The request has members that cannot be accepted; see errors.'
 /** As many mistakes of one kind are named, and paths are cut: an answer is no longer than it has to be. */
 const MOST_NAMED = 10
 const LONGEST_PATH = 500
@@ -16,7 +17,7 @@ export function invalid(error: z.core.$ZodError): Refusal {
     if (issue.code !== 'unrecognized_keys') return [{ path: path.join('.'), message: issue.message }]
     return issue.keys.map((name) => ({ path: [...path, name].join('.'), message: 'is not known here' }))
   })
-  return new Refusal(400, DETAIL, mistakes)
+  return new Refusal(400, SEE_ERRORS, mistakes)
 }
 
 /** A part of a request, and where it stands. */

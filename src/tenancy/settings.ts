@@ -170,6 +170,12 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   requestLogDays: 14,
 })
 
+/** A limit, or none. */
+const unlimitedOr = (least: number, most: number) =>
+  z.union([z.literal('unlimited'), z.int().min(least).max(most)], {
+    error: `must be a whole number from ${least.toLocaleString('en')} to ${most.toLocaleString('en')}, or "unlimited"`,
+  })
+
 const ofTenant = {
   userSync: z.boolean(),
   groupSync: z.boolean(),
@@ -185,10 +191,10 @@ const ofTenant = {
   externalIssuers: z.array(externalIssuer).max(5),
   onDelete: z.enum(['remove', 'deactivate']),
   keepDeletedDays: z.int().min(1).max(3_650),
-  maxActiveUsers: z.literal('unlimited').or(z.int().min(0).max(1_000_000_000)),
+  maxActiveUsers: unlimitedOr(0, 1_000_000_000),
   allowedAddresses: z.array(z.string().max(64).refine(isAddressRange, ADDRESS_RANGE)).max(1_000).readonly(),
   // Entra asks for 25 and IPSIE makes it the least: a client that keeps to the rules is never held up.
-  requestsPerSecond: z.literal('unlimited').or(z.int().min(25).max(1_000_000)),
+  requestsPerSecond: unlimitedOr(25, 1_000_000),
   signInAttribute: z.enum(['externalId', 'userName', 'email']),
   allowNotProvisioned: z.boolean(),
   leaverBrake,

@@ -25,6 +25,7 @@ export function shownPages({ ids, setupUrl }: Pick<Example, 'ids' | 'setupUrl'>)
     inside('environment-role-rules', `${PROD}/role-rules`),
     inside('environment-schemas', `${PROD}/schemas`),
     inside('schema', `${PROD}/schemas/extensions/${encodeURIComponent(SCHEMA)}`),
+    inside('external-issuers', `${PROD}/external-issuers`),
     inside('environment-api-keys', `${PROD}/api-keys`),
     inside('new-tenant', `${PROD}/new-tenant`),
     inside('first-steps', `${PROD}/tenants/hooli`),

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import { effectiveSettings } from '../../tenancy/settings.ts'
 import type { AdminApp } from '../control/env.ts'
+import { issuerStates } from '../control/issuer-states.ts'
 import { ENVIRONMENT, TENANT } from '../control/levels.ts'
 import { environmentAt, type PlaceNames, tenantAt } from '../control/places.ts'
 import { jsonAnswer, problems } from '../control/schemas.ts'
@@ -20,7 +21,7 @@ const looked = z
   })
   .openapi('ExternalIssuerState')
 
-const issuerStates = z.object({ items: z.array(looked) }).openapi('ExternalIssuerStates')
+const issuerStateList = z.object({ items: z.array(looked) }).openapi('ExternalIssuerStates')
 
 /**
  * `…/external-issuers` of the admin API, for an environment and a tenant: the issuers in force, each with what its address for
@@ -40,7 +41,7 @@ export function externalIssuerRoutes(app: AdminApp, issuers: ExternalIssuers): v
       description: 'The setting `externalIssuers` as it is in force. Each address for keys is asked while you wait.',
       request: { params },
       responses: {
-        200: jsonAnswer(issuerStates, 'What the addresses answer', {
+        200: jsonAnswer(issuerStateList, 'What the addresses answer', {
           items: [
             {
               ...{ name: 'acme-idp', issuer: 'https://idp.acme.example', jwksUri: 'https://idp.acme.example/jwks' },
@@ -56,11 +57,7 @@ export function externalIssuerRoutes(app: AdminApp, issuers: ExternalIssuers): v
       const place = names.tenant === undefined ? await environmentAt(c.var, names) : await tenantAt(c.var, names)
       const own = 'tenant' in place ? place.tenant.settings : {}
       const { externalIssuers } = effectiveSettings(place.environment.settings, own)
-      const items = externalIssuers.map(async ({ name, issuer, jwksUri }) => {
-        const found = await issuers.look(jwksUri)
-        return { name, issuer, jwksUri, keys: null, problem: null, ...found }
-      })
-      return c.json({ items: await Promise.all(items) }, 200)
+      return c.json({ items: await issuerStates(issuers, externalIssuers) }, 200)
     })
   }
 }

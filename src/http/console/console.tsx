@@ -3,6 +3,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { csrf } from 'hono/csrf'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
+import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { SignInIssuer } from '../../auth/sign-in-issuer.ts'
 import { consoleSessionsOf } from '../../repositories/control/console-sessions.ts'
 import { parseIfMatch } from '../../scim/version.ts'
@@ -14,7 +15,6 @@ import type { ConsoleApp, ConsoleEnv } from './env.ts'
 import { errorPage } from './error-page.tsx'
 import { checkToken, readForm, TAG_FIELD } from './forms.ts'
 import { layout } from './layout.tsx'
-import { apiKeyPages } from './pages/api-keys.tsx'
 import { auditPages } from './pages/audit.tsx'
 import { brakePages } from './pages/brake.tsx'
 import { endpointPages } from './pages/endpoint/endpoint.tsx'
@@ -22,16 +22,18 @@ import { newEndpointPages } from './pages/endpoint/making.tsx'
 import { environmentPage } from './pages/environment.tsx'
 import { eventPages } from './pages/events.tsx'
 import { findPage } from './pages/find.tsx'
+import { apiKeyPages } from './pages/keys/api-keys.tsx'
+import { setupLinkPages } from './pages/keys/setup-links.tsx'
 import { overviewPage } from './pages/overview.tsx'
 import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/person-or-group.tsx'
+import { externalIssuersPage } from './pages/place/external-issuers.tsx'
 import { projectPages } from './pages/place/project.tsx'
 import { roleRulePages } from './pages/place/role-rules.tsx'
 import { schemaPages } from './pages/place/schemas.tsx'
 import { settingsPages } from './pages/place/settings.tsx'
 import { requestPage } from './pages/request.tsx'
 import { requestPages } from './pages/requests.tsx'
-import { setupLinkPages } from './pages/setup-links.tsx'
 import { connectionPage } from './pages/tenant/connection.tsx'
 import { tenantPage } from './pages/tenant/overview.tsx'
 import { selfTestPage } from './pages/tenant/self-test.tsx'
@@ -48,6 +50,8 @@ export interface ConsoleDependencies extends AdminDependencies {
   readonly config: AdminDependencies['config'] & { readonly adminKey?: string | undefined }
   /** With which people sign in; undefined where API keys alone open the console. */
   readonly issuer: SignInIssuer | undefined
+  /** Whose JWTs are taken in the place of keys. */
+  readonly externalIssuers: ExternalIssuers
   /** Told of what failed on our side, with the id of the request. */
   readonly failed: (error: unknown, requestId: string | undefined) => void
 }
@@ -72,7 +76,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
     return next()
   })
   app.use('*', layout)
-  app.onError((error, c) => errorPage(c, error, failed))
+  app.onError((error, c) => errorPage(c, error, failed, { app, at: CONSOLE }))
 
   // What browsers tell of a form's origin, they tell unless they are asked for no referrer at all.
   app.use('*', csrf({ origin: (origin, c) => origin === siteOf(c, config) }))
@@ -112,6 +116,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   webhooksPage(app)
   projectPages(app)
   settingsPages(app)
+  externalIssuersPage(app, dependencies)
   roleRulePages(app)
   schemaPages(app)
   setupLinkPages(app, dependencies)

@@ -8,6 +8,7 @@ import { problemOf } from '../problem.ts'
 import { Conflict } from './conflict.tsx'
 import type { ConsoleContext } from './env.ts'
 import { CONSOLE } from './paths.ts'
+import { type FormPages, refusedForm } from './refused-form.tsx'
 
 /** What to do about a refusal, by its status. */
 const ADVICE: Readonly<Record<number, string>> = {
@@ -19,12 +20,18 @@ const ADVICE: Readonly<Record<number, string>> = {
   503: 'Try again in a few seconds.',
 }
 
-/** A page that says what went wrong and what to do. @param failed told of what is a fault of ours */
-export function errorPage(
+/**
+ * A page that says what went wrong and what to do.
+ *
+ * @param failed told of what is a fault of ours
+ * @param pages where the form of the request may have come from
+ */
+export async function errorPage(
   c: ConsoleContext,
   thrown: Error,
   failed: (error: unknown, requestId: string | undefined) => void,
-): Response | Promise<Response> {
+  pages: FormPages,
+): Promise<Response> {
   const { requestId } = c.var
   const error = causeOf(thrown, c)
   const { refusal, headers } = refusalFor(error, requestId ?? '')
@@ -37,6 +44,8 @@ export function errorPage(
     errors = [],
   } = { errors: undefined, ...(problem ?? { status: refusal.status, detail: refusal.message }) }
   if (status >= 500) failed(error, requestId)
+  const again = problem && (await refusedForm(c, pages, problem))
+  if (again !== undefined) return again
   c.status(status as ContentfulStatusCode)
   for (const [name, value] of Object.entries(headers)) c.header(name, value)
   const title = status === 412 ? 'Changed meanwhile' : (STATUS_CODES[status] ?? 'Error')

@@ -64,6 +64,8 @@ export const NOTICES = {
   resumed: 'Resumed: its base URLs answer again.',
   'tenant-made': 'The tenant is made. Make a key for its identity provider next.',
   'key-changed': 'The key is changed; its tokens feel it within a second.',
+  'public-key-added': 'The public key is added; a client can sign with its private half at once.',
+  'public-key-removed': 'The public key is removed; access tokens that were got with it end within a second.',
   'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
   'link-revoked': 'The link is revoked, and its visitors are out. The tokens that they made stay.',
   'shown-before':

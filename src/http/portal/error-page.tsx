@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import { HTTPException } from 'hono/http-exception'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { type FormPages, refusedForm } from '../console/refused-form.tsx'
 import { refusalFor } from '../errors.ts'
 import { causeOf } from '../hung-up.ts'
 import { problemOf } from '../problem.ts'
@@ -19,12 +20,18 @@ const ADVICE: Readonly<Record<number, string>> = {
 
 const FOREIGN = 'The form was not sent from a page of this portal.'
 
-/** A page that says what went wrong and what to do. @param failed told of what is a fault of ours */
-export function portalErrorPage(
+/**
+ * A page that says what went wrong and what to do.
+ *
+ * @param failed told of what is a fault of ours
+ * @param pages where the form of the request may have come from
+ */
+export async function portalErrorPage(
   c: PortalContext,
   thrown: Error,
   failed: (error: unknown, requestId: string | undefined) => void,
-): Response | Promise<Response> {
+  pages: FormPages,
+): Promise<Response> {
   const { requestId } = c.var
   const error = causeOf(thrown, c)
   const { refusal, headers } = refusalFor(error, requestId ?? '')
@@ -32,6 +39,8 @@ export function portalErrorPage(
   const problem = foreign ? { status: error.status, detail: FOREIGN } : problemOf(error)
   const { status, detail } = problem ?? { status: refusal.status, detail: refusal.message }
   if (status >= 500) failed(error, requestId)
+  const again = problem && (await refusedForm(c, pages, problem))
+  if (again !== undefined) return again
   c.status(status as ContentfulStatusCode)
   for (const [name, value] of Object.entries(headers)) c.header(name, value)
   return c.render(

@@ -13,6 +13,7 @@ import { checkToken, readForm } from '../console/forms.ts'
 import { administrationOf } from '../control/administration.ts'
 import { siteOf } from '../control/origin.ts'
 import { tenantAt } from '../control/places.ts'
+import { SETUP } from '../control/setup-urls.ts'
 import { tooManyGuesses } from '../guesses.ts'
 import { callerOf, inTime } from '../in-time.ts'
 import { linkOf, type PortalApp, type PortalDependencies, type PortalEnv } from './env.ts'
@@ -40,7 +41,7 @@ export function setupPortal(dependencies: PortalDependencies): PortalApp {
 
   app.use('*', guard)
   app.use('*', portalLayout)
-  app.onError((error, c) => portalErrorPage(c, error, failed))
+  app.onError((error, c) => portalErrorPage(c, error, failed, { app, at: SETUP }))
   app.use('*', csrf({ origin: (origin, c) => origin === siteOf(c, config) }))
   app.use('*', bodyLimit({ maxSize: MAX_FORM_BYTES, onError: () => refuse(413, 'The form is too large.') }))
   app.use('*', readForm)

@@ -294,3 +294,13 @@ test('what operators and customers wrote is text and nothing else', async () => 
   await opened.admin('PATCH', PROD, { settings: { setupPortal: null } })
   await opened.admin('PATCH', ACME, { name: 'acme corp' })
 })
+
+test('a form with a wrong value comes back filled in, and says what is wrong', async () => {
+  const visitor = await beginWith(opened, (await makeLink(opened)).url)
+  const name = `a "long" name ${'x'.repeat(300)}`
+  const Referer = `${ORIGIN}${visitor.path}/tokens`
+  const refused = await visitor.post('/tokens', { name }, { Referer })
+  expect([refused.status, words(refused.text).includes('Nothing was saved.')]).toEqual([400, true])
+  expect(refused.text).toContain(`value="${name.replaceAll('"', '&quot;')}"`)
+  expect(refused.headers.get('Content-Security-Policy')).toContain("default-src 'none'")
+})

@@ -39,6 +39,9 @@ export function settingsPages(app: ConsoleApp): void {
               <li>
                 <a href={`${path}/schemas`}>Schemas</a>: extensions and resource types of its own
               </li>
+              <li>
+                <a href={`${path}/external-issuers`}>External issuers</a>: whether the keys of each can be fetched
+              </li>
             </ul>
           </Card>
           <NameCard path={path} kind={kind} name={row.name} tag={tag} />

@@ -5,8 +5,8 @@ import { TENANT, tenantHere } from '../../directory.ts'
 import type { ConsoleApp } from '../../env.ts'
 import { hereOf } from '../../here.ts'
 import { Card, Copy } from '../../parts.tsx'
-import { KeysCard, NewKey } from '../api-key-parts.tsx'
-import { ownersOf } from '../key-owners.ts'
+import { KeysCard, NewKey } from '../keys/api-key-parts.tsx'
+import { ownersOf } from '../keys/key-owners.ts'
 import { SelfTestCard } from './self-test.tsx'
 
 const ROWS = 20

@@ -1,23 +1,24 @@
 import { z } from 'zod'
-import type { Administration } from '../../../administration/change.ts'
+import type { Administration } from '../../../../administration/change.ts'
 import {
   type CreatedApiKey,
   changeApiKey,
   createApiKey,
   existingApiKey,
   revokeApiKey,
-} from '../../../administration/keys/api-keys.ts'
-import { endRotation, rotateApiKey, undoRotation } from '../../../administration/keys/key-rotation.ts'
-import { isApiKeyId } from '../../../auth/api-key.ts'
-import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
-import { nameText, permission } from '../../control/schemas.ts'
-import type { ConsoleApp, ConsoleContext } from '../env.ts'
-import { done, fieldsOf, queryOf } from '../forms.ts'
-import { type Here, hereOf, PLACES } from '../here.ts'
-import { oncePerForm } from '../once.ts'
+} from '../../../../administration/keys/api-keys.ts'
+import { endRotation, rotateApiKey, undoRotation } from '../../../../administration/keys/key-rotation.ts'
+import { isApiKeyId } from '../../../../auth/api-key.ts'
+import { apiKeysWithin } from '../../../../repositories/control/api-keys.ts'
+import { nameText, permission } from '../../../control/schemas.ts'
+import type { ConsoleApp, ConsoleContext } from '../../env.ts'
+import { done, fieldsOf, queryOf } from '../../forms.ts'
+import { type Here, hereOf, PLACES } from '../../here.ts'
+import { oncePerForm } from '../../once.ts'
 import { KeyPage } from './api-key-page.tsx'
 import { KeysCard, NewKey, ShownOnce } from './api-key-parts.tsx'
 import { ownersOf } from './key-owners.ts'
+import { publicKeyActions } from './public-keys.tsx'
 
 const ROWS = 50
 const DAY_MS = 86_400_000
@@ -40,6 +41,7 @@ export function apiKeyPages(app: ConsoleApp): void {
     listAndCreate(app, `${place}/api-keys`, shown)
     oneKey(app, `${place}/api-keys/:k`, shown)
   }
+  publicKeyActions(app)
 }
 
 /** Answers a form with the page that shows a new secret, once for each form. */

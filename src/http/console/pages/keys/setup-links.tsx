@@ -8,19 +8,19 @@ import {
   revokeSetupLink,
   USUAL_LINK_DAYS,
   USUAL_VISITORS,
-} from '../../../administration/keys/setup-links.ts'
-import { isMintedId } from '../../../auth/minted-secret.ts'
-import { type SetupLinkRow, setupLinksOf } from '../../../repositories/control/keys/setup-links.ts'
-import { IDENTITY_PROVIDER_NAMES, IDENTITY_PROVIDERS } from '../../../tenancy/identity-providers.ts'
-import type { AdminDependencies } from '../../control/env.ts'
-import { nameText } from '../../control/schemas.ts'
-import { setupUrl } from '../../control/setup-urls.ts'
-import { TENANT, tenantHere } from '../directory.ts'
-import type { ConsoleApp } from '../env.ts'
-import { done, fieldsOf, queryOf } from '../forms.ts'
-import { hereOf } from '../here.ts'
-import { FORM_ID_FIELD, oncePerForm } from '../once.ts'
-import { Action, Badge, Card, Copy, cut, Form, Moment, Pager, Table, type Tone } from '../parts.tsx'
+} from '../../../../administration/keys/setup-links.ts'
+import { isMintedId } from '../../../../auth/minted-secret.ts'
+import { type SetupLinkRow, setupLinksOf } from '../../../../repositories/control/keys/setup-links.ts'
+import { IDENTITY_PROVIDER_NAMES, IDENTITY_PROVIDERS } from '../../../../tenancy/identity-providers.ts'
+import type { AdminDependencies } from '../../../control/env.ts'
+import { nameText } from '../../../control/schemas.ts'
+import { setupUrl } from '../../../control/setup-urls.ts'
+import { TENANT, tenantHere } from '../../directory.ts'
+import type { ConsoleApp } from '../../env.ts'
+import { done, fieldsOf, queryOf } from '../../forms.ts'
+import { hereOf } from '../../here.ts'
+import { FORM_ID_FIELD, oncePerForm } from '../../once.ts'
+import { Action, Badge, Card, Copy, cut, Form, Moment, Pager, Table, type Tone } from '../../parts.tsx'
 
 const ROWS = 50
 const DAY_MS = 86_400_000

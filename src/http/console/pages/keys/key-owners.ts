@@ -1,9 +1,9 @@
-import type { Scope } from '../../../auth/principal.ts'
-import type { ApiKeyRow } from '../../../repositories/control/api-keys.ts'
-import { labelsOf, placeNamesOf } from '../../../repositories/control/summaries.ts'
-import { seesPeople } from '../directory.ts'
-import type { ConsoleContext } from '../env.ts'
-import { pathOf } from '../paths.ts'
+import type { Scope } from '../../../../auth/principal.ts'
+import type { ApiKeyRow } from '../../../../repositories/control/api-keys.ts'
+import { labelsOf, placeNamesOf } from '../../../../repositories/control/summaries.ts'
+import { seesPeople } from '../../directory.ts'
+import type { ConsoleContext } from '../../env.ts'
+import { pathOf } from '../../paths.ts'
 
 /** Whose a key is: the customer, or another place, or the user for whom it stands. */
 export interface KeyOwner {

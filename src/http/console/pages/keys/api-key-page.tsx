@@ -1,10 +1,11 @@
-import { apiKeyWarnings } from '../../../administration/keys/key-warnings.ts'
-import { rotationOf } from '../../../auth/key-secrets.ts'
-import type { ApiKeyRow } from '../../../repositories/control/api-keys.ts'
-import { Action, Card, Form, Moment, Table } from '../parts.tsx'
-import { pathOf } from '../paths.ts'
+import { apiKeyWarnings } from '../../../../administration/keys/key-warnings.ts'
+import { rotationOf } from '../../../../auth/key-secrets.ts'
+import type { ApiKeyRow } from '../../../../repositories/control/api-keys.ts'
+import { Action, Card, Form, Moment, Table } from '../../parts.tsx'
+import { pathOf } from '../../paths.ts'
 import { Expiry, FormId, KeyState, Owner } from './api-key-parts.tsx'
 import type { KeyOwner } from './key-owners.ts'
+import { PublicKeysCard } from './public-keys.tsx'
 
 /** One key: what it may, who uses it, and how its rotation goes. @param path of this page */
 export function KeyPage({ row, owner, path }: { row: ApiKeyRow; owner: KeyOwner | undefined; path: string }) {
@@ -80,6 +81,7 @@ export function KeyPage({ row, owner, path }: { row: ApiKeyRow; owner: KeyOwner 
           ))}
         </Table>
       </Card>
+      <PublicKeysCard row={row} path={path} />
       {row.revokedAt === null && <KeyActions row={row} path={path} now={now} />}
     </>
   )
