@@ -85,7 +85,8 @@ export function configurationRoutes(app: AdminApp, settings: readonly Setting[])
   })
 }
 
-async function databaseInForce(database: Database): Promise<z.infer<typeof configuration>['database']> {
+/** What the database was found to be, and how this instance reaches it. */
+export async function databaseInForce(database: Database): Promise<z.infer<typeof configuration>['database']> {
   const { version, migration, missing, newer, lacking } = await inspectDatabase(database)
   const { connections, prepare, pooled, sslmode, tenantRole } = wayOf(database)
   return {

@@ -7,17 +7,19 @@ import {
   moveTenant,
   previewMove,
 } from '../../administration/tenant-moves.ts'
+import type { TenantId } from '../../place-ids.ts'
 import { formerAddressesOf } from '../../repositories/control/tenant-moves.ts'
 import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
-import type { AdminApp, AdminEnv } from '../control/env.ts'
+import type { AdminApp, AdminEnv, AdminRequest } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'
 import { TENANT } from '../control/levels.ts'
 import { originOf } from '../control/origin.ts'
-import { type EnvironmentPlace, environmentAt, tenantAt } from '../control/places.ts'
+import { type EnvironmentPlace, environmentAt, type PlaceNames, tenantAt } from '../control/places.ts'
 import { jsonAnswer, jsonBody, keyText, noContent, problems, tenantParams } from '../control/schemas.ts'
 import { present, scimBaseUrls, tenantExample, tenantShape } from './tenants.ts'
 
-const MOST_DAYS = 365
+/** For how long base URLs from before a move may stay. */
+export const MOST_DAYS = 365
 const DAYS = 30
 
 const formerUrl = z
@@ -25,7 +27,8 @@ const formerUrl = z
   .openapi('FormerBaseUrl', {
     description: 'A base URL from before a move, which leads to the tenant for its own keys.',
   })
-const move = z
+/** What a move is asked for with. */
+export const move = z
   .strictObject({
     project: z.string().optional().openapi({ description: 'Key or id. Without it, the project stays.' }),
     environment: z
@@ -110,18 +113,31 @@ const end = createRoute({
   responses: { 204: noContent, ...problems },
 })
 
+/** Both environments of a move, each looked up for the key that asks: who moves a tenant takes it from one and gives it to the other. */
+export async function movePlaces(by: AdminRequest, names: PlaceNames, input: z.infer<typeof move>) {
+  const from = await environmentAt(by, names)
+  const place = await tenantAt(by, names)
+  const { project = from.project.id, environment = from.environment.key, keepFormerUrlDays } = input
+  const to = await environmentAt(by, { project, environment })
+  const destination: Destination = { to: to.scope, key: input.key ?? place.tenant.key, keepFormerUrlDays }
+  return { from, place, to, destination }
+}
+
+/** The base URLs from before moves that still lead to a tenant, the first to end first. */
+export async function formerUrlsOf(
+  c: Pick<Context, 'req' | 'env'> & { readonly var: Pick<AdminRequest, 'database'> },
+  config: OriginPolicy,
+  tenantId: TenantId,
+): Promise<z.infer<typeof formerUrl>[]> {
+  const addresses = await formerAddressesOf(c.var.database, tenantId).list()
+  return addresses.map(({ project, environment, tenant, endsAt }) => ({
+    scimBaseUrl: baseUrlOf(originOf(c, config), config, `/scim/v2/${project}/${environment}/v2/${tenant}`),
+    endsAt: new Date(endsAt).toISOString(),
+  }))
+}
+
 /** `/projects/{project}/environments/{environment}/tenants/{tenant}/move` and `…/former-base-urls` of the admin API. */
 export function tenantMoveRoutes(app: AdminApp, config: OriginPolicy): void {
-  /** Both environments, each looked up for the key that asks: who moves a tenant takes it from one and gives it to the other. */
-  async function places(c: Context<AdminEnv>, params: z.infer<typeof tenantParams>, input: z.infer<typeof move>) {
-    const from = await environmentAt(c.var, params)
-    const place = await tenantAt(c.var, params)
-    const { project = from.project.id, environment = from.environment.key, keepFormerUrlDays } = input
-    const to = await environmentAt(c.var, { project, environment })
-    const destination: Destination = { to: to.scope, key: input.key ?? place.tenant.key, keepFormerUrlDays }
-    return { from, place, to, destination }
-  }
-
   const shown = (
     c: Context<AdminEnv>,
     from: EnvironmentPlace,
@@ -138,24 +154,20 @@ export function tenantMoveRoutes(app: AdminApp, config: OriginPolicy): void {
   })
 
   app.openapi(doMove, async (c) => {
-    const { from, place, to, destination } = await places(c, c.req.valid('param'), c.req.valid('json'))
+    const { from, place, to, destination } = await movePlaces(c.var, c.req.valid('param'), c.req.valid('json'))
     const done = await moveTenant(c.var.administration, from.scope, place.tenant.id, destination)
     return c.json(shown(c, from, to, place.tenant.key, done), 200)
   })
 
   app.openapi(preview, async (c) => {
-    const { from, place, to, destination } = await places(c, c.req.valid('param'), c.req.valid('json'))
+    const { from, place, to, destination } = await movePlaces(c.var, c.req.valid('param'), c.req.valid('json'))
     const would = await previewMove(c.var.administration, from.scope, place.tenant.id, destination)
     return c.json(shown(c, from, to, place.tenant.key, would), 200)
   })
 
   app.openapi(list, async (c) => {
     const { tenant } = await tenantAt(c.var, c.req.valid('param'))
-    const addresses = await formerAddressesOf(c.var.database, tenant.id).list()
-    const items = addresses.map(({ project, environment, tenant, endsAt }) => ({
-      scimBaseUrl: baseUrlOf(originOf(c, config), config, `/scim/v2/${project}/${environment}/v2/${tenant}`),
-      endsAt: new Date(endsAt).toISOString(),
-    }))
+    const items = await formerUrlsOf(c, config, tenant.id)
     return c.json({ items }, 200)
   })
 

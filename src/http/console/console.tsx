@@ -17,6 +17,7 @@ import { checkToken, readForm, TAG_FIELD } from './forms.ts'
 import { layout } from './layout.tsx'
 import { auditPages } from './pages/audit.tsx'
 import { brakePages } from './pages/brake.tsx'
+import { configurationPage } from './pages/configuration.tsx'
 import { endpointPages } from './pages/endpoint/endpoint.tsx'
 import { newEndpointPages } from './pages/endpoint/making.tsx'
 import { environmentPage } from './pages/environment.tsx'
@@ -35,8 +36,10 @@ import { settingsPages } from './pages/place/settings.tsx'
 import { requestPage } from './pages/request.tsx'
 import { requestPages } from './pages/requests.tsx'
 import { connectionPage } from './pages/tenant/connection.tsx'
+import { movePages } from './pages/tenant/move.tsx'
 import { tenantPage } from './pages/tenant/overview.tsx'
 import { selfTestPage } from './pages/tenant/self-test.tsx'
+import { signInCheckPage } from './pages/tenant/sign-in-check.tsx'
 import { webhooksPage } from './pages/tenant/webhooks.tsx'
 import { CONSOLE } from './paths.ts'
 import { consoleSessions, nameOf } from './sessions.ts'
@@ -119,6 +122,8 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   externalIssuersPage(app, dependencies)
   roleRulePages(app)
   schemaPages(app)
+  movePages(app, dependencies)
+  signInCheckPage(app, dependencies)
   setupLinkPages(app, dependencies)
   peoplePages(app, dependencies)
   resourcePages(app, dependencies)
@@ -130,6 +135,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   requestPages(app)
   requestPage(app)
   auditPages(app)
+  configurationPage(app, config.settings)
   app.all('*', () => refuse(404, 'The console has no such page.'))
   return app
 }

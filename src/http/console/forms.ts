@@ -84,6 +84,8 @@ export const NOTICES = {
   'environment-made': 'The environment is made, with a tenant for trying.',
   'schema-saved': 'It is registered, and identity providers see it within a second.',
   deleted: 'It is deleted.',
+  moved: 'It is moved, with all that is its own.',
+  'former-ended': 'Its base URLs from before are ended: they answer 404.',
   'let-go': 'What was held goes out now, and leavers are counted anew.',
   'signed-out': 'You have signed out.',
   'session-ended': 'The session has ended, on every instance.',

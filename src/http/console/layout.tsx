@@ -67,6 +67,7 @@ function Bar({ session: { principal, person }, path }: { session: Session; path:
     { name: 'Overview', href: CONSOLE },
     { name: 'API keys', href: `${home}/api-keys` },
     { name: 'Audit log', href: `${home}/audit-log` },
+    ...(principal.scope.kind === 'instance' ? [{ name: 'Configuration', href: `${CONSOLE}/configuration` }] : []),
   ]
   return (
     <header class="bar">

@@ -159,11 +159,11 @@ interface TenantPart {
 /** The parts of a tenant's page. */
 const TENANT_PARTS: readonly TenantPart[] = [
   { name: 'Overview', page: '', pages: ['events', 'brake', 'audit-log'] },
-  { name: 'People', page: 'people', pages: ['users', 'groups'], needs: 'directory:read' },
+  { name: 'People', page: 'people', pages: ['users', 'groups', 'sign-in-check'], needs: 'directory:read' },
   { name: 'Connection', page: 'connection', pages: ['api-keys', 'setup-links', 'self-test'] },
   { name: 'Requests', page: 'requests', pages: [] },
   { name: 'Webhooks', page: 'webhooks', pages: ['streams'] },
-  { name: 'Settings', page: 'settings', pages: ['role-rules', 'schemas', 'external-issuers'] },
+  { name: 'Settings', page: 'settings', pages: ['role-rules', 'schemas', 'external-issuers', 'move'] },
 ]
 
 /** The address of a tenant, and the first step below it. */

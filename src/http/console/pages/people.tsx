@@ -43,7 +43,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Dependencies): void {
       <>
         <h1>People</h1>
         <Card title="Users">
-          <Tabs path={path} current="people" />
+          <PeopleTabs path={path} current="people" />
           <FindUsers path={path} q={q} />
           {users.length === 0 ? (
             <p class="quiet">{q === undefined ? 'There are none yet.' : 'No match.'}</p>
@@ -86,7 +86,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Dependencies): void {
       <>
         <h1>Deleted users</h1>
         <Card title="Deleted users">
-          <Tabs path={path} current="people/deleted" />
+          <PeopleTabs path={path} current="people/deleted" />
           <FindUsers path={path} q={q} page="people/deleted" />
           {people.length === 0 ? (
             <p class="quiet">{q === undefined ? 'None is known.' : 'No match.'}</p>
@@ -130,7 +130,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Dependencies): void {
       <>
         <h1>Groups</h1>
         <Card title="Groups of people">
-          <Tabs path={path} current="groups" />
+          <PeopleTabs path={path} current="groups" />
           <FindGroups path={here} by={by} q={q} />
           {groups.length === 0 ? (
             <p class="quiet">{q === undefined ? 'There are none yet.' : 'No match.'}</p>
@@ -196,9 +196,12 @@ const TABS = [
   ['people', 'Users'],
   ['groups', 'Groups'],
   ['people/deleted', 'Deleted users'],
+  ['sign-in-check', 'Sign-in check'],
 ] as const
+type Tab = (typeof TABS)[number][0]
 
-function Tabs({ path, current }: { path: string; current: (typeof TABS)[number][0] }) {
+/** The way between the pages of a tenant's people. @param path of the tenant */
+export function PeopleTabs({ path, current }: { path: string; current: Tab }) {
   return (
     <nav class="tabs" aria-label="What to show">
       {TABS.map(([page, name]) => (

@@ -59,6 +59,13 @@ export function settingsPages(app: ConsoleApp): void {
               </div>
             </Form>
           </Card>
+          {kind === 'tenant' && row.key !== DEFAULT_TENANT && (
+            <Card title="Move">
+              <p>
+                <a href={`${path}/move`}>To another environment, or to another key</a>, and the base URLs from before
+              </p>
+            </Card>
+          )}
           {(kind === 'environment' || row.key !== DEFAULT_TENANT) && (
             <DeleteCard action={`${path}/delete`} what={kind} named={row.key} loses={LOSES[kind]} tag={tag} />
           )}
