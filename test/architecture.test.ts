@@ -54,7 +54,7 @@ const HOMES: Record<string, readonly string[]> = {
   'ipaddr.js': ['network'],
   standardwebhooks: ['delivery'],
   undici: ['network', 'delivery'],
-  zod: ['config', 'tenancy', 'http'],
+  zod: ['config', 'tenancy', 'http', 'cli'],
   pino: ['observability'],
   'prom-client': ['observability'],
   ...Object.fromEntries(
@@ -72,6 +72,7 @@ const HOMES: Record<string, readonly string[]> = {
   parse5: ['http'],
   'close-with-grace': ['main', 'start'],
   commander: ['cli'],
+  yaml: ['cli'],
 }
 
 /** Files in one room, and lines in one file, that a reader can hold. */

@@ -4,6 +4,7 @@ import { distributeTables } from '../db/distribute.ts'
 import { migratePostgres } from '../db/migrate.ts'
 import { VERSION } from '../package.ts'
 import { serve } from '../serve.ts'
+import { applyCommands } from './apply/apply.ts'
 import { backupCommands } from './backup.ts'
 import { brakeCommands } from './brake.ts'
 import { configCommand } from './config.ts'
@@ -96,6 +97,7 @@ function programOn(io: Io): Command {
   keyCommands(program, io)
   sessionCommands(program, io)
   linkCommands(program, io)
+  applyCommands(program, io)
   brakeCommands(program, io)
   logCommand(program, io)
   backupCommands(program, io)

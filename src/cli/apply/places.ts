@@ -1,0 +1,84 @@
+import type { AdminClient, Schemas } from '../../client/index.ts'
+import { allOf, answered, answeredWithTag, listed } from '../connection.ts'
+
+/** An environment, or a tenant in it, by keys. */
+export interface PlaceKeys {
+  readonly project: string
+  readonly environment: string
+  readonly tenant?: string | undefined
+}
+
+const ENVIRONMENT = '/projects/{project}/environments/{environment}'
+const TENANT = `${ENVIRONMENT}/tenants/{tenant}` as const
+
+/** How a file names a place: `shop/prod/acme`. */
+export const nameOf = ({ project, environment, tenant }: PlaceKeys): string =>
+  [project, environment, tenant].filter((key) => key !== undefined).join('/')
+
+/** The paths of the admin API for a place. The client's types take those of both kinds. */
+function at({ tenant, ...keys }: PlaceKeys) {
+  const path = tenant === undefined ? ENVIRONMENT : TENANT
+  return { path: path as typeof TENANT, keys: { ...keys, tenant: tenant ?? '' } }
+}
+
+/** What is asked and told about what can be registered at a place. */
+export const COLLECTIONS = {
+  schemaExtensions: {
+    noun: 'schema extension',
+    path: 'schema-extensions',
+    keyOf: ({ schema }: Schemas['SchemaExtensionInput']) => String(schema.id),
+  },
+  resourceTypes: {
+    noun: 'resource type',
+    path: 'resource-types',
+    keyOf: ({ resourceType }: Schemas['ResourceTypeInput']) => String(resourceType.name),
+  },
+} as const
+
+/** What the admin API says of a place, and how it is told to change it. */
+export function placeOn(client: AdminClient, place: PlaceKeys) {
+  const { path, keys } = at(place)
+  const params = { path: keys }
+  return {
+    /** The webhooks of the place itself, the oldest first. */
+    async webhooks(): Promise<Schemas['Webhook'][]> {
+      const pages = listed((query) => answered(client.GET(`${path}/webhooks`, { params: { ...params, query } })))
+      const all = await allOf(pages)
+      return place.tenant === undefined ? all.filter(({ tenantId }) => tenantId === null) : all
+    },
+    makeWebhook: (body: Schemas['NewWebhook']) => answered(client.POST(`${path}/webhooks`, { params, body })),
+    changeWebhook: (webhook: string, body: Schemas['WebhookChange']) =>
+      answered(client.PATCH(`${path}/webhooks/{webhook}`, { params: { path: { ...keys, webhook } }, body })),
+    deleteWebhook: (webhook: string) =>
+      answered(client.DELETE(`${path}/webhooks/{webhook}`, { params: { path: { ...keys, webhook } } })),
+    extensions: () =>
+      allOf(listed((query) => answered(client.GET(`${path}/schema-extensions`, { params: { ...params, query } })))),
+    putExtension: (body: Schemas['SchemaExtensionInput']) =>
+      answered(
+        client.PUT(`${path}/schema-extensions/{urn}`, {
+          params: { path: { ...keys, urn: COLLECTIONS.schemaExtensions.keyOf(body) } },
+          body,
+        }),
+      ),
+    deleteExtension: (urn: string) =>
+      answered(client.DELETE(`${path}/schema-extensions/{urn}`, { params: { path: { ...keys, urn } } })),
+    resourceTypes: () =>
+      allOf(listed((query) => answered(client.GET(`${path}/resource-types`, { params: { ...params, query } })))),
+    putResourceType: (body: Schemas['ResourceTypeInput']) =>
+      answered(
+        client.PUT(`${path}/resource-types/{name}`, {
+          params: { path: { ...keys, name: COLLECTIONS.resourceTypes.keyOf(body) } },
+          body,
+        }),
+      ),
+    deleteResourceType: (name: string) =>
+      answered(client.DELETE(`${path}/resource-types/{name}`, { params: { path: { ...keys, name } } })),
+  }
+}
+
+/** What was answered, with its tag; undefined where there is nothing. */
+export async function orMissing<T>(
+  asked: Promise<{ data?: T; error?: unknown; response: Response }>,
+): Promise<{ readonly body: T; readonly etag: string | null } | undefined> {
+  return (await asked).response.status === 404 ? undefined : answeredWithTag(asked)
+}

@@ -1,0 +1,236 @@
+import type { AdminClient, Schemas } from '../../client/index.ts'
+import type { JsonValue } from '../../scim/resource.ts'
+import { type DefinitionKind, definitionJson, definitionName, readDefinition } from '../../scim/schema/definitions.ts'
+import { answered, ifMatch } from '../connection.ts'
+import { changeOf, type Difference, differencesOf, type Step, settingsDifferences } from './differences.ts'
+import type { ConfigurationFile, EnvironmentPart, ProjectPart, TenantPart, WebhookPart } from './file.ts'
+import { nameOf, orMissing, type PlaceKeys, placeOn } from './places.ts'
+
+const PROJECT = '/projects/{project}'
+const ENVIRONMENT = `${PROJECT}/environments/{environment}` as const
+const TENANT = `${ENVIRONMENT}/tenants/{tenant}` as const
+
+/** How a file is followed. */
+export interface Following {
+  readonly client: AdminClient
+  /** Whether anything is changed, or only told. */
+  readonly dry: boolean
+  /** Whether webhooks and schemas beside those of the file are deleted. */
+  readonly prune: boolean
+  /** Told of each thing that differs, once it is done. */
+  readonly told: (step: Step) => void
+  /** Given the secret of each new webhook, which is shown this once. */
+  readonly secret: (at: string, secret: string) => Promise<void>
+}
+
+/**
+ * Makes what there is as a file says, from the outside in. What fails ends it; what was done before is whole, and following the
+ * file again goes on from there.
+ *
+ * @throws {CliError} for a refusal of the gateway, in its words
+ */
+export async function follow(file: ConfigurationFile, how: Following): Promise<void> {
+  for (const [key, part] of Object.entries(file.projects)) await followProject(key, part, how)
+}
+
+async function followProject(project: string, part: ProjectPart, how: Following): Promise<void> {
+  const { client } = how
+  const { environments = {}, ...wanted } = part
+  const params = { path: { project } }
+  const there = await orMissing(client.GET(PROJECT, { params }))
+  await settle(how, {
+    ...{ what: 'project', at: project, there: there?.body, wanted },
+    create: (body) => answered(client.POST('/projects', { body: { key: project, ...body } })),
+    change: (body) =>
+      answered(client.PATCH(PROJECT, { params: { ...params, ...ifMatch(there?.etag ?? undefined) }, body })),
+  })
+  const isThere = there !== undefined || !how.dry
+  for (const [key, part] of Object.entries(environments)) await followEnvironment(project, key, part, isThere, how)
+}
+
+async function followEnvironment(
+  project: string,
+  environment: string,
+  part: EnvironmentPart,
+  around: boolean,
+  how: Following,
+): Promise<void> {
+  const { client } = how
+  const { tenants = {}, webhooks, schemaExtensions, resourceTypes, settings, ...wanted } = part
+  const params = { path: { project, environment } }
+  const there = around ? await orMissing(client.GET(ENVIRONMENT, { params })) : undefined
+  const guarded = { ...params, ...ifMatch(there?.etag ?? undefined) }
+  const place = { project, environment }
+  const made = await settle(how, {
+    ...{ what: 'environment', at: nameOf(place), there: there?.body, wanted, settings },
+    create: (body) =>
+      answered(
+        client.POST(`${PROJECT}/environments`, { params: { path: { project } }, body: { key: environment, ...body } }),
+      ),
+    change: (body) => answered(client.PATCH(ENVIRONMENT, { params: guarded, body })),
+    preview: async (body) =>
+      environmentNotes(await answered(client.POST(`${ENVIRONMENT}/preview`, { params: guarded, body }))),
+  })
+  await followInside(place, part, made, how)
+  for (const [key, part] of Object.entries(tenants)) await followTenant({ ...place, tenant: key }, part, made, how)
+}
+
+async function followTenant(
+  place: PlaceKeys & { readonly tenant: string },
+  part: TenantPart,
+  around: boolean,
+  how: Following,
+): Promise<void> {
+  const { client } = how
+  const { webhooks, schemaExtensions, resourceTypes, settings, ...wanted } = part
+  const { project, environment, tenant } = place
+  const params = { path: place }
+  const there = around ? await orMissing(client.GET(TENANT, { params })) : undefined
+  const guarded = { ...params, ...ifMatch(there?.etag ?? undefined) }
+  const made = await settle(how, {
+    ...{ what: 'tenant', at: nameOf(place), there: there?.body, wanted, settings },
+    create: (body) =>
+      answered(
+        client.POST(`${ENVIRONMENT}/tenants`, {
+          params: { path: { project, environment } },
+          body: { key: tenant, ...body },
+        }),
+      ),
+    change: (body) => answered(client.PATCH(TENANT, { params: guarded, body })),
+    preview: async (body) => tenantNotes(await answered(client.POST(`${TENANT}/preview`, { params: guarded, body }))),
+  })
+  await followInside(place, part, made, how)
+}
+
+interface Settled {
+  readonly what: string
+  readonly at: string
+  readonly there: ({ readonly settings?: object } & object) | undefined
+  readonly wanted: object
+  readonly settings?: object | undefined
+  readonly create: (body: object) => Promise<unknown>
+  readonly change: (body: object) => Promise<unknown>
+  /** Tells what a change would do, and refuses what it would refuse. */
+  readonly preview?: (body: object) => Promise<string[]>
+}
+
+/** Makes or changes one place. False where it is not there, since nothing is changed. */
+async function settle({ dry, told }: Following, one: Settled): Promise<boolean> {
+  const { what, at, there, wanted, settings, create, change, preview } = one
+  if (there === undefined) {
+    if (!dry) await create({ ...wanted, ...(settings && { settings }) })
+    told({ action: 'create', what, at, differences: [], notes: [] })
+    return !dry
+  }
+  const differences = [
+    ...differencesOf(there as Record<string, unknown>, wanted as Record<string, unknown>),
+    ...settingsDifferences(
+      (there.settings ?? {}) as Record<string, unknown>,
+      settings as Record<string, unknown> | undefined,
+    ),
+  ]
+  if (differences.length === 0) return true
+  const body = changeOf(differences)
+  const notes = dry && preview !== undefined ? await preview(body) : []
+  if (!dry) await change(body)
+  told({ action: 'change', what, at, differences, notes })
+  return true
+}
+
+const rolesInWords = ({ gains, loses, tooMuch }: Schemas['RolePreview']): string[] => {
+  if (tooMuch !== null) return [`roles: ${tooMuch}`]
+  return gains || loses ? [`roles: ${gains} gained, ${loses} lost`] : []
+}
+const tenantNotes = ({ roles, warnings }: Schemas['TenantPreview']): string[] => [...rolesInWords(roles), ...warnings]
+const environmentNotes = ({ tenants }: Schemas['EnvironmentPreview']): string[] =>
+  tenants.flatMap(({ key, roles }) => rolesInWords(roles).map((words) => `${key}: ${words}`))
+
+/** The webhooks and schemas of an environment or a tenant. @param isThere whether the place is */
+async function followInside(place: PlaceKeys, part: TenantPart, isThere: boolean, how: Following): Promise<void> {
+  const on = placeOn(how.client, place)
+  const { webhooks, schemaExtensions, resourceTypes } = part
+  // A resource type may be extended: types come before extensions.
+  if (resourceTypes !== undefined)
+    await followDefinitions(place, how, {
+      ...{ kind: 'resourceType', what: 'resource type', wanted: resourceTypes },
+      there: isThere ? (await on.resourceTypes()).map(({ resourceType, schemas }) => ({ resourceType, schemas })) : [],
+      put: (json) => on.putResourceType(json as Schemas['ResourceTypeInput']),
+      remove: on.deleteResourceType,
+    })
+  if (schemaExtensions !== undefined)
+    await followDefinitions(place, how, {
+      ...{ kind: 'extension', what: 'schema extension', wanted: schemaExtensions },
+      there: isThere
+        ? (await on.extensions()).map(({ schema, resourceType, required }) => ({ schema, resourceType, required }))
+        : [],
+      put: (json) => on.putExtension(json as Schemas['SchemaExtensionInput']),
+      remove: on.deleteExtension,
+    })
+  if (webhooks !== undefined) await followWebhooks(place, webhooks, isThere ? await on.webhooks() : [], on, how)
+}
+
+interface Definitions {
+  readonly kind: DefinitionKind
+  readonly what: string
+  readonly wanted: readonly object[]
+  readonly there: readonly object[]
+  readonly put: (json: object) => Promise<unknown>
+  readonly remove: (name: string) => Promise<unknown>
+}
+
+async function followDefinitions(place: PlaceKeys, how: Following, definitions: Definitions): Promise<void> {
+  const { kind, what, put, remove } = definitions
+  const { dry, told, prune } = how
+  const read = (json: object) => readDefinition(kind, json as JsonValue)
+  const there = new Map(definitions.there.map((json) => [definitionName(read(json)).toLowerCase(), json]))
+  for (const json of definitions.wanted) {
+    const definition = read(json)
+    const name = definitionName(definition)
+    const stored = there.get(name.toLowerCase())
+    there.delete(name.toLowerCase())
+    // With every default filled in, as the gateway keeps it.
+    const differences =
+      stored === undefined ? [] : differencesOf(definitionJson(read(stored)), definitionJson(definition))
+    if (stored !== undefined && differences.length === 0) continue
+    if (!dry) await put(json)
+    told({ action: stored ? 'change' : 'create', what, at: `${nameOf(place)} ${name}`, differences, notes: [] })
+  }
+  for (const json of there.values()) {
+    const name = definitionName(read(json))
+    if (prune && !dry) await remove(name)
+    told({ action: prune ? 'delete' : 'left', what, at: `${nameOf(place)} ${name}`, differences: [], notes: [] })
+  }
+}
+
+async function followWebhooks(
+  place: PlaceKeys,
+  wanted: readonly WebhookPart[],
+  there: readonly Schemas['Webhook'][],
+  on: ReturnType<typeof placeOn>,
+  { dry, told, prune, secret }: Following,
+): Promise<void> {
+  const left = new Set(there)
+  const tell = (action: Step['action'], url: string, differences: readonly Difference[] = []) =>
+    told({ action, what: 'webhook', at: `${nameOf(place)} ${url}`, differences, notes: [] })
+  for (const { enabled, ...webhook } of wanted) {
+    const stored = there.find(({ url }) => url === webhook.url)
+    if (stored === undefined) {
+      if (!dry) {
+        const made = await on.makeWebhook(webhook)
+        await secret(`${nameOf(place)} ${webhook.url}`, made.secret)
+        if (enabled === false) await on.changeWebhook(made.id, { enabled })
+      }
+      tell('create', webhook.url)
+      continue
+    }
+    left.delete(stored)
+    const differences = differencesOf({ ...stored }, { ...webhook, enabled })
+    if (differences.length === 0) continue
+    if (!dry) await on.changeWebhook(stored.id, changeOf(differences))
+    tell('change', webhook.url, differences)
+  }
+  for (const { id, url } of left) {
+    if (prune && !dry) await on.deleteWebhook(id)
+    tell(prune ? 'delete' : 'left', url)
+  }
+}
