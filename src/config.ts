@@ -62,6 +62,8 @@ export interface Config {
   readonly deliveriesPerHost: { readonly atOnce: number; readonly perSecond: number }
   /** Most webhooks and streams of an environment, and of each tenant. */
   readonly endpointsPerPlace: number
+  /** What signs the tokens of new streams, unless they say it themselves. */
+  readonly streamAlgorithm: 'RS256' | 'ES256'
   /** By which issuer people sign in to the console; undefined where they have API keys alone. */
   readonly consoleSignIn: ConsoleSignIn | undefined
   /** For how many days entries of the audit trail are kept; undefined to keep all. */
@@ -208,6 +210,7 @@ export function loadConfig(env: Environment): Config {
     deliveryNetworks: values.DELIVERY_NETWORKS ?? [],
     deliveriesPerHost: { atOnce: values.DELIVERIES_PER_HOST, perSecond: values.DELIVERIES_PER_HOST_PER_SECOND },
     endpointsPerPlace: values.ENDPOINTS_PER_PLACE,
+    streamAlgorithm: values.STREAM_ALGORITHM,
     consoleSignIn: signingIn !== undefined && 'signIn' in signingIn ? signingIn.signIn : undefined,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,

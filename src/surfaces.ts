@@ -22,6 +22,7 @@ import { setupPortal } from './http/portal/portal.tsx'
 import { problemResponse } from './http/problem.ts'
 import type { ConnectionNotes } from './http/scim/gateway.ts'
 import type { ProvisioningLog } from './http/scim/provisioning-log.ts'
+import { receiverApi } from './http/ssf/receiver-api.ts'
 import { type Logger, logError, signInLine } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing/tracing.ts'
@@ -46,7 +47,7 @@ export interface AppDeps {
 }
 
 /**
- * Mounts the surfaces beside SCIM: the admin API, OAuth, the console, the set-up portal and the pages of documentation. It turns every error in them
+ * Mounts the surfaces beside SCIM: the admin API, what receivers of Security Event Tokens ask, OAuth, the console, the set-up portal and the pages of documentation. It turns every error in them
  * into an answer, and passes the error to `failed`.
  */
 export function otherSurfaces(
@@ -66,6 +67,7 @@ export function otherSurfaces(
   others.route('/', oauthRoutes({ control, config, failures, requests: underWay.requests }))
   const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay, tracing })
   others.route('/api/v1', admin)
+  others.route('/', receiverApi({ database, config, control, deliveries, failures, underWay, tracing }))
   others.route(
     '/',
     referencePage(() => describe(admin)),

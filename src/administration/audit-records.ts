@@ -140,9 +140,9 @@ export function webhookRecord(
 export function streamRecord(place: Scope, change: Change<StreamRow>): AuditRecord {
   const { id, stream } = change.after ?? change.before
   const shown = (row: StreamRow) => {
-    const { url, description, events, enabled } = row
+    const { url, description, events, enabled, paused, receiverKey } = row
     const { origin, ...stream } = row.stream
-    return { ...stream, issuer: issuerAt(origin, row), url, description, events, enabled }
+    return { ...stream, issuer: issuerAt(origin, row), url, description, events, enabled, paused, receiverKey }
   }
   return { action: `stream.${verb(change)}`, place, target: { id, name: stream.audience }, ...both(change, shown) }
 }

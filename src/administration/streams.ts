@@ -1,8 +1,10 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
-import { isOurs, type StreamSettings } from '../events/security-events.ts'
-import { type EndpointPlace, type StreamRow, streamsOf } from '../repositories/delivery/webhooks.ts'
+import { isOurs, STREAM_UPDATED, type StreamSettings } from '../events/security-events.ts'
+import { addMessage, messagesFollow } from '../repositories/delivery/stream-messages.ts'
+import { type EndpointPlace, type StreamRow, statusOf, streamsOf } from '../repositories/delivery/webhooks.ts'
 import type { Hold } from '../repositories/sql/lists.ts'
+import type { SigningAlgorithm } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import { streamRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
@@ -11,7 +13,9 @@ import { refuseChanged, streamState } from './states/state-tags.ts'
 import { endpointMistakes, filterOf, refuse, refuseFull, type WebhookPlace, type WebhookTools } from './webhooks.ts'
 
 /** What an operator says of a stream. Of a push stream, `url` is where its tokens go. */
-export interface StreamInput extends Omit<StreamSettings, 'origin' | 'method'> {
+export interface StreamInput extends Omit<StreamSettings, 'origin' | 'method' | 'requested' | 'algorithm'> {
+  /** Undefined for what the configuration says. */
+  readonly algorithm?: SigningAlgorithm | undefined
   readonly url: string
   /** The bearer token that proves to the receiver who sends; null for none. */
   readonly token: string | null
@@ -19,8 +23,15 @@ export interface StreamInput extends Omit<StreamSettings, 'origin' | 'method'> {
   readonly events: readonly string[]
 }
 
+/** What the functions below need beside the store. */
+export type StreamTools = WebhookTools & {
+  /** What signs the tokens of new streams that do not say it themselves. */
+  readonly streamAlgorithm: SigningAlgorithm
+}
+
 type StreamChange = { readonly [Name in keyof StreamInput]?: StreamInput[Name] | undefined } & {
   readonly enabled?: boolean | undefined
+  readonly paused?: boolean | undefined
 }
 
 /** @throws {Refusal} 404 */
@@ -37,10 +48,18 @@ export async function findStream(
 /** Makes a stream; it gets what happens from now on. @throws {Refusal} 400, 409 where the place has as many as it may */
 export async function createStream(
   administration: Administration,
-  tools: WebhookTools,
+  tools: StreamTools,
   place: WebhookPlace,
-  { url, token, description, events, ...settings }: StreamInput & Pick<StreamSettings, 'origin' | 'method'>,
+  {
+    url,
+    token,
+    description,
+    events,
+    algorithm = tools.streamAlgorithm,
+    ...given
+  }: StreamInput & Pick<StreamSettings, 'origin' | 'method'>,
 ): Promise<StreamRow> {
+  const settings: StreamSettings = { ...given, algorithm }
   refuse(mistakes(settings, { url, token, events, subjectIssuer: settings.subjectIssuer }, tools))
   const id = uuidv7()
   const row = { id, url, description, events: filterOf(events), stream: settings }
@@ -54,7 +73,12 @@ export async function createStream(
   })
 }
 
-/** Changes what is named; how it is delivered and the gateway's origin stay. Enabling it forgets its failures. @throws {Refusal} 400, 404, 412 */
+/**
+ * Changes what is named; how it is delivered and the gateway's origin stay. Enabling it forgets its failures. A receiver that manages
+ * the stream itself is told of a new status.
+ *
+ * @throws {Refusal} 400, 404, 412
+ */
 export async function changeStream(
   administration: Administration,
   tools: WebhookTools,
@@ -62,7 +86,7 @@ export async function changeStream(
   id: string,
   input: StreamChange,
 ): Promise<StreamRow> {
-  const { url, token, description, events, enabled, ...settings } = input
+  const { url, token, description, events, enabled, paused, ...settings } = input
   const secret = token === undefined ? undefined : await sealed(tools, id, token)
   return change(administration, async (tx, record) => {
     const before = await findStream(tx, place, id, 'no key update')
@@ -76,16 +100,32 @@ export async function changeStream(
       stream: { ...before.stream, ...Object.fromEntries(given) },
       ...(secret === undefined ? {} : { secret }),
       ...(enabled === undefined ? {} : { enabled, disabledReason: enabled ? null : 'Disabled by an operator.' }),
+      ...(paused === undefined ? {} : { paused, statusReason: paused ? 'Paused by an operator.' : null }),
       // What the receiver is told by is a new chance too.
-      ...(enabled || url !== undefined || token !== undefined
+      ...(enabled || paused === false || url !== undefined || token !== undefined
         ? { failures: 0, failingSince: null, resumeAt: null }
         : {}),
     })
     if (after === undefined) return missing(id)
+    if (statusOf(before) !== statusOf(after)) await tellStatus(tx, after)
     record(streamRecord(place, { before, after }))
     return after
   })
 }
+
+/** Has the messages of a stream go by its new status, and tells the receiver of it that manages the stream (SSF 1.0 §8.1.5). */
+async function tellStatus(tx: Database, row: StreamRow): Promise<void> {
+  const status = statusOf(row)
+  await messagesFollow(tx, row.id, { status, pushed: row.stream.method === 'push' })
+  if (row.receiverKey === null) return
+  const reason = reasonOf(row)
+  const payload = { status, ...(reason === null ? {} : { reason }) }
+  await addMessage(tx, row, { id: uuidv7(), uri: STREAM_UPDATED, payload }, false)
+}
+
+/** Why a stream has the status that it has, in words; null where nobody has said. */
+export const reasonOf = ({ enabled, disabledReason, statusReason }: StreamRow): string | null =>
+  enabled ? statusReason : disabledReason
 
 /** Deletes a stream with all that waits for it. @throws {Refusal} 404, 412 */
 export function deleteStream(administration: Administration, place: WebhookPlace, id: string): Promise<void> {

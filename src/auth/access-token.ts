@@ -64,11 +64,6 @@ export class AccessTokens {
     this.#now = now
   }
 
-  /** The keys by which others can verify tokens (RFC 7517 §5). */
-  jwks() {
-    return this.#keyring.jwks()
-  }
-
   /** Signs a token that lives an hour, or until `notAfter` in milliseconds since 1970. */
   async issue(
     content: Omit<AccessToken, 'place' | 'expiresAt'> & { readonly scope: Scope },

@@ -3,9 +3,17 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 /**
  * What a key may do where its scope reaches. `scim:read` and `scim:write` are for provisioning clients, `directory:read` for
  * applications that read resources and events, `admin` for the admin API. To have people's data sent takes both.
- * `requests:reveal`, beside `admin`, shows people's data in the provisioning log.
+ * `requests:reveal`, beside `admin`, shows people's data in the provisioning log. `ssf.read` and `ssf.manage` are for receivers of
+ * Security Event Tokens: the CAEP Interoperability Profile gives these scopes their names.
  */
-export type Permission = 'scim:read' | 'scim:write' | 'directory:read' | 'admin' | 'requests:reveal'
+export type Permission =
+  | 'scim:read'
+  | 'scim:write'
+  | 'directory:read'
+  | 'admin'
+  | 'requests:reveal'
+  | 'ssf.read'
+  | 'ssf.manage'
 
 export const PERMISSIONS: readonly Permission[] = [
   'scim:read',
@@ -13,7 +21,16 @@ export const PERMISSIONS: readonly Permission[] = [
   'directory:read',
   'admin',
   'requests:reveal',
+  'ssf.read',
+  'ssf.manage',
 ]
+
+/** Permissions of receivers: a key may give them that may have people's data sent itself (`needsPeopleToSend`). */
+const OF_RECEIVERS: ReadonlySet<Permission> = new Set(['ssf.read', 'ssf.manage'])
+
+/** Whether a key with `own` may make a key with `permission`. */
+export const mayGive = (own: ReadonlySet<Permission>, permission: Permission): boolean =>
+  own.has(permission) || (OF_RECEIVERS.has(permission) && own.has('admin') && own.has('directory:read'))
 
 /** How far a key reaches: what it names, and everything below. */
 export type Scope =

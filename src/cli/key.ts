@@ -15,7 +15,10 @@ import { type Io, print, sheet, table } from './io.ts'
 import { moment, wholeNumber } from './values.ts'
 
 const SCOPES = ['instance', 'project', 'environment', 'tenant'] as const
-const PERMISSIONS = ['scim:read', 'scim:write', 'directory:read', 'admin', 'requests:reveal'] as const
+const PERMISSIONS = [
+  ...(['scim:read', 'scim:write', 'directory:read', 'admin'] as const),
+  ...(['requests:reveal', 'ssf.read', 'ssf.manage'] as const),
+]
 
 interface KeyOptions extends GlobalOptions {
   readonly tenant?: string

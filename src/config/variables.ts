@@ -138,6 +138,7 @@ export const variables = z.object({
   DELIVERIES_PER_HOST: integer(1, 1_000).default(64),
   DELIVERIES_PER_HOST_PER_SECOND: integer(1, 100_000).default(1_000),
   ENDPOINTS_PER_PLACE: integer(1, 10_000).default(20),
+  STREAM_ALGORITHM: z.enum(['RS256', 'ES256']).default('RS256'),
   CONSOLE_OIDC_ISSUER: z
     .string()
     .regex(/^https?:\/\/[^\s?#]+$/, "takes the issuer's URL, such as https://id.example.com, without a query")

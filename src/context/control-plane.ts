@@ -7,7 +7,7 @@ import type { EnvironmentPlace, Principal, Scope } from '../auth/principal.ts'
 import { CONFIGURED_ADMIN, idsOf, narrowestIdOf } from '../auth/principal.ts'
 import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from '../auth/stored-key.ts'
 import type { TenantId } from '../place-ids.ts'
-import { Keyring } from '../signing/keyring.ts'
+import { Keyring, type PublicJwk } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import type { CacheStats } from './cache-stats.ts'
 import { ConfirmedCache, type Kept } from './confirmed-cache.ts'
@@ -41,6 +41,7 @@ export class ControlPlane {
   readonly #cache: ConfirmedCache
   readonly #places: PlacesInMemory
   readonly #uses: KeyUses
+  readonly #keyrings: readonly Keyring[]
 
   constructor(store: ControlStore, options: ControlPlaneOptions = {}) {
     this.#store = store
@@ -48,7 +49,15 @@ export class ControlPlane {
     this.#places = new PlacesInMemory(this.#cache)
     this.#adminHash = options.adminKey === undefined ? undefined : hashApiKey(options.adminKey)
     this.#uses = new KeyUses(store, () => this.changed())
-    this.tokens = new AccessTokens(new Keyring(store.signingKeys, store.secretBox))
+    const keyring = new Keyring(store.signingKeys, store.secretBox)
+    this.#keyrings = [keyring, new Keyring(store.rsaSigningKeys, store.secretBox)]
+    this.tokens = new AccessTokens(keyring)
+  }
+
+  /** The public keys by which others verify access tokens and Security Event Tokens (RFC 7517 §5). */
+  async jwks(): Promise<{ readonly keys: readonly PublicJwk[] }> {
+    const sets = await Promise.all(this.#keyrings.map((keyring) => keyring.jwks()))
+    return { keys: sets.flatMap(({ keys }) => keys) }
   }
 
   /** From now on asks for changes ahead of the requests, so that none of them has to wait for that. */

@@ -118,5 +118,7 @@ export interface ControlStore {
   takeAssertion(keyId: string, jti: string, expiresAt: Date): Promise<boolean>
   /** The keys that sign access tokens, and what their private halves are sealed with. */
   readonly signingKeys: SigningKeyStore
+  /** Keys that sign Security Event Tokens alone; here they are published. */
+  readonly rsaSigningKeys: SigningKeyStore
   readonly secretBox: SecretBox
 }

@@ -47,6 +47,7 @@ export const STATEMENT_NAMES = [
   'search-index-place',
   'stream-due',
   'stream-handed-out',
+  'stream-messages-due',
   'user-activate',
 ] as const
 

@@ -6,11 +6,12 @@ import type { Tracing } from '../observability/tracing/tracing.ts'
 import { instanceSecret } from '../repositories/control/instance-secrets.ts'
 import { signingKeyStore } from '../repositories/control/signing-keys.ts'
 import { RequestWatch } from '../request-log/watch.ts'
-import { Keyring } from '../signing/keyring.ts'
+import { Keyring, type SigningAlgorithm } from '../signing/keyring.ts'
 import { type SecretBox, secretBox } from '../signing/secret-box.ts'
 import { DeliveryWorker } from './delivery-worker.ts'
 import type { SendingTools } from './event-sender.ts'
 import { LogWatch } from './log-watch.ts'
+import { MessageSender } from './message-sender.ts'
 import { Polling } from './polling.ts'
 import { SearchIndexUpkeep } from './search-index-upkeep.ts'
 import { type HostBudget, HostBudgets } from './sending/host-budgets.ts'
@@ -26,6 +27,7 @@ export interface DeliverySettings {
   readonly deliveryNetworks: Networks
   readonly deliveriesPerHost: HostBudget
   readonly endpointsPerPlace: number
+  readonly streamAlgorithm: SigningAlgorithm
   readonly retries?: RetrySchedule
   /** Traces the deliveries. Without it, nothing is traced. */
   readonly tracing?: Tracing | undefined
@@ -47,6 +49,8 @@ export interface Deliveries {
   readonly setSender: SetSender
   readonly tokens: StreamTokens
   readonly polling: Polling
+  /** Has what was stored for a stream go out at once: something about itself, or what waited for a new status. */
+  streamChanged(streamId: string): void
   /** Wakes those who follow the provisioning log. */
   readonly requests: RequestWatch
   readonly box: SecretBox
@@ -54,6 +58,8 @@ export interface Deliveries {
   readonly networks: Networks
   /** Webhooks and streams that an environment, or a tenant, may have of its own. */
   readonly endpointsPerPlace: number
+  /** What signs the tokens of new streams, unless they say it themselves. */
+  readonly streamAlgorithm: SigningAlgorithm
   /** How the work behind the requests gets on. */
   readonly workers: { readonly numbering: Progress; readonly sending: Progress }
 }
@@ -70,7 +76,8 @@ export interface RunningDeliveries extends Deliveries {
 
 /** Makes what an instance does for readers and receivers of events. Other instances take over what it leaves. */
 export function openDeliveries(db: Database, settings: DeliverySettings, reports: DeliveryReports): RunningDeliveries {
-  const { secretsKey, deliveryNetworks: networks, deliveriesPerHost, endpointsPerPlace, retries, tracing } = settings
+  const { secretsKey, deliveryNetworks: networks, deliveriesPerHost, retries, tracing } = settings
+  const { endpointsPerPlace, streamAlgorithm } = settings
   const background = db.for(BACKGROUND)
   const report = (task: string) => (error: unknown) => reports.failed(error, task)
   const watch = new LogWatch(background, report('numbering events'))
@@ -79,24 +86,36 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const requests = new RequestWatch(background, report('looking for logged requests'))
   const streams = {
     ...{ setSender: setSender(networks), polling: new Polling() },
-    tokens: streamTokens(new Keyring(signingKeyStore(db), box)),
+    tokens: streamTokens({
+      ES256: new Keyring(signingKeyStore(db, 'ES256'), box),
+      RS256: new Keyring(signingKeyStore(db, 'RS256'), box),
+    }),
   }
+  const hosts = new HostBudgets(deliveriesPerHost)
   // Whatever receivers answer: a slow one is no reason to send requests elsewhere.
   const sending = new Progress()
   const worker = new DeliveryWorker({
     looked: () => sending.made(),
     sent: reports.sent,
     ...{ db: background, box, sender, ...streams, disabled: reports.disabled, failed: report('sending webhooks') },
-    hosts: new HostBudgets(deliveriesPerHost),
+    hosts,
     tracing,
     ...(retries === undefined ? {} : { retries }),
+  })
+  const messages = new MessageSender({
+    ...{ db: background, box, ...streams, hosts, failed: report('telling streams about themselves') },
+    lively: () => worker.lively,
   })
   const growth = new TableGrowth(background, report('analyzing tables'))
   const searchIndex = new SearchIndexUpkeep(background, report('putting search index entries in place'))
   let stopped: Promise<void> | undefined
   return {
-    ...{ watch, sender, ...streams, requests, box, networks, endpointsPerPlace },
+    ...{ watch, sender, ...streams, requests, box, networks, endpointsPerPlace, streamAlgorithm },
     workers: { numbering: watch.progress, sending },
+    streamChanged(streamId) {
+      messages.kick()
+      streams.polling.wake(streamId)
+    },
     start() {
       const numbered = () => {
         worker.kick()
@@ -106,13 +125,15 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
       watch.start({ lively: () => worker.lively, numbered })
       sending.made()
       worker.kick()
+      messages.kick()
     },
     drain() {
       watch.drain()
       requests.drain()
       streams.polling.drain()
       sending.over()
-      stopped ??= worker.stop()
+      // The worker closes what both send by.
+      stopped ??= messages.stop().then(() => worker.stop())
     },
     async stop() {
       this.drain()

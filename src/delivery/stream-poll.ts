@@ -1,7 +1,9 @@
 import type { Database } from '../db/database.ts'
-import { dueOnStream, type HandedOut, streamQueueOf } from '../repositories/delivery/stream-queue.ts'
+import { claimMessages, MOST_MESSAGES, messagesDone } from '../repositories/delivery/stream-messages.ts'
+import { type DueOnStream, dueOnStream, type HandedOut, streamQueueOf } from '../repositories/delivery/stream-queue.ts'
 import { webhookQueueOf } from '../repositories/delivery/webhook-queue.ts'
 import { tenantsFor } from '../repositories/delivery/webhooks.ts'
+import { isUuid } from '../tenancy/scim-path.ts'
 import type { Polling } from './polling.ts'
 import { refusalOf } from './sending/set-sender.ts'
 import { placeOfToken, type Stream, type StreamTokens } from './stream-tokens.ts'
@@ -37,18 +39,21 @@ export async function pollStream(
   { maxEvents, ack, setErrs, waitMs, signal }: PollRequest,
 ): Promise<PollAnswer> {
   await settle(db, tools, stream, ack, setErrs)
-  if (maxEvents === 0) return { sets: {}, moreAvailable: (await dueOnStream(db, stream.id)).length > 0 }
+  if (maxEvents === 0) return { sets: {}, moreAvailable: isAny(await dueOnStream(db, stream.id)) }
   const until = performance.now() + waitMs
   for (;;) {
     const sets = await handOut(db, tools, stream, maxEvents)
     const left = until - performance.now()
     const { polling } = tools
     if (Object.keys(sets).length > 0 || left <= 0 || signal.aborted || polling.drained)
-      return { sets, moreAvailable: (await dueOnStream(db, stream.id)).length > 0 }
+      return { sets, moreAvailable: isAny(await dueOnStream(db, stream.id)) }
     await polling.wait(stream.id, left, signal)
   }
 }
 
+const isAny = ({ tenants, messages }: DueOnStream): boolean => tenants.length > 0 || messages
+
+/** Hands out what is told about the stream itself, then what is told of its tenants. */
 async function handOut(
   db: Database,
   { tokens }: PollTools,
@@ -56,8 +61,12 @@ async function handOut(
   most: number,
 ): Promise<Record<string, string>> {
   const sets: Record<string, string> = {}
-  let free = most
-  for (const tenantId of await dueOnStream(db, stream.id)) {
+  const { tenants, messages } = await dueOnStream(db, stream.id)
+  if (messages)
+    for (const message of await claimMessages(db, stream.id, Math.min(most, MOST_MESSAGES)))
+      sets[message.id] = await tokens.about(stream, message)
+  let free = most - Object.keys(sets).length
+  for (const tenantId of tenants) {
     if (free === 0) break
     const queue = webhookQueueOf(db, tenantId, stream.id)
     const claimed = await queue.claim(free)
@@ -93,7 +102,9 @@ async function settle(
   setErrs: PollRequest['setErrs'],
 ): Promise<void> {
   const byTenant = new Map<string, Set<number>>()
-  for (const jti of [...ack, ...Object.keys(setErrs)]) {
+  const named = [...ack, ...Object.keys(setErrs)]
+  await messagesDone(db, stream.id, named.filter(isUuid))
+  for (const jti of named) {
     const place = placeOfToken(jti)
     if (place === undefined) continue
     byTenant.set(place.tenant, (byTenant.get(place.tenant) ?? new Set()).add(place.position))

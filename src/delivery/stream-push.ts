@@ -1,5 +1,9 @@
+import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
+import { VERIFICATION } from '../events/security-events.ts'
+import { authorizationIn } from '../events/stream-secret.ts'
 import type { TenantId } from '../place-ids.ts'
+import type { StreamMessage } from '../repositories/delivery/stream-messages.ts'
 import type { ClaimedDelivery } from '../repositories/delivery/webhook-queue.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
 import { failure, type SendFailure, type SendOutcome } from './sending/outgoing.ts'
@@ -17,7 +21,7 @@ export interface PushTools {
   readonly tokens: StreamTokens
 }
 
-/** A stream with its address, and the sealed token that proves to the receiver who sends; empty for none. */
+/** A stream with its address, and the sealed text that proves to the receiver who sends; empty for none. */
 export interface PushStream extends Stream {
   readonly url: string
   readonly secret: string
@@ -37,8 +41,8 @@ export async function pushTokens(
   { event, taken }: ClaimedDelivery,
   traceparent?: string,
 ): Promise<PushOutcome> {
-  const token = await tokenOf(box, to)
-  if (token === null) return cannotOpen
+  const authorization = await authorizationFor(box, to)
+  if (authorization === null) return cannotOpen
   const made = await tokens.of(db, to, tenantId, [event])
   const begun = performance.now()
   let got = taken
@@ -47,7 +51,7 @@ export async function pushTokens(
     if ((got & bit) !== 0) continue
     if (performance.now() - begun > BEGUN_WITHIN_MS)
       return { ...failure(null, 'no time was left for all of its tokens'), receiverIsWell: true, taken: got }
-    const outcome = await setSender.send(to.url, await sign(), token, traceparent)
+    const outcome = await setSender.send(to.url, await sign(), authorization, traceparent)
     if (outcome.ok) got |= bit
     else if (outcome.refused) refused = outcome
     else return { ...outcome, taken: got }
@@ -61,13 +65,26 @@ export async function pushVerification(
   to: PushStream,
   now: Date,
 ): Promise<SendOutcome> {
-  const token = await tokenOf(box, to)
-  return token === null ? cannotOpen : setSender.send(to.url, await tokens.verification(to, now), token)
+  return pushMessage({ box, setSender, tokens }, to, {
+    ...{ id: uuidv7(), uri: VERIFICATION, payload: {}, createdAt: now.getTime() },
+  })
+}
+
+/** Pushes what is told about the stream itself. */
+export async function pushMessage(
+  { box, setSender, tokens }: Omit<PushTools, 'db'>,
+  to: PushStream,
+  message: StreamMessage,
+): Promise<SendOutcome> {
+  const authorization = await authorizationFor(box, to)
+  return authorization === null ? cannotOpen : setSender.send(to.url, await tokens.about(to, message), authorization)
 }
 
 const cannotOpen = failure(null, 'the token cannot be opened; set it again')
 
-/** Undefined where there is none, null where it cannot be opened. */
-async function tokenOf(box: SecretBox, { id, secret }: PushStream): Promise<string | undefined | null> {
-  return secret === '' ? undefined : ((await box.open(secret, id)) ?? null)
+/** The header by which the receiver knows who sends: undefined where there is none, null where it cannot be opened. */
+async function authorizationFor(box: SecretBox, { id, secret }: PushStream): Promise<string | undefined | null> {
+  if (secret === '') return undefined
+  const opened = await box.open(secret, id)
+  return opened === undefined ? null : authorizationIn(opened)
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
 import type { LoggedEvent } from '../events/event.ts'
 import {
@@ -8,13 +7,13 @@ import {
   type StreamPlace,
   type StreamSettings,
   securityEvents,
-  VERIFICATION,
 } from '../events/security-events.ts'
 import type { TenantId } from '../place-ids.ts'
+import type { StreamMessage } from '../repositories/delivery/stream-messages.ts'
 import { type EventSubject, endpointsOfTypes, subjectsOf } from '../repositories/log/event-subjects.ts'
 import { isObject, type JsonObject } from '../scim/resource.ts'
 import { builtInRegistry } from '../scim/schema/registry.ts'
-import type { Keyring } from '../signing/keyring.ts'
+import { type Keyring, SIGNING_ALGORITHM, type SigningAlgorithm } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import { type SetClaims, signSet } from './sending/security-event-token.ts'
 
@@ -42,7 +41,8 @@ export interface TokenPlace {
 export type StreamTokens = ReturnType<typeof streamTokens>
 
 /** Makes Security Event Tokens of events, in the name of the stream's place, signed with the keys that its issuer names. */
-export function streamTokens(keyring: Keyring) {
+export function streamTokens(keyrings: Readonly<Record<SigningAlgorithm, Keyring>>) {
+  const signerOf = ({ stream }: Stream) => keyrings[stream.algorithm ?? SIGNING_ALGORITHM]
   return {
     /** The tokens of each event by its position, in their order. An event that SETs have no word for has none. */
     async of(
@@ -63,21 +63,21 @@ export function streamTokens(keyring: Keyring) {
             securityEvents(event, to.stream).map((one) => ({
               bit: 1 << one.part,
               jti: jtiOf(to.id, tenantId, event, one.part),
-              sign: () => signSet(keyring, claims(to, tenantId, about, one)),
+              sign: () => signSet(signerOf(to), claims(to, tenantId, about, one)),
             })),
           ]
         }),
       )
     },
 
-    /** A token that means nothing, so that an operator sees whether it arrives (SSF 1.0 §8.1.4). */
-    verification(to: Stream, now: Date): Promise<string> {
+    /** A token about the stream itself, which is the subject (SSF 1.0 §8.1.4.1, §8.1.5). */
+    about(to: Stream, { id, uri, payload, createdAt }: StreamMessage): Promise<string> {
       const { origin, audience } = to.stream
-      return signSet(keyring, {
-        ...{ iss: issuerAt(origin, to), aud: audience, jti: uuidv7(), txn: uuidv7() },
-        toe: Math.floor(now.getTime() / 1000),
+      return signSet(signerOf(to), {
+        ...{ iss: issuerAt(origin, to), aud: audience, jti: id, txn: id },
+        toe: Math.floor(createdAt / 1000),
         sub_id: { format: 'opaque', id: to.id },
-        events: { [VERIFICATION]: {} },
+        events: { [uri]: payload },
       })
     },
   }

@@ -3,9 +3,10 @@ import type { JsonObject, JsonValue } from '../scim/resource.ts'
 import { isObject } from '../scim/resource.ts'
 import { PATCH_OP } from '../scim/urn.ts'
 import { formatVersion } from '../scim/version.ts'
+import type { SigningAlgorithm } from '../signing/keyring.ts'
 import type { Change } from './changes.ts'
 import type { LoggedEvent } from './event.ts'
-import { resourceVerb } from './types.ts'
+import { type EventType, resourceVerb } from './types.ts'
 
 /** What an operator has decided about a stream of Security Event Tokens. */
 export interface StreamSettings {
@@ -21,6 +22,10 @@ export interface StreamSettings {
   readonly subject: 'email' | 'iss_sub'
   /** The identity provider, whose `sub` is the externalId; null for the token's own issuer, whose `sub` is the SCIM id. */
   readonly subjectIssuer: string | null
+  /** What signs its tokens; undefined for ES256, as all streams of releases that knew nothing else. */
+  readonly algorithm?: SigningAlgorithm
+  /** Of a stream that its receiver has made: the event URIs that it asked for. An operator's stream tells all that it can. */
+  readonly requested?: readonly string[]
 }
 
 /** Where a stream is: in an environment for all of its tenants, or for one of them. */
@@ -29,8 +34,23 @@ export interface StreamPlace {
   readonly tenantId: TenantId | null
 }
 
+/** Whether a stream gets events, waits with them, or gets none (SSF 1.0 §8.1.2). */
+export type StreamStatus = 'enabled' | 'paused' | 'disabled'
+
 /** Paths of issuers, below the gateway's origin; an id follows. */
 export const ISSUER_PATHS = { environment: '/ssf/environments/', tenant: '/ssf/tenants/' } as const
+
+/** Paths of what receivers ask themselves, below their issuer (SSF 1.0 §8.1). */
+export const RECEIVER_PATHS = {
+  configuration: '/streams',
+  status: '/status',
+  verification: '/verification',
+  poll: (streamId: string) => `/streams/${streamId}/poll`,
+} as const
+
+/** Where the receiver of a stream that is polled comes for its tokens, where it manages the stream itself. */
+export const pollUrlOf = (row: StreamPlace & { readonly id: string; readonly stream: StreamSettings }): string =>
+  issuerAt(row.stream.origin, row) + RECEIVER_PATHS.poll(row.id)
 
 /**
  * The issuer of a stream's tokens: its environment or its tenant, by an id that is never used again. So a receiver that
@@ -62,8 +82,11 @@ export interface SecurityEvent {
 const SCIM = 'urn:ietf:params:scim:event:prov:'
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type/'
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type/'
-/** Sent on request, so that an operator sees whether tokens arrive (SSF 1.0 §8.1.4). */
-export const VERIFICATION = 'https://schemas.openid.net/secevent/ssf/event-type/verification'
+const SSF = 'https://schemas.openid.net/secevent/ssf/event-type/'
+/** Sent on request, so that an operator or the receiver sees whether tokens arrive (SSF 1.0 §8.1.4). */
+export const VERIFICATION = `${SSF}verification`
+/** Tells the receiver that somebody else has changed the status of its stream (SSF 1.0 §8.1.5). */
+export const STREAM_UPDATED = `${SSF}stream-updated`
 
 // Signals come first, so that a session ends before the receiver has accepted the other tokens.
 const PART = { session: 0, account: 1, change: 2, unnamed: 3, activity: 4 }
@@ -74,6 +97,30 @@ export const eventUris = (format: SetFormat): string[] => [
   ...[`${SCIM}delete`, `${SCIM}activate`, `${SCIM}deactivate`],
 ]
 
+const SIGNAL_URIS: Readonly<Record<Signal, readonly string[]>> = {
+  caep: [`${CAEP}session-revoked`],
+  risc: [`${RISC}account-disabled`, `${RISC}account-enabled`],
+}
+
+/** The event URIs that a stream can tell (SSF 1.0 §8.1.1, `events_supported`): signals first. */
+export const supportedUris = ({ format, signals }: Pick<StreamSettings, 'format' | 'signals'>): string[] => [
+  ...signals.flatMap((signal) => SIGNAL_URIS[signal]),
+  ...eventUris(format),
+]
+
+/** The event URIs that a stream tells: what it can, and where the receiver has asked for some, these alone. */
+export function deliveredUris(stream: Pick<StreamSettings, 'format' | 'signals' | 'requested'>): string[] {
+  const { requested } = stream
+  return supportedUris(stream).filter((uri) => requested === undefined || requested.includes(uri))
+}
+
+/** Types of the log that lead to signals. */
+const SIGNAL_TYPES: readonly EventType[] = ['user.activated', 'user.deactivated', 'user.deleted']
+
+/** The filter of the log that goes with these event URIs: none where any resource may be told of. */
+export const typesToldBy = (uris: readonly string[]): readonly EventType[] =>
+  uris.some((uri) => uri.startsWith(SCIM)) ? [] : SIGNAL_TYPES
+
 /**
  * An event of the log as events of RFC 9967 §2.4, CAEP and RISC; none when these standards have no event for it.
  *
@@ -81,6 +128,14 @@ export const eventUris = (format: SetFormat): string[] => [
  * and a PatchOp with the same result is true of both. A stream is about all resources of its place, so it has no feed events.
  */
 export function securityEvents(
+  event: LoggedEvent,
+  { requested, ...stream }: Pick<StreamSettings, 'format' | 'signals' | 'requested'>,
+): SecurityEvent[] {
+  const all = allSecurityEvents(event, stream)
+  return requested === undefined ? all : all.filter(({ uri }) => requested.includes(uri))
+}
+
+function allSecurityEvents(
   event: LoggedEvent,
   { format, signals }: Pick<StreamSettings, 'format' | 'signals'>,
 ): SecurityEvent[] {

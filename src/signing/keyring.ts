@@ -1,8 +1,12 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import type { SecretBox } from './secret-box.ts'
 
-/** The one algorithm of our signatures; nothing else is looked at (RFC 8725 §3.1). */
-export const SIGNING_ALGORITHM = 'ES256'
+/** The algorithms of our signatures. */
+export type SigningAlgorithm = 'ES256' | 'RS256'
+/** The one algorithm of access tokens; nothing else is looked at (RFC 8725 §3.1). */
+export const SIGNING_ALGORITHM = 'ES256' satisfies SigningAlgorithm
+/** The least that the CAEP Interoperability Profile takes. A longer key makes each signature several times as dear. */
+const RSA_BITS = 2048
 /**
  * Longest life of what is signed: for as long a key stays published after it has signed its last. Entra ID wants access tokens to
  * live an hour or more, and the CAEP Interoperability Profile no longer than one. Security Event Tokens live on, but are verified
@@ -28,8 +32,9 @@ interface OpenedSigningKey extends StoredSigningKey {
   readonly privateJwk: JWK
 }
 
-/** Where all instances keep their keys. */
+/** Where all instances keep their keys for one algorithm. */
 export interface SigningKeyStore {
+  readonly algorithm: SigningAlgorithm
   /** Newest first. */
   list(): Promise<readonly StoredSigningKey[]>
   /** Does nothing where another instance was first with this generation. */
@@ -40,6 +45,7 @@ export interface SigningKeyStore {
 
 /** A key that signs. */
 export interface SigningKey {
+  readonly algorithm: SigningAlgorithm
   readonly kid: string
   readonly key: CryptoKey
 }
@@ -62,7 +68,7 @@ const LOADED_FOR_MS = 60_000
 const COOL_DOWN_MS = 5_000
 
 /**
- * The keys that sign access tokens and Security Event Tokens, the same for all instances. Every 30 days the first instance to
+ * The keys of one algorithm that sign access tokens or Security Event Tokens, the same for all instances. Every 30 days the first instance to
  * notice makes a new one. It is published for a day before it signs, and its predecessor until its last token has expired.
  */
 export class Keyring {
@@ -118,13 +124,13 @@ export class Keyring {
     }
     const { keys } = believed
     const signing = signingOf(keys, at)
-    if (signing === undefined) throw new Error('no key that signs access tokens can be opened with SECRETS_KEY')
+    if (signing === undefined) throw new Error(`no key that signs by ${this.#algorithm} can be opened with SECRETS_KEY`)
     const verifying = await Promise.all(
-      keys.map(async ({ kid, publicJwk }) => [kid, await importKey(publicJwk)] as const),
+      keys.map(async ({ kid, publicJwk }) => [kid, await this.#import(publicJwk)] as const),
     )
     this.#loaded = {
       ...{ at, verifying: new Map(verifying), jwks: keys.map(({ publicJwk }) => publicJwk) },
-      signing: { kid: signing.kid, key: await importKey(signing.privateJwk) },
+      signing: { algorithm: this.#algorithm, kid: signing.kid, key: await this.#import(signing.privateJwk) },
     }
     return this.#loaded
   }
@@ -151,36 +157,43 @@ export class Keyring {
     const text = await this.#box.open(key.sealed, ownerOf(key.kid))
     if (text === undefined) return undefined
     const privateJwk = JSON.parse(text) as JWK
-    const { d: _, ...publicPart } = privateJwk
-    return { ...key, privateJwk, publicJwk: published(publicPart, key.kid) }
+    return { ...key, privateJwk, publicJwk: this.#published(privateJwk, key.kid) }
   }
 
   async #make(generation: number, now: number): Promise<StoredSigningKey> {
-    const { privateKey, publicKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true })
+    // Another thread makes it, since that takes a tenth of a second for RSA.
+    const options = { extractable: true, modulusLength: RSA_BITS }
+    const { privateKey, publicKey } = await generateKeyPair(this.#algorithm, options)
     const publicPart = await exportJWK(publicKey)
     const kid = await calculateJwkThumbprint(publicPart)
     const sealed = await this.#box.seal(JSON.stringify(await exportJWK(privateKey)), ownerOf(kid))
-    return { generation, kid, publicJwk: published(publicPart, kid), sealed, createdAt: new Date(now) }
+    return { generation, kid, publicJwk: this.#published(publicPart, kid), sealed, createdAt: new Date(now) }
+  }
+
+  get #algorithm(): SigningAlgorithm {
+    return this.#store.algorithm
+  }
+
+  /** The public half of a key, of which `jwk` may have the private one too: that has more members than one for RSA. */
+  #published(jwk: JWK, kid: string): PublicJwk {
+    const members = Object.entries(jwk).filter(([name]) => PUBLIC_MEMBERS.has(name))
+    return { ...Object.fromEntries(members), kid, alg: this.#algorithm, use: 'sig' }
+  }
+
+  async #import(jwk: JWK): Promise<CryptoKey> {
+    const key = await importJWK(jwk, this.#algorithm)
+    if (key instanceof Uint8Array) throw new Error('a signing key is no pair of keys')
+    return key
   }
 }
+
+/** What a public key says of itself (RFC 7518 §6.2.1, §6.3.1). */
+const PUBLIC_MEMBERS: ReadonlySet<string> = new Set(['kty', 'crv', 'x', 'y', 'n', 'e'])
 
 /** The newest that was published for long enough, or where there is none, the oldest. */
 function signingOf(keys: readonly OpenedSigningKey[], now: number): OpenedSigningKey | undefined {
   return keys.find(({ createdAt }) => now - createdAt.getTime() >= PUBLISHED_AHEAD_MS) ?? keys.at(-1)
 }
 
-const published = (publicPart: JWK, kid: string): PublicJwk => ({
-  ...publicPart,
-  kid,
-  alg: SIGNING_ALGORITHM,
-  use: 'sig',
-})
-
 /** For whom the private half of a key is sealed. */
 export const ownerOf = (kid: string): string => `signing-key ${kid}`
-
-async function importKey(jwk: JWK): Promise<CryptoKey> {
-  const key = await importJWK(jwk, SIGNING_ALGORITHM)
-  if (key instanceof Uint8Array) throw new Error('a signing key is no pair of keys')
-  return key
-}

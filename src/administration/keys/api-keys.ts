@@ -4,6 +4,7 @@ import type { Database } from '../../db/database.ts'
 import { sqlState } from '../../db/errors.ts'
 import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../../repositories/control/api-keys.ts'
 import { consoleSessionsOf } from '../../repositories/control/console-sessions.ts'
+import { disableStreamsOf } from '../../repositories/delivery/webhooks.ts'
 import { apiKeyRecord } from '../audit-records.ts'
 import { type Administration, change, type Recorder } from '../change.ts'
 import { holdPlace } from '../places-held.ts'
@@ -157,8 +158,8 @@ export async function changeApiKey(
 }
 
 /**
- * Revokes a key for good, and ends its sessions of the console; every instance refuses it within a second. Revoking it again
- * changes nothing. Nothing but the key's own rows is held, so this waits for no other change.
+ * Revokes a key for good, ends its sessions of the console, and disables the streams that it manages; every instance refuses it within a second. Revoking it again
+ * changes nothing. Nothing but its own rows is held, so this waits for no other change.
  *
  * @throws {Refusal} 404 when there is no such key here
  */
@@ -168,6 +169,7 @@ export async function revokeApiKey(administration: Administration, place: Scope,
     if (before.revokedAt !== null) return
     await apiKeysWithin(tx, place).revoke(id, now)
     await consoleSessionsOf(tx).endAllOf(id)
+    await disableStreamsOf(tx, id, 'The API key of its receiver was revoked.')
     record(apiKeyRecord('revoked', { before, after: { ...before, revokedAt: now } }))
   })
 }

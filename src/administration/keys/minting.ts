@@ -1,5 +1,5 @@
 import type { Permission, Principal, Scope } from '../../auth/principal.ts'
-import { covers } from '../../auth/principal.ts'
+import { covers, mayGive } from '../../auth/principal.ts'
 import type { ExternalIssuer } from '../../tenancy/settings.ts'
 import { Refusal } from '../refusal.ts'
 
@@ -61,7 +61,7 @@ const latestFor = (by: Principal, permissions: readonly Permission[]): number =>
  * @throws {Refusal} 403
  */
 export function refuseWiderThan(by: Principal, { scope, permissions }: Reach): void {
-  const lacking = permissions.find((permission) => !by.permissions.has(permission))
+  const lacking = permissions.find((permission) => !mayGive(by.permissions, permission))
   if (!covers(by.scope, scope)) throw new Refusal(403, 'A key cannot make a key that reaches further than itself.')
   if (lacking !== undefined)
     throw new Refusal(403, `A key cannot give the permission "${lacking}", which it does not have itself.`)

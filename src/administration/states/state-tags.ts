@@ -66,12 +66,13 @@ export function webhookState(row: EndpointRow): State {
 }
 
 export function streamState(row: StreamRow): State {
-  const { url, description, events, enabled, disabledReason, secret } = row
+  const { url, description, events, enabled, disabledReason, paused, statusReason, secret } = row
   const { origin, ...stream } = row.stream
   return [
     ...Object.entries(stream).map(([name, value]) => part(name, value)),
     ...[part('issuer', issuerAt(origin, row)), part('url', url), part('description', description)],
     ...[part('events', events), part('enabled', enabled), part('disabledReason', disabledReason)],
+    ...[part('paused', paused), part('statusReason', statusReason)],
     part('hasToken', secret !== '', secret),
   ]
 }

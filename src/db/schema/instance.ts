@@ -9,16 +9,23 @@ export const instanceSecrets = pgTable('instance_secrets', {
   createdAt: moment('created_at').notNull().defaultNow(),
 })
 
-/** Keys that sign access tokens: signing/keyring tells which of them signs, and how long the others are still believed. */
-export const signingKeys = pgTable('signing_keys', {
-  /** 1 for the first; that it is unique lets one instance alone make the next. */
-  generation: integer().primaryKey(),
-  kid: text().notNull(),
-  publicJwk: jsonb('public_jwk').notNull(),
-  /** The private half as a JWK, in a `SecretBox`. */
-  sealed: text().notNull(),
-  createdAt: moment('created_at').notNull(),
-})
+/** Keys that sign access tokens and Security Event Tokens by ES256: signing/keyring tells which of them signs, and how long the others are still believed. */
+export const signingKeys = pgTable('signing_keys', signingKeyColumns())
+
+/** The same of the RSA keys, which sign Security Event Tokens alone. */
+export const rsaSigningKeys = pgTable('rsa_signing_keys', signingKeyColumns())
+
+function signingKeyColumns() {
+  return {
+    /** 1 for the first; that it is unique lets one instance alone make the next. */
+    generation: integer().primaryKey(),
+    kid: text().notNull(),
+    publicJwk: jsonb('public_jwk').notNull(),
+    /** The private half as a JWK, in a `SecretBox`. */
+    sealed: text().notNull(),
+    createdAt: moment('created_at').notNull(),
+  }
+}
 
 /** What requests with an `Idempotency-Key` were answered, for their repeats; kept for 24 hours. Answers with secrets are not. */
 export const idempotencyKeys = pgTable(

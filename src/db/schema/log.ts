@@ -1,74 +1,11 @@
 import { sql } from 'drizzle-orm'
-import {
-  bigint,
-  boolean,
-  foreignKey,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  smallint,
-  text,
-  timestamp,
-  uuid,
-} from 'drizzle-orm/pg-core'
+import { bigint, index, pgTable, primaryKey, smallint, text, uuid } from 'drizzle-orm/pg-core'
 import { LEAVER_TYPES } from '../../events/types.ts'
-import { environmentIdColumn, key, moment, tenantIdColumn, tenantsOwn, tenantsOwnOrShared } from './columns.ts'
-import { environments, tenants } from './places.ts'
+import { environmentIdColumn, key, moment, tenantIdColumn, tenantsOwn } from './columns.ts'
+import { tenants } from './places.ts'
 
 /** `LEAVER_TYPES` as SQL text: the index on leavers serves only statements with the same text. */
 export const LEAVER_TYPES_SQL = `(${LEAVER_TYPES.map((type) => `'${type}'`).join(', ')})`
-
-/**
- * Where events are sent: an address with its secrets, for all tenants of an environment or for one. Webhooks, and streams of
- * Security Event Tokens.
- */
-export const webhookEndpoints = pgTable(
-  'webhook_endpoints',
-  {
-    id: uuid().primaryKey(),
-    environmentId: environmentIdColumn('environment_id')
-      .notNull()
-      .references(() => environments.id),
-    /** Null for all tenants of the environment. */
-    tenantId: tenantIdColumn('tenant_id'),
-    /** Empty where the receiver comes for the events. */
-    url: text().notNull(),
-    description: text().notNull(),
-    /** `user.deleted`, `group.*`; none for all. */
-    events: text('event_types').array().notNull(),
-    /** Whether each event is sent with its resource as it is then. */
-    snapshot: boolean().notNull().default(false),
-    /** Sealed by signing/secret-box; empty for a stream whose receiver asks for none. */
-    secret: text().notNull(),
-    /** Of a stream of Security Event Tokens, its `StreamSettings`; null for a webhook. */
-    stream: jsonb(),
-    /** Signs beside `secret` until the moment below. */
-    previousSecret: text('previous_secret'),
-    previousSecretUntil: moment('previous_secret_until'),
-    enabled: boolean().notNull().default(true),
-    disabledReason: text('disabled_reason'),
-    /** Attempts that failed since the last one that succeeded. */
-    failures: integer().notNull().default(0),
-    failingSince: moment('failing_since'),
-    /**
-     * Set while the endpoint rests because it accepts nothing. From this moment on one instance may send it one event, to see
-     * whether it is back. That instance moves the moment on first, so that no other one does the same.
-     */
-    resumeAt: moment('resume_at'),
-    createdAt: moment('created_at').notNull().defaultNow(),
-  },
-  (t) => [
-    index('webhook_endpoints_place').on(t.environmentId, t.tenantId),
-    foreignKey({
-      name: 'webhook_endpoints_tenant',
-      columns: [t.environmentId, t.tenantId],
-      foreignColumns: [tenants.environmentId, tenants.id],
-    }),
-    tenantsOwnOrShared(),
-  ],
-)
 
 /**
  * What happened to a tenant's resources, appended by the statement that makes the change and never changed after.
@@ -187,46 +124,6 @@ export const eventLogs = pgTable(
   (t) => [
     index('event_logs_held').on(t.tenantId).where(sql`hold_id is not null`),
     index('event_logs_oldest').on(t.environmentId, t.oldestAt, t.tenantId).where(sql`oldest_at is not null`),
-    tenantsOwn(),
-  ],
-)
-
-/**
- * Events that an endpoint has not accepted yet. A row is made with the event's position and goes when it is delivered. Dead ones
- * stay until a replay, or until the event's time is over. A trigger refuses those of a tenant that the endpoint is not
- * for, once for each statement: references to both places would be looked up for each row.
- */
-export const webhookDeliveries = pgTable(
-  'webhook_deliveries',
-  {
-    tenantId: tenantIdColumn('tenant_id').notNull(),
-    endpointId: uuid('endpoint_id')
-      .notNull()
-      .references(() => webhookEndpoints.id, { onDelete: 'cascade' }),
-    position: bigint({ mode: 'number' }).notNull(),
-    resourceId: uuid('resource_id').notNull(),
-    attempts: integer().notNull().default(0),
-    /**
-     * When it may be claimed. A claim moves it on, so that another instance takes over from one that died; `infinity` while
-     * an earlier event of the resource has to go first.
-     */
-    dueAt: timestamp('due_at', { withTimezone: true }).notNull().defaultNow(),
-    firstTriedAt: moment('first_tried_at'),
-    /** Given up. */
-    dead: boolean().notNull().default(false),
-    /** This event, or a later one of its resource that waits too, tells that a user has left: it goes before others. */
-    urgent: boolean().notNull().default(false),
-    /** Of a stream: which of the event's tokens were accepted, one bit each. */
-    taken: integer().notNull().default(0),
-    lastStatus: integer('last_status'),
-    lastError: text('last_error'),
-  },
-  (t) => [
-    primaryKey({ columns: [t.tenantId, t.endpointId, t.position] }),
-    index('webhook_deliveries_due').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead`),
-    index('webhook_deliveries_urgent').on(t.endpointId, t.tenantId, t.dueAt).where(sql`not dead and urgent`),
-    index('webhook_deliveries_dead').on(t.endpointId, t.tenantId, t.position).where(sql`dead`),
-    index('webhook_deliveries_resource').on(t.tenantId, t.endpointId, t.resourceId, t.position).where(sql`not dead`),
     tenantsOwn(),
   ],
 )

@@ -1,5 +1,5 @@
 import { SignJWT } from 'jose'
-import { type Keyring, SIGNING_ALGORITHM } from '../../signing/keyring.ts'
+import type { Keyring } from '../../signing/keyring.ts'
 
 /** The media type of Security Event Tokens, and their `typ` (RFC 8417 §2.3). */
 export const SET_TYPE = 'secevent+jwt'
@@ -26,9 +26,6 @@ export interface SetClaims {
  * has no `sub`: the subject is in `sub_id` (RFC 9967 §2.1).
  */
 export async function signSet(keyring: Keyring, claims: SetClaims): Promise<string> {
-  const { kid, key } = await keyring.signing()
-  return new SignJWT({ ...claims })
-    .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: SET_TYPE, kid })
-    .setIssuedAt()
-    .sign(key)
+  const { algorithm, kid, key } = await keyring.signing()
+  return new SignJWT({ ...claims }).setProtectedHeader({ alg: algorithm, typ: SET_TYPE, kid }).setIssuedAt().sign(key)
 }

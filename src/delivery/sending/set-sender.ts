@@ -6,10 +6,10 @@ import { SET_TYPE } from './security-event-token.ts'
 /** Pushes Security Event Tokens to their receivers (RFC 8935). */
 export interface SetSender {
   /**
-   * @param token proves to the receiver who sends; undefined where the signature is enough
+   * @param authorization the header by which the receiver knows who sends; undefined where the signature is enough
    * @param traceparent names the trace that the receiver may go on with (W3C Trace Context)
    */
-  send(url: string, set: string, token: string | undefined, traceparent?: string): Promise<SendOutcome>
+  send(url: string, set: string, authorization: string | undefined, traceparent?: string): Promise<SendOutcome>
   close(): Promise<void>
 }
 
@@ -23,10 +23,10 @@ export const SET_ERRORS: readonly string[] = [
 export function setSender(networks: Networks, resolve?: typeof lookup): SetSender {
   const { post, close } = outgoing(networks, resolve)
   return {
-    async send(url, set, token, traceparent) {
+    async send(url, set, authorization, traceparent) {
       const headers = {
         ...{ 'Content-Type': `application/${SET_TYPE}`, Accept: 'application/json' },
-        ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        ...(authorization === undefined ? {} : { Authorization: authorization }),
         ...(traceparent === undefined ? {} : { traceparent }),
       }
       const answer = await post(url, headers, set)

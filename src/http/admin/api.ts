@@ -1,22 +1,15 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
-import { HTTPException } from 'hono/http-exception'
 import { methodNotAllowed } from 'hono/method-not-allowed'
 import { Refusal } from '../../administration/refusal.ts'
-import type { Challenge } from '../../auth/authenticate.ts'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { Permission } from '../../auth/principal.ts'
-import { addressOf } from '../address.ts'
-import { administrationOf } from '../control/administration.ts'
-import { expectedBy, notModified } from '../control/conditional.ts'
+import { admitted, atMost, counted, onlyJson } from '../control/admission.ts'
+import { notModified } from '../control/conditional.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from '../control/env.ts'
 import { EventReaders } from '../control/event-readers.ts'
 import { idempotent } from '../control/idempotent.ts'
-import { authenticateRequest } from '../control/origin.ts'
 import { refusalFor } from '../errors.ts'
-import { guessed } from '../guesses.ts'
-import { callerOf, inTime } from '../in-time.ts'
 import { invalid, unstorable } from '../invalid.ts'
 import { needs } from '../permissions.ts'
 import { problemOf, problemResponse } from '../problem.ts'
@@ -94,41 +87,8 @@ export function adminApi({
     serveText('application/json', () => JSON.stringify(describe(app))),
   )
 
-  // Before the body is read, and before any route: what is added below cannot be reached without a key.
-  app.use('*', async (c, next) => {
-    const startedAt = performance.now()
-    const admit = () => authenticateRequest(control, c, config)
-    const admission = tracing === undefined ? admit() : tracing.part('admission', admit)
-    const result = await inTime(admission, config.requestTimeoutMs)
-    if ('challenge' in result) {
-      const { challenge } = result
-      const tooMany = guessed(failures, challenge, c.req.header('authorization'), addressOf(c, config))
-      if (tooMany !== undefined) throw tooMany
-      return challengeResponse(challenge, c.var.requestId)
-    }
-    if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
-    const { keyId } = result.principal
-    const limitMs = c.req.path.endsWith('/import') ? config.bulkTimeoutMs : config.requestTimeoutMs
-    const streams = () => c.var.passage?.streams === true
-    const asked = database.for(callerOf(keyId, limitMs, { startedAt, reader: c.req.raw, streams }))
-    c.set('keyId', keyId)
-    c.set('principal', result.principal)
-    c.set('database', asked)
-    const administration = administrationOf(c, { database: asked, control, config }, keyId)
-    c.set('administration', { ...administration, expected: expectedBy(c) })
-    return next()
-  })
-  app.use('*', async (c, next) => {
-    const { keyId, scope } = c.var.principal
-    const passage = underWay?.requests.enter(keyId, scope.kind === 'tenant' ? scope.tenantId : undefined)
-    c.set('underWay', underWay)
-    c.set('passage', passage)
-    try {
-      await next()
-    } finally {
-      passage?.answered(c.req.method, c.env)
-    }
-  })
+  app.use('*', admitted({ database, config, control, failures, underWay, tracing }))
+  app.use('*', counted({ underWay }))
   app.use(
     '*',
     methodNotAllowed({
@@ -151,7 +111,7 @@ export function adminApi({
   eventRoutes(app, control, { ...deliveries, config, readers })
   for (const place of [ENVIRONMENT, TENANT])
     app.use(`${place}/streams/:stream/poll`, requires('directory:read'), onlyJson, large)
-  pollRoutes(app, control, { ...deliveries, config, readers })
+  pollRoutes(app, { ...deliveries, control, policy: config, readers })
   changeRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))
@@ -211,30 +171,3 @@ const requires =
     needs(c.var.principal, permission)
     return next()
   }
-
-const challengeResponse = ({ status, detail, wwwAuthenticate }: Challenge, requestId: string | undefined): Response =>
-  problemResponse({ status, detail }, requestId, { 'WWW-Authenticate': wwwAuthenticate })
-
-const onlyJson: MiddlewareHandler = (c, next) => {
-  if (!['POST', 'PUT', 'PATCH'].includes(c.req.method)) return next()
-  const header = (name: string) => c.req.header(name) ?? ''
-  // Whether there has to be a body, the route knows.
-  const empty = ['', '0'].includes(header('content-length')) && header('transfer-encoding') === ''
-  if (empty && header('content-type') === '') return next()
-  const type = c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
-  if (type !== 'application/json') throw new HTTPException(415, { message: 'The body must be application/json.' })
-  return next()
-}
-
-function atMost(maxSize: number): MiddlewareHandler<AdminEnv> {
-  const onError = () => {
-    throw new HTTPException(413, { message: `The body must not be larger than ${maxSize} bytes.` })
-  }
-  const limited = bodyLimit({ maxSize, onError })
-  return (c, next) => {
-    const announced = Number(c.req.header('content-length') ?? (c.req.header('transfer-encoding') ? maxSize : 0))
-    // A body that is too large is not read.
-    if (announced <= maxSize) c.var.passage?.holdBody(announced)
-    return limited(c, next)
-  }
-}

@@ -76,6 +76,8 @@ export const NOTICES = {
   enabled: 'It is enabled, and its failures are forgotten.',
   disabled: 'It is disabled: no event is queued for it until it is enabled again.',
   'endpoint-made': 'It is made, and gets what happens from now on.',
+  'endpoint-paused': 'It is paused: what happens waits for it until it goes on.',
+  'endpoint-goes-on': 'It goes on, and gets what has waited.',
   'endpoint-changed': 'It is changed; the next event goes out by it.',
   'sent-again': 'The event is queued again and will be sent soon.',
   saved: 'It is saved, and in force within a second.',

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import type { Administration } from '../../administration/change.ts'
+import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import { addressOf } from '../address.ts'
 import type { AdminDependencies } from './env.ts'
 
@@ -10,7 +11,7 @@ import type { AdminDependencies } from './env.ts'
  */
 export function administrationOf(
   c: Pick<Context, 'req' | 'env'> & { readonly var: { readonly requestId?: string } },
-  { database, control, config }: Pick<AdminDependencies, 'database' | 'control' | 'config'>,
+  { database, control, config }: Pick<AdminDependencies, 'database' | 'control'> & { readonly config: OriginPolicy },
   actor: string,
   actorName: string | null = null,
 ): Administration {

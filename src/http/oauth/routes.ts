@@ -35,7 +35,7 @@ export function oauthRoutes({ control, config, failures, requests }: OAuthDepend
 
   transmitterRoutes(app, { control, config })
 
-  app.get(JWKS, async (c) => c.json(await control.tokens.jwks(), 200, PUBLIC_FOR_AN_HOUR))
+  app.get(JWKS, async (c) => c.json(await control.jwks(), 200, PUBLIC_FOR_AN_HOUR))
 
   app.post(TOKEN, async (c) => {
     let passage: Passage | undefined

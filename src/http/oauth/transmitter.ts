@@ -1,5 +1,5 @@
 import type { Context, Hono } from 'hono'
-import { ISSUER_PATHS } from '../../events/security-events.ts'
+import { ISSUER_PATHS, RECEIVER_PATHS } from '../../events/security-events.ts'
 import { issuerOf } from '../control/origin.ts'
 import type { GatewayEnv } from '../middleware.ts'
 import { problemResponse } from '../problem.ts'
@@ -14,7 +14,8 @@ const EACH = [
 
 /**
  * What each environment and each tenant is to receivers of Security Event Tokens, at the well-known address of its issuer (SSF
- * 1.0 §7.2). The gateway as a whole issues none. Streams are managed by the admin API alone.
+ * 1.0 §7.2). The gateway as a whole issues none. Subjects need no adding, and none is
+ * complex, so there are no endpoints for subjects and no members that are critical.
  */
 export function transmitterRoutes(
   app: Hono<GatewayEnv>,
@@ -47,5 +48,9 @@ const metadata = (issuer: string, origin: string) => ({
   issuer,
   jwks_uri: origin + JWKS,
   delivery_methods_supported: ['urn:ietf:rfc:8935', 'urn:ietf:rfc:8936'],
+  configuration_endpoint: issuer + RECEIVER_PATHS.configuration,
+  status_endpoint: issuer + RECEIVER_PATHS.status,
+  verification_endpoint: issuer + RECEIVER_PATHS.verification,
+  authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:6749' }],
   default_subjects: 'ALL',
 })

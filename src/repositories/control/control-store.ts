@@ -23,7 +23,8 @@ import { takeAssertion } from './used-assertions.ts'
  */
 export function controlStore(database: Database, secretsKey?: string | undefined): ControlStore {
   return {
-    signingKeys: signingKeyStore(database),
+    signingKeys: signingKeyStore(database, 'ES256'),
+    rsaSigningKeys: signingKeyStore(database, 'RS256'),
     secretBox: secretBox(async () => secretsKey ?? instanceSecret(database, 'secrets')),
     shared: database.engine === 'postgres',
     ask: controlAnswers(database),

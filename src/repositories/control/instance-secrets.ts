@@ -6,7 +6,7 @@ import { ownerOf } from '../../signing/keyring.ts'
 import { secretBox } from '../../signing/secret-box.ts'
 import { literal } from '../sql/fragments.ts'
 import { FIRST_ID } from '../sql/ids.ts'
-import { signingKeyStore } from './signing-keys.ts'
+import { signingKeyStores } from './signing-keys.ts'
 
 /**
  * A secret that all processes of the instance share, by its name. The first process that needs it makes it: 32 random bytes,
@@ -69,9 +69,9 @@ export async function sealUnder(database: Database, key: string, before?: string
       }
       return undefined
     })
-    const signingKeys = signingKeyStore(tx)
-    for (const { kid, sealed } of await signingKeys.list())
-      if ((await box.open(sealed, ownerOf(kid))) === undefined) await signingKeys.delete(kid)
+    for (const signingKeys of signingKeyStores(tx))
+      for (const { kid, sealed } of await signingKeys.list())
+        if ((await box.open(sealed, ownerOf(kid))) === undefined) await signingKeys.delete(kid)
     await tx.orm.delete(instanceSecrets).where(inArray(instanceSecrets.name, ['secrets', 'cursor']))
     // While something does not open, the next start looks again.
     if (unopened === 0) await store(tx, CHECK, await box.seal('', OWNER))

@@ -143,7 +143,7 @@ const dueSql = (partsOf: (place: Place<DueValue>) => DueParts) =>
          case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
          coalesce(u.tenants, '[]') as urgent, coalesce(d.tenants, '[]') as tenants
        from (
-         select w.* from webhook_endpoints w where w.id = x.id and w.enabled and (w.resume_at is null or w.resume_at <= now())
+         select w.* from webhook_endpoints w where w.id = x.id and w.enabled and not w.paused and (w.resume_at is null or w.resume_at <= now())
            and w.id <> all(${place('except', 'text')}::uuid[])
            and (w.stream->>'method' is distinct from 'poll' or w.id = any(${place('polling', 'text')}::uuid[])) offset 0
        ) w cross join lateral (

@@ -3,7 +3,7 @@ import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
 import { FIRST_ID } from '../sql/ids.ts'
-import { dueTenants, TENANTS_AT_ONCE } from './due-deliveries.ts'
+import { dueTenants, queuedTenants, TENANTS_AT_ONCE } from './due-deliveries.ts'
 
 /** An event that the receiver of a stream has got and not fully acknowledged. */
 export interface HandedOut {
@@ -15,25 +15,73 @@ export interface HandedOut {
   readonly lastError: string | null
 }
 
-/** Tenants with events that are due on one stream; only some of them where there are many. */
-export async function dueOnStream(db: Database, endpointId: string): Promise<TenantId[]> {
-  const rows = await db.run<{ id: TenantId }>(
+/** What is due on a stream that is polled. */
+export interface DueOnStream {
+  /** Tenants with events that are due, only some of them where there are many; none while the stream is paused or disabled. */
+  readonly tenants: readonly TenantId[]
+  /** Whether anything about the stream itself is due. */
+  readonly messages: boolean
+}
+
+/** What is due on one stream. */
+export async function dueOnStream(db: Database, endpointId: string): Promise<DueOnStream> {
+  const message =
+    '(select null::text as id from stream_messages m where m.endpoint_id = $1::uuid and m.due_at <= now() limit 1)'
+  const rows = await db.run<{ id: TenantId | null }>(
     db.distributed
-      ? `select distinct d.tenant_id::text as id from webhook_deliveries d
-         where d.endpoint_id = $1::uuid and not d.dead and d.due_at <= now() limit ${TENANTS_AT_ONCE}`
-      : `select t.id::text from (${dueTenants('$1::uuid', `'${FIRST_ID}'`)}) t`,
+      ? `select distinct d.tenant_id::text as id from webhook_deliveries d join webhook_endpoints w on w.id = d.endpoint_id
+         where d.endpoint_id = $1::uuid and w.enabled and not w.paused and not d.dead and d.due_at <= now() limit ${TENANTS_AT_ONCE}`
+      : `select t.id::text from webhook_endpoints w cross join lateral (${dueTenants('w.id', `'${FIRST_ID}'`)}) t
+         where w.id = $1::uuid and w.enabled and not w.paused
+         union all ${message}`,
     [endpointId],
     { name: 'stream-due', prepare: false },
   )
-  return rows.map(({ id }) => id)
+  const tenants = rows.flatMap(({ id }) => (id === null ? [] : [id]))
+  if (!db.distributed) return { tenants, messages: tenants.length < rows.length }
+  return { tenants, messages: (await db.run(message, [endpointId], { prepare: false })).length > 0 }
 }
+
+const DROPPED_AT_ONCE = 2_000
+
+/**
+ * Drops what waits for a stream that is disabled, of all tenants, a part at a time. What was given up stays: an operator may send it
+ * again.
+ */
+export async function dropQueue(db: Database, endpointId: string): Promise<void> {
+  for (let after = FIRST_ID; ; ) {
+    const [next] = await db.run<{ id: TenantId }>(
+      db.distributed
+        ? `select distinct d.tenant_id::text as id from webhook_deliveries d
+           where d.endpoint_id = $1::uuid and not d.dead and d.tenant_id > $2::uuid order by 1 limit 1`
+        : `${queuedTenants('$1::uuid', '$2::uuid', 'not d.dead', 1)} select q.id::text from queued q`,
+      [endpointId, after],
+      { prepare: false },
+    )
+    if (next === undefined) return
+    after = next.id
+    while ((await dropSome(db.asTenant(next.id), next.id, endpointId)) === DROPPED_AT_ONCE);
+  }
+}
+
+async function dropSome(db: Database, tenantId: TenantId, endpointId: string): Promise<number> {
+  const gone = await db.run(
+    `delete from webhook_deliveries d where ${MINE} and not d.dead and d.position = any(array(
+       select o.position from webhook_deliveries o where o.tenant_id = $1::uuid and o.endpoint_id = $2::uuid and not o.dead
+       order by o.position limit ${DROPPED_AT_ONCE})) returning 1`,
+    [tenantId, endpointId],
+    { prepare: false },
+  )
+  return gone.length
+}
+
+const MINE = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
 
 const literal = (numbers: readonly number[]): string => `{${numbers.join(',')}}`
 
 /** The queue of one tenant's events for a stream that is polled: what `webhookQueueOf` does not have. */
 export function streamQueueOf(database: Database, tenantId: TenantId, endpointId: string) {
   const db = database.asTenant(tenantId)
-  const mine = 'd.tenant_id = $1::uuid and d.endpoint_id = $2::uuid'
   return {
     /** Events at these positions that are still in the queue. */
     async handedOut(positions: readonly number[]): Promise<HandedOut[]> {
@@ -42,7 +90,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
          from unnest($3::text::bigint[]) as x(position)
          cross join lateral (
            select d.attempts, d.taken, d.last_error from webhook_deliveries d
-           where ${mine} and d.position = x.position and not d.dead limit 1
+           where ${MINE} and d.position = x.position and not d.dead limit 1
          ) d
          cross join lateral (
            select ${eventColumns} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = x.position limit 1
@@ -57,7 +105,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
     async settledInPart(position: number, taken: number, error: string | null): Promise<void> {
       await db.run(
         `update webhook_deliveries d set taken = d.taken | $4::int, last_error = coalesce($5::text, d.last_error),
-           due_at = now() where ${mine} and d.position = $3::bigint and not d.dead`,
+           due_at = now() where ${MINE} and d.position = $3::bigint and not d.dead`,
         [tenantId, endpointId, position, taken, error],
       )
     },
@@ -66,7 +114,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
     async putBack(positions: readonly number[]): Promise<void> {
       await db.run(
         // By their keys: a row that another transaction changes meanwhile lies elsewhere after that.
-        `update webhook_deliveries d set due_at = now() where ${mine} and d.position = any($3::text::bigint[]) and not d.dead`,
+        `update webhook_deliveries d set due_at = now() where ${MINE} and d.position = any($3::text::bigint[]) and not d.dead`,
         [tenantId, endpointId, literal(positions)],
         { prepare: false },
       )

@@ -1,7 +1,7 @@
-import { and, asc, count, eq, gt, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, inArray, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
-import { tenants, webhookEndpoints } from '../../db/schema.ts'
-import type { StreamSettings } from '../../events/security-events.ts'
+import { streamMessages, tenants, webhookEndpoints } from '../../db/schema.ts'
+import type { StreamSettings, StreamStatus } from '../../events/security-events.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { isAnyOf, literal, uuids } from '../sql/fragments.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
@@ -24,9 +24,28 @@ export interface EndpointPlace {
 export const webhooksOf = (db: Database, place: EndpointPlace) =>
   endpointsOf<EndpointRow>(db, place, isNull(webhookEndpoints.stream))
 
-/** The same for streams of Security Event Tokens. */
-export const streamsOf = (db: Database, place: EndpointPlace) =>
-  endpointsOf<StreamRow>(db, place, isNotNull(webhookEndpoints.stream))
+/** The same for streams of Security Event Tokens. @param receiver only those that were made with the API key of this id */
+export const streamsOf = (db: Database, place: EndpointPlace, receiver?: string) =>
+  endpointsOf<StreamRow>(
+    db,
+    place,
+    receiver === undefined ? isNotNull(webhookEndpoints.stream) : eq(webhookEndpoints.receiverKey, receiver),
+  )
+
+/** Whether a stream gets events, waits with them, or gets none. */
+export const statusOf = ({ enabled, paused }: Pick<EndpointRow, 'enabled' | 'paused'>): StreamStatus =>
+  enabled ? (paused ? 'paused' : 'enabled') : 'disabled'
+
+/** Disables what the receiver with this API key has made, so that nothing is sent for it any more. */
+export async function disableStreamsOf({ orm }: Database, receiver: string, reason: string): Promise<void> {
+  const isTheirs = eq(webhookEndpoints.receiverKey, receiver)
+  const ids = orm.select({ id: webhookEndpoints.id }).from(webhookEndpoints).where(isTheirs)
+  await orm.delete(streamMessages).where(inArray(streamMessages.endpointId, ids))
+  await orm
+    .update(webhookEndpoints)
+    .set({ enabled: false, paused: false, disabledReason: reason })
+    .where(and(isTheirs, eq(webhookEndpoints.enabled, true)))
+}
 
 function endpointsOf<Row extends EndpointRow>(
   { orm }: Database,
@@ -54,7 +73,8 @@ function endpointsOf<Row extends EndpointRow>(
         .limit(limit)) as Row[],
 
     insert: async (
-      row: Pick<Row, 'id' | 'url' | 'description' | 'events' | 'secret' | 'stream'> & Partial<Pick<Row, 'snapshot'>>,
+      row: Pick<Row, 'id' | 'url' | 'description' | 'events' | 'secret' | 'stream'> &
+        Partial<Pick<Row, 'snapshot' | 'receiverKey'>>,
     ): Promise<Row | undefined> =>
       first(
         await orm

@@ -117,9 +117,14 @@ const HARMLESS: ReadonlySet<string> = new Set(['description', 'token'])
  *
  * @throws {ChallengeError} 403
  */
-export function needsPeopleToSend(by: Principal, input: { readonly enabled?: boolean | undefined }): void {
+export function needsPeopleToSend(
+  by: Principal,
+  input: { readonly enabled?: boolean | undefined; readonly paused?: boolean | undefined },
+): void {
   const harmless = ([name, value]: [string, unknown]) =>
-    value === undefined || HARMLESS.has(name) || (name === 'enabled' && value === false)
+    value === undefined ||
+    HARMLESS.has(name) ||
+    (name === 'enabled' ? value === false : name === 'paused' && value === true)
   if (!Object.entries(input).every(harmless)) needs(by, 'directory:read')
 }
 
@@ -129,7 +134,7 @@ export const FOR_READERS =
 
 /** For the description of a change. */
 export const CHANGES_FOR_READERS =
-  'A key without the permission `directory:read` changes nothing but the description, the token and `"enabled": false`.'
+  'A key without the permission `directory:read` changes nothing but the description, the token, `"enabled": false` and, of a stream, `"paused": true`.'
 
 /** What waits for an endpoint, a webhook or a stream, and sending it events again. */
 export function deliveryRoutes(app: AdminApp, { level, collection, parameter, params, tags, find }: Deliverable): void {

@@ -1,5 +1,4 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
@@ -13,17 +12,16 @@ import { schemaDefinitionsOf } from '../../../repositories/control/schema-defini
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import { effectiveSettings } from '../../../tenancy/settings.ts'
 import { registryOf } from '../../../tenancy/tenant.ts'
-import type { AdminApp, AdminEnv } from '../../control/env.ts'
+import type { AdminApp } from '../../control/env.ts'
 import type { EventReaders } from '../../control/event-readers.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
-import { authenticateRequest } from '../../control/origin.ts'
 import { tenantAt } from '../../control/places.ts'
+import { MAX_WAIT_SECONDS, stillAllowed } from '../../control/polling.ts'
 import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import { streamed } from '../../streamed.ts'
 
 /** Half of what load balancers let a request without an answer live. */
-export const MAX_WAIT_SECONDS = 30
 
 /** A position of a tenant's log. */
 export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -251,10 +249,4 @@ export function cannotFollow(
   if (answer.outcome === 'ahead')
     return new Refusal(410, `The log ends at ${answer.head}: the store was restored to an earlier state. ${again}`)
   return new Refusal(410, `Events up to ${answer.trimmed} were deleted for their age. ${again}`)
-}
-
-/** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
-export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
-  const result = await authenticateRequest(control, c, config)
-  if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }

@@ -6,8 +6,9 @@ import { recordEndpointTest } from '../../../administration/webhooks.ts'
 import type { Scope } from '../../../auth/principal.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { pushVerification } from '../../../delivery/stream-push.ts'
-import { issuerAt } from '../../../events/security-events.ts'
+import { issuerAt, pollUrlOf } from '../../../events/security-events.ts'
 import { type StreamRow, streamsOf } from '../../../repositories/delivery/webhooks.ts'
+import { SIGNING_ALGORITHM } from '../../../signing/keyring.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import { tagged } from '../../control/conditional.ts'
 import type { AdminApp } from '../../control/env.ts'
@@ -57,6 +58,10 @@ export const streamSettings = {
     description:
       "Of `iss_sub`: the identity provider, whose `sub` is the externalId. Null: the stream's issuer and the SCIM id.",
   }),
+  algorithm: z.enum(['RS256', 'ES256']).openapi({
+    description:
+      'What signs its tokens: RS256, as the CAEP Interoperability Profile wants it, or ES256. The keys of both are published.',
+  }),
   description: endpointDescription,
   events: endpointEvents,
 }
@@ -72,6 +77,14 @@ const stream = z
         'The `iss` of its tokens: the environment, or the tenant, has it alone. Receivers check it and the audience.',
     }),
     jwksUri: z.string(),
+    receiver: z.string().nullable().openapi({
+      description: 'Id of the API key by which its receiver manages it; null for a stream that an operator has made.',
+    }),
+    requested: z.array(z.string()).nullable().openapi({
+      description: 'Of such a stream: the event URIs that the receiver asked for. It gets no others.',
+    }),
+    paused: z.boolean().openapi({ description: 'What happens waits until it is not paused any more.' }),
+    pausedReason: z.string().nullable(),
     ...streamSettings,
     ...endpointHealth,
   })
@@ -95,12 +108,13 @@ const newStream = z
     signals: streamSettings.signals.default([]),
     subject: streamSettings.subject.default('iss_sub'),
     subjectIssuer: streamSettings.subjectIssuer.default(null),
+    algorithm: streamSettings.algorithm.optional(),
     description: endpointDescription.default(''),
     events: endpointEvents.default([]),
   })
   .openapi('NewStream')
 const streamChange = z
-  .strictObject({ url, token: streamToken, ...streamSettings, enabled: z.boolean() })
+  .strictObject({ url, token: streamToken, ...streamSettings, enabled: z.boolean(), paused: z.boolean() })
   .partial()
   .openapi('StreamChange')
 const streams = listOf(stream, 'StreamList')
@@ -115,16 +129,11 @@ const example: z.infer<typeof stream> = {
   ...{ id: EXAMPLE.streamId, tenantId: EXAMPLE.tenantId, method: 'push', url: 'https://app.example.com/events' },
   ...{ hasToken: true, issuer: `${EXAMPLE.origin}/ssf/tenants/${EXAMPLE.tenantId}` },
   jwksUri: `${EXAMPLE.origin}/.well-known/jwks.json`,
+  ...{ receiver: null, requested: null, paused: false, pausedReason: null, algorithm: 'RS256' },
   ...{ audience: 'https://app.example.com', format: 'notice', signals: ['caep'], subject: 'email' },
   ...{ subjectIssuer: null, description: 'The application', events: ['user.*'] },
-  ...{
-    enabled: true,
-    disabledReason: null,
-    failingSince: null,
-    restingUntil: null,
-    createdAt: EXAMPLE.created,
-    warnings: [],
-  },
+  ...{ enabled: true, disabledReason: null, failingSince: null, restingUntil: null },
+  ...{ createdAt: EXAMPLE.created, warnings: [] },
 }
 
 /**
@@ -201,9 +210,9 @@ function routesAt(app: AdminApp, tools: Deliveries, policy: OriginPolicy, level:
     method: 'patch',
     path: `${path}/streams/{stream}`,
     operationId: `update${prefix}Stream`,
-    summary: `Change, disable or enable a stream${of}`,
+    summary: `Change, pause, disable or enable a stream${of}`,
     tags,
-    description: `While it is disabled, events are not queued for it: \`replay\` sends them once it is enabled again. ${CHANGES_FOR_READERS}`,
+    description: `While it is disabled, events are not queued for it: \`replay\` sends them once it is enabled again. While it is paused, they are queued and wait. ${CHANGES_FOR_READERS}`,
     request: { params: one, body: jsonBody(streamChange, { format: 'notice', signals: ['caep'] }) },
     responses: { 200: jsonAnswer(stream, 'Changed', example), ...problems },
   })
@@ -213,6 +222,7 @@ function routesAt(app: AdminApp, tools: Deliveries, policy: OriginPolicy, level:
     const input = c.req.valid('json')
     needsPeopleToSend(c.var.principal, input)
     const changed = await changeStream(c.var.administration, tools, place, id, input)
+    tools.streamChanged(changed.id)
     tagged(c, streamState(changed))
     return c.json(present(changed, place), 200)
   })
@@ -264,14 +274,17 @@ function routesAt(app: AdminApp, tools: Deliveries, policy: OriginPolicy, level:
 type Names = PlaceNames & { readonly stream?: string }
 
 function present(row: StreamRow, place: Extract<Scope, { kind: 'environment' | 'tenant' }>): z.infer<typeof stream> {
-  const { id, tenantId, description, events, enabled, disabledReason, failingSince } = row
-  const { signals, origin, ...told } = row.stream
+  const { id, tenantId, description, events, enabled, disabledReason, paused, failingSince } = row
+  const { signals, origin, requested, algorithm = SIGNING_ALGORITHM, ...told } = row.stream
   // By ids, which never change, and where the narrowest key that may poll is good for.
   const parent = `/projects/${place.projectId}/environments/${place.environmentId}`
   const below = tenantId === null ? parent : `${parent}/tenants/${tenantId}`
+  const pollUrl = `${origin}/api/v1${below}/streams/${id}/poll`
   return {
-    ...{ id, tenantId, issuer: issuerAt(origin, row), ...told, signals: [...signals] },
-    url: told.method === 'push' ? row.url : `${origin}/api/v1${below}/streams/${id}/poll`,
+    ...{ id, tenantId, issuer: issuerAt(origin, row), ...told, signals: [...signals], algorithm },
+    ...{ receiver: row.receiverKey, requested: requested === undefined ? null : [...requested] },
+    ...{ paused, pausedReason: paused ? row.statusReason : null },
+    url: told.method === 'push' ? row.url : row.receiverKey === null ? pollUrl : pollUrlOf(row),
     hasToken: row.secret !== '',
     jwksUri: `${origin}/.well-known/jwks.json`,
     ...{ description, events, enabled, disabledReason },

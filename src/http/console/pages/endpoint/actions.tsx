@@ -18,7 +18,7 @@ export const tagOfEndpoint = (endpoint: EndpointRow): string =>
  */
 export function EndpointActions(props: { endpoint: EndpointRow; path: string; dead: number; may: boolean }) {
   const { endpoint, path, dead, may } = props
-  const { enabled, stream } = endpoint
+  const { enabled, paused, stream } = endpoint
   const tag = tagOfEndpoint(endpoint)
   return (
     <Card title="What to do">
@@ -31,6 +31,14 @@ export function EndpointActions(props: { endpoint: EndpointRow; path: string; de
         {may && <ReplaySince path={path} />}
         {may && <Change endpoint={endpoint} path={path} tag={tag} />}
         {stream === null && <RotateSecret path={path} tag={tag} />}
+        {may && enabled && paused && <Action action={`${path}/resume`} label="Go on sending" tone="main" />}
+        {stream !== null && enabled && !paused && (
+          <Action
+            action={`${path}/pause`}
+            label="Pause"
+            ask="What happens waits for it until it goes on, as long as events are kept."
+          />
+        )}
         {enabled && (
           <Action
             action={`${path}/disable`}

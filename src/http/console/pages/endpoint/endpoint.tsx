@@ -90,6 +90,19 @@ function pagesOf(app: ConsoleApp, tools: AdminDependencies['deliveries'], addres
     return done(c, page, 'endpoint-changed')
   })
 
+  for (const [verb, paused] of [
+    ['pause', true],
+    ['resume', false],
+  ] as const) {
+    if (kind === 'webhooks') break
+    app.post(`${address}/${verb}`, async (c) => {
+      const { scope, endpoint, page } = await endpointHere(c, kind)
+      needsPeopleToSend(c.var.principal, { paused })
+      await changeStream(c.var.administration, tools, scope, endpoint.id, { paused })
+      return done(c, page, paused ? 'endpoint-paused' : 'endpoint-goes-on')
+    })
+  }
+
   for (const [verb, enabled, notice] of [
     ['enable', true, 'enabled'],
     ['disable', false, 'disabled'],

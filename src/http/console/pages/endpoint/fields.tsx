@@ -21,14 +21,14 @@ export const webhookFields = z.object({
     .transform((given) => given ?? false),
 })
 
-const { audience, format, signals, subject, subjectIssuer } = streamSettings
+const { audience, format, signals, subject, subjectIssuer, algorithm } = streamSettings
 /** A stream that was filled in. A token that is left empty stays as it is. */
 export const streamFields = z.object({
   ...common,
   url: z.string().default(''),
   token: streamToken.unwrap().optional(),
   noToken: z.stringbool().optional(),
-  ...{ audience, format, subject },
+  ...{ audience, format, subject, algorithm: algorithm.optional() },
   signals: z
     .union([z.string(), z.array(z.string())])
     .default([])
@@ -122,6 +122,17 @@ export function StreamFields({ row }: { row?: StreamRow | undefined }) {
         Issuer of the subject
         <input name="subjectIssuer" type="url" value={stream?.subjectIssuer ?? ''} maxlength={2000} />
         <small>The identity provider. Left empty: the stream itself, with the SCIM id.</small>
+      </label>
+      <label>
+        Signed by
+        <select name="algorithm">
+          {(['RS256', 'ES256'] as const).map((name) => (
+            <option value={name} selected={name === (stream === undefined ? 'RS256' : (stream.algorithm ?? 'ES256'))}>
+              {name}
+            </option>
+          ))}
+        </select>
+        <small>RS256 is what the CAEP Interoperability Profile wants.</small>
       </label>
       <Common row={row} />
     </>

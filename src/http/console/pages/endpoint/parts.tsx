@@ -56,14 +56,15 @@ export const eventsOf = ({ events }: EndpointRow): string => (events.length === 
 
 /** Whether an endpoint gets what it should. */
 export function Health({ endpoint, dead }: { endpoint: EndpointRow; dead: number }) {
-  const { enabled, failingSince, resumeAt, stream } = endpoint
+  const { enabled, paused, failingSince, resumeAt, stream } = endpoint
   const failing = enabled && failingSince !== null
   return (
     <span class="badges">
       {!enabled && <Badge tone="bad">disabled</Badge>}
+      {enabled && paused && <Badge tone="warn">paused</Badge>}
       {failing && <Badge tone="warn">{resumeAt === null ? 'failing' : 'resting'}</Badge>}
       {dead > 0 && <Badge tone="bad">{lettersOf(dead)}</Badge>}
-      {enabled && !failing && dead === 0 && (
+      {enabled && !paused && !failing && dead === 0 && (
         <Badge tone="good">{stream?.method === 'poll' ? 'is polled' : 'gets through'}</Badge>
       )}
     </span>

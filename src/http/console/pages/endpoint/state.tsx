@@ -1,11 +1,12 @@
-import { issuerAt } from '../../../../events/security-events.ts'
+import { deliveredUris, issuerAt } from '../../../../events/security-events.ts'
 import type { EndpointRow, StreamRow } from '../../../../repositories/delivery/webhooks.ts'
+import { SIGNING_ALGORITHM } from '../../../../signing/keyring.ts'
 import { Card, Moment } from '../../parts.tsx'
 import { eventsOf } from './parts.tsx'
 
 /** How an endpoint is, and what it was set to. */
 export function State({ endpoint }: { endpoint: EndpointRow }) {
-  const { enabled, disabledReason, failingSince, failures, resumeAt, stream } = endpoint
+  const { enabled, disabledReason, paused, statusReason, failingSince, failures, resumeAt, stream } = endpoint
   return (
     <Card title="State">
       <dl class="facts">
@@ -18,6 +19,12 @@ export function State({ endpoint }: { endpoint: EndpointRow }) {
           <>
             <dt>Disabled</dt>
             <dd>{disabledReason ?? 'no reason was given'}</dd>
+          </>
+        )}
+        {enabled && paused && (
+          <>
+            <dt>Paused</dt>
+            <dd>{statusReason ?? 'no reason was given'}; what happens waits</dd>
           </>
         )}
         {failingSince && (
@@ -55,7 +62,7 @@ export function State({ endpoint }: { endpoint: EndpointRow }) {
 
 /** What a stream says, and how. */
 function Tokens({ row }: { row: StreamRow }) {
-  const { method, audience, origin, format, signals } = row.stream
+  const { method, audience, origin, format, signals, requested, algorithm = SIGNING_ALGORITHM } = row.stream
   return (
     <>
       <dt>Tokens</dt>
@@ -64,8 +71,22 @@ function Tokens({ row }: { row: StreamRow }) {
       <dd>{audience}</dd>
       <dt>Issuer</dt>
       <dd>{issuerAt(origin, row)}</dd>
+      <dt>Signed by</dt>
+      <dd>{algorithm}</dd>
       <dt>Says</dt>
-      <dd>{[format === 'full' ? 'what has changed' : 'that something has changed', ...signals].join(', ')}</dd>
+      <dd>
+        {requested === undefined
+          ? [format === 'full' ? 'what has changed' : 'that something has changed', ...signals].join(', ')
+          : deliveredUris(row.stream).join(', ') || 'nothing: the receiver has asked for nothing that there is'}
+      </dd>
+      {row.receiverKey !== null && (
+        <>
+          <dt>Managed by</dt>
+          <dd>
+            its receiver, with the API key <code>{row.receiverKey}</code>
+          </dd>
+        </>
+      )}
     </>
   )
 }

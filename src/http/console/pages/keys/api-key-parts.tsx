@@ -3,7 +3,7 @@ import type { PropsWithChildren } from 'hono/jsx'
 import type { CreatedApiKey } from '../../../../administration/keys/api-keys.ts'
 import { expiresSoon } from '../../../../administration/keys/key-warnings.ts'
 import { rotationOf } from '../../../../auth/key-secrets.ts'
-import { PERMISSIONS, type Principal } from '../../../../auth/principal.ts'
+import { mayGive, PERMISSIONS, type Principal } from '../../../../auth/principal.ts'
 import type { ApiKeyRow } from '../../../../repositories/control/api-keys.ts'
 import { FORM_ID_FIELD } from '../../once.ts'
 import { Badge, Card, Copy, cut, Form, Moment, Pager, Table, type Tone } from '../../parts.tsx'
@@ -92,7 +92,7 @@ function statesOf(row: ApiKeyRow, now: Date): { tone: Tone; text: string }[] {
 
 /** The form for a new key. It offers no more than the asking key may give. @param path of the place */
 export function NewKey({ path, by }: { path: string; by: Principal }) {
-  const offered = PERMISSIONS.filter((permission) => by.permissions.has(permission))
+  const offered = PERMISSIONS.filter((permission) => mayGive(by.permissions, permission))
   return (
     <details class="more">
       <summary>New key …</summary>
@@ -137,6 +137,8 @@ const ABOUT = {
   'directory:read': 'your application reads people, groups and events',
   admin: 'this console and the admin API',
   'requests:reveal': 'people in the provisioning log unmasked; beside admin',
+  'ssf.read': 'receivers of Security Event Tokens read their stream and poll it',
+  'ssf.manage': 'receivers make their stream and change it',
 } as const
 
 /** Makes two forms two, though the same be filled in. */
