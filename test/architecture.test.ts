@@ -16,7 +16,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['http/admin'],
   ['http/admin/reference', 'http/admin/directory'],
   ['http/admin/delivery'],
-  ['http/scim', 'http/oauth', 'http/modes-page', 'http/starting'],
+  ['http/scim', 'http/oauth', 'http/ssf', 'http/modes-page', 'http/starting'],
   ['http/control'],
   ['http'],
   ['transfer'],

@@ -42,6 +42,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     deliveryNetworks: [],
     deliveriesPerHost: { atOnce: 64, perSecond: 1_000 },
     endpointsPerPlace: 20,
+    streamAlgorithm: 'RS256',
     consoleSignIn: undefined,
     auditRetentionDays: undefined,
     logLevel: 'info',

@@ -7,6 +7,7 @@ import type { ControlStore, KnownProject } from '../../src/context/control-store
 import type { StoredSigningKey } from '../../src/signing/keyring.ts'
 import { secretBox } from '../../src/signing/secret-box.ts'
 import { placeId } from '../support/place-ids.ts'
+import { signingKeysInMemory } from '../support/signing-keys.ts'
 
 let now = 0
 let queries: string[]
@@ -35,7 +36,9 @@ const store = (shared: boolean): ControlStore => ({
     }
   },
   isPlace: async () => false,
+  rsaSigningKeys: signingKeysInMemory('RS256'),
   signingKeys: {
+    algorithm: 'ES256',
     list: async () => {
       queries.push('signing keys')
       return signingKeys

@@ -132,6 +132,10 @@ test('each issuer says of itself what is true (SSF 1.0 §7), and no other addres
       issuer: body.issuer,
       jwks_uri: `${streams.origin}/.well-known/jwks.json`,
       delivery_methods_supported: ['urn:ietf:rfc:8935', 'urn:ietf:rfc:8936'],
+      configuration_endpoint: `${body.issuer}/streams`,
+      status_endpoint: `${body.issuer}/status`,
+      verification_endpoint: `${body.issuer}/verification`,
+      authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:6749' }],
       default_subjects: 'ALL',
     })
   }

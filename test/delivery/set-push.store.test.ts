@@ -47,7 +47,7 @@ describe('Security Event Tokens that are pushed', () => {
       accept: 'application/json',
       authorization: 'Bearer the-receiver-knows-this',
     })
-    expect(got?.header).toEqual({ typ: 'secevent+jwt', alg: 'ES256', kid: expect.any(String) })
+    expect(got?.header).toEqual({ typ: 'secevent+jwt', alg: 'RS256', kid: expect.any(String) })
     expect(got?.claims).toEqual({
       ...{ iss: issuerOf(tenant), aud: `urn:receiver${to.path}`, tenant: tenant.id },
       ...{ iat: expect.any(Number), toe: expect.any(Number), jti: expect.any(String), txn: expect.any(String) },

@@ -32,6 +32,8 @@ const OPENS: Record<
   'directory:read': { read: 403, write: 403, discover: 403, directory: 200, signIn: 200, administer: 403 },
   admin: { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 200 },
   'requests:reveal': { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 },
+  'ssf.read': { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 },
+  'ssf.manage': { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 },
 }
 const NOTHING = { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 }
 

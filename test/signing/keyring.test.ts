@@ -17,6 +17,21 @@ const box = (secret = 'a secret of the instance') => secretBox(async () => secre
 const instance = (secret?: string) => new Keyring(store, box(secret), () => now)
 const published = async (keyring: Keyring) => (await keyring.jwks()).keys.map(({ kid }) => kid)
 
+test('SEC-08 a keyring of RS256 makes RSA keys of 2048 bits, and publishes nothing but their public halves', async () => {
+  const rsa = signingKeysInMemory('RS256')
+  const keyring = new Keyring(rsa, box(), () => now)
+  const { algorithm, kid } = await keyring.signing()
+  expect(algorithm).toBe('RS256')
+  const [jwk] = (await keyring.jwks()).keys
+  expect(jwk).toEqual({ kty: 'RSA', n: expect.any(String), e: 'AQAB', kid, alg: 'RS256', use: 'sig' })
+  expect(Buffer.from(jwk?.n ?? '', 'base64url')).toHaveLength(256)
+  expect(rsa.kept[0]?.publicJwk).toEqual(jwk)
+  expect(JSON.parse((await box().open(rsa.kept[0]?.sealed ?? '', `signing-key ${kid}`)) ?? '')).toHaveProperty('qi')
+  // It is renewed as the others are.
+  now += 31 * DAY
+  expect((await keyring.jwks()).keys).toHaveLength(2)
+})
+
 test('SEC-08 all instances sign with the one key that the first of them has made', async () => {
   const instances = [instance(), instance(), instance()]
   const kids = await Promise.all(instances.map(async (keyring) => (await keyring.signing()).kid))

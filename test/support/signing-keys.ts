@@ -1,9 +1,12 @@
-import type { SigningKeyStore, StoredSigningKey } from '../../src/signing/keyring.ts'
+import type { SigningAlgorithm, SigningKeyStore, StoredSigningKey } from '../../src/signing/keyring.ts'
 
 /** Signing keys in memory; `asked` counts how often they were listed. */
-export function signingKeysInMemory(): SigningKeyStore & { readonly kept: StoredSigningKey[]; asked: number } {
+export function signingKeysInMemory(
+  algorithm: SigningAlgorithm = 'ES256',
+): SigningKeyStore & { readonly kept: StoredSigningKey[]; asked: number } {
   const kept: StoredSigningKey[] = []
   return {
+    algorithm,
     kept,
     asked: 0,
     async list() {

@@ -16,7 +16,7 @@ beforeAll(async () => {
   tenant = await gateway.newTenant()
   admin = await gateway.mintKey({ permissions: ['admin', 'scim:read', 'scim:write'] })
   await tokenFor(gateway, admin)
-  const [key] = await signingKeyStore(gateway.database).list()
+  const [key] = await signingKeyStore(gateway.database, 'ES256').list()
   if (key === undefined) throw new Error('there is no signing key')
   const box = secretBox(() => instanceSecret(gateway.database, 'secrets'))
   const jwk = JSON.parse((await box.open(key.sealed, `signing-key ${key.kid}`)) ?? '') as JWK

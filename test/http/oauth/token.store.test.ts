@@ -42,7 +42,10 @@ test('SEC-08 what a token says is bound to the key, its place and its secret, an
     token_endpoint: `${gateway.origin}/oauth/token`,
     response_types_supported: [],
     grant_types_supported: ['client_credentials'],
-    scopes_supported: ['scim', 'scim:read', 'scim:write', 'directory:read', 'admin', 'requests:reveal'],
+    scopes_supported: [
+      ...['scim', 'scim:read', 'scim:write', 'directory:read', 'admin', 'requests:reveal'],
+      ...['ssf.read', 'ssf.manage'],
+    ],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   })
   const keys = createRemoteJWKSet(new URL(metadata.jwks_uri))
@@ -59,8 +62,10 @@ test('SEC-08 what a token says is bound to the key, its place and its secret, an
     credential: 1,
     place: { projectId: expect.any(String), environmentId: expect.any(String), tenantId: tenant.id },
   })
-  const { keys: published } = (await (await fetch(metadata.jwks_uri)).json()) as { keys: object[] }
-  for (const key of published) expect(Object.keys(key).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+  const { keys: published } = (await (await fetch(metadata.jwks_uri)).json()) as { keys: { kty: string }[] }
+  const members: Record<string, string[]> = { EC: ['crv', 'x', 'y'], RSA: ['e', 'n'] }
+  for (const key of published)
+    expect(Object.keys(key).sort()).toEqual(['alg', 'kid', 'kty', 'use', ...(members[key.kty] ?? [])].sort())
 })
 
 test.each([

@@ -9,7 +9,7 @@ select x.id::text as walked, x.n, e.* from waiting x left join lateral (
     case when w.previous_secret_until > now() then w.previous_secret end as "previousSecret",
     coalesce(u.tenants, '[]') as urgent, coalesce(d.tenants, '[]') as tenants
   from (
-    select w.* from webhook_endpoints w where w.id = x.id and w.enabled and (w.resume_at is null or w.resume_at <= now())
+    select w.* from webhook_endpoints w where w.id = x.id and w.enabled and not w.paused and (w.resume_at is null or w.resume_at <= now())
       and w.id <> all($2::text::uuid[])
       and (w.stream->>'method' is distinct from 'poll' or w.id = any($3::text::uuid[])) offset 0
   ) w cross join lateral (
