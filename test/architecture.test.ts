@@ -7,7 +7,10 @@ import { expect, test } from 'vitest'
  * A file imports from its own room and from rooms in rows below; neighbours in a row do not know each other.
  */
 const ROWS: readonly (readonly string[])[] = [
-  ['main', 'cli', 'serve', 'serving', 'compile', 'start', 'first-keys', 'banner', 'listen', 'measure', 'traces'],
+  [
+    ...['main', 'cli', 'serve', 'serving', 'running', 'compile', 'start', 'first-keys', 'banner', 'listen', 'measure'],
+    ...['traces', 'kit'],
+  ],
   ['app'],
   ['surfaces'],
   ['http/console/console'],

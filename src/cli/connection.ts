@@ -38,10 +38,11 @@ export async function connected<T>(options: GlobalOptions, io: Io, work: (connec
   }
   const origin = gatewayUrl(options, io)
   if (origin === undefined) return onDatabase(io, (client) => work({ client, place }))
-  return work({ client: remote(origin, options.adminKey ?? io.env.ROLLCALL_ADMIN_KEY), place })
+  return work({ client: remoteClient(origin, options.adminKey ?? io.env.ROLLCALL_ADMIN_KEY), place })
 }
 
-function remote(origin: string, key: string | undefined): AdminClient {
+/** The admin API of the gateway at `origin`. @throws {CliError} without a key, and where nothing answers there */
+export function remoteClient(origin: string, key: string | undefined): AdminClient {
   if (!/^https?:$/.test(URL.canParse(origin) ? new URL(origin).protocol : ''))
     throw new CliError(EXIT.usage, 'the URL of the gateway must be such as https://scim.example.com (ROLLCALL_URL)')
   if (!key)

@@ -3,6 +3,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly out: Output
   readonly err: Output
+  /** Ends commands that go on until they are stopped; without it, Ctrl+C and SIGTERM do. */
+  readonly signal?: AbortSignal
 }
 
 /** A stream that texts are written to. */

@@ -9,6 +9,9 @@ import { backupCommands } from './backup.ts'
 import { brakeCommands } from './brake.ts'
 import { configCommand } from './config.ts'
 import type { GlobalOptions } from './connection.ts'
+import { devCommand } from './dev/dev.ts'
+import { listenCommand } from './dev/listen.ts'
+import { playCommand } from './dev/play.ts'
 import { doctorCommand } from './doctor.ts'
 import { exportCommand } from './export.ts'
 import { CliError, EXIT, EXIT_CODES, failureOf } from './failure.ts'
@@ -91,6 +94,9 @@ function programOn(io: Io): Command {
       const { json } = command.optsWithGlobals<GlobalOptions>()
       print(io, json, { distributed: true }, () => 'the tables are distributed by tenant\n')
     })
+  devCommand(program, io)
+  playCommand(program, io)
+  listenCommand(program, io)
   doctorCommand(program, io)
   configCommand(program, io)
   tenantCommands(program, io)

@@ -8,7 +8,7 @@ import type { SecretBox } from '../signing/secret-box.ts'
 import { snapshotsFor } from './event-snapshots.ts'
 import { failure } from './sending/outgoing.ts'
 import type { SetSender } from './sending/set-sender.ts'
-import type { WebhookSender } from './sending/webhook-sender.ts'
+import { type WebhookSender, webhookText } from './sending/webhook-sender.ts'
 import { type PushOutcome, pushTokens } from './stream-push.ts'
 import type { StreamTokens } from './stream-tokens.ts'
 
@@ -83,4 +83,4 @@ function measured(sent: SendingTools['sent'], send: EventSender): EventSender {
 
 /** The message for an event, as Standard Webhooks recommends it: JSON text. */
 export const webhookBody = (event: LoggedEvent, tenantId: TenantId, snapshot?: string): string =>
-  `{"type":${JSON.stringify(event.type)},"timestamp":"${new Date(event.occurredAt).toISOString()}","data":${eventText(event, tenantId, snapshot)}}`
+  webhookText(event.type, new Date(event.occurredAt).toISOString(), eventText(event, tenantId, snapshot))

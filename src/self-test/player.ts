@@ -1,7 +1,7 @@
 import type { ClientName } from '../explanations/clients.ts'
 import type { JsonObject } from '../scim/resource.ts'
 import { type Answered, ask, type Via } from './ask.ts'
-import { type Conversation, filled, type Step } from './conversation.ts'
+import { type Conversation, filled, filledPath, type Step } from './conversation.ts'
 import { type Finding, found, passed, refused, type SelfTestStep, type Which } from './findings.ts'
 import { selfTestAgent } from './token.ts'
 
@@ -88,7 +88,7 @@ export class Player {
   async play(target: Target, step: Step, known: Map<string, string>): Promise<void> {
     const { title, method, expect, save, holds } = step
     const which = { part: 'conversation' as const, title }
-    const path = pathWith(step.path, known)
+    const path = filledPath(step.path, known)
     if (path === undefined) return this.found(which, 'needs-an-earlier-step', 'skipped')
     const answer = await this.send(target, { method, path, body: step.body && filled(step.body, known) })
     const body = (answer.body ?? {}) as JsonObject
@@ -97,13 +97,4 @@ export class Player {
     if (!this.judge(which, shown, answer, expect, holds?.(body) === false)) return
     if (save !== undefined) known.set(save, String(body.id))
   }
-}
-
-/** A path with what is known filled in and percent-encoded; undefined where something is not known. */
-function pathWith(path: string, known: ReadonlyMap<string, string>): string | undefined {
-  const text = path.replace(/\{\{(\w+)\}\}/g, (whole, name: string) => {
-    const value = known.get(name)
-    return value === undefined ? whole : encodeURIComponent(value)
-  })
-  return text.includes('{{') ? undefined : text
 }

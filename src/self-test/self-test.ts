@@ -138,6 +138,8 @@ async function converse(player: Player, scratch: Target, schemaUrns: readonly st
   const known = new Map([
     ['run', run],
     ['userName', `${run}@self-test.example`],
+    ['givenName', 'Self'],
+    ['familyName', 'Test'],
     ['groupName', `Self-test ${run}`],
   ])
   for (const step of player.conversation.steps) await player.play(scratch, step, known)

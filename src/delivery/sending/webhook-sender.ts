@@ -26,12 +26,8 @@ export function webhookSender(networks: Networks, resolve?: typeof lookup): Webh
   const { post, close } = outgoing(networks, resolve)
   return {
     async send({ url, id, body, secrets, traceparent }) {
-      const now = new Date()
       const headers = {
-        'Content-Type': 'application/json',
-        'webhook-id': id,
-        'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
-        'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
+        ...signedHeaders({ id, body, secrets }, new Date()),
         ...(traceparent === undefined ? {} : { traceparent }),
       }
       const answer = await post(url, headers, body)
@@ -42,3 +38,18 @@ export function webhookSender(networks: Networks, resolve?: typeof lookup): Webh
     close,
   }
 }
+
+/** The headers of a message that is sent now, with a signature for each secret. */
+export const signedHeaders = (
+  { id, body, secrets }: Pick<WebhookMessage, 'id' | 'body' | 'secrets'>,
+  now: Date,
+): Readonly<Record<string, string>> => ({
+  'Content-Type': 'application/json',
+  'webhook-id': id,
+  'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
+  'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
+})
+
+/** The message for an event, as Standard Webhooks recommends it: JSON text. `data` is the event as JSON text. */
+export const webhookText = (type: string, timestamp: string, data: string): string =>
+  `{"type":${JSON.stringify(type)},"timestamp":"${timestamp}","data":${data}}`

@@ -12,7 +12,7 @@ import {
   userBody,
 } from '../conversation.ts'
 
-const profile = { displayName: 'Self Test', locale: 'en-US', groups: [] }
+const profile = { displayName: '{{givenName}} {{familyName}}', locale: 'en-US', groups: [] }
 
 /** Okta: a PATCH without path deactivates, PUT changes the profile, and a password comes with the user. */
 export const OKTA: Conversation = {
@@ -41,7 +41,7 @@ export const ENTRA: Conversation = {
     looksUp('userName eq "{{userName}}"'),
     creates(
       enterpriseBody({
-        ...{ displayName: 'Self Test', meta: { resourceType: 'User' }, roles: [] },
+        ...{ displayName: '{{givenName}} {{familyName}}', meta: { resourceType: 'User' }, roles: [] },
         ...employee({ department: 'Tests', employeeNumber: '{{run}}' }),
       }),
     ),

@@ -18,7 +18,7 @@ export const KEYCLOAK: Conversation = {
   steps: [
     probes('/Users?count=1'),
     looksUp('userName eq "{{userName}}"'),
-    creates(userBody({ displayName: 'Self Test', emails: [{ value: '{{userName}}' }], roles: [] })),
+    creates(userBody({ displayName: '{{givenName}} {{familyName}}', emails: [{ value: '{{userName}}' }], roles: [] })),
     changes(
       { path: 'userName', op: 'replace', value: '{{userName}}' },
       { path: 'displayName', op: 'replace', value: 'Changed' },
@@ -40,7 +40,12 @@ export const AUTHENTIK: Conversation = {
   steps: [
     probes('/ServiceProviderConfig'),
     looksUp('userName eq "{{userName}}"'),
-    creates(userBody({ displayName: 'Self Test', emails: [{ value: '{{userName}}', type: 'other', primary: true }] })),
+    creates(
+      userBody({
+        displayName: '{{givenName}} {{familyName}}',
+        emails: [{ value: '{{userName}}', type: 'other', primary: true }],
+      }),
+    ),
     replaces(
       userBody({
         ...{ id: '{{user}}', displayName: 'Changed' },

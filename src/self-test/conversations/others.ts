@@ -24,7 +24,7 @@ export const GOOGLE: Conversation = {
     probes('/Users?count=1'),
     looksUp('userName eq "{{userName}}"'),
     creates(userBody()),
-    replaces(userBody({ name: { givenName: 'Self', familyName: 'Changed' } })),
+    replaces(userBody({ name: { givenName: '{{givenName}}', familyName: 'Changed' } })),
     ...deactivates({ op: 'replace', path: 'active', value: false }),
     deletesUser,
   ],
@@ -38,7 +38,9 @@ export const ONELOGIN: Conversation = {
     probes('/Users?filter=userName+eq+%22{{run}}%22'),
     looksUp('userName eq "{{userName}}"'),
     creates(userBody({ id: null, title: null })),
-    replaces(userBody({ name: { givenName: 'Self', familyName: 'Changed', formatted: 'Self Changed' } })),
+    replaces(
+      userBody({ name: { givenName: '{{givenName}}', familyName: 'Changed', formatted: '{{givenName}} Changed' } }),
+    ),
     ...groups({}, [add], [removeByFilter]),
     ...deactivates({ op: 'replace', path: 'active', value: false }),
     deletesUser,
@@ -52,10 +54,10 @@ export const JUMPCLOUD: Conversation = {
   steps: [
     probes('/Users?count=1'),
     looksUp('userName eq "{{userName}}"'),
-    creates(enterpriseBody({ displayName: 'Self Test', ...employee({ department: 'Tests' }) })),
+    creates(enterpriseBody({ displayName: '{{givenName}} {{familyName}}', ...employee({ department: 'Tests' }) })),
     changes(
       { op: 'replace', path: 'name.givenName', value: 'Changed' },
-      { op: 'replace', path: 'name.familyName', value: 'Test' },
+      { op: 'replace', path: 'name.familyName', value: '{{familyName}}' },
     ),
     ...groups({ members: [] }, [add], [{ op: 'remove', path: 'members', value: [{ value: '{{user}}' }] }]),
     ...deactivates({ op: 'replace', path: 'active', value: false }),
