@@ -43,7 +43,9 @@ export async function bundle(folder: string | undefined): Promise<Metafile> {
   const { build } = await import('esbuild')
   const { metafile } = await build({
     absWorkingDir: ROOT,
-    entryPoints: ['main', 'compile', 'cli/main', 'db/pglite-thread', 'db/make-image'].map((name) => `src/${name}.ts`),
+    entryPoints: ['main', 'compile', 'cli/main', 'kit/gateway-thread', 'db/pglite-thread', 'db/make-image'].map(
+      (name) => `src/${name}.ts`,
+    ),
     outbase: 'src',
     outdir: folder ?? DIST,
     write: folder !== undefined,
@@ -71,6 +73,36 @@ export async function bundle(folder: string | undefined): Promise<Metafile> {
   return metafile
 }
 
+/** What the package exports, beside the programs. */
+const LIBRARIES = ['client', 'receiver', 'testing']
+
+/**
+ * Bundles what the package exports, each into one file for `import` and one for `require`. They run in other people's programs: a
+ * receiver also where there is no Node.
+ */
+async function bundleLibraries(folder: string): Promise<void> {
+  const { build } = await import('esbuild')
+  for (const [format, ending, banner, address] of [
+    ['esm', '.js', '', 'import.meta.url'],
+    ['cjs', '.cjs', "const fileUrl = require('node:url').pathToFileURL(__filename).href", 'fileUrl'],
+  ] as const) {
+    for (const library of LIBRARIES) {
+      const isNodes = library === 'testing'
+      await build({
+        absWorkingDir: ROOT,
+        entryPoints: [`src/${library}/index.ts`],
+        outfile: join(folder, library, `index${ending}`),
+        ...{ bundle: true, format, target: 'node20.19', logLevel: 'warning' },
+        platform: isNodes ? 'node' : 'neutral',
+        mainFields: ['module', 'main'],
+        // For `require` it is bundled: its default export would be another thing there.
+        external: format === 'esm' ? ['openapi-fetch'] : [],
+        ...(isNodes && format === 'cjs' ? { banner: { js: banner }, define: { 'import.meta.url': address } } : {}),
+      })
+    }
+  }
+}
+
 /** Builds the programs into `folder`, and keeps a database image there: it is valid until the migrations change. */
 async function buildPrograms(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
@@ -78,6 +110,7 @@ async function buildPrograms(folder: string): Promise<void> {
     if (name !== 'database-image') await rm(join(folder, name), { recursive: true })
   }
   await bundle(folder)
+  await bundleLibraries(folder)
 }
 
 async function buildAll(inputs: string): Promise<void> {

@@ -12,6 +12,7 @@ import { referencePage } from './http/admin/reference/reference-page.tsx'
 import { consoleApp } from './http/console/console.tsx'
 import { SETUP } from './http/control/setup-urls.ts'
 import { refusalFor } from './http/errors.ts'
+import { eventsPage } from './http/events-page.tsx'
 import { frontPage } from './http/front-page.ts'
 import { causeOf } from './http/hung-up.ts'
 import type { UnderWay } from './http/in-flight.ts'
@@ -64,6 +65,7 @@ export function otherSurfaces(
   others.use(requestLog(telling))
   others.route('/', frontPage())
   others.route('/', modesPage())
+  others.route('/', eventsPage())
   others.route('/', oauthRoutes({ control, config, failures, requests: underWay.requests }))
   const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay, tracing })
   others.route('/api/v1', admin)

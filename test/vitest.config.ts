@@ -109,8 +109,14 @@ const inBrowser = (): TestProjectConfiguration[] => {
   return [{ extends: true, test: { name: 'browser', include: [BROWSER], globalSetup } }]
 }
 
+/** What the package exports, as the examples import it. */
+const exported = ['client', 'receiver', 'testing'].map((name) => ({
+  ...{ find: `rollcall/${name}`, replacement: `${root}src/${name}/index.ts` },
+}))
+
 export default defineConfig({
   root,
+  resolve: { alias: exported },
   test: {
     isolate: false,
     // By default one core has no worker. Each worker has databases: more than four gain nothing.

@@ -90,6 +90,9 @@ export const EVENT_TYPES: readonly EventType[] = ALL.map(([type]) => type)
 /** Types of events by which people leave the tenant, or lose what they had. */
 export const LEAVER_TYPES: readonly EventType[] = ALL.filter(([, { leaves }]) => leaves).map(([type]) => type)
 
+/** What `changes` of a type hold; Markdown, for documents. */
+export const changesOf = (type: EventType): string => EVENTS[type].changes
+
 /** The types of events as a list in Markdown, for documents. */
 export const EVENT_TYPE_LIST = ALL.map(([type, { changes }]) => `- \`${type}\` — ${changes}`).join('\n')
 

@@ -1,6 +1,7 @@
 import type { AdminClient, Schemas } from '../client/index.ts'
+import type { Seed } from '../testing/types.ts'
 import type { ScimTarget } from './scim-client.ts'
-import { type Seed, seedDirectory } from './seed.ts'
+import { seedDirectory } from './seed.ts'
 
 /** A customer of a gateway for development: a tenant with a key for each side of it. */
 export interface Customer {

@@ -1,31 +1,13 @@
 import type { JsonObject } from '../scim/resource.ts'
 import { type Conversation, type Deed, filled, filledPath, type Step } from '../self-test/conversation.ts'
 import { CONVERSATIONS, type IdentityProvider } from '../self-test/conversations/index.ts'
+import type { Played, PlayOptions, Scenario } from '../testing/types.ts'
 import { newcomer, type Person, personIn } from './people.ts'
 import { groupIdIn, groupsOf, idOfGroup, memberOperations, takesWholeLists } from './play-groups.ts'
 import { askScim, type ScimAnswer, type ScimTarget } from './scim-client.ts'
 
 /** What an identity provider can be made to play. */
-export const SCENARIOS = ['joiner', 'mover', 'leaver', 'big-sync'] as const
-export type Scenario = (typeof SCENARIOS)[number]
-
-/** What may be said about who it is about. */
-export interface PlayOptions {
-  /** Of the joiner, mover or leaver. Without it: somebody new joins, and the newest active user moves or leaves. */
-  readonly userName?: string | undefined
-  /** How many people a `big-sync` brings; 100 by default. */
-  readonly users?: number | undefined
-}
-
-/** One request that was played, and what came of it. */
-export interface Played {
-  readonly title: string
-  readonly request: string
-  readonly status: number
-  readonly ms: number
-  /** Of the user that it is about. */
-  readonly userName: string | undefined
-}
+export const SCENARIOS = ['joiner', 'mover', 'leaver', 'big-sync'] as const satisfies readonly Scenario[]
 
 /** The gateway answered otherwise than the identity provider expects; `message` says what. */
 export class PlayRefused extends Error {

@@ -2,17 +2,18 @@ import { createHash } from 'node:crypto'
 import { Hono } from 'hono'
 import { describe, expect, test } from 'vitest'
 import { referencePage } from '../../src/http/admin/reference/reference-page.tsx'
+import { eventsPage } from '../../src/http/events-page.tsx'
 import { frontPage } from '../../src/http/front-page.ts'
 import { modesPage } from '../../src/http/modes-page.tsx'
 import { apiDocument } from '../support/client-types.ts'
 
-const app = new Hono().route('/', modesPage()).route('/', referencePage(apiDocument))
+const app = new Hono().route('/', modesPage()).route('/', eventsPage()).route('/', referencePage(apiDocument))
 const read = async (path: string) => {
   const answer = await app.request(path)
   return { answer, text: await answer.text() }
 }
 
-describe.each(['/docs/modes', '/api/docs'])('%s', (path) => {
+describe.each(['/docs/modes', '/docs/events', '/api/docs'])('%s', (path) => {
   test('is complete in itself: no script, nothing loaded from anywhere, and a policy that says so', async () => {
     const { answer, text } = await read(path)
     expect(answer.headers.get('Content-Type')).toMatch(/^text\/html/)

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { adminClient } from '../../src/client/index.ts'
 import { readFeed } from '../../src/kit/feed.ts'
-import { type Played, type PlayOptions, PlayRefused, play, type Scenario } from '../../src/kit/play.ts'
+import { PlayRefused, play } from '../../src/kit/play.ts'
 import { seedDirectory } from '../../src/kit/seed.ts'
 import { IDENTITY_PROVIDERS, type IdentityProvider } from '../../src/self-test/conversations/index.ts'
+import type { Played, PlayOptions, Scenario } from '../../src/testing/types.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 
 let gateway: Gateway

@@ -80,6 +80,8 @@ describe('the packed file', () => {
       'dist/cli/main.js',
       'dist/client/index.js',
       'dist/client/index.d.ts',
+      ...['receiver', 'testing'].flatMap((name) => ['js', 'cjs', 'd.ts'].map((end) => `dist/${name}/index.${end}`)),
+      'dist/kit/gateway-thread.js',
       'drizzle/meta/_journal.json',
     ]
     expect(packed).toEqual(expect.arrayContaining([...needed, 'package.json', 'LICENSE', 'README.md', 'CHANGELOG.md']))
@@ -93,7 +95,7 @@ describe('the packed file', () => {
 
   test('has nothing else: no sources, tests, benchmarks, snapshots of the schema or notes of the build', () => {
     const allowed =
-      /^(?:dist\/(?:main\.js|db\/pglite-thread\.js|cli\/|chunks\/|client\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$|docs\/idp\/[a-z-]+\.md$)/
+      /^(?:dist\/(?:main\.js|db\/pglite-thread\.js|kit\/gateway-thread\.js|cli\/|chunks\/|client\/|receiver\/|testing\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$|docs\/idp\/[a-z-]+\.md$)/
     const rest = packed.filter((path) => !allowed.test(path)).sort()
     expect(rest).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
   })
@@ -113,7 +115,7 @@ describe('a project that installs it', () => {
     writeFileSync(join(consumer, 'program.ts'), PROGRAM)
     expect(compiled()).toBe('')
     writeFileSync(join(consumer, 'program.ts'), PROGRAM.replace('emails?.[0]', 'emials?.[0]'))
-    expect(compiled()).toContain('program.ts(9,')
+    expect(compiled()).toContain('program.ts(11,')
   })
 
   test('runs the client', () => {
@@ -129,6 +131,27 @@ describe('a project that installs it', () => {
     )
   })
 
+  test('receives and tests with what it exports, by import and by require', () => {
+    const program = `
+      const secret = testSecret()
+      const gateway = await startGateway()
+      const types = []
+      const { fetch } = webhookReceiver({ secret, on: { '*': ({ type }) => types.push(type) } })
+      await gateway.forwardTo(fetch, secret)
+      await gateway.play('okta', 'joiner')
+      await gateway.expectEvent('user.created')
+      await gateway.stop()
+      console.log(types.includes('user.created'))`
+    const imported = `import { startGateway, testSecret } from 'rollcall/testing'
+      import { webhookReceiver } from 'rollcall/receiver'
+      ${program}`
+    expect(run(consumer, 'node', '--input-type=module', '--eval', imported)).toBe('true\n')
+    const required = `const { startGateway, testSecret } = require('rollcall/testing')
+      const { webhookReceiver } = require('rollcall/receiver')
+      void (async () => {${program}})()`
+    expect(run(consumer, 'node', '--input-type=commonjs', '--eval', required)).toBe('true\n')
+  })
+
   test('starts the command line, which knows its own version', () => {
     const { bin, version } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
     expect(run(consumer, 'node', join(installed, bin.rollcall), '--version')).toBe(`${version}\n`)
@@ -138,6 +161,8 @@ describe('a project that installs it', () => {
 
 const PROGRAM = `
 import { adminClient, type Schemas } from 'rollcall/client'
+import { webhookReceiver } from 'rollcall/receiver'
+import { startGateway } from 'rollcall/testing'
 
 const client = adminClient({ origin: 'https://scim.example.com', key: process.env.ROLLCALL_KEY ?? '' })
 export async function addressOf(user: Schemas['DirectoryUser']): Promise<string | undefined> {
@@ -147,6 +172,11 @@ export async function addressOf(user: Schemas['DirectoryUser']): Promise<string 
   const email: string | undefined = user.emails?.[0]?.value
   return email ?? key
 }
+export const hooks = webhookReceiver({
+  secret: 'whsec_c2VjcmV0',
+  on: { 'user.created': ({ changes }) => changes.after.userName.length, 'role.assigned': ({ changes }) => changes.users[0] },
+})
+export const titleOf = async (): Promise<string | undefined> => (await (await startGateway()).play('okta'))[0]?.title
 `
 
 function compiled(): string {

@@ -1,3 +1,4 @@
+import { faultsOf } from '../../src/events/catalogue/index.ts'
 import type { TestTenant } from './gateway.ts'
 import type { Instance } from './instances.ts'
 
@@ -35,11 +36,15 @@ export function reader({ send }: Instance, tenant: TestTenant, key = tenant.key)
     )
   return {
     ask,
+    /** @throws {Error} for an event that is not as the catalogue says */
     async events(query = ''): Promise<EventList> {
       const response = await ask(`/events${query}`)
       const text = await response.text()
       if (response.status !== 200) throw new Error(`${response.status}: ${text}`)
-      return JSON.parse(text) as EventList
+      const list = JSON.parse(text) as EventList
+      const faults = list.items.flatMap(faultsOf)
+      if (faults.length > 0) throw new Error(`not as the catalogue of events says: ${faults.join('; ')}`)
+      return list
     },
   }
 }
