@@ -102,3 +102,23 @@ test('by require, as jest loads what it tests', () => {
     run()`
   expect(execFileSync(process.execPath, ['--eval', program], { encoding: 'utf8' })).toBe('user.created\n')
 })
+
+// jest is larger than all that it would test here: `JEST` names its `bin/jest.js` where it is installed.
+const { JEST: jest } = process.env
+if (jest === undefined) console.log('skipped: rollcall/testing in jest, since JEST names no jest')
+test.skipIf(jest === undefined)('in jest', () => {
+  const folder = mkdtempSync(join(dirname(built.main()), 'jest-'))
+  try {
+    writeFileSync(join(folder, 'package.json'), '{ "jest": { "testTimeout": 600000 } }')
+    writeFileSync(
+      join(folder, 'joiner.test.js'),
+      `const { startGateway } = require(${JSON.stringify(exported('index.cjs'))})
+       test('somebody joins', ${bodyOf("expect(event.resource.type).toBe('User')")})`,
+    )
+    const options = { cwd: folder, encoding: 'utf8', env: withoutRunner(), stdio: ['ignore', 'pipe', 'pipe'] } as const
+    const said = execFileSync(process.execPath, [jest ?? '', '--json'], options)
+    expect(JSON.parse(said)).toMatchObject({ numPassedTests: 1, numFailedTests: 0 })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})

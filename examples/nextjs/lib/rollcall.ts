@@ -2,10 +2,10 @@ import { adminClient } from 'rollcall/client'
 import type { Directory } from '../../sign-in/check.ts'
 
 /** The place of this application on the gateway. */
-export const place = {
+export const place = () => ({
   project: process.env.ROLLCALL_PROJECT ?? 'default',
   environment: process.env.ROLLCALL_ENVIRONMENT ?? 'dev',
-}
+})
 
 const origin = () => process.env.ROLLCALL_URL ?? 'http://localhost:8080'
 
@@ -15,5 +15,5 @@ export const admin = () => adminClient({ origin: origin(), key: process.env.ROLL
 /** The directory of a customer, for sign-in checks. */
 export const directoryOf = (tenant: string): Directory => ({
   ...{ origin: origin(), key: process.env.ROLLCALL_APP_KEY ?? '' },
-  ...{ ...place, tenant },
+  ...{ ...place(), tenant },
 })
