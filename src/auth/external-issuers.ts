@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { addressProblem, type Networks } from '../network/delivery-address.ts'
 import { type PublicClient, publicClient, textUpTo } from '../network/public-client.ts'
 import { describeClient } from '../network/user-agent.ts'
-import type { ExternalIssuer } from '../tenancy/settings.ts'
+import type { ExternalIssuer } from '../tenancy/trusted-issuers.ts'
 import type { Permission } from './principal.ts'
 
 /** What a token of an external issuer proves. */
@@ -13,6 +13,21 @@ export interface ExternalIdentity {
   readonly permissions: ReadonlySet<Permission>
   /** Milliseconds since 1970: when the token expires, or the issuer is to be asked whether its key is still one of its own. */
   readonly goodUntil: number
+}
+
+/** Claims whose signature is good. */
+export interface SignedClaims {
+  readonly payload: JWTPayload
+  /** Milliseconds since 1970. */
+  readonly keysFetchedAt: number
+}
+
+/** Whose signature a JWT must have, and what it must say. */
+export interface ExpectedToken extends Pick<ExternalIssuer, 'issuer' | 'audience' | 'jwksUri' | 'algorithms'> {
+  /** Claims that it must have, beside `iss` and `aud`. */
+  readonly required: readonly string[]
+  /** The `typ` of its header; any where it is undefined. */
+  readonly typ?: string | undefined
 }
 
 /** The keys of one address. */
@@ -28,7 +43,8 @@ const MAX_JWKS_BYTES = 262_144
 const JWKS_KEPT_MS = 600_000
 // Both for unknown key ids and for addresses that give no keys.
 const COOL_DOWN_MS = 30_000
-const CLOCK_TOLERANCE_S = 30
+/** By how much the clocks of issuers may be wrong. */
+export const CLOCK_TOLERANCE_S = 30
 const LONGEST_LIFE_S = 24 * 3600
 const MAX_TOKEN_LENGTH = 8192
 const MAX_ISSUERS = 500
@@ -68,25 +84,39 @@ export class ExternalIssuers {
 
   /** Who `token` is from, by an issuer whose name it bears; undefined where it proves nothing. */
   async verify(token: string, issuer: ExternalIssuer): Promise<ExternalIdentity | undefined> {
+    const found = await this.claims(token, { ...issuer, required: ['exp', 'sub'] })
+    if (found === undefined || 'wrong' in found) return undefined
+    const { exp = 0, sub = '' } = found.payload
+    if (exp > this.#now() / 1000 + LONGEST_LIFE_S) return undefined
+    return {
+      name: nameOf(issuer, sub),
+      permissions: permissionsOf(found.payload, issuer.permissions),
+      goodUntil: Math.min((exp + CLOCK_TOLERANCE_S) * 1000, found.keysFetchedAt + JWKS_KEPT_MS),
+    }
+  }
+
+  /**
+   * What a JWT says that its issuer has signed, and when the issuer was asked for its keys. `wrong` names the claim for which it is
+   * refused, where the signature is good. Undefined for a token that proves nothing.
+   */
+  async claims(token: string, expected: ExpectedToken): Promise<SignedClaims | { readonly wrong: string } | undefined> {
     if (token.length > MAX_TOKEN_LENGTH) return undefined
+    const { issuer, audience, jwksUri, algorithms, required, typ } = expected
     try {
-      const keys = this.#keysOf(issuer.jwksUri)
+      const keys = this.#keysOf(jwksUri)
       const find: JWTVerifyGetKey = async (header, signed) => {
         if (this.#now() >= keys.fetchedAt + JWKS_KEPT_MS) await keys.set.reload()
         return keys.set(header, signed)
       }
       const { payload } = await jwtVerify(token, find, {
-        ...{ issuer: issuer.issuer, audience: issuer.audience, algorithms: [...issuer.algorithms] },
-        ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: ['exp', 'sub'], currentDate: new Date(this.#now()) },
+        ...{ issuer, audience, algorithms: [...algorithms], ...(typ !== undefined && { typ }) },
+        ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: [...required], currentDate: new Date(this.#now()) },
       })
-      const { exp = 0, sub = '' } = payload
-      if (exp > this.#now() / 1000 + LONGEST_LIFE_S) return undefined
-      return {
-        name: describeClient(`issuer:${issuer.name}:${sub}`) ?? `issuer:${issuer.name}`,
-        permissions: permissionsOf(payload, issuer.permissions),
-        goodUntil: Math.min((exp + CLOCK_TOLERANCE_S) * 1000, keys.fetchedAt + JWKS_KEPT_MS),
-      }
+      return { payload, keysFetchedAt: keys.fetchedAt }
     } catch (error) {
+      // The package looks at claims once the signature is good.
+      if (error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired)
+        return { wrong: error.claim }
       if (error instanceof errors.JOSEError || error instanceof CannotFetch) return undefined
       throw error
     }
@@ -152,6 +182,10 @@ export class ExternalIssuers {
     this.#unreachable(origin + pathname, reason)
   }
 }
+
+/** What stands in the place of a key's id for the sender of a token: `issuer:`, the issuer's name in the settings, and the subject. */
+export const nameOf = ({ name }: Pick<ExternalIssuer, 'name'>, subject: string): string =>
+  describeClient(`issuer:${name}:${subject}`) ?? `issuer:${name}`
 
 /** The gateway cannot fetch the issuer's keys. The reason is told to the operator alone. */
 class CannotFetch extends Error {}

@@ -173,8 +173,8 @@ const tested = ({ state, title, request, status, problem, remedy }: Schemas['Sel
     '',
   ].join('\n')
 
-const shown = ({ key, name, id, paused, scimBaseUrls }: Schemas['Tenant']): string =>
-  sheet({ key, name, id, paused, 'SCIM base URL': scimBaseUrls.join('  ') })
+const shown = ({ key, name, id, paused, scimBaseUrls, logoutUrl }: Schemas['Tenant']): string =>
+  sheet({ key, name, id, paused, 'SCIM base URL': scimBaseUrls.join('  '), 'logout URL': logoutUrl })
 
 const settingsTable = (
   tenant: Pick<Schemas['Tenant'], 'settings' | 'effectiveSettings'> & { readonly etag: string | null },

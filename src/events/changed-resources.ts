@@ -18,6 +18,7 @@ const MEMBERS = {
   deleted: undefined,
   member_added: 'joined',
   member_removed: 'left',
+  sessions_revoked: undefined,
 } as const satisfies Readonly<Record<ResourceVerb, 'joined' | 'left' | undefined>>
 
 /** The resources of a page, each once, in the order of their last events. The last event of a member counts. */
@@ -25,7 +26,8 @@ export function changedResources(events: readonly LoggedEvent[]): ChangedResourc
   const last = new Map<string, LoggedEvent>()
   const moves = new Map<string, Map<string, 'joined' | 'left'>>()
   for (const event of events) {
-    if (!isOfResource(event.type)) continue
+    // The end of sessions changes no resource.
+    if (!isOfResource(event.type) || event.type === 'user.sessions_revoked') continue
     // A resource that was there before moves to the end.
     last.delete(event.resourceId)
     last.set(event.resourceId, event)

@@ -188,6 +188,8 @@ function allSecurityEvents(
     }
     case 'deleted':
       return [...leaves(), resource(PART.change, 'delete', {})]
+    case 'sessions_revoked':
+      return revoked(event, signals, 'An identity provider asked to end all sessions of the user.')
     default:
       return verb satisfies never
   }
@@ -195,13 +197,17 @@ function allSecurityEvents(
 
 /** The signals that a user leaves: all sessions end, and the account is disabled. */
 function leaver(event: LoggedEvent, signals: readonly Signal[]): SecurityEvent[] {
-  const at = { event_timestamp: Math.floor(event.occurredAt / 1000) }
-  const reason = { en: event.type === 'user.deleted' ? 'The user was deleted.' : 'The user was deactivated.' }
-  const revoked = { ...at, initiating_entity: 'admin', reason_admin: reason }
+  const why = event.type === 'user.deleted' ? 'The user was deleted.' : 'The user was deactivated.'
   return [
-    ...(signals.includes('caep') ? [person(PART.session, `${CAEP}session-revoked`, revoked)] : []),
+    ...revoked(event, signals, why, { initiating_entity: 'admin' }),
     ...(signals.includes('risc') ? [person(PART.account, `${RISC}account-disabled`, {})] : []),
   ]
+}
+
+/** The signal that all sessions of a user end. @param why for administrators */
+function revoked(event: LoggedEvent, signals: readonly Signal[], why: string, by: JsonObject = {}): SecurityEvent[] {
+  const payload = { event_timestamp: Math.floor(event.occurredAt / 1000), ...by, reason_admin: { en: why } }
+  return signals.includes('caep') ? [person(PART.session, `${CAEP}session-revoked`, payload)] : []
 }
 
 /** The signal that a user is back: a receiver that has disabled the account enables it. */

@@ -19,6 +19,7 @@ const EVENTS = {
   'user.activated': stays('`changed`: `active`'),
   'user.deactivated': leaves('`changed`: `active`; and `keptUntil`, where a deleted user is kept'),
   'user.deleted': leaves('`before`: the attributes; or `keptUntil`, of a user who was kept until then'),
+  'user.sessions_revoked': stays('`issuer`: name and URL of who asked; `subjectFormat`: how it named the user'),
   'group.created': stays('`after`: the attributes, without members'),
   'group.updated': stays('`changed`'),
   'group.deleted': leaves('`before`, and `memberCount`: how many members the group had'),
@@ -53,7 +54,7 @@ const EVENTS = {
 export type EventType = keyof typeof EVENTS
 
 /** Types that take away a person's whole access: receivers hear of these before anything else that waits for them. */
-export const SHUTS_OUT: readonly EventType[] = ['user.deactivated', 'user.deleted']
+export const SHUTS_OUT: readonly EventType[] = ['user.deactivated', 'user.deleted', 'user.sessions_revoked']
 
 /** The verbs of events about resources of registered types. */
 type RegisteredVerb = 'created' | 'updated' | 'deleted'
@@ -80,6 +81,7 @@ const RESOURCE_VERBS = {
   deleted: true,
   member_added: true,
   member_removed: true,
+  sessions_revoked: true,
 } satisfies Readonly<Record<ResourceVerb, true>>
 
 const ALL = Object.entries(EVENTS) as readonly [EventType, EventFacts][]

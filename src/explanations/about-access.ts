@@ -8,6 +8,8 @@ const copyUrl = ({ url, connection, again }: About) =>
 const newToken = ({ name, connection }: About) =>
   `Have ${name} get a new token: save the client id and the client secret anew under ${connection}.`
 
+const OPERATOR_CAN = `Have ${OPERATOR}`
+
 /** Refusals for the address, the key, and what the tenant is set to. */
 export const ABOUT_ACCESS = {
   'base-url-wrong': {
@@ -115,6 +117,35 @@ export const ABOUT_ACCESS = {
   'me-without-user': {
     problem: ({ Name }) => `${Name} asked for "me" with a key that stands for no user.`,
     remedy: () => 'Ask for the user by its id, or use a key that stands for that user.',
+  },
+  'logout-token-refused': {
+    problem: ({ Name }) => `${Name} asked to end somebody's sessions by a token that this tenant does not accept.`,
+    remedy: () =>
+      `Compare the logout URL and the issuer at both ends. ${OPERATOR_CAN} register the issuer in the setting logoutIssuers, with the address of its keys.`,
+  },
+  'logout-token-used': {
+    problem: ({ Name }) => `${Name} sent the same token twice to end somebody's sessions, and each is good once.`,
+    remedy: ({ name }) => `Nothing has to be changed where ${name} sends anew with a new token.`,
+  },
+  'logout-not-allowed': {
+    problem: ({ Name }) => `${Name} asked to end somebody's sessions for another application than this one.`,
+    remedy: () => `${OPERATOR_CAN} enter the client id of the application as subject in the setting logoutIssuers.`,
+  },
+  'logout-subject-malformed': {
+    problem: ({ Name }) =>
+      `${Name} asked to end the sessions of somebody whom it named in a way that is not understood.`,
+    remedy: ({ name }) => `Choose the e-mail address, or issuer and subject, as the subject format at ${name}.`,
+  },
+  'logout-subject-unknown': {
+    problem: ({ Name }) => `${Name} asked to end the sessions of somebody who is no user of this tenant.`,
+    remedy: ({ name }) =>
+      `Assign the person to the application at ${name}, or choose another subject format. The e-mail address, the id here and externalId are looked up.`,
+  },
+  'logout-subject-ambiguous': {
+    problem: ({ Name }) =>
+      `${Name} asked to end the sessions of a person by a name that several users have, so nobody was logged out.`,
+    remedy: ({ name }) =>
+      `Give each user an e-mail address of their own, or choose issuer and subject as the subject format at ${name}.`,
   },
   'place-paused': {
     problem: () => 'The tenant, its environment or its project is paused here, so nothing is read or written.',

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts'
+import { sessionsOf } from './log/sessions.ts'
 import { appendSeatsRanOut } from './log/tenant-events.ts'
 import { membershipPagesOf } from './memberships/membership-pages.ts'
 import { membershipsOf } from './memberships/memberships.ts'
@@ -29,6 +30,7 @@ export interface Repositories {
   readonly queries: ReturnType<typeof queriesOf>
   readonly roles: ReturnType<typeof rolesOf>
   readonly exportPages: ReturnType<typeof exportPagesOf>
+  readonly sessions: ReturnType<typeof sessionsOf>
   /** The same repositories in one transaction. */
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T>
   /** Counts work that is done again because another writer came first. */
@@ -92,6 +94,10 @@ class TenantRepositories implements Repositories {
 
   get exportPages() {
     return exportPagesOf(this.#db, this.#scope)
+  }
+
+  get sessions() {
+    return sessionsOf(this.#db, this.#scope)
   }
 
   seatsRanOut(maximum: number): Promise<void> {

@@ -1,3 +1,5 @@
+import { GLOBAL_TOKEN_REVOCATION } from '../tenancy/scim-path.ts'
+
 /** What a SCIM request is about, by its method and address. `gap` is no request: it stands for those that were left out. */
 export const OPERATIONS = [
   'create',
@@ -8,6 +10,7 @@ export const OPERATIONS = [
   'delete',
   'bulk',
   'discovery',
+  'logout',
   'other',
   'gap',
 ] as const
@@ -24,6 +27,7 @@ export function operationOf(method: string, segments: readonly string[]): Operat
   if (endpoint === undefined) return asked === 'GET' ? 'list' : 'other'
   if (segments.at(-1) === '.search') return asked === 'POST' ? 'list' : 'other'
   if (DISCOVERY.has(endpoint)) return asked === 'GET' ? 'discovery' : 'other'
+  if (endpoint === GLOBAL_TOKEN_REVOCATION) return asked === 'POST' ? 'logout' : 'other'
   if (endpoint === 'Bulk') return asked === 'POST' ? 'bulk' : 'other'
   if (more.length > 0) return 'other'
   if (endpoint === 'Me' || id !== undefined) return OF_ONE[asked] ?? 'other'

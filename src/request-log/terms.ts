@@ -13,8 +13,8 @@ const [SHORTEST, LONGEST] = [2, 256]
 export const termOf = (value: string): string =>
   hash('sha256', value.normalize('NFC').trim().toLowerCase(), 'base64url').slice(0, TERM_LENGTH)
 
-// By name, in a POST or PUT; as `value` of an address, a member or a PATCH operation.
-const NAMED = /"(?:username|externalid|value|id)"\s*:\s*"((?:[^"\\]|\\.)*)"/gi
+// By name, in a POST or PUT; as `value` of an address, a member or a PATCH operation; in the subject of a logout.
+const NAMED = /"(?:username|externalid|value|id|email|sub)"\s*:\s*"((?:[^"\\]|\\.)*)"/gi
 const QUOTED = /"((?:[^"\\]|\\.)*)"/g
 const BOOLEAN = /^(?:true|false)$/i
 

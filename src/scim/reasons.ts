@@ -10,6 +10,9 @@ export const REASONS = [
   ...(['key-missing', 'key-malformed', 'key-unknown', 'key-revoked', 'key-rotated', 'key-expired'] as const),
   ...(['token-unknown', 'token-expired', 'token-ended', 'wrong-keys-too-many', 'key-lacks-permission'] as const),
   ...(['key-of-another-place', 'key-of-one-user', 'me-without-user'] as const),
+  // Global Token Revocation.
+  ...(['logout-token-refused', 'logout-token-used', 'logout-not-allowed'] as const),
+  ...(['logout-subject-malformed', 'logout-subject-unknown', 'logout-subject-ambiguous'] as const),
   // The tenant and its settings.
   ...(['place-paused', 'tenant-being-deleted', 'address-not-allowed', 'user-sync-off', 'group-sync-off'] as const),
   ...(['root-queries-off', 'passwords-refused', 'seats-gone', 'discovery-filtered'] as const),

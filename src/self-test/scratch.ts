@@ -32,7 +32,8 @@ const LEFT_BEHIND_MS = 300_000
 
 /** What must not be as in the tenant: it would keep the self-test out, or let others in. */
 const INSTEAD = {
-  ...{ allowedAddresses: [], requestsPerSecond: 'unlimited', externalIssuers: [], maxActiveUsers: 'unlimited' },
+  ...{ allowedAddresses: [], requestsPerSecond: 'unlimited', maxActiveUsers: 'unlimited' },
+  ...{ externalIssuers: [], logoutIssuers: [] },
   leaverBrake: { mode: 'off', windowMinutes: 60, releaseAfterHours: 24 },
 } as const satisfies TenantSettings
 

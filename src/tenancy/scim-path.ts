@@ -33,6 +33,14 @@ export interface PathRefusal {
 /** The tenant that every environment has and that two of the three base URLs mean. */
 export const DEFAULT_TENANT = 'default'
 
+/** The address below a base URL that ends a user's sessions (draft-parecki-oauth-global-token-revocation). */
+export const GLOBAL_TOKEN_REVOCATION = '.global-token-revocation'
+
+/** The URL that ends sessions, below a base URL. */
+export const logoutUrlAt = (baseUrl: string): string => `${baseUrl}/${GLOBAL_TOKEN_REVOCATION}`
+
+/** Addresses below a base URL that no tenant's key can be. */
+const DOTTED: ReadonlySet<string> = new Set(['.search', GLOBAL_TOKEN_REVOCATION])
 const RESERVED: ReadonlySet<string> = new Set([
   'users',
   'groups',
@@ -123,7 +131,7 @@ export function locate(rawUrlPath: string): ScimPath | PathRefusal {
         }
   if (third === undefined || !VERSION.test(third)) return base('legacy', undefined, 2)
   if (third !== 'v2') return badVersion(third)
-  if (fourth === undefined || fourth === '.search' || doubledAt === 3 || RESERVED.has(foldKey(fourth)))
+  if (fourth === undefined || DOTTED.has(fourth) || doubledAt === 3 || RESERVED.has(foldKey(fourth)))
     return base('default', undefined, 3)
   return base('tenant', fourth, 4)
 }

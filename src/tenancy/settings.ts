@@ -3,31 +3,8 @@ import { ADDRESS_RANGE, isAddressRange } from '../network/addresses.ts'
 import { UNKNOWN_ATTRIBUTES, type UnknownAttributes } from '../scim/deviations/index.ts'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
-import { CLIENT_ALGORITHMS } from '../signing/client-key.ts'
 import { type RoleRule, roleRule } from './role-rules.ts'
-
-const printable = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[ -~]+$/, 'must be printable ASCII')
-
-/** An issuer whose JWTs SCIM takes in the place of keys: what they must be, and what they may do. */
-const externalIssuer = z.strictObject({
-  /** Names it in logs and in the audit trail. */
-  name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'must be 1 to 40 letters, digits and hyphens'),
-  issuer: printable(500),
-  audience: printable(500),
-  jwksUri: printable(2_000).refine((text) => URL.canParse(text), 'must be a URL'),
-  algorithms: z.array(z.enum(CLIENT_ALGORITHMS)).min(1).max(CLIENT_ALGORITHMS.length),
-  /** A claim, and what each of its values stands for. */
-  permissions: z.strictObject({
-    claim: printable(100),
-    values: z.record(printable(200), z.array(z.enum(['scim:read', 'scim:write'])).min(1)),
-  }),
-})
-export type ExternalIssuer = z.infer<typeof externalIssuer>
+import { type ExternalIssuer, externalIssuer, type LogoutIssuer, logoutIssuer } from './trusted-issuers.ts'
 
 /** When more people leave at a time than is usual, and what is done then. */
 export const leaverBrake = z
@@ -108,6 +85,8 @@ export interface Settings {
   readonly basicAuthentication: boolean
   /** Whose JWTs SCIM takes in the place of keys. */
   readonly externalIssuers: ExternalIssuer[]
+  /** Who may end the sessions of users by Global Token Revocation. */
+  readonly logoutIssuers: LogoutIssuer[]
   /** What a DELETE of a user does: all of it goes, or its id is kept for a while, so that it is the same user if it comes back. */
   readonly onDelete: 'remove' | 'deactivate'
   /** How many days deleted users are kept, where they are. */
@@ -153,6 +132,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   anonymousDiscovery: false,
   basicAuthentication: false,
   externalIssuers: [],
+  logoutIssuers: [],
   onDelete: 'remove',
   keepDeletedDays: 30,
   maxActiveUsers: 'unlimited',
@@ -189,6 +169,7 @@ const ofTenant = {
   anonymousDiscovery: z.boolean(),
   basicAuthentication: z.boolean(),
   externalIssuers: z.array(externalIssuer).max(5),
+  logoutIssuers: z.array(logoutIssuer).max(5),
   onDelete: z.enum(['remove', 'deactivate']),
   keepDeletedDays: z.int().min(1).max(3_650),
   maxActiveUsers: unlimitedOr(0, 1_000_000_000),
@@ -252,6 +233,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     anonymousDiscovery: inForce('anonymousDiscovery'),
     basicAuthentication: inForce('basicAuthentication'),
     externalIssuers: inForce('externalIssuers'),
+    logoutIssuers: inForce('logoutIssuers'),
     onDelete: inForce('onDelete'),
     keepDeletedDays: inForce('keepDeletedDays'),
     maxActiveUsers: inForce('maxActiveUsers'),

@@ -51,7 +51,7 @@ const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/body (?:.*\.)?(?:name|description|note|audience|token|display)$/, 'words that are kept as they came'],
   [/body key$/, 'the key of what is made'],
   [/PUT .*\{(?:urn|name)\}$/, 'it is registered here too, as each place has its own'],
-  [/body settings\.externalIssuers\[\]\./, "words of somebody else's issuer"],
+  [/body settings\.(?:external|logout)Issuers\[\]\./, "words of somebody else's issuer"],
   [/body settings\.roleRules\[\]\./, 'names of groups and roles that there may come to be'],
   [/poll body ack\[\]/, 'who has no such token acknowledges nothing'],
   [/poll body setErrs\./, 'who has no such token refuses nothing'],

@@ -1,6 +1,6 @@
 import type { Permission, Principal, Scope } from '../../auth/principal.ts'
 import { covers, mayGive } from '../../auth/principal.ts'
-import type { ExternalIssuer } from '../../tenancy/settings.ts'
+import type { ExternalIssuer } from '../../tenancy/trusted-issuers.ts'
 import { Refusal } from '../refusal.ts'
 
 const DAY_MS = 86_400_000

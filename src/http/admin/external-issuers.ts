@@ -2,13 +2,14 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import { effectiveSettings } from '../../tenancy/settings.ts'
 import type { AdminApp } from '../control/env.ts'
-import { issuerStates } from '../control/issuer-states.ts'
+import { ISSUER_SETTINGS, issuerStates } from '../control/issuer-states.ts'
 import { ENVIRONMENT, TENANT } from '../control/levels.ts'
 import { environmentAt, type PlaceNames, tenantAt } from '../control/places.ts'
 import { jsonAnswer, problems } from '../control/schemas.ts'
 
 const looked = z
   .object({
+    setting: z.enum(ISSUER_SETTINGS).openapi({ description: 'Where it is named.' }),
     name: z.string(),
     issuer: z.string(),
     jwksUri: z.string(),
@@ -38,14 +39,15 @@ export function externalIssuerRoutes(app: AdminApp, issuers: ExternalIssuers): v
       operationId: `check${prefix}ExternalIssuers`,
       summary: `Check the external issuers${of}`,
       tags: [tag],
-      description: 'The setting `externalIssuers` as it is in force. Each address for keys is asked while you wait.',
+      description:
+        'The settings `externalIssuers` and `logoutIssuers` as they are in force. Each address for keys is asked while you wait.',
       request: { params },
       responses: {
         200: jsonAnswer(issuerStateList, 'What the addresses answer', {
           items: [
             {
-              ...{ name: 'acme-idp', issuer: 'https://idp.acme.example', jwksUri: 'https://idp.acme.example/jwks' },
-              ...{ keys: 2, problem: null },
+              ...{ setting: 'externalIssuers' as const, name: 'acme-idp', issuer: 'https://idp.acme.example' },
+              ...{ jwksUri: 'https://idp.acme.example/jwks', keys: 2, problem: null },
             },
           ],
         }),
@@ -56,8 +58,8 @@ export function externalIssuerRoutes(app: AdminApp, issuers: ExternalIssuers): v
       const names: PlaceNames = c.req.param()
       const place = names.tenant === undefined ? await environmentAt(c.var, names) : await tenantAt(c.var, names)
       const own = 'tenant' in place ? place.tenant.settings : {}
-      const { externalIssuers } = effectiveSettings(place.environment.settings, own)
-      return c.json({ items: await issuerStates(issuers, externalIssuers) }, 200)
+      const inForce = effectiveSettings(place.environment.settings, own)
+      return c.json({ items: await issuerStates(issuers, inForce) }, 200)
     })
   }
 }

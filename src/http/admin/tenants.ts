@@ -5,7 +5,7 @@ import { tenantState } from '../../administration/states/state-tags.ts'
 import { changeTenant, createTenant, deleteTenant } from '../../administration/tenants.ts'
 import { type TenantRow, tenantsOf } from '../../repositories/control/tenants.ts'
 import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
-import { DEFAULT_TENANT, keyWarnings } from '../../tenancy/scim-path.ts'
+import { DEFAULT_TENANT, keyWarnings, logoutUrlAt } from '../../tenancy/scim-path.ts'
 import { type EnvironmentSettings, effectiveSettings } from '../../tenancy/settings.ts'
 import { tagged } from '../control/conditional.ts'
 import type { AdminApp, AdminEnv } from '../control/env.ts'
@@ -42,6 +42,7 @@ export const tenantShape = z
     effectiveSettings: environmentSettingsShape,
     scimBaseUrl: z.string().openapi({ description: 'For the identity provider.' }),
     scimBaseUrls: z.array(z.string()).openapi({ description: 'All that lead to this tenant.' }),
+    logoutUrl: z.string().openapi({ description: 'Where the `logoutIssuers` end sessions: Global Token Revocation.' }),
     createdAt: z.string(),
     warnings,
   })
@@ -68,7 +69,8 @@ const scimBaseUrl = `${EXAMPLE.origin}/scim/v2/shop/prod/v2/acme`
 export const tenantExample = {
   ...{ id: EXAMPLE.tenantId, key: 'acme', name: 'Acme Inc.', paused: false },
   ...{ settings, effectiveSettings: effectiveSettings({ eventRetentionDays: 30 }, settings) },
-  ...{ scimBaseUrl, scimBaseUrls: [scimBaseUrl], createdAt: EXAMPLE.created, warnings: [] },
+  ...{ scimBaseUrl, scimBaseUrls: [scimBaseUrl], logoutUrl: logoutUrlAt(scimBaseUrl) },
+  ...{ createdAt: EXAMPLE.created, warnings: [] },
 }
 const tags = ['Tenants']
 
@@ -199,6 +201,7 @@ export function present(
     effectiveSettings: effectiveSettings(inherited, settings),
     scimBaseUrl: urls[0],
     scimBaseUrls: [...urls],
+    logoutUrl: logoutUrlAt(urls[0]),
     createdAt: createdAt.toISOString(),
     warnings: keyWarnings(key),
   }

@@ -1,8 +1,12 @@
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
-import type { ExternalIssuer } from '../../tenancy/settings.ts'
+import type { Settings } from '../../tenancy/settings.ts'
 
-/** An external issuer, with what its address for keys answers now. */
+/** The settings that name issuers: whose JWTs are taken in the place of keys, and who may end sessions. */
+export const ISSUER_SETTINGS = ['externalIssuers', 'logoutIssuers'] as const
+
+/** An issuer of one of these settings, with what its address for keys answers now. */
 export interface IssuerState {
+  readonly setting: (typeof ISSUER_SETTINGS)[number]
   readonly name: string
   readonly issuer: string
   readonly jwksUri: string
@@ -13,10 +17,15 @@ export interface IssuerState {
 }
 
 /** Asks each issuer's address for keys, all at once. */
-export const issuerStates = (issuers: ExternalIssuers, asked: readonly ExternalIssuer[]): Promise<IssuerState[]> =>
+export const issuerStates = (
+  issuers: ExternalIssuers,
+  inForce: Pick<Settings, (typeof ISSUER_SETTINGS)[number]>,
+): Promise<IssuerState[]> =>
   Promise.all(
-    asked.map(async ({ name, issuer, jwksUri }) => {
-      const found = await issuers.look(jwksUri)
-      return { name, issuer, jwksUri, keys: null, problem: null, ...found }
-    }),
+    ISSUER_SETTINGS.flatMap((setting) =>
+      inForce[setting].map(async ({ name, issuer, jwksUri }) => {
+        const found = await issuers.look(jwksUri)
+        return { setting, name, issuer, jwksUri, keys: null, problem: null, ...found }
+      }),
+    ),
   )

@@ -91,6 +91,7 @@ const ACCEPTED: Readonly<Record<Exclude<RequestSummary['operation'], 'gap'>, Wor
   bulk: (_, who) => ['changed', `${who} has sent many changes in one request.`],
   read: (thing, who) => ['asked', `${who} has read a ${thing}.`],
   list: (thing, who) => ['asked', `${who} has looked for ${thing}s.`],
+  logout: (_, who) => ['left', `${who} has ended all sessions of a user.`],
   discovery: (_, who) => ['asked', `${who} has asked what this service can do.`],
   other: (_, who) => ['asked', `${who} has asked for something else.`],
 }

@@ -5,6 +5,7 @@ import { currentSecret, rotationOf } from '../../auth/key-secrets.ts'
 import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
 import { tenantSummaries } from '../../repositories/control/summaries.ts'
 import { issuerFor, type OriginPolicy } from '../../tenancy/base-url.ts'
+import { logoutUrlAt } from '../../tenancy/scim-path.ts'
 import { effectiveSettings, type Settings } from '../../tenancy/settings.ts'
 import { scimBaseUrls } from '../admin/tenants.ts'
 import { originOf } from '../control/origin.ts'
@@ -45,11 +46,13 @@ export function valuesOf(c: PortalContext, config: OriginPolicy, key: ApiKeyRow 
   const { place } = linkOf(c)
   const clientId = token === undefined ? key?.id : parseApiKey(token)
   const [baseUrl] = scimBaseUrls(c, config, place, place.tenant.key)
+  const { logoutIssuers } = effectiveSettings(place.environment.settings, place.tenant.settings)
   const issuer = issuerFor(originOf(c, config), config)
   return {
     'base URL': baseUrl,
     ...(token !== undefined && { token, 'client secret': token }),
     ...(clientId !== undefined && { 'client id': clientId }),
+    ...(logoutIssuers.length > 0 && { 'logout URL': logoutUrlAt(baseUrl) }),
     ...(issuer !== undefined && { 'token URL': `${issuer}/oauth/token` }),
   }
 }

@@ -5,7 +5,7 @@ import { PACKAGE_FOLDER } from '../../package.ts'
 import type { IdentityProvider } from '../../tenancy/identity-providers.ts'
 
 /** How a guide names the values of a tenant: between braces, alone in a code mark. */
-export const VALUE_NAMES = ['base URL', 'token', 'client id', 'client secret', 'token URL'] as const
+export const VALUE_NAMES = ['base URL', 'token', 'client id', 'client secret', 'token URL', 'logout URL'] as const
 export type ValueName = (typeof VALUE_NAMES)[number]
 
 /** Values that are known; a guide shows the name of the others. */

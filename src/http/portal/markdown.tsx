@@ -97,7 +97,7 @@ function Code({ code, values }: { code: string; values: Values }) {
   if (value !== undefined) return <Copyable text={value} what={name} />
   const unknown = <strong>{`your ${name}`}</strong>
   // The page has the form for a token, which brings the id and the secret too.
-  return name === 'token URL' ? unknown : <a href="#token">{unknown}</a>
+  return name === 'token URL' || name === 'logout URL' ? unknown : <a href="#token">{unknown}</a>
 }
 
 /** A value with a button that copies it. Without a script, a click selects it. */

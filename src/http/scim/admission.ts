@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { claimedIssuer } from '../../auth/access-token.ts'
 import { basicCredentials } from '../../auth/basic-credentials.ts'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
+import type { LogoutSender } from '../../auth/logout-token.ts'
 import type { Principal } from '../../auth/principal.ts'
 import type { KnownSecret } from '../../auth/stored-key.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
@@ -22,6 +23,8 @@ export interface Admission {
   readonly principal: Principal | undefined
   readonly tenant: TenantContext
   readonly rest: readonly string[]
+  /** Who asks to end sessions, of a request for that. */
+  readonly logout?: LogoutSender | undefined
 }
 
 /** The part of an admission that all requests of one key to one base URL share. */
@@ -163,7 +166,8 @@ const admissionOf = ({ principal, tenant, withoutTenant: shifted }: Admitted, lo
   rest: shifted ? withoutTenant(located).rest : located.rest,
 })
 
-function originOf(header: HeaderReader, connection: Connection, { trustProxy }: OriginPolicy): RequestOrigin {
+/** What a request says about the address under which it was sent. */
+export function originOf(header: HeaderReader, connection: Connection, { trustProxy }: OriginPolicy): RequestOrigin {
   const socket = connection?.socket
   const believed = believesForwarded(trustProxy, socket?.remoteAddress)
   return {

@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import type { LogoutSender } from '../../auth/logout-token.ts'
 import type { Principal } from '../../auth/principal.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
 import type { DeviationName } from '../../scim/deviations/index.ts'
@@ -21,6 +22,8 @@ export interface ScimRequest {
   readonly tenant: TenantContext
   /** Undefined for an anonymous client, which may read discovery alone. */
   readonly principal: Principal | undefined
+  /** Who asks to end sessions, of a request for that. */
+  readonly logout: LogoutSender | undefined
   /** `GET` for `HEAD` too: Hono drops the body of its answer. */
   readonly method: string
   /** The decoded segments below the base URL, which the routes match. */

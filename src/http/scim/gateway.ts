@@ -28,6 +28,7 @@ import { type Admission, admissions } from './admission.ts'
 import { DISCOVERY } from './discovery.ts'
 import type { Seen } from './env.ts'
 import { tenantLimits } from './limits.ts'
+import { isLogout, logoutAdmissions } from './logout-admission.ts'
 import { newWay, noteExchange, type ProvisioningLog, seenOf, type Way } from './provisioning-log.ts'
 import { answerType } from './respond.ts'
 import { type ScimRoutes, templateOf } from './routes.ts'
@@ -70,6 +71,7 @@ export function scimGateway(
   failed: (error: unknown, requestId: string) => void,
 ) {
   const admit = admissions(control, issuers, origin)
+  const admitLogout = logoutAdmissions(control, issuers, origin)
   const limit = tenantLimits()
   const thread = new Thread()
 
@@ -115,15 +117,15 @@ export function scimGateway(
     const { incoming } = bindings ?? {}
     const raw = c.req.raw
     const header = headerReader(raw, incoming)
-    const located = locate(rawPathOf(raw, incoming))
+    const rawPath = rawPathOf(raw, incoming)
+    const located = locate(rawPath)
     if ('rest' in located) way.located = located
     way.header = header
-    const admission =
-      tracing === undefined
-        ? admit(located, header, incoming)
-        : tracing.part('admission', () => admit(located, header, incoming))
+    const ask = (): Admission | Promise<Admission> =>
+      isLogout(located) ? admitLogout(located, rawPath, header, incoming) : admit(located, header, incoming)
+    const admission = tracing === undefined ? ask() : tracing.part('admission', ask)
     const waits = admission instanceof Promise
-    const { principal, tenant, rest } = waits ? await inTime(admission, limits.requestTimeoutMs) : admission
+    const { principal, tenant, rest, logout } = waits ? await inTime(admission, limits.requestTimeoutMs) : admission
 
     way.tenant = tenant
     way.principal = principal
@@ -135,11 +137,13 @@ export function scimGateway(
     }
     trace.tenantId = tenant.id
     if (principal) trace.keyId = principal.keyId
-    if (principal !== undefined && principal.userId === undefined) trace.client = header('user-agent') ?? ''
+    // Who ends sessions may not be who provisions, whose rhythm is learnt.
+    if (principal !== undefined && principal.userId === undefined && logout === undefined)
+      trace.client = header('user-agent') ?? ''
     trace.route = templateOf(rest)
     const passage = requests.enter(principal?.keyId, tenant.id)
     try {
-      const admitted = { principal, tenant, rest, startedAt: waits ? trace.startedAt : undefined }
+      const admitted = { principal, tenant, rest, logout, startedAt: waits ? trace.startedAt : undefined }
       const answered = await pass(c, trace, { located, admission: admitted, header, passage, seen: way.seen })
       passage.answered(c.req.method, bindings)
       return answered
@@ -153,7 +157,7 @@ export function scimGateway(
   async function pass(
     c: Context<GatewayEnv>,
     trace: Trace,
-    { located, admission: { principal, tenant, rest, startedAt }, header, passage, seen }: Counted,
+    { located, admission: { principal, tenant, rest, logout, startedAt }, header, passage, seen }: Counted,
   ): Promise<Response> {
     const { incoming } = (c.env as Partial<HttpBindings> | undefined) ?? {}
     const { requestId } = trace
@@ -162,7 +166,8 @@ export function scimGateway(
       clientAddress(origin.trustProxy, incoming?.socket.remoteAddress, header),
     )
     if (counted) await counted
-    const type = answerType(header('accept'))
+    // What ends sessions has no answer to be accepted but refusals.
+    const type = logout === undefined ? answerType(header('accept')) : 'application/scim+json'
     if (type === undefined) {
       throw new ScimError(
         406,
@@ -172,7 +177,7 @@ export function scimGateway(
       )
     }
     const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
-    if (principal) checkPermission(principal, method, rest)
+    if (principal && logout === undefined) checkPermission(principal, method, rest)
     const actor = principal?.keyId ?? 'anonymous'
     const caller = callerOf(actor, rest[0] === 'Bulk' ? limits.bulkTimeoutMs : limits.requestTimeoutMs, {
       ...{ startedAt, reader: raw, streams: () => passage.streams },
@@ -182,6 +187,7 @@ export function scimGateway(
     return routes.fetch(raw, {
       tenant,
       principal,
+      logout,
       method,
       segments: rest,
       header,

@@ -10,6 +10,7 @@ import { ChallengeError, TooManyRequests } from '../errors.ts'
 import type { HeaderReader } from '../headers.ts'
 import type { Trace } from '../middleware.ts'
 import type { Seen } from './env.ts'
+import { isLogout } from './logout-admission.ts'
 
 /** Takes requests that are answered. */
 export interface ProvisioningLog {
@@ -61,7 +62,9 @@ export function noteExchange(
   if (tenant !== undefined) {
     const { requestLog } = tenant.settings
     if (requestLog === 'off' || (requestLog === 'failures' && status < 400)) return
-  } else if (located === undefined || isTokenElsewhere(header?.('authorization'), thrown)) return
+  } else if (located === undefined) return
+  // What asks to end sessions is for the tenant that the URL names.
+  else if (!isLogout(located) && isTokenElsewhere(header?.('authorization'), thrown)) return
   const belongs: Belongs = tenant
     ? { tenant, keyId: principal?.keyId }
     : { names: namesIn(located as ScimPath), ...claimedKey(header?.('authorization'), thrown) }

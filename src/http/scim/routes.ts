@@ -1,10 +1,12 @@
 import { Hono } from 'hono'
 import { PatternRouter } from 'hono/router/pattern-router'
 import type { CursorOptions } from '../../provisioning/query.ts'
+import { GLOBAL_TOKEN_REVOCATION } from '../../tenancy/scim-path.ts'
 import { MethodNotAllowed } from '../errors.ts'
 import { bulkHandler } from './bulk.ts'
 import { discoveryHandlers } from './discovery.ts'
 import type { ScimEnv, ScimLimits, ScimRequest } from './env.ts'
+import { revokeSessions } from './logout.ts'
 import { queryHandlers } from './queries.ts'
 import { meHandlers, resourceHandlers, typeAt, unknownAddress } from './resources.ts'
 
@@ -33,6 +35,7 @@ export function scimRoutes(limits: ScimLimits, cursors: CursorOptions): ScimRout
   scim.get('/Schemas', discovery.schemas)
   scim.get('/Schemas/:urn', discovery.schema)
   scim.post('/Bulk', bulkHandler(limits))
+  scim.post(`/${GLOBAL_TOKEN_REVOCATION}`, revokeSessions)
   scim.get('/Me', me.retrieve).put(me.replace).patch(me.modify).delete(me.delete)
 
   // Routes further down match these names too. Closed here, `GET /Bulk` is 405 and no query of a resource type `Bulk`.
@@ -63,7 +66,17 @@ export function scimRoutes(limits: ScimLimits, cursors: CursorOptions): ScimRout
 
 /** Addresses and endpoints that every tenant has. Those of registered resource types differ from tenant to tenant. */
 const COMMON: ReadonlySet<string> = new Set([
-  ...['.search', 'ServiceProviderConfig', 'ResourceTypes', 'Schemas', 'Bulk', 'Me', 'Users', 'Groups'],
+  ...[
+    '.search',
+    GLOBAL_TOKEN_REVOCATION,
+    'ServiceProviderConfig',
+    'ResourceTypes',
+    'Schemas',
+    'Bulk',
+    'Me',
+    'Users',
+    'Groups',
+  ],
 ])
 
 /** The template of an address below a base URL, for logs and metrics: without ids, and without names that a customer chose. */

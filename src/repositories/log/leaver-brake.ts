@@ -56,6 +56,8 @@ interface Candidate {
   readonly leaves: boolean
   /** An event of the same resource is held. */
   readonly behind: boolean
+  /** It changes nothing, and must not wait: the end of somebody's sessions. */
+  readonly free: boolean
 }
 
 /**
@@ -64,7 +66,7 @@ interface Candidate {
  * call.
  *
  * When more people leave than the setting allows, the brake holds the events by which they leave. It also holds every later
- * event of the same resource. When the hold has ended, the held events get their positions first, in the order of writing.
+ * event of the same resource, but never the end of somebody's sessions. When the hold has ended, the held events get their positions first, in the order of writing.
  */
 export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, hold }: LogState): Promise<number[]> {
   const settings = brake === null ? undefined : leaverBrake.parse(brake)
@@ -89,7 +91,8 @@ export async function eventsThatPass(tx: Database, tenantId: TenantId, { brake, 
   }
   if (!holds) return [...all, ...told]
   const resources = new Set<string>()
-  const kept = candidates.filter(({ leaves, behind, resource }) => {
+  const kept = candidates.filter(({ leaves, behind, free, resource }) => {
+    if (free) return false
     if (leaves || behind) resources.add(resource)
     return resources.has(resource)
   })
@@ -119,7 +122,8 @@ function freshEvents(tx: Database, tenantId: TenantId, holds: boolean): Promise<
   const behind = `exists (select 1 from held_events h where h.tenant_id = $1::uuid and h.resource_id = e.resource_id)`
   return tx.run<Candidate>(
     `select w.seq::float8 as seq, e.resource_id::text as resource, ${holds ? behind : 'false'} as behind,
-       e.type in ${LEAVER_TYPES_SQL} and e.actor <> '${BY_ITSELF}' as leaves
+       e.type in ${LEAVER_TYPES_SQL} and e.actor <> '${BY_ITSELF}' as leaves,
+       e.type = ${typeSql('user.sessions_revoked')} as free
      from waiting_events w cross join lateral (
        select e.resource_id, e.type, e.actor from events e where e.tenant_id = $1::uuid and e.seq = w.seq offset 0
      ) e where w.tenant_id = $1::uuid order by w.seq limit ${AT_ONCE}`,

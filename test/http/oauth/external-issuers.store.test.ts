@@ -3,7 +3,7 @@ import { type AddressInfo, Socket } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { ExternalIssuers } from '../../../src/auth/external-issuers.ts'
-import type { ExternalIssuer } from '../../../src/tenancy/settings.ts'
+import type { ExternalIssuer } from '../../../src/tenancy/trusted-issuers.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
 
 const ISSUER = 'https://idp.example/oauth2/default'

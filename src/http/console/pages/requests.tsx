@@ -153,6 +153,7 @@ export const OPERATION_NAMES: Readonly<Record<(typeof OPERATIONS)[number], strin
   delete: 'delete',
   bulk: 'bulk',
   discovery: 'discovery',
+  logout: 'logout',
   other: 'another address',
   gap: 'not logged',
 }

@@ -15,6 +15,7 @@ const VERBS: Readonly<Partial<Record<EventVerb, Shown>>> = {
   activated: { tone: 'good', verb: 'was activated' },
   deactivated: { tone: 'bad', verb: 'was deactivated' },
   deleted: { tone: 'bad', verb: 'was deleted' },
+  sessions_revoked: { tone: 'bad', verb: 'was logged out of all sessions' },
   updated: { tone: 'plain', verb: 'was changed' },
   member_added: { tone: 'good', verb: 'got' },
   member_removed: { tone: 'warn', verb: 'lost' },

@@ -4,7 +4,7 @@ import { IDENTITY_PROVIDERS, type IdentityProvider, isIdentityProvider } from '.
 import { Card } from '../../console/parts.tsx'
 import { standingOf, valuesOf } from '../connection.ts'
 import { linkOf, type PortalApp, type PortalContext } from '../env.ts'
-import { guideFor, VALUE_NAMES, type Values } from '../guides.ts'
+import { guideFor, VALUE_NAMES, type ValueName, type Values } from '../guides.ts'
 import { pathOfLink } from '../layout.tsx'
 import { Copyable, Guide } from '../markdown.tsx'
 import { Choices } from './overview.tsx'
@@ -84,12 +84,14 @@ function ValueList({ values }: { values: Values }) {
     <dl class="values">
       {VALUE_NAMES.map((name) => {
         const value = values[name]
+        const missing = MISSING[name]
+        if (value === undefined && missing === undefined) return null
         const capital = name.charAt(0).toUpperCase() + name.slice(1)
         return (
           <div>
             <dt>{capital}</dt>
             <dd>
-              {value === undefined ? <span class="quiet">{MISSING[name]}</span> : <Copyable text={value} what={name} />}
+              {value === undefined ? <span class="quiet">{missing}</span> : <Copyable text={value} what={name} />}
             </dd>
           </div>
         )
@@ -98,10 +100,11 @@ function ValueList({ values }: { values: Values }) {
   )
 }
 
-const MISSING = {
+/** What is said in the place of a value; a value without words is left out. */
+const MISSING: Readonly<Partial<Record<ValueName, string>>> = {
   'base URL': '',
   token: 'It was shown when it was made. Make or rotate one to see it.',
   'client id': 'It comes with the token.',
   'client secret': 'The same as the token.',
   'token URL': 'OAuth is not offered at this address.',
-} as const
+}

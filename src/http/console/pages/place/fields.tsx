@@ -79,6 +79,15 @@ export const GROUPS: readonly { readonly title: string; readonly fields: readonl
             '"algorithms": ["RS256"], "permissions": {"claim": "scope", "values": {"scim": ["scim:read"]}}}]',
         },
       },
+      {
+        name: 'logoutIssuers',
+        help: 'Who may end sessions of users at the logout URL, as JSON.',
+        is: {
+          kind: 'json',
+          example:
+            '[{"name": "okta", "issuer": "https://acme.okta.com", "jwksUri": "https://acme.okta.com/oauth2/v1/keys"}]',
+        },
+      },
     ],
   },
   {
