@@ -186,7 +186,10 @@ test('the admin API tells what the address of an issuer answers now, also while 
     })
     return ((await answer.json()) as { items: unknown[] }).items
   }
-  const shown = ({ name, issuer, jwksUri }: ExternalIssuer) => ({ name, issuer, jwksUri, keys: 1, problem: null })
+  const setting = 'externalIssuers'
+  const shown = ({ name, issuer, jwksUri }: ExternalIssuer) => ({
+    ...{ setting, name, issuer, jwksUri, keys: 1, problem: null },
+  })
   const missing = { ...shown(late), keys: null, problem: 'it answers 500' }
   expect(await send(await token({ iss: late.issuer }), own)).toBe(401)
   expect(await look(`${environment}/tenants/${own.id}`)).toEqual([shown(trusted()), missing])
