@@ -32,6 +32,8 @@ export async function* exportTenant(
     const page = await stored.resources(after)
     if (page.length === 0) break
     for (const resource of page) {
+      // Agents of a tenant that has switched them off.
+      if (!registry.byName.has(resource.type)) continue
       yield resourceLine(resource, registry)
       if (resource.type !== 'Group') continue
       yield* memberLines(resource.id, (from) => stored.members(resource.id, from))

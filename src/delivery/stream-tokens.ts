@@ -12,6 +12,7 @@ import type { TenantId } from '../place-ids.ts'
 import type { StreamMessage } from '../repositories/delivery/stream-messages.ts'
 import { type EventSubject, endpointsOfTypes, subjectsOf } from '../repositories/log/event-subjects.ts'
 import { isObject, type JsonObject } from '../scim/resource.ts'
+import { agentType } from '../scim/schema/agents.ts'
 import { builtInRegistry } from '../scim/schema/registry.ts'
 import { type Keyring, SIGNING_ALGORITHM, type SigningAlgorithm } from '../signing/keyring.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
@@ -140,6 +141,8 @@ function subjectOf({ resourceId, changes }: LoggedEvent, subjects: ReadonlyMap<s
 }
 
 const BUILT_IN = builtInRegistry.endpoints
+/** Agents are at this endpoint, unless a registered type is in their place. */
+const UNLESS_REGISTERED: readonly [string, string][] = [[agentType.name, agentType.endpoint]]
 
 async function endpointsOf(
   db: Database,
@@ -148,7 +151,7 @@ async function endpointsOf(
 ): Promise<ReadonlyMap<string, string>> {
   const names = new Set(events.map((event) => event.resourceType).filter((name) => !BUILT_IN.has(name)))
   if (names.size === 0) return BUILT_IN
-  return new Map([...BUILT_IN, ...(await endpointsOfTypes(db, tenantId, [...names]))])
+  return new Map([...BUILT_IN, ...UNLESS_REGISTERED, ...(await endpointsOfTypes(db, tenantId, [...names]))])
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue, Resource } from '../scim/resource.ts'
 import { isObject, member } from '../scim/resource.ts'
+import { agentType } from '../scim/schema/agents.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
 import { sameValue } from '../scim/schema/values.ts'
@@ -19,8 +20,8 @@ export interface ChangeEvent {
 }
 
 /**
- * The events of turning `before` into `after`; none when nothing differs. When a user's `active` flips, the event is
- * `user.activated` or `user.deactivated`. Every other attribute that differs is in `….updated`. An attribute that is never
+ * The events of turning `before` into `after`; none when nothing differs. When `active` of a user or an agent flips, the event is
+ * `user.activated`, `user.deactivated`, `agent.activated` or `agent.deactivated`. Every other attribute that differs is in `….updated`. An attribute that is never
  * returned is named without a value. So is the password, of which only `passwordSet` tells.
  */
 export function changeEvents(
@@ -30,21 +31,25 @@ export function changeEvents(
   passwordSet: boolean,
 ): ChangeEvent[] {
   const updated: LoggedEventType = `${eventNoun(type.name)}.updated`
-  const flips = type.name === 'User' && (before.active ?? null) !== (after.active ?? null)
+  const flips = tellsActivity(type) && (before.active ?? null) !== (after.active ?? null)
   const changes: Change[] = shownDifferences(type, before, after).filter((c) => !(flips && c.path === 'active'))
   if (passwordSet) changes.push({ path: 'password' })
   const events: ChangeEvent[] = []
   if (changes.length > 0) events.push({ type: updated, changes: asJson(changes) })
   if (flips) {
     const change = { path: 'active', before: before.active ?? null, after: after.active ?? null }
-    // Only false blocks a user (RFC 7643 §4.1.1): an unassigned `active` is as good as true.
+    // Only false blocks (RFC 7643 §4.1.1): an unassigned `active` is as good as true.
     const blocks = after.active === false
     if (blocks || before.active === false) {
-      events.push({ type: blocks ? 'user.deactivated' : 'user.activated', changes: asJson([change]) })
+      const noun = type.name === 'User' ? 'user' : 'agent'
+      events.push({ type: `${noun}.${blocks ? 'deactivated' : 'activated'}`, changes: asJson([change]) })
     } else events.push({ type: updated, changes: asJson([change]) })
   }
   return events
 }
+
+/** Whether an event of its own says of a resource of this type that `active` flips. A registered type of the same name is another. */
+const tellsActivity = ({ name, schema }: ResourceType): boolean => name === 'User' || schema === agentType.schema
 
 const asJson = (changes: readonly Change[]): JsonObject => ({ changed: changes as unknown as JsonValue[] })
 

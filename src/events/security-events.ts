@@ -175,7 +175,7 @@ function allSecurityEvents(
       const told = patch(list, () => list.filter(isTold).map(operation))
       if (verb === 'updated') return told
       const flip = resource(PART.activity, verb === 'activated' ? 'activate' : 'deactivate', {})
-      return [...(verb === 'deactivated' ? leaves() : returner(signals)), ...told, flip]
+      return [...(verb === 'deactivated' ? leaves() : isUser ? returner(signals) : []), ...told, flip]
     }
     case 'member_added':
     case 'member_removed': {

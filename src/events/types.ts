@@ -25,6 +25,11 @@ const EVENTS = {
   'group.deleted': leaves('`before`, and `memberCount`: how many members the group had'),
   'group.member_added': stays('`members`: up to 1000 ids; more are more events of the same version'),
   'group.member_removed': leaves('`members`'),
+  'agent.created': stays('`after`: the attributes; of tenants with the setting `agents`, as are the next four'),
+  'agent.updated': stays('`changed`'),
+  'agent.activated': stays('`changed`: `active`'),
+  'agent.deactivated': stays('`changed`: `active`'),
+  'agent.deleted': stays('`before`: the attributes'),
   'role.assigned': stays('`role`: its key, and `users`: up to 1000 ids of the users who got it'),
   'role.unassigned': leaves('the same, of the users who lost it'),
   'tenant.created': stays('`after`: key, name, settings; whether it is paused'),
@@ -53,8 +58,11 @@ const EVENTS = {
 /** A type of event that the gateway has by itself. */
 export type EventType = keyof typeof EVENTS
 
-/** Types that take away a person's whole access: receivers hear of these before anything else that waits for them. */
-export const SHUTS_OUT: readonly EventType[] = ['user.deactivated', 'user.deleted', 'user.sessions_revoked']
+/** Types that take away the whole access of a person or an agent: receivers hear of these before anything else that waits for them. */
+export const SHUTS_OUT: readonly EventType[] = [
+  ...(['user.deactivated', 'user.deleted', 'user.sessions_revoked'] as const),
+  ...(['agent.deactivated', 'agent.deleted'] as const),
+]
 
 /** The verbs of events about resources of registered types. */
 type RegisteredVerb = 'created' | 'updated' | 'deleted'
@@ -107,10 +115,10 @@ export function resourceVerb(type: LoggedEventType): ResourceVerb | undefined {
   return isOfResource(type) && Object.hasOwn(RESOURCE_VERBS, verb) ? (verb as ResourceVerb) : undefined
 }
 
+const OF_RESOURCES: ReadonlySet<string> = new Set(['user', 'group', 'agent'])
+
 /** What the log has events of beside resources. */
-const BESIDE: ReadonlySet<string> = new Set(
-  ALL.map(([type]) => nounOf(type)).filter((noun) => noun !== 'user' && noun !== 'group'),
-)
+const BESIDE: ReadonlySet<string> = new Set(ALL.map(([type]) => nounOf(type)).filter((noun) => !OF_RESOURCES.has(noun)))
 
 /** False for events about the tenant itself, its keys, its roles and its leaver brake. */
 export const isOfResource = (type: LoggedEventType): boolean => !BESIDE.has(nounOf(type))

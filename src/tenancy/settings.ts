@@ -67,6 +67,8 @@ export interface Settings {
   readonly groupSync: boolean
   /** What a query finds where that is off: a refusal, or nothing. Entra ID tests a connection with `GET /Groups`. */
   readonly whenSyncIsOff: 'refuse' | 'empty'
+  /** Whether there are AI agents, as resources of their own at `/Agents`. */
+  readonly agents: boolean
   /** How far to depart from the letter of the RFCs for clients' sake. */
   readonly mode: Mode
   /** What becomes of attributes that no schema of the tenant has. */
@@ -123,6 +125,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   userSync: true,
   groupSync: true,
   whenSyncIsOff: 'refuse',
+  agents: false,
   mode: 'lenient',
   unknownAttributes: 'by-mode',
   uniqueGroupNames: true,
@@ -160,6 +163,7 @@ const ofTenant = {
   userSync: z.boolean(),
   groupSync: z.boolean(),
   whenSyncIsOff: z.enum(['refuse', 'empty']),
+  agents: z.boolean(),
   mode: z.enum(MODES),
   unknownAttributes: z.enum(UNKNOWN_ATTRIBUTES),
   uniqueGroupNames: z.boolean(),
@@ -224,6 +228,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     userSync: inForce('userSync'),
     groupSync: inForce('groupSync'),
     whenSyncIsOff: inForce('whenSyncIsOff'),
+    agents: inForce('agents'),
     mode: inForce('mode'),
     unknownAttributes: inForce('unknownAttributes'),
     uniqueGroupNames: inForce('uniqueGroupNames'),

@@ -2,9 +2,11 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
 import type { Deviations } from '../scim/deviations/index.ts'
 import { deviationsOf } from '../scim/deviations/index.ts'
 import { ScimError } from '../scim/errors.ts'
+import { agentType, isLikeAgents } from '../scim/schema/agents.ts'
 import { type Definition, NO_DEFINITIONS, registryInput } from '../scim/schema/definitions.ts'
 import { buildRegistry, builtInRegistry } from '../scim/schema/registry.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
+import { AGENT_SCHEMA, sameUrn } from '../scim/urn.ts'
 import type { Settings } from './settings.ts'
 
 /** The one tenant that a request belongs to (TEN-01), decided before anything of it is read. Frozen. */
@@ -54,11 +56,12 @@ export function tenantContext(
 type Definitions = readonly Definition[]
 
 /** By the definitions of the environment, then those of the tenant: what the control plane gives out while nothing changes. */
-const registries = new WeakMap<Definitions, WeakMap<Definitions, Map<boolean, SchemaRegistry>>>()
+const registries = new WeakMap<Definitions, WeakMap<Definitions, Map<string, SchemaRegistry>>>()
 
 /**
  * The resource types and schemas of a tenant: the built-in ones, those of its environment and its own (TEN-09). A tenant that
- * keeps no passwords shows no such attribute (U-05). Built once for the same definitions; tenants without any of their own
+ * keeps no passwords shows no such attribute (U-05). One that has switched agents on has these too, unless a registered type stands
+ * in their place. Built once for the same definitions; tenants without any of their own
  * share what their environment has.
  *
  * @throws {ScimError} 503 when the two do not fit together, as they may for a moment while one of them is changed
@@ -68,10 +71,11 @@ export function registryOf(
   ofEnvironment: Definitions = NO_DEFINITIONS,
   ofTenant: Definitions = NO_DEFINITIONS,
 ): SchemaRegistry {
-  const withoutPassword = settings.password !== 'hash'
+  const shape = { withoutPassword: settings.password !== 'hash', withAgents: settings.agents }
   const inEnvironment = remembered(registries, ofEnvironment, () => new WeakMap())
   const ofBoth = remembered(inEnvironment, ofTenant, () => new Map())
-  return remembered(ofBoth, withoutPassword, () => build(ofEnvironment, ofTenant, withoutPassword))
+  const name = `${shape.withoutPassword} ${shape.withAgents}`
+  return remembered(ofBoth, name, () => build([...ofEnvironment, ...ofTenant], shape))
 }
 
 function remembered<K, V>(
@@ -86,11 +90,23 @@ function remembered<K, V>(
   return made
 }
 
-function build(ofEnvironment: Definitions, ofTenant: Definitions, withoutPassword: boolean): SchemaRegistry {
-  const definitions = [...ofEnvironment, ...ofTenant]
-  if (definitions.length === 0 && !withoutPassword) return builtInRegistry
+interface Shape {
+  readonly withoutPassword: boolean
+  readonly withAgents: boolean
+}
+
+/** Whether an operator has registered something in the place of the agents. */
+const definesAgents = (definitions: Definitions): boolean =>
+  definitions.some((definition) =>
+    definition.kind === 'resourceType' ? isLikeAgents(definition.type) : sameUrn(definition.schema.id, AGENT_SCHEMA),
+  )
+
+function build(definitions: Definitions, { withoutPassword, withAgents }: Shape): SchemaRegistry {
+  if (definitions.length === 0 && !withoutPassword && !withAgents) return builtInRegistry
+  const { extensions, resourceTypes } = registryInput(definitions)
+  const agents = withAgents && !definesAgents(definitions) ? [agentType] : []
   try {
-    return buildRegistry({ ...registryInput(definitions), withoutPassword })
+    return buildRegistry({ extensions, resourceTypes: [...agents, ...resourceTypes], withoutPassword })
   } catch (error) {
     if (!(error instanceof ScimError)) throw error
     throw new ScimError(

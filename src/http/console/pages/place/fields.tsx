@@ -34,6 +34,7 @@ export const GROUPS: readonly { readonly title: string; readonly fields: readonl
       { name: 'userSync', is: is.yesNo, help: 'Whether users are provisioned.' },
       { name: 'groupSync', is: is.yesNo, help: 'Whether groups are provisioned.' },
       { name: 'whenSyncIsOff', is: is.one('refuse', 'empty'), help: 'What a query finds where that is off.' },
+      { name: 'agents', is: is.yesNo, help: 'Whether there are AI agents, at /Agents (as of a draft).' },
       { name: 'uniqueGroupNames', is: is.yesNo, help: 'Whether two groups may not share a displayName.' },
       { name: 'maxActiveUsers', is: is.limit, help: 'Seats: how many users may be active. A number, or “unlimited”.' },
       { name: 'onDelete', is: is.one('remove', 'deactivate'), help: 'What a DELETE of a user does.' },
