@@ -158,7 +158,7 @@ test('each external issuer is asked for its keys, and the page says what each an
       const page = (await admin.get(`${place}/external-issuers`)).text
         .replaceAll(/<[^>]+>/g, ' ')
         .replaceAll(/\s+/g, ' ')
-      expect(page).toMatch(/good https:\/\/good\.example \S+\/jwks 1 key gone .* not to be had .*404/)
+      expect(page).toMatch(/good externalIssuers https:\/\/good\.example \S+\/jwks 1 key gone .* not to be had .*404/)
     }
   } finally {
     issuer.close()

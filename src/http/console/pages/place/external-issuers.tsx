@@ -31,7 +31,9 @@ function Issuers({ states, path }: { states: readonly IssuerState[]; path: strin
     <>
       <div class="head">
         <h1>External issuers</h1>
-        <p class="quiet">The gateway takes their JWTs in the place of API keys, or to end sessions. It asked each just now.</p>
+        <p class="quiet">
+          The gateway takes their JWTs in the place of API keys, or to end sessions. It asked each just now.
+        </p>
       </div>
       <Card title="Issuers in force">
         {states.length === 0 ? (
