@@ -81,6 +81,17 @@ describe('from a link to the first user', () => {
     expect((await visitor.post('/provider', { provider: 'nobody' })).status).toBe(400)
   })
 
+  test('the steps have the logout URL where the tenant takes logouts, and no value for it elsewhere', async () => {
+    const before = (await visitor.get('/steps')).text
+    expect(before).toContain('<strong>your logout URL</strong>')
+    expect(words(before)).not.toContain('Logout URL')
+    const logoutIssuers = [{ name: 'okta', issuer: 'https://acme.okta.com', jwksUri: 'https://acme.okta.com/keys' }]
+    await opened.admin('PATCH', ACME, { settings: { logoutIssuers } })
+    const after = (await visitor.get('/steps')).text
+    expect(after.split(`data-copy="${BASE}/.global-token-revocation"`)).toHaveLength(3)
+    await opened.admin('PATCH', ACME, { settings: { logoutIssuers: null } })
+  })
+
   test('a token is made and shown once, in its places in the steps', async () => {
     const form = { name: 'Okta', 'form-id': 'one and the same' }
     const answer = await visitor.post('/tokens', form)
