@@ -58,7 +58,7 @@ endpoints as materialized (
   ) w
 ),
 wanted as materialized (
-  select f.tenant_id, f.position, e.type, e.resource_id, coalesce(f.position <= max(case when e.type in ('user.deactivated', 'user.deleted', 'user.sessions_revoked') then f.position end) over (partition by f.tenant_id, e.resource_id), false) as urgent
+  select f.tenant_id, f.position, e.type, e.resource_id, coalesce(f.position <= max(case when e.type in ('user.deactivated', 'user.deleted', 'user.sessions_revoked', 'agent.deactivated', 'agent.deleted') then f.position end) over (partition by f.tenant_id, e.resource_id), false) as urgent
   from (select f.* from fresh f where f.tenant_id in (select w.tenant_id from endpoints w)) f cross join lateral (
     select e.type, e.resource_id from events e where e.tenant_id = f.tenant_id and e.seq = f.seq limit 1
   ) e
@@ -70,7 +70,7 @@ queued as (
 ),
 -- What waits of somebody who leaves goes first too. A row that is being claimed or settled at this moment is on its way.
 before as materialized (
-  select o.at from (select f.* from wanted f where f.type in ('user.deactivated', 'user.deleted', 'user.sessions_revoked')) f join endpoints w on w.tenant_id = f.tenant_id
+  select o.at from (select f.* from wanted f where f.type in ('user.deactivated', 'user.deleted', 'user.sessions_revoked', 'agent.deactivated', 'agent.deleted')) f join endpoints w on w.tenant_id = f.tenant_id
   cross join lateral (
     select o.ctid as at from webhook_deliveries o where o.tenant_id = f.tenant_id and o.endpoint_id = w.id
       and o.resource_id = f.resource_id and o.position < f.position and not o.dead and not o.urgent
