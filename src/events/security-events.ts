@@ -115,7 +115,10 @@ export function deliveredUris(stream: Pick<StreamSettings, 'format' | 'signals' 
 }
 
 /** Types of the log that lead to signals. */
-const SIGNAL_TYPES: readonly EventType[] = ['user.activated', 'user.deactivated', 'user.deleted']
+const SIGNAL_TYPES: readonly EventType[] = [
+  ...(['user.activated', 'user.deactivated', 'user.deleted'] as const),
+  'user.sessions_revoked',
+]
 
 /** The filter of the log that goes with these event URIs: none where any resource may be told of. */
 export const typesToldBy = (uris: readonly string[]): readonly EventType[] =>

@@ -28,6 +28,15 @@ export interface GroupAttributes extends Attributes {
   readonly externalId?: string | undefined
 }
 
+/** What an event says of an AI agent's attributes. */
+export interface AgentAttributes extends Attributes {
+  readonly agentUserName: string
+  readonly externalId?: string | undefined
+  readonly displayName?: string | undefined
+  readonly description?: string | undefined
+  readonly active?: boolean | undefined
+}
+
 /** A path in the notation of SCIM, and the values where they are no secret and were there. */
 export interface Change {
   readonly path: string
@@ -73,11 +82,20 @@ export interface EventChanges {
   'user.activated': Changed
   'user.deactivated': Changed & { readonly keptUntil?: string | undefined }
   'user.deleted': { readonly before?: UserAttributes | undefined; readonly keptUntil?: string | undefined }
+  'user.sessions_revoked': {
+    readonly issuer: { readonly name: string; readonly url: string }
+    readonly subjectFormat: string
+  }
   'group.created': { readonly after: GroupAttributes }
   'group.updated': Changed
   'group.deleted': { readonly before: GroupAttributes; readonly memberCount: number }
   'group.member_added': { readonly members: readonly string[] }
   'group.member_removed': { readonly members: readonly string[] }
+  'agent.created': { readonly after: AgentAttributes }
+  'agent.updated': Changed
+  'agent.activated': Changed
+  'agent.deactivated': Changed
+  'agent.deleted': { readonly before: AgentAttributes }
   'role.assigned': { readonly role: string; readonly users: readonly string[] }
   'role.unassigned': { readonly role: string; readonly users: readonly string[] }
   'tenant.created': { readonly after: Attributes }

@@ -38,6 +38,11 @@ export interface SessionRevoked {
   readonly initiating_entity?: string
   readonly reason_admin?: Readonly<Record<string, string>>
 }
+/** The operator has paused, disabled or enabled the stream. */
+export interface StreamUpdated {
+  readonly status: string
+  readonly reason?: string
+}
 type Nothing = Readonly<Record<string, unknown>>
 
 /** The events that tokens of the gateway carry: RFC 9967, CAEP, RISC and SSF. */
@@ -52,6 +57,7 @@ export interface SecurityEvents {
   'https://schemas.openid.net/secevent/caep/event-type/session-revoked': SessionRevoked
   'https://schemas.openid.net/secevent/risc/event-type/account-disabled': Nothing
   'https://schemas.openid.net/secevent/risc/event-type/account-enabled': Nothing
+  'https://schemas.openid.net/secevent/ssf/event-type/stream-updated': StreamUpdated
   'https://schemas.openid.net/secevent/ssf/event-type/verification': Nothing
 }
 

@@ -7,7 +7,7 @@ export interface CatalogueEntry<Changes> {
   /** When it comes, in a sentence. */
   readonly when: string
   /** What the event is about, as `resource.type` says it. */
-  readonly about: 'User' | 'Group' | 'Role' | 'Tenant' | 'Brake'
+  readonly about: 'User' | 'Group' | 'Agent' | 'Role' | 'Tenant' | 'Brake'
   /** What `changes` hold. */
   readonly changes: z.ZodType<Changes>
   readonly example: Changes
@@ -28,6 +28,10 @@ const user = z.looseObject({
   ...{ userName: z.string(), externalId: text, displayName: text, active: z.boolean().optional() },
   ...{ name: name.optional(), emails: z.array(email).optional() },
 })
+const agent = z.looseObject({
+  ...{ agentUserName: z.string(), externalId: text, displayName: text, description: text },
+  active: z.boolean().optional(),
+})
 const group = z.looseObject({ displayName: z.string(), externalId: text })
 const changed = z
   .array(z.strictObject({ path: z.string(), before: z.unknown().optional(), after: z.unknown().optional() }))
@@ -46,6 +50,7 @@ const ada = {
   name: { givenName: 'Ada', familyName: 'Lovelace' },
   emails: [{ value: 'ada@acme.example', type: 'work', primary: true }],
 }
+const invoices = { agentUserName: 'invoices@acme.example', displayName: 'Invoices', active: true }
 const sales = { displayName: 'Sales', externalId: '00g1' }
 const oktaKey = { id: 'IgMaIfcgr9ms', name: 'Okta of Acme' }
 const okta = { provider: 'okta', client: 'okta', since: THEN }
@@ -89,6 +94,17 @@ export const ENTRIES: Catalogue = {
     ...{ about: 'User', changes: z.strictObject({ before: user.optional(), keptUntil: moment.optional() }) },
     example: { before: { ...ada, active: false } },
   },
+  'user.sessions_revoked': {
+    when: 'An identity provider asked to end all sessions of a user, who stays active: end them now.',
+    ...{
+      about: 'User',
+      changes: z.strictObject({
+        issuer: z.strictObject({ name: z.string(), url: z.string() }),
+        subjectFormat: z.string(),
+      }),
+    },
+    example: { issuer: { name: 'okta', url: 'https://acme.okta.com' }, subjectFormat: 'email' },
+  },
   'group.created': {
     when: 'A group was created. Its members follow as `group.member_added`.',
     ...{ about: 'Group', changes: z.strictObject({ after: group }), example: { after: sales } },
@@ -110,6 +126,33 @@ export const ENTRIES: Catalogue = {
   'group.member_removed': {
     when: 'Members left a group.',
     ...{ about: 'Group', changes: z.strictObject({ members }), example: { members: [BOB] } },
+  },
+  'agent.created': {
+    when: 'An AI agent was created. Agents are there where the setting `agents` is on.',
+    ...{ about: 'Agent', changes: z.strictObject({ after: agent }), example: { after: invoices } },
+  },
+  'agent.updated': {
+    when: 'Attributes of an agent changed, other than whether the agent is active.',
+    ...{ about: 'Agent', changes: z.strictObject({ changed }) },
+    example: { changed: [{ path: 'displayName', before: 'Invoices', after: 'Invoices and dunning' }] },
+  },
+  'agent.activated': {
+    when: 'An agent that was not active is active again.',
+    ...{ about: 'Agent', changes: z.strictObject({ changed }) },
+    example: { changed: [{ path: 'active', before: false, after: true }] },
+  },
+  'agent.deactivated': {
+    when: 'An agent is no longer active: take away its access.',
+    ...{ about: 'Agent', changes: z.strictObject({ changed }) },
+    example: { changed: [{ path: 'active', before: true, after: false }] },
+  },
+  'agent.deleted': {
+    when: 'An agent is gone for good.',
+    ...{
+      about: 'Agent',
+      changes: z.strictObject({ before: agent }),
+      example: { before: { ...invoices, active: false } },
+    },
   },
   'role.assigned': {
     when: 'Users got a role, by a group or by a rule.',
