@@ -66,7 +66,7 @@ export function otherSurfaces(
   others.route('/', frontPage())
   others.route('/', modesPage())
   others.route('/', eventsPage())
-  others.route('/', oauthRoutes({ control, config, failures, requests: underWay.requests }))
+  others.route('/', oauthRoutes({ control, issuers, config, failures, requests: underWay.requests }))
   const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay, tracing })
   others.route('/api/v1', admin)
   others.route('/', receiverApi({ database, config, control, deliveries, failures, underWay, tracing }))

@@ -63,7 +63,7 @@ export const formerEndedRecord = (place: Scope, tenant: PlaceRow, ended: readonl
 export function apiKeyRecord(done: ApiKeyVerb, change: Change<ApiKeyRow>): AuditRecord {
   const { id, name, scope } = change.after ?? change.before
   const shown = (row: ApiKeyRow) => {
-    const { name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys } = row
+    const { name, permissions, userId, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys, trusts } = row
     const rotation = rotationOf(secrets, new Date())
     const ends = rotation && (rotation.from.endsAt ?? 'on use of the new one')
     return {
@@ -71,6 +71,9 @@ export function apiKeyRecord(done: ApiKeyVerb, change: Change<ApiKeyRow>): Audit
       secretVersion: currentSecret(secrets).version,
       oldSecret: rotation ? { version: rotation.from.version, ends } : null,
       publicKeys: publicKeys.map(({ thumbprint }) => thumbprint),
+      trusts: trusts.map(({ id, issuer, jwksUri, subject, audiences, algorithms }) => ({
+        ...{ id, issuer, jwksUri, subject, audiences, algorithms },
+      })),
     }
   }
   return { action: `api_key.${done}`, place: scope, target: { id, name }, ...both(change, shown) }

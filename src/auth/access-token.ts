@@ -9,7 +9,7 @@ import { idsOf, PERMISSIONS, type Permission, type Scope } from './principal.ts'
 export interface AccessToken {
   /** Id of the API key. */
   readonly keyId: string
-  /** Version of the secret by which it was got, or thumbprint of the public key; the token ends with it. */
+  /** Version of the secret by which it was got, thumbprint of the public key, or id of the trust; the token ends with it. */
   readonly credential: number | string
   /** Ids of the key's place when the token was made: a claim, and no place. */
   readonly place: ClaimedPlace

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { addressProblem, type Networks } from '../network/delivery-address.ts'
 import { type PublicClient, publicClient, textUpTo } from '../network/public-client.ts'
 import { describeClient } from '../network/user-agent.ts'
+import type { ClientAlgorithm } from '../signing/client-key.ts'
 import type { ExternalIssuer } from '../tenancy/trusted-issuers.ts'
 import type { Permission } from './principal.ts'
 
@@ -15,20 +16,27 @@ export interface ExternalIdentity {
   readonly goodUntil: number
 }
 
-/** Claims whose signature is good. */
-export interface SignedClaims {
-  readonly payload: JWTPayload
-  /** Milliseconds since 1970. */
-  readonly keysFetchedAt: number
+/** What a JWT must be: from whom, for whom where that is asked, signed how, and what it must say. */
+export interface Expected {
+  readonly issuer: string
+  readonly audience?: string | undefined
+  readonly jwksUri: string
+  readonly algorithms: readonly ClientAlgorithm[]
+  /** Claims that it must have, beside `iss`, `exp` and `sub`. */
+  readonly required?: readonly string[]
+  /** The `typ` of its header; any where it is undefined. */
+  readonly typ?: string
 }
 
-/** Whose signature a JWT must have, and what it must say. */
-export interface ExpectedToken extends Pick<ExternalIssuer, 'issuer' | 'audience' | 'jwksUri' | 'algorithms'> {
-  /** Claims that it must have, beside `iss` and `aud`. */
-  readonly required: readonly string[]
-  /** The `typ` of its header; any where it is undefined. */
-  readonly typ?: string | undefined
+/** The claims of a JWT that its issuer has signed. */
+export interface Proof {
+  readonly payload: JWTPayload & { readonly sub: string; readonly exp: number }
+  /** Milliseconds since 1970: when the issuer is to be asked whether its key is still one of its own. */
+  readonly keysGoodUntil: number
 }
+
+/** Why a JWT proves nothing: the claim that is wrong though the signature is good; or the gateway cannot get the issuer's keys. */
+export type NoProof = { readonly wrong: string } | 'nothing' | 'no keys'
 
 /** The keys of one address. */
 interface KnownKeys {
@@ -45,6 +53,8 @@ const JWKS_KEPT_MS = 600_000
 const COOL_DOWN_MS = 30_000
 /** By how much the clocks of issuers may be wrong. */
 export const CLOCK_TOLERANCE_S = 30
+/** After so many seconds the gateway asks for keys again where there were none. */
+export const ASKED_AGAIN_AFTER_S = COOL_DOWN_MS / 1000
 const LONGEST_LIFE_S = 24 * 3600
 const MAX_TOKEN_LENGTH = 8192
 const MAX_ISSUERS = 500
@@ -84,40 +94,42 @@ export class ExternalIssuers {
 
   /** Who `token` is from, by an issuer whose name it bears; undefined where it proves nothing. */
   async verify(token: string, issuer: ExternalIssuer): Promise<ExternalIdentity | undefined> {
-    const found = await this.claims(token, { ...issuer, required: ['exp', 'sub'] })
-    if (found === undefined || 'wrong' in found) return undefined
-    const { exp = 0, sub = '' } = found.payload
+    const proof = await this.prove(token, issuer)
+    if (typeof proof === 'string' || 'wrong' in proof) return undefined
+    const { payload, keysGoodUntil } = proof
+    const { exp, sub } = payload
     if (exp > this.#now() / 1000 + LONGEST_LIFE_S) return undefined
     return {
       name: nameOf(issuer, sub),
-      permissions: permissionsOf(found.payload, issuer.permissions),
-      goodUntil: Math.min((exp + CLOCK_TOLERANCE_S) * 1000, found.keysFetchedAt + JWKS_KEPT_MS),
+      permissions: permissionsOf(payload, issuer.permissions),
+      goodUntil: Math.min((exp + CLOCK_TOLERANCE_S) * 1000, keysGoodUntil),
     }
   }
 
-  /**
-   * What a JWT says that its issuer has signed, and when the issuer was asked for its keys. `wrong` names the claim for which it is
-   * refused, where the signature is good. Undefined for a token that proves nothing.
-   */
-  async claims(token: string, expected: ExpectedToken): Promise<SignedClaims | { readonly wrong: string } | undefined> {
-    if (token.length > MAX_TOKEN_LENGTH) return undefined
-    const { issuer, audience, jwksUri, algorithms, required, typ } = expected
+  /** What a JWT says that its issuer has signed, or why it proves nothing. */
+  async prove(token: string, expected: Expected): Promise<Proof | NoProof> {
+    if (token.length > MAX_TOKEN_LENGTH) return 'nothing'
+    const { issuer, audience, jwksUri, algorithms, required = [], typ } = expected
+    const keys = this.#keysOf(jwksUri)
     try {
-      const keys = this.#keysOf(jwksUri)
       const find: JWTVerifyGetKey = async (header, signed) => {
         if (this.#now() >= keys.fetchedAt + JWKS_KEPT_MS) await keys.set.reload()
         return keys.set(header, signed)
       }
       const { payload } = await jwtVerify(token, find, {
-        ...{ issuer, audience, algorithms: [...algorithms], ...(typ !== undefined && { typ }) },
-        ...{ clockTolerance: CLOCK_TOLERANCE_S, requiredClaims: [...required], currentDate: new Date(this.#now()) },
+        ...{ issuer, ...(audience !== undefined && { audience }), algorithms: [...algorithms], ...(typ && { typ }) },
+        ...{ clockTolerance: CLOCK_TOLERANCE_S, currentDate: new Date(this.#now()) },
+        requiredClaims: ['exp', 'sub', ...required],
       })
-      return { payload, keysFetchedAt: keys.fetchedAt }
+      const { exp = 0, sub = '' } = payload
+      return { payload: { ...payload, exp, sub }, keysGoodUntil: keys.fetchedAt + JWKS_KEPT_MS }
     } catch (error) {
+      // Where the last question was answered, the key that was looked for is none of the issuer's.
+      if (error instanceof CannotFetch) return this.#askedAt.get(jwksUri) === keys.fetchedAt ? 'nothing' : 'no keys'
       // The package looks at claims once the signature is good.
       if (error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired)
         return { wrong: error.claim }
-      if (error instanceof errors.JOSEError || error instanceof CannotFetch) return undefined
+      if (error instanceof errors.JOSEError) return 'nothing'
       throw error
     }
   }

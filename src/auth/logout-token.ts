@@ -47,11 +47,10 @@ export async function logoutSender(
   audience: string,
   now: number,
 ): Promise<LogoutSender | string> {
-  const required = ['exp', 'sub', 'jti', 'aud']
-  const found = await issuers.claims(token, { ...issuer, audience, required, typ: TYPE })
-  if (found === undefined) return NOT_OF_AN_ISSUER
+  const found = await issuers.prove(token, { ...issuer, audience, required: ['jti', 'aud'], typ: TYPE })
+  if (typeof found === 'string') return NOT_OF_AN_ISSUER
   if ('wrong' in found) return isTold(found.wrong) ? WRONG[found.wrong] : NOT_OF_AN_ISSUER
-  const { exp = 0, iat, jti, sub, aud } = found.payload
+  const { exp, iat, jti, sub, aud } = found.payload
   const latest = now / 1000 + CLOCK_TOLERANCE_S
   if (Array.isArray(aud) && aud.length !== 1) return WRONG.aud
   if (exp > latest + LONGEST_LIFE_S) return 'The token must end within five minutes of being sent (exp).'

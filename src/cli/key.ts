@@ -1,33 +1,24 @@
 import { type Command, Option } from 'commander'
 import type { Schemas } from '../client/index.ts'
-import {
-  allOf,
-  answered,
-  type Connection,
-  connected,
-  type GlobalOptions,
-  IF_MATCH,
-  ifMatch,
-  listed,
-} from './connection.ts'
-import { CliError, EXIT } from './failure.ts'
+import { allOf, answered, connected, IF_MATCH, ifMatch, listed } from './connection.ts'
 import { type Io, print, sheet, table } from './io.ts'
+import { type KeyOptions, keysOf, oneKey, SCOPES } from './key/place.ts'
+import { trustCommands } from './key/trust.ts'
 import { moment, wholeNumber } from './values.ts'
 
-const SCOPES = ['instance', 'project', 'environment', 'tenant'] as const
 const PERMISSIONS = [
   ...(['scim:read', 'scim:write', 'directory:read', 'admin'] as const),
   ...(['requests:reveal', 'ssf.read', 'ssf.manage'] as const),
 ]
 
-interface KeyOptions extends GlobalOptions {
-  readonly tenant?: string
-  readonly scope?: (typeof SCOPES)[number]
-}
-
-/** `rollcall key create|rotate|change|revoke|list`. A key is made for, and looked for in, the tenant or scope that is named. */
+/**
+ * `rollcall key create|list|rotate|change|revoke|trust|untrust`. A key is made for, and looked for in, the tenant or scope that
+ * is named.
+ */
 export function keyCommands(program: Command, io: Io): void {
-  const key = program.command('key').description('API keys: make, rotate, change, revoke, list')
+  const key = program
+    .command('key')
+    .description('API keys: make, rotate, change, revoke, have them trust issuers, list')
   const scoped = (name: string, description: string) =>
     key
       .command(name)
@@ -128,27 +119,8 @@ export function keyCommands(program: Command, io: Io): void {
         print(io, options.json, { id, revoked: true }, () => `${id} is revoked\n`)
       })
     })
-}
 
-const PATHS = {
-  instance: '/api-keys',
-  project: '/projects/{project}/api-keys',
-  environment: '/projects/{project}/environments/{environment}/api-keys',
-  tenant: '/projects/{project}/environments/{environment}/tenants/{tenant}/api-keys',
-} as const
-
-/** @throws {CliError} where --tenant and --scope say different things: a key for more than was meant is not to be made */
-function keysOf({ scope, tenant }: KeyOptions, { place }: Connection) {
-  const kind = scope ?? (tenant === undefined ? 'environment' : 'tenant')
-  if (kind === 'tenant' && tenant === undefined) throw new CliError(EXIT.usage, '--scope tenant takes --tenant too')
-  if (kind !== 'tenant' && tenant !== undefined)
-    throw new CliError(EXIT.usage, `--tenant names one tenant, and --scope ${kind} more than that; give one of them`)
-  return { path: PATHS[kind], params: { path: { ...place, tenant: tenant ?? '' } } }
-}
-
-function oneKey(options: KeyOptions, connection: Connection, apiKey: string) {
-  const { path, params } = keysOf(options, connection)
-  return { path: `${path}/{apiKey}` as const, params: { path: { ...params.path, apiKey } } }
+  trustCommands(scoped, io)
 }
 
 const row = ({ id, name, scope, permissions, expiresAt, revokedAt, lastUsedAt }: Schemas['ApiKey']) => ({
@@ -160,6 +132,7 @@ const shown = (key: Schemas['ApiKey']): string =>
   sheet({
     ...row(key),
     ...(key.tokensMayMintAdminKeys && { 'its tokens': 'may make keys with admin' }),
+    ...(key.trusts.length > 0 && { trusts: key.trusts.map(({ id, issuer }) => `${issuer} (${id})`).join(', ') }),
     ...(key.warnings.length > 0 && { warnings: key.warnings.join('; ') }),
   })
 

@@ -137,9 +137,9 @@ export class ControlPlane {
     return isApiKeyId(id) ? this.#storedKey(id) : undefined
   }
 
-  /** False where the client assertion with this `jti` was used before; see `ControlStore`. */
-  takeAssertion(keyId: string, jti: string, expiresAt: Date): Promise<boolean> {
-    return this.#store.takeAssertion(keyId, jti, expiresAt)
+  /** False where the client assertion with this name was used before; see `ControlStore`. */
+  takeAssertion(keyId: string, name: string, expiresAt: Date): Promise<boolean> {
+    return this.#store.takeAssertion(keyId, name, expiresAt)
   }
 
   /**

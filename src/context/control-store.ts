@@ -61,7 +61,7 @@ export interface Question {
   /** The last change that is known; undefined before the first answer. */
   readonly since?: number | undefined
   /**
-   * The API key with this id. With `credential` (the hash of a secret, a secret's version or a public key's thumbprint) the
+   * The API key with this id. With `credential` (the hash of a secret, a secret's version, a public key's thumbprint or a trust's id) the
    * place is looked up only where that is good, and as far as the key reaches. So the time of a refusal tells of no place.
    */
   readonly key?: { readonly id: string; readonly credential?: string | undefined } | undefined
@@ -114,8 +114,8 @@ export interface ControlStore {
   recordKeyUse(uses: readonly KeyUse[]): Promise<void>
   /** Ends the secret before `version`, now that this one was seen in use. */
   endRotation(keyId: string, version: number): Promise<void>
-  /** Takes note of a client assertion of this key until it expires; false where its `jti` is known already. */
-  takeAssertion(keyId: string, jti: string, expiresAt: Date): Promise<boolean>
+  /** Takes note of a client assertion of this key until it expires; false where it is known already. @param name by which it is told from others */
+  takeAssertion(keyId: string, name: string, expiresAt: Date): Promise<boolean>
   /** The keys that sign access tokens, and what their private halves are sealed with. */
   readonly signingKeys: SigningKeyStore
   /** Keys that sign Security Event Tokens alone; here they are published. */

@@ -28,13 +28,9 @@ export class KeyUses {
   }
 
   /** Notes a use by a client with this `User-Agent`; `now` in milliseconds since 1970. */
-  note(
-    { principal, version, hash, publicKey, endsOthers }: KnownSecret,
-    client: string | undefined,
-    now: number,
-  ): void {
-    const byPublicKey = publicKey === undefined ? undefined : { publicKey }
-    this.#noted.set(hash, { id: principal.keyId, version, ...byPublicKey, at: now, client, endsOthers })
+  note({ principal, version, hash, inPlace, endsOthers }: KnownSecret, client: string | undefined, now: number): void {
+    const other = inPlace === undefined ? undefined : { inPlace }
+    this.#noted.set(hash, { id: principal.keyId, version, ...other, at: now, client, endsOthers })
     this.#flushAt(now + (endsOthers ? END_ROTATION_AFTER_MS : FLUSH_MS), now)
   }
 

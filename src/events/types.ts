@@ -49,6 +49,8 @@ const EVENTS = {
   'api_key.rotation_undone': stays('`key`, `changed`'),
   'api_key.public_key_added': stays('`key`, `changed`'),
   'api_key.public_key_removed': stays('`key`, `changed`'),
+  'api_key.trust_added': stays('`key`, `changed`'),
+  'api_key.trust_removed': stays('`key`, `changed`'),
   'api_key.revoked': stays('`key`, `changed`'),
   'brake.warned': stays('`leavers`, `users`, `limit`, `windowMinutes`'),
   'brake.engaged': stays('the same, and `heldUntil`'),

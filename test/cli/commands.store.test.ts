@@ -123,6 +123,25 @@ describe.each<[string, () => Env]>([
     expect(revoked?.revokedAt).not.toBeNull()
   })
 
+  test('SEC-10 a key is told to trust an issuer, shows so, and stops', async () => {
+    const env = environment()
+    const place = ['--tenant', key]
+    const { id } = await rollcallJson<Schemas['CreatedApiKey']>(env, 'key', 'create', 'Entra', ...place)
+    const from = ['--issuer', 'https://idp.example/v2.0', '--jwks', 'https://idp.example/keys', '--subject', 'workload']
+    const trust = [env, 'key', 'trust', id, ...place, ...from, '--audience'] as const
+    const added = await rollcallJson<Schemas['Trust']>(...trust, 'api://a', 'api://b')
+    expect(added).toMatchObject({ subject: 'workload', audiences: ['api://a', 'api://b'], algorithms: ['RS256'] })
+    expect((await rollcall(...trust, 'api://b')).exitCode).toBe(EXIT.refused)
+    expect((await rollcall(...trust, 'api://c', '--algorithm', 'HS256')).exitCode).toBe(EXIT.usage)
+    const [shown] = await rollcallJson<Schemas['ApiKey'][]>(env, 'key', 'list', ...place).then((all) =>
+      all.filter((one) => one.id === id),
+    )
+    expect(shown?.trusts).toEqual([added])
+    const ended = await rollcallJson(env, 'key', 'untrust', id, added.id, ...place)
+    expect(ended).toEqual({ id: added.id, removed: true })
+    expect((await rollcall(env, 'key', 'untrust', id, added.id, ...place)).exitCode).toBe(EXIT.refused)
+  })
+
   test('without --json people get a table', async () => {
     const { out } = await rollcall(environment(), 'tenant', 'list')
     expect(out).toMatch(new RegExp(`^KEY +NAME +PAUSED +BASE URL\ndefault +default +no +http\\S+\n${key} +Acme +no`))

@@ -84,7 +84,7 @@ function storeKey(revoked = false): { key: string; id: string; principal: Princi
     expiresAt: undefined,
   }
   const secret = { principal, version: 1, hash, endsAt: undefined, endsOthers: false }
-  keys.set(id, { revoked, secrets: [secret], publicKeys: [] })
+  keys.set(id, { revoked, secrets: [secret], publicKeys: [], trusts: [] })
   return { key, id, principal }
 }
 

@@ -26,6 +26,7 @@ import {
   pathOf,
   scimBase,
   thingIn,
+  trustIn,
 } from '../support/sweep/places.ts'
 import { type Ids, type ScimAsk, scimAsks } from '../support/sweep/scim.ts'
 
@@ -49,6 +50,7 @@ const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/sign-in-checks body identity/, 'a name to look for: no user here has it'],
   [/header Idempotency-Key/, 'each API key has its own'],
   [/body (?:.*\.)?(?:name|description|note|audience|token|display)$/, 'words that are kept as they came'],
+  [/\/trusts body (?:subject|audiences\[\])$/, 'what somebody else calls a workload, and for whom it vouches'],
   [/body key$/, 'the key of what is made'],
   [/PUT .*\{(?:urn|name)\}$/, 'it is registered here too, as each place has its own'],
   [/body settings\.(?:external|logout)Issuers\[\]\./, "words of somebody else's issuer"],
@@ -178,6 +180,8 @@ describe('what the sweep sends', () => {
         names.thumbprint = String(
           (await create(builder, `${at}/api-keys/${names.apiKey}/public-keys`, { jwk })).thumbprint,
         )
+      if ('trust' in names)
+        names.trust = String((await create(builder, `${at}/api-keys/${names.apiKey}/trusts`, trustIn('t'))).id)
       if (method === 'DELETE' && path.includes('/rotation'))
         await create(builder, `${at}/api-keys/${names.apiKey}/rotation`, {})
     }

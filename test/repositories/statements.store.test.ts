@@ -8,6 +8,7 @@ import { findApiKey } from '../../src/repositories/control/api-keys.ts'
 import { controlAnswers } from '../../src/repositories/control/control-answers.ts'
 import { publicKeysOfKeys } from '../../src/repositories/control/keys/api-key-public-keys.ts'
 import { recordSecretUse, secretsOfKeys } from '../../src/repositories/control/keys/api-key-secrets.ts'
+import { trustsOfKeys } from '../../src/repositories/control/keys/api-key-trusts.ts'
 import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
 import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
@@ -176,6 +177,7 @@ const OTHERS: Readonly<Record<string, (db: Database) => Promise<unknown>>> = {
     await findApiKey(db, 'k')
     await secretsOfKeys(db, ['k'])
     await publicKeysOfKeys(db, ['k'])
+    await trustsOfKeys(db, ['k'])
   },
   'control-key-use': (db) => recordSecretUse(db, []),
   'control-answer': (db) => controlAnswers(db)({ key: { id: 'k', credential: 'c' }, place: { project: 'p' } }),

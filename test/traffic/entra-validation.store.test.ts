@@ -1,9 +1,19 @@
+import { randomUUID } from 'node:crypto'
+import { SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { adminClient, type Schemas } from '../../src/client/index.ts'
 import { ENTERPRISE_USER_SCHEMA, GROUP_SCHEMA, USER_SCHEMA } from '../../src/scim/urn.ts'
 import type { BaseForm } from '../../src/tenancy/scim-path.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 import { groupBody, patchBody, userBody } from '../support/instances.ts'
 import { askToken, basic, idOf } from '../support/oauth.ts'
+import {
+  ASSERTION_TYPE,
+  askFederated,
+  openWorkloadIssuer,
+  type WorkloadIssuer,
+  workloadKeys,
+} from '../support/workloads.ts'
 
 /**
  * The conversation of Entra ID's validation of a provisioning application, as its public templates have it: credentials, then
@@ -29,14 +39,46 @@ const MAPPED: Readonly<Record<string, readonly string[]>> = {
 }
 const MANAGER = `${ENTERPRISE_USER_SCHEMA}:manager`
 const GRANT = { grant_type: 'client_credentials', scope: 'scim' }
+const KEY = '/projects/{project}/environments/{environment}/api-keys/{apiKey}'
 const FORMS: readonly BaseForm[] = ['legacy', 'default', 'tenant']
-const WAYS = ['client_secret_post', 'client_secret_basic'] as const
+const WAYS = ['client_secret_post', 'client_secret_basic', 'private_key_jwt', 'Federated_Identity'] as const
 
 let gateway: Gateway
+let entra: WorkloadIssuer
+/** With which the client signs for itself. */
+let own: Awaited<ReturnType<typeof workloadKeys>>
 beforeAll(async () => {
-  gateway = await openGateway()
+  entra = await openWorkloadIssuer()
+  gateway = await openGateway({ DELIVERY_NETWORKS: '127.0.0.1/32' })
+  own = await workloadKeys('own', 'ES256')
+  const client = adminClient({ origin: gateway.origin, key: gateway.adminKey })
+  const path = { project: gateway.project, environment: gateway.environment, apiKey: idOf(gateway.key) }
+  const trust = entra.trust() as Schemas['NewTrust']
+  const { use, ...jwk } = own.jwk
+  const made = [
+    await client.POST(`${KEY}/trusts`, { params: { path }, body: trust }),
+    await client.POST(`${KEY}/public-keys`, { params: { path }, body: { jwk: { ...jwk } } }),
+  ]
+  expect(made.map(({ response }) => response.status)).toEqual([201, 201])
 })
-afterAll(() => gateway.close())
+afterAll(async () => {
+  await gateway.close()
+  await entra.close()
+})
+
+const asksFor = {
+  client_secret_post: () => askToken(gateway, { ...GRANT, client_id: idOf(gateway.key), client_secret: gateway.key }),
+  client_secret_basic: () => askToken(gateway, GRANT, { Authorization: basic(idOf(gateway.key), gateway.key) }),
+  private_key_jwt: async () => {
+    const id = idOf(gateway.key)
+    const assertion = await new SignJWT({ iss: id, sub: id, aud: `${gateway.origin}/oauth/token`, jti: randomUUID() })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setExpirationTime('1 minute')
+      .sign(own.privateKey)
+    return askToken(gateway, { ...GRANT, client_assertion_type: ASSERTION_TYPE, client_assertion: assertion })
+  },
+  Federated_Identity: async () => askFederated(gateway, idOf(gateway.key), await entra.sign()),
+} as const
 
 const talks = FORMS.flatMap((form) => WAYS.map((way) => ({ form, way })))
 describe.each(talks)('Entra ID validates, at the base URL of form $form, by $way', ({ form, way }) => {
@@ -62,14 +104,9 @@ describe.each(talks)('Entra ID validates, at the base URL of form $form, by $way
     return (await scim('GET', path)).body
   }
 
-  // Validate_Credentials
+  // Validate_Credentials, Federated_Identity
   beforeAll(async () => {
-    const { key } = gateway
-    const inForm = { ...GRANT, client_id: idOf(key), client_secret: key }
-    const { status, body } =
-      way === 'client_secret_post'
-        ? await askToken(gateway, inForm)
-        : await askToken(gateway, GRANT, { Authorization: basic(idOf(key), key) })
+    const { status, body } = await asksFor[way]()
     expect([status, body.token_type, body.scope]).toEqual([200, 'Bearer', 'scim'])
     expect(body.expires_in).toBeGreaterThanOrEqual(60 * 60)
     expect(body.expires_in).toBeLessThanOrEqual(360 * 60)

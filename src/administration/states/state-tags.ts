@@ -43,7 +43,7 @@ export const tenantState = (row: TenantRow, inherited: EnvironmentSettings): Sta
   placeState(row, effectiveSettings(inherited, row.settings))
 
 export function apiKeyState(row: ApiKeyRow): State {
-  const { name, permissions, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys } = row
+  const { name, permissions, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys, trusts } = row
   const ends = secrets.map(({ version, endsAt, endsOnUse }) => ({ version, endsAt, endsOnUse }))
   return [
     ...[part('name', name), part('permissions', permissions), part('tokensMayMintAdminKeys', tokensMayMintAdminKeys)],
@@ -52,6 +52,10 @@ export function apiKeyState(row: ApiKeyRow): State {
     part(
       'publicKeys',
       publicKeys.map(({ thumbprint }) => thumbprint),
+    ),
+    part(
+      'trusts',
+      trusts.map(({ id }) => id),
     ),
   ]
 }

@@ -102,12 +102,33 @@ export const apiKeyPublicKeys = pgTable(
   (t) => [primaryKey({ columns: [t.keyId, t.thumbprint] })],
 )
 
+/** Issuers whose assertions prove that a client may use the API key, in place of a secret of it (workload identity federation). */
+export const apiKeyTrusts = pgTable(
+  'api_key_trusts',
+  {
+    keyId: text('key_id')
+      .notNull()
+      .references(() => apiKeys.id, { onDelete: 'cascade' }),
+    id: uuid().notNull(),
+    issuer: text().notNull(),
+    jwksUri: text('jwks_uri').notNull(),
+    subject: text().notNull(),
+    audiences: text().array().notNull(),
+    algorithms: text().array().notNull(),
+    createdAt: moment('created_at').notNull().defaultNow(),
+    lastUsedAt: moment('last_used_at'),
+    /** User-Agent of the client. */
+    lastUsedBy: text('last_used_by'),
+  },
+  (t) => [primaryKey({ columns: [t.keyId, t.id] })],
+)
+
 /** Client assertions that were used, until they expire: none is accepted twice. */
 export const usedAssertions = pgTable(
   'used_assertions',
   {
     keyId: text('key_id').notNull(),
-    /** Of its `jti`. */
+    /** Of what it can be told by: its `jti`, or that of an issuer and what the issuer calls it. */
     hash: text().notNull(),
     expiresAt: moment('expires_at').notNull(),
   },

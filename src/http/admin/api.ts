@@ -137,7 +137,7 @@ export function adminApi({
   tenantMoveRoutes(app, config)
   previewRoutes(app)
   schemaDefinitionRoutes(app)
-  apiKeyRoutes(app)
+  apiKeyRoutes(app, deliveries)
   setupLinkRoutes(app, config)
   externalIssuerRoutes(app, issuers)
   auditRoutes(app)

@@ -128,7 +128,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   peoplePages(app, dependencies)
   resourcePages(app, dependencies)
   eventPages(app, dependencies)
-  apiKeyPages(app)
+  apiKeyPages(app, deliveries)
   newEndpointPages(app, dependencies)
   endpointPages(app, dependencies)
   brakePages(app)

@@ -67,6 +67,8 @@ export const NOTICES = {
   'public-key-added': 'The public key is added; a client can sign with its private half at once.',
   'public-key-removed': 'The public key is removed; access tokens that were got with it end within a second.',
   'key-revoked': 'The key is revoked; it is refused everywhere within a second.',
+  'trust-added': 'The issuer is trusted: its workload gets access tokens within a second.',
+  'trust-removed': 'The issuer is trusted no longer; tokens that were got by it end within a second.',
   'link-revoked': 'The link is revoked, and its visitors are out. The tokens that they made stay.',
   'shown-before':
     'This form was sent before, and its secret shown then; that is kept nowhere. Who has not got it rotates it, or makes another.',

@@ -1,10 +1,13 @@
 import { claimedIssuer } from '../../auth/access-token.ts'
+import { isApiKeyId } from '../../auth/api-key.ts'
 import { basicCredentials, basicUser, clientCredentials, isBasic } from '../../auth/basic-credentials.ts'
+import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { KnownSecret } from '../../auth/stored-key.ts'
 import { ASSERTION_TYPE, verifyAssertion } from '../../context/client-assertion.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
+import { verifyTrusted } from '../../context/trusted-assertion.ts'
 import type { Form } from './form.ts'
-import { TokenRefusal } from './refusal.ts'
+import { ComeAgain, TokenRefusal } from './refusal.ts'
 
 /** What a request says beside its form, and whom its assertions may be for. */
 export interface Sender {
@@ -14,29 +17,44 @@ export interface Sender {
   readonly audiences: readonly string[]
 }
 
+/** What knows the clients. */
+export interface Clients {
+  readonly control: ControlPlane
+  readonly issuers: ExternalIssuers
+}
+
 /**
  * Who asks for a token: an API key, whose id is the client's id. With `client_secret_basic` and `client_secret_post` (RFC 6749
  * §2.3.1) the secret is the whole key, or what follows its last underscore. With `private_key_jwt` (RFC 7523 §2.2) a registered
- * public key verifies the assertion.
+ * public key verifies the assertion, or an issuer that the key trusts has signed it.
  *
- * @throws {TokenRefusal} invalid_client, without a word about what exists; invalid_request
+ * @throws {TokenRefusal} invalid_client, without a word about what exists; invalid_request; that it is to be tried again, where
+ *   the issuer does not give its keys
  */
-export async function authenticateClient(control: ControlPlane, form: Form, sender: Sender): Promise<KnownSecret> {
+export async function authenticateClient(
+  { control, issuers }: Clients,
+  form: Form,
+  sender: Sender,
+): Promise<KnownSecret> {
   const asserts = form.has('client_assertion') || form.has('client_assertion_type')
   const ways = [asserts, sender.authorization !== undefined, form.has('client_secret')]
   if (ways.filter(Boolean).length > 1)
     throw new TokenRefusal('invalid_request', 'The client must not authenticate in two ways at once.')
-  const found = asserts ? await byAssertion(control, form, sender) : await bySecret(control, form, sender)
+  const found = await (!asserts
+    ? bySecret(control, form, sender)
+    : hasOtherIssuer(form)
+      ? byIssuer({ control, issuers }, form, sender)
+      : byAssertion(control, form, sender))
   if (form.has('client_id') && form.get('client_id') !== found.principal.keyId)
     throw new TokenRefusal('invalid_request', 'client_id is not the client that authenticates.')
   return found
 }
 
 /** The key that a request says it is of, for counting what fails. */
-export const claimedKey = (authorization: string | undefined, form: Form | undefined): string | undefined =>
-  basicUser(authorization) ??
-  claimedIssuer(form?.get('client_assertion') ?? '') ??
-  (form?.has('client_secret') ? form.get('client_id') : undefined)
+export function claimedKey(authorization: string | undefined, form: Form | undefined): string | undefined {
+  const issuer = claimedIssuer(form?.get('client_assertion') ?? '')
+  return basicUser(authorization) ?? (issuer !== undefined && isApiKeyId(issuer) ? issuer : form?.get('client_id'))
+}
 
 async function bySecret(control: ControlPlane, form: Form, { authorization, userAgent }: Sender): Promise<KnownSecret> {
   const secret = form.get('client_secret')
@@ -53,9 +71,29 @@ async function bySecret(control: ControlPlane, form: Form, { authorization, user
   return found.secret
 }
 
-async function byAssertion(control: ControlPlane, form: Form, { audiences, userAgent }: Sender): Promise<KnownSecret> {
+/** An assertion that a client signs for itself is issued by the API key. */
+function hasOtherIssuer(form: Form): boolean {
   if (form.get('client_assertion_type') !== ASSERTION_TYPE)
     throw new TokenRefusal('invalid_request', `client_assertion_type must be ${ASSERTION_TYPE}.`)
+  const issuer = claimedIssuer(form.get('client_assertion') ?? '')
+  return issuer !== undefined && !isApiKeyId(issuer)
+}
+
+async function byIssuer({ control, issuers }: Clients, form: Form, { userAgent }: Sender): Promise<KnownSecret> {
+  const keyId = form.get('client_id')
+  if (keyId === undefined)
+    throw new TokenRefusal('invalid_client', 'client_id must name the API key that trusts the issuer of the assertion.')
+  const found = await verifyTrusted(control, issuers, form.get('client_assertion') ?? '', keyId, Date.now())
+  if (!('unproven' in found)) {
+    control.noteUse(found, userAgent)
+    return found
+  }
+  const { unproven, retryAfterSeconds } = found
+  if (retryAfterSeconds === undefined) throw new TokenRefusal('invalid_client', unproven)
+  throw new ComeAgain(503, retryAfterSeconds, unproven.replace(/\.$/, ''), 'The log of the gateway says why.')
+}
+
+async function byAssertion(control: ControlPlane, form: Form, { audiences, userAgent }: Sender): Promise<KnownSecret> {
   const found = await verifyAssertion(control, form.get('client_assertion') ?? '', audiences, Date.now())
   if (typeof found === 'string') throw new TokenRefusal('invalid_client', found)
   control.noteUse(found, userAgent)

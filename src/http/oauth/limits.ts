@@ -1,6 +1,6 @@
 import { type FailedAttempts, Windows } from '../../auth/attempts.ts'
 import type { ClientAddress } from '../../network/proxies.ts'
-import { type TokenRefusal, TooManyTokens } from './refusal.ts'
+import { ComeAgain, type TokenRefusal } from './refusal.ts'
 
 const WINDOW_SECONDS = 60
 /** For one client from one address; its tokens live for an hour. */
@@ -18,17 +18,18 @@ export function tokenLimits(failures: FailedAttempts) {
   const clients = new Windows(OF_CLIENT, WINDOW_SECONDS)
 
   return {
-    /** Counts a request of this client, who has proved who it is. @throws {TooManyTokens} */
+    /** Counts a request of this client, who has proved who it is. @throws {ComeAgain} */
     authenticated(keyId: string, { address = 'nowhere' }: ClientAddress): void {
       const [here, anywhere] = [pairs.count(`${keyId} ${address}`), clients.count(keyId)]
       const seconds = here ?? anywhere
-      if (seconds !== undefined) throw new TooManyTokens(seconds, 'Too many requests', 'Keep tokens until they expire.')
+      if (seconds !== undefined)
+        throw new ComeAgain(429, seconds, 'Too many requests', 'Keep tokens until they expire.')
     },
     /** Counts a request whose sender did not prove to be the key that it names. Gives `refusal`, or where there were too many, that. */
     failed(refusal: TokenRefusal, keyId: string | undefined, { address }: ClientAddress): TokenRefusal {
       const seconds = failures.count(keyId, address)
       if (seconds === undefined) return refusal
-      return new TooManyTokens(seconds, 'Too many attempts failed', 'Good credentials are accepted all the same.')
+      return new ComeAgain(429, seconds, 'Too many attempts failed', 'Good credentials are accepted all the same.')
     },
   }
 }

@@ -6,7 +6,7 @@ type ErrorCode =
   | 'invalid_scope'
   | 'temporarily_unavailable'
 
-/** A refusal of the token endpoint; `invalid_client` is answered 401, `TooManyTokens` 429, the others 400. */
+/** A refusal of the token endpoint; `invalid_client` is answered 401, `ComeAgain` 429 or 503, the others 400. */
 export class TokenRefusal extends Error {
   override readonly name = 'TokenRefusal'
   readonly code: ErrorCode
@@ -19,14 +19,16 @@ export class TokenRefusal extends Error {
 }
 
 /**
- * 429: tokens are asked for too often. RFC 6749 §5.2 has no word for it; this is the one that §4.1.2.1 registers for an
- * overload.
+ * 429: tokens are asked for too often. 503: somebody else does not answer. RFC 6749 §5.2 has no word for either; this is the one
+ * that §4.1.2.1 registers for an overload.
  */
-export class TooManyTokens extends TokenRefusal {
+export class ComeAgain extends TokenRefusal {
+  readonly status: 429 | 503
   readonly retryAfterSeconds: number
 
-  constructor(retryAfterSeconds: number, what: string, advice: string) {
+  constructor(status: 429 | 503, retryAfterSeconds: number, what: string, advice: string) {
     super('temporarily_unavailable', `${what}; come again in ${retryAfterSeconds} s. ${advice}`)
+    this.status = status
     this.retryAfterSeconds = retryAfterSeconds
   }
 }
@@ -35,13 +37,13 @@ export class TooManyTokens extends TokenRefusal {
 export function refusalResponse(refusal: TokenRefusal): Response {
   const { code, message } = refusal
   const unauthenticated = code === 'invalid_client'
-  const retryAfter = refusal instanceof TooManyTokens ? refusal.retryAfterSeconds : undefined
+  const later = refusal instanceof ComeAgain ? refusal : undefined
   return new Response(JSON.stringify({ error: code, error_description: message }), {
-    status: retryAfter !== undefined ? 429 : unauthenticated ? 401 : 400,
+    status: later?.status ?? (unauthenticated ? 401 : 400),
     headers: {
       ...{ 'Content-Type': 'application/json', 'Cache-Control': 'no-store', Pragma: 'no-cache' },
       ...(unauthenticated ? { 'WWW-Authenticate': 'Basic realm="oauth"' } : {}),
-      ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
+      ...(later === undefined ? {} : { 'Retry-After': String(later.retryAfterSeconds) }),
     },
   })
 }

@@ -25,7 +25,7 @@ const TOKEN = '/oauth/token'
  * public keys (RFC 7517 §5). The same keys verify Security Event Tokens, whose issuers have their metadata here too. The issuer of
  * access tokens is the public URL by which clients reach the gateway. A request by another host is told so, and no answer to it names an issuer.
  */
-export function oauthRoutes({ control, config, failures, requests }: OAuthDependencies): Hono<GatewayEnv> {
+export function oauthRoutes({ control, issuers, config, failures, requests }: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
   const limits = tokenLimits(failures)
   app.use(TOKEN, (_, next) => inTime(next(), config.requestTimeoutMs))
@@ -44,12 +44,12 @@ export function oauthRoutes({ control, config, failures, requests }: OAuthDepend
     try {
       const issuer = tokenIssuer(c, config)
       form = await readForm(c.req.raw)
-      const found = await authenticateClient(control, form, {
+      const found = await authenticateClient({ control, issuers }, form, {
         authorization,
         userAgent: c.req.header('user-agent'),
         audiences: [issuer, issuer + TOKEN],
       })
-      const { principal, version, publicKey, endsAt } = found
+      const { principal, version, inPlace, endsAt } = found
       c.set('keyId', principal.keyId)
       passage = requests.enter(principal.keyId, undefined)
       limits.authenticated(principal.keyId, client)
@@ -58,7 +58,7 @@ export function oauthRoutes({ control, config, failures, requests }: OAuthDepend
         throw new TokenRefusal('unsupported_grant_type', 'The one grant type is client_credentials.')
       const { permissions, scope } = narrowed(principal.permissions, form.get('scope'))
       const { token, expiresInSeconds } = await control.tokens.issue(
-        { keyId: principal.keyId, credential: publicKey ?? version, scope: principal.scope, permissions },
+        { keyId: principal.keyId, credential: inPlace ?? version, scope: principal.scope, permissions },
         issuer,
         Math.min(principal.expiresAt ?? Number.POSITIVE_INFINITY, endsAt ?? Number.POSITIVE_INFINITY),
       )

@@ -7,6 +7,7 @@ import { apiKeySecrets, apiKeys, projects } from '../../db/schema.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { type PublicKeyRow, publicKeysOfKeys } from './keys/api-key-public-keys.ts'
 import { secretsOf, secretsOfKeys } from './keys/api-key-secrets.ts'
+import { type TrustRow, trustsOfKeys } from './keys/api-key-trusts.ts'
 
 export interface ApiKeyRow {
   readonly id: string
@@ -27,6 +28,8 @@ export interface ApiKeyRow {
   readonly secrets: readonly KeySecret[]
   /** With which clients prove their identity instead of a secret; oldest first. */
   readonly publicKeys: readonly PublicKeyRow[]
+  /** Issuers that vouch for clients instead of a secret; oldest first. */
+  readonly trusts: readonly TrustRow[]
 }
 
 /** The API key with this public id, of any place: authentication looks it up before the place is known. */
@@ -140,7 +143,7 @@ export async function insertApiKey(
     })
     .returning()
   if (inserted === undefined) throw new Error('the inserted API key was not returned')
-  return read(inserted, [await secretsOf(database, id).insert({ version: 1, hash, expiresAt })], [])
+  return read(inserted, [await secretsOf(database, id).insert({ version: 1, hash, expiresAt })], [], [])
 }
 
 /** Deletes the keys whose scope is `place` or lies below it, when `place` itself is deleted. */
@@ -170,10 +173,11 @@ async function withSecrets(database: Database, rows: readonly Raw[]): Promise<Ap
   const ids = rows.map(({ id }) => id)
   const secrets = await secretsOfKeys(database, ids)
   const publicKeys = await publicKeysOfKeys(database, ids)
+  const trusts = await trustsOfKeys(database, ids)
   return rows.flatMap((row) => {
     const own = secrets.get(row.id) ?? []
     // A key without secrets was deleted between the two look-ups.
-    return own.length === 0 ? [] : [read(row, own, publicKeys.get(row.id) ?? [])]
+    return own.length === 0 ? [] : [read(row, own, publicKeys.get(row.id) ?? [], trusts.get(row.id) ?? [])]
   })
 }
 
@@ -181,10 +185,11 @@ function read(
   { projectId, environmentId, tenantId, permissions, ...row }: Raw,
   secrets: readonly KeySecret[],
   publicKeys: readonly PublicKeyRow[],
+  trusts: readonly TrustRow[],
 ): ApiKeyRow {
   const { id, name, userId, tokensMayMintAdminKeys, setupLinkId, createdAt, revokedAt } = row
   return {
-    ...{ id, name, userId, tokensMayMintAdminKeys, setupLinkId, createdAt, revokedAt, secrets, publicKeys },
+    ...{ id, name, userId, tokensMayMintAdminKeys, setupLinkId, createdAt, revokedAt, secrets, publicKeys, trusts },
     expiresAt: currentSecret(secrets).expiresAt,
     scope: scopeOf({ projectId, environmentId, tenantId }),
     permissions: PERMISSIONS.filter((permission) => permissions.includes(permission)),

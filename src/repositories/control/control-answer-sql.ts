@@ -15,7 +15,7 @@ const isLater = (column: string) => `(${column} is null or ${column} > to_timest
 /**
  * All that a request needs to know of the control plane, as of one moment. A place is looked up from the outside in, as far as
  * the key reaches or the scope that is given. Each name has two branches, of which a null empties one: an `or` would be planned
- * as a look through the table, and so would `exists` of a public key.
+ * as a look through the table, and so would `exists` of a public key or a trust.
  */
 export const ANSWER = `with k as (
   select k.id, k.project_id, k.environment_id, k.tenant_id, k.user_id, k.permissions, k.tokens_may_mint_admin_keys, k.revoked_at
@@ -26,6 +26,7 @@ export const ANSWER = `with k as (
     (select count(*) from api_key_secrets s where s.key_id = k.id and $3::text in (s.hash, s.version::text)
       and ${isLater('s.expires_at')} and ${isLater('s.ends_at')})
     + (select count(*) from api_key_public_keys p where p.key_id = k.id and p.thumbprint = $3::text)
+    + (select count(*) from api_key_trusts f where f.key_id = k.id and f.id::text = $3::text)
   ) > 0
   union all
   select $5::uuid, $6::uuid where $2::text is null
@@ -63,7 +64,10 @@ select (select coalesce(max(seq), 0) from audit_entries)::float8 as last,
         'endsAt', ${moment('s.ends_at')}, 'endsOnUse', s.ends_on_use) order by s.version)
       from api_key_secrets s where s.key_id = k.id),
     'publicKeys', (select json_agg(json_build_object('thumbprint', p.thumbprint, 'jwk', p.jwk) order by p.created_at, p.thumbprint)
-      from api_key_public_keys p where p.key_id = k.id)) from k)::text as key,
+      from api_key_public_keys p where p.key_id = k.id),
+    'trusts', (select json_agg(json_build_object('id', f.id, 'issuer', f.issuer, 'jwksUri', f.jwks_uri, 'subject', f.subject,
+        'audiences', f.audiences, 'algorithms', f.algorithms) order by f.created_at, f.id)
+      from api_key_trusts f where f.key_id = k.id)) from k)::text as key,
   ((select count(*) from reach) + (select count(*) from p where reached) + (select count(*) from e where reached))::int as looked,
   (select json_build_object('id', p.id, 'key', p.key, 'paused', p.paused) from p)::text as project,
   coalesce((select e.id = $13::uuid from e), false) as as_known,

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { IssuerTrust } from '../../auth/issuer-trust.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
 import type { StoredKey } from '../../auth/stored-key.ts'
 import type { Answer, ControlStore, KnownProject, Looked } from '../../context/control-store.ts'
@@ -34,6 +35,7 @@ interface KeyJson {
     readonly endsOnUse: boolean
   }[]
   readonly publicKeys: readonly Pick<ClientKey, 'thumbprint' | 'jwk'>[] | null
+  readonly trusts: readonly IssuerTrust[] | null
 }
 
 /** An environment or a tenant. */
@@ -120,7 +122,7 @@ function storedKey(keyId: string, row: KeyJson): StoredKey {
     ...{ via: 'key' as const, tokensMayMintAdminKeys: row.tokensMayMintAdminKeys },
   }
   // A key always has a secret: the last one is made before the one before it goes.
-  const newest = row.secrets.at(-1)?.expiresAt ?? undefined
+  const newest = { ...key, expiresAt: row.secrets.at(-1)?.expiresAt ?? undefined }
   return {
     revoked: row.revoked,
     secrets: row.secrets.map(({ version, hash, expiresAt, endsAt }) => ({
@@ -129,8 +131,9 @@ function storedKey(keyId: string, row: KeyJson): StoredKey {
       endsOthers: row.secrets.some((other) => other.endsOnUse && other.version < version),
     })),
     publicKeys: (row.publicKeys ?? []).map(({ thumbprint, jwk }) => ({
-      principal: { ...key, expiresAt: newest },
+      principal: newest,
       ...{ thumbprint, jwk, algorithm: algorithmOf(jwk) },
     })),
+    trusts: (row.trusts ?? []).map((trust) => ({ ...trust, principal: newest })),
   }
 }

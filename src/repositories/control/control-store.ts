@@ -57,7 +57,7 @@ export function controlStore(database: Database, secretsKey?: string | undefined
 
     formerAddresses: (tenantId) => formerAddressesOf(database, tenantId).list(),
 
-    takeAssertion: (keyId, jti, expiresAt) => takeAssertion(database, keyId, jti, expiresAt),
+    takeAssertion: (keyId, name, expiresAt) => takeAssertion(database, keyId, name, expiresAt),
 
     recordKeyUse: (uses) => recordSecretUse(database, uses),
 

@@ -18,7 +18,14 @@ import {
 import { alias } from 'drizzle-orm/pg-core'
 import { PERSON } from '../../auth/principal.ts'
 import type { Database, Orm } from '../../db/database.ts'
-import { apiKeyPublicKeys, apiKeySecrets, apiKeys, auditEntries, webhookEndpoints } from '../../db/schema.ts'
+import {
+  apiKeyPublicKeys,
+  apiKeySecrets,
+  apiKeys,
+  apiKeyTrusts,
+  auditEntries,
+  webhookEndpoints,
+} from '../../db/schema.ts'
 import { literal } from '../sql/fragments.ts'
 
 /** How many rows were found, up to a thousand, and the ids of the first three. */
@@ -78,7 +85,7 @@ const SEARCHES = {
   },
   unused: (orm: Orm) => {
     const used = alias(apiKeySecrets, 'u')
-    const isUsed = (table: typeof used | typeof apiKeyPublicKeys) =>
+    const isUsed = (table: typeof used | typeof apiKeyPublicKeys | typeof apiKeyTrusts) =>
       orm
         .select(ONE)
         .from(table)
@@ -87,7 +94,7 @@ const SEARCHES = {
       .where(
         and(
           ...[isGood, isCurrent, lt(apiKeys.createdAt, sql`now() - interval '90 days'`)],
-          ...[notExists(isUsed(used)), notExists(isUsed(apiKeyPublicKeys))],
+          ...[notExists(isUsed(used)), notExists(isUsed(apiKeyPublicKeys)), notExists(isUsed(apiKeyTrusts))],
         ),
       )
       .limit(literal(COUNTED))

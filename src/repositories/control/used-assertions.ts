@@ -8,10 +8,10 @@ import { isAnyOf, literal } from '../sql/fragments.ts'
 const TRIM_AT_ONCE = 100
 
 /**
- * Stores that the client assertion with this `jti` was used; false where it was used before, on any instance. Deletes some of
+ * Stores that the client assertion with this name was used; false where it was used before, on any instance. Deletes some of
  * those that have expired: an expired assertion is refused in any case.
  */
-export async function takeAssertion({ orm }: Database, keyId: string, jti: string, expiresAt: Date): Promise<boolean> {
+export async function takeAssertion({ orm }: Database, keyId: string, name: string, expiresAt: Date): Promise<boolean> {
   const expired = orm
     .select({ ctid: sql`ctid` })
     .from(usedAssertions)
@@ -21,7 +21,7 @@ export async function takeAssertion({ orm }: Database, keyId: string, jti: strin
   const rows = await orm
     .with(orm.$with('trimmed').as(orm.delete(usedAssertions).where(isAnyOf(sql`ctid`, sql`array${expired}`))))
     .insert(usedAssertions)
-    .values({ keyId, hash: createHash('sha256').update(jti).digest('base64url'), expiresAt })
+    .values({ keyId, hash: createHash('sha256').update(name).digest('base64url'), expiresAt })
     .onConflictDoNothing()
     .returning({ hash: usedAssertions.hash })
   return rows.length > 0

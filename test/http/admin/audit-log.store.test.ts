@@ -51,6 +51,10 @@ const extension = (description: string) => ({
   },
   resourceType: 'User',
 })
+const trust = {
+  ...{ issuer: 'https://idp.example', jwksUri: 'https://idp.example/keys', subject: 'workload' },
+  ...{ audiences: ['api://rollcall'], algorithms: ['RS256'] },
+}
 const resourceType = {
   resourceType: { name: 'Device', endpoint: '/Devices', description: 'x', schema: 'urn:example:Device' },
   schemas: [
@@ -142,6 +146,14 @@ const STEPS: readonly Step[] = [
       undefined,
       'api_key.public_key_removed',
     ],
+    ['POST', `${template}/api-keys/{apiKey}/trusts`, `${path}/api-keys/{apiKey}/trusts`, trust, 'api_key.trust_added'],
+    [
+      'DELETE',
+      `${template}/api-keys/{apiKey}/trusts/{trust}`,
+      `${path}/api-keys/{apiKey}/trusts/{trust}`,
+      undefined,
+      'api_key.trust_removed',
+    ],
     ['DELETE', `${template}/api-keys/{apiKey}`, `${path}/api-keys/{apiKey}`, undefined, 'api_key.revoked'],
   ]),
   ...KEYS.slice(2).flatMap(([template, path], i): Step[] => {
@@ -221,15 +233,17 @@ const signIn = () =>
   )
 
 describe('SEC-14 the audit log', () => {
-  const key = { id: '', secrets: [] as string[] }
+  const key = { id: '', trust: '', secrets: [] as string[] }
 
   test.each(STEPS)('%s %s', async (method, _, path, body, action) => {
     if (action === 'brake.released') await hold()
     if (action === 'console_session.deleted') await signIn()
     const before = Date.now()
-    const answer = await api.send<{ id?: string; key?: string }>(method, path.replace('{apiKey}', key.id), body)
+    const url = path.replace('{apiKey}', key.id).replace('{trust}', key.trust)
+    const answer = await api.send<{ id?: string; key?: string }>(method, url, body)
     expect(answer.status).toBeLessThan(300)
     if (/\/(?:api-keys|webhooks|streams|setup-links)$/.test(path)) key.id = answer.body.id ?? ''
+    if (/\/trusts$/.test(path)) key.trust = answer.body.id ?? ''
     if (answer.body?.key?.startsWith('rck_')) key.secrets.push(answer.body.key)
     const entry = await newest()
     expect(entry).toMatchObject({ action, actor: 'admin', requestId: 'request-1' })

@@ -47,6 +47,7 @@ const BODIES: readonly (readonly [string, () => string, object, string])[] = [
   ],
   ['POST', () => `${E}/tenants`, { key: 'new#' }, 'key'],
   ['POST', () => `${T}/api-keys/${ids.key}/public-keys`, { jwk: { kty: 'EC', 'a#': 1 } }, 'jwk.a'],
+  ['POST', () => `${T}/api-keys/${ids.key}/trusts`, { issuer: 'https://idp.example', subject: 'x#' }, 'subject'],
   ['POST', () => `${T}/sign-in-checks`, { identity: 'x#' }, 'identity'],
   ['POST', () => `${T}/streams/${ids.polled}/poll`, { ack: ['a', 'b#'], returnImmediately: true }, 'ack.1'],
   ['POST', () => `${T}/streams/${ids.polled}/poll`, { setErrs: { 'a#': { err: 'x' } }, maxEvents: 0 }, 'setErrs.a'],

@@ -111,6 +111,34 @@ test.each([
   expect((await admin.post(at, fields)).text).toContain('rck_')
 })
 
+test('SEC-10 a key is told to trust an issuer, shows so, and stops; a narrower session cannot', async () => {
+  const { id } = await opened.keyFor(ACME, ['scim:read', 'scim:write'])
+  const page = `${ACME}/api-keys/${id}`
+  const form = {
+    ...{ issuer: 'https://idp.example/v2.0', jwksUri: 'https://idp.example/keys', subject: 'workload' },
+    ...{ audiences: 'api://a\r\n api://b \r\n', algorithms: 'RS256' },
+  }
+  const added = await admin.post(`${page}/trusts`, form)
+  expect(added.status, added.text).toBe(303)
+  expect(locationOf(added)).toBe(`${page}?done=trust-added`)
+  const { trusts } = await opened.admin<{ trusts: { id: string }[] }>('GET', page)
+  expect(trusts).toMatchObject([{ subject: 'workload', audiences: ['api://a', 'api://b'], algorithms: ['RS256'] }])
+  expect((await admin.get(page)).text).toContain('https://idp.example/v2.0')
+  expect(await lastEntry()).toMatchObject({ action: 'api_key.trust_added', actor: 'admin' })
+  for (const wrong of [
+    { jwksUri: 'https://10.0.0.1/keys' },
+    { algorithms: 'HS256' },
+    { audiences: ' ' },
+    { algorithms: '' },
+  ])
+    expect((await admin.post(`${page}/trusts`, { ...form, audiences: 'api://c', ...wrong })).status).toBe(400)
+  const visitor = await opened.signIn((await opened.keyFor(ACME, ['admin'])).key)
+  expect((await visitor.post(`${page}/trusts`, { ...form, audiences: 'api://d' })).status).toBe(403)
+  const removed = await admin.post(`${page}/trusts/${trusts[0]?.id}/remove`)
+  expect(locationOf(removed)).toBe(`${page}?done=trust-removed`)
+  expect(await opened.admin('GET', page)).toMatchObject({ trusts: [] })
+})
+
 test('no key wider than the one of the session is made', async () => {
   const visitor = await opened.signIn((await opened.keyFor(ACME, ['admin'])).key)
   expect((await visitor.get(`${ACME}/connection`)).text).not.toContain('value="scim:write"')

@@ -7,6 +7,7 @@ with k as (
       (select count(*) from api_key_secrets s where s.key_id = k.id and $3::text in (s.hash, s.version::text)
         and (s.expires_at is null or s.expires_at > to_timestamp($4::float8 / 1000)) and (s.ends_at is null or s.ends_at > to_timestamp($4::float8 / 1000)))
       + (select count(*) from api_key_public_keys p where p.key_id = k.id and p.thumbprint = $3::text)
+      + (select count(*) from api_key_trusts f where f.key_id = k.id and f.id::text = $3::text)
   ) > 0
   union all
   select $5::uuid, $6::uuid where $2::text is null
@@ -44,7 +45,10 @@ select (select coalesce(max(seq), 0) from audit_entries)::float8 as last,
             'endsAt', (extract(epoch from s.ends_at) * 1000)::float8, 'endsOnUse', s.ends_on_use) order by s.version)
       from api_key_secrets s where s.key_id = k.id),
       'publicKeys', (select json_agg(json_build_object('thumbprint', p.thumbprint, 'jwk', p.jwk) order by p.created_at, p.thumbprint)
-      from api_key_public_keys p where p.key_id = k.id)) from k)::text as key,
+      from api_key_public_keys p where p.key_id = k.id),
+      'trusts', (select json_agg(json_build_object('id', f.id, 'issuer', f.issuer, 'jwksUri', f.jwks_uri, 'subject', f.subject,
+            'audiences', f.audiences, 'algorithms', f.algorithms) order by f.created_at, f.id)
+      from api_key_trusts f where f.key_id = k.id)) from k)::text as key,
   ((select count(*) from reach) + (select count(*) from p where reached) + (select count(*) from e where reached))::int as looked,
   (select json_build_object('id', p.id, 'key', p.key, 'paused', p.paused) from p)::text as project,
   coalesce((select e.id = $13::uuid from e), false) as as_known,

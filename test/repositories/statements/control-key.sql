@@ -11,3 +11,8 @@ select "key_id", "thumbprint", "jwk", "created_at", "last_used_at", "last_used_b
 from "api_key_public_keys"
 where "api_key_public_keys"."key_id" in ($1)
 order by "api_key_public_keys"."created_at" asc, "api_key_public_keys"."thumbprint" asc;
+
+select "key_id", "id", "issuer", "jwks_uri", "subject", "audiences", "algorithms", "created_at", "last_used_at", "last_used_by"
+from "api_key_trusts"
+where "api_key_trusts"."key_id" in ($1)
+order by "api_key_trusts"."created_at" asc, "api_key_trusts"."id" asc;

@@ -155,13 +155,14 @@ async function filled(
 ): Promise<Place> {
   const { mark } = place
   const at = API + pathOf(place.ids)
-  const [keys, thumbprints] = [[] as string[], [] as string[]]
+  const [keys, thumbprints, trusts] = [[] as string[], [] as string[], [] as string[]]
   for (const name of ['a', 'b']) {
     const id = String((await create(builder, `${at}/api-keys`, { name: `${mark} ${name}` })).id)
     keys.push(id)
     thumbprints.push(
       String((await create(builder, `${at}/api-keys/${id}/public-keys`, { jwk: freshJwk() })).thumbprint),
     )
+    trusts.push(String((await create(builder, `${at}/api-keys/${id}/trusts`, trustIn(mark))).id))
   }
   const key = await keyFor(builder, place, PERMISSIONS)
   const idempotencyKey = `idempotent ${mark}`
@@ -170,7 +171,7 @@ async function filled(
   return {
     ...place,
     ...{ key, idempotencyKey },
-    things: new Map([...things, ['api-keys', keys], ['public-keys', thumbprints]]),
+    things: new Map([...things, ['api-keys', keys], ['public-keys', thumbprints], ['trusts', trusts]]),
   }
 }
 
@@ -231,6 +232,12 @@ export const freshJwk = (): object =>
     key: generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'der' }),
     ...{ type: 'spki', format: 'der' },
   }).export({ format: 'jwk' })
+
+/** An issuer for an API key to trust. */
+export const trustIn = (mark: string): object => ({
+  ...{ issuer: `https://${mark}.example`, jwksUri: `https://${mark}.example/keys`, subject: mark },
+  ...{ audiences: [`urn:${mark}`], algorithms: ['RS256'] },
+})
 
 export const freshMark = (): string => `m${randomBytes(6).toString('hex')}`
 

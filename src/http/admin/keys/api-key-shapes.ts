@@ -7,6 +7,7 @@ import { EXAMPLE } from '../../control/examples.ts'
 import type { PlaceNames } from '../../control/places.ts'
 import { permission, scopeShape } from '../../control/schemas.ts'
 import { presentPublicKey, publicKey } from './public-keys.ts'
+import { presentTrust, trust } from './trusts.ts'
 
 const shape = {
   id: z.string(),
@@ -37,6 +38,10 @@ const shape = {
     .openapi({ description: 'The last two, oldest first; the secrets themselves are kept nowhere.' }),
   publicKeys: z.array(publicKey).openapi({
     description: 'By which clients prove who they are at /oauth/token in place of a secret (private_key_jwt).',
+  }),
+  trusts: z.array(trust).openapi({
+    description:
+      'Issuers whose assertions clients send to /oauth/token in place of a secret (workload identity federation).',
   }),
   warnings: z.array(z.string()).openapi({
     description:
@@ -79,6 +84,7 @@ export const exampleApiKey: z.infer<typeof apiKey> = {
   lastUsedAt: EXAMPLE.changed,
   secrets: [oldSecret],
   publicKeys: [],
+  trusts: [],
   warnings: [],
 }
 export const exampleKey = `rck_${EXAMPLE.apiKeyId}_ThisIsAnExampleAndOpensNothingAtAll000`
@@ -115,6 +121,7 @@ export const present = (row: ApiKeyRow): z.infer<typeof apiKey> => {
       ...{ expiresAt: text(expiresAt), endsAt: text(endsAt), lastUsedAt: text(lastUsedAt) },
     })),
     publicKeys: row.publicKeys.map(presentPublicKey),
+    trusts: row.trusts.map(presentTrust),
     warnings: apiKeyWarnings(row, new Date()),
   }
 }

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { changeApiKey, createApiKey, existingApiKey, revokeApiKey } from '../../../administration/keys/api-keys.ts'
 import { apiKeyState } from '../../../administration/states/state-tags.ts'
 import { isApiKeyId } from '../../../auth/api-key.ts'
+import type { Networks } from '../../../network/delivery-address.ts'
 import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
 import { tagged } from '../../control/conditional.ts'
 import type { AdminApp } from '../../control/env.ts'
@@ -34,6 +35,7 @@ import {
 } from './api-key-shapes.ts'
 import { rotationRoutes } from './key-rotation.ts'
 import { publicKeyRoutes } from './public-keys.ts'
+import { trustRoutes } from './trusts.ts'
 
 const newApiKeyShape = {
   name: nameText,
@@ -67,11 +69,12 @@ const apiKeyChange = z.strictObject({ tokensMayMintAdminKeys: z.boolean() }).ope
  * `…/api-keys` of the admin API: under a project, an environment, a tenant, and at the root for the whole instance. Each
  * shows and revokes the keys for its place and for all places below. DELETE revokes; the row stays as a record.
  */
-export function apiKeyRoutes(app: AdminApp): void {
+export function apiKeyRoutes(app: AdminApp, tools: { readonly networks: Networks }): void {
   for (const level of [INSTANCE, PROJECT, ENVIRONMENT, TENANT]) {
     keyRoutes(app, level)
     rotationRoutes(app, level)
     publicKeyRoutes(app, level)
+    trustRoutes(app, tools, level)
   }
 }
 

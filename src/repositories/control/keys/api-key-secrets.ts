@@ -1,16 +1,16 @@
-import { and, asc, eq, exists, gt, inArray, isNull, lt, lte, or, sql } from 'drizzle-orm'
+import { and, asc, eq, exists, gt, inArray, isNull, lt, lte, or, type SQLWrapper, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { KeySecret } from '../../../auth/key-secrets.ts'
 import type { Database } from '../../../db/database.ts'
-import { apiKeyPublicKeys, apiKeySecrets, apiKeys } from '../../../db/schema.ts'
+import { apiKeyPublicKeys, apiKeySecrets, apiKeys, apiKeyTrusts } from '../../../db/schema.ts'
 import { literal } from '../../sql/fragments.ts'
 
-/** When a client last used a secret, or a public key in its place. */
+/** When a client last used a secret, or what stands in its place. */
 export interface SecretUse {
   readonly id: string
   readonly version: number
-  /** Thumbprint of the public key that was used in its place. */
-  readonly publicKey?: string
+  /** Thumbprint of the public key, or id of the trust, that was used in its place. */
+  readonly inPlace?: string
   /** Milliseconds since 1970. */
   readonly at: number
   readonly client: string | null
@@ -72,9 +72,9 @@ export function secretsOf({ orm }: Database, keyId: string) {
  * updating at this moment: that instance writes much the same, and neither has to wait.
  */
 export async function recordSecretUse({ orm }: Database, uses: readonly SecretUse[]): Promise<void> {
-  const [s, p] = [alias(apiKeySecrets, 's'), alias(apiKeyPublicKeys, 'p')]
+  const [s, p, f] = [alias(apiKeySecrets, 's'), alias(apiKeyPublicKeys, 'p'), alias(apiKeyTrusts, 'f')]
   const u = orm.$with('u', {}).as(sql`select * from json_to_recordset(${JSON.stringify(uses)}::text::json)
-    as u(id text, version int, "publicKey" text, at float8, client text)`)
+    as u(id text, version int, "inPlace" text, at float8, client text)`)
   const told = {
     at: sql`to_timestamp(u.at / 1000)`.as('at'),
     client: sql`u.client`.as('client'),
@@ -90,9 +90,17 @@ export async function recordSecretUse({ orm }: Database, uses: readonly SecretUs
     orm
       .select({ keyId: p.keyId, thumbprint: p.thumbprint, ...told })
       .from(p)
-      .innerJoin(sql`u`, sql`u.id = ${p.keyId} and u."publicKey" = ${p.thumbprint}`)
+      .innerJoin(sql`u`, sql`u.id = ${p.keyId} and u."inPlace" = ${p.thumbprint}`)
       .for('no key update', { of: p, skipLocked: true }),
   )
+  const usedTrust = orm.$with('used_trust').as(
+    orm
+      .select({ keyId: f.keyId, id: f.id, ...told })
+      .from(f)
+      .innerJoin(sql`u`, sql`u.id = ${f.keyId} and u."inPlace" = ${f.id}::text`)
+      .for('no key update', { of: f, skipLocked: true }),
+  )
+  const isLater = (table: UsedTable, at: SQLWrapper) => or(isNull(table.lastUsedAt), lte(table.lastUsedAt, at))
   const notedPublic = orm.$with('noted_public').as(
     orm
       .update(apiKeyPublicKeys)
@@ -102,12 +110,25 @@ export async function recordSecretUse({ orm }: Database, uses: readonly SecretUs
         and(
           eq(apiKeyPublicKeys.keyId, usedPublic.keyId),
           eq(apiKeyPublicKeys.thumbprint, usedPublic.thumbprint),
-          or(isNull(apiKeyPublicKeys.lastUsedAt), lte(apiKeyPublicKeys.lastUsedAt, usedPublic.at)),
+          isLater(apiKeyPublicKeys, usedPublic.at),
+        ),
+      ),
+  )
+  const notedTrust = orm.$with('noted_trust').as(
+    orm
+      .update(apiKeyTrusts)
+      .set({ lastUsedAt: sql`${usedTrust.at}`, lastUsedBy: sql`${usedTrust.client}` })
+      .from(usedTrust)
+      .where(
+        and(
+          eq(apiKeyTrusts.keyId, usedTrust.keyId),
+          eq(apiKeyTrusts.id, usedTrust.id),
+          isLater(apiKeyTrusts, usedTrust.at),
         ),
       ),
   )
   await orm
-    .with(u, used, usedPublic, notedPublic)
+    .with(u, used, usedPublic, usedTrust, notedPublic, notedTrust)
     .update(apiKeySecrets)
     .set({ lastUsedAt: sql`${used.at}`, lastUsedBy: sql`${used.client}` })
     .from(used)
@@ -115,10 +136,12 @@ export async function recordSecretUse({ orm }: Database, uses: readonly SecretUs
       and(
         eq(apiKeySecrets.keyId, used.keyId),
         eq(apiKeySecrets.version, used.version),
-        or(isNull(apiKeySecrets.lastUsedAt), lte(apiKeySecrets.lastUsedAt, used.at)),
+        isLater(apiKeySecrets, used.at),
       ),
     )
 }
+
+type UsedTable = typeof apiKeySecrets | typeof apiKeyPublicKeys | typeof apiKeyTrusts
 
 /**
  * Ends the older secret of a rotation that waits for its newer one, `version`, to be used; false where no rotation waits for

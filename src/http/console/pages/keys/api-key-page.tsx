@@ -6,6 +6,7 @@ import { pathOf } from '../../paths.ts'
 import { Expiry, FormId, KeyState, Owner } from './api-key-parts.tsx'
 import type { KeyOwner } from './key-owners.ts'
 import { PublicKeysCard } from './public-keys.tsx'
+import { TrustsCard } from './trusts.tsx'
 
 /** One key: what it may, who uses it, and how its rotation goes. @param path of this page */
 export function KeyPage({ row, owner, path }: { row: ApiKeyRow; owner: KeyOwner | undefined; path: string }) {
@@ -82,6 +83,7 @@ export function KeyPage({ row, owner, path }: { row: ApiKeyRow; owner: KeyOwner 
         </Table>
       </Card>
       <PublicKeysCard row={row} path={path} />
+      <TrustsCard row={row} path={path} />
       {row.revokedAt === null && <KeyActions row={row} path={path} now={now} />}
     </>
   )

@@ -9,6 +9,7 @@ import {
 } from '../../../../administration/keys/api-keys.ts'
 import { endRotation, rotateApiKey, undoRotation } from '../../../../administration/keys/key-rotation.ts'
 import { isApiKeyId } from '../../../../auth/api-key.ts'
+import type { Networks } from '../../../../network/delivery-address.ts'
 import { apiKeysWithin } from '../../../../repositories/control/api-keys.ts'
 import { nameText, permission } from '../../../control/schemas.ts'
 import type { ConsoleApp, ConsoleContext } from '../../env.ts'
@@ -19,6 +20,7 @@ import { KeyPage } from './api-key-page.tsx'
 import { KeysCard, NewKey, ShownOnce } from './api-key-parts.tsx'
 import { ownersOf } from './key-owners.ts'
 import { publicKeyActions } from './public-keys.tsx'
+import { trustActions } from './trusts.tsx'
 
 const ROWS = 50
 const DAY_MS = 86_400_000
@@ -35,13 +37,14 @@ const rotation = z.object({ old: z.enum(['day', 'use', 'now']), expiresInDays: d
 const WISHES = { day: {}, use: { untilNewIsUsed: true }, now: { keepOldForSeconds: 0 } } as const
 
 /** `…/api-keys` of every place, and the page of each key: what it may, who uses it, how its rotation goes. */
-export function apiKeyPages(app: ConsoleApp): void {
+export function apiKeyPages(app: ConsoleApp, tools: { readonly networks: Networks }): void {
   const shown = shownOnce()
   for (const place of PLACES) {
     listAndCreate(app, `${place}/api-keys`, shown)
     oneKey(app, `${place}/api-keys/:k`, shown)
   }
   publicKeyActions(app)
+  trustActions(app, tools)
 }
 
 /** Answers a form with the page that shows a new secret, once for each form. */
