@@ -22,11 +22,11 @@ import { oauthRoutes } from './http/oauth/routes.ts'
 import { setupPortal } from './http/portal/portal.tsx'
 import { problemResponse } from './http/problem.ts'
 import type { ConnectionNotes } from './http/scim/gateway.ts'
-import type { ProvisioningLog } from './http/scim/provisioning-log.ts'
 import { receiverApi } from './http/ssf/receiver-api.ts'
 import { type Logger, logError, signInLine } from './observability/logger.ts'
 import type { Metrics } from './observability/metrics.ts'
 import type { Tracing } from './observability/tracing/tracing.ts'
+import type { ProvisioningLog } from './request-log/exchange.ts'
 
 /** What the surfaces need. */
 export interface AppDeps {
@@ -66,7 +66,10 @@ export function otherSurfaces(
   others.route('/', frontPage())
   others.route('/', modesPage())
   others.route('/', eventsPage())
-  others.route('/', oauthRoutes({ control, issuers, config, failures, requests: underWay.requests }))
+  others.route(
+    '/',
+    oauthRoutes({ control, issuers, config, failures, requests: underWay.requests, log: deps.requestLog }),
+  )
   const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay, tracing })
   others.route('/api/v1', admin)
   others.route('/', receiverApi({ database, config, control, deliveries, failures, underWay, tracing }))

@@ -10,6 +10,9 @@ const newToken = ({ name, connection }: About) =>
 
 const OPERATOR_CAN = `Have ${OPERATOR}`
 
+const newSecret = ({ connection, again }: About) =>
+  `Save the client id, and the whole key as the client secret, under ${connection}. ${again}`
+
 /** Refusals for the address, the key, and what the tenant is set to. */
 export const ABOUT_ACCESS = {
   'base-url-wrong': {
@@ -93,6 +96,39 @@ export const ABOUT_ACCESS = {
   'token-ended': {
     problem: ({ Name }) => `${Name} sent an access token of a key that ended meanwhile.`,
     remedy: (about) => `${newKey(about)} Use its client id and secret where the client asks for them.`,
+  },
+  'client-unauthenticated': {
+    problem: ({ Name }) => `${Name} asked for an access token without a client secret or an assertion.`,
+    remedy: newSecret,
+  },
+  'client-secret-wrong': {
+    problem: ({ Name }) =>
+      `${Name} asked for an access token with a client secret that is wrong, has ended or was revoked.`,
+    remedy: (about) => `Make a new key here, or rotate this one. ${newSecret(about)}`,
+  },
+  'assertion-wrong': {
+    problem: ({ Name }) =>
+      `${Name} asked for an access token with an assertion that the key does not trust, or that was used before.`,
+    remedy: ({ again }) =>
+      `Compare issuer, subject and audience of the assertion with what the key trusts, and its signer with the public keys. ${again}`,
+  },
+  'issuer-keys-away': {
+    problem: ({ name }) => `This service could not get the keys of the issuer that vouches for ${name}.`,
+    remedy: () => `Ask ${OPERATOR} to read in the log what the address of the keys answers, and to correct the trust.`,
+  },
+  'scope-not-held': {
+    problem: ({ Name }) => `${Name} asked for an access token with a scope that the key does not have.`,
+    remedy: ({ connection }) =>
+      `Enter "scim" as the scope under ${connection}. Or make a key with the permissions that the scope names.`,
+  },
+  'tokens-too-often': {
+    problem: ({ Name }) => `${Name} asks for access tokens much more often than it needs them.`,
+    remedy: () => 'Have the client keep each access token until it expires, which is after an hour.',
+  },
+  'token-request-malformed': {
+    problem: ({ Name }) => `${Name} asked for an access token in a way that this service cannot read.`,
+    remedy: ({ connection }) =>
+      `Choose OAuth client credentials as the way to sign in under ${connection}. Send one kind of credentials, as a form.`,
   },
   'wrong-keys-too-many': {
     problem: ({ Name }) => `${Name} sent so many unknown keys that this service makes it wait.`,

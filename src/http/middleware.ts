@@ -15,7 +15,7 @@ export interface GatewayEnv {
     requestId: string
     keyId?: string
     /** What the log says of the request: whoever finds out more puts it here. */
-    noted?: Noted
+    noted?: Trace
   }
 }
 

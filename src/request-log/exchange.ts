@@ -12,6 +12,11 @@ export interface LoggingTenant {
   readonly registry: SchemaRegistry
 }
 
+/** Takes requests that are answered. */
+export interface ProvisioningLog {
+  note(exchange: Exchange): void
+}
+
 /** Where a request belongs. Of one that was refused before its tenant was known, that is found out behind it. */
 export type Belongs =
   | { readonly tenant: LoggingTenant; readonly keyId: string | undefined }
@@ -21,6 +26,12 @@ export type Belongs =
       readonly keyId: string | undefined
       /** True where the key may have been a guess: its id says nothing then. */
       readonly unknownKey: boolean
+    }
+  | {
+      /** The key that a request for an access token names; it belongs to the tenant of that key. */
+      readonly clientId: string
+      /** False where the client did not prove to be it: whoever has seen the id may have sent the request. */
+      readonly isProven: boolean
     }
 
 /** One request and its answer, as they were, while they wait to be written. */

@@ -1,6 +1,6 @@
 import { GLOBAL_TOKEN_REVOCATION } from '../tenancy/scim-path.ts'
 
-/** What a SCIM request is about, by its method and address. `gap` is no request: it stands for those that were left out. */
+/** What a request is about, by its method and address. `token` asks for an access token. `gap` is no request: it stands for those that were left out. */
 export const OPERATIONS = [
   'create',
   'read',
@@ -11,10 +11,14 @@ export const OPERATIONS = [
   'bulk',
   'discovery',
   'logout',
+  'token',
   'other',
   'gap',
 ] as const
 export type Operation = (typeof OPERATIONS)[number]
+
+/** Of a request for an access token, which has no base URL. */
+export const TOKEN_SEGMENTS: readonly string[] = ['oauth', 'token']
 
 const DISCOVERY: ReadonlySet<string> = new Set(['ServiceProviderConfig', 'ResourceTypes', 'Schemas'])
 const OF_ONE: Readonly<Record<string, Operation>> = { GET: 'read', PUT: 'replace', PATCH: 'modify', DELETE: 'delete' }
@@ -22,6 +26,7 @@ const OF_MANY: Readonly<Record<string, Operation>> = { GET: 'list', POST: 'creat
 
 /** @param segments below the base URL */
 export function operationOf(method: string, segments: readonly string[]): Operation {
+  if (segments === TOKEN_SEGMENTS) return 'token'
   const [endpoint, id, ...more] = segments
   const asked = method === 'HEAD' ? 'GET' : method
   if (endpoint === undefined) return asked === 'GET' ? 'list' : 'other'

@@ -6,6 +6,14 @@ import { effectiveSettings } from '../tenancy/settings.ts'
 import { registryOf } from '../tenancy/tenant.ts'
 import type { Exchange, LoggingTenant } from './exchange.ts'
 
+/** Whose log a request belongs in. */
+export interface PlaceOf {
+  readonly tenant: LoggingTenant
+  readonly keyId: string | undefined
+  /** True where whoever sent it did not prove to have a key. */
+  readonly isGuess: boolean
+}
+
 const INSTANCE: Scope = { kind: 'instance' }
 
 /**
@@ -15,11 +23,9 @@ const INSTANCE: Scope = { kind: 'instance' }
  *
  * It is found behind the answer, so that neither the answer nor its time tells whether there is such a tenant.
  */
-export async function placeOf(
-  { belongs }: Exchange,
-  control: ControlPlane,
-): Promise<{ readonly tenant: LoggingTenant; readonly keyId: string | undefined } | undefined> {
-  if ('tenant' in belongs) return belongs
+export async function placeOf({ belongs }: Exchange, control: ControlPlane): Promise<PlaceOf | undefined> {
+  if ('tenant' in belongs) return { ...belongs, isGuess: false }
+  if ('clientId' in belongs) return placeOfClient(belongs, control)
   const { names, keyId, unknownKey } = belongs
   const key = unknownKey || keyId === undefined ? undefined : await control.apiKey(keyId)
   const scope = key?.secrets[0]?.principal.scope
@@ -31,7 +37,21 @@ export async function placeOf(
   if (project === undefined || environment === undefined || tenant === undefined) return undefined
   const ids = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id as TenantId }
   if (scope !== undefined && !covers(scope, { kind: 'tenant', ...ids })) return undefined
-  return { tenant: loggingTenant(environment, tenant), keyId: scope === undefined ? undefined : keyId }
+  const isGuess = scope === undefined
+  return { tenant: loggingTenant(environment, tenant), keyId: isGuess ? undefined : keyId, isGuess }
+}
+
+/** The tenant of the key that a request for an access token names. A key of several tenants has no log of its own. */
+async function placeOfClient(
+  { clientId, isProven }: Extract<Exchange['belongs'], { clientId: string }>,
+  control: ControlPlane,
+): Promise<PlaceOf | undefined> {
+  const scope = (await control.apiKey(clientId))?.secrets[0]?.principal.scope
+  if (scope?.kind !== 'tenant') return undefined
+  const ids = { project: scope.projectId, environment: scope.environmentId, tenant: scope.tenantId }
+  const { environment, tenant } = await control.place(ids, INSTANCE)
+  if (environment === undefined || tenant === undefined) return undefined
+  return { tenant: loggingTenant(environment, tenant), keyId: clientId, isGuess: !isProven }
 }
 
 function loggingTenant(environment: KnownEnvironment, tenant: KnownTenant): LoggingTenant {

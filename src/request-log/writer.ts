@@ -14,7 +14,7 @@ export const BOUNDS: QueueBounds = { entries: 4_000, bytes: 16_777_216 }
 const MOST_UNPLACED = 500
 /** Of a batch; each may take a look-up. */
 const PLACED_AT_ONCE = 20
-/** Of one tenant, so many a minute by keys that nobody knows: who guesses must not fill its log. */
+/** Of one tenant, so many a minute by who proves no key: who guesses must not fill its log. */
 const UNKNOWN_A_MINUTE = 30
 const MINUTE_MS = 60_000
 
@@ -194,8 +194,8 @@ export class RequestLogWriter {
         throw error
       })
       if (found === undefined || found.tenant.settings.requestLog === 'off') continue
-      const { tenant, keyId } = found
-      if (keyId === undefined && this.#isTooMuch(tenant.id)) this.#dropped.guesses++
+      const { tenant, keyId, isGuess } = found
+      if (isGuess && this.#isTooMuch(tenant.id)) this.#dropped.guesses++
       else this.#place({ exchange, tenant, keyId })
     }
   }

@@ -9,6 +9,8 @@ export const REASONS = [
   // The key.
   ...(['key-missing', 'key-malformed', 'key-unknown', 'key-revoked', 'key-rotated', 'key-expired'] as const),
   ...(['token-unknown', 'token-expired', 'token-ended', 'wrong-keys-too-many', 'key-lacks-permission'] as const),
+  ...(['client-unauthenticated', 'client-secret-wrong', 'assertion-wrong', 'issuer-keys-away'] as const),
+  ...(['scope-not-held', 'tokens-too-often', 'token-request-malformed'] as const),
   ...(['key-of-another-place', 'key-of-one-user', 'me-without-user'] as const),
   // Global Token Revocation.
   ...(['logout-token-refused', 'logout-token-used', 'logout-not-allowed'] as const),

@@ -1,14 +1,17 @@
 import { deviationsOf } from './deviations/index.ts'
 import type { Mode } from './deviations/mode.ts'
+import { MAX_FILTER_DEPTH, MAX_FILTER_LENGTH, MAX_FILTER_TERMS } from './filter/limits.ts'
 import type { JsonObject } from './resource.ts'
 import type { Attribute, AttributeType, Schema } from './schema/attribute.ts'
 import { commonAttributes } from './schema/builtin.ts'
 import type { ResourceType } from './schema/resource-type.ts'
 import {
+  GATEWAY_CONFIG_SCHEMA,
   GROUP_SCHEMA,
   RESOURCE_TYPE_SCHEMA,
   SCHEMA_SCHEMA,
   SERVICE_PROVIDER_CONFIG_SCHEMA,
+  sameUrn,
   USER_SCHEMA,
 } from './urn.ts'
 
@@ -38,19 +41,31 @@ export interface ServiceProviderOptions {
   }
   /** URIs of the Security Event Tokens that can be delivered (RFC 9967 §7.4); absent when no receiver is set up (D-07). */
   readonly eventUris?: readonly string[]
+  /** Names of attributes that the client asks for. */
+  readonly attributes?: readonly string[]
 }
 
 /**
  * The ServiceProviderConfig document (RFC 7643 §5, RFC 9865 §4, RFC 9967 §4).
  *
- * The tenant's mode shows as the fragment of `documentationUri` (TEN-09). It is no member of our own: this document has no
- * resource type that could declare an extension (RFC 7643 §3.3, §6). Clients generated from the schema would refuse the
- * whole document for one member that they do not know.
+ * The tenant's mode shows as the fragment of `documentationUri` (TEN-09). What is our own stands under a URN that `schemas` names
+ * (RFC 7643 §3.3), and is there where the client names it in `attributes`: its characteristic `returned` is `request` (§7).
+ * Clients generated from the schema would refuse the whole document for one member, or one URN, that they do not know.
  */
 export function serviceProviderConfig(options: ServiceProviderOptions): JsonObject {
-  const { baseUrl, documentationUri, mode, supported, basicAuthentication, limits, eventUris } = options
+  const {
+    baseUrl,
+    documentationUri,
+    mode,
+    supported,
+    basicAuthentication,
+    limits,
+    eventUris,
+    attributes = [],
+  } = options
+  const own = ownMembers(mode, attributes)
   return {
-    schemas: [SERVICE_PROVIDER_CONFIG_SCHEMA],
+    schemas: [SERVICE_PROVIDER_CONFIG_SCHEMA, ...(own === undefined ? [] : [GATEWAY_CONFIG_SCHEMA])],
     ...(documentationUri === undefined ? {} : { documentationUri: `${documentationUri}#${mode}` }),
     patch: { supported: true },
     bulk: {
@@ -82,9 +97,21 @@ export function serviceProviderConfig(options: ServiceProviderOptions): JsonObje
       },
       ...(basicAuthentication ? [HTTP_BASIC] : []),
     ],
-    ...(mode === 'interop' ? { interopProfileConformant: true } : {}),
+    ...(own === undefined ? {} : { [GATEWAY_CONFIG_SCHEMA]: own }),
     meta: { resourceType: 'ServiceProviderConfig', location: `${baseUrl}/ServiceProviderConfig` },
   }
+}
+
+/** Those members of our own that the names ask for, by the URN alone or with the name of one; undefined where there are none. */
+function ownMembers(mode: Mode, names: readonly string[]): JsonObject | undefined {
+  const all: JsonObject = {
+    ...{ maxFilterLength: MAX_FILTER_LENGTH, maxFilterTerms: MAX_FILTER_TERMS, maxFilterDepth: MAX_FILTER_DEPTH },
+    ...(mode === 'interop' ? { interopProfileConformant: true } : {}),
+  }
+  const asked = Object.entries(all).filter(([name]) =>
+    names.some((given) => sameUrn(given, GATEWAY_CONFIG_SCHEMA) || sameUrn(given, `${GATEWAY_CONFIG_SCHEMA}:${name}`)),
+  )
+  return asked.length === 0 ? undefined : Object.fromEntries(asked)
 }
 
 const HTTP_BASIC: JsonObject = {

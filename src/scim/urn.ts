@@ -5,6 +5,8 @@ export const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group'
 export const ENTERPRISE_USER_SCHEMA = 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User'
 export const AGENT_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Agent'
 export const SERVICE_PROVIDER_CONFIG_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig'
+/** What this gateway says of itself beside the RFC. */
+export const GATEWAY_CONFIG_SCHEMA = 'urn:rollcall:scim:schemas:extension:1.0:ServiceProviderConfig'
 export const RESOURCE_TYPE_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType'
 export const SCHEMA_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Schema'
 

@@ -13,7 +13,12 @@ import {
   schemaDocument,
   serviceProviderConfig,
 } from '../../src/scim/service-provider.ts'
-import { RESOURCE_TYPE_SCHEMA, SCHEMA_SCHEMA, SERVICE_PROVIDER_CONFIG_SCHEMA } from '../../src/scim/urn.ts'
+import {
+  GATEWAY_CONFIG_SCHEMA,
+  RESOURCE_TYPE_SCHEMA,
+  SCHEMA_SCHEMA,
+  SERVICE_PROVIDER_CONFIG_SCHEMA,
+} from '../../src/scim/urn.ts'
 
 const baseUrl = 'https://scim.example.com/acme/prod/v2/t1'
 const limits = {
@@ -75,10 +80,24 @@ describe('ServiceProviderConfig', () => {
     )
   })
 
-  test.each(MODES)('IOP-01 interopProfileConformant is there in interop alone: %s', (mode) => {
-    const config = serviceProviderConfig({ ...options, mode })
-    expect(Object.hasOwn(config, 'interopProfileConformant')).toBe(mode === 'interop')
-    expect(config.interopProfileConformant ?? true).toBe(true)
+  test.each(MODES)('IOP-01 interopProfileConformant is there in interop alone, for who asks for it: %s', (mode) => {
+    const config = serviceProviderConfig({ ...options, mode, attributes: [GATEWAY_CONFIG_SCHEMA.toUpperCase()] })
+    expect(config).toMatchObject({
+      schemas: [SERVICE_PROVIDER_CONFIG_SCHEMA, GATEWAY_CONFIG_SCHEMA],
+      [GATEWAY_CONFIG_SCHEMA]: { maxFilterLength: 8192, maxFilterTerms: 128, maxFilterDepth: 32 },
+    })
+    const own = config[GATEWAY_CONFIG_SCHEMA] as JsonObject
+    expect(own.interopProfileConformant).toBe(mode === 'interop' ? true : undefined)
+    const one = serviceProviderConfig({ ...options, mode, attributes: [`${GATEWAY_CONFIG_SCHEMA}:maxfilterlength`] })
+    expect(one[GATEWAY_CONFIG_SCHEMA]).toEqual({ maxFilterLength: 8192 })
+  })
+
+  test.each(MODES)('D-03 who asks for nothing of ours gets the members of the RFC alone: %s', (mode) => {
+    for (const attributes of [[], ['patch'], ['interopProfileConformant'], ['maxFilterLength']]) {
+      const config = serviceProviderConfig({ ...options, mode, attributes })
+      expect(config.schemas).toEqual([SERVICE_PROVIDER_CONFIG_SCHEMA])
+      expect(JSON.stringify(config)).not.toMatch(/interop|maxFilter/)
+    }
   })
 
   test('D-03 every member is in the published schema, with its type, and nothing required is missing', () => {

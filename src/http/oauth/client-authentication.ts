@@ -39,14 +39,22 @@ export async function authenticateClient(
   const asserts = form.has('client_assertion') || form.has('client_assertion_type')
   const ways = [asserts, sender.authorization !== undefined, form.has('client_secret')]
   if (ways.filter(Boolean).length > 1)
-    throw new TokenRefusal('invalid_request', 'The client must not authenticate in two ways at once.')
+    throw new TokenRefusal(
+      'invalid_request',
+      'token-request-malformed',
+      'The client must not authenticate in two ways at once.',
+    )
   const found = await (!asserts
     ? bySecret(control, form, sender)
     : hasOtherIssuer(form)
       ? byIssuer({ control, issuers }, form, sender)
       : byAssertion(control, form, sender))
   if (form.has('client_id') && form.get('client_id') !== found.principal.keyId)
-    throw new TokenRefusal('invalid_request', 'client_id is not the client that authenticates.')
+    throw new TokenRefusal(
+      'invalid_request',
+      'token-request-malformed',
+      'client_id is not the client that authenticates.',
+    )
   return found
 }
 
@@ -59,7 +67,7 @@ export function claimedKey(authorization: string | undefined, form: Form | undef
 async function bySecret(control: ControlPlane, form: Form, { authorization, userAgent }: Sender): Promise<KnownSecret> {
   const secret = form.get('client_secret')
   if (secret === undefined && (authorization === undefined || !isBasic(authorization)))
-    throw new TokenRefusal('invalid_client', NOT_AUTHENTICATED)
+    throw new TokenRefusal('invalid_client', 'client-unauthenticated', NOT_AUTHENTICATED)
   const credentials =
     secret === undefined
       ? basicCredentials(authorization, formDecoded)
@@ -74,7 +82,11 @@ async function bySecret(control: ControlPlane, form: Form, { authorization, user
 /** An assertion that a client signs for itself is issued by the API key. */
 function hasOtherIssuer(form: Form): boolean {
   if (form.get('client_assertion_type') !== ASSERTION_TYPE)
-    throw new TokenRefusal('invalid_request', `client_assertion_type must be ${ASSERTION_TYPE}.`)
+    throw new TokenRefusal(
+      'invalid_request',
+      'token-request-malformed',
+      `client_assertion_type must be ${ASSERTION_TYPE}.`,
+    )
   const issuer = claimedIssuer(form.get('client_assertion') ?? '')
   return issuer !== undefined && !isApiKeyId(issuer)
 }
@@ -82,20 +94,30 @@ function hasOtherIssuer(form: Form): boolean {
 async function byIssuer({ control, issuers }: Clients, form: Form, { userAgent }: Sender): Promise<KnownSecret> {
   const keyId = form.get('client_id')
   if (keyId === undefined)
-    throw new TokenRefusal('invalid_client', 'client_id must name the API key that trusts the issuer of the assertion.')
+    throw new TokenRefusal(
+      'invalid_client',
+      'assertion-wrong',
+      'client_id must name the API key that trusts the issuer of the assertion.',
+    )
   const found = await verifyTrusted(control, issuers, form.get('client_assertion') ?? '', keyId, Date.now())
   if (!('unproven' in found)) {
     control.noteUse(found, userAgent)
     return found
   }
   const { unproven, retryAfterSeconds } = found
-  if (retryAfterSeconds === undefined) throw new TokenRefusal('invalid_client', unproven)
-  throw new ComeAgain(503, retryAfterSeconds, unproven.replace(/\.$/, ''), 'The log of the gateway says why.')
+  if (retryAfterSeconds === undefined) throw new TokenRefusal('invalid_client', 'assertion-wrong', unproven)
+  throw new ComeAgain(
+    503,
+    'issuer-keys-away',
+    retryAfterSeconds,
+    unproven.replace(/\.$/, ''),
+    'The log of the gateway says why.',
+  )
 }
 
 async function byAssertion(control: ControlPlane, form: Form, { audiences, userAgent }: Sender): Promise<KnownSecret> {
   const found = await verifyAssertion(control, form.get('client_assertion') ?? '', audiences, Date.now())
-  if (typeof found === 'string') throw new TokenRefusal('invalid_client', found)
+  if (typeof found === 'string') throw new TokenRefusal('invalid_client', 'assertion-wrong', found)
   control.noteUse(found, userAgent)
   return found
 }
@@ -112,4 +134,8 @@ function formDecoded(text: string): string | undefined {
 const NOT_AUTHENTICATED =
   'The client must authenticate: with id and secret of an API key by HTTP Basic or in the form, or by a client assertion.'
 const badClient = () =>
-  new TokenRefusal('invalid_client', 'There is no such API key, or its secret is wrong, has ended or was revoked.')
+  new TokenRefusal(
+    'invalid_client',
+    'client-secret-wrong',
+    'There is no such API key, or its secret is wrong, has ended or was revoked.',
+  )

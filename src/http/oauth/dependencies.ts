@@ -1,6 +1,7 @@
 import type { FailedAttempts } from '../../auth/attempts.ts'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
+import type { ProvisioningLog } from '../../request-log/exchange.ts'
 import type { OriginPolicy } from '../../tenancy/base-url.ts'
 import type { InFlight } from '../in-flight.ts'
 import type { RequestLimits } from '../in-time.ts'
@@ -14,4 +15,6 @@ export interface OAuthDependencies {
   readonly failures: FailedAttempts
   /** Requests under way; those for tokens are counted once they prove who sends them. */
   readonly requests: InFlight
+  /** Takes what was refused. Undefined where no provisioning log is kept. */
+  readonly log?: ProvisioningLog | undefined
 }

@@ -14,10 +14,15 @@ const MAX_BODY_BYTES = 16_384
 export async function readForm(request: Request): Promise<Form> {
   const type = request.headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
   if (type !== 'application/x-www-form-urlencoded')
-    throw new TokenRefusal('invalid_request', 'The body must be application/x-www-form-urlencoded.')
+    throw new TokenRefusal(
+      'invalid_request',
+      'token-request-malformed',
+      'The body must be application/x-www-form-urlencoded.',
+    )
   const form = new Map<string, string>()
   for (const [name, value] of new URLSearchParams(await textOf(request))) {
-    if (form.has(name)) throw new TokenRefusal('invalid_request', 'No parameter may be there twice.')
+    if (form.has(name))
+      throw new TokenRefusal('invalid_request', 'token-request-malformed', 'No parameter may be there twice.')
     form.set(name, value)
   }
   for (const [name, value] of form) if (value === '') form.delete(name)
@@ -30,7 +35,11 @@ async function textOf({ body }: Request): Promise<string> {
   for await (const chunk of body ?? []) {
     size += chunk.length
     if (size > MAX_BODY_BYTES)
-      throw new TokenRefusal('invalid_request', `The body must not be larger than ${MAX_BODY_BYTES} bytes.`)
+      throw new TokenRefusal(
+        'invalid_request',
+        'token-request-malformed',
+        `The body must not be larger than ${MAX_BODY_BYTES} bytes.`,
+      )
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString('utf8')

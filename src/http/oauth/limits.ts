@@ -23,13 +23,19 @@ export function tokenLimits(failures: FailedAttempts) {
       const [here, anywhere] = [pairs.count(`${keyId} ${address}`), clients.count(keyId)]
       const seconds = here ?? anywhere
       if (seconds !== undefined)
-        throw new ComeAgain(429, seconds, 'Too many requests', 'Keep tokens until they expire.')
+        throw new ComeAgain(429, 'tokens-too-often', seconds, 'Too many requests', 'Keep tokens until they expire.')
     },
     /** Counts a request whose sender did not prove to be the key that it names. Gives `refusal`, or where there were too many, that. */
     failed(refusal: TokenRefusal, keyId: string | undefined, { address }: ClientAddress): TokenRefusal {
       const seconds = failures.count(keyId, address)
       if (seconds === undefined) return refusal
-      return new ComeAgain(429, seconds, 'Too many attempts failed', 'Good credentials are accepted all the same.')
+      return new ComeAgain(
+        429,
+        'wrong-keys-too-many',
+        seconds,
+        'Too many attempts failed',
+        'Good credentials are accepted all the same.',
+      )
     },
   }
 }

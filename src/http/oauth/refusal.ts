@@ -1,3 +1,5 @@
+import type { Reason } from '../../scim/reasons.ts'
+
 /** The errors of the token endpoint that it has use for (RFC 6749 §5.2). */
 type ErrorCode =
   | 'invalid_request'
@@ -10,11 +12,16 @@ type ErrorCode =
 export class TokenRefusal extends Error {
   override readonly name = 'TokenRefusal'
   readonly code: ErrorCode
+  readonly reason: Reason
 
-  /** @param description for the developer of the client: printable ASCII without quotation marks and backslashes */
-  constructor(code: ErrorCode, description: string) {
+  /**
+   * @param reason for the log, and for what explains the refusal to people; the client does not get it
+   * @param description for the developer of the client: printable ASCII without quotation marks and backslashes
+   */
+  constructor(code: ErrorCode, reason: Reason, description: string) {
     super(description)
     this.code = code
+    this.reason = reason
   }
 }
 
@@ -26,8 +33,8 @@ export class ComeAgain extends TokenRefusal {
   readonly status: 429 | 503
   readonly retryAfterSeconds: number
 
-  constructor(status: 429 | 503, retryAfterSeconds: number, what: string, advice: string) {
-    super('temporarily_unavailable', `${what}; come again in ${retryAfterSeconds} s. ${advice}`)
+  constructor(status: 429 | 503, reason: Reason, retryAfterSeconds: number, what: string, advice: string) {
+    super('temporarily_unavailable', reason, `${what}; come again in ${retryAfterSeconds} s. ${advice}`)
     this.status = status
     this.retryAfterSeconds = retryAfterSeconds
   }

@@ -15,6 +15,7 @@ import { type Form, readForm } from './form.ts'
 import { tokenLimits } from './limits.ts'
 import { JWKS, keptAs, PUBLIC_FOR_AN_HOUR } from './published.ts'
 import { refusalResponse, TokenRefusal } from './refusal.ts'
+import { noteTokenFailure } from './token-failures.ts'
 import { transmitterRoutes } from './transmitter.ts'
 
 /** Path below the issuer. */
@@ -25,7 +26,14 @@ const TOKEN = '/oauth/token'
  * public keys (RFC 7517 §5). The same keys verify Security Event Tokens, whose issuers have their metadata here too. The issuer of
  * access tokens is the public URL by which clients reach the gateway. A request by another host is told so, and no answer to it names an issuer.
  */
-export function oauthRoutes({ control, issuers, config, failures, requests }: OAuthDependencies): Hono<GatewayEnv> {
+export function oauthRoutes({
+  control,
+  issuers,
+  config,
+  failures,
+  requests,
+  log,
+}: OAuthDependencies): Hono<GatewayEnv> {
   const app = new Hono<GatewayEnv>()
   const limits = tokenLimits(failures)
   app.use(TOKEN, (_, next) => inTime(next(), config.requestTimeoutMs))
@@ -53,9 +61,14 @@ export function oauthRoutes({ control, issuers, config, failures, requests }: OA
       c.set('keyId', principal.keyId)
       passage = requests.enter(principal.keyId, undefined)
       limits.authenticated(principal.keyId, client)
-      if (!form.has('grant_type')) throw new TokenRefusal('invalid_request', 'grant_type is missing.')
+      if (!form.has('grant_type'))
+        throw new TokenRefusal('invalid_request', 'token-request-malformed', 'grant_type is missing.')
       if (form.get('grant_type') !== 'client_credentials')
-        throw new TokenRefusal('unsupported_grant_type', 'The one grant type is client_credentials.')
+        throw new TokenRefusal(
+          'unsupported_grant_type',
+          'token-request-malformed',
+          'The one grant type is client_credentials.',
+        )
       const { permissions, scope } = narrowed(principal.permissions, form.get('scope'))
       const { token, expiresInSeconds } = await control.tokens.issue(
         { keyId: principal.keyId, credential: inPlace ?? version, scope: principal.scope, permissions },
@@ -69,9 +82,13 @@ export function oauthRoutes({ control, issuers, config, failures, requests }: OA
       })
     } catch (error) {
       if (!(error instanceof TokenRefusal)) throw error
-      return refusalResponse(
-        error.code === 'invalid_client' ? limits.failed(error, claimedKey(authorization, form), client) : error,
-      )
+      const { keyId } = c.var
+      const clientId = keyId ?? claimedKey(authorization, form)
+      const refusal = error.code === 'invalid_client' ? limits.failed(error, clientId, client) : error
+      const answer = refusalResponse(refusal)
+      if (log !== undefined && clientId !== undefined)
+        noteTokenFailure(log, c, { clientId, isProven: keyId !== undefined }, refusal, answer.status)
+      return answer
     } finally {
       passage?.leave()
     }
@@ -87,7 +104,7 @@ function tokenIssuer(c: Context<GatewayEnv>, config: OriginPolicy): string {
   try {
     return issuerOf(c, config)
   } catch (error) {
-    if (error instanceof ScimError) throw new TokenRefusal('invalid_request', error.message)
+    if (error instanceof ScimError) throw new TokenRefusal('invalid_request', error.reason, error.message)
     throw error
   }
 }
@@ -108,7 +125,11 @@ function narrowed(permissions: ReadonlySet<Permission>, scope: string | undefine
     own.filter((permission) => permission === name || (name === SCIM && SCIM_PERMISSIONS.includes(permission)))
   const wanted = new Set(scope.split(' ').filter((name) => name !== ''))
   if (wanted.size === 0 || [...wanted].some((name) => meant(name).length === 0))
-    throw new TokenRefusal('invalid_scope', `The API key has the permissions ${own.join(' ')} and no others.`)
+    throw new TokenRefusal(
+      'invalid_scope',
+      'scope-not-held',
+      `The API key has the permissions ${own.join(' ')} and no others.`,
+    )
   const left = new Set([...wanted].flatMap(meant))
   return { permissions: own.filter((permission) => left.has(permission)), scope: [...wanted].join(' ') }
 }

@@ -93,5 +93,6 @@ const ACCEPTED: Readonly<Record<Exclude<RequestSummary['operation'], 'gap'>, Wor
   list: (thing, who) => ['asked', `${who} has looked for ${thing}s.`],
   logout: (_, who) => ['left', `${who} has ended all sessions of a user.`],
   discovery: (_, who) => ['asked', `${who} has asked what this service can do.`],
+  token: (_, who) => ['asked', `${who} has asked for an access token.`],
   other: (_, who) => ['asked', `${who} has asked for something else.`],
 }

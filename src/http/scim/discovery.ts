@@ -13,7 +13,10 @@ import { json } from './respond.ts'
 /** First segments of the discovery endpoints, which a tenant may open to anonymous clients (RFC 7644 §4). */
 export const DISCOVERY = ['ServiceProviderConfig', 'ResourceTypes', 'Schemas']
 
-/** Tells what this service provider can do for the tenant (RFC 7644 §4). Query parameters have no effect here. */
+/**
+ * Tells what this service provider can do for the tenant (RFC 7644 §4). Query parameters have no effect here, but for the names of
+ * what is sent on request alone.
+ */
 export function discoveryHandlers(limits: ScimLimits) {
   return {
     serviceProviderConfig({ env: request }: ScimContext): Response {
@@ -32,6 +35,10 @@ export function discoveryHandlers(limits: ScimLimits) {
         },
         basicAuthentication: settings.basicAuthentication,
         limits: { ...limits, maxResults: limits.maxPageSize },
+        attributes:
+          parameterReader(request.query)('attributes')
+            ?.split(',')
+            .map((name) => name.trim()) ?? [],
         ...(eventUris.length === 0 ? {} : { eventUris }),
       })
       return send(request, document)

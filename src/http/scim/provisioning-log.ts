@@ -2,7 +2,7 @@ import { parseApiKey } from '../../auth/api-key.ts'
 import { basicUser } from '../../auth/basic-credentials.ts'
 import type { Principal } from '../../auth/principal.ts'
 import { namesIn } from '../../context/resolve.ts'
-import type { Belongs, Exchange, Kept } from '../../request-log/exchange.ts'
+import type { Belongs, Kept, ProvisioningLog } from '../../request-log/exchange.ts'
 import { type Refused, ScimError } from '../../scim/errors.ts'
 import type { ScimPath } from '../../tenancy/scim-path.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
@@ -11,11 +11,6 @@ import type { HeaderReader } from '../headers.ts'
 import type { Trace } from '../middleware.ts'
 import type { Seen } from './env.ts'
 import { isLogout } from './logout-admission.ts'
-
-/** Takes requests that are answered. */
-export interface ProvisioningLog {
-  note(exchange: Exchange): void
-}
 
 /** A request on its way through the gateway, as far as it has come. */
 export interface Way {

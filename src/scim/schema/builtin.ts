@@ -1,5 +1,5 @@
 import type { JsonValue } from '../resource.ts'
-import { ENTERPRISE_USER_SCHEMA, GROUP_SCHEMA, SCHEMA_SCHEMA, USER_SCHEMA } from '../urn.ts'
+import { ENTERPRISE_USER_SCHEMA, GATEWAY_CONFIG_SCHEMA, GROUP_SCHEMA, SCHEMA_SCHEMA, USER_SCHEMA } from '../urn.ts'
 import type { Attribute, Schema } from './attribute.ts'
 import { type ResourceTypeDefinition, readAttributes } from './define.ts'
 import data from './schemas.json' with { type: 'json' }
@@ -27,6 +27,29 @@ export const enterpriseUserSchema: Schema = builtIn(ENTERPRISE_USER_SCHEMA)
 export const discoverySchemas: readonly Schema[] = Object.freeze(
   builtInSchemas.filter((schema) => ![userSchema, groupSchema, enterpriseUserSchema].includes(schema)),
 )
+
+/**
+ * What this gateway says in ServiceProviderConfig beside the RFC. Clients get it where they ask for it: many refuse the whole
+ * document for one member that they do not know.
+ */
+export const gatewayConfigSchema: Schema = Object.freeze({
+  id: GATEWAY_CONFIG_SCHEMA,
+  name: 'ServiceProviderConfig of Rollcall',
+  description: 'What this gateway says of itself beside RFC 7643 §5',
+  attributes: readAttributes(
+    [
+      asked('integer', 'maxFilterLength', 'The most characters of a filter.'),
+      asked('integer', 'maxFilterTerms', 'The most comparisons in a filter.'),
+      asked('integer', 'maxFilterDepth', 'The most levels of brackets in a filter.'),
+      asked('boolean', 'interopProfileConformant', 'True where the tenant has the mode interop; else not there.'),
+    ],
+    'attributes',
+  ),
+})
+
+function asked(type: 'integer' | 'boolean', name: string, description: string): JsonValue {
+  return { name, type, multiValued: false, description, mutability: 'readOnly', returned: 'request' }
+}
 
 /** The enterprise extension is optional (D-09): the "required" of RFC 7643 §8.6 would force it on every user. */
 export const userType: ResourceTypeDefinition = Object.freeze({

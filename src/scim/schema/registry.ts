@@ -1,6 +1,6 @@
 import { ScimError } from '../errors.ts'
 import type { Attribute, Schema } from './attribute.ts'
-import { commonAttributes, discoverySchemas, groupType, userSchema, userType } from './builtin.ts'
+import { commonAttributes, discoverySchemas, gatewayConfigSchema, groupType, userSchema, userType } from './builtin.ts'
 import type { ResourceTypeDefinition } from './define.ts'
 import type { ExtensionAttributes, ResourceType, SchemaRegistry } from './resource-type.ts'
 
@@ -96,7 +96,7 @@ function resourceType(type: ResourceTypeDefinition, extensions: ResourceTypeDefi
 function schemasOf(resourceTypes: readonly ResourceType[]): ReadonlyMap<string, Schema> {
   const schemas = new Map<string, Schema>()
   const used = resourceTypes.flatMap((type) => [type.schema, ...type.extensions.map((extension) => extension.schema)])
-  for (const schema of [...used, ...discoverySchemas]) {
+  for (const schema of [...used, ...discoverySchemas, gatewayConfigSchema]) {
     const urn = schema.id.toLowerCase()
     if ((schemas.get(urn) ?? schema) !== schema)
       throw ScimError.invalidValue('definition-wrong', `schema "${schema.id}" is defined twice`)

@@ -154,6 +154,7 @@ export const OPERATION_NAMES: Readonly<Record<(typeof OPERATIONS)[number], strin
   bulk: 'bulk',
   discovery: 'discovery',
   logout: 'logout',
+  token: 'sign-in for a token',
   other: 'another address',
   gap: 'not logged',
 }
