@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { defineResourceType, defineSchema } from '../../../src/scim/schema/define.ts'
 import { buildRegistry, builtInRegistry } from '../../../src/scim/schema/registry.ts'
-import { ENTERPRISE_USER_SCHEMA, GROUP_SCHEMA, USER_SCHEMA } from '../../../src/scim/urn.ts'
+import { ENTERPRISE_USER_SCHEMA, GATEWAY_CONFIG_SCHEMA, GROUP_SCHEMA, USER_SCHEMA } from '../../../src/scim/urn.ts'
 
 const badge = defineSchema({ id: 'urn:example:scim:Badge', attributes: [{ name: 'badgeNumber', type: 'integer' }] })
 const device = defineSchema({ id: 'urn:example:scim:Device', attributes: [{ name: 'serial' }] })
@@ -38,6 +38,7 @@ test('D-10 D-14 every schema that a resource type names is listed, and those of 
     'urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig',
     'urn:ietf:params:scim:schemas:core:2.0:ResourceType',
     'urn:ietf:params:scim:schemas:core:2.0:Schema',
+    GATEWAY_CONFIG_SCHEMA,
   ])
   expect([...builtInRegistry.schemas.keys()].every((urn) => urn === urn.toLowerCase())).toBe(true)
 })
