@@ -1,3 +1,4 @@
+import { TOKEN_SEGMENTS } from './operation.ts'
 import { decodedText, LEFT_OUT } from './secrets.ts'
 
 // What people's data is hidden by: each letter and digit becomes a dot, so that lengths and punctuation still tell what it was.
@@ -41,6 +42,8 @@ export const maskedFilter = (text: string): string =>
 
 /** Path and query of a request for people to read, decoded; with `reveal` as they were, else with the values of people masked. */
 export function shownAddress(address: string, reveal: boolean): string {
+  // It tells of nobody.
+  if (address === `/${TOKEN_SEGMENTS.join('/')}`) return address
   const [path = '', ...query] = address.split('?')
   const segments = path.split('/').map(decodedText)
   // The first is empty, the second the name of an endpoint.
