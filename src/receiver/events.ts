@@ -113,6 +113,8 @@ export interface EventChanges {
   'api_key.rotation_undone': ChangedKey
   'api_key.public_key_added': ChangedKey
   'api_key.public_key_removed': ChangedKey
+  'api_key.trust_added': ChangedKey
+  'api_key.trust_removed': ChangedKey
   'api_key.revoked': ChangedKey
   'brake.warned': Leavers
   'brake.engaged': Leavers & { readonly heldUntil: string }

@@ -106,7 +106,7 @@ test('every event that the gateway can send in a token has a type', () => {
     'https://schemas.openid.net/secevent/risc/event-type/account-disabled': true,
     'https://schemas.openid.net/secevent/risc/event-type/account-enabled': true,
     'https://schemas.openid.net/secevent/ssf/event-type/stream-updated': true,
-  'https://schemas.openid.net/secevent/ssf/event-type/verification': true,
+    'https://schemas.openid.net/secevent/ssf/event-type/verification': true,
   }
   expect(Object.keys(known)).toEqual(
     expect.arrayContaining([...eventUris('notice'), ...eventUris('full'), VERIFICATION]),

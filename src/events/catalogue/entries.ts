@@ -54,6 +54,10 @@ const invoices = { agentUserName: 'invoices@acme.example', displayName: 'Invoice
 const sales = { displayName: 'Sales', externalId: '00g1' }
 const oktaKey = { id: 'IgMaIfcgr9ms', name: 'Okta of Acme' }
 const okta = { provider: 'okta', client: 'okta', since: THEN }
+const ENTRA = {
+  ...{ id: BOB, issuer: 'https://login.microsoftonline.com/3f5c/v2.0', subject: '7d1e', audiences: ['api://rollcall'] },
+  ...{ jwksUri: 'https://login.microsoftonline.com/3f5c/discovery/v2.0/keys', algorithms: ['RS256'] },
+}
 const ofKey = (
   when: string,
   path: string,
@@ -227,6 +231,13 @@ export const ENTRIES: Catalogue = {
     ['NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs'],
     [],
   ),
+  'api_key.trust_added': ofKey(
+    'An API key trusts an issuer: its workload gets tokens without a secret.',
+    'trusts',
+    [],
+    [ENTRA],
+  ),
+  'api_key.trust_removed': ofKey('An API key trusts an issuer no longer.', 'trusts', [ENTRA], []),
   'api_key.revoked': ofKey('An API key was ended for good.', 'revokedAt', null, THEN),
   'brake.warned': {
     when: 'More people leave than the leaver brake expects. In the mode `warn` nothing is held.',
