@@ -33,6 +33,8 @@ export interface Options {
   readonly fairWindowMs: number
   /** Numbers of tenants that do nothing, smallest first. */
   readonly tenants: readonly number[]
+  /** Numbers of requests in the provisioning log, smallest first. */
+  readonly logRows: readonly number[]
   /** Whether the gateway is profiled too. */
   readonly flame: boolean
   /** Whether other servers of npm are measured too. */
@@ -53,7 +55,7 @@ export const USAGE = `npm run bench -- [options]
                    "fair", "tenants"
   --only NAME      the workload of this name, or all whose names begin so; "costs", "role-rules", "round-trips", "memory",
                    "image", "written", "start", "fresh", "fair", "tenants", "webhooks", "request-log",
-                   "peers", "flame"; several with commas.
+                   "request-log-rows", "peers", "flame"; several with commas.
                    Fills what these need and no more
   --without NAME   leaves parts out that are named so; several with commas
   --flame          flame graphs of the look-up and the create, also in a quick run
@@ -68,6 +70,7 @@ export const USAGE = `npm run bench -- [options]
   --fair-users N   users of the loud tenant (50000; quick 5000)
   --embedded       "fair" on the embedded engine alone; --postgres on PostgreSQL alone
   --tenants N,N    tenants that do nothing (1000,10000,100000; quick 500,5000)
+  --log-rows N,N   requests in the provisioning log (1000,10000000; quick 1000,100000)
   --gateway PATH   another build's main.js (dist/main.js)
   --results PATH   folder for the report (bench/results; with --quick or --only bench/results/trial)
 `
@@ -87,6 +90,7 @@ export function readOptions(args: readonly string[]): Options {
       sync: { type: 'string' },
       fresh: { type: 'string' },
       tenants: { type: 'string' },
+      'log-rows': { type: 'string' },
       fair: { type: 'string' },
       'fair-users': { type: 'string' },
       embedded: { type: 'boolean', default: false },
@@ -123,6 +127,7 @@ export function readOptions(args: readonly string[]): Options {
     fairUsers: number('fair-users', quick ? 5_000 : 50_000),
     fairWindowMs: number('fair', quick ? 3_000 : 8_000),
     tenants: naturals(values.tenants ?? (quick ? '500,5000' : '1000,10000,100000'), 'tenants'),
+    logRows: naturals(values['log-rows'] ?? (quick ? '1000,100000' : '1000,10000000'), 'log-rows'),
     peers: !quick || values.peers,
     flame: !quick || values.flame,
     peerGroups: values.groups === undefined && quick ? [100, 1_000] : groups.filter((n) => n <= 10_000),

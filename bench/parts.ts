@@ -16,13 +16,14 @@ const BESIDES = {
   tenants: [],
   webhooks: ['sizes'],
   'request-log': ['sizes'],
+  'request-log-rows': [],
   peers: [],
   flame: ['sizes'],
 } as const satisfies Record<string, readonly Filling[]>
 export type Beside = keyof typeof BESIDES
 
 /** What a quick run has no time for, unless it is named. */
-const NOT_QUICK: readonly Beside[] = ['written', 'start', 'fresh', 'fair', 'tenants']
+const NOT_QUICK: readonly Beside[] = ['written', 'start', 'fresh', 'fair', 'tenants', 'request-log-rows']
 
 /** What a run is to do. */
 export interface Parts {

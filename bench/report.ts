@@ -17,7 +17,9 @@ import type { Origin } from './origin.ts'
 import type { Refusal } from './peers/client.ts'
 import type { PeersResult } from './peers/measure.ts'
 import { peersSection } from './peers/report.ts'
-import { type RequestLogResult, requestLogSection } from './request-log.ts'
+import { type RequestLogFindings, requestLogSection } from './request-log/cost.ts'
+import { logRowsSection } from './request-log/report.ts'
+import type { LogRowsResult } from './request-log/rows.ts'
 import type { RuleResult } from './role-rules/measure.ts'
 import { roleRulesSection } from './role-rules/report.ts'
 import type { RoundTrips } from './round-trips.ts'
@@ -49,7 +51,8 @@ export interface Findings {
   readonly tenants: readonly TenantsResult[]
   readonly written: readonly Written[]
   readonly webhooks: WebhooksResult | undefined
-  readonly requestLog: readonly RequestLogResult[]
+  readonly requestLog: RequestLogFindings | undefined
+  readonly logRows: readonly LogRowsResult[]
   /** Parts that could not be measured. */
   readonly failed: readonly { readonly part: string; readonly why: string }[]
 }
@@ -57,7 +60,7 @@ export interface Findings {
 /** What is known before anything was measured. */
 export const nothingYet = (origin: Origin, options: Options): Findings => ({
   ...{ origin, options, seconds: 0, results: [], roundTrips: [], costs: [], roleRules: [], written: [], flames: [] },
-  ...{ fair: [], tenants: [], requestLog: [] },
+  ...{ fair: [], tenants: [], requestLog: undefined, logRows: [] },
   ...{
     failed: [],
     memory: undefined,
@@ -143,7 +146,7 @@ ${table(
   ]),
 )}
 
-${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${fairSection(findings.fair)}${tenantsSection(findings.tenants)}${imageSection(findings.image)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${requestLogSection(findings.requestLog)}${peersSection(findings.peers)}
+${costsSection(costs)}${roleRulesSection(roleRules)}${freshSection(fresh)}${fairSection(findings.fair)}${tenantsSection(findings.tenants)}${imageSection(findings.image)}${writtenSection(findings.written)}${roundTripsSection(findings.roundTrips)}${webhooksSection(findings.webhooks)}${requestLogSection(findings.requestLog)}${logRowsSection(findings.logRows)}${peersSection(findings.peers)}
 ${findings.flames.map(flameSection).join('\n')}`
 }
 

@@ -17,7 +17,8 @@ import { gatewayEnv, postgresPid, prepare } from './prepare.ts'
 import { type Load, startCeiling, startGateway, startLoad } from './processes.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { type Findings, nothingYet, writeReport } from './report.ts'
-import { measureRequestLog } from './request-log.ts'
+import { measureRequestLog } from './request-log/cost.ts'
+import { measureLogRows } from './request-log/rows.ts'
 import { measureRoleRules } from './role-rules/measure.ts'
 import { measureRoundTrips } from './round-trips.ts'
 import { measureStart } from './start-times.ts'
@@ -57,6 +58,7 @@ const alone: readonly (readonly [Beside, Measuring])[] = [
   ['tenants', async ({ options }, _, progress) => ({ tenants: await measureTenants(options, progress) })],
   ['webhooks', async (...its) => ({ webhooks: await measureWebhooks(...its) })],
   ['request-log', async (...its) => ({ requestLog: await measureRequestLog(...its) })],
+  ['request-log-rows', async ({ options }, _, progress) => ({ logRows: await measureLogRows(options, progress) })],
   ['flame', async (...its) => ({ flames: await measureFlames(...its) })],
 ]
 

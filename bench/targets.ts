@@ -11,7 +11,9 @@ import type { MemoryResult } from './memory.ts'
 import type { Refusal } from './peers/client.ts'
 import type { PeersResult } from './peers/measure.ts'
 import { peerVerdicts } from './peers/report.ts'
-import { type RequestLogResult, requestLogVerdicts } from './request-log.ts'
+import { type RequestLogFindings, requestLogVerdicts } from './request-log/cost.ts'
+import { logRowsVerdicts } from './request-log/report.ts'
+import type { LogRowsResult } from './request-log/rows.ts'
 import type { RuleResult } from './role-rules/measure.ts'
 import { roleRuleVerdicts } from './role-rules/report.ts'
 import type { StartResult } from './start-times.ts'
@@ -99,6 +101,7 @@ export function verdicts({
   tenants,
   webhooks,
   requestLog,
+  logRows,
 }: Judged): Verdict[] {
   return [
     ...[...ratios(results), ...costVerdicts(costs), ...roleRuleVerdicts(roleRules)],
@@ -111,7 +114,8 @@ export function verdicts({
       ...fairVerdicts(fair),
       ...tenantsVerdicts(tenants),
       ...(webhooks === undefined ? [] : webhookVerdicts(webhooks)),
-      ...requestLogVerdicts(requestLog),
+      ...(requestLog === undefined ? [] : requestLogVerdicts(requestLog)),
+      ...logRowsVerdicts(logRows),
     ],
   ]
 }
@@ -130,7 +134,8 @@ interface Judged {
   readonly fair: readonly FairResult[]
   readonly tenants: readonly TenantsResult[]
   readonly webhooks: WebhooksResult | undefined
-  readonly requestLog: readonly RequestLogResult[]
+  readonly requestLog: RequestLogFindings | undefined
+  readonly logRows: readonly LogRowsResult[]
 }
 
 const ratios = (results: readonly CaseResult[]): Verdict[] =>

@@ -14,6 +14,8 @@ export interface LoggingTenant {
 
 /** Takes requests that are answered. */
 export interface ProvisioningLog {
+  /** Whether a request of this tenant is to be noted; one that is not is counted, and the log shows that it is missing. */
+  takes(tenantId: TenantId, status: number): boolean
   note(exchange: Exchange): void
 }
 

@@ -12,6 +12,15 @@ interface Waiting<Entry> {
   readonly bytes: number
 }
 
+/** What is to be known of an entry that comes. */
+export interface NewEntry {
+  readonly bytes: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Which part of the queue entries of its kind may fill, from 0 to 1; all of it without. */
+  readonly share?: number
+}
+
 /** What was left out of one tenant's requests since the last time that it was told. */
 export interface Gap {
   dropped: number
@@ -45,22 +54,28 @@ export class FairQueue<Entry> {
     return this.#bytes
   }
 
-  /** True where the entry was taken; else it is a part of the tenant's gap. @param at milliseconds since 1970 */
-  add(tenant: string, entry: Entry, bytes: number, at: number): boolean {
-    const own = this.#tenants.get(tenant) ?? []
-    const isAlone = this.#tenants.size === 0 || (this.#tenants.size === 1 && own.length > 0)
+  /** Whether an entry of a tenant would be taken. @param share of the queue, which entries of its kind may fill, from 0 to 1 */
+  hasRoom(tenant: string, bytes: number, share = 1): boolean {
+    const own = this.#tenants.get(tenant)?.length ?? 0
+    const isAlone = this.#tenants.size === 0 || (this.#tenants.size === 1 && own > 0)
     const part = isAlone ? 1 : TENANTS_PART
-    const { entries: mostEntries, bytes: mostBytes } = this.#bounds
-    const ownBytes = this.#bytesOf.get(tenant) ?? 0
-    const fits =
+    const mostEntries = this.#bounds.entries * share
+    const mostBytes = this.#bounds.bytes * share
+    return (
       this.#entries < mostEntries &&
       this.#bytes + bytes <= mostBytes &&
-      own.length < mostEntries / part &&
-      ownBytes + bytes <= mostBytes / part
-    if (!fits) {
+      own < mostEntries / part &&
+      (this.#bytesOf.get(tenant) ?? 0) + bytes <= mostBytes / part
+    )
+  }
+
+  /** True where the entry was taken; else it is a part of the tenant's gap. @param at milliseconds since 1970 */
+  add(tenant: string, entry: Entry, { bytes, at, share }: NewEntry): boolean {
+    if (!this.hasRoom(tenant, bytes, share)) {
       this.drop(tenant, 1, at)
       return false
     }
+    const own = this.#tenants.get(tenant) ?? []
     if (own.length === 0) this.#tenants.set(tenant, own)
     own.push({ entry, bytes })
     this.#count(tenant, 1, bytes)

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ControlPlane } from '../context/control-plane.ts'
 import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
@@ -5,8 +6,9 @@ import type { TenantId } from '../place-ids.ts'
 import { insertRequests, type NewRequest } from '../repositories/log/request-log.ts'
 import { composed, gapOf } from './compose.ts'
 import type { Exchange, LoggingTenant } from './exchange.ts'
+import { Overload } from './overload.ts'
 import { placeOf } from './place.ts'
-import { FairQueue, type Gap, type QueueBounds } from './queue.ts'
+import { FairQueue, type QueueBounds } from './queue.ts'
 
 /** What waits in memory may have so much: some seconds of a busy instance. */
 export const BOUNDS: QueueBounds = { entries: 4_000, bytes: 16_777_216 }
@@ -20,15 +22,24 @@ const MINUTE_MS = 60_000
 
 /** A request is there to be read so soon. */
 const SOON_MS = 200
-/** The embedded engine answers nobody else while it writes a batch, and no request has Node's thread while one is composed. */
-const BATCH = { pglite: 64, postgres: 96 }
+/** The embedded engine answers nobody else while it writes a batch. */
+const BATCH = { pglite: 64, postgres: 128 }
+/** While the instance is overloaded, a batch takes so little time that few requests meet it. */
+const BATCH_OVERLOADED = 32
 const BATCH_BYTES = 1_048_576
-/** Writing rests for so many times as long as it took: it has less than a twentieth of the time, so that requests hardly feel it. */
-const RESTS = 25
+/** So many are composed in one go; then requests that have come meanwhile have the thread. */
+const AT_ONCE = 16
+/** Writing rests for so many times as long as it took. While the instance is overloaded, requests have almost all of the time. */
+const RESTS = { usual: 4, overloaded: 200 }
 const LONGEST_REST_MS = 2_000
 const AFTER_FAILURE_MS = 1_000
 /** At a stop, what is left is written within so long. */
 const LAST_WRITES_MS = 5_000
+/**
+ * Which part of the queue requests may fill that succeeded. The rest is for those that were refused: a support team needs them. While
+ * the instance is overloaded, what waits in memory costs time too.
+ */
+const SUCCESSES = { usual: 3 / 4, overloaded: 1 / 4 }
 /** What an exchange takes in memory beside its bodies. */
 const ENTRY_BYTES = 1_000
 
@@ -47,6 +58,8 @@ interface Writer {
   /** Told of a batch that could not be written. */
   failed(error: unknown): void
   readonly bounds?: QueueBounds
+  /** For tests. */
+  readonly overload?: Overload
 }
 
 /** An exchange with its tenant. */
@@ -58,11 +71,13 @@ interface Placed {
 
 /**
  * Writes the provisioning log behind the requests. `note` only puts a request into a queue with bounds. Batches are written by one
- * timer, one at a time, and rest for much longer than they take. What comes faster is left out and counted; the log then shows a gap.
+ * timer, one at a time, and rest for longer than they take. What comes faster is left out and counted; the log then shows a gap. Requests
+ * that succeeded are left out first.
  */
 export class RequestLogWriter {
   readonly #parts: Writer
   readonly #queue: FairQueue<Placed>
+  readonly #overload: Overload
   readonly #unplaced: Exchange[] = []
   readonly #unknown = new Map<string, number>()
   #minute = 0
@@ -78,6 +93,7 @@ export class RequestLogWriter {
   constructor(parts: Writer) {
     this.#parts = parts
     this.#queue = new FairQueue(parts.bounds ?? BOUNDS)
+    this.#overload = parts.overload ?? new Overload()
   }
 
   get numbers(): RequestLogNumbers {
@@ -87,6 +103,18 @@ export class RequestLogWriter {
       waiting: this.#queue.length + this.#unplaced.length + this.#rows.length,
       waitingBytes: this.#queue.bytes,
     }
+  }
+
+  /**
+   * Whether a request of this tenant is to be noted. To be asked before anything is made of it: what is left out is counted here,
+   * and costs nothing more.
+   */
+  takes(tenantId: TenantId, status: number): boolean {
+    this.#overload.request()
+    if (this.#queue.hasRoom(tenantId, ENTRY_BYTES, this.#shareFor(status))) return true
+    this.#queue.drop(tenantId, 1, Date.now())
+    this.#dropped.full++
+    return false
   }
 
   /** Takes a request that is answered. It never waits and never throws. */
@@ -122,9 +150,14 @@ export class RequestLogWriter {
 
   #place(placed: Placed): void {
     const { exchange, tenant } = placed
-    const { body, answer, at } = exchange
+    const { body, answer, at, status } = exchange
     const bytes = ENTRY_BYTES + (body?.content.length ?? 0) + (answer?.content.length ?? 0)
-    if (!this.#queue.add(tenant.id, placed, bytes, at)) this.#dropped.full++
+    if (!this.#queue.add(tenant.id, placed, { bytes, at, share: this.#shareFor(status) })) this.#dropped.full++
+  }
+
+  #shareFor(status: number): number {
+    if (status >= 400) return 1
+    return this.#overload.is ? SUCCESSES.overloaded : SUCCESSES.usual
   }
 
   #schedule(ms: number): void {
@@ -150,14 +183,15 @@ export class RequestLogWriter {
     try {
       await this.#findPlaces()
       const begun = performance.now()
-      if (this.#rows.length === 0) this.#rows = this.#composed(BATCH[database.engine])
+      if (this.#rows.length === 0) await this.#compose(this.#overload.is ? BATCH_OVERLOADED : BATCH[database.engine])
       const rows = this.#rows
       if (rows.length === 0) return
       await insertRequests(database, rows)
       this.#rows = []
       this.#written += rows.length
       const now = performance.now()
-      this.#restUntil = now + Math.min((now - begun) * RESTS, LONGEST_REST_MS)
+      const rests = this.#overload.is ? RESTS.overloaded : RESTS.usual
+      this.#restUntil = now + Math.min((now - begun) * rests, LONGEST_REST_MS)
     } catch (error) {
       this.#restUntil = performance.now() + AFTER_FAILURE_MS
       // While the database is away, the batch waits. What it refuses, it would refuse again.
@@ -168,20 +202,20 @@ export class RequestLogWriter {
     }
   }
 
-  #composed(most: number): NewRequest[] {
-    const now = Date.now()
-    const rows = this.#queue.take(most, BATCH_BYTES).flatMap(({ exchange, tenant, keyId }) => {
+  /** Makes rows of up to so many requests, and of what was left out. */
+  async #compose(most: number): Promise<void> {
+    const taken = this.#queue.take(most, BATCH_BYTES)
+    for (const [n, { exchange, tenant, keyId }] of taken.entries()) {
+      if (n > 0 && n % AT_ONCE === 0) await nextTurn()
       try {
-        return [composed(exchange, tenant, keyId)]
+        this.#rows.push(composed(exchange, tenant, keyId))
       } catch (error) {
         this.#dropped.failed++
-        this.#queue.drop(tenant.id, 1, now)
+        this.#queue.drop(tenant.id, 1, exchange.at)
         this.#parts.failed(error)
-        return []
       }
-    })
-    const gaps = this.#queue.takeGaps(most)
-    return [...rows, ...gaps.map(([tenant, gap]: [string, Gap]) => gapOf(tenant as TenantId, gap))]
+    }
+    for (const [tenant, gap] of this.#queue.takeGaps(most)) this.#rows.push(gapOf(tenant as TenantId, gap))
   }
 
   /** Finds the tenants of requests that were refused before theirs was known. */

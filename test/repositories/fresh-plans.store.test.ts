@@ -24,6 +24,7 @@ import {
   tenantTables,
   userBody,
 } from '../support/instances.ts'
+import { manyRowsRead } from '../support/rows-read.ts'
 
 // A database that the server never analyses, and one session, whose plans are made while the tables are empty.
 const USERS = 3_000
@@ -166,28 +167,8 @@ afterAll(async () => {
   await database.close()
 })
 
-/** What the session has read of each index and table so far; the checks of references are in it. */
-async function read(): Promise<Map<string, number>> {
-  await database.run('select pg_stat_force_next_flush()', [], { prepare: false })
-  const rows = await database.run<{ name: string; n: number }>(
-    `select indexrelname as name, idx_tup_read::float8 as n from pg_stat_user_indexes
-     union all select relname, seq_tup_read::float8 from pg_stat_user_tables`,
-    [],
-  )
-  return new Map(rows.map(({ name, n }) => [name, n]))
-}
-
 /** What `work` gives, and the tables and indexes of which it reads many rows. */
-async function rowsRead<T>(work: () => Promise<T>) {
-  const before = await read()
-  const result = await work()
-  const after = await read()
-  const tables = await tenantTables(database)
-  const much = [...after]
-    .map(([name, n]) => ({ name, rows: n - (before.get(name) ?? 0) }))
-    .filter(({ name, rows }) => rows > FEW && tables.some((table) => name.startsWith(table)))
-  return [result, much] as const
-}
+const rowsRead = <T>(work: () => Promise<T>) => manyRowsRead(database, FEW, work)
 
 describe('Q-29 EV-15 on a database that was never analysed, an operation looks at few rows', () => {
   test.each(OPERATIONS)('%s', async (_, operation) => {

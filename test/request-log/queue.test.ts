@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { FairQueue } from '../../src/request-log/queue.ts'
 
 const fill = (queue: FairQueue<string>, tenant: string, count: number, bytes = 1) =>
-  Array.from({ length: count }, (_, n) => queue.add(tenant, `${tenant}${n}`, bytes, n)).filter(Boolean).length
+  Array.from({ length: count }, (_, n) => queue.add(tenant, `${tenant}${n}`, { bytes, at: n })).filter(Boolean).length
 
 test('one tenant never pushes out another: alone it has all, beside others a quarter', () => {
   const queue = new FairQueue<string>({ entries: 100, bytes: 1_000 })
@@ -23,7 +23,7 @@ test('bytes have a bound, in all and for a tenant beside others', () => {
   expect(fill(queue, 'b', 10, 100)).toBe(2)
   expect(fill(queue, 'a', 10, 100)).toBe(1)
   expect(queue.bytes).toBe(400)
-  expect(queue.add('c', 'large', 1_001, 0)).toBe(false)
+  expect(queue.add('c', 'large', { bytes: 1_001, at: 0 })).toBe(false)
 })
 
 test('a batch has some of each tenant, and no more than its bounds', () => {
@@ -54,4 +54,15 @@ test('what is left out is counted for each tenant, from when until when', () => 
   expect(queue.hasGaps).toBe(true)
   expect(queue.takeGaps(10)).toEqual([['a', { dropped: 3, from: 2, until: 4 }]])
   expect(queue.hasGaps).toBe(false)
+})
+
+test('entries of a kind that may fill a part leave the rest to others', () => {
+  const queue = new FairQueue<string>({ entries: 100, bytes: 1_000 })
+  const add = (tenant: string, count: number, share = 1) =>
+    Array.from({ length: count }, (_, n) => queue.add(tenant, `${n}`, { bytes: 1, at: n, share })).filter(Boolean)
+  expect(add('a', 100, 1 / 4).length).toBe(25)
+  expect(queue.hasRoom('a', 1, 1 / 4)).toBe(false)
+  expect(queue.hasRoom('a', 1)).toBe(true)
+  expect(add('a', 100).length).toBe(75)
+  expect(queue.takeGaps(1)).toEqual([['a', { dropped: 100, from: 25, until: 99 }]])
 })

@@ -5,6 +5,7 @@ import { ConnectionLost } from '../../src/db/errors.ts'
 import { controlStore } from '../../src/repositories/control/control-store.ts'
 import type { Exchange, LoggingTenant } from '../../src/request-log/exchange.ts'
 import { idAt } from '../../src/request-log/ids.ts'
+import { Overload } from '../../src/request-log/overload.ts'
 import { RequestLogWriter } from '../../src/request-log/writer.ts'
 import { builtInRegistry } from '../../src/scim/schema/registry.ts'
 import { DEFAULT_SETTINGS } from '../../src/tenancy/settings.ts'
@@ -51,7 +52,7 @@ function exchange(tenant: TestTenant, more: Partial<Exchange> = {}): Exchange {
 }
 
 /** A writer whose database is away for as long as the test says. */
-function writer(bounds = { entries: 100, bytes: 1_000_000 }) {
+function writer(bounds = { entries: 100, bytes: 1_000_000 }, overload = new Overload()) {
   let error: Error | undefined
   const failures: unknown[] = []
   let statements = 0
@@ -60,7 +61,8 @@ function writer(bounds = { entries: 100, bytes: 1_000_000 }) {
     if (error !== undefined) throw error
     return handle.run(text, values, options)
   })
-  const made = new RequestLogWriter({ database: broken, control, bounds, failed: (failure) => failures.push(failure) })
+  const failed = (failure: unknown) => failures.push(failure)
+  const made = new RequestLogWriter({ database: broken, control, bounds, overload, failed })
   return {
     ...{ made, failures },
     statements: () => statements,
@@ -93,11 +95,12 @@ describe('what is written behind the requests', () => {
     const tenant = await instance.newTenant()
     const { made, fail, failures } = writer({ entries: 10, bytes: 1_000_000 })
     fail(new ConnectionLost('gone'))
-    for (let n = 0; n < 10; n++) made.note(exchange(tenant))
+    const refused = { status: 404 }
+    for (let n = 0; n < 10; n++) made.note(exchange(tenant, refused))
     await made.flush()
     expect(made.numbers).toMatchObject({ written: 0, dropped: { full: 0, failed: 0, guesses: 0 } })
     // The batch that was tried waits apart from the queue; both have their bound.
-    for (let n = 0; n < 25; n++) made.note(exchange(tenant))
+    for (let n = 0; n < 25; n++) made.note(exchange(tenant, refused))
     const { waiting, dropped } = made.numbers
     expect(waiting + dropped.full).toBe(35)
     expect(waiting).toBeLessThanOrEqual(20)
@@ -113,6 +116,43 @@ describe('what is written behind the requests', () => {
     }>('GET', `${placeOf(tenant)}/requests?operation=gap`)
     expect(body.items.map((item) => item.dropped)).toEqual([dropped.full])
     await made.stop()
+  })
+
+  test('requests that succeeded are left out first: refusals find room where those do not, and what is left out is told', async () => {
+    const tenant = await instance.newTenant()
+    const { made } = writer({ entries: 40, bytes: 1_000_000 })
+    const come = (status: number, count: number) =>
+      Array.from({ length: count }, () => {
+        const taken = made.takes(tenant.id, status)
+        if (taken) made.note(exchange(tenant, { status }))
+        return taken
+      }).filter(Boolean).length
+    expect(come(200, 50)).toBe(30)
+    expect(come(409, 5)).toBe(5)
+    expect(come(200, 5)).toBe(0)
+    expect(come(401, 10)).toBe(5)
+    expect(made.numbers).toMatchObject({ waiting: 40, dropped: { full: 30 } })
+    await made.flush()
+    const rows = await rowsOf(tenant)
+    expect(rows.filter(({ operation }) => operation === 'list').length).toBe(40)
+    const gap = rows.find(({ operation }) => operation === 'gap')
+    expect(JSON.parse(gap?.entry ?? '{}')).toMatchObject({ dropped: 30 })
+    await made.stop()
+  })
+
+  test('while the instance is overloaded, requests that succeeded have a quarter of the queue, and refusals all of it', async () => {
+    const tenant = await instance.newTenant()
+    const overload = { request: () => {}, is: true } as Overload
+    const { made } = writer({ entries: 40, bytes: 1_000_000 }, overload)
+    const taken = (status: number) => {
+      const takes = made.takes(tenant.id, status)
+      if (takes) made.note(exchange(tenant, { status }))
+      return takes
+    }
+    expect(Array.from({ length: 20 }, () => taken(200)).filter(Boolean).length).toBe(10)
+    expect(Array.from({ length: 40 }, () => taken(400)).filter(Boolean).length).toBe(30)
+    await made.stop()
+    expect(made.numbers).toMatchObject({ waiting: 0, dropped: { full: 20 } })
   })
 
   test('what the database refuses is left out and told, and the next is written', async () => {

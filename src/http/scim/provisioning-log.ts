@@ -57,6 +57,7 @@ export function noteExchange(
   if (tenant !== undefined) {
     const { requestLog } = tenant.settings
     if (requestLog === 'off' || (requestLog === 'failures' && status < 400)) return
+    if (!log.takes(tenant.id, status)) return
   } else if (located === undefined) return
   // What asks to end sessions is for the tenant that the URL names.
   else if (!isLogout(located) && isTokenElsewhere(header?.('authorization'), thrown)) return

@@ -40,23 +40,27 @@ export function tenantsWithOldRequests(
  *
  * A term's rows are deleted up to the last of the batch: those of earlier requests are gone already.
  */
-export async function trimRequests(db: Database, tenantId: TenantId, bound: string): Promise<number> {
-  const [done] = await db.asTenant(tenantId).run<{ count: number }>(
-    `with old as materialized (
-       select r.id, r.terms from request_log r where r.tenant_id = $1::uuid and r.id < $2::uuid
-       order by r.tenant_id, r.id limit ${REQUESTS_TRIMMED_AT_ONCE}
-     ),
-     unnamed as (
-       delete from request_terms t where t.tenant_id = $1::uuid
-         and t.term = any(array(select distinct x.term from old o cross join lateral unnest(o.terms) x(term)))
-         and t.id <= (select o.id from old o order by o.id desc limit 1)
-     ),
-     gone as (
-       delete from request_log r where r.tenant_id = $1::uuid and r.id = any(array(select o.id from old o)) returning 1
-     )
-     select count(*)::int as count from gone`,
-    [tenantId, bound],
-    { name: 'request-log-trim', prepare: false },
-  )
-  return done?.count ?? 0
+export function trimRequests(db: Database, tenantId: TenantId, bound: string): Promise<number> {
+  return db.asTenant(tenantId).transaction(async (tx) => {
+    // A planner that expects fewer requests than the batch has would read all old ones, and sort them, for each batch.
+    await tx.run(`select set_config('enable_bitmapscan', 'off', true)`, [])
+    const [done] = await tx.run<{ count: number }>(
+      `with old as materialized (
+         select r.id, r.terms from request_log r where r.tenant_id = $1::uuid and r.id < $2::uuid
+         order by r.tenant_id, r.id limit ${REQUESTS_TRIMMED_AT_ONCE}
+       ),
+       unnamed as (
+         delete from request_terms t where t.tenant_id = $1::uuid
+           and t.term = any(array(select distinct x.term from old o cross join lateral unnest(o.terms) x(term)))
+           and t.id <= (select o.id from old o order by o.id desc limit 1)
+       ),
+       gone as (
+         delete from request_log r where r.tenant_id = $1::uuid and r.id = any(array(select o.id from old o)) returning 1
+       )
+       select count(*)::int as count from gone`,
+      [tenantId, bound],
+      { name: 'request-log-trim', prepare: false },
+    )
+    return done?.count ?? 0
+  })
 }

@@ -127,8 +127,8 @@ export function requestLogOf(database: Database, tenantId: TenantId) {
     /** A page of the requests that `filter` wants. With terms and other conditions it may be empty and still have a `next`. */
     async list(filter: RequestFilter, page: RequestPage): Promise<RequestsFound> {
       const { operation, status, keyId, terms } = filter
-      if (terms.length > 0) return byTerms(db, tenantId, filter, page)
       const ofKinds = operation !== undefined || status !== undefined || keyId !== undefined
+      if (terms.length > 0) return byTerms(db, tenantId, filter, page)
       const rows = await (ofKinds ? byKinds(db, tenantId, filter, page) : newest(db, tenantId, page))
       const found = rows.slice(0, page.limit)
       return { requests: found, next: rows.length > page.limit ? found.at(-1)?.id : undefined }

@@ -1,12 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
-import { adminAt } from './admin.ts'
-import { type Bench, inTurns, median, rate, type Sample } from './measure.ts'
-import { gatewayEnv } from './prepare.ts'
-import { cpuMs, startGateway } from './processes.ts'
-import type { Progress } from './progress.ts'
-import { atMost, type Verdict } from './verdict.ts'
-import { workloads } from './workloads/index.ts'
+import { adminAt } from '../admin.ts'
+import { type Bench, inTurns, median, rate, type Sample } from '../measure.ts'
+import { gatewayEnv } from '../prepare.ts'
+import { cpuMs, startGateway } from '../processes.ts'
+import type { Progress } from '../progress.ts'
+import { atLeast, atMost, type Verdict } from '../verdict.ts'
+import { workloads } from '../workloads/index.ts'
+import type { World } from '../world.ts'
 
 /** What the provisioning log costs one kind of request: with `all` against `off`, in windows that follow each other. */
 export interface RequestLogResult {
@@ -24,6 +25,18 @@ export interface RequestLogResult {
   readonly bytes: number
 }
 
+/** What is kept of look-ups at a steady pace that identity providers do not exceed. */
+export interface UsualPace {
+  readonly perSecond: number
+  readonly written: number
+}
+
+/** What the provisioning log costs where as many requests come as can be answered, and what it keeps at a usual pace. */
+export interface RequestLogFindings {
+  readonly costs: readonly RequestLogResult[]
+  readonly usual: UsualPace
+}
+
 const MODES = ['off', 'all'] as const
 type Mode = (typeof MODES)[number]
 const CASES = [
@@ -32,13 +45,15 @@ const CASES = [
 ] as const
 /** Times of single windows scatter more than their rates. */
 const ROUNDS_TIMES = 2
+/** Between two looks at how many requests wait: a look costs the gateway some milliseconds, which are no cost of the log. */
+const LOOK_MS = 500
 
 /** Measures creates and look-ups with the log at `all` and at `off`, one window after the other. */
 export async function measureRequestLog(
   { load, options, world, postgresPid, settled }: Bench,
   databaseUrl: string,
   progress: Progress,
-): Promise<RequestLogResult[]> {
+): Promise<RequestLogFindings> {
   const sql = postgres(databaseUrl, { max: 1 })
   const gateway = await startGateway({ ...gatewayEnv(databaseUrl), METRICS_KEY }, options.gateway)
   const admin = adminAt(gateway.origin)
@@ -51,7 +66,7 @@ export async function measureRequestLog(
   }
   const results: RequestLogResult[] = []
   const rounds = options.rounds * ROUNDS_TIMES
-  progress.begin(CASES.length * rounds)
+  progress.begin(CASES.length * rounds + 1)
   try {
     for (const [name, what] of CASES) {
       const found = workloads.find((one) => one.name === name)?.cases(world)[0]
@@ -63,7 +78,7 @@ export async function measureRequestLog(
         const one = { workload: name, case: found.name, side: 'ours', origin: gateway.origin } as const
         const measured = await load.run({ ...one, durationMs, perConnection: null })
         // What still waits to be written belongs to nobody else's window, and its CPU time to this one.
-        while ((await waitingAt(gateway.origin)) > 0) await pause(100)
+        while ((await waitingAt(gateway.origin)) > 0) await pause(LOOK_MS)
         const after = [cpuMs(gateway.pid), cpuMs(postgresPid)] as const
         await settled()
         return { ...measured, serverCpuMs: after[0] - before[0], postgresCpuMs: after[1] - before[1] }
@@ -91,11 +106,38 @@ export async function measureRequestLog(
         ...{ written: rows / answered, bytes: rows === 0 ? 0 : (after.bytes - before.bytes) / rows },
       })
     }
-    return results
+    progress.step('request-log: a usual pace')
+    await admin('PATCH', '', { settings: { requestLog: 'all' } })
+    const before = await stored()
+    const sent = await atUsualPace(gateway.origin, world)
+    while ((await waitingAt(gateway.origin)) > 0) await pause(LOOK_MS)
+    const usual = { perSecond: USUAL.perSecond, written: ((await stored()).rows - before.rows) / sent }
+    return { costs: results, usual }
   } finally {
     await gateway.stop()
     await sql.end()
   }
+}
+
+const USUAL = { perSecond: 500, seconds: 8 }
+const TICK_MS = 20
+
+/** Sends look-ups when they are due, however long others take. @returns how many */
+async function atUsualPace(origin: string, world: World): Promise<number> {
+  const calls = workloads.find(({ name }) => name === 'look-up-userName')?.cases(world)[0]?.calls
+  const headers = { authorization: `Bearer ${world.apiKey}` }
+  const connections = 1
+  const answers: Promise<unknown>[] = []
+  const begun = performance.now()
+  for (let passed = 0; passed < USUAL.seconds * 1_000; passed = performance.now() - begun) {
+    for (let turn = answers.length; turn < (passed * USUAL.perSecond) / 1_000; turn++) {
+      const path = calls?.ours({ world, connection: 0, connections, turn }).path
+      answers.push(fetch(`${origin}${path}`, { headers }).then((answer) => answer.text()))
+    }
+    await pause(TICK_MS)
+  }
+  await Promise.all(answers)
+  return answers.length
 }
 
 const METRICS_KEY = 'metrics-of-the-provisioning-log'
@@ -108,23 +150,26 @@ async function waitingAt(origin: string): Promise<number> {
 }
 
 /** The log may take a twentieth of the rate, and of the slowest times. */
-export const requestLogVerdicts = (results: readonly RequestLogResult[]): Verdict[] =>
-  results.flatMap(({ what, ratio, p99Ratio }) => [
+export const requestLogVerdicts = ({ costs, usual }: RequestLogFindings): Verdict[] => [
+  ...costs.flatMap(({ what, ratio, p99Ratio }) => [
     atMost(`${what}: rate without the provisioning log ÷ with it`, 1 / ratio, 1.05),
     atMost(`${what}: p99 with the provisioning log ÷ without it`, p99Ratio, 1.05),
-  ])
+  ]),
+  atLeast(`${usual.perSecond} look-ups a second: written to the provisioning log, of 1`, usual.written, 1),
+]
 
 /** Empty where it was not measured. */
-export function requestLogSection(results: readonly RequestLogResult[]): string {
-  if (results.length === 0) return ''
-  const rows = results.map(
+export function requestLogSection(found: RequestLogFindings | undefined): string {
+  if (found === undefined) return ''
+  const { costs, usual } = found
+  const rows = costs.map(
     ({ what, ratio, p99Ratio, gatewayUs, postgresUs, written, bytes }) =>
       `| ${what} | ${ratio.toFixed(3)} | ${p99Ratio.toFixed(3)} | ${gatewayUs.off.toFixed(0)}, ${gatewayUs.all.toFixed(0)} | ${postgresUs.off.toFixed(0)}, ${postgresUs.all.toFixed(0)} | ${(written * 100).toFixed(0)} % | ${bytes.toFixed(0)} |`,
   )
   return `## What the provisioning log costs
 
-With \`requestLog\` at \`all\` against \`off\`, in windows that follow each other. What the log cannot write in its part of the time,
-it leaves out and counts.
+With \`requestLog\` at \`all\` against \`off\`, in windows that follow each other, as many requests as can be answered. What the log
+cannot write in its part of the time, it leaves out and counts. At ${usual.perSecond} look-ups a second it writes ${(usual.written * 100).toFixed(1)} %.
 
 | | rate | p99 | CPU µs of the gateway: off, all | of PostgreSQL: off, all | written | bytes each |
 |---|---|---|---|---|---|---|
