@@ -19,6 +19,7 @@ import { importCommand } from './import.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
 import { linkCommands } from './link/link.ts'
+import { eventsCommand } from './log/events.ts'
 import { logCommand } from './log/log.ts'
 import { sessionCommands } from './session.ts'
 import { tenantCommands } from './tenant.ts'
@@ -106,6 +107,7 @@ function programOn(io: Io): Command {
   applyCommands(program, io)
   brakeCommands(program, io)
   logCommand(program, io)
+  eventsCommand(program, io)
   backupCommands(program, io)
   exportCommand(program, io)
   importCommand(program, io)

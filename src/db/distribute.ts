@@ -7,7 +7,9 @@ import { TENANT_TABLES } from './tenant-tables.ts'
 // Citus keeps the rows of one tenant on one machine, and a copy of what all tenants share on each of them.
 
 /** What the statements of a tenant read beside its own rows: a copy on each machine. The outer places come first. */
-export const SHARED = ['projects', 'environments', 'tenants', 'webhook_endpoints', 'schema_definitions']
+export const SHARED = [
+  ...['projects', 'environments', 'tenants', 'environment_feeds', 'webhook_endpoints', 'schema_definitions'],
+]
 
 /** Statements for what Citus refuses, and what guards it from then on. Each may run twice. */
 const NOT_KEPT: readonly { readonly statements: readonly string[]; readonly instead: string }[] = [
@@ -16,7 +18,7 @@ const NOT_KEPT: readonly { readonly statements: readonly string[]; readonly inst
     instead: 'no reference from api_keys to resources: the statement that deletes a user deletes the keys of the user',
   },
   {
-    statements: ['environments', 'webhook_endpoints', 'schema_definitions'].map(
+    statements: ['environments', 'environment_feeds', 'webhook_endpoints', 'schema_definitions'].map(
       (table) => `drop policy if exists tenants_own on ${table}`,
     ),
     instead: 'no policies with look-ups: row-level security cannot be used, and DATABASE_TENANT_ROLE is refused',

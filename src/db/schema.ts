@@ -4,6 +4,7 @@
  */
 export * from './schema/delivery.ts'
 export * from './schema/directory.ts'
+export * from './schema/feeds.ts'
 export * from './schema/instance.ts'
 export * from './schema/keys.ts'
 export * from './schema/log.ts'

@@ -12,6 +12,7 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
   // To lock a row takes the privilege to update a column of it.
   tenants: 'select, update (seats_ran_out)',
   environments: 'select',
+  environment_feeds: 'select',
   schema_definitions: 'select',
   webhook_endpoints: 'select, update (failures)',
   ...Object.fromEntries(TENANT_TABLES.map((table) => [table, 'select, insert, update, delete'])),

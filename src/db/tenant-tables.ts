@@ -18,6 +18,7 @@ export const TENANT_TABLES: readonly string[] = [
   'held_events',
   'event_positions',
   'event_logs',
+  'waiting_stretches',
   'webhook_deliveries',
   'request_log',
   'request_terms',

@@ -1,8 +1,10 @@
 import type { Database } from '../db/database.ts'
 import { isBusy, isUnavailable } from '../db/errors.ts'
 import { Progress } from '../observability/progress.ts'
-import type { TenantId } from '../place-ids.ts'
-import { eventLogOf, logHeads, unnumberedTenants } from '../repositories/log/event-log.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
+import { feedHeads } from '../repositories/log/environment-feed.ts'
+import { eventLogOf, findUnnumbered, logHeads } from '../repositories/log/event-log.ts'
+import { openFeed, placeStretches } from '../repositories/log/feed-places.ts'
 import { type NumberedMany, numberMany, numberNothing } from '../repositories/log/numbering.ts'
 
 /** While a reader follows, events get their positions this often: short enough to be found within 100 ms. */
@@ -36,8 +38,10 @@ export class LogWatch {
   readonly progress = new Progress()
   readonly #db: Database
   readonly #failed: (error: unknown) => void
-  /** By tenant, of which each is asked for once. */
+  /** By tenant, and by environment: each is asked for once. */
   readonly #waiting = new Map<TenantId, Set<Waiting>>()
+  readonly #waitingForFeeds = new Map<EnvironmentId, Set<Waiting>>()
+  readonly #opening = new Map<EnvironmentId, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
   #started = false
@@ -65,7 +69,8 @@ export class LogWatch {
   }
 
   #wakeAll(): void {
-    for (const readers of this.#waiting.values()) for (const { wake } of readers) wake()
+    for (const waiting of [this.#waiting, this.#waitingForFeeds])
+      for (const readers of waiting.values()) for (const { wake } of readers) wake()
   }
 
   /** True once `drain` was called. */
@@ -79,7 +84,7 @@ export class LogWatch {
     this.#started = false
     this.progress.over()
     clearTimeout(this.#timer)
-    await this.#pass
+    await Promise.allSettled([this.#pass, ...this.#opening.values()])
   }
 
   /**
@@ -87,23 +92,52 @@ export class LogWatch {
    * Gives whether it is worth reading: false where the time was over, and the log as it was when it was last looked at.
    */
   wait(tenantId: TenantId, after: number, ms: number, signal?: AbortSignal): Promise<boolean> {
+    return this.#wait(this.#waiting, tenantId, after, ms, signal)
+  }
+
+  /** The same for the feed of an environment. */
+  waitForFeed(environmentId: EnvironmentId, after: number, ms: number, signal?: AbortSignal): Promise<boolean> {
+    return this.#wait(this.#waitingForFeeds, environmentId, after, ms, signal)
+  }
+
+  #wait<Id>(
+    waiting: Map<Id, Set<Waiting>>,
+    id: Id,
+    after: number,
+    ms: number,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     if (this.#drained || signal?.aborted) return Promise.resolve(true)
     return new Promise((resolve) => {
       const end = (worthReading: boolean) => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', wake)
-        readers.delete(waiting)
-        if (readers.size === 0) this.#waiting.delete(tenantId)
+        readers.delete(reader)
+        if (readers.size === 0) waiting.delete(id)
         resolve(worthReading)
       }
       const wake = () => end(true)
-      const waiting = { after, wake }
-      const readers = this.#waiting.get(tenantId) ?? new Set()
+      const reader = { after, wake }
+      const readers = waiting.get(id) ?? new Set()
       const timer = setTimeout(() => end(false), ms)
       signal?.addEventListener('abort', wake)
-      this.#waiting.set(tenantId, readers.add(waiting))
-      if (this.#waiting.size === 1) this.#schedule(0)
+      const isFirst = !this.#hasReaders
+      waiting.set(id, readers.add(reader))
+      if (isFirst) this.#schedule(0)
     })
+  }
+
+  /** Opens the feed of an environment, however many readers ask. It goes on where they give up, so that the next one finds it open. */
+  openFeed(environmentId: EnvironmentId): Promise<void> {
+    const opening =
+      this.#opening.get(environmentId) ??
+      openFeed(this.#db, environmentId).finally(() => this.#opening.delete(environmentId))
+    this.#opening.set(environmentId, opening)
+    return opening
+  }
+
+  get #hasReaders(): boolean {
+    return this.#waiting.size > 0 || this.#waitingForFeeds.size > 0
   }
 
   #schedule(ms: number): void {
@@ -113,7 +147,7 @@ export class LogWatch {
     this.#timer = setTimeout(() => {
       this.#pass = this.#work().then(
         // Another reader may have begun to wait since.
-        (next) => this.#again(this.#waiting.size > 0 ? LIVELY_MS : next),
+        (next) => this.#again(this.#hasReaders ? LIVELY_MS : next),
         (error: unknown) => {
           this.#failed(error)
           // Each reader finds out for itself whether it can read on.
@@ -126,7 +160,7 @@ export class LogWatch {
 
   #again(ms: number): void {
     this.#pass = undefined
-    if (this.#started || this.#waiting.size > 0) this.#schedule(ms)
+    if (this.#started || this.#hasReaders) this.#schedule(ms)
   }
 
   /** One pass over all tenants that have new events; gives when the next one is due. */
@@ -135,10 +169,11 @@ export class LogWatch {
     let [numbered, more] = [0, false]
     const failures: unknown[] = []
     for (let after: TenantId | undefined; ; ) {
-      const tenants = await unnumberedTenants(this.#db, after, TENANTS_AT_ONCE)
+      const { tenants, unplaced } = await findUnnumbered(this.#db, after, TENANTS_AT_ONCE)
       const before = failures.length
       const done = await this.#number(tenants, failures)
       if (tenants.length > 0 && failures.length - before === tenants.length) await numberNothing(this.#db)
+      if (unplaced || done.fed) await this.#place(failures)
       if (this.#started) this.progress.made()
       await this.#wakeReaders()
       if (done.numbered > 0) this.#hooks.numbered()
@@ -149,15 +184,15 @@ export class LogWatch {
     }
     if (failures.length > 0) throw failures[0]
     if (more) return 0
-    const lively = numbered > 0 || this.#waiting.size > 0 || this.#hooks.lively()
+    const lively = numbered > 0 || this.#hasReaders || this.#hooks.lively()
     // However long a look takes, the database has as long for others.
     return lively ? Math.max(LIVELY_MS, performance.now() - begun) : IDLE_MS
   }
 
-  async #number(tenants: readonly TenantId[], failures: unknown[]): Promise<Pick<NumberedMany, 'numbered' | 'more'>> {
-    if (tenants.length === 0) return { numbered: 0, more: false }
+  async #number(tenants: readonly TenantId[], failures: unknown[]): Promise<Omit<NumberedMany, 'braked'>> {
+    if (tenants.length === 0) return { numbered: 0, more: false, fed: false }
     // Where it fails for one of them, or would wait for long, each is numbered by itself.
-    const apart: NumberedMany = { numbered: 0, braked: tenants, more: false }
+    const apart: NumberedMany = { numbered: 0, braked: tenants, more: false, fed: false }
     const done = await numberMany(this.#db, tenants).catch((error: unknown) => {
       if (isUnavailable(error) && !isBusy(error)) throw error
       return apart
@@ -176,15 +211,28 @@ export class LogWatch {
           )
     }
     await Promise.all(Array.from({ length: AT_ONCE }, work))
-    return { numbered, more: done.more }
+    return { numbered, more: done.more, fed: done.fed || numbered > done.numbered }
+  }
+
+  /** Somebody may hold what waits for a moment, such as who deletes a tenant; then it waits for the next pass. */
+  async #place(failures: unknown[]): Promise<void> {
+    await placeStretches(this.#db).catch((error: unknown) => {
+      if (isBusy(error)) return
+      if (isUnavailable(error)) throw error
+      failures.push(error)
+    })
   }
 
   async #wakeReaders(): Promise<void> {
-    if (this.#waiting.size === 0) return
-    const heads = await logHeads(this.#db, [...this.#waiting.keys()])
-    for (const [tenantId, readers] of this.#waiting) {
-      const head = heads.get(tenantId) ?? 0
-      for (const { after, wake } of readers) if (after !== head) wake()
-    }
+    if (this.#waiting.size > 0) wakeBehind(this.#waiting, await logHeads(this.#db, [...this.#waiting.keys()]))
+    const feeds = this.#waitingForFeeds
+    if (feeds.size > 0) wakeBehind(feeds, await feedHeads(this.#db, [...feeds.keys()]))
+  }
+}
+
+function wakeBehind<Id>(waiting: ReadonlyMap<Id, ReadonlySet<Waiting>>, heads: ReadonlyMap<Id, number>): void {
+  for (const [id, readers] of waiting) {
+    const head = heads.get(id) ?? 0
+    for (const { after, wake } of readers) if (after !== head) wake()
   }
 }

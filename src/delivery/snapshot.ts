@@ -1,5 +1,5 @@
 import type { Database, Reader } from '../db/database.ts'
-import type { TenantId } from '../place-ids.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { eventLogOf } from '../repositories/log/event-log.ts'
 import { NUMBERED_AT_ONCE } from '../repositories/log/numbering.ts'
 import { type StoredResource, snapshotOf } from '../repositories/resources/snapshot.ts'
@@ -26,8 +26,48 @@ export async function* exportTenant(
   registry: SchemaRegistry,
   reader?: Reader,
 ): AsyncGenerator<string> {
-  const stored = snapshotOf(db, tenantId, reader)
   yield line({ kind: 'start', tenant: tenantId, position: await position(db, tenantId), time: new Date() })
+  yield* tenantLines(db, tenantId, registry, reader)
+  yield line({ kind: 'end', tenant: tenantId, position: await position(db, tenantId) })
+}
+
+/** What is exported of one tenant in an environment. */
+export interface TenantExport {
+  readonly id: TenantId
+  readonly key: string
+  readonly name: string
+  readonly registry: SchemaRegistry
+}
+
+/**
+ * The same of all tenants of an environment, one after the other: `tenant` begins the lines of each. `start` and `end` have cursors of
+ * the environment's feed.
+ *
+ * @param end gives a cursor at the end of the feed, with all that was committed before
+ */
+export async function* exportEnvironment(
+  db: Database,
+  environmentId: EnvironmentId,
+  end: () => Promise<string>,
+  tenants: AsyncIterable<TenantExport>,
+  reader?: Reader,
+): AsyncGenerator<string> {
+  yield line({ kind: 'start', environment: environmentId, cursor: await end(), time: new Date() })
+  for await (const { id, key, name, registry } of tenants) {
+    yield line({ kind: 'tenant', tenant: id, key, name })
+    yield* tenantLines(db, id, registry, reader)
+  }
+  yield line({ kind: 'end', environment: environmentId, cursor: await end() })
+}
+
+/** The resources of a tenant with their members, page by page, and its roles. */
+async function* tenantLines(
+  db: Database,
+  tenantId: TenantId,
+  registry: SchemaRegistry,
+  reader: Reader | undefined,
+): AsyncGenerator<string> {
+  const stored = snapshotOf(db, tenantId, reader)
   for (let after: string | undefined; ; ) {
     const page = await stored.resources(after)
     if (page.length === 0) break
@@ -42,7 +82,6 @@ export async function* exportTenant(
     after = page.at(-1)?.id
   }
   yield* roleLines(db, tenantId)
-  yield line({ kind: 'end', tenant: tenantId, position: await position(db, tenantId) })
 }
 
 /** The log's head, once what was committed before has got its position. */

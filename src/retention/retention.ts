@@ -8,6 +8,7 @@ import {
   logsWithOldEvents,
   TRIMMED_AT_ONCE,
 } from '../repositories/log/event-log.ts'
+import { trimFeed } from '../repositories/log/feed-places.ts'
 import {
   REQUESTS_TRIMMED_AT_ONCE,
   requestLogDays,
@@ -78,6 +79,12 @@ async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal
         progress ||= trimmed !== undefined
         if (trimmed === TRIMMED_AT_ONCE) await breath()
       }
+      if (stopped?.aborted) return false
+      progress ||= await trimFeed(db, id, days).catch((error: unknown) => {
+        if (isUnavailable(error)) throw error
+        failures.push(error)
+        return false
+      })
     }
     if (environments.length < ENVIRONMENTS_AT_ONCE) return progress
     after = environments.at(-1)?.id

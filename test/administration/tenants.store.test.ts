@@ -24,6 +24,7 @@ import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
 import { projectsIn } from '../../src/repositories/control/projects.ts'
 import { tenantsOf } from '../../src/repositories/control/tenants.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { openFeed } from '../../src/repositories/log/feed-places.ts'
 import { administrationOn } from '../support/administration.ts'
 import { engineName, openFreshDatabase, openTestDatabase } from '../support/engines.ts'
 import { holdBy } from '../support/held.ts'
@@ -70,7 +71,7 @@ async function fill(tenantId: TenantId, { orm }: Database = database): Promise<v
 }
 
 /** What `rowsOf` gives where nothing is left. */
-const NONE = Array.from({ length: 15 }, () => 0)
+const NONE = Array.from({ length: 16 }, () => 0)
 
 async function rowsOf(tenantId: TenantId): Promise<number[]> {
   const tables = [
@@ -87,6 +88,7 @@ async function rowsOf(tenantId: TenantId): Promise<number[]> {
     'held_events',
     'event_positions',
     'event_logs',
+    'waiting_stretches',
     'tenants',
     'api_keys',
   ]
@@ -102,6 +104,7 @@ async function rowsOf(tenantId: TenantId): Promise<number[]> {
 test('TEN-11 deleting a tenant deletes everything of it and nothing of another', async () => {
   const [gone, kept] = await Promise.all(['gone', 'kept'].map((key) => createTenant(administration, place, { key })))
   if (gone === undefined || kept === undefined) throw new Error('not made')
+  await openFeed(database, place.environmentId)
   for (const { id } of [gone, kept]) {
     await fill(id)
     // The event that the tenant was made, and the first that waits.
@@ -110,7 +113,7 @@ test('TEN-11 deleting a tenant deletes everything of it and nothing of another',
   }
   await deleteTenant(administration, place, gone.id)
   expect(await rowsOf(gone.id)).toEqual(NONE)
-  expect(await rowsOf(kept.id)).toEqual([4, 2, 2, 2, 2, 2, 1, 2, 5, 1, 2, 2, 1, 1, 0])
+  expect(await rowsOf(kept.id)).toEqual([4, 2, 2, 2, 2, 2, 1, 2, 5, 1, 2, 2, 1, 1, 1, 0])
 })
 
 test('TEN-11 writers at work leave nothing behind', async () => {

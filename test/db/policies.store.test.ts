@@ -44,6 +44,9 @@ const ROWS: Readonly<Record<string, string>> = {
   connections: `(tenant_id, environment_id) values ($tenant, $environment)`,
   role_rule_work: `(tenant_id, environment_id, waits, actor, request_id) values ($tenant, $environment, false, 'actor', 'request')`,
   event_logs: `(tenant_id) values ($tenant)`,
+  environment_feeds: `(environment_id) values ($environment)`,
+  waiting_stretches: `(tenant_id, position, size) values ($tenant, 1, 1)`,
+  feed_stretches: `(environment_id, place, tenant_id, position, size) values ($environment, 1, $tenant, 1, 1)`,
   webhook_deliveries: `(tenant_id, endpoint_id, position, resource_id) values ($tenant, $tenant, 1, $tenant)`,
   request_log: `(tenant_id, id, operation, status, key_id, terms, entry) values ($tenant, $tenant, 'list', 200, '', '{}', '{}')`,
   request_terms: `(tenant_id, term, id) values ($tenant, 'term', $tenant)`,
@@ -114,7 +117,7 @@ test('TEN-04 every table whose rows are a tenant’s has a policy and is bound b
     [],
   )
   expect(tables.length).toBeGreaterThan(10)
-  expect(bound.map(({ name }) => name)).toEqual([...tables, 'environments', 'tenants'].sort())
+  expect(bound.map(({ name }) => name)).toEqual([...tables, 'environment_feeds', 'environments', 'tenants'].sort())
 })
 
 test('TEN-04 this test has a row of each of them', async () => {

@@ -21,7 +21,7 @@ const database = {
     const numbered = unnumbered.length
     unnumbered = []
     head += numbered
-    return { numbered, braked: [], more: false } satisfies NumberedMany
+    return { numbered, braked: [], more: false, fed: false } satisfies NumberedMany
   },
 } as unknown as Database
 

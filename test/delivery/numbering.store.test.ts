@@ -51,7 +51,7 @@ describe('EV-15 events of many tenants', () => {
     const recorder = recordStatements(database)
     const { result, transactions } = await recorder.during(() => numberMany(recorder.database, [loud, ...quiet]))
     expect(transactions).toBe(1)
-    expect(result).toEqual({ numbered: NUMBERED_AT_ONCE / 10 + 27, braked: [], more: true })
+    expect(result).toEqual({ numbered: NUMBERED_AT_ONCE / 10 + 27, braked: [], more: true, fed: false })
     expect(await heads([loud, ...quiet])).toEqual([NUMBERED_AT_ONCE / 10, ...quiet.map(() => 3)])
   })
 
@@ -59,7 +59,7 @@ describe('EV-15 events of many tenants', () => {
     const tenants = await newTenants(30)
     for (const id of tenants) await append(id, 2)
     // More than the share of one, together.
-    expect(await numberMany(database, tenants)).toEqual({ numbered: 60, braked: [], more: false })
+    expect(await numberMany(database, tenants)).toEqual({ numbered: 60, braked: [], more: false, fed: false })
   })
 
   test('are in the order of writing, without a gap, in each log', async () => {
@@ -94,7 +94,12 @@ describe('EV-15 events of many tenants', () => {
     const braked = await instance.newTenant({ settings: { leaverBrake: HOLD } })
     const off = await instance.newTenant({ settings: { leaverBrake: { ...HOLD, mode: 'off' } } })
     for (const { id } of [braked, off]) await append(id, 2)
-    expect(await numberMany(database, [braked.id, off.id])).toEqual({ numbered: 2, braked: [braked.id], more: false })
+    expect(await numberMany(database, [braked.id, off.id])).toEqual({
+      numbered: 2,
+      braked: [braked.id],
+      more: false,
+      fed: false,
+    })
     const watch = new LogWatch(database, () => {})
     watch.start()
     await expect.poll(() => heads([braked.id, off.id])).toEqual([2, 2])

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { streamLog } from '../../src/delivery/event-stream.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
-import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { tenantLog } from '../../src/delivery/read-log.ts'
 import { adminOf } from '../provisioning/registered.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 import { idIn, patchBody, userBody } from '../support/instances.ts'
@@ -170,11 +170,11 @@ test('ends cleanly when the instance stops, and holds nothing up', async () => {
 test('a silent stream beats, and carries the position past events of other types', async () => {
   const tenant = await gateway.newTenant()
   const watch = new LogWatch(gateway.database, () => {})
-  const log = eventLogOf(gateway.database, tenant.id)
+  const log = tenantLog(gateway.database, watch, tenant.id)
   const types = { types: ['user.deleted'], nouns: [] }
   const gone = new AbortController()
   const reader = { types, signal: gone.signal, beatMs: 20 }
-  const stream = streamLog(gateway.database, watch, tenant.id, await log.read(0, 10, types), reader)
+  const stream = streamLog(log, await log.read(0, 10, types), reader)
   expect((await stream.next()).value).toContain('retry')
   await tenant.scim('POST', '/Users', userBody('silent'))
   // How many beats come before the event has its position is up to the machine.

@@ -7,21 +7,26 @@ import { createProject } from '../../src/administration/projects.ts'
 import { endFormerUrls, moveTenant, previewMove } from '../../src/administration/tenant-moves.ts'
 import { createTenant } from '../../src/administration/tenants.ts'
 import type { EnvironmentPlace } from '../../src/auth/principal.ts'
-import type { Database } from '../../src/db/database.ts'
+import { type Database, READERS } from '../../src/db/database.ts'
+import { findUsers } from '../../src/repositories/control/finding/find-users.ts'
 import { formerAddressesOf } from '../../src/repositories/control/tenant-moves.ts'
+import { settingsOf } from '../../src/repositories/control/tenants.ts'
 import { backlogOf } from '../../src/repositories/delivery/backlog.ts'
 import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
 import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
 import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
 import { deadLetters, replayEvents, waitingDeliveries } from '../../src/repositories/delivery/webhook-backlog.ts'
 import { mendQueues, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
+import { feedHeads, readFeed, tenantsAmong } from '../../src/repositories/log/environment-feed.ts'
 import {
   environmentsWithOldEvents,
   eventLogOf,
+  findUnnumbered,
   logHeads,
   logsWithOldEvents,
   unnumberedTenants,
 } from '../../src/repositories/log/event-log.ts'
+import { openFeed, placeStretches, trimFeed } from '../../src/repositories/log/feed-places.ts'
 import { endHold, eventsThatPass } from '../../src/repositories/log/leaver-brake.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'
 import { eventsOfRequest, openDeliveriesOf } from '../../src/repositories/log/request-events.ts'
@@ -156,6 +161,7 @@ async function behind(db: Database, { id }: TestTenant): Promise<void> {
   await log.trim(30)
   await log.hasUnnumbered()
   await logHeads(db, [id])
+  await feed(db, id)
   await environmentsWithOldEvents(db, 30, undefined, 10)
   await logsWithOldEvents(db, placeId(randomUUID()), 30, 10)
   await db.transaction(async (tx) => {
@@ -185,6 +191,29 @@ async function behind(db: Database, { id }: TestTenant): Promise<void> {
   await deadLetters(db, [endpoint])
   await removeExpiredUsers(db)
   await requests(db, id)
+}
+
+/** One of each statement of the feed of an environment. */
+async function feed(db: Database, tenantId: TestTenant['id']): Promise<void> {
+  const place = await settingsOf(db, tenantId)
+  if (place === undefined) throw new Error('no such tenant')
+  const { environmentId } = place
+  await openFeed(db, environmentId)
+  await appendTenantEvents(db, tenantId, { actor: 'a', requestId: 'r' }, [
+    { type: 'tenant.paused', changes: { changed: [] } },
+  ])
+  await eventLogOf(db, tenantId).number({ wait: true })
+  expect((await findUnnumbered(db, undefined, 100)).unplaced).toBe(true)
+  await placeStretches(db)
+  const types = { types: ['tenant.paused'], nouns: ['user'] }
+  const found = await readFeed(db, environmentId, 0, 100, { types, tenants: [tenantId], forgiven: 0 })
+  expect(found?.events.at(-1)).toMatchObject({ tenantId, type: 'tenant.paused' })
+  await feedHeads(db, [environmentId])
+  await tenantsAmong(db, environmentId, [tenantId])
+  await trimFeed(db, environmentId, 30)
+  const wanted = { userName: 'bob', externalId: 'x', email: 'bob@acme.example' }
+  await findUsers(db, environmentId, wanted, undefined, 10, READERS)
+  await findUsers(db, environmentId, { email: wanted.email }, undefined, 10, READERS)
 }
 
 /** One of each statement of the provisioning log. */

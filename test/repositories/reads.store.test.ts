@@ -4,6 +4,7 @@ import { isOutOfTime, ReaderGone } from '../../src/db/errors.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { streamLog } from '../../src/delivery/event-stream.ts'
 import { LogWatch } from '../../src/delivery/log-watch.ts'
+import { tenantLog } from '../../src/delivery/read-log.ts'
 import { refusalFor } from '../../src/http/errors.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { snapshotOf } from '../../src/repositories/resources/snapshot.ts'
@@ -24,7 +25,7 @@ test('idle streams ask the database for nothing, and hear of what happens all th
   const first = await log.read(head, 10, { types: [], nouns: [] })
   const gone = new AbortController()
   const streams = Array.from({ length: 20 }, () =>
-    streamLog(recorder.database, watch, tenant.id, first, {
+    streamLog(tenantLog(recorder.database, watch, tenant.id), first, {
       ...{ types: { types: [], nouns: [] }, signal: gone.signal, beatMs: 20 },
     }),
   )

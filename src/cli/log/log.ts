@@ -4,6 +4,7 @@ import { OPERATIONS } from '../../request-log/operation.ts'
 import { answered, type Connection, connected, type GlobalOptions, listed } from '../connection.ts'
 import { CliError, EXIT } from '../failure.ts'
 import { type Io, print } from '../io.ts'
+import { messagesIn } from './messages.ts'
 import { detailsText, lineOf, listText } from './shown.ts'
 
 const REQUESTS = '/projects/{project}/environments/{environment}/tenants/{tenant}/requests'
@@ -86,18 +87,8 @@ async function follow({ client, place }: Connection, io: Io, tenant: string, opt
   const { data, response } = await client.GET(`${REQUESTS}/stream`, { params, parseAs: 'stream' })
   if (!response.ok || data === null || data === undefined)
     throw new CliError(EXIT.refused, `the log of "${tenant}" cannot be followed: ${response.status}`)
-  let text = ''
-  const decoder = new TextDecoder()
-  for await (const chunk of data as unknown as AsyncIterable<Uint8Array>) {
-    text += decoder.decode(chunk, { stream: true })
-    const messages = text.split('\n\n')
-    text = messages.pop() ?? ''
-    for (const message of messages) {
-      const line = /^data: (.*)$/m.exec(message)?.[1]
-      if (line === undefined) continue
-      io.out.write(options.json ? `${line}\n` : lineOf(JSON.parse(line) as Schemas['LoggedRequest']))
-    }
-  }
+  for await (const { data: line } of messagesIn(data))
+    io.out.write(options.json ? `${line}\n` : lineOf(JSON.parse(line) as Schemas['LoggedRequest']))
 }
 
 function filterOf({ person, status, operation, key, resource, requestId, since, until }: LogOptions) {

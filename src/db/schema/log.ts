@@ -107,6 +107,8 @@ export const eventLogs = pgTable(
     head: bigint({ mode: 'number' }).notNull().default(0),
     /** Events up to this position have been deleted for their age. */
     trimmed: bigint({ mode: 'number' }).notNull().default(0),
+    /** Up to here, the feed of the environment has the log or is about to have it; where there is a feed. */
+    fed: bigint({ mode: 'number' }).notNull().default(0),
     /** Of the leaver brake's hold, while it holds events; and when it is over by itself. */
     holdId: uuid('hold_id'),
     heldSince: moment('held_since'),

@@ -19,12 +19,15 @@ import { backupRoutes } from './backup.ts'
 import { brakeRoutes } from './brake.ts'
 import { configurationRoutes } from './configuration.ts'
 import { consoleSessionRoutes } from './console-sessions.ts'
+import { environmentEventRoutes } from './delivery/environment-events.ts'
 import { eventRoutes } from './delivery/events.ts'
 import { pollRoutes } from './delivery/stream-polls.ts'
 import { streamRoutes } from './delivery/streams.ts'
 import { webhookRoutes } from './delivery/webhooks.ts'
 import { changeRoutes } from './directory/changes.ts'
 import { directoryRoutes } from './directory/directory.ts'
+import { environmentChangeRoutes } from './directory/environment-changes.ts'
+import { environmentUserRoutes } from './directory/environment-users.ts'
 import { roleProgressRoutes } from './directory/role-progress.ts'
 import { roleRoutes } from './directory/roles.ts'
 import { signInRoutes } from './directory/sign-in-checks.ts'
@@ -49,7 +52,7 @@ const MAX_LARGE_BODY_BYTES = 1_048_576
 
 /**
  * The admin API, to be mounted at `/api/v1`. A key with `admin` reaches projects, environments, tenants and API keys; a key with
- * `directory:read` reaches what an application reads of a tenant. Refusals are problem details (RFC 9457). `/openapi.json`
+ * `directory:read` reaches what an application reads of a tenant, or of an environment. Refusals are problem details (RFC 9457). `/openapi.json`
  * describes the API, without a key.
  *
  * Errors that are not the caller's fault go through to the application around it. The `requestId` that it has set shows in
@@ -105,14 +108,17 @@ export function adminApi({
   const [usual, large] = [atMost(MAX_BODY_BYTES), atMost(MAX_LARGE_BODY_BYTES)]
   for (const collection of DIRECTORY) app.use(`${collection}/*`, requires('directory:read'), onlyJson, usual)
   directoryRoutes(app, control, config)
+  environmentUserRoutes(app, control, config)
   roleRoutes(app, control, config)
   signInRoutes(app, control, config)
   const readers = new EventReaders(control, config)
   eventRoutes(app, control, { ...deliveries, config, readers })
+  environmentEventRoutes(app, { ...deliveries, control, config, readers })
   for (const place of [ENVIRONMENT, TENANT])
     app.use(`${place}/streams/:stream/poll`, requires('directory:read'), onlyJson, large)
   pollRoutes(app, { ...deliveries, control, policy: config, readers })
   changeRoutes(app, control, { ...deliveries, config })
+  environmentChangeRoutes(app, control, { ...deliveries, config })
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
@@ -161,9 +167,12 @@ export function adminApi({
 const ENDPOINTS = /\/(?:webhooks|streams)(?:\/|$)/
 const ENVIRONMENT = '/projects/:project/environments/:environment'
 const TENANT = `${ENVIRONMENT}/tenants/:tenant`
-const DIRECTORY = ['users', 'groups', 'memberships', 'roles', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
-  (name) => `${TENANT}/${name}`,
-)
+const DIRECTORY = [
+  ...['users', 'groups', 'memberships', 'roles', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
+    (name) => `${TENANT}/${name}`,
+  ),
+  ...['users', 'events', 'changes', 'snapshot'].map((name) => `${ENVIRONMENT}/${name}`),
+]
 
 const requires =
   (permission: Permission): MiddlewareHandler<AdminEnv> =>

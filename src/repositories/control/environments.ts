@@ -1,6 +1,13 @@
 import { and, asc, eq } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
-import { environments, formerAddresses, schemaDefinitions, webhookEndpoints } from '../../db/schema.ts'
+import {
+  environmentFeeds,
+  environments,
+  feedStretches,
+  formerAddresses,
+  schemaDefinitions,
+  webhookEndpoints,
+} from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId } from '../../place-ids.ts'
 import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
 import { type EnvironmentSettings, parseStoredSettings } from '../../tenancy/settings.ts'
@@ -69,6 +76,8 @@ export function environmentsOf({ orm }: Database, projectId: ProjectId) {
       await orm.delete(formerAddresses).where(eq(formerAddresses.environmentId, id))
       await orm.delete(webhookEndpoints).where(eq(webhookEndpoints.environmentId, id))
       await orm.delete(schemaDefinitions).where(eq(schemaDefinitions.environmentId, id))
+      await orm.delete(environmentFeeds).where(eq(environmentFeeds.environmentId, id))
+      await orm.delete(feedStretches).where(eq(feedStretches.environmentId, id))
       await orm.delete(environments).where(and(inProject, eq(environments.id, id)))
     },
   }

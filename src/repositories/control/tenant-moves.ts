@@ -31,12 +31,15 @@ const MOVE = `with moved as (
     update connections set environment_id = $3::uuid where tenant_id = $1::uuid
   ), work as (
     update role_rule_work set environment_id = $3::uuid where tenant_id = $1::uuid
+  ), stretches as (
+    delete from waiting_stretches where tenant_id = $1::uuid
   )
-  update event_logs set environment_id = $3::uuid where tenant_id = $1::uuid`
+  update event_logs set environment_id = $3::uuid, fed = head where tenant_id = $1::uuid`
 
 /**
  * Moves a tenant with its keys, set-up links, schemas and endpoints. The caller holds the rows of both environments and of the tenant, and its
- * log. No resource, event or position is touched, so writes go on meanwhile.
+ * log. No resource, event or position is touched, so writes go on meanwhile. The feed of the new environment has the tenant's events
+ * from here on.
  */
 export async function moveTenantRows(tx: Database, id: TenantId, move: TenantMove): Promise<void> {
   const { from, to, key, settings } = move

@@ -26,6 +26,7 @@ import {
   tenants,
   tenantVersions,
   waitingEvents,
+  waitingStretches,
   webhookDeliveries,
   webhookEndpoints,
 } from '../../db/schema.ts'
@@ -155,6 +156,8 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         formerAddresses,
         tenantVersions,
         connections,
+        // Last, as whoever gives places in the feed may wait for it.
+        waitingStretches,
       ]
       for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))

@@ -13,8 +13,8 @@ export const TRIMMED_AT_ONCE = 1_000
 const SCANNED_AT_ONCE = 10_000
 
 /** A page of a log. */
-export interface LogPage {
-  readonly events: readonly LoggedEvent[]
+export interface LogPage<Event extends LoggedEvent = LoggedEvent> {
+  readonly events: readonly Event[]
   /** The position after which the next page begins. */
   readonly next: number
   /** The highest position at the time of reading. */
@@ -31,6 +31,15 @@ export const numberedEvents = (tenant: string): string => `event_positions p cro
 export const eventColumns = `p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
   e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
   (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes`
+
+/** What follows a condition on events `e`, so that they are of these types. */
+export function ofTypes({ types, nouns }: EventTypes, parameters: Parameters): string {
+  const conditions = [
+    ...(types.length > 0 ? [`e.type = any(${parameters.array(types, 'text')})`] : []),
+    ...(nouns.length > 0 ? [`split_part(e.type, '.', 1) = any(${parameters.array(nouns, 'text')})`] : []),
+  ]
+  return conditions.length === 0 ? '' : ` and (${conditions.join(' or ')})`
+}
 
 /**
  * The log of one tenant, for its readers.
@@ -62,19 +71,16 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
      * Up to `limit` events after the position `after`. With `types`, `next` may be beyond the last event of the page, and the
      * page may be empty.
      */
-    async read(after: number, limit: number, { types, nouns }: EventTypes): Promise<LogPage> {
+    async read(after: number, limit: number, types: EventTypes): Promise<LogPage> {
       const parameters = new Parameters()
       const tenant = parameters.bind(tenantId, 'uuid')
       const from = parameters.bind(after, 'bigint')
-      const conditions = [
-        ...(types.length > 0 ? [`e.type = any(${parameters.array(types, 'text')})`] : []),
-        ...(nouns.length > 0 ? [`split_part(e.type, '.', 1) = any(${parameters.array(nouns, 'text')})`] : []),
-      ]
+      const wanted = ofTypes(types, parameters)
       const rows = await db.run<LoggedEvent & { head: number; trimmed: number; position: number | null }>(
         `select l.head::float8 as head, l.trimmed::float8 as trimmed, x.* from event_logs l left join lateral (
            select ${eventColumns} from ${numberedEvents(tenant)}
            where p.tenant_id = ${tenant} and p.position > ${from} and p.position <= ${from} + ${SCANNED_AT_ONCE}
-             ${conditions.length > 0 ? `and (${conditions.join(' or ')})` : ''}
+             ${wanted}
            order by p.position limit ${Math.trunc(limit)}
          ) x on true where l.tenant_id = ${tenant} order by x.position`,
         parameters.values,
@@ -150,7 +156,18 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
  * Tenants with events that wait for their position, or whose hold is over: up to `limit` in the order of their ids, after the
  * one with the id `after`.
  */
-export async function unnumberedTenants(db: Database, after: TenantId | undefined, limit: number): Promise<TenantId[]> {
+export const unnumberedTenants = async (
+  db: Database,
+  after: TenantId | undefined,
+  limit: number,
+): Promise<TenantId[]> => (await findUnnumbered(db, after, limit)).tenants
+
+/** The same, and whether numbered events wait for their places in the feed of an environment. */
+export async function findUnnumbered(
+  db: Database,
+  after: TenantId | undefined,
+  limit: number,
+): Promise<{ readonly tenants: TenantId[]; readonly unplaced: boolean }> {
   const most = Math.trunc(limit)
   // One index look-up for each tenant, however many of its events wait. Citus has each machine list its tenants.
   const waiting = `with recursive waiting(id) as (
@@ -162,18 +179,20 @@ export async function unnumberedTenants(db: Database, after: TenantId | undefine
   const listed = `with waiting(id) as (
        select distinct w.tenant_id from waiting_events w where w.tenant_id > $1::uuid order by w.tenant_id limit ${most}
      )`
-  const rows = await db.run<{ id: TenantId }>(
-    `${db.distributed ? listed : waiting} select id::text from (
+  const rows = await db.run<{ id: TenantId | null }>(
+    `${db.distributed ? listed : waiting} (select x.id::text from (
        (select id from waiting where id is not null limit ${most})
        union
        (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
        where l.tenant_id > $1::uuid and l.hold_id is not null and (${holdIsOver} or ${brakeMode} <> 'hold')
        order by l.tenant_id limit ${most})
-     ) x order by x.id limit ${most}`,
+     ) x order by x.id limit ${most})
+     union all select null where exists (select 1 from waiting_stretches)`,
     [after ?? FIRST_ID],
     { name: 'events-unnumbered' },
   )
-  return rows.map(({ id }) => id)
+  const tenants = rows.flatMap(({ id }) => (id === null ? [] : [id])).sort()
+  return { tenants, unplaced: tenants.length < rows.length }
 }
 
 /** The highest position of each of these tenants; without an entry for a tenant that has no events. */

@@ -66,7 +66,7 @@ const ONE_LOG = {
 /**
  * Gives positions to events of logs that the transaction has locked, up to `share` of each; queues these events for webhooks,
  * and counts what they change. The order is that of writing; within one resource it is that of the versions. Returns their
- * number, and that of the tenant with the most of them.
+ * number, that of the tenant with the most of them, and whether any wait for their places in the feed of an environment.
  *
  * @param only the events, by `seq`, of the one log there is then; by default the next ones
  */
@@ -75,7 +75,7 @@ export async function numberEvents(
   tenantIds: readonly TenantId[],
   share: number,
   only?: readonly number[],
-): Promise<{ readonly numbered: number; readonly most: number }> {
+): Promise<Numbered> {
   const kinds = tx.distributed ? numberingOne : numberingMany
   const { text, values } = only === undefined ? kinds.next : kinds.these
   const named = {
@@ -83,8 +83,14 @@ export async function numberEvents(
     share,
     only: only === undefined ? null : `{${only.join(',')}}`,
   }
-  const [done] = await tx.run<{ numbered: number; most: number }>(text, values(named), { name: 'events-number' })
-  return done ?? { numbered: 0, most: 0 }
+  const [done] = await tx.run<Numbered>(text, values(named), { name: 'events-number' })
+  return done ?? { numbered: 0, most: 0, fed: false }
+}
+
+interface Numbered {
+  readonly numbered: number
+  readonly most: number
+  readonly fed: boolean
 }
 
 /**
@@ -94,8 +100,8 @@ export async function numberEvents(
 const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): string =>
   `with logs as materialized (
      select l.* from unnest(${place('tenants', 'text')}::uuid[]) x(id) cross join lateral (
-       select l.tenant_id, l.ctid as at, l.head, t.environment_id from event_logs l join tenants t on t.id = l.tenant_id
-       where l.tenant_id = x.id limit 1
+       select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${hasFeed} as has_feed
+       from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = x.id limit 1
      ) l
    ),
    fresh as materialized (
@@ -146,12 +152,23 @@ const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): s
      update webhook_deliveries d set urgent = true
      where (d.tenant_id = any(${place('tenants', 'text')}::uuid[])) is true and d.ctid = any(array(select at from before))
    ),
+   heads as materialized (
+     select l.tenant_id, l.at as log, l.fed, l.has_feed, m.head from logs l
+     join (select f.tenant_id, max(f.position) as head from fresh f group by f.tenant_id) m on m.tenant_id = l.tenant_id
+   ),
+   stretches as (
+     insert into waiting_stretches (tenant_id, position, size)
+     select m.tenant_id, m.head, m.head - m.fed from heads m where m.has_feed returning 1
+   ),
    moved as (
-     update event_logs l set head = m.head
-     from (select f.log, max(f.position) as head from fresh f group by f.log) m
+     update event_logs l set head = m.head, fed = case when m.has_feed then m.head else l.fed end from heads m
      where (l.tenant_id = any(${place('tenants', 'text')}::uuid[])) is true and l.ctid = m.log
    )
-   select count(*)::int as numbered, coalesce(max(n), 0)::int as most from fresh`
+   ${NUMBERED}`
+
+/** True of `tenants t` of an environment with a feed. A reader opens the feed; see log/feed-places. */
+const hasFeed = 'exists (select 1 from environment_feeds f where f.environment_id = t.environment_id)'
+const NUMBERED = `select count(*)::int as numbered, coalesce(max(n), 0)::int as most, exists (select 1 from stretches) as fed from fresh`
 
 /**
  * The same for one tenant, on Citus. Each part names the tenant, and the rows that it changes by their keys. The references of
@@ -160,7 +177,8 @@ const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): s
 const numberingOnCitus = (place: Place<'tenants' | 'share' | 'only'>, which: string): string => {
   const tenant = place('tenants', 'uuid')
   return `with logs as materialized (
-     select l.tenant_id, l.head, t.environment_id from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = ${tenant}
+     select l.tenant_id, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${hasFeed} as has_feed
+     from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = ${tenant}
    ),
    fresh as materialized (
      select l.tenant_id, l.head + w.n as position, w.* from logs l cross join (
@@ -200,13 +218,22 @@ const numberingOnCitus = (place: Place<'tenants' | 'share' | 'only'>, which: str
      update webhook_deliveries d set urgent = true
      where d.tenant_id = ${tenant} and (d.endpoint_id, d.position) in (select endpoint_id, position from before)
    ),
+   heads as materialized (
+     select l.tenant_id, l.fed, l.has_feed, m.head, m.oldest_at from logs l cross join (
+       select max(f.position) as head, (select min(e.occurred_at) from events e where e.tenant_id = ${tenant}) as oldest_at
+       from fresh f
+     ) m where m.head is not null
+   ),
+   stretches as (
+     insert into waiting_stretches (tenant_id, position, size)
+     select m.tenant_id, m.head, m.head - m.fed from heads m where m.has_feed returning 1
+   ),
    moved as (
-     update event_logs l set head = m.head, oldest_at = coalesce(l.oldest_at, m.oldest_at)
-     from (select max(f.position) as head, (select min(e.occurred_at) from events e where e.tenant_id = ${tenant}) as oldest_at
-       from fresh f) m
-     where l.tenant_id = ${tenant} and m.head is not null
+     update event_logs l set head = m.head, fed = case when m.has_feed then m.head else l.fed end,
+       oldest_at = coalesce(l.oldest_at, m.oldest_at)
+     from heads m where l.tenant_id = ${tenant}
    )
-   select count(*)::int as numbered, coalesce(max(n), 0)::int as most from fresh`
+   ${NUMBERED}`
 }
 
 type Numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string) => string
@@ -225,6 +252,8 @@ export interface NumberedMany {
   readonly braked: readonly TenantId[]
   /** A tenant had more events than its share. */
   readonly more: boolean
+  /** Some may wait for their places in the feed of an environment. */
+  readonly fed: boolean
 }
 
 /**
@@ -235,16 +264,16 @@ export interface NumberedMany {
  */
 export async function numberMany(db: Database, tenantIds: readonly TenantId[]): Promise<NumberedMany> {
   // A transaction on Citus is about one machine, so each is numbered by itself.
-  if (db.distributed) return { numbered: 0, braked: tenantIds, more: false }
+  if (db.distributed) return { numbered: 0, braked: tenantIds, more: false, fed: false }
   return db.transaction(async (tx) => {
     const [logs] = await Promise.all([takeLogs(tx, tenantIds, false), limitWaits(tx)])
     const idsOf = (some: readonly LockedLog[]) => some.map(({ tenantId }) => tenantId)
     const braked = idsOf(logs.filter(isBraked))
     const plain = idsOf(logs.filter((log) => !isBraked(log)))
     const share = Math.ceil(NUMBERED_AT_ONCE / Math.max(plain.length, 1))
-    if (plain.length === 0) return { numbered: 0, braked, more: false }
-    const { numbered, most } = await numberEvents(tx, plain, share)
-    return { numbered, braked, more: most >= share }
+    if (plain.length === 0) return { numbered: 0, braked, more: false, fed: false }
+    const { numbered, most, fed } = await numberEvents(tx, plain, share)
+    return { numbered, braked, more: most >= share, fed }
   })
 }
 

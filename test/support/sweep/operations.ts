@@ -253,6 +253,7 @@ function sampleOf(
       // Of one tenant alone.
       return title.includes('/tenants/{tenant}/') || beside.tenant !== undefined ? own('users') : LEFT_OUT
     case 'tenant':
+    case 'tenants':
     case 'tenantId':
       return own('tenants')
     case 'group':

@@ -2,11 +2,8 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
-import { snapshotsFor } from '../../../delivery/event-snapshots.ts'
-import { streamLog } from '../../../delivery/event-stream.ts'
-import { readLog } from '../../../delivery/read-log.ts'
+import { tenantLog } from '../../../delivery/read-log.ts'
 import { exportTenant } from '../../../delivery/snapshot.ts'
-import { type EventTypes, eventText, parseEventTypes } from '../../../events/event.ts'
 import { EVENT_TYPE_LIST } from '../../../events/types.ts'
 import { schemaDefinitionsOf } from '../../../repositories/control/schema-definitions.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
@@ -20,6 +17,7 @@ import { tenantAt } from '../../control/places.ts'
 import { MAX_WAIT_SECONDS, stillAllowed } from '../../control/polling.ts'
 import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import { streamed } from '../../streamed.ts'
+import { pageAnswer, streamAnswer } from './log-answers.ts'
 
 /** Half of what load balancers let a request without an answer live. */
 
@@ -28,10 +26,8 @@ export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEG
 const SNAPSHOT =
   'Each event comes with `snapshot`, its resource as it is now: `version`, which may be newer than that of the event, `active` and `attributes`; groups without their members, null where it is gone.'
 
-const logQuery = z.object({
-  after: position.optional().openapi({
-    description: 'The position up to which the reader knows the log. Without it, from the oldest event that is kept.',
-  }),
+/** What readers of all logs may say. */
+export const readerQuery = z.object({
   types: z
     .string()
     .max(4_000)
@@ -39,8 +35,21 @@ const logQuery = z.object({
     .openapi({ description: 'Types of events, with commas between: `user.deactivated,group.*`. Without it, all.' }),
   snapshot: z.enum(['true', 'false']).default('false').openapi({ description: SNAPSHOT }),
 })
+/** And those of one page. */
+export const pageOfLog = {
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  wait: z.coerce.number().min(0).max(MAX_WAIT_SECONDS).default(0).openapi({
+    description: 'Seconds to wait for an event where there is none yet.',
+  }),
+}
 
-const event = z
+const logQuery = readerQuery.extend({
+  after: position.optional().openapi({
+    description: 'The position up to which the reader knows the log. Without it, from the oldest event that is kept.',
+  }),
+})
+
+export const event = z
   .object({
     id: z.uuid(),
     position: z.number().int().openapi({ description: "Dense, the tenant's own; never changes." }),
@@ -66,7 +75,7 @@ const event = z
   })
   .openapi('Event')
 
-const example = {
+export const exampleEvent = {
   ...{ id: EXAMPLE.eventId, position: 4711, type: 'user.deactivated', tenant: EXAMPLE.tenantId },
   time: EXAMPLE.changed,
   resource: { type: 'User', id: EXAMPLE.userId, version: 3 },
@@ -91,15 +100,10 @@ const list = createRoute({
   description: 'For keys with the permission "directory:read". Shows every event that was committed before.',
   request: {
     params: tenantParams,
-    query: logQuery.extend({
-      limit: z.coerce.number().int().min(1).max(500).default(100),
-      wait: z.coerce.number().min(0).max(MAX_WAIT_SECONDS).default(0).openapi({
-        description: 'Seconds to wait for an event where there is none yet.',
-      }),
-    }),
+    query: logQuery.extend(pageOfLog),
   },
   responses: {
-    200: jsonAnswer(page, 'Events in the order of their positions', { items: [example], next: 4711, more: false }),
+    200: jsonAnswer(page, 'Events in the order of their positions', { items: [exampleEvent], next: 4711, more: false }),
     ...problems,
   },
 })
@@ -152,7 +156,7 @@ const stream = createRoute({
       content: {
         'text/event-stream': {
           schema: z.string(),
-          example: `retry: 1000\n\nid: 4711\ndata: ${JSON.stringify(example)}\n\n`,
+          example: `retry: 1000\n\nid: 4711\ndata: ${JSON.stringify(exampleEvent)}\n\n`,
         },
       },
     },
@@ -170,50 +174,20 @@ export function eventRoutes(
     readers,
   }: Pick<Deliveries, 'watch'> & { readonly config: OriginPolicy; readonly readers: EventReaders },
 ): void {
+  const answers = { control, config, readers }
   app.openapi(list, async (c) => {
-    const { after, limit, wait, types, snapshot } = c.req.valid('query')
+    const { after, ...query } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, c.req.valid('param'))
-    const wanted = wantedTypes(types)
-    const waiting = wait > 0 ? readers.enter(c, tenant.id) : undefined
-    const signal = waiting?.signal ?? c.req.raw.signal
-    const question = { after, limit, types: wanted, waitMs: wait * 1_000, signal }
-    const answer = await readLog(c.var.database, watch, tenant.id, question).finally(() => waiting?.end())
-    if (wait > 0) await stillAllowed(c, control, config)
-    if (answer.outcome !== 'page') throw cannotFollow(answer)
-    const { events, next, head } = answer.page
-    const snapshots = snapshot === 'true' ? await snapshotsFor(c.var.database, tenant.id, events) : undefined
-    const items = events.map((one) => eventText(one, tenant.id, snapshots?.(one))).join(',')
-    c.var.passage?.holdAnswer(items.length, true)
-    // Written out: what changed is JSON text already.
-    return c.body(`{"items":[${items}],"next":${next},"more":${next < head}}`, 200, {
-      ...{ 'Content-Type': 'application/json', 'Cache-Control': 'no-store' },
-    }) as never
+    const log = tenantLog(c.var.database, watch, tenant.id)
+    return (await pageAnswer(c, answers, log, after, query, { tenantId: tenant.id, cannotFollow })) as never
   })
 
   app.openapi(stream, async (c) => {
-    const { after, types: text, snapshot } = c.req.valid('query')
+    const { after, ...query } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, c.req.valid('param'))
-    const types = wantedTypes(text)
     const from = c.req.valid('header')['last-event-id'] ?? after
-    const reader = readers.enter(c, tenant.id)
-    const { signal, passage } = reader
-    const question = { after: from, limit: 100, types, waitMs: 0 }
-    const answer = await readLog(c.var.database, watch, tenant.id, question).catch((error: unknown) => {
-      reader.end()
-      throw error
-    })
-    if (answer.outcome !== 'page') {
-      reader.end()
-      throw cannotFollow(answer)
-    }
-    const follows = { types, snapshot: snapshot === 'true', signal }
-    const events = streamLog(c.var.database, watch, tenant.id, answer.page, follows)
-    const body = streamed(events, passage, { over: () => reader.end() })
-    passage?.answered(c.req.method, c.env)
-    return c.body(body, 200, {
-      // The proxy in front must not gather events either.
-      ...{ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' },
-    }) as never
+    const log = tenantLog(c.var.database, watch, tenant.id)
+    return (await streamAnswer(c, answers, log, from, query, { tenantId: tenant.id, cannotFollow })) as never
   })
 
   app.openapi(snapshot, async (c) => {
@@ -229,14 +203,6 @@ export function eventRoutes(
       ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
     }) as never
   })
-}
-
-/** @throws {Refusal} 400 where one is none */
-function wantedTypes(text: string | undefined): EventTypes {
-  const types = parseEventTypes(text === undefined || text === '' ? [] : text.split(','))
-  const message = 'must be types of events with commas between, such as user.deactivated,group.*'
-  if (types === undefined) throw new Refusal(400, `types ${message}.`, [{ path: 'types', message }])
-  return types
 }
 
 /** Why a log cannot be followed from a position, for the reader: what is lost to it has to be read anew. */

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
-import { readLog } from '../../../delivery/read-log.ts'
+import { readLog, tenantLog } from '../../../delivery/read-log.ts'
 import { type ChangedResource, changedResources } from '../../../events/changed-resources.ts'
 import type { Repositories } from '../../../repositories/tenant-scope.ts'
 import type { Resource } from '../../../scim/resource.ts'
@@ -15,7 +15,7 @@ import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import { cannotFollow, position } from '../delivery/events.ts'
 import { exampleGroup, exampleUser, shown } from './directory.ts'
 
-const changed = z
+export const changed = z
   .object({
     type: z.string().openapi({ description: 'Name of the resource type, such as User.' }),
     id: z.uuid(),
@@ -84,7 +84,8 @@ export function changeRoutes(
     const { after, limit } = c.req.valid('query')
     const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, config)
     const types = { types: [], nouns: [] }
-    const answer = await readLog(c.var.database, watch, tenant.id, { after, limit, types, waitMs: 0 })
+    const log = tenantLog(c.var.database, watch, tenant.id)
+    const answer = await readLog(log, { after, limit, types, waitMs: 0 })
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const { events, next, head } = answer.page
     // Read after the events, so a state is never older than what it is shown for.
@@ -93,7 +94,8 @@ export function changeRoutes(
   })
 }
 
-async function presentStates(
+/** Resources that have changed, as they are now. */
+export async function presentStates(
   { keptUsers, resources }: Repositories,
   { registry, baseUrl }: TenantContext,
   seen: readonly ChangedResource[],

@@ -1,0 +1,150 @@
+import type { Database } from '../db/database.ts'
+import { isBusy, isUnavailable } from '../db/errors.ts'
+import { eventText } from '../events/event.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
+import { type FeedEvent, type FeedPage, readFeed, tenantsAmong } from '../repositories/log/environment-feed.ts'
+import { eventLogOf, findUnnumbered } from '../repositories/log/event-log.ts'
+import { placeStretches } from '../repositories/log/feed-places.ts'
+import { numberMany } from '../repositories/log/numbering.ts'
+import { snapshotsFor } from './event-snapshots.ts'
+import type { LogWatch } from './log-watch.ts'
+import type { FollowedLog } from './read-log.ts'
+
+/** Tenants whose events are numbered at once. */
+const TENANTS_AT_ONCE = 200
+
+/** Where a reader of a feed stands. Texts of it are opaque to readers. */
+export interface FeedCursor {
+  /** The first letters of the feed's id. */
+  readonly feed: string
+  readonly place: number
+  /** Up to this place, what was deleted for its age is no loss: the reader began with what was kept. */
+  readonly forgiven: number
+}
+
+/** Undefined for a text that is no cursor. */
+export function parseFeedCursor(text: string): FeedCursor | undefined {
+  const [, feed, place, forgiven] = /^f([0-9a-f]{8})\.([0-9a-z]{1,11})(?:\.([0-9a-z]{1,11}))?$/.exec(text) ?? []
+  if (feed === undefined || place === undefined) return undefined
+  const cursor = { feed, place: Number.parseInt(place, 36), forgiven: Number.parseInt(forgiven ?? '0', 36) }
+  return Number.isSafeInteger(cursor.place) && Number.isSafeInteger(cursor.forgiven) ? cursor : undefined
+}
+
+/** What is read of a feed. */
+export interface FeedWish {
+  /** Of these tenants alone. */
+  readonly tenants?: readonly TenantId[] | undefined
+  /** A page has events of so many tenants at the most. */
+  readonly mostTenants?: number | undefined
+}
+
+/** The feed of an environment, for one reader. */
+export interface EnvironmentFeed extends FollowedLog<FeedEvent> {
+  /** A cursor at the end of the feed, with all that was committed before. */
+  end(): Promise<string>
+}
+
+/**
+ * The feed of an environment as one log, in which positions are places. The first reader opens the feed. A reader goes on behind
+ * `cursor`, or begins with the oldest event that is kept.
+ */
+export function environmentFeed(
+  db: Database,
+  watch: LogWatch,
+  environmentId: EnvironmentId,
+  cursor?: FeedCursor,
+  { tenants, mostTenants = Number.POSITIVE_INFINITY }: FeedWish = {},
+): EnvironmentFeed {
+  let id = cursor?.feed
+  // Before the first page, nothing that has been deleted is a loss to a reader who begins.
+  let forgiven = cursor?.forgiven ?? Number.MAX_SAFE_INTEGER
+  const page = async (after: number, limit: number, types: FeedTypes): Promise<FeedPage> => {
+    const read = () => readFeed(db, environmentId, after, limit, { types, tenants, forgiven })
+    let found = await read()
+    if (found === undefined) {
+      await watch.openFeed(environmentId)
+      found = await read()
+    }
+    if (found === undefined) throw new Error('a feed that was opened is not there')
+    return found
+  }
+  const cursorAt = (place: number): string =>
+    `f${id}.${place.toString(36)}${forgiven > place ? `.${forgiven.toString(36)}` : ''}`
+  const catchUp = () => numberAll(db, environmentId)
+  return {
+    watch,
+    wait: (after, ms, signal) => watch.waitForFeed(environmentId, after, ms, signal),
+    catchUp,
+    async read(after, limit, types) {
+      const found = await page(after ?? 0, limit, types)
+      // A cursor of another feed is behind the end of this one, as all are.
+      if (id !== undefined && id !== shortOf(found.id)) return { ...found, events: [], head: -1, trimmed: 0 }
+      id = shortOf(found.id)
+      if (forgiven === Number.MAX_SAFE_INTEGER) forgiven = found.head
+      return ofFewTenants(found, mostTenants)
+    },
+    positionOf: ({ place }) => place,
+    cursorAt,
+    async texts(events, snapshot) {
+      if (!snapshot) return (event) => eventText(event, event.tenantId)
+      const ofTenants = new Map<TenantId, (event: FeedEvent) => string>()
+      for (const [tenantId, some] of byTenant(events)) ofTenants.set(tenantId, await snapshotsFor(db, tenantId, some))
+      return (event) => eventText(event, event.tenantId, ofTenants.get(event.tenantId)?.(event))
+    },
+    async end() {
+      // A feed is complete once it is open, so it is opened before the end is looked for.
+      await page(0, 1, ALL)
+      await catchUp()
+      const { id: feed, head } = await page(0, 1, ALL)
+      id = shortOf(feed)
+      forgiven = 0
+      return cursorAt(head)
+    },
+  }
+}
+
+type FeedTypes = Parameters<FollowedLog['read']>[2]
+const ALL: FeedTypes = { types: [], nouns: [] }
+
+const shortOf = (id: string): string => id.slice(0, 8)
+
+/** The events of each tenant, in their order. */
+export function byTenant(events: readonly FeedEvent[]): Map<TenantId, FeedEvent[]> {
+  const groups = new Map<TenantId, FeedEvent[]>()
+  for (const event of events) {
+    const group = groups.get(event.tenantId)
+    if (group === undefined) groups.set(event.tenantId, [event])
+    else group.push(event)
+  }
+  return groups
+}
+
+/** The beginning of a page, where it would need more tenants than these to be looked at. */
+function ofFewTenants(page: FeedPage, most: number): FeedPage {
+  const seen = new Set<TenantId>()
+  const end = page.events.findIndex(({ tenantId }) => seen.add(tenantId).size > most)
+  const events = end === -1 ? page.events : page.events.slice(0, end)
+  return end === -1 ? page : { ...page, events, next: events.at(-1)?.place ?? page.next }
+}
+
+/** Numbers and places all events of an environment's tenants that were committed before. */
+async function numberAll(db: Database, environmentId: EnvironmentId): Promise<void> {
+  let places = false
+  for (let after: TenantId | undefined; ; ) {
+    const { tenants, unplaced } = await findUnnumbered(db, after, TENANTS_AT_ONCE)
+    places ||= unplaced
+    const own = tenants.length === 0 ? [] : await tenantsAmong(db, environmentId, tenants)
+    if (own.length > 0) {
+      await numberMany(db, own).catch((error: unknown) => {
+        if (isUnavailable(error) && !isBusy(error)) throw error
+      })
+      // What another instance is at, and tenants of which each is numbered by itself.
+      const left = new Set((await findUnnumbered(db, after, TENANTS_AT_ONCE)).tenants)
+      for (const tenantId of own) if (left.has(tenantId)) await eventLogOf(db, tenantId).number({ wait: true })
+      places = true
+    }
+    after = tenants.at(-1)
+    if (tenants.length < TENANTS_AT_ONCE) break
+  }
+  if (places) await placeStretches(db, environmentId)
+}
