@@ -4,6 +4,7 @@ import { issuerAt } from '../events/security-events.ts'
 import type { ApiKeyVerb } from '../events/types.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
 import type { AuditRecord } from '../repositories/control/audit.ts'
+import type { CatalogueRow } from '../repositories/control/catalogues.ts'
 import type { ConsoleSessionRow } from '../repositories/control/console-sessions.ts'
 import type { SetupLinkRow } from '../repositories/control/keys/setup-links.ts'
 import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
@@ -124,6 +125,33 @@ export function definitionRecord(place: Scope, change: Change<DefinitionRow>): A
   const shown = (row: DefinitionRow) => ({ version: row.version, ...definitionJson(row.definition) })
   const target = { id, name: definitionName(definition) }
   return { action: `${noun}.${verb(change)}`, place, target, ...both(change, shown) }
+}
+
+/** The most values that a record of a catalogue names of each list. */
+const VALUES_NAMED = 100
+
+/** A catalogue of roles and entitlements was published or changed; the record names values, not all that is said of them. */
+export function catalogueRecord(place: Scope, before: CatalogueRow | undefined, after: CatalogueRow): AuditRecord {
+  const by = (row: CatalogueRow | undefined) => new Map((row?.entries ?? []).map((entry) => [entry.value, entry]))
+  const [had, has] = [by(before), by(after)]
+  const named = (values: string[]) =>
+    values.length > VALUES_NAMED ? [...values.slice(0, VALUES_NAMED), `… ${values.length} in all`] : values
+  const shown = ({ version, kinds, entries }: CatalogueRow) => ({ version, kinds, entries: entries.length })
+  const changes = {
+    added: named([...has.keys()].filter((value) => !had.has(value))),
+    removed: named([...had.keys()].filter((value) => !has.has(value))),
+    changed: named(
+      [...has.values()].flatMap((entry) => {
+        const was = had.get(entry.value)
+        return was !== undefined && was.modified !== entry.modified ? [entry.value] : []
+      }),
+    ),
+  }
+  return {
+    action: before === undefined ? 'catalogue.created' : 'catalogue.changed',
+    ...{ place, target: { id: after.id, name: 'catalogue' } },
+    ...{ before: before === undefined ? null : shown(before), after: { ...shown(after), ...changes } },
+  }
 }
 
 /** A webhook was created, changed or deleted, or got a new secret (`secret_rotated`). */

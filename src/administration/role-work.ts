@@ -21,6 +21,7 @@ import {
 import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
 import { writersOf } from '../repositories/sql/writers.ts'
 import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
+import { catalogueWorkPass } from './catalogue/catalogue-work.ts'
 import { sharedName } from './role-rules.ts'
 import { intersection, writersEnd } from './writers-end.ts'
 
@@ -137,7 +138,7 @@ async function letBegin(db: Database, tenants: readonly TenantId[], goesOn: () =
   if (await writersEnd(db, 'memberships', goesOn)) await releaseRoleWork(db, waiting)
 }
 
-/** Does the work that changes of rules have left. Every instance has one, and takes over from instances that died. */
+/** Does the work that changes of rules and catalogues have left. Every instance has one, and takes over from instances that died. */
 export class RoleWorker {
   readonly #db: Database
   readonly #failed: (error: unknown) => void
@@ -179,7 +180,7 @@ export class RoleWorker {
   /** Does a step for each of some tenants that have work. True where there may be more. */
   async pass(): Promise<boolean> {
     const due = await dueRoleWork(this.#db)
-    let more = false
+    let more = await catalogueWorkPass(this.#db, () => this.#stopped, this.#failed)
     for (const { kind, id } of due) {
       if (this.#stopped) return false
       if (kind === 'environment') await this.#db.transaction((tx) => endEnvironmentRoles(tx, id))

@@ -2,6 +2,7 @@ import { scopeOf } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import { isNounTaken } from '../events/types.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
+import { cataloguesOf } from '../repositories/control/catalogues.ts'
 import { environmentsOf } from '../repositories/control/environments.ts'
 import { type DefinitionRow, schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
 import { tenantsOf } from '../repositories/control/tenants.ts'
@@ -126,6 +127,8 @@ async function holdDefinitions(
     throw Refusal.notFound('tenant', tenantId)
 }
 
+const isSame = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+
 async function refuseNew(tx: Database, { environmentId, tenantId }: DefinitionPlace, definition: Definition) {
   const rows = await schemaDefinitionsOf(tx, environmentId).all()
   if (rows.filter((row) => row.tenantId === tenantId).length >= MAX_DEFINITIONS)
@@ -139,6 +142,13 @@ async function refuseNew(tx: Database, { environmentId, tenantId }: DefinitionPl
   if (isNounTaken(name)) {
     const message = `"${name}" is taken: the log has events of this name`
     throw new Refusal(409, `The name ${message}.`, [{ path: 'resourceType.name', message }])
+  }
+  for (const { tenantId: other, kinds } of await cataloguesOf(tx, environmentId).kinds()) {
+    if (tenantId !== null && other !== null && other !== tenantId) continue
+    const kind = kinds.find((each) => isSame(each.name, name) || isSame(each.endpoint, endpoint))
+    if (kind === undefined) continue
+    const message = `"${kind.name}" at "${kind.endpoint}" is of a catalogue of roles and entitlements`
+    throw new Refusal(409, `The resource type is taken: ${message}.`, [{ path: 'resourceType', message }])
   }
   // Below `/v2` a tenant comes before an endpoint.
   if ((await tenantsOf(tx, environmentId).find(endpoint.slice(1))) === undefined) return

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { EnvironmentPlace } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
+import { cataloguesOf } from '../repositories/control/catalogues.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
 import { projectsIn } from '../repositories/control/projects.ts'
 import { schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
@@ -19,6 +20,7 @@ import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
 import { ScimError } from '../scim/errors.ts'
 import { definitionJson, definitionName, registryInput } from '../scim/schema/definitions.ts'
 import { buildRegistry } from '../scim/schema/registry.ts'
+import { kindsApart } from '../tenancy/catalogue.ts'
 import { DEFAULT_TENANT, foldKey, keyProblem } from '../tenancy/scim-path.ts'
 import { effectiveSettings, type TenantSettings, tenantSettings } from '../tenancy/settings.ts'
 import { formerEndedRecord, moveRecords } from './audit-records.ts'
@@ -267,6 +269,13 @@ async function refuseLoss(tx: Database, from: EnvironmentPlace, to: EnvironmentP
     if (!(error instanceof ScimError)) throw error
     throw new Refusal(409, `The schemas of the tenant and of the destination do not fit together: ${error.message}.`)
   }
+  const catalogues = [cataloguesOf(tx, from.environmentId), cataloguesOf(tx, to.environmentId)] as const
+  const apart = kindsApart((await catalogues[0].kindsAt(id)) ?? [], (await catalogues[1].kindsAt(null)) ?? [])
+  if (apart !== undefined)
+    throw new Refusal(
+      409,
+      `"${apart[0].name}" of the tenant's catalogue does not fit beside "${apart[1].name}" of the destination's: they share a name or an endpoint, and not the rest.`,
+    )
   if (await followsRules(tx, id))
     throw new Refusal(
       409,

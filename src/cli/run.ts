@@ -7,6 +7,7 @@ import { serve } from '../serve.ts'
 import { applyCommands } from './apply/apply.ts'
 import { backupCommands } from './backup.ts'
 import { brakeCommands } from './brake.ts'
+import { catalogueCommands } from './catalogue/catalogue.ts'
 import { configCommand } from './config.ts'
 import type { GlobalOptions } from './connection.ts'
 import { devCommand } from './dev/dev.ts'
@@ -106,6 +107,7 @@ function programOn(io: Io): Command {
   linkCommands(program, io)
   applyCommands(program, io)
   brakeCommands(program, io)
+  catalogueCommands(program, io)
   logCommand(program, io)
   eventsCommand(program, io)
   backupCommands(program, io)

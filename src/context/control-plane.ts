@@ -6,8 +6,9 @@ import { authenticate } from '../auth/authenticate.ts'
 import type { EnvironmentPlace, Principal, Scope } from '../auth/principal.ts'
 import { CONFIGURED_ADMIN, idsOf, narrowestIdOf } from '../auth/principal.ts'
 import { credentialOf, type KnownSecret, type StoredKey, type StoredSecret } from '../auth/stored-key.ts'
-import type { TenantId } from '../place-ids.ts'
+import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { Keyring, type PublicJwk } from '../signing/keyring.ts'
+import type { CatalogueEntry } from '../tenancy/catalogue.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import type { CacheStats } from './cache-stats.ts'
 import { ConfirmedCache, type Kept } from './confirmed-cache.ts'
@@ -175,6 +176,11 @@ export class ControlPlane {
       ({ list }) => ({ dependsOn: [tenantId], bytes: 100 + 500 * list.length }),
     )
     return formerAddressNamed(list, tenantId, names)?.endsAt
+  }
+
+  /** The roles and entitlements that a place has published, as they are stored now. */
+  catalogueEntries(environmentId: EnvironmentId, tenantId: TenantId | null): Promise<readonly CatalogueEntry[]> {
+    return this.#store.catalogueEntries(environmentId, tenantId)
   }
 
   async createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined> {

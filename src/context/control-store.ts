@@ -1,9 +1,11 @@
 import type { EnvironmentPlace, Scope } from '../auth/principal.ts'
 import type { KeyUse, StoredKey } from '../auth/stored-key.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
+import type { CatalogueKind } from '../scim/schema/catalogue-types.ts'
 import type { Definition } from '../scim/schema/definitions.ts'
 import type { SigningKeyStore } from '../signing/keyring.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
+import type { CatalogueEntry } from '../tenancy/catalogue.ts'
 import type { EnvironmentSettings, TenantSettings } from '../tenancy/settings.ts'
 
 /** What Security Event Tokens are issued by. */
@@ -24,6 +26,8 @@ export interface KnownEnvironment {
   readonly definitions: readonly Definition[]
   /** Event URIs of the Security Event Tokens that are delivered of all of its tenants. */
   readonly eventUris?: readonly string[]
+  /** Kinds of roles and entitlements that all of its tenants have; undefined where it has never published any. */
+  readonly kinds?: readonly CatalogueKind[] | undefined
 }
 
 export interface KnownTenant {
@@ -34,6 +38,8 @@ export interface KnownTenant {
   readonly definitions: readonly Definition[]
   /** Event URIs of the Security Event Tokens that are delivered of it alone. */
   readonly eventUris?: readonly string[]
+  /** The same of it alone. */
+  readonly kinds?: readonly CatalogueKind[] | undefined
   readonly paused: boolean
 }
 
@@ -110,6 +116,8 @@ export interface ControlStore {
   createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined>
   /** The addresses from before a tenant's moves that still lead to it. */
   formerAddresses(tenantId: TenantId): Promise<readonly FormerAddress[]>
+  /** The roles and entitlements that an environment has published for all of its tenants, or a tenant for itself. */
+  catalogueEntries(environmentId: EnvironmentId, tenantId: TenantId | null): Promise<readonly CatalogueEntry[]>
   /** Notes when keys were last used, in one statement. */
   recordKeyUse(uses: readonly KeyUse[]): Promise<void>
   /** Ends the secret before `version`, now that this one was seen in use. */

@@ -6,6 +6,7 @@ import { DEFAULT_TENANT, keyProblem, withoutTenant } from '../tenancy/scim-path.
 import { effectiveSettings } from '../tenancy/settings.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { registryOf, tenantContext } from '../tenancy/tenant.ts'
+import { catalogueOf } from './catalogue.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { KnownEnvironment, KnownProject, KnownTenant, PlaceNames } from './control-store.ts'
 
@@ -91,7 +92,7 @@ async function resolveNamed(
   }
   if (!covers(scope, { kind: 'tenant', ...place, tenantId: tenant.id })) throw outside()
   refusePaused(project, environment, tenant)
-  return { tenant: contextOf(environment, tenant, place, baseUrlFor(found.path.basePath)), path: found.path }
+  return { tenant: contextOf(control, environment, tenant, place, baseUrlFor(found.path.basePath)), path: found.path }
 }
 
 /**
@@ -118,19 +119,25 @@ export async function resolveWithoutKey(
   const found = await findTenant(path, tenant, environment, control, INSTANCE)
   if (found.tenant === undefined || project.paused || environment.paused || found.tenant.paused) return undefined
   const place = { projectId: project.id, environmentId: environment.id }
-  return { tenant: contextOf(environment, found.tenant, place, baseUrlFor(found.path.basePath)), path: found.path }
+  return {
+    tenant: contextOf(control, environment, found.tenant, place, baseUrlFor(found.path.basePath)),
+    path: found.path,
+  }
 }
 
 function contextOf(
+  control: ControlPlane,
   environment: KnownEnvironment,
-  { id: tenantId, key, settings: own, definitions, eventUris }: KnownTenant,
+  tenant: KnownTenant,
   place: EnvironmentPlace,
   baseUrl: string,
 ): TenantContext {
+  const { id: tenantId, key, settings: own, definitions, eventUris } = tenant
   const settings = effectiveSettings(environment.settings, own)
   const registry = registryOf(settings, environment.definitions, definitions)
+  const catalogue = catalogueOf(control, environment, tenant)
   const delivered = new Set([...(environment.eventUris ?? []), ...(eventUris ?? [])])
-  return tenantContext({ ...place, tenantId, key, settings }, baseUrl, registry, [...delivered])
+  return tenantContext({ ...place, tenantId, key, settings }, baseUrl, registry, [...delivered], catalogue)
 }
 
 /** What is paused is neither read nor written, by the name of the widest part that is. @throws {ScimError} 403 */
@@ -161,7 +168,9 @@ async function findTenant(
   const { tenant: defaultTenant } = await control.place({ ...path, tenant: DEFAULT_TENANT }, reach)
   const settings = effectiveSettings(environment.settings, defaultTenant?.settings)
   const registry = registryOf(settings, environment.definitions, defaultTenant?.definitions)
-  if (!registry.byEndpoint.has(path.tenant)) return { tenant: undefined, path }
+  const catalogue = defaultTenant && catalogueOf(control, environment, defaultTenant)
+  if (!registry.byEndpoint.has(path.tenant) && !catalogue?.byEndpoint.has(path.tenant))
+    return { tenant: undefined, path }
   return { tenant: defaultTenant, path: withoutTenant(path) }
 }
 

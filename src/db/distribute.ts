@@ -9,6 +9,7 @@ import { TENANT_TABLES } from './tenant-tables.ts'
 /** What the statements of a tenant read beside its own rows: a copy on each machine. The outer places come first. */
 export const SHARED = [
   ...['projects', 'environments', 'tenants', 'environment_feeds', 'webhook_endpoints', 'schema_definitions'],
+  'catalogues',
 ]
 
 /** Statements for what Citus refuses, and what guards it from then on. Each may run twice. */
@@ -18,7 +19,7 @@ const NOT_KEPT: readonly { readonly statements: readonly string[]; readonly inst
     instead: 'no reference from api_keys to resources: the statement that deletes a user deletes the keys of the user',
   },
   {
-    statements: ['environments', 'environment_feeds', 'webhook_endpoints', 'schema_definitions'].map(
+    statements: ['environments', 'environment_feeds', 'webhook_endpoints', 'schema_definitions', 'catalogues'].map(
       (table) => `drop policy if exists tenants_own on ${table}`,
     ),
     instead: 'no policies with look-ups: row-level security cannot be used, and DATABASE_TENANT_ROLE is refused',

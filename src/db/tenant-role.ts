@@ -14,6 +14,7 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
   environments: 'select',
   environment_feeds: 'select',
   schema_definitions: 'select',
+  catalogues: 'select',
   webhook_endpoints: 'select, update (failures)',
   ...Object.fromEntries(TENANT_TABLES.map((table) => [table, 'select, insert, update, delete'])),
 }

@@ -10,6 +10,7 @@ export const TENANT_TABLES: readonly string[] = [
   'deferred_members',
   'roles',
   'role_bindings',
+  'written_roles',
   'kept_users',
   'resource_counts',
   'tenant_versions',

@@ -30,7 +30,9 @@ const EVENTS = {
   'agent.activated': stays('`changed`: `active`'),
   'agent.deactivated': stays('`changed`: `active`'),
   'agent.deleted': stays('`before`: the attributes'),
-  'role.assigned': stays('`role`: its key, and `users`: up to 1000 ids of the users who got it'),
+  'role.assigned': stays(
+    '`role`: its key, and `users`: up to 1000 ids of the users who got it; `attribute`, where the identity provider wrote it',
+  ),
   'role.unassigned': leaves('the same, of the users who lost it'),
   'tenant.created': stays('`after`: key, name, settings; whether it is paused'),
   'tenant.updated': stays('`changed`: `name`, `settings.…`; after a move also `key`, `environmentId`'),

@@ -106,6 +106,12 @@ export const ABOUT_VALUES = {
     remedy: ({ name, again }) =>
       `Have ${name} send that person first, or set deferReferenceChecks for the tenant. ${again}`,
   },
+  'role-not-offered': {
+    namesField: true,
+    problem: ({ Name, field }) => `${Name} sent ${field} with a value that the application does not offer.`,
+    remedy: ({ name, again }) =>
+      `Have ${name} import what the application offers, and assign one of these. Or ask ${OPERATOR} to add the value to the catalogue. ${again}`,
+  },
   'member-deleted-meanwhile': {
     problem: () => 'Somebody deleted a member of the group at the same moment.',
     remedy: ({ again }) => `Take the member out of the group. ${again}`,

@@ -16,6 +16,7 @@ import { isObject, type JsonValue, type Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { validateResource } from '../scim/schema/validate.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
+import { writtenRoles } from './catalogue/written-roles.ts'
 import { bodyUnderPasswordPolicy, hashPassword, hasPassword, removesPassword } from './password.ts'
 import { newReferences, type Reference } from './references.ts'
 import { takesSeat } from './seats.ts'
@@ -70,6 +71,7 @@ export async function prepareCreate(
     event: `${eventNoun(type.name)}.created`,
     members: hasMemberRows(type) ? membersOf(attributes) : { add: [] },
     references: newReferences(tenant, type, attributes, undefined),
+    roles: await writtenRoles(tenant, type, attributes),
   }
 }
 
@@ -118,6 +120,7 @@ export async function prepareChange(
     events,
     activeDelta: activeDelta(takesSeat(type, row), takesSeat(type, stored)),
     references: newReferences(tenant, type, after, before),
+    roles: await writtenRoles(tenant, type, after, before),
   }
 }
 

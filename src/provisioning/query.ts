@@ -10,6 +10,7 @@ import { subAttribute } from '../scim/schema/attribute.ts'
 import type { AttributeRef, ResourceType } from '../scim/schema/resource-type.ts'
 import type { SearchRequest } from '../scim/search-request.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
+import { isOfCatalogue, queryCatalogue } from './catalogue/entries.ts'
 import { type CursorSealer, openCursor, queryFingerprint } from './cursor.ts'
 import { isSynchronised } from './refusals.ts'
 
@@ -44,8 +45,11 @@ export async function runQuery(
   cursors: CursorOptions,
 ): Promise<QueryResult> {
   const bound = boundQuery(tenant, types, request, wanted)
-  const find = (query: ResourceQuery): Promise<ResourcePage> | ResourcePage =>
-    query.types.length === 0 ? { total: 0, rows: [] } : repositories.queries.query(query)
+  const find = (query: ResourceQuery): Promise<ResourcePage> | ResourcePage => {
+    const [first] = query.types
+    if (first === undefined) return { total: 0, rows: [] }
+    return isOfCatalogue(tenant, first.type) ? queryCatalogue(tenant, query) : repositories.queries.query(query)
+  }
   const { paging } = request
   if (paging.kind === 'index') {
     const page = { kind: 'offset', offset: paging.startIndex - 1, limit: paging.count } as const

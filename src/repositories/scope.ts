@@ -34,6 +34,8 @@ export interface RepositoryScope extends RequestScope {
    * itself. Without them, who writes where groups give roles holds `lockRoles` and follows roles around the statement.
    */
   readonly roleRules?: readonly RoleRule[] | undefined
+  /** Whether users may have roles that the identity provider wrote: somebody has published a catalogue. */
+  readonly hasWrittenRoles?: boolean | undefined
 }
 
 /**
@@ -41,7 +43,7 @@ export interface RepositoryScope extends RequestScope {
  * the admin API, import and the console keep and refuse the same.
  */
 export const scopeOf = (
-  { id: tenantId, baseUrl, settings, deviations }: TenantContext,
+  { id: tenantId, baseUrl, settings, deviations, catalogue }: TenantContext,
   { requestId, actor, reader, filterBudget, tally }: RequestScope,
 ): RepositoryScope => ({
   tenantId,
@@ -52,6 +54,7 @@ export const scopeOf = (
   // Once the last rule has ended, groups may give roles for a moment longer: then the write says so.
   hasRoles: settings.roleRules.length > 0,
   roleRules: settings.roleRules,
+  hasWrittenRoles: catalogue !== undefined,
   reader,
   filterBudget,
   tally,

@@ -10,7 +10,7 @@ import { exportPagesOf } from './resources/export-pages.ts'
 import { keptUsersOf } from './resources/kept-users.ts'
 import { memberPagesOf } from './resources/member-pages.ts'
 import { resourcesOf } from './resources/resources.ts'
-import { membershipsFollowingRoles, resourcesFollowingRoles } from './roles/giving-roles.ts'
+import { membershipsFollowingRoles, removalsFollowingRoles, resourcesFollowingRoles } from './roles/giving-roles.ts'
 import { lockRoles } from './roles/role-bindings.ts'
 import { rolesOf } from './roles/roles.ts'
 import type { RepositoryScope } from './scope.ts'
@@ -55,7 +55,9 @@ class TenantRepositories implements Repositories {
   }
 
   get resources() {
-    return this.#scope.hasRoles ? resourcesFollowingRoles(this.#db, this.#scope) : resourcesOf(this.#db, this.#scope)
+    const { hasRoles, hasWrittenRoles } = this.#scope
+    if (hasRoles) return resourcesFollowingRoles(this.#db, this.#scope)
+    return hasWrittenRoles ? removalsFollowingRoles(this.#db, this.#scope) : resourcesOf(this.#db, this.#scope)
   }
 
   get activation() {
@@ -107,7 +109,7 @@ class TenantRepositories implements Repositories {
   transaction<T>(work: (repositories: Repositories) => Promise<T>): Promise<T> {
     return this.#db.transaction(async (tx) => {
       // Before the row of any group: all writers lock in this order.
-      if (this.#scope.hasRoles) await lockRoles(tx, this.#scope.tenantId)
+      if (this.#scope.hasRoles || this.#scope.hasWrittenRoles) await lockRoles(tx, this.#scope.tenantId)
       return work(new TenantRepositories(tx, this.#scope))
     })
   }

@@ -93,7 +93,8 @@ export function wants(projection: Projection, name: string): boolean {
  */
 export function projectResource(resource: Resource, projection: Projection): Resource {
   const sent = select(resource, projection.core)
-  const schemas = [projection.type.schema.id]
+  const { schema, also } = projection.type
+  const schemas = also === undefined ? [schema.id] : [schema.id, also.id]
   for (const [urn, shares] of projection.extensions) {
     const data = Object.hasOwn(resource, urn) ? resource[urn] : undefined
     const selected = isObject(data) ? select(data, shares) : {}

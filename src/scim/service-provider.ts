@@ -4,6 +4,7 @@ import { MAX_FILTER_DEPTH, MAX_FILTER_LENGTH, MAX_FILTER_TERMS } from './filter/
 import type { JsonObject } from './resource.ts'
 import type { Attribute, AttributeType, Schema } from './schema/attribute.ts'
 import { commonAttributes } from './schema/builtin.ts'
+import { CATALOGUE_SCHEMAS, ROLES_AND_ENTITLEMENTS } from './schema/catalogue-types.ts'
 import type { ResourceType } from './schema/resource-type.ts'
 import {
   GATEWAY_CONFIG_SCHEMA,
@@ -43,6 +44,8 @@ export interface ServiceProviderOptions {
   readonly eventUris?: readonly string[]
   /** Names of attributes that the client asks for. */
   readonly attributes?: readonly string[]
+  /** The resource types of the catalogue of roles and entitlements; absent where there is none. */
+  readonly offered?: readonly ResourceType[]
 }
 
 /**
@@ -62,6 +65,7 @@ export function serviceProviderConfig(options: ServiceProviderOptions): JsonObje
     limits,
     eventUris,
     attributes = [],
+    offered,
   } = options
   const own = ownMembers(mode, attributes)
   return {
@@ -87,6 +91,7 @@ export function serviceProviderConfig(options: ServiceProviderOptions): JsonObje
     },
     // Prefer: respond-async is not offered (AS-05).
     ...(eventUris === undefined ? {} : { securityEvents: { asyncRequest: 'none', eventUris: [...eventUris] } }),
+    ...(offered === undefined ? {} : { RolesAndEntitlements: rolesAndEntitlements(offered) }),
     authenticationSchemes: [
       {
         type: 'oauthbearertoken',
@@ -114,6 +119,21 @@ function ownMembers(mode: Mode, names: readonly string[]): JsonObject | undefine
   return asked.length === 0 ? undefined : Object.fromEntries(asked)
 }
 
+/** What there is of roles and entitlements (draft-ietf-scim-roles-entitlements-01 §4.1). */
+function rolesAndEntitlements(offered: readonly ResourceType[]): JsonObject {
+  const { roles, entitlements } = CATALOGUE_SCHEMAS
+  const types = (schema: Schema) => offered.filter((type) => type.schema === schema).map(({ name }) => name)
+  const is = (endpoint: string) => offered.some((type) => type.endpoint === endpoint)
+  const both = { primarySupported: true, typeSupported: true }
+  return {
+    roles: { supported: is('/Roles'), multipleRolesSupported: true, ...both, types: types(roles.own) },
+    entitlements: {
+      ...{ supported: is('/Entitlements'), multipleEntitlementsSupported: true },
+      ...{ ...both, types: types(entitlements.own) },
+    },
+  }
+}
+
 const HTTP_BASIC: JsonObject = {
   type: 'httpbasic',
   name: 'HTTP Basic',
@@ -131,7 +151,10 @@ export function resourceTypeDocument(type: ResourceType, baseUrl: string): JsonO
     ...(type.description === '' ? {} : { description: type.description }),
     endpoint: type.endpoint,
     schema: type.schema.id,
-    schemaExtensions: type.extensions.map(({ schema, required }) => ({ schema: schema.id, required })),
+    schemaExtensions: [
+      ...(type.also === undefined ? [] : [{ schema: type.also.id, required: false }]),
+      ...type.extensions.map(({ schema, required }) => ({ schema: schema.id, required })),
+    ],
     meta: { resourceType: 'ResourceType', location: `${baseUrl}/ResourceTypes/${type.name}` },
   }
 }
@@ -139,13 +162,23 @@ export function resourceTypeDocument(type: ResourceType, baseUrl: string): JsonO
 /** A common attribute, which no schema lists (RFC 7643 §3.1). */
 const EXTERNAL_ID = commonAttributes.filter(({ name }) => name === 'externalId')
 
-/** The Schema document of one schema (RFC 7643 §7), as these deviations have it. */
-export function schemaDocument(schema: Schema, baseUrl: string, deviations = deviationsOf('strict')): JsonObject {
+/**
+ * The Schema document of one schema (RFC 7643 §7), as these deviations have it.
+ *
+ * @param withCatalogue whether ServiceProviderConfig says what there is of roles and entitlements
+ */
+export function schemaDocument(
+  schema: Schema,
+  baseUrl: string,
+  deviations = deviationsOf('strict'),
+  withCatalogue = false,
+): JsonObject {
   const showsExternalId = deviations.has('external-id-in-schemas') && [USER_SCHEMA, GROUP_SCHEMA].includes(schema.id)
-  const shown = showsExternalId ? { ...schema, attributes: [...EXTERNAL_ID, ...schema.attributes] } : schema
+  const more = withCatalogue && schema.id === SERVICE_PROVIDER_CONFIG_SCHEMA ? [ROLES_AND_ENTITLEMENTS] : []
+  const attributes = [...(showsExternalId ? EXTERNAL_ID : []), ...schema.attributes, ...more]
   return {
     schemas: [SCHEMA_SCHEMA],
-    ...schemaDefinition(shown),
+    ...schemaDefinition({ ...schema, attributes }),
     meta: { resourceType: 'Schema', location: `${baseUrl}/Schemas/${schema.id}` },
   }
 }

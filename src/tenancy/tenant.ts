@@ -7,6 +7,7 @@ import { type Definition, NO_DEFINITIONS, registryInput } from '../scim/schema/d
 import { buildRegistry, builtInRegistry } from '../scim/schema/registry.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
 import { AGENT_SCHEMA, sameUrn } from '../scim/urn.ts'
+import type { TenantCatalogue } from './catalogue.ts'
 import type { Settings } from './settings.ts'
 
 /** The one tenant that a request belongs to (TEN-01), decided before anything of it is read. Frozen. */
@@ -20,6 +21,8 @@ export interface TenantContext {
   readonly registry: SchemaRegistry
   /** Event URIs of the Security Event Tokens that are delivered of it; none where there is no receiver. */
   readonly eventUris: readonly string[]
+  /** The roles and entitlements that its users can be given; undefined where nobody has ever published any. */
+  readonly catalogue: TenantCatalogue | undefined
   /** Where the client sees this tenant, without a slash at the end; all that differs between the three base URLs. */
   readonly baseUrl: string
 }
@@ -39,6 +42,7 @@ export function tenantContext(
   baseUrl: string,
   registry: SchemaRegistry = registryOf(place.settings),
   eventUris: readonly string[] = [],
+  catalogue?: TenantCatalogue,
 ): TenantContext {
   return Object.freeze({
     id: place.tenantId,
@@ -49,8 +53,17 @@ export function tenantContext(
     deviations: deviationsOf(place.settings.mode, place.settings.unknownAttributes),
     registry,
     eventUris,
+    catalogue,
     baseUrl,
   })
+}
+
+/** The same tenant with the values of its catalogue at hand: inside a transaction nothing else may be waited for. */
+export async function withValues(tenant: TenantContext): Promise<TenantContext> {
+  const { catalogue } = tenant
+  if (catalogue === undefined) return tenant
+  const values = await catalogue.values()
+  return Object.freeze({ ...tenant, catalogue: { ...catalogue, values: () => values } })
 }
 
 type Definitions = readonly Definition[]

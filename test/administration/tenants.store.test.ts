@@ -19,6 +19,7 @@ import {
   searchDocuments,
   tenants,
   waitingEvents,
+  writtenRoles,
 } from '../../src/db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
 import { projectsIn } from '../../src/repositories/control/projects.ts'
@@ -59,6 +60,7 @@ async function fill(tenantId: TenantId, { orm }: Database = database): Promise<v
   const roleId = randomUUID()
   await orm.insert(roles).values({ tenantId, id: roleId, key: roleId })
   await orm.insert(roleBindings).values({ tenantId, groupId, roleId, rule: 'r' })
+  await orm.insert(writtenRoles).values({ tenantId, userId: memberId, attribute: 'roles', value: 'r', roleId })
   const deleted = { id: randomUUID(), uniqueKey: 'gone', emails: [], version: 2, createdAt: now, keptUntil: now }
   await orm.insert(keptUsers).values({ tenantId, ...deleted })
   const about = { resourceType: 'User', resourceId: memberId, version: 1, requestId: 'r', actor: 'k', changes: '{}' }
@@ -71,7 +73,7 @@ async function fill(tenantId: TenantId, { orm }: Database = database): Promise<v
 }
 
 /** What `rowsOf` gives where nothing is left. */
-const NONE = Array.from({ length: 16 }, () => 0)
+const NONE = Array.from({ length: 17 }, () => 0)
 
 async function rowsOf(tenantId: TenantId): Promise<number[]> {
   const tables = [
@@ -81,6 +83,7 @@ async function rowsOf(tenantId: TenantId): Promise<number[]> {
     'memberships',
     'roles',
     'role_bindings',
+    'written_roles',
     'resource_counts',
     'kept_users',
     'events',
@@ -113,7 +116,7 @@ test('TEN-11 deleting a tenant deletes everything of it and nothing of another',
   }
   await deleteTenant(administration, place, gone.id)
   expect(await rowsOf(gone.id)).toEqual(NONE)
-  expect(await rowsOf(kept.id)).toEqual([4, 2, 2, 2, 2, 2, 1, 2, 5, 1, 2, 2, 1, 1, 1, 0])
+  expect(await rowsOf(kept.id)).toEqual([4, 2, 2, 2, 2, 2, 2, 1, 2, 5, 1, 2, 2, 1, 1, 1, 0])
 })
 
 test('TEN-11 writers at work leave nothing behind', async () => {
@@ -247,7 +250,15 @@ test('an environment is deleted only when empty, a project only without environm
   const defaultTenant = (await findTenant(database, environment.id, 'default'))?.id ?? placeId('')
   await fill(defaultTenant)
   await expect(deleteEnvironment(administration, project.id, environment.id)).rejects.toMatchObject({ status: 409 })
-  for (const table of ['memberships', 'role_bindings', 'roles', 'resource_keys', 'search_documents', 'resources'])
+  for (const table of [
+    'memberships',
+    'role_bindings',
+    'written_roles',
+    'roles',
+    'resource_keys',
+    'search_documents',
+    'resources',
+  ])
     await database.run(`delete from ${table} where tenant_id = $1::uuid`, [defaultTenant])
 
   await deleteEnvironment(administration, project.id, environment.id)

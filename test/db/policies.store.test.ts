@@ -23,6 +23,7 @@ const ROWS: Readonly<Record<string, string>> = {
   former_addresses: `(tenant_id, environment_id, key, key_folded, ends_at) values ($tenant, $environment, 'old', 'old', now())`,
   schema_definitions: `(id, environment_id, tenant_id, kind, name, name_folded, definition)
     values ($tenant, $environment, $tenant, 'extension', 'own', 'own', '{}'), ($environment, $environment, null, 'extension', 'shared', 'shared', '{}')`,
+  catalogues: `(id, environment_id, tenant_id) values ($tenant, $environment, $tenant), ($environment, $environment, null)`,
   webhook_endpoints: `(id, environment_id, tenant_id, url, description, event_types, secret)
     values ($tenant, $environment, $tenant, 'https://a.test', '', '{}', ''), ($environment, $environment, null, 'https://b.test', '', '{}', '')`,
   resources: `(tenant_id, id, resource_type, document, created_at, modified_at)
@@ -33,6 +34,7 @@ const ROWS: Readonly<Record<string, string>> = {
   deferred_members: `(tenant_id, group_id, value) values ($tenant, $environment, 'somebody')`,
   roles: `(tenant_id, id, key) values ($tenant, $tenant, 'role')`,
   role_bindings: `(tenant_id, group_id, role_id, rule) values ($tenant, $environment, $tenant, 'everyGroup')`,
+  written_roles: `(tenant_id, user_id, attribute, value, role_id) values ($tenant, $tenant, 'roles', 'role', $tenant)`,
   kept_users: `(tenant_id, id, unique_key, emails, version, created_at, kept_until) values ($tenant, $project, 'x', '{}', 1, now(), now())`,
   resource_counts: `(tenant_id, resource_type, total, active) values ($tenant, 'User', 1, 1)`,
   events: `(tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
@@ -42,6 +44,7 @@ const ROWS: Readonly<Record<string, string>> = {
   event_positions: `(tenant_id, position, seq) values ($tenant, 1, 1)`,
   tenant_versions: `(tenant_id, version) values ($tenant, 1)`,
   connections: `(tenant_id, environment_id) values ($tenant, $environment)`,
+  catalogue_work: `(tenant_id, environment_id, actor, request_id, due_at) values ($tenant, $environment, 'actor', 'request', now())`,
   role_rule_work: `(tenant_id, environment_id, waits, actor, request_id) values ($tenant, $environment, false, 'actor', 'request')`,
   event_logs: `(tenant_id) values ($tenant)`,
   environment_feeds: `(environment_id) values ($environment)`,
@@ -136,12 +139,16 @@ describe('TEN-04 a role that does not own the tables', () => {
   })
 
   test('sees of what an environment has for all of its tenants that of its own, and does not change it', async () => {
-    for (const table of ['webhook_endpoints', 'schema_definitions']) {
+    for (const [table, column] of [
+      ['webhook_endpoints', 'created_at'],
+      ['schema_definitions', 'created_at'],
+      ['catalogues', 'updated_at'],
+    ]) {
       const shared = `select id::text from ${table} where tenant_id is null`
       expect(await asStranger(a.tenant, shared)).toEqual([{ id: a.environment }])
-      const rename = `update ${table} set created_at = now() where tenant_id is null returning 1`
+      const rename = `update ${table} set ${column} = now() where tenant_id is null returning 1`
       expect(await asStranger(a.tenant, rename)).toBe(REFUSED)
-      const others = `update ${table} set created_at = now() where id = $1::uuid returning 1`
+      const others = `update ${table} set ${column} = now() where id = $1::uuid returning 1`
       expect(await asStranger(a.tenant, others, [b.environment])).toEqual([])
     }
   })

@@ -143,7 +143,13 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       group by 1 order by 1`
     const all = 'DELETE INSERT SELECT UPDATE'
     expect(Object.fromEntries(rows.map(({ table, may }) => [table, may]))).toEqual({
-      ...{ environments: 'SELECT', schema_definitions: 'SELECT', tenants: 'SELECT', webhook_endpoints: 'SELECT' },
+      ...{
+        environments: 'SELECT',
+        schema_definitions: 'SELECT',
+        catalogues: 'SELECT',
+        tenants: 'SELECT',
+        webhook_endpoints: 'SELECT',
+      },
       ...{
         resources: all,
         resource_keys: all,
@@ -152,7 +158,15 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
         deferred_members: all,
         resource_counts: all,
       },
-      ...{ roles: all, role_bindings: all, kept_users: all, events: all, event_logs: all, webhook_deliveries: all },
+      ...{
+        roles: all,
+        role_bindings: all,
+        written_roles: all,
+        kept_users: all,
+        events: all,
+        event_logs: all,
+        webhook_deliveries: all,
+      },
       ...{ tenant_versions: all, waiting_events: all, held_events: all, event_positions: all },
       ...{ request_log: all, request_terms: all },
     })

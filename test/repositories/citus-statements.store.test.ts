@@ -41,7 +41,7 @@ import { type Gateway, openGateway, type TestTenant } from '../support/gateway.t
 import { addMembers, bulkBody, groupBody, idIn, patchBody, removeMember, userBody } from '../support/instances.ts'
 import { placeId } from '../support/place-ids.ts'
 import { type Recorder, recordStatements } from '../support/statements.ts'
-import { play, type Scenario, titleOf } from '../support/traffic.ts'
+import { catalogueAt, play, type Scenario, titleOf } from '../support/traffic.ts'
 
 // What Citus cannot run is found without one: all statements are written as for a distributed database, one machine runs them, and
 // rules look at their texts. docs/scale.md says how to run the tests on a Citus.
@@ -74,7 +74,7 @@ async function refused(): Promise<string[]> {
 // Under the role for tenants a deletion could not delete API keys. A distributed database is refused with it.
 describe.skipIf(tenantRole() !== undefined)('Citus refuses no statement', () => {
   test.each(scenarios.map((scenario) => [titleOf(scenario), scenario] as const))('of %s', async (_, scenario) => {
-    expect(await play(scenario, gateway.bases.tenant, gateway.key)).toEqual([])
+    expect(await play(scenario, gateway.bases.tenant, gateway.key, catalogueAt(gateway))).toEqual([])
     expect(await refused()).toEqual([])
   })
 

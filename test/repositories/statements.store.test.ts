@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { publishCatalogue } from '../../src/administration/catalogue/catalogue.ts'
 import type { Database } from '../../src/db/database.ts'
 import { databaseOver } from '../../src/db/handle.ts'
 import { findApiKey } from '../../src/repositories/control/api-keys.ts'
@@ -15,6 +16,7 @@ import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts
 import { eventLogOf, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
+import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
@@ -47,6 +49,9 @@ let kept: string
 let giving: TestTenant
 let given: string
 let giver: string
+/** Its application publishes roles. */
+let writing: TestTenant
+let written: string
 /** Leads to the second page. */
 let cursor: string
 const people: string[] = []
@@ -64,6 +69,13 @@ beforeAll(async () => {
   giving = await instance.newTenant({ settings: { roleRules: [{ group: { pattern: 'Sales*' }, role: 'seller' }] } })
   given = idIn(await giving.scim('POST', '/Users', person('given')))
   giver = idIn(await giving.scim('POST', '/Groups', groupBody('Sales')))
+  const published = await instance.newPlace()
+  const entries = ['admin', 'viewer'].map((value) => ({
+    ...{ kind: 'Role', value, displayName: value, description: '', supported: true, contains: [] },
+  }))
+  await publishCatalogue(administrationOn(database), { ...published, tenantId: null }, { kinds: [], entries })
+  writing = await instance.newTenant({ place: published })
+  written = idIn(await writing.scim('POST', '/Users', { ...person('written'), ...ROLES }))
   for (let i = 0; i < 12; i++) people.push(idIn(await tenant.scim('POST', '/Users', person(`person ${i}`))))
   for (let i = 0; i < 6; i++) groups.push(idIn(await tenant.scim('POST', '/Groups', groupBody(`group ${i}`))))
   await tenant.scim('PATCH', `/Groups/${groups[0]}`, addMembers(at(people, 0), at(people, 1)))
@@ -71,6 +83,7 @@ beforeAll(async () => {
 })
 afterAll(() => instance.close())
 
+const ROLES = { roles: [{ value: 'admin' }] }
 const person = (name: string) =>
   userBody(name, {
     displayName: name,
@@ -129,6 +142,13 @@ const WRITES: Requests = {
   'member-add-following-roles': () => giving.scim('PATCH', `/Groups/${giver}`, addMembers(given)),
   'member-remove-following-roles': () => giving.scim('PATCH', `/Groups/${giver}`, removeMember(given)),
   'user-delete-following-roles': () => giving.scim('DELETE', `/Users/${given}`),
+  'user-create-writing-roles': () => writing.scim('POST', '/Users', { ...person('with a role'), ...ROLES }),
+  'user-patch-writing-roles': () =>
+    writing.scim(
+      'PATCH',
+      `/Users/${written}`,
+      patchBody({ op: 'replace', path: 'roles', value: [{ value: 'viewer' }] }),
+    ),
   'members-add': patchGroup(2, () => addMembers(at(people, 7), at(people, 8))),
   'members-replace': patchGroup(3, () =>
     patchBody({ op: 'replace', path: 'members', value: people.slice(6, 9).map((value) => ({ value })) }),

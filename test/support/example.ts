@@ -114,6 +114,17 @@ async function fill(origin: string, receiver: string): Promise<Pick<Example, 'id
   const attributes = [{ name: 'badge', type: 'string', multiValued: false, required: false }]
   const schema = { id: SCHEMA, name: 'Employment', description: 'What the shop keeps.', attributes }
   await api('PUT', `${PROD}/schema-extensions/${encodeURIComponent(SCHEMA)}`, { schema, resourceType: 'User' })
+  const roles = ['Administrator', 'Editor', 'Viewer'].map((displayName) => ({
+    ...{ kind: 'Role', value: displayName.toLowerCase(), displayName, supported: displayName !== 'Editor' },
+  }))
+  const seat = {
+    kind: 'License',
+    value: 'seat.full',
+    displayName: 'Full seat',
+    description: 'Sees and changes everything.',
+  }
+  const kinds = [{ name: 'License', endpoint: '/Licenses' }]
+  await api('PUT', `${PROD}/catalogue`, { kinds, entries: [...roles, seat] })
   const made = { name: 'IT of Acme', identityProvider: 'okta' }
   const link = await operate<{ id: string; url: string }>(at, 'POST', `/api/v1${ACME}/setup-links`, made)
 

@@ -12,7 +12,7 @@ export type RolePairs = readonly string[]
 export const setRules = (database: Database, place: Place, { id }: TestTenant, roleRules: RoleRule[] | null) =>
   changeTenant(administrationOn(database), place, id, { settings: { roleRules } })
 
-/** Who has which role by the rows of memberships and bindings, followed here and not by a query. */
+/** Who has which role by the rows of memberships, bindings and written roles, followed here and not by a query. */
 export async function rolesByRows(database: Database, tenantId: string): Promise<RolePairs> {
   const ask = <Row>(statement: string) => database.run<Row>(statement, [tenantId])
   const members = await ask<{ group: string; member: string }>(
@@ -32,6 +32,11 @@ export async function rolesByRows(database: Database, tenantId: string): Promise
     for (const at of reached) for (const each of members) if (each.group === at) reached.add(each.member)
     for (const id of reached) if (isUser.has(id)) pairs.add(`${key} ${id}`)
   }
+  const written = await ask<{ user: string; key: string }>(
+    `select w.user_id::text as "user", r.key from written_roles w join roles r on r.tenant_id = w.tenant_id and r.id = w.role_id
+     where w.tenant_id = $1::uuid`,
+  )
+  for (const { user, key } of written) pairs.add(`${key} ${user}`)
   return [...pairs].sort()
 }
 

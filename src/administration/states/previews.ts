@@ -221,7 +221,7 @@ export async function movesOf(
     let last = after?.role === role && after.change === change ? after.userId : undefined
     for (;;) {
       if (looks++ === MOST_LOOKS) return { moves, next: { role, change, userId: last ?? NIL } }
-      const users = await preview.candidates(from, others, last, USERS_AT_ONCE)
+      const users = await preview.candidates(role, from, others, last, USERS_AT_ONCE)
       for (const { id: userId, name, stays } of users) {
         last = userId
         if (!stays) moves.push({ role, change, userId, name })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { currentSecret } from '../../auth/key-secrets.ts'
 import { issuerAt } from '../../events/security-events.ts'
 import type { ApiKeyRow } from '../../repositories/control/api-keys.ts'
+import type { CatalogueRow } from '../../repositories/control/catalogues.ts'
 import type { EnvironmentRow } from '../../repositories/control/environments.ts'
 import type { ProjectRow } from '../../repositories/control/projects.ts'
 import type { DefinitionRow } from '../../repositories/control/schema-definitions.ts'
@@ -9,6 +10,7 @@ import type { TenantRow } from '../../repositories/control/tenants.ts'
 import type { EndpointRow, StreamRow } from '../../repositories/delivery/webhooks.ts'
 import { definitionJson } from '../../scim/schema/definitions.ts'
 import { matchesTag } from '../../scim/version.ts'
+import type { CatalogueEntry } from '../../tenancy/catalogue.ts'
 import {
   type EnvironmentSettings,
   effectiveSettings,
@@ -84,6 +86,15 @@ export function streamState(row: StreamRow): State {
 export const definitionState = ({ id, version, definition }: DefinitionRow): State => [
   part('version', version, id),
   ...Object.entries(definitionJson(definition)).map(([name, value]) => part(name, value)),
+]
+
+export const catalogueState = ({ id, version, kinds, entries }: CatalogueRow): State => [
+  ...[part('version', version, id), part('kinds', kinds), part('entries', `${entries.length} entries`, entries)],
+]
+
+export const catalogueEntryState = ({ created, modified, ...entry }: CatalogueEntry): State => [
+  part('modified', modified, created),
+  ...Object.entries(entry).map(([name, value]) => part(name, value)),
 ]
 
 const part = (path: string, now: unknown, beside?: unknown): Part => ({ path, now, beside })

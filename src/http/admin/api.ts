@@ -17,6 +17,7 @@ import { serveText } from '../text.ts'
 import { auditRoutes } from './audit.ts'
 import { backupRoutes } from './backup.ts'
 import { brakeRoutes } from './brake.ts'
+import { catalogueRoutes } from './catalogue.ts'
 import { configurationRoutes } from './configuration.ts'
 import { consoleSessionRoutes } from './console-sessions.ts'
 import { environmentEventRoutes } from './delivery/environment-events.ts'
@@ -143,6 +144,7 @@ export function adminApi({
   tenantMoveRoutes(app, config)
   previewRoutes(app)
   schemaDefinitionRoutes(app)
+  catalogueRoutes(app)
   apiKeyRoutes(app, deliveries)
   setupLinkRoutes(app, config)
   externalIssuerRoutes(app, issuers)

@@ -28,6 +28,7 @@ import { setupLinkPages } from './pages/keys/setup-links.tsx'
 import { overviewPage } from './pages/overview.tsx'
 import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/person-or-group.tsx'
+import { cataloguePages } from './pages/place/catalogue.tsx'
 import { externalIssuersPage } from './pages/place/external-issuers.tsx'
 import { projectPages } from './pages/place/project.tsx'
 import { roleRulePages } from './pages/place/role-rules.tsx'
@@ -121,6 +122,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   settingsPages(app)
   externalIssuersPage(app, dependencies)
   roleRulePages(app)
+  cataloguePages(app)
   schemaPages(app)
   movePages(app, dependencies)
   signInCheckPage(app, dependencies)

@@ -163,7 +163,7 @@ const TENANT_PARTS: readonly TenantPart[] = [
   { name: 'Connection', page: 'connection', pages: ['api-keys', 'setup-links', 'self-test'] },
   { name: 'Requests', page: 'requests', pages: [] },
   { name: 'Webhooks', page: 'webhooks', pages: ['streams'] },
-  { name: 'Settings', page: 'settings', pages: ['role-rules', 'schemas', 'external-issuers', 'move'] },
+  { name: 'Settings', page: 'settings', pages: ['role-rules', 'catalogue', 'schemas', 'external-issuers', 'move'] },
 ]
 
 /** The address of a tenant, and the first step below it. */

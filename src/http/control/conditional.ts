@@ -26,7 +26,7 @@ export const notModified: MiddlewareHandler<AdminEnv> = async (c, next) => {
 }
 
 /** Where the OpenAPI document has these headers: resources with a tag, and what is done to them. */
-const TAGGED = /\{(?:project|environment|tenant|apiKey|webhook|stream|urn|name)\}$/
+const TAGGED = /\{(?:project|environment|tenant|apiKey|webhook|stream|urn|name|value)\}$|\/catalogue$/
 const BELOW =
   /\/(?:\{apiKey\}\/(?:rotation(?:\/old)?|public-keys(?:\/\{thumbprint\})?|trusts(?:\/\{trust\})?)|rotate-secret|\{(?:tenant|environment)\}\/preview)$/
 

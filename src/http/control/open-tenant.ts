@@ -1,10 +1,13 @@
 import type { Context } from 'hono'
+import { catalogueFrom, catalogueOf } from '../../context/catalogue.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
+import { cataloguesOf } from '../../repositories/control/catalogues.ts'
 import { schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
 import { scopeOf } from '../../repositories/scope.ts'
 import { forTenant, type Repositories } from '../../repositories/tenant-scope.ts'
 import type { Definition } from '../../scim/schema/definitions.ts'
 import { baseUrlOf, type OriginPolicy } from '../../tenancy/base-url.ts'
+import type { TenantCatalogue } from '../../tenancy/catalogue.ts'
 import { effectiveSettings } from '../../tenancy/settings.ts'
 import { registryOf, type TenantContext, type TenantPlace, tenantContext } from '../../tenancy/tenant.ts'
 import type { AdminRequest } from './env.ts'
@@ -31,8 +34,9 @@ export async function openTenant(
   const settings = effectiveSettings(environment.settings, tenant.settings)
   const place = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id, key: tenant.key, settings }
   const baseUrl = baseUrlOf(originOf(c, policy), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
-  const [shared, own] = await definitionsOf(c, place, control)
-  const context = tenantContext(place, baseUrl, registryOf(settings, shared, own))
+  const { definitions, catalogue } = await ownOf(c, place, control)
+  const registry = registryOf(settings, ...definitions)
+  const context = tenantContext(place, baseUrl, registry, [], catalogue)
   const request = {
     requestId: c.var.requestId ?? '',
     actor: c.var.principal.keyId,
@@ -41,19 +45,37 @@ export async function openTenant(
   return { tenant: context, repositories: forTenant(c.var.database, scopeOf(context, request)) }
 }
 
-/** The definitions of the environment and of the tenant. */
-async function definitionsOf(
+/** What the environment and the tenant have of their own. */
+interface Own {
+  readonly definitions: readonly [
+    ofEnvironment: readonly Definition[] | undefined,
+    ofTenant: readonly Definition[] | undefined,
+  ]
+  readonly catalogue: TenantCatalogue | undefined
+}
+
+async function ownOf(
   c: OpeningRequest,
   { projectId, environmentId, tenantId }: TenantPlace,
   control: ControlPlane,
-): Promise<readonly (readonly Definition[] | undefined)[]> {
+): Promise<Own> {
   const { database } = c.var
   if (database.inTransaction) {
     // What is remembered may have to be confirmed, over a connection that waits for this transaction on the embedded engine.
     const stored = schemaDefinitionsOf(database, environmentId)
-    return [await stored.definitions(null), await stored.definitions(tenantId)]
+    const catalogues = cataloguesOf(database, environmentId)
+    const [shared, own] = [await catalogues.kindsAt(null), await catalogues.kindsAt(tenantId)]
+    return {
+      definitions: [await stored.definitions(null), await stored.definitions(tenantId)],
+      catalogue: catalogueFrom({ id: environmentId, kinds: shared }, { id: tenantId, kinds: own }, (_, of) =>
+        catalogues.entries(of),
+      ),
+    }
   }
   const names = { project: projectId, environment: environmentId, tenant: tenantId }
   const { environment, tenant } = await control.place(names, { kind: 'instance' })
-  return [environment?.definitions, tenant?.definitions]
+  return {
+    definitions: [environment?.definitions, tenant?.definitions],
+    catalogue: environment && tenant && catalogueOf(control, environment, tenant),
+  }
 }

@@ -21,7 +21,7 @@ export function discoveryHandlers(limits: ScimLimits) {
   return {
     serviceProviderConfig({ env: request }: ScimContext): Response {
       const { tenant } = withoutFilter(request)
-      const { baseUrl, settings, eventUris } = tenant
+      const { baseUrl, settings, eventUris, catalogue } = tenant
       const document = serviceProviderConfig({
         baseUrl,
         documentationUri: new URL('/docs/modes', baseUrl).href,
@@ -40,6 +40,7 @@ export function discoveryHandlers(limits: ScimLimits) {
             ?.split(',')
             .map((name) => name.trim()) ?? [],
         ...(eventUris.length === 0 ? {} : { eventUris }),
+        ...(catalogue === undefined || catalogue.types.length === 0 ? {} : { offered: catalogue.types }),
       })
       return send(request, document)
     },
@@ -73,21 +74,27 @@ export function discoveryHandlers(limits: ScimLimits) {
   }
 }
 
-const documentOf = (schema: Schema, { baseUrl, deviations }: TenantContext): JsonObject =>
-  schemaDocument(schema, baseUrl, deviations)
+const documentOf = (schema: Schema, { baseUrl, deviations, catalogue }: TenantContext): JsonObject =>
+  schemaDocument(schema, baseUrl, deviations, catalogue !== undefined && catalogue.types.length > 0)
 
-/** The resource types that are not switched off. */
-const offered = (tenant: TenantContext): readonly ResourceType[] =>
-  tenant.registry.resourceTypes.filter((type) => isSynchronised(tenant, type))
+/** The resource types that are not switched off, and those of the catalogue. */
+const offered = (tenant: TenantContext): readonly ResourceType[] => [
+  ...tenant.registry.resourceTypes.filter((type) => isSynchronised(tenant, type)),
+  ...(tenant.catalogue?.types ?? []),
+]
 
 /** All schemas, without those that only types have which are switched off and refuse reads. */
 function schemasInUse(tenant: TenantContext): readonly Schema[] {
-  const { registry } = tenant
+  const { registry, catalogue } = tenant
   const schemasOf = (types: readonly ResourceType[]) =>
     new Set(types.flatMap((type) => [type.schema, ...type.extensions.map(({ schema }) => schema)]))
   const readable = registry.resourceTypes.filter((type) => isReadable(tenant, type))
   const [inUse, known] = [schemasOf(readable), schemasOf(registry.resourceTypes)]
-  return [...registry.schemas.values()].filter((schema) => inUse.has(schema) || !known.has(schema))
+  const ofCatalogue = (catalogue?.types ?? []).flatMap(({ schema, also }) => (also ? [schema, also] : [schema]))
+  return [
+    ...[...registry.schemas.values()].filter((schema) => inUse.has(schema) || !known.has(schema)),
+    ...new Set(ofCatalogue),
+  ]
 }
 
 /** The answer cannot honour a filter, so a filter is refused (RFC 7644 §4). */

@@ -1,4 +1,5 @@
 import { v7 as uuidv7 } from 'uuid'
+import { isOfCatalogue, retrieveEntry } from '../../provisioning/catalogue/entries.ts'
 import { isReadable, isSynchronised, missing, notSynchronised } from '../../provisioning/refusals.ts'
 import { locationOf } from '../../provisioning/representation.ts'
 import { provisioningService } from '../../provisioning/service.ts'
@@ -15,6 +16,7 @@ import {
   parsePreconditions,
 } from '../../scim/version.ts'
 import type { TenantContext } from '../../tenancy/tenant.ts'
+import { MethodNotAllowed } from '../errors.ts'
 import { readJson } from './body.ts'
 import type { ScimContext, ScimLimits, ScimRequest } from './env.ts'
 import {
@@ -34,7 +36,7 @@ import {
 export function resourceHandlers(limits: ScimLimits) {
   const on = handlers(limits)
   const named = ({ env, req }: ResourceContext): Target => ({
-    type: typeAt(env.tenant, req.param('endpoint')),
+    type: writableTypeAt(env, req.param('endpoint')),
     id: req.param('id'),
   })
   const toRead = ({ env, req }: ResourceContext): Target => {
@@ -42,7 +44,7 @@ export function resourceHandlers(limits: ScimLimits) {
     return isSynchronised(env.tenant, type) ? { type, id } : missing(type, id)
   }
   return {
-    create: ({ env, req }: ScimContext<'/:endpoint'>) => on.create(env, typeAt(env.tenant, req.param('endpoint'))),
+    create: ({ env, req }: ScimContext<'/:endpoint'>) => on.create(env, writableTypeAt(env, req.param('endpoint'))),
     retrieve: (c: ResourceContext) => on.retrieve(c.env, toRead(c)),
     replace: (c: ResourceContext) => on.replace(c.env, named(c)),
     modify: (c: ResourceContext) => on.modify(c.env, named(c)),
@@ -105,7 +107,9 @@ function handlers(limits: ScimLimits) {
       const projection = projectionOf(request, type)
       const known = parseIfNoneMatch(request.header('if-none-match'))
       const expected = parseIfMatch(request.header('if-match'))
-      const row = await serviceOf(request).retrieve(type, id, wantedBy(projection))
+      const row = isOfCatalogue(request.tenant, type)
+        ? await retrieveEntry(request.tenant, type, id)
+        : await serviceOf(request).retrieve(type, id, wantedBy(projection))
       if (expected && !matches(expected, row.version)) {
         throw ScimError.preconditionFailed('version-changed', 'The resource has another version than If-Match names.')
       }
@@ -157,6 +161,16 @@ function handlers(limits: ScimLimits) {
 export const typeAt = (tenant: TenantContext, endpoint: string): ResourceType =>
   synchronised(tenant, knownType(tenant, endpoint))
 
+/** The same for writes. @throws {MethodNotAllowed} for what a catalogue offers, which clients only read */
+function writableTypeAt({ method, tenant }: ScimRequest, endpoint: string): ResourceType {
+  const type = typeAt(tenant, endpoint)
+  if (isOfCatalogue(tenant, type)) throw new MethodNotAllowed(method, READS)
+  return type
+}
+
+/** The methods that a catalogue allows. */
+export const READS = 'GET'
+
 /** The same for reads. @throws {ScimError} 404, and 403 where it is switched off and the tenant has reads refused */
 export const readableTypeAt = (tenant: TenantContext, endpoint: string): ResourceType =>
   readable(tenant, knownType(tenant, endpoint))
@@ -174,7 +188,7 @@ function synchronised(tenant: TenantContext, type: ResourceType): ResourceType {
 }
 
 function knownType(tenant: TenantContext, endpoint: string): ResourceType {
-  const type = tenant.registry.byEndpoint.get(endpoint)
+  const type = tenant.registry.byEndpoint.get(endpoint) ?? tenant.catalogue?.byEndpoint.get(endpoint)
   if (!type) throw unknownAddress()
   return type
 }

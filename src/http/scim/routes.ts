@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { PatternRouter } from 'hono/router/pattern-router'
+import { isOfCatalogue } from '../../provisioning/catalogue/entries.ts'
 import type { CursorOptions } from '../../provisioning/query.ts'
 import { GLOBAL_TOKEN_REVOCATION } from '../../tenancy/scim-path.ts'
 import { MethodNotAllowed } from '../errors.ts'
@@ -8,7 +9,7 @@ import { discoveryHandlers } from './discovery.ts'
 import type { ScimEnv, ScimLimits, ScimRequest } from './env.ts'
 import { revokeSessions } from './logout.ts'
 import { queryHandlers } from './queries.ts'
-import { meHandlers, resourceHandlers, typeAt, unknownAddress } from './resources.ts'
+import { meHandlers, READS, resourceHandlers, typeAt, unknownAddress } from './resources.ts'
 
 /** The SCIM routes below a base URL. Call `fetch` with the request as it came, and with the `ScimRequest` as its environment. */
 export type ScimRoutes = Hono<ScimEnv>
@@ -97,6 +98,7 @@ function pathForHono(_: Request, options?: { env?: ScimRequest }): string {
 
 /** @throws {ScimError} 405; 404 and 403 where the address belongs to a resource type that the tenant does not offer */
 function refuseMethod({ method, tenant }: ScimRequest, endpoint: string | undefined, allow: readonly string[]): never {
-  if (endpoint !== undefined) typeAt(tenant, endpoint)
-  throw new MethodNotAllowed(method, allow.join(', '))
+  const type = endpoint === undefined ? undefined : typeAt(tenant, endpoint)
+  const onlyReads = type !== undefined && isOfCatalogue(tenant, type) && allow.includes(READS)
+  throw new MethodNotAllowed(method, onlyReads ? READS : allow.join(', '))
 }

@@ -5,6 +5,7 @@ export const MOST_CHANGES = 1_000
 const ofPlace = (environmentId: string, isTenant: string) => ({
   definitions: `(select json_agg(json_build_object('kind', d.kind, 'definition', d.definition) order by d.id)
       from schema_definitions d where d.environment_id = ${environmentId} and d.tenant_id ${isTenant})::text`,
+  kinds: `(select c.kinds from catalogues c where c.environment_id = ${environmentId} and c.tenant_id ${isTenant})`,
   formats: `(select json_agg(distinct w.stream->>'format' order by w.stream->>'format' desc)
       from webhook_endpoints w where w.environment_id = ${environmentId} and w.tenant_id ${isTenant} and w.stream is not null)`,
 })
@@ -71,11 +72,11 @@ select (select coalesce(max(seq), 0) from audit_entries)::float8 as last,
   ((select count(*) from reach) + (select count(*) from p where reached) + (select count(*) from e where reached))::int as looked,
   (select json_build_object('id', p.id, 'key', p.key, 'paused', p.paused) from p)::text as project,
   coalesce((select e.id = $13::uuid from e), false) as as_known,
-  (select json_build_object('id', e.id, 'key', e.key, 'paused', e.paused, 'formats', ${shared.formats})
+  (select json_build_object('id', e.id, 'key', e.key, 'paused', e.paused, 'formats', ${shared.formats}, 'kinds', ${shared.kinds})
     from e where e.id is distinct from $13::uuid)::text as environment,
   (select e.settings::text from e where e.id is distinct from $13::uuid) as environment_settings,
   (select ${shared.definitions} from e where e.id is distinct from $13::uuid) as environment_definitions,
-  (select json_build_object('id', t.id, 'key', t.key, 'paused', t.paused, 'formats', ${own.formats}) from t)::text as tenant,
+  (select json_build_object('id', t.id, 'key', t.key, 'paused', t.paused, 'formats', ${own.formats}, 'kinds', ${own.kinds}) from t)::text as tenant,
   (select t.settings::text from t) as tenant_settings,
   (select ${own.definitions} from t) as tenant_definitions`
 

@@ -6,6 +6,7 @@ import type { Answer, ControlStore, KnownProject, Looked } from '../../context/c
 import type { Database } from '../../db/database.ts'
 import { eventUris, type SetFormat } from '../../events/security-events.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
+import type { CatalogueKind } from '../../scim/schema/catalogue-types.ts'
 import { NO_DEFINITIONS } from '../../scim/schema/definitions.ts'
 import { algorithmOf, type ClientKey } from '../../signing/client-key.ts'
 import { isUuid } from '../../tenancy/scim-path.ts'
@@ -44,6 +45,7 @@ interface PlaceJson<Id> {
   readonly key: string
   readonly paused: boolean
   readonly formats: readonly SetFormat[] | null
+  readonly kinds: readonly CatalogueKind[] | null
 }
 
 /** Answers questions about the control plane, each in one statement. */
@@ -56,9 +58,15 @@ export function controlAnswers(database: Database): ControlStore['ask'] {
     const settings = settingsIn(settingsText ?? NO_SETTINGS)
     const definitions = definitionsText === null ? { value: NO_DEFINITIONS, bytes: 0 } : definitionsIn(definitionsText)
     const read = (text: string) => {
-      const { formats, ...place } = JSON.parse(text) as PlaceJson<Id>
+      const { formats, kinds, ...place } = JSON.parse(text) as PlaceJson<Id>
       const uris = [...new Set((formats ?? []).flatMap(eventUris))]
-      return { ...place, settings: settings.value, definitions: definitions.value, eventUris: uris }
+      return {
+        ...place,
+        settings: settings.value,
+        definitions: definitions.value,
+        eventUris: uris,
+        kinds: kinds ?? undefined,
+      }
     }
     return looked(text, read, settings.bytes + definitions.bytes)
   }

@@ -5,6 +5,7 @@ import { secretBox } from '../../signing/secret-box.ts'
 import { hasId } from '../sql/place-ids.ts'
 import { findApiKey } from './api-keys.ts'
 import { THE_GATEWAY } from './audit.ts'
+import { cataloguesOf } from './catalogues.ts'
 import { controlAnswers } from './control-answers.ts'
 import { changeControl } from './control-revision.ts'
 import { environmentsOf } from './environments.ts'
@@ -56,6 +57,8 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     },
 
     formerAddresses: (tenantId) => formerAddressesOf(database, tenantId).list(),
+
+    catalogueEntries: (environmentId, tenantId) => cataloguesOf(database, environmentId).entries(tenantId),
 
     takeAssertion: (keyId, name, expiresAt) => takeAssertion(database, keyId, name, expiresAt),
 

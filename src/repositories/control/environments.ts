@@ -1,6 +1,7 @@
 import { and, asc, eq } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import {
+  catalogues,
   environmentFeeds,
   environments,
   feedStretches,
@@ -75,6 +76,7 @@ export function environmentsOf({ orm }: Database, projectId: ProjectId) {
     async delete(id: EnvironmentId): Promise<void> {
       await orm.delete(formerAddresses).where(eq(formerAddresses.environmentId, id))
       await orm.delete(webhookEndpoints).where(eq(webhookEndpoints.environmentId, id))
+      await orm.delete(catalogues).where(eq(catalogues.environmentId, id))
       await orm.delete(schemaDefinitions).where(eq(schemaDefinitions.environmentId, id))
       await orm.delete(environmentFeeds).where(eq(environmentFeeds.environmentId, id))
       await orm.delete(feedStretches).where(eq(feedStretches.environmentId, id))

@@ -15,6 +15,7 @@ import {
 import { foldKey } from '../../tenancy/scim-path.ts'
 import { literal } from '../sql/fragments.ts'
 import type { ListPage } from '../sql/lists.ts'
+import { cataloguesOf } from './catalogues.ts'
 
 export interface DefinitionRow {
   readonly id: string
@@ -94,13 +95,14 @@ export function schemaDefinitionsOf(database: Database, environmentId: Environme
       await orm.delete(schemaDefinitions).where(and(inEnvironment, eq(schemaDefinitions.id, id)))
     },
 
-    /** Whether a resource type of the environment, or of any tenant in it, has the endpoint `/key`, in any case. */
+    /** Whether a resource type of the environment, or of any tenant in it, has the endpoint `/key`, in any case. Kinds of catalogues count. */
     async hasEndpoint(key: string): Promise<boolean> {
       const endpoint = sql`lower(${schemaDefinitions.definition} #>> '{resourceType,endpoint}') = ${`/${foldKey(key)}`}`
       const condition = and(inEnvironment, eq(schemaDefinitions.kind, 'resourceType'), endpoint)
-      return (
-        (await orm.select({ id: schemaDefinitions.id }).from(schemaDefinitions).where(condition).limit(1)).length > 0
-      )
+      const [type] = await orm.select({ id: schemaDefinitions.id }).from(schemaDefinitions).where(condition).limit(1)
+      if (type !== undefined) return true
+      const all = await cataloguesOf(database, environmentId).kinds()
+      return all.some(({ kinds }) => kinds.some((kind) => foldKey(kind.endpoint) === `/${foldKey(key)}`))
     },
 
     /** Whether there are resources of a resource type, or with data of an extension, where the definition is in force. */

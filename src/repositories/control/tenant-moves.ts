@@ -25,6 +25,15 @@ const MOVE = `with moved as (
     update setup_links set project_id = $4::uuid, environment_id = $3::uuid where tenant_id = $1::uuid
   ), schemas as (
     update schema_definitions set environment_id = $3::uuid where tenant_id = $1::uuid
+  ), catalogue as (
+    update catalogues set environment_id = $3::uuid where tenant_id = $1::uuid returning id
+  ), written as (
+    -- Users keep what they were given. Without a catalogue, nothing would be told of that.
+    insert into catalogues (id, environment_id, tenant_id)
+    select $1::uuid, $3::uuid, $1::uuid
+    where exists (select 1 from written_roles where tenant_id = $1::uuid) and not exists (select 1 from catalogue)
+  ), catalogue_work as (
+    update catalogue_work set environment_id = $3::uuid where tenant_id = $1::uuid
   ), endpoints as (
     update webhook_endpoints set environment_id = $3::uuid where environment_id = $2::uuid and tenant_id = $1::uuid
   ), connections as (

@@ -2,6 +2,8 @@ import { and, asc, count, eq } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import {
   apiKeys,
+  catalogues,
+  catalogueWork,
   connections,
   environments,
   eventLogs,
@@ -29,6 +31,7 @@ import {
   waitingStretches,
   webhookDeliveries,
   webhookEndpoints,
+  writtenRoles,
 } from '../../db/schema.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
@@ -141,6 +144,7 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         requestTerms,
         requestLog,
         memberships,
+        writtenRoles,
         roleBindings,
         roles,
         roleRuleWork,
@@ -153,6 +157,8 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         setupVisits,
         setupLinks,
         schemaDefinitions,
+        catalogues,
+        catalogueWork,
         formerAddresses,
         tenantVersions,
         connections,

@@ -2,6 +2,7 @@ import type { RepositoryScope } from '../scope.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { NOW } from '../sql/now.ts'
 import { Parameters, type Statement } from '../sql/parameters.ts'
+import { writtenRoleEvents, writtenRolesPart } from '../sql/written-roles.ts'
 import { isActiveUser } from './counts.ts'
 import { eventDocument } from './event-document.ts'
 import type { NewResource } from './resource-changes.ts'
@@ -12,6 +13,8 @@ import { resourceColumns } from './rows.ts'
 const nowInTenant = (tenant: string): string =>
   `(select ${NOW} from tenants t where t.id = ${tenant} and not t.deleting)`
 
+const CREATED = '(select c.id, i.given from created c join input i on i.id = c.id)'
+
 /**
  * The statement that creates resources, with their search documents, keys, counts and events. It gives a row for each; `packed`
  * is null where another resource has the name.
@@ -21,9 +24,10 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
   const tenant = parameters.bind(scope.tenantId, 'uuid')
   const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
   const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
+  const withRoles = resources.some(({ roles }) => roles !== undefined)
   const withRevived = resources.some((resource) => resource.revived !== undefined)
   const types = resources.map((resource) => resource.type)
-  const text = `with input as ${inlined(resources)} (${createInput(resources, parameters, { withKeys, withRevived })}),
+  const text = `with input as ${inlined(resources)} (${createInput(resources, parameters, { withKeys, withRevived, withRoles })}),
     created as (
       insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
         manager_id, document, password_hash, version, created_at, modified_at)
@@ -47,20 +51,28 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
     ),`
         : ''
     }
-    ${appendEvents({
-      tenant,
-      type: { sql: 'i.event' },
-      resourceType: 'c.resource_type',
-      resourceId: 'c.id',
-      version: 'c.version',
-      requestId: request,
-      actor,
-      occurredAt: 'c.modified_at',
-      changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} || '}'`,
-      totalDelta: '1',
-      activeDelta: `(${isActiveUser('c')})::int`,
-      from: 'created c join input i on i.id = c.id',
-    })}
+    ${
+      withRoles
+        ? `${writtenRolesPart(tenant, CREATED, { given: 'n.given', taken: `'[]'` })},
+    `
+        : ''
+    }${appendEvents(
+      {
+        tenant,
+        type: { sql: 'i.event' },
+        resourceType: 'c.resource_type',
+        resourceId: 'c.id',
+        version: 'c.version',
+        requestId: request,
+        actor,
+        occurredAt: 'c.modified_at',
+        changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} || '}'`,
+        totalDelta: '1',
+        activeDelta: `(${isActiveUser('c')})::int`,
+        from: 'created c join input i on i.id = c.id',
+      },
+      ...(withRoles ? [{ tenant, requestId: request, actor, ...writtenRoleEvents }] : []),
+    )}
     select ${resourceColumns(undefined, { groups: false, members: false }, { tenant, base: () => '', withDeferred: false })}
     from input i left join created r on r.id = i.id order by i.ord`
   return { text, values: parameters.values }

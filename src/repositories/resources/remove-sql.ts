@@ -27,7 +27,8 @@ export function removeStatement(
   const input = parameters.json(targets.map(({ id, expectedVersion }) => ({ id, expected: expectedVersion })))
   const [target, ...others] = targets
   // With a group, all below it lose roles. For that the caller locks more than a statement does.
-  const followed = scope.hasRoles && scope.roleRules && type.name === 'User' && others.length === 0 ? target : undefined
+  const follows = (scope.hasRoles || scope.hasWrittenRoles) && scope.roleRules !== undefined
+  const followed = follows && type.name === 'User' && others.length === 0 ? target : undefined
   const user = followed && parameters.bind(followed.id, 'uuid')
   // Resources of other types are members of no group, so that no role depends on them.
   const isMember = type.name === 'User' || type.name === 'Group'

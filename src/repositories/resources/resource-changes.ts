@@ -1,6 +1,7 @@
 import type { ChangeEvent } from '../../events/changes.ts'
 import type { LoggedEventType } from '../../events/types.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import type { RoleWrites } from '../sql/written-roles.ts'
 import type { KeptUser } from './kept-users.ts'
 import type { ResourceRow } from './rows.ts'
 import type { ResourceKey, StoredForm } from './stored-form.ts'
@@ -16,6 +17,8 @@ export interface NewResource {
   readonly event: LoggedEventType
   /** Set for a kept user who comes back under the same id: version and time of creation go on. */
   readonly revived?: KeptUser | undefined
+  /** The roles that the identity provider gives a user by its values. */
+  readonly roles?: RoleWrites | undefined
 }
 
 /** The outcome for one new resource. */
@@ -39,6 +42,8 @@ export interface ChangedResource {
   readonly events: readonly ChangeEvent[]
   /** By how many the change raises the number of active users, where the row has `expectedVersion`. */
   readonly activeDelta: -1 | 0 | 1
+  /** The roles that the identity provider gives a user by its values, or takes. */
+  readonly roles?: RoleWrites | undefined
 }
 
 /** What an update sets in a row by itself, beside what the caller gave. */

@@ -1,5 +1,6 @@
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { Parameters } from '../sql/parameters.ts'
+import { givenRows } from '../sql/written-roles.ts'
 import type { ChangedResource, NewResource } from './resource-changes.ts'
 import { columnsText, type StoredForm } from './stored-form.ts'
 
@@ -16,7 +17,7 @@ export const inlined = (rows: readonly unknown[]) => (rows.length === 1 ? 'not m
 export function createInput(
   resources: readonly NewResource[],
   parameters: Parameters,
-  { withKeys, withRevived }: { readonly withKeys: boolean; readonly withRevived: boolean },
+  { withKeys, withRevived, withRoles }: Record<'withKeys' | 'withRevived' | 'withRoles', boolean>,
 ): string {
   const [first] = resources
   if (first && resources.length === 1) {
@@ -24,7 +25,7 @@ export function createInput(
     return `select 0 as ord, ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.event, 'text')} as event,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, stored, parameters)}
       ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
-      ${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
+      ${withRoles ? `, ${parameters.json(givenRows(first.roles))} as given` : ''}${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
   }
   const rows = resources.map((resource, ord) =>
     rowText(resource, {
@@ -35,24 +36,25 @@ export function createInput(
       keys: resource.stored.keys,
       version: resource.revived?.version,
       created_at: resource.revived?.createdAt,
+      ...(withRoles ? { given: givenRows(resource.roles) } : {}),
     }),
   )
   return `select * from jsonb_to_recordset(${parameters.jsonText(`[${rows.join()}]`)}) as i(ord int, id uuid, event text, password_hash text,
-    keys jsonb, version bigint, created_at timestamptz, ${storedTypes})`
+    keys jsonb, version bigint, created_at timestamptz, ${withRoles ? 'given jsonb, ' : ''}${storedTypes})`
 }
 
 /** The same for an update. Parts that most updates do without are there only on demand. */
 export function updateInput(
   changes: readonly ChangedResource[],
   parameters: Parameters,
-  { withKeys }: { readonly withKeys: boolean },
+  { withKeys, withRoles }: Record<'withKeys' | 'withRoles', boolean>,
 ): string {
   const [first] = changes
   if (first && changes.length === 1) {
     return `select ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.expectedVersion, 'bigint')} as expected,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, first.stored, parameters)},
       ${parameters.json(eventRows(first))} as events
-      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}`
+      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}${withRoles ? `, ${parameters.json(givenRows(first.roles))} as given, ${parameters.json(first.roles?.taken ?? [])} as taken` : ''}`
   }
   const rows = changes.map((change) =>
     rowText(change, {
@@ -62,10 +64,11 @@ export function updateInput(
       events: eventRows(change),
       keys_removed: change.keysRemoved,
       keys_added: change.keysAdded,
+      ...(withRoles ? { given: givenRows(change.roles), taken: change.roles?.taken ?? [] } : {}),
     }),
   )
   return `select * from jsonb_to_recordset(${parameters.jsonText(`[${rows.join()}]`)}) as i(id uuid, expected bigint, password_hash text,
-    events jsonb, keys_removed jsonb, keys_added jsonb, ${storedTypes})`
+    events jsonb, keys_removed jsonb, keys_added jsonb, ${withRoles ? 'given jsonb, taken jsonb, ' : ''}${storedTypes})`
 }
 
 /** The events of a change. The first of them counts the active user who comes or goes. */

@@ -3,9 +3,12 @@ import { appendEvents } from '../sql/append-events.ts'
 import { foundRows } from '../sql/found-rows.ts'
 import { nowAfter } from '../sql/now.ts'
 import { Parameters, type Statement } from '../sql/parameters.ts'
+import { writtenRoleEvents, writtenRolesPart } from '../sql/written-roles.ts'
 import type { ChangedResource } from './resource-changes.ts'
 import { inlined, keyRows, updateInput } from './resource-input.ts'
 import { managerColumn, momentColumns } from './rows.ts'
+
+const UPDATED = '(select u.id, i.given, i.taken from updated u join input i on i.id = u.id)'
 
 /**
  * The statement that updates resources, with search documents, keys, counts and events. Gives a row for each that had the
@@ -18,8 +21,11 @@ export function updateStatement(
 ): Statement {
   const parameters = new Parameters()
   const tenant = parameters.bind(scope.tenantId, 'uuid')
+  const withRoles = changes.some(({ roles }) => roles !== undefined)
   const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
-  const text = `with input as ${inlined(changes)} (${updateInput(changes, parameters, { withKeys })}),
+  const input = updateInput(changes, parameters, { withKeys, withRoles })
+  const [requestId, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
+  const text = `with input as ${inlined(changes)} (${input}),
     updated as (
       update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
         display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
@@ -44,20 +50,28 @@ export function updateStatement(
     ),`
         : ''
     }
-    ${appendEvents({
-      tenant,
-      type: { sql: 'e.type' },
-      resourceType: 'u.resource_type',
-      resourceId: 'u.id',
-      version: 'u.version',
-      requestId: parameters.bind(scope.requestId, 'text'),
-      actor: parameters.bind(scope.actor, 'text'),
-      occurredAt: 'u.modified_at',
-      changes: 'e.changes::text',
-      activeDelta: 'e.active_delta',
-      from: `updated u join input i on i.id = u.id
+    ${
+      withRoles
+        ? `${writtenRolesPart(tenant, UPDATED, { given: 'n.given', taken: 'n.taken' })},
+    `
+        : ''
+    }${appendEvents(
+      {
+        tenant,
+        type: { sql: 'e.type' },
+        resourceType: 'u.resource_type',
+        resourceId: 'u.id',
+        version: 'u.version',
+        requestId,
+        actor,
+        occurredAt: 'u.modified_at',
+        changes: 'e.changes::text',
+        activeDelta: 'e.active_delta',
+        from: `updated u join input i on i.id = u.id
       cross join lateral jsonb_to_recordset(i.events) as e(type text, changes jsonb, active_delta int)`,
-    })}
+      },
+      ...(withRoles ? [{ tenant, requestId, actor, ...writtenRoleEvents }] : []),
+    )}
     select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
   return { text, values: parameters.values }
 }

@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts'
 import { EVERY_GROUP, type NamedGroup, type RoleRule, rolesByRules } from '../../tenancy/role-rules.ts'
 import { membershipsOf } from '../memberships/memberships.ts'
 import { onlyMember } from '../memberships/one-member-sql.ts'
-import type { ChangedResource, Created, NewResource } from '../resources/resource-changes.ts'
+import type { ChangedResource, Created, NewResource, Removal } from '../resources/resource-changes.ts'
 import { resourcesOf } from '../resources/resources.ts'
 import type { SharedRole, WriteResult } from '../resources/write-result.ts'
 import type { RepositoryScope } from '../scope.ts'
@@ -74,17 +74,34 @@ export const resourcesFollowingRoles = (db: Database, scope: RepositoryScope): R
         : resources.update(changed),
     async remove(removal) {
       const isUser = removal.type.name === 'User'
-      if (!isUser && removal.type.name !== 'Group') return resources.remove(removal)
-      if (isUser && removal.targets.length === 1 && mayFollowAlone(db, scope)) {
-        const written = await resources.remove(removal)
-        if (written.outcome !== 'roles-apply') return written
-      }
-      return locked(db, scope, (tx, scope) => {
-        const concerned = { groups: [], moving: removal.targets.map(({ id }) => id) }
-        return followed(tx, scope, concerned, () => resourcesOf(tx, scope).remove(removal))
-      })
+      return isUser || removal.type.name === 'Group' ? removeFollowing(db, scope, removal) : resources.remove(removal)
     },
   }
+}
+
+/** `resourcesOf` where groups give no roles, but values of users do: with users go the roles that they have. */
+export const removalsFollowingRoles = (db: Database, scope: RepositoryScope): Resources => {
+  const resources = resourcesOf(db, scope)
+  return {
+    ...resources,
+    remove: (removal) =>
+      removal.type.name === 'User' ? removeFollowing(db, scope, removal) : resources.remove(removal),
+  }
+}
+
+async function removeFollowing(
+  db: Database,
+  scope: RepositoryScope,
+  removal: Removal,
+): ReturnType<Resources['remove']> {
+  if (removal.type.name === 'User' && removal.targets.length === 1 && mayFollowAlone(db, scope)) {
+    const written = await resourcesOf(db, scope).remove(removal)
+    if (written.outcome !== 'roles-apply') return written
+  }
+  return locked(db, scope, (tx, scope) => {
+    const concerned = { groups: [], moving: removal.targets.map(({ id }) => id) }
+    return followed(tx, scope, concerned, () => resourcesOf(tx, scope).remove(removal))
+  })
 }
 
 const isGroup = ({ type }: Pick<NewResource | ChangedResource, 'type'>): boolean => type.name === 'Group'

@@ -48,13 +48,18 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
     return { parameters, tenant: parameters.bind(tenantId, 'uuid') }
   }
   return {
-    /** The rules in force, and of these resources the groups among them and all roles that these or groups above give. */
+    /** The rules in force, and of these resources the groups among them and all roles that these or groups above give, or that users among them have by values. */
     async around(
       ids: readonly string[],
     ): Promise<{ rules: readonly RoleRule[]; groups: RuledGroup[]; roles: string[] }> {
       const { parameters, tenant } = ofTenant()
       const wanted = parameters.array(ids, 'uuid')
-      const [row] = await tx.run<{ rules: string | null; groups: string | null; roles: string | null }>(
+      const [row] = await tx.run<{
+        rules: string | null
+        groups: string | null
+        roles: string | null
+        written: string | null
+      }>(
         `with recursive up(id) as (
            select unnest(${wanted})
            union
@@ -72,13 +77,16 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
            select string_agg(distinct b.role_id::text, ' ') from up cross join lateral (
              select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.id offset 0
            ) b
-         ) as roles`,
+         ) as roles, (
+           select string_agg(distinct w.role_id::text, ' ') from written_roles w
+           where w.tenant_id = ${tenant} and w.user_id = any(${wanted})
+         ) as written`,
         parameters.values,
         { name: 'roles-around' },
       )
       const { roleRules = [] } = parseStoredSettings({ roleRules: JSON.parse(row?.rules ?? '[]') })
       const groups = JSON.parse(row?.groups ?? '[]') as RuledGroup[]
-      return { rules: roleRules, groups, roles: row?.roles?.split(' ') ?? [] }
+      return { rules: roleRules, groups, roles: [row?.roles, row?.written].flatMap((ids) => ids?.split(' ') ?? []) }
     },
 
     /** Up to `limit` groups that come after the one with the id `after`, by id. */

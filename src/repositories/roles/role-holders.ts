@@ -17,8 +17,8 @@ export interface Held {
 export type WhichUsers = { readonly users: readonly string[] } | { readonly below: readonly string[] }
 
 /**
- * Which of these users have which of `roles`, directly or through groups in groups. Cycles end by themselves, since `union`
- * adds no row twice. `offset 0` makes each step a look into the index.
+ * Which of these users have which of `roles`, directly, through groups in groups, or by values that the identity provider wrote.
+ * Cycles end by themselves, since `union` adds no row twice. `offset 0` makes each step a look into the index.
  */
 export async function heldBy(
   db: Database,
@@ -30,6 +30,7 @@ export async function heldBy(
   const tenant = parameters.bind(tenantId, 'uuid')
   const ids = 'users' in which ? which.users : which.below
   const given = `select unnest(${parameters.array(ids, 'uuid')}) as id`
+  const wanted = parameters.array([...roles], 'uuid')
   const rows = await db.asTenant(tenantId).run<{ id: string; roles: string | null }>(
     `with recursive ${'users' in which ? `people as materialized (${given}),` : usersBelow(given, tenant)}
      up(user_id, id) as (
@@ -44,8 +45,14 @@ export async function heldBy(
      select up.user_id::text, string_agg(b.role_id::text, ' ') from up cross join lateral (
        select b.role_id from role_bindings b
        where b.tenant_id = ${tenant} and b.group_id = up.id
-         and b.role_id = any(${parameters.array([...roles], 'uuid')}) offset 0
-     ) b group by up.user_id`,
+         and b.role_id = any(${wanted}) offset 0
+     ) b group by up.user_id
+     union all
+     select p.id::text, string_agg(w.role_id::text, ' ') from people p cross join lateral (
+       select w.role_id from written_roles w
+       where w.tenant_id = ${tenant} and w.user_id = p.id
+         and w.role_id = any(${wanted}) offset 0
+     ) w group by p.id`,
     parameters.values,
     // Planned each time: a plan from when the tables were nearly empty may read whole tables for each of many users.
     { name: 'roles-holders', prepare: false },

@@ -28,7 +28,7 @@ export interface Candidate {
   readonly id: string
   /** What the user is called. */
   readonly name: string | null
-  /** Another group gives the same, so nothing changes for this user. */
+  /** Another group gives the same, or a value of the user does: nothing changes. */
   readonly stays: boolean
 }
 
@@ -83,7 +83,18 @@ export function rolePreviewOf(database: Database, tenantId: TenantId, reader: Re
                and m.member_id not in (select member_id from nested) offset 0
            ) m limit ${Math.trunc(most) + 1}
          ),
-         people as (select r.role, bit_or(r.side) as side from reached r group by r.role, r.member_id)
+         people as (
+           select p.role, p.side from (
+             select r.role, r.member_id, bit_or(r.side) as side from reached r group by r.role, r.member_id
+           ) p where not ${hasWritten(
+             tenant,
+             'p.member_id',
+             `(${parameters.array(
+               roles.map(({ role }) => role),
+               'text',
+             )})[p.role + 1]`,
+           )}
+         )
          select p.role, (count(*) filter (where p.side = ${AFTER}))::float8 as gains,
            (count(*) filter (where p.side = ${BEFORE}))::float8 as loses, (select count(*) from reached)::float8 as read
          from people p group by p.role order by p.role`,
@@ -95,8 +106,12 @@ export function rolePreviewOf(database: Database, tenantId: TenantId, reader: Re
       return roles.map(({ role }, i) => ({ role, gains: found.get(i)?.gains ?? 0, loses: found.get(i)?.loses ?? 0 }))
     },
 
-    /** Up to `limit` users in the groups `from` or below, after the one with the id `after`; and whether `others` give the same. */
+    /**
+     * Up to `limit` users in the groups `from` or below, after the one with the id `after`; and whether they have `role` all the
+     * same, by `others` or by a value.
+     */
     async candidates(
+      role: string,
       from: readonly string[],
       others: readonly string[],
       after: string | undefined,
@@ -126,7 +141,7 @@ export function rolePreviewOf(database: Database, tenantId: TenantId, reader: Re
              select 1 from (
                select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = p.id offset 0
              ) m join other o on o.id = m.group_id
-           ) as stays
+           ) or ${hasWritten(tenant, 'p.id', parameters.bind(role, 'text'))} as stays
          from people p order by p.id`,
         parameters.values,
         options,
@@ -134,6 +149,14 @@ export function rolePreviewOf(database: Database, tenantId: TenantId, reader: Re
     },
   }
 }
+
+/** Condition that the identity provider has written a role of a user, which groups then neither give nor take. */
+const hasWritten = (tenant: string, user: string, role: string): string =>
+  `exists (
+             select 1 from written_roles w where w.tenant_id = ${tenant} and w.user_id = ${user} and w.role_id = (
+               select r.id from roles r where r.tenant_id = ${tenant} and r.key = ${role}
+             )
+           )`
 
 /** Bits of the moments at which a group gives a role. */
 const [BEFORE, AFTER] = [1, 2]

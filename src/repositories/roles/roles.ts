@@ -5,7 +5,10 @@ import { isOurId } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { heldBy } from './role-holders.ts'
 
-/** A role that a group gives. */
+/** What gives a user a role: groups, or values of an attribute that the identity provider writes. */
+export type RoleSource = 'groups' | 'roles' | 'entitlements'
+
+/** A role that a group or a value of a user gives. */
 export interface Role {
   readonly id: string
   readonly key: string
@@ -21,44 +24,49 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
     return { parameters, tenant: parameters.bind(scope.tenantId, 'uuid') }
   }
   return {
-    /** The roles that groups give, in the order of their keys, from the one after the key `after` on. */
+    /** The roles that groups give and that users have by their values, in the order of their keys, from the one after the key `after` on. */
     async list({ after, limit }: { readonly after: string | undefined; readonly limit: number }): Promise<Role[]> {
       const { parameters, tenant } = ofTenant()
       return db.run<Role>(
         `select r.id::text, r.key, r.version::float8 as version from roles r
          where r.tenant_id = ${tenant} and r.key > ${parameters.bind(after ?? '', 'text')}
-           and exists (select 1 from role_bindings b where b.tenant_id = ${tenant} and b.role_id = r.id)
+           and ${isGiven(tenant)}
          order by r.key limit ${Math.trunc(limit)}`,
         parameters.values,
       )
     },
 
-    /** The role with this key that a group gives. */
+    /** The role with this key that a group gives, or that a user has by a value. */
     async find(key: string): Promise<Pick<Role, 'id'> | undefined> {
       const { parameters, tenant } = ofTenant()
       const [role] = await db.run<{ id: string }>(
         `select r.id::text from roles r where r.tenant_id = ${tenant} and r.key = ${parameters.bind(key, 'text')}
-           and exists (select 1 from role_bindings b where b.tenant_id = ${tenant} and b.role_id = r.id)`,
+           and ${isGiven(tenant)}`,
         parameters.values,
       )
       return role
     },
 
-    /** The roles that a user has, in the order of their keys. */
-    async ofUser(id: string): Promise<Pick<Role, 'id' | 'key'>[]> {
+    /** The roles that a user has, in the order of their keys, and what gives each. */
+    async ofUser(id: string): Promise<(Pick<Role, 'id' | 'key'> & { readonly sources: RoleSource[] })[]> {
       if (!isOurId(id)) return []
       const { parameters, tenant } = ofTenant()
       const user = parameters.bind(id, 'uuid')
-      return db.run(
-        `select r.id::text, r.key from (
-           select distinct b.role_id from ${groupsAbove(tenant, user)} up cross join lateral (
-             select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.group_id offset 0
-           ) b
-         ) b cross join lateral (
-           select r.id, r.key from roles r where r.tenant_id = ${tenant} and r.id = b.role_id offset 0
+      const rows = await db.run<Pick<Role, 'id' | 'key'> & { sources: string }>(
+        `select r.id::text, r.key, g.sources from (
+           select s.role_id, string_agg(distinct s.source, ' ' order by s.source) as sources from (
+             select b.role_id, 'groups' as source from ${groupsAbove(tenant, user)} up cross join lateral (
+               select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.group_id offset 0
+             ) b
+             union all
+             select w.role_id, w.attribute from written_roles w where w.tenant_id = ${tenant} and w.user_id = ${user}
+           ) s group by s.role_id
+         ) g cross join lateral (
+           select r.id, r.key from roles r where r.tenant_id = ${tenant} and r.id = g.role_id offset 0
          ) r order by r.key`,
         parameters.values,
       )
+      return rows.map(({ sources, ...role }) => ({ ...role, sources: sources.split(' ') as RoleSource[] }))
     },
 
     /** Up to `limit` groups that give a role, after the one with the id `after`, in the order of creation. */
@@ -88,7 +96,7 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
     async users(roleId: string, after: string | undefined, limit: number): Promise<string[]> {
       const { parameters, tenant } = ofTenant()
       const from = parameters.bind(after ?? NIL, 'uuid')
-      const some = Math.trunc(limit)
+      const [some, role] = [Math.trunc(limit), parameters.bind(roleId, 'uuid')]
       const rows = await db.run<{ id: string }>(
         `with recursive nested as materialized (
            select m.group_id, m.member_id
@@ -98,15 +106,20 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
            ) m
          ),
          giving(id) as (
-           select b.group_id from role_bindings b where b.tenant_id = ${tenant} and b.role_id = ${parameters.bind(roleId, 'uuid')}
+           select b.group_id from role_bindings b where b.tenant_id = ${tenant} and b.role_id = ${role}
            union
            select n.member_id from giving join nested n on n.group_id = giving.id
          )
-         select distinct u.id, u.id::text as id from giving cross join lateral (
-           select m.member_id as id from memberships m
-           where m.tenant_id = ${tenant} and m.group_id = giving.id and m.member_id > ${from}
-             and m.member_id not in (select member_id from nested)
-           order by m.member_id limit ${some}
+         select distinct u.id, u.id::text as id from (
+           select m.id from giving cross join lateral (
+             select m.member_id as id from memberships m
+             where m.tenant_id = ${tenant} and m.group_id = giving.id and m.member_id > ${from}
+               and m.member_id not in (select member_id from nested)
+             order by m.member_id limit ${some}
+           ) m
+           union all
+           (select w.user_id from written_roles w where w.tenant_id = ${tenant} and w.role_id = ${role} and w.user_id > ${from}
+            order by w.user_id limit ${some})
          ) u order by u.id limit ${some}`,
         parameters.values,
       )
@@ -120,5 +133,10 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
     },
   }
 }
+
+/** Condition that something gives the role `r`. */
+const isGiven = (tenant: string): string =>
+  `(exists (select 1 from role_bindings b where b.tenant_id = ${tenant} and b.role_id = r.id)
+             or exists (select 1 from written_roles w where w.tenant_id = ${tenant} and w.role_id = r.id))`
 
 const NIL = '00000000-0000-0000-0000-000000000000'

@@ -43,10 +43,13 @@ function findUnqualified(type: ResourceType, name: string): AttributeRef | undef
 
 function findQualified(type: ResourceType, schema: string, name: string): AttributeRef | undefined {
   const extension = type.extensionsByUrn.get(schema.toLowerCase())
-  const attributes = extension?.attributes ?? (sameUrn(schema, type.schema.id) ? type.core : undefined)
+  const attributes = extension?.attributes ?? (isCore(type, schema) ? type.core : undefined)
   const attribute = attributes?.get(name.toLowerCase())
   return attribute && { extension: extension?.urn, attribute, sub: undefined }
 }
+
+const isCore = ({ schema, also }: ResourceType, urn: string): boolean =>
+  sameUrn(urn, schema.id) || (also !== undefined && sameUrn(urn, also.id))
 
 /**
  * Binds a query filter to a resource type (RFC 7644 §3.4.2.2); see `BoundFilter` for what comes out.

@@ -10,6 +10,8 @@ export interface ResourceType {
   readonly endpoint: string
   readonly description: string
   readonly schema: Schema
+  /** A second schema by which its resources are known. It has the same attributes, in the same places. */
+  readonly also?: Schema
   readonly extensions: readonly { readonly schema: Schema; readonly required: boolean }[]
   /** Finds an attribute by its lower-cased name among the common (`schemas`, `id`, `externalId`, `meta`) and core ones. */
   readonly core: ReadonlyMap<string, Attribute>

@@ -306,6 +306,30 @@ test.each([
   expect(await lastEntry()).toMatchObject({ action: 'schema_extension.deleted', actor: 'admin' })
 })
 
+test.each([
+  ['an environment', PROD],
+  ['a tenant', ACME],
+])('the catalogue of %s is published, gets an entry, loses one and is withdrawn', async (_, path) => {
+  const page = `${path}/catalogue`
+  const role = (value: string) => ({ kind: 'Role', value, displayName: value })
+  const catalogue = JSON.stringify({ entries: [role('admin'), role('viewer')] })
+  expect(locationOf(await admin.post(page, { catalogue }))).toBe(`${page}?done=published`)
+  const shown = await admin.get(page)
+  expect(words(shown)).toContain('admin')
+  const tag = tagIn(shown)
+  const entry = { kind: 'Role', value: 'editor', displayName: 'Editor', supported: 'false' }
+  expect(locationOf(await admin.post(`${page}/entries`, entry))).toBe(`${page}?done=published`)
+  expect(words(await admin.get(page))).toContain('not given any more')
+  expect((await admin.post(page, { catalogue, 'if-match': tag })).status).toBe(412)
+  expect((await admin.post(page, { catalogue: '{' })).status).toBe(400)
+  expect((await admin.post(page, { catalogue: '{"entries": 1}' })).status).toBe(400)
+  expect((await admin.post(`${page}/entries`, { ...entry, value: 'two words' })).status).toBe(400)
+  expect(locationOf(await admin.post(`${page}/remove`, { value: 'viewer' }))).toBe(`${page}?done=entry-removed`)
+  expect(await lastEntry()).toMatchObject({ action: 'catalogue.changed', actor: 'admin' })
+  expect(locationOf(await admin.post(`${page}/withdraw`, {}))).toBe(`${page}?done=withdrawn`)
+  expect(words(await admin.get(page))).toContain('There are none here.')
+})
+
 test('projects and environments are made, renamed, paused and deleted, by keys that reach so far', async () => {
   expect(locationOf(await admin.post('/projects', { key: 'lab', name: 'The lab' }))).toBe(
     '/projects/lab?done=project-made',

@@ -76,6 +76,7 @@ const pages = (): string[] => [
   `${ACME}/connection`,
   `${ACME}/settings`,
   `${ACME}/role-rules`,
+  `${ACME}/catalogue`,
   `${ACME}/schemas`,
   `${ACME}/schemas/extensions/urn:example:Badge`,
   `${ACME}/events`,

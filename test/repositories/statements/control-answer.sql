@@ -53,13 +53,13 @@ select (select coalesce(max(seq), 0) from audit_entries)::float8 as last,
   (select json_build_object('id', p.id, 'key', p.key, 'paused', p.paused) from p)::text as project,
   coalesce((select e.id = $13::uuid from e), false) as as_known,
   (select json_build_object('id', e.id, 'key', e.key, 'paused', e.paused, 'formats', (select json_agg(distinct w.stream->>'format' order by w.stream->>'format' desc)
-      from webhook_endpoints w where w.environment_id = e.id and w.tenant_id is null and w.stream is not null))
+      from webhook_endpoints w where w.environment_id = e.id and w.tenant_id is null and w.stream is not null), 'kinds', (select c.kinds from catalogues c where c.environment_id = e.id and c.tenant_id is null))
   from e where e.id is distinct from $13::uuid)::text as environment,
   (select e.settings::text from e where e.id is distinct from $13::uuid) as environment_settings,
   (select (select json_agg(json_build_object('kind', d.kind, 'definition', d.definition) order by d.id)
     from schema_definitions d where d.environment_id = e.id and d.tenant_id is null)::text from e where e.id is distinct from $13::uuid) as environment_definitions,
   (select json_build_object('id', t.id, 'key', t.key, 'paused', t.paused, 'formats', (select json_agg(distinct w.stream->>'format' order by w.stream->>'format' desc)
-      from webhook_endpoints w where w.environment_id = t.environment_id and w.tenant_id = t.id and w.stream is not null)) from t)::text as tenant,
+      from webhook_endpoints w where w.environment_id = t.environment_id and w.tenant_id = t.id and w.stream is not null), 'kinds', (select c.kinds from catalogues c where c.environment_id = t.environment_id and c.tenant_id = t.id)) from t)::text as tenant,
   (select t.settings::text from t) as tenant_settings,
   (select (select json_agg(json_build_object('kind', d.kind, 'definition', d.definition) order by d.id)
     from schema_definitions d where d.environment_id = t.environment_id and d.tenant_id = t.id)::text from t) as tenant_definitions;

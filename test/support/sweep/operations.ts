@@ -206,6 +206,10 @@ function sampleOf(
       return 'https://idp.example'
     case 'jwksUri':
       return 'https://idp.example/jwks'
+    case 'kind':
+      return title.includes('/catalogue') ? 'Role' : undefined
+    case 'endpoint':
+      return `/${freshMark()}`
     case 'colour':
       return '#2457c5'
     case 'frameAncestors':

@@ -208,7 +208,11 @@ async function schemas(builder: Builder, at: string, mark: string): Promise<[str
     await done(send(adminKey, { method: 'PUT', url: `${at}/schema-extensions/${urn}`, body: extension(urn) }))
   for (const name of names)
     await done(send(adminKey, { method: 'PUT', url: `${at}/resource-types/${name}`, body: resourceType(name) }))
+  const values = ['a', 'b'].map((one) => `role.${mark}.${one}`)
+  const entries = values.map((value) => ({ kind: 'Role', value, displayName: mark }))
+  await done(send(adminKey, { method: 'PUT', url: `${at}/catalogue`, body: { entries } }))
   return [
+    ['entries', values],
     ['schema-extensions', urns],
     ['resource-types', names],
   ]

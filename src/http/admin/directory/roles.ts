@@ -12,27 +12,38 @@ import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantP
 const tags = ['Directory']
 const NEEDS = 'For keys with the permission `directory:read`.'
 
-const role = z
-  .object({ id: z.uuid(), key: z.string() })
-  .openapi('Role', { description: 'A role that groups give by the rules in `roleRules`; `id` is that of its events.' })
+const role = z.object({ id: z.uuid(), key: z.string() }).openapi('Role', {
+  description: 'A role that groups give by `roleRules`, or that a user has by a value; `id` is that of its events.',
+})
+const roleOfUser = role
+  .extend({
+    sources: z.array(z.enum(['groups', 'roles', 'entitlements'])).openapi({
+      description: 'What gives it: groups, or values of `roles` or `entitlements` that the identity provider wrote.',
+    }),
+  })
+  .openapi('UserRole')
 const group = z.object({ id: z.uuid(), displayName: z.string().nullable() })
 
-const rolesOfUser = z.object({ items: z.array(role) }).openapi('UserRoles')
+const rolesOfUser = z.object({ items: z.array(roleOfUser) }).openapi('UserRoles')
 const exampleRole = { id: EXAMPLE.roleId, key: 'editor' }
 
 const list = createRoute({
   method: 'get',
   path: `${TENANT.path}/roles`,
   operationId: 'listRoles',
-  summary: 'List roles that groups of a tenant give',
+  summary: 'List roles of a tenant',
   tags,
   description: `${NEEDS} \`…/users?role=\` lists the users who have one.`,
   request: { params: tenantParams, query: pageQuery(plainText) },
   responses: {
-    200: jsonAnswer(listOf(role, 'RoleList'), 'The roles that groups give, in the order of their keys', {
-      items: [exampleRole],
-      next: null,
-    }),
+    200: jsonAnswer(
+      listOf(role, 'RoleList'),
+      'The roles that groups give and that users have by values, in the order of their keys',
+      {
+        items: [exampleRole],
+        next: null,
+      },
+    ),
     ...problems,
   },
 })
@@ -66,8 +77,8 @@ const ofUser = createRoute({
   responses: {
     200: jsonAnswer(
       rolesOfUser,
-      'The roles that the user has, directly and through groups in groups, in the order of their keys',
-      { items: [exampleRole] },
+      'The roles that the user has, directly, through groups in groups and by values, in the order of their keys',
+      { items: [{ ...exampleRole, sources: ['groups'] }] },
     ),
     ...problems,
   },

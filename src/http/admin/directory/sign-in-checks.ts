@@ -23,7 +23,10 @@ const signIn = z
     }),
     user: z.union([user, z.null()]),
     groups: z.array(groupOfUser),
-    roles: z.array(z.string()).openapi({ description: 'Keys of the roles that the groups give by `roleRules`.' }),
+    roles: z.array(z.string()).openapi({
+      description:
+        'Keys of the roles that the groups give by `roleRules`, and of those that the identity provider wrote.',
+    }),
   })
   .openapi('SignIn', {
     description: 'The user that has the identity; where none has it, or more than one, the user is null.',
@@ -71,7 +74,8 @@ export function signInRoutes(app: AdminApp, control: ControlPlane, policy: Origi
     const { groups, ...attributes } = shown(row, builtIn(registry, 'User'), baseUrl)
     // What is stored has been checked against the tenant's schemas, which say more than this type.
     const found = attributes as z.infer<typeof user>
-    const roles = settings.roleRules.length === 0 ? [] : await repositories.roles.ofUser(row.id)
+    const hasRoles = settings.roleRules.length > 0 || tenant.catalogue !== undefined
+    const roles = hasRoles ? await repositories.roles.ofUser(row.id) : []
     const keys = roles.map(({ key }) => key)
     return c.json({ allowed, reason, user: found, groups: computedGroups.parse(groups ?? []), roles: keys }, 200)
   })

@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import type { Resource } from '../../../scim/resource.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
+import { withValues } from '../../../tenancy/tenant.ts'
 import { exportPage } from '../../../transfer/export.ts'
 import { importRecords } from '../../../transfer/import.ts'
 import { parsePosition, type TransferRecord } from '../../../transfer/records.ts'
@@ -104,7 +105,8 @@ export function transferRoutes(app: AdminApp, control: ControlPlane, policy: Ori
   })
 
   app.openapi(give, async (c) => {
-    const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
+    const opened = await openTenant(c, c.req.valid('param'), control, policy)
+    const [tenant, { repositories }] = [await withValues(opened.tenant), opened]
     const records = c.req.valid('json').items.map(asRecord)
     // With an Idempotency-Key the request is a transaction already.
     const { inTransaction } = c.var.database

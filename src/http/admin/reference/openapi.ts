@@ -22,6 +22,7 @@ const TAGS = [
     description: 'Links by which an IT admin of a customer connects an identity provider to one tenant, without a key.',
   },
   { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
+  { name: 'Roles and entitlements', description: 'What identity providers may give to users.' },
   { name: 'Directory', description: 'What the application itself reads of a tenant.' },
   { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },
   {

@@ -37,6 +37,9 @@ export function settingsPages(app: ConsoleApp): void {
                 <a href={`${path}/role-rules`}>Role rules</a>: which groups give which roles
               </li>
               <li>
+                <a href={`${path}/catalogue`}>Roles and entitlements</a>: what identity providers may give to users
+              </li>
+              <li>
                 <a href={`${path}/schemas`}>Schemas</a>: extensions and resource types of its own
               </li>
               <li>
