@@ -66,7 +66,9 @@ describe.each(nodes())('Node $version', ({ version, program }) => {
     })
 
     test.each(scenarios.map((scenario) => [titleOf(scenario), scenario] as const))('plays %s', async (_, scenario) => {
-      expect(await play(scenario, `${origin}/scim/v2/default/dev`, ADMIN_KEY)).toEqual([])
+      const place = `${origin}/api/v1/projects/default/environments/dev`
+      const at = { place, adminKey: ADMIN_KEY }
+      expect(await play(scenario, `${origin}/scim/v2/default/dev`, ADMIN_KEY, at)).toEqual([])
     })
 
     test('the command line makes a tenant', async () => {

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { JsonObject, JsonValue } from '../../src/scim/resource.ts'
 import { fill, fillText, type LookUp } from './case-templates.ts'
 import { broken, type Check, memberOf, valueAt } from './checks.ts'
+import type { Gateway } from './gateway.ts'
 import { jsonIn, send, type WireAnswer } from './http-client.ts'
 
 type HeaderTemplates = Readonly<Record<string, string | null>>
@@ -28,14 +29,47 @@ interface Step {
 export interface Scenario {
   readonly idp: string
   readonly scenario: string
+  /** What the application has published before, as the admin API takes it. */
+  readonly catalogue?: object
   readonly vars?: Readonly<Record<string, string>>
   readonly headers?: HeaderTemplates
   readonly steps: readonly Step[]
   readonly cleanup?: readonly { readonly path: string; readonly repeat?: number }[]
 }
 
+/** Where the catalogue of a scenario is published: a place on the admin API, with a key for it. */
+export interface CatalogueAt {
+  readonly place: string
+  readonly adminKey: string
+}
+
+/** The default tenant of a test's gateway, as such a place. */
+export const catalogueAt = ({ origin, project, environment, adminKey }: Gateway): CatalogueAt => ({
+  place: `${origin}/api/v1/projects/${project}/environments/${environment}/tenants/default`,
+  adminKey,
+})
+
+async function publish(
+  { place, adminKey }: CatalogueAt,
+  method: 'PUT' | 'DELETE',
+  catalogue?: object,
+): Promise<string[]> {
+  const headers = { Authorization: `Bearer ${adminKey}`, 'Content-Type': 'application/json' }
+  const body = catalogue === undefined ? {} : { body: JSON.stringify(catalogue) }
+  const { ok, status } = await fetch(`${place}/catalogue`, { method, headers, ...body })
+  return ok ? [] : [`${method} of the catalogue: ${status}`]
+}
+
 /** Plays a scenario against a base URL and gives what went wrong, in words, one entry per fault. */
-export async function play(scenario: Scenario, base: string, key: string): Promise<string[]> {
+export async function play(scenario: Scenario, base: string, key: string, at?: CatalogueAt): Promise<string[]> {
+  const { catalogue } = scenario
+  if (catalogue === undefined) return playSteps(scenario, base, key)
+  if (at === undefined) return ['the scenario needs a place for its catalogue']
+  const published = await publish(at, 'PUT', catalogue)
+  return [...published, ...(await playSteps(scenario, base, key)), ...(await publish(at, 'DELETE'))]
+}
+
+async function playSteps(scenario: Scenario, base: string, key: string): Promise<string[]> {
   const run = randomBytes(5).toString('hex')
   const variables = new Map<string, JsonValue>([
     ['run', run],

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { BaseForm } from '../../src/tenancy/scim-path.ts'
 import { faultsOf, watchRefusals } from '../support/explanations.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
-import { play, type Scenario, titleOf } from '../support/traffic.ts'
+import { catalogueAt, play, type Scenario, titleOf } from '../support/traffic.ts'
 
 const folder = join(import.meta.dirname, '../fixtures/idp-traffic')
 const scenarios = readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -23,12 +23,12 @@ beforeAll(async () => {
 })
 afterAll(() => gateway.close())
 
-test('every recording is here', () => expect(scenarios).toHaveLength(42))
+test('every recording is here', () => expect(scenarios).toHaveLength(43))
 
 const forms: BaseForm[] = ['legacy', 'default', 'tenant']
 describe.each(forms)('recorded traffic at the base URL of form %s', (form) => {
   test.each(scenarios)('%s', async (_, scenario) => {
-    expect(await play(scenario, gateway.bases[form], gateway.key)).toEqual([])
+    expect(await play(scenario, gateway.bases[form], gateway.key, catalogueAt(gateway))).toEqual([])
   })
 })
 
