@@ -75,6 +75,15 @@ export interface ConnectionState {
   readonly since: string | null
 }
 
+/** Who got or lost a role. */
+export interface RoleMove {
+  /** Key of the role. */
+  readonly role: string
+  readonly users: readonly string[]
+  /** Where the identity provider wrote the value; a role by groups has none. */
+  readonly attribute?: 'roles' | 'entitlements' | undefined
+}
+
 /** Every type of event that the gateway has by itself, with what `changes` hold. */
 export interface EventChanges {
   'user.created': { readonly after: UserAttributes }
@@ -96,8 +105,8 @@ export interface EventChanges {
   'agent.activated': Changed
   'agent.deactivated': Changed
   'agent.deleted': { readonly before: AgentAttributes }
-  'role.assigned': { readonly role: string; readonly users: readonly string[] }
-  'role.unassigned': { readonly role: string; readonly users: readonly string[] }
+  'role.assigned': RoleMove
+  'role.unassigned': RoleMove
   'tenant.created': { readonly after: Attributes }
   'tenant.updated': Changed
   'tenant.paused': Changed

@@ -33,6 +33,10 @@ const agent = z.looseObject({
   active: z.boolean().optional(),
 })
 const group = z.looseObject({ displayName: z.string(), externalId: text })
+const roleMove = z.strictObject({
+  ...{ role: z.string(), users: ids },
+  attribute: z.enum(['roles', 'entitlements']).optional(),
+})
 const changed = z
   .array(z.strictObject({ path: z.string(), before: z.unknown().optional(), after: z.unknown().optional() }))
   .min(1)
@@ -159,13 +163,13 @@ export const ENTRIES: Catalogue = {
     },
   },
   'role.assigned': {
-    when: 'Users got a role, by a group or by a rule.',
-    ...{ about: 'Role', changes: z.strictObject({ role: z.string(), users: ids }) },
+    when: 'Users got a role, by a group or by a value that the identity provider wrote.',
+    ...{ about: 'Role', changes: roleMove },
     example: { role: 'seller', users: [ADA] },
   },
   'role.unassigned': {
-    when: 'Users lost a role that no other group gives them.',
-    ...{ about: 'Role', changes: z.strictObject({ role: z.string(), users: ids }) },
+    when: 'Users lost a role that nothing else gives them.',
+    ...{ about: 'Role', changes: roleMove },
     example: { role: 'seller', users: [ADA] },
   },
   'tenant.created': {
