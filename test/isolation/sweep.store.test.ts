@@ -62,9 +62,11 @@ const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/import body items\[\]\.resource\.id/, 'an import keeps ids: two tenants may have the same'],
   [/import body items\[\]\.display/, 'words that are kept as they came'],
   [/\/requests(?:\/stream)? query/, 'a search finds nothing for what is not of the tenant'],
+  [/\/catalogue body /, 'what the application calls its own roles'],
+  [/PUT .*\/catalogue\/entries\/\{value\} (?:\{value\}$|body )/, 'the same, one by one'],
 ]
-/** A preview shows what its own place has at that time, which a change of this sweep may have set to the twin's text. */
-const SHOWS_ITSELF = /\/preview body /
+/** What shows its own place as it is at that time, which a change of this sweep may have set to the twin's text. */
+const SHOWS_ITSELF = /\/preview body |PUT .*\/catalogue(?:\/entries\/\{value\})? body /
 const SEARCHES = /\/requests(?:\/stream)? query/
 const isOpaque = (where: string): boolean => OPAQUE.some(([pattern]) => pattern.test(where))
 
@@ -104,6 +106,9 @@ beforeAll(async () => {
     ...[beside, otherEnvironment, await newTenant(builder, otherEnvironment)],
     ...[otherProject, itsEnvironment, await newTenant(builder, itsEnvironment)],
   ]
+  // The first reader opens the feed of an environment.
+  for (const { scope, ids } of [...Object.values(home), ...foreign])
+    if (scope.kind === 'environment') await done(send(ADMIN, { method: 'GET', url: `/api/v1${pathOf(ids)}/events` }))
   await quiet()
   // Given up, for those who list what was.
   await database.run(
@@ -129,7 +134,7 @@ async function quiet(): Promise<void> {
   await instance.requestLog.flush()
   const open = async () => {
     const [row] = await database.run<{ fresh: number; waiting: number }>(
-      `select (select count(*)::int from waiting_events) as fresh,
+      `select (select count(*)::int from waiting_events) + (select count(*)::int from waiting_stretches) as fresh,
          (select count(*)::int from webhook_deliveries d join webhook_endpoints w on w.id = d.endpoint_id
           where not d.dead and w.stream->>'method' is distinct from 'poll') as waiting`,
       [],
@@ -230,7 +235,7 @@ describe('what the sweep sends', () => {
     // the entries that were there.
     const turn = ({ method, path }: Operation) =>
       method === 'PUT' && path.endsWith('/catalogue')
-        ? 928
+        ? 929
         : method === 'DELETE'
           ? 1_000 - path.length
           : path.endsWith('/brake/release')
@@ -515,6 +520,11 @@ async function nextsElsewhere(): Promise<Map<string, string[]>> {
       if (found.length === 0 && title.endsWith(`/${only.noun}`)) found.push(...only.idsIn(place))
       // Every tenant here has rules of its own, so that a preview for an environment finds none that inherits.
       if (title.endsWith('{environment}/preview')) found.push(...PLACES_OF.tenants.idsIn(place))
+      // People of a name are in one tenant alone here, and so on one page.
+      if (title.endsWith('{environment}/events/stream'))
+        found.push(...(nexts.get(`${title.replace('/stream', '')} ${place.mark}`) ?? []))
+      if (title.endsWith('{environment}/users'))
+        found.push(...below(place.ids).flatMap((one) => `${one.ids.tenant}.${thingIn(one, 'users')}`))
       if (found.length === 0) without.push(`${title} in ${place.mark}`)
       nexts.set(`${title} ${place.mark}`, found)
     }

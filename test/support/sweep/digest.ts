@@ -22,7 +22,9 @@ export async function digestOf(database: Database, ids: readonly string[]): Prom
     // It tells when keys that reach the place ask; that no other request is noted, test/connections holds.
     if (name === 'connections') continue
     const has = (wanted: readonly string[]) => wanted.filter((column) => all.split(',').includes(column))
-    const [places, others] = [has(PLACE_COLUMNS), has(OTHER_COLUMNS)]
+    // A catalogue of an environment gives work to all of its tenants, those beside the caller's too.
+    const places = name === 'catalogue_work' ? ['environment_id'] : has(PLACE_COLUMNS)
+    const others = has(OTHER_COLUMNS)
     // Rows of tenants have ids that another tenant may have too.
     const by = places.includes('tenant_id') ? places : [...places, ...others]
     if (by.length === 0) continue

@@ -56,6 +56,9 @@ interface Described {
 
 /** Without them a poll would wait, and be told what has come since the last. */
 const NOT_NOW = new Set(['returnImmediately', 'maxEvents'])
+/** Finds people by one of several names, which the document cannot say. */
+const PEOPLE = 'GET /projects/{project}/environments/{environment}/users'
+const NAMES_OF_PEOPLE = ['email', 'userName', 'externalId']
 const PLACES = new Set(['projects', 'environments', 'tenants'])
 
 /** Members whose names do not say of what they take the id. */
@@ -124,6 +127,7 @@ function operation(
   // Numbers come as text, so that the document cannot tell that one is needed.
   const counted = (one: Parameter) => one.name === 'after' && !isText(one.schema)
   const needed = query.filter((one) => one.required || counted(one)).map(({ name }) => `${name}=0`)
+  if (title === PEOPLE) needed.push(`${NAMES_OF_PEOPLE[0]}=nobody`)
   const kinds = [
     needed.join('&'),
     ...query.flatMap(({ name, schema: { enum: values = [] } }) => values.map((one) => `${name}=${one}`)),
@@ -143,7 +147,7 @@ function operation(
       const inQuery = query
         .filter((one) => isText(one.schema))
         .flatMap(({ name, schema: one }) =>
-          kinds.map(
+          (title === PEOPLE && NAMES_OF_PEOPLE.includes(name) ? [''] : kinds).map(
             (kind): Field => ({
               label: `query ${name}${kind && ` with ${kind}`}`,
               collection: collectionOf({ path: name, name, schema: one }),
@@ -206,6 +210,9 @@ function sampleOf(
       return 'https://idp.example'
     case 'jwksUri':
       return 'https://idp.example/jwks'
+    case 'name':
+      // A kind of the catalogue has a name that no other place around it has.
+      return title.includes('/catalogue') ? freshMark() : undefined
     case 'kind':
       return title.includes('/catalogue') ? 'Role' : undefined
     case 'endpoint':
