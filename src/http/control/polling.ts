@@ -9,7 +9,7 @@ import type { AdminEnv } from './env.ts'
 import type { EventReaders } from './event-readers.ts'
 import { authenticateRequest } from './origin.ts'
 
-/** So long a request waits for something at the most. */
+/** So long a request waits for something at the most: half of what load balancers let a request without an answer live. */
 export const MAX_WAIT_SECONDS = 30
 /** Bytes of a poll: acknowledgements come by the thousand. */
 export const MAX_POLL_BYTES = 1_048_576

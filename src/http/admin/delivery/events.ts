@@ -19,8 +19,6 @@ import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import { streamed } from '../../streamed.ts'
 import { pageAnswer, streamAnswer } from './log-answers.ts'
 
-/** Half of what load balancers let a request without an answer live. */
-
 /** A position of a tenant's log. */
 export const position = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER)
 const SNAPSHOT =

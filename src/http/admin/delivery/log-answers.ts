@@ -7,7 +7,7 @@ import { type EventTypes, type LoggedEvent, parseEventTypes } from '../../../eve
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminEnv } from '../../control/env.ts'
 import type { EventReaders } from '../../control/event-readers.ts'
-import { authenticateRequest } from '../../control/origin.ts'
+import { stillAllowed } from '../../control/polling.ts'
 import { streamed } from '../../streamed.ts'
 
 // Answers with the log of a tenant or the feed of an environment, whichever it is.
@@ -94,10 +94,4 @@ function wantedTypes(text: string | undefined): EventTypes {
   const message = 'must be types of events with commas between, such as user.deactivated,group.*'
   if (types === undefined) throw new Refusal(400, `types ${message}.`, [{ path: 'types', message }])
   return types
-}
-
-/** For answers that come long after the question. @throws {Refusal} 403 when the key has been revoked since */
-export async function stillAllowed(c: Context<AdminEnv>, control: ControlPlane, config: OriginPolicy): Promise<void> {
-  const result = await authenticateRequest(control, c, config)
-  if ('challenge' in result) throw new Refusal(403, result.challenge.detail)
 }
