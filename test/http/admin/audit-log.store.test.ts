@@ -168,6 +168,16 @@ const STEPS: readonly Step[] = [
     ]
   }),
   ...KEYS.slice(2).flatMap(([template, path]): Step[] => {
+    const [whole, at] = [`${template}/catalogue`, `${path}/catalogue`]
+    const [one, x] = [`${whole}/entries/{value}`, `${at}/entries/admin`]
+    return [
+      ['PUT', whole, at, { entries: [] }, 'catalogue.created'],
+      ['PUT', one, x, { kind: 'Role', displayName: 'Administrator' }, 'catalogue.changed'],
+      ['DELETE', one, x, undefined, 'catalogue.changed'],
+      ['DELETE', whole, at, undefined, 'catalogue.changed'],
+    ]
+  }),
+  ...KEYS.slice(2).flatMap(([template, path]): Step[] => {
     const [hook, at] = [`${template}/webhooks/{webhook}`, `${path}/webhooks/{apiKey}`]
     return [
       ['POST', `${template}/webhooks`, `${path}/webhooks`, { url: 'https://hooks.invalid/' }, 'webhook.created'],

@@ -45,7 +45,7 @@ export function PublicKeysCard({ row: { publicKeys, revokedAt }, path }: { row: 
         A client that signs with the private half gets access tokens at <code>/oauth/token</code>, without a secret.
       </p>
       {publicKeys.length > 0 && (
-        <Table head={['Thumbprint', 'Algorithm', 'Added', 'Last used', 'By', '']} label="Public keys">
+        <Table head={['Thumbprint', 'Algorithm', 'Added', 'Last used', 'By', 'Action']} label="Public keys">
           {publicKeys.map(({ thumbprint, algorithm, createdAt, lastUsedAt, lastUsedBy }) => (
             <tr>
               <td class="long">

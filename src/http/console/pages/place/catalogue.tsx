@@ -121,7 +121,10 @@ function CataloguePage(props: { row: CatalogueRow | undefined; path: string; isT
 
 function Entries({ entries, path }: { entries: readonly CatalogueEntry[]; path: string }) {
   return (
-    <Table head={['Kind', 'Value', 'Name', 'What it allows', '']} label={counted(entries.length, 'entry', 'entries')}>
+    <Table
+      head={['Kind', 'Value', 'Name', 'What it allows', 'Action']}
+      label={counted(entries.length, 'entry', 'entries')}
+    >
       {entries.map(({ kind, value, displayName, description, supported }) => (
         <tr>
           <td>{kind}</td>
