@@ -70,6 +70,7 @@ export function shownPages({ ids, setupUrl }: Pick<Example, 'ids' | 'setupUrl'>)
     portal('setup-self-test', '/self-test'),
     portal('setup-arrivals', '/arrivals'),
     open('modes', '/docs/modes'),
+    open('event-catalogue', '/docs/events'),
     open('admin-api', '/api/docs'),
   ]
 }
