@@ -27,7 +27,7 @@ afterAll(async () => {
 const append = (tenantId: string, count: number, days: number, db: Database = database) =>
   db.run(
     appending(`insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes)
-     select $1::uuid, 'user.updated', 'User', $4::uuid, n, 'r', 'a', now() - make_interval(days => $3::int), '{}'
+     select $1::uuid, 'user.updated', 'User', $4::uuid, n, 'r', 'a', now() - make_interval(days => $3::int), '{"changed":[{"path":"title"}]}'
      from generate_series(1, $2::int) n`),
     [tenantId, count, days, randomUUID()],
   )

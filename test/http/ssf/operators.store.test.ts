@@ -51,7 +51,7 @@ test('EV-14 an operator sees the stream of a receiver, and the receiver is told 
     ...{
       url: stream.delivery.endpoint_url,
       paused: false,
-      events: ['user.activated', 'user.deactivated', 'user.deleted'],
+      events: ['user.activated', 'user.deactivated', 'user.deleted', 'user.sessions_revoked'],
     },
   })
   expect((await streams.admin('GET', `${place}/streams`)).body.items).toHaveLength(1)
