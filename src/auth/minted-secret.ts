@@ -38,7 +38,9 @@ export function mintedSecrets(prefix: string) {
 }
 
 /** True for text that has the form of the id of such a secret. */
-export const isMintedId = (text: string): boolean => /^[0-9A-Za-z]{12}$/.test(text)
+export const isMintedId = (text: string): boolean => MINTED_ID.test(text)
+/** The form of ids that are made here. */
+export const MINTED_ID = /^[0-9A-Za-z]{12}$/
 
 /** SHA-256 of the whole secret in base64url. With 190 random bits behind it, a slow hash would add nothing. */
 export const hashSecret = (key: string): string => createHash('sha256').update(key).digest('base64url')

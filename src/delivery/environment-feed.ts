@@ -24,10 +24,9 @@ export interface FeedCursor {
 
 /** Undefined for a text that is no cursor. */
 export function parseFeedCursor(text: string): FeedCursor | undefined {
-  const [, feed, place, forgiven] = /^f([0-9a-f]{8})\.([0-9a-z]{1,11})(?:\.([0-9a-z]{1,11}))?$/.exec(text) ?? []
+  const [, feed, place, forgiven] = /^f([0-9a-f]{8})\.([0-9a-z]{1,10})(?:\.([0-9a-z]{1,10}))?$/.exec(text) ?? []
   if (feed === undefined || place === undefined) return undefined
-  const cursor = { feed, place: Number.parseInt(place, 36), forgiven: Number.parseInt(forgiven ?? '0', 36) }
-  return Number.isSafeInteger(cursor.place) && Number.isSafeInteger(cursor.forgiven) ? cursor : undefined
+  return { feed, place: Number.parseInt(place, 36), forgiven: Number.parseInt(forgiven ?? '0', 36) }
 }
 
 /** What is read of a feed. */

@@ -55,4 +55,6 @@ export function parseEventTypes(entries: readonly string[]): EventTypes | undefi
   }
 }
 
-const TYPE = /^[A-Za-z][\w$-]{0,127}\.(?:\*|[a-z_]{1,64})$/
+/** The form of types of events, and of all of a noun, for OpenAPI. */
+export const EVENT_TYPE_PATTERN = String.raw`[A-Za-z][\w$-]{0,127}\.(?:\*|[a-z_]{1,64})`
+const TYPE = new RegExp(`^${EVENT_TYPE_PATTERN}$`)

@@ -88,7 +88,11 @@ export function parsePreconditions(
 }
 
 // One element of the list with the comma after it; elements may be empty (RFC 9110 §5.6.1).
+const TAG = String.raw`(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"`
 const ELEMENT = /[ \t]*(?:(?:W\/)?"([\x21\x23-\x7e\x80-\xff]*)"[ \t]*)?(,|$)/y
+
+/** What `parseIfMatch` and `parseIfNoneMatch` take, for OpenAPI: `*`, or a list that has an entity-tag. */
+export const PRECONDITION_PATTERN = String.raw`^(?:\*|[ \t,]*${TAG}(?:[ \t]*,(?:[ \t]*${TAG})?)*[ \t]*)$`
 
 function parse(header: string | undefined, name: string): Precondition | undefined {
   if (header === undefined) return undefined

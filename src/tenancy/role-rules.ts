@@ -2,7 +2,11 @@ import { z } from 'zod'
 import { fold } from '../scim/comparable.ts'
 
 // Neither control characters nor lone surrogates: no group has such a name, and the store refuses both.
-const text = z.string().regex(/^[^\p{Cc}\p{Cs}]{1,300}$/u, 'must be 1 to 300 characters, none of them for control')
+const text = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}]{1,300}$/u, 'must be 1 to 300 characters, none of them for control')
+  // For OpenAPI, which takes no flags.
+  .meta({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]{1,300}$' })
 const ofGroup = z.union([
   z.strictObject({ displayName: text }),
   z.strictObject({ externalId: text }),

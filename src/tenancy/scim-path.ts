@@ -52,6 +52,8 @@ const RESERVED: ReadonlySet<string> = new Set([
   'v2',
 ])
 const KEY = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+/** The form of keys, for OpenAPI. */
+export const KEY_PATTERN = KEY.source
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const VERSION = /^v[0-9]+(?:\.[0-9]+)?$/i
 // Tabs, backslashes and the like are dropped or turned into slashes by URL parsers, so that two readers would differ.

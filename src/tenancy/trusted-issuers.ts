@@ -12,7 +12,9 @@ const ofIssuer = {
   /** Names it in logs and in the audit trail. */
   name: z.string().regex(/^[A-Za-z0-9-]{1,40}$/, 'must be 1 to 40 letters, digits and hyphens'),
   issuer: printable(500),
-  jwksUri: printable(2_000).refine((text) => URL.canParse(text), 'must be a URL'),
+  jwksUri: printable(2_000)
+    .refine((text) => URL.canParse(text), 'must be a URL')
+    .meta({ format: 'uri' }),
 }
 const algorithms = z.array(z.enum(CLIENT_ALGORITHMS)).min(1).max(CLIENT_ALGORITHMS.length)
 
@@ -24,7 +26,9 @@ export const externalIssuer = z.strictObject({
   /** A claim, and what each of its values stands for. */
   permissions: z.strictObject({
     claim: printable(100),
-    values: z.record(printable(200), z.array(z.enum(['scim:read', 'scim:write'])).min(1)),
+    values: z
+      .record(printable(200), z.array(z.enum(['scim:read', 'scim:write'])).min(1))
+      .meta({ propertyNames: { minLength: 1, maxLength: 200, pattern: '^[ -~]+$' } }),
   }),
 })
 export type ExternalIssuer = z.infer<typeof externalIssuer>

@@ -34,6 +34,10 @@ export const positionOf = (record: TransferRecord): string =>
     ? `resource:${String(record.resource.id)}`
     : `${record.kind}:${record.group}:${record.member}`
 
+const ID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+/** The form of positions, for OpenAPI. */
+export const POSITION_PATTERN = `^(?:resource:${ID}|member:${ID}:${ID}|deferred:${ID}:.*)$`
+
 /** Reads a position; undefined where the text is none. */
 export function parsePosition(text: string): Position | undefined {
   const [, kind, id = '', member] = /^(resource|member|deferred):([^:]*)(?::(.*))?$/s.exec(text) ?? []

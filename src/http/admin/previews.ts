@@ -57,7 +57,10 @@ const ofEnvironment = z
   })
   .openapi('EnvironmentPreview')
 
-const position = z.string().refine((text) => positionIn(text) !== undefined, 'must be the "next" of a preview')
+const position = z
+  .string()
+  .refine((text) => positionIn(text) !== undefined, 'must be the "next" of a preview')
+  .openapi({ pattern: '^[0-9a-f-]{36}\\.(?:gains|loses)\\.[A-Za-z0-9_-]{1,2000}$' })
 const pageOf = (after: z.ZodType<string, string>, most: number, usual: number) =>
   z.object({ after: after.optional(), limit: z.coerce.number().int().min(1).max(most).default(usual) })
 

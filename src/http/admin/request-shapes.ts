@@ -13,7 +13,7 @@ const statusText = z
     const first = Number(text[0]) * 100
     return text.endsWith('xx') ? [first, first + 99] : [Number(text), Number(text)]
   })
-  .openapi({ type: 'string' })
+  .openapi({ type: 'string', pattern: '^(?:[1-5]xx|[1-5][0-9]{2})$' })
 
 /** Which requests are wanted, as the console's form has it too. */
 export const requestFilter = z.object({
@@ -29,7 +29,11 @@ export const requestFilter = z.object({
       message: `must be one of ${OPERATIONS.join(', ')}`,
     })
     .optional()
-    .openapi({ type: 'string', description: `One of ${OPERATIONS.map((name) => `\`${name}\``).join(', ')}.` }),
+    .openapi({
+      type: 'string',
+      pattern: `^(?:${OPERATIONS.join('|')})$`,
+      description: `One of ${OPERATIONS.map((name) => `\`${name}\``).join(', ')}.`,
+    }),
   status: statusText.optional().openapi({ description: 'Such as `409`, or `4xx` for all of a class.' }),
   key: plainText.max(64).optional().openapi({ description: 'Id of the API key.' }),
   since: moment.optional(),

@@ -172,7 +172,9 @@ function routesAt(
     operationId: `put${prefix}${id}`,
     summary: `Register or change a ${noun}${of}`,
     tags,
-    description: 'A change may add attributes and widen what there is; anything else is refused with every reason.',
+    description:
+      'A change may add attributes and widen what there is; anything else is refused with every reason. What the body defines ' +
+      `has the ${parameter === 'urn' ? 'URN' : 'name'} of the address.`,
     request: { params, body: jsonBody(body, given) },
     responses: {
       200: jsonAnswer(answer, 'Changed', { ...shown, version: 2, updatedAt: EXAMPLE.changed }),

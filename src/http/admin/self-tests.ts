@@ -29,12 +29,18 @@ const input = z
       .max(2_000)
       .refine(isWebAddress, 'must be a URL that begins with https:// or http://')
       .optional()
-      .openapi({ description: 'The base URL that the identity provider has. Nothing is sent to another host.' }),
+      .openapi({
+        pattern: '^https?://',
+        description: 'The base URL that the identity provider has. Nothing is sent to another host.',
+      }),
     address: z
       .string()
       .refine((text) => isIP(text) !== 0 && !text.includes('%'), 'must be an IP address')
       .optional()
-      .openapi({ description: 'An IP address from which the identity provider sends, for `allowedAddresses`.' }),
+      .openapi({
+        format: 'ip',
+        description: 'An IP address from which the identity provider sends, for `allowedAddresses`.',
+      }),
     schemaUrns: z
       .array(plainText.max(256))
       .max(20)

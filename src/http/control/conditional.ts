@@ -1,6 +1,12 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { type State, tagOf } from '../../administration/states/state-tags.ts'
-import { matchesTag, type Precondition, parseIfMatch, parseIfNoneMatch } from '../../scim/version.ts'
+import {
+  matchesTag,
+  PRECONDITION_PATTERN,
+  type Precondition,
+  parseIfMatch,
+  parseIfNoneMatch,
+} from '../../scim/version.ts'
 import type { AdminEnv } from './env.ts'
 
 /** Puts the tag of what is answered into `ETag`. */
@@ -11,9 +17,11 @@ export function tagged(c: Pick<Context, 'header'>, state: State): void {
 /** The entity tag of a state, as `ETag` and `If-Match` have it. */
 export const entityTag = (state: State): string => `"${tagOf(state)}"`
 
+const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
 /** Which state the caller of a write has read. @throws {ScimError} 400 for what is no list of tags */
 export const expectedBy = (c: Pick<Context, 'req'>): Precondition | undefined =>
-  c.req.method === 'GET' ? undefined : parseIfMatch(c.req.header('if-match'))
+  WRITES.has(c.req.method) ? parseIfMatch(c.req.header('if-match')) : undefined
 
 /** Answers 304 to who has what is asked for already (RFC 9110 §13.1.2). */
 export const notModified: MiddlewareHandler<AdminEnv> = async (c, next) => {
@@ -44,7 +52,7 @@ export const ifMatchParameter = {
   description:
     'The `ETag` of the resource as you have read it; for what is done to an API key or a webhook, the one of that. Where somebody ' +
     'has changed it since, nothing is done, and 412 names in `changed` what differs and what it is now.',
-  schema: { type: 'string' as const },
+  schema: { type: 'string' as const, pattern: PRECONDITION_PATTERN },
 }
 export const ifNoneMatchParameter = {
   name: 'If-None-Match',
@@ -52,7 +60,7 @@ export const ifNoneMatchParameter = {
   required: false,
   description:
     'The `ETag` of the resource as you have it: 304 while it is the same. Last uses, failures and warnings do not count.',
-  schema: { type: 'string' as const },
+  schema: { type: 'string' as const, pattern: PRECONDITION_PATTERN },
 }
 export const entityTagHeader = {
   description: 'For `If-Match` and `If-None-Match`.',

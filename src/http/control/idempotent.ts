@@ -8,6 +8,8 @@ import type { AdminEnv } from './env.ts'
 
 const HEADER = 'Idempotency-Key'
 const MAX_LENGTH = 255
+/** Printable ASCII, bare or in quotes. Spaces around it are no part of a header. */
+const KEY = /^(?:(?!""$)[!-~](?:[ -~]{0,253}[!-~])?|"[ -~]{1,255}")$/
 /** Says that an answer was given before. */
 const REPEATED = 'Idempotency-Replayed'
 
@@ -27,7 +29,7 @@ export const idempotencyKeyParameter = {
     'Any text of up to 255 characters, such as a UUID; each API key has its own. 409 while the first is still under way, ' +
     '422 where the key was used for another request: another address, or a body that differs in one byte. Requests that are ' +
     'refused leave the key free.',
-  schema: { type: 'string' as const, maxLength: MAX_LENGTH },
+  schema: { type: 'string' as const, pattern: KEY.source },
 }
 
 /**
@@ -76,8 +78,7 @@ function responseOf({ status, location, body }: StoredAnswer): Response {
 
 /** The key, whether it is sent as the structured string that the draft asks for or bare, as most clients do. */
 function keyIn(header: string): string {
-  const key = /^"(.*)"$/.exec(header)?.[1]?.replaceAll(/\\(["\\])/g, '$1') ?? header
-  if (key.length > 0 && key.length <= MAX_LENGTH && /^[ -~]+$/.test(key)) return key
+  if (KEY.test(header)) return /^"(.+)"$/.exec(header)?.[1]?.replaceAll(/\\(["\\])/g, '$1') ?? header
   const message = `must have 1 to ${MAX_LENGTH} printable ASCII characters`
   throw new Refusal(400, `The ${HEADER} ${message}.`, [{ path: HEADER, message }])
 }

@@ -22,6 +22,7 @@ export const pollRequest = z.looseObject({
     .number()
     .int()
     .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
     .default(100)
     .openapi({
       description: `The most tokens in the answer, up to ${MAX_EVENTS}; 0 to acknowledge alone.`,

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { PERMISSIONS } from '../../auth/principal.ts'
+import { KEY_PATTERN } from '../../tenancy/scim-path.ts'
 import {
   environmentSettings,
   environmentSettingsChange,
@@ -11,6 +12,7 @@ import { EXAMPLE } from './examples.ts'
 /** Shapes that several routes of the admin API share. */
 
 // A name has no control characters and no lone surrogates, and the store accepts neither.
+const UUID_PATTERN = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}'
 const TEXT = /^[^\p{Cc}\p{Cs}]*$/u
 
 /** Text to look for. */
@@ -19,10 +21,16 @@ export const plainText = z
   .min(1)
   .max(1_000)
   .refine((text) => TEXT.test(text), 'must not have control characters')
+  .openapi({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$' })
+/** The ids of two resources, as the `next` of some lists has them. */
+export const PAIR_PATTERN = `^${UUID_PATTERN}\\.${UUID_PATTERN}$`
 export const nameText = plainText.max(200)
-export const keyText = z
-  .string()
-  .openapi({ description: 'Unique in its parent without regard to case; a tenant gets another one only by a move.' })
+export const keyText = z.string().openapi({
+  pattern: KEY_PATTERN,
+  description:
+    'Unique in its parent without regard to case; a tenant gets another one only by a move. Neither a UUID, nor the name of ' +
+    'a SCIM endpoint such as `Users`.',
+})
 export const permission = z.enum(PERMISSIONS)
 export const moment = z.iso.datetime({ offset: true })
 

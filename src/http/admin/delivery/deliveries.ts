@@ -3,6 +3,7 @@ import { replayEndpoint } from '../../../administration/webhooks.ts'
 import type { Principal } from '../../../auth/principal.ts'
 import type { Database } from '../../../db/database.ts'
 import { RETRIES } from '../../../delivery/sending/retries.ts'
+import { EVENT_TYPE_PATTERN } from '../../../events/event.ts'
 import {
   type DeliveryPosition,
   type ReplayFrom,
@@ -26,9 +27,20 @@ import {
 } from '../../control/schemas.ts'
 import { needs } from '../../permissions.ts'
 
+/** Where events may be sent, in words. */
+const WHERE_TO =
+  'A public `https` address on the port 443 or 80, without credentials and without a fragment, or one in `DELIVERY_NETWORKS`.'
+const endpointUrlPattern = '^https?://[^#\\\\\\s\\u0000-\\u001f\\u007f-\\u009f]+$'
+export const endpointUrl = z.string().openapi({ maxLength: 2_000, pattern: endpointUrlPattern, description: WHERE_TO })
+/** Where tokens are pushed to; empty where they are polled. */
+export const streamUrl = z.string().openapi({
+  maxLength: 2_000,
+  pattern: `^$|${endpointUrlPattern}`,
+  description: `Of a stream that is pushed: where to. ${WHERE_TO}`,
+})
 export const endpointDescription = z.string().max(200)
 export const endpointEvents = z
-  .array(z.string())
+  .array(z.string().openapi({ pattern: `^(?:\\*|${EVENT_TYPE_PATTERN})$` }))
   .max(100)
   .openapi({ description: 'Such as `user.deactivated` or `group.*`; `*` or none for all.' })
 /** The state of an endpoint, of either kind. */
@@ -89,6 +101,7 @@ const queued = z.object({ queued: z.number().int() }).openapi('Queued')
 export const deliveryCursor = z
   .string()
   .refine((text) => deliveryIn(text) !== undefined, 'must be the "next" of a list')
+  .openapi({ pattern: '^[0-9a-fA-F-]{36}\\.[0-9]{1,15}$' })
 
 /** Where a delivery stands in the lists, by its id; undefined for what is none. */
 export function deliveryIn(id: string): DeliveryPosition | undefined {

@@ -18,6 +18,7 @@ export const cursor = z
     (text) => parseFeedCursor(text) !== undefined,
     'must be the "next" of an answer, or the "cursor" of a snapshot',
   )
+  .openapi({ pattern: '^f[0-9a-f]{8}\\.[0-9a-z]{1,10}(?:\\.[0-9a-z]{1,10})?$' })
 
 export const ofTenants = z
   .string()

@@ -30,6 +30,7 @@ import {
   needsPeopleToSend,
   restingUntil,
   sendingOutcome,
+  streamUrl,
 } from './deliveries.ts'
 
 /** What a stream says and to whom, as people set it. */
@@ -89,7 +90,6 @@ const stream = z
     ...endpointHealth,
   })
   .openapi('Stream')
-const url = z.string().openapi({ description: 'Of a stream that is pushed: where to.' })
 /** The bearer token of a stream that is pushed. */
 export const streamToken = z
   .string()
@@ -101,7 +101,7 @@ export const streamToken = z
 const newStream = z
   .strictObject({
     method: z.enum(['push', 'poll']),
-    url: url.default(''),
+    url: streamUrl.default(''),
     token: streamToken.default(null),
     audience: streamSettings.audience,
     format: streamSettings.format.default('notice'),
@@ -114,7 +114,7 @@ const newStream = z
   })
   .openapi('NewStream')
 const streamChange = z
-  .strictObject({ url, token: streamToken, ...streamSettings, enabled: z.boolean(), paused: z.boolean() })
+  .strictObject({ url: streamUrl, token: streamToken, ...streamSettings, enabled: z.boolean(), paused: z.boolean() })
   .partial()
   .openapi('StreamChange')
 const streams = listOf(stream, 'StreamList')

@@ -13,6 +13,7 @@ import {
   CHANGES_FOR_READERS,
   endpointDescription,
   endpointEvents,
+  endpointUrl,
   FOR_READERS,
   needsPeopleToSend,
 } from './deliveries.ts'
@@ -31,7 +32,7 @@ import {
 
 const newWebhook = z
   .strictObject({
-    url: z.string(),
+    url: endpointUrl,
     description: endpointDescription.default(''),
     events: endpointEvents.default([]),
     snapshot: webhookSnapshot.default(false),
@@ -39,7 +40,7 @@ const newWebhook = z
   .openapi('NewWebhook')
 const webhookChange = z
   .strictObject({
-    url: z.string().optional(),
+    url: endpointUrl.optional(),
     description: endpointDescription.optional(),
     events: endpointEvents.optional(),
     snapshot: webhookSnapshot.optional(),

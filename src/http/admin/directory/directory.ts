@@ -14,7 +14,16 @@ import type { AdminApp, AdminEnv } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
-import { jsonAnswer, listAnswer, listOf, pageQuery, plainText, problems, tenantParams } from '../../control/schemas.ts'
+import {
+  jsonAnswer,
+  listAnswer,
+  listOf,
+  PAIR_PATTERN,
+  pageQuery,
+  plainText,
+  problems,
+  tenantParams,
+} from '../../control/schemas.ts'
 
 const common = {
   schemas: z.array(z.string()),
@@ -146,7 +155,12 @@ const memberships = createRoute({
   description: `${NEEDS} Groups in groups are members too; a user's own document tells of all its groups.`,
   request: {
     params: tenantParams,
-    query: pageQuery(z.string().refine((text) => pairIn(text) !== undefined, 'must be the "next" of a list')).extend({
+    query: pageQuery(
+      z
+        .string()
+        .refine((text) => pairIn(text) !== undefined, 'must be the "next" of a list')
+        .openapi({ pattern: PAIR_PATTERN }),
+    ).extend({
       group: z.uuid().optional().openapi({ description: 'Id of a group.' }),
       member: z.uuid().optional().openapi({ description: 'Id of a user or a group in a group.' }),
     }),

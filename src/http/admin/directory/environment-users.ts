@@ -11,7 +11,7 @@ import { EXAMPLE } from '../../control/examples.ts'
 import { ENVIRONMENT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { environmentAt } from '../../control/places.ts'
-import { environmentParams, jsonAnswer, listOf, plainText, problems } from '../../control/schemas.ts'
+import { environmentParams, jsonAnswer, listOf, PAIR_PATTERN, plainText, problems } from '../../control/schemas.ts'
 import { exampleUser, shown, user } from './directory.ts'
 
 const found = z
@@ -40,7 +40,8 @@ const list = createRoute({
       after: z
         .string()
         .refine((text) => placeIn(text) !== undefined, 'must be the "next" of a list')
-        .optional(),
+        .optional()
+        .openapi({ pattern: PAIR_PATTERN }),
       limit: z.coerce.number().int().min(1).max(100).default(20),
     }),
   },

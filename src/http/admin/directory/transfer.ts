@@ -5,7 +5,7 @@ import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import { withValues } from '../../../tenancy/tenant.ts'
 import { exportPage } from '../../../transfer/export.ts'
 import { importRecords } from '../../../transfer/import.ts'
-import { parsePosition, type TransferRecord } from '../../../transfer/records.ts'
+import { POSITION_PATTERN, parsePosition, type TransferRecord } from '../../../transfer/records.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
@@ -65,7 +65,8 @@ const take = createRoute({
       after: z
         .string()
         .refine((text) => parsePosition(text) !== undefined, 'must be the "next" of a list')
-        .optional(),
+        .optional()
+        .openapi({ pattern: POSITION_PATTERN, description: 'The `next` of the page before.' }),
       limit: z.coerce.number().int().min(1).max(MAX_RECORDS).default(500),
       total: z.enum(['true', 'false']).default('false').openapi({ description: 'Whether to count all records.' }),
     }),

@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { changeApiKey, createApiKey, existingApiKey, revokeApiKey } from '../../../administration/keys/api-keys.ts'
 import { apiKeyState } from '../../../administration/states/state-tags.ts'
-import { isApiKeyId } from '../../../auth/api-key.ts'
+import { MINTED_ID } from '../../../auth/minted-secret.ts'
 import type { Networks } from '../../../network/delivery-address.ts'
 import { apiKeysWithin } from '../../../repositories/control/api-keys.ts'
 import { tagged } from '../../control/conditional.ts'
@@ -40,21 +40,22 @@ import { trustRoutes } from './trusts.ts'
 const newApiKeyShape = {
   name: nameText,
   permissions: z.array(permission).min(1).optional().openapi({
-    description: 'At most those of the asking key. Default: `scim:read` and `scim:write`.',
+    description:
+      'At most those of the asking key, and where the key stands for a user `scim:read` and `scim:write` alone. Default: these two.',
   }),
   expiresAt: moment.optional().openapi({
     description:
-      'At most 365 days from now, and not after the end of the asking key. Default: 365 days, also where the asking key ends ' +
+      'In the future, at most 365 days from now, and not after the end of the asking key. Default: 365 days, also where the asking key ends ' +
       'before; but a key with `admin`, and whatever is asked for with an access token, ends with the asking key.',
   }),
   tokensMayMintAdminKeys: z.boolean().optional().openapi({
     description:
       'Whether access tokens of the key may make keys with `admin`. For keys with `admin`; default: they may not.',
   }),
-  user: z
-    .uuid()
-    .optional()
-    .openapi({ description: 'Id of the user of the tenant for whom the key is to stand; it reaches nothing but /Me.' }),
+  user: z.uuid().optional().openapi({
+    description:
+      'Of a key of one tenant: id of its user for whom the key is to stand. Such a key reaches nothing but /Me.',
+  }),
 }
 const newApiKey = z.strictObject(newApiKeyShape).openapi('NewApiKey')
 const newApiKeyInEnvironment = z
@@ -93,7 +94,7 @@ function keyRoutes(app: AdminApp, level: Level): void {
     operationId: `list${prefix}ApiKeys`,
     summary: `List API keys${of}`,
     tags,
-    request: { params, query: pageQuery(z.string().refine(isApiKeyId, 'must be the id of an API key')) },
+    request: { params, query: pageQuery(z.string().regex(MINTED_ID, 'must be the id of an API key')) },
     responses: {
       200: jsonAnswer(keys, 'The keys for this place and for all below', { items: [exampleApiKey], next: null }),
       ...problems,

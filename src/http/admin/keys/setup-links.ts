@@ -7,7 +7,7 @@ import {
   USUAL_LINK_DAYS,
   USUAL_VISITORS,
 } from '../../../administration/keys/setup-links.ts'
-import { isMintedId } from '../../../auth/minted-secret.ts'
+import { MINTED_ID } from '../../../auth/minted-secret.ts'
 import { type SetupLinkRow, setupLinksOf } from '../../../repositories/control/keys/setup-links.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import { IDENTITY_PROVIDER_NAMES } from '../../../tenancy/identity-providers.ts'
@@ -57,7 +57,7 @@ const newSetupLink = z
   .strictObject({
     name: nameText.openapi({ description: 'Whom it is for; the audit log names its visitors by it.' }),
     expiresAt: moment.optional().openapi({
-      description: `At most 90 days from now, and not after the key that asks. Default: in ${USUAL_LINK_DAYS} days.`,
+      description: `In the future, at most 90 days from now, and not after the key that asks. Default: in ${USUAL_LINK_DAYS} days.`,
     }),
     maxVisitors: z
       .number()
@@ -91,7 +91,7 @@ const list = createRoute({
   tags,
   request: {
     params,
-    query: pageQuery(z.string().refine(isMintedId, 'must be the id of a set-up link')),
+    query: pageQuery(z.string().regex(MINTED_ID, 'must be the id of a set-up link')),
   },
   responses: {
     200: jsonAnswer(listOf(setupLink, 'SetupLinkList'), 'The links, ended ones too', { items: [example], next: null }),

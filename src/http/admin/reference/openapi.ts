@@ -45,6 +45,19 @@ const TAGS = [
   { name: 'Audit log', description: 'Who changed what of the above, when and from where.' },
 ]
 
+/** What holds for every request, which no schema can say. */
+const RULES = [
+  'Every refusal is a problem (RFC 9457) that says what was wrong and where.',
+  '`400`: texts may hold every character but U+0000 and halves of surrogate pairs, also in members that nobody reads. Integers ' +
+    'are at most 9007199254740991. Query parameters that are not known are ignored; members of a body that are not known are ' +
+    'refused, unless the schema lets them be.',
+  '`401`, `429`: a key that is none of ours is refused; after many of them from one address, so is every other one that is none.',
+  '`404`: ids and keys of places, keys, webhooks and streams are looked up, whatever form they have.',
+  '`409`, `410`, `412`, `422`: what is there already, in use, gone, or changed since; the description of the operation says which.',
+  '`413`, `415`: bodies are JSON (`application/json`) of at most 64 KiB; those of PUT and of polls 1 MiB.',
+  '`431`: URL and headers are at most 16 KiB in all. What is no request of HTTP, or too large or too slow to be one, is refused ' +
+    'before there is an API, with the error of SCIM (RFC 7644 §3.12).',
+].join('\n\n')
 const documents = new WeakMap<AdminApp, ApiDocument>()
 
 /** Describes the admin API from the definitions of its routes; made once, when it is first asked for. */
@@ -53,7 +66,7 @@ export function describe(app: AdminApp): ApiDocument {
   if (known !== undefined) return known
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
-    info: { title: 'Rollcall admin API', version: '1' },
+    info: { title: 'Rollcall admin API', version: '1', description: RULES },
     servers: [{ url: '/api/v1' }],
     security: [{ apiKey: [] }],
     tags: TAGS,
