@@ -12,7 +12,16 @@ import type { AdminApp } from '../control/env.ts'
 import { EXAMPLE } from '../control/examples.ts'
 import { ENVIRONMENT, TENANT } from '../control/levels.ts'
 import { environmentAt, tenantAt } from '../control/places.ts'
-import { environmentParams, jsonAnswer, jsonBody, next, problems, tenantParams, warnings } from '../control/schemas.ts'
+import {
+  environmentParams,
+  jsonAnswer,
+  jsonBody,
+  next,
+  problems,
+  tenantParams,
+  UUID_PATTERN,
+  warnings,
+} from '../control/schemas.ts'
 import { environmentChange } from './environments.ts'
 import { tenantChange } from './tenants.ts'
 
@@ -60,7 +69,7 @@ const ofEnvironment = z
 const position = z
   .string()
   .refine((text) => positionIn(text) !== undefined, 'must be the "next" of a preview')
-  .openapi({ pattern: '^[0-9a-f-]{36}\\.(?:gains|loses)\\.[A-Za-z0-9_-]{1,2000}$' })
+  .openapi({ pattern: `^${UUID_PATTERN}\\.(?:gains|loses)\\.[A-Za-z0-9_-]{1,2000}$` })
 const pageOf = (after: z.ZodType<string, string>, most: number, usual: number) =>
   z.object({ after: after.optional(), limit: z.coerce.number().int().min(1).max(most).default(usual) })
 
@@ -173,7 +182,7 @@ const textOf = ({ role, change, userId }: MovePosition): string =>
   `${userId}.${change}.${Buffer.from(role).toString('base64url')}`
 
 function positionIn(text: string): MovePosition | undefined {
-  const [, userId, change, role] = /^([0-9a-f-]{36})\.(gains|loses)\.([\w-]{1,2000})$/.exec(text) ?? []
+  const [, userId, change, role] = /^([0-9a-fA-F-]{36})\.(gains|loses)\.([\w-]{1,2000})$/.exec(text) ?? []
   if (userId === undefined || change === undefined || role === undefined || !z.uuid().safeParse(userId).success)
     return undefined
   return { userId, change: change as MovePosition['change'], role: Buffer.from(role, 'base64url').toString() }

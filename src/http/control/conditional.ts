@@ -8,6 +8,7 @@ import {
   parseIfNoneMatch,
 } from '../../scim/version.ts'
 import type { AdminEnv } from './env.ts'
+import { EXAMPLE } from './examples.ts'
 
 /** Puts the tag of what is answered into `ETag`. */
 export function tagged(c: Pick<Context, 'header'>, state: State): void {
@@ -52,7 +53,7 @@ export const ifMatchParameter = {
   description:
     'The `ETag` of the resource as you have read it; for what is done to an API key or a webhook, the one of that. Where somebody ' +
     'has changed it since, nothing is done, and 412 names in `changed` what differs and what it is now.',
-  schema: { type: 'string' as const, pattern: PRECONDITION_PATTERN },
+  schema: { type: 'string' as const, pattern: PRECONDITION_PATTERN, example: EXAMPLE.entityTag },
 }
 export const ifNoneMatchParameter = {
   name: 'If-None-Match',
@@ -60,7 +61,7 @@ export const ifNoneMatchParameter = {
   required: false,
   description:
     'The `ETag` of the resource as you have it: 304 while it is the same. Last uses, failures and warnings do not count.',
-  schema: { type: 'string' as const, pattern: PRECONDITION_PATTERN },
+  schema: { type: 'string' as const, pattern: PRECONDITION_PATTERN, example: EXAMPLE.entityTag },
 }
 export const entityTagHeader = {
   description: 'For `If-Match` and `If-None-Match`.',

@@ -18,6 +18,7 @@ export const EXAMPLE = {
   requestId: '019a2f45-06c9-77ec-a50d-b819e7d0cd0c',
   apiKeyId: 'kX3pQ9vT2bLm',
   adminKeyId: 'aD7mN4sR8wYz',
+  entityTag: '"q83vEjRWeJCrze8SNFZ4kA.Zm9v"',
   feedCursor: 'f5b3e91c0.3n7',
   created: '2026-03-02T09:30:00.000Z',
   changed: '2026-03-09T14:05:00.000Z',

@@ -12,7 +12,8 @@ import { EXAMPLE } from './examples.ts'
 /** Shapes that several routes of the admin API share. */
 
 // A name has no control characters and no lone surrogates, and the store accepts neither.
-const UUID_PATTERN = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}'
+/** Of a UUID with a version, as all ids are. */
+export const UUID_PATTERN = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}'
 const TEXT = /^[^\p{Cc}\p{Cs}]*$/u
 
 /** Text to look for. */

@@ -101,7 +101,7 @@ const queued = z.object({ queued: z.number().int() }).openapi('Queued')
 export const deliveryCursor = z
   .string()
   .refine((text) => deliveryIn(text) !== undefined, 'must be the "next" of a list')
-  .openapi({ pattern: '^[0-9a-fA-F-]{36}\\.[0-9]{1,15}$' })
+  .openapi({ pattern: '^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\\.[0-9]{1,15}$' })
 
 /** Where a delivery stands in the lists, by its id; undefined for what is none. */
 export function deliveryIn(id: string): DeliveryPosition | undefined {

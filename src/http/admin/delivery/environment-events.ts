@@ -61,7 +61,11 @@ const stream = createRoute({
   tags: ['Events'],
   description:
     'For keys of the environment with the permission "directory:read". From the cursor in Last-Event-ID, or in `after`, on: `id` is the cursor, `data` the event.',
-  request: { params: environmentParams, query: feedQuery, headers: z.object({ 'last-event-id': cursor.optional() }) },
+  request: {
+    params: environmentParams,
+    query: feedQuery,
+    headers: z.object({ 'last-event-id': cursor.optional().openapi({ example: EXAMPLE.feedCursor }) }),
+  },
   responses: {
     200: {
       description: 'Events as they happen',
