@@ -49,8 +49,8 @@ interface Collection {
   /** The noun in operation ids. */
   readonly id: string
   readonly path: string
-  /** The path parameter and what it is. */
-  readonly parameter: readonly [name: string, description: string]
+  /** The path parameter, what it is, and one that fits the body of `example`. */
+  readonly parameter: readonly [name: string, description: string, example: string]
   readonly body: z.ZodObject
   readonly answer: z.ZodObject
   readonly list: ReturnType<typeof listOf<z.ZodObject>>
@@ -78,7 +78,7 @@ const resourceType = z.object({ ...stored, ...resourceTypeShape }).openapi('Regi
 const COLLECTIONS: readonly Collection[] = [
   {
     ...{ kind: 'extension', noun: 'schema extension', id: 'SchemaExtension', path: 'schema-extensions' },
-    parameter: ['urn', 'URN of the extension; letter case does not count.'],
+    parameter: ['urn', 'URN of the extension; letter case does not count.', EXAMPLE.extension],
     body: z.strictObject({ ...extensionShape, required: z.boolean().optional() }).openapi('SchemaExtensionInput'),
     answer: extension,
     list: listOf<z.ZodObject>(extension, 'SchemaExtensionList'),
@@ -86,7 +86,7 @@ const COLLECTIONS: readonly Collection[] = [
   },
   {
     ...{ kind: 'resourceType', noun: 'resource type', id: 'ResourceType', path: 'resource-types' },
-    parameter: ['name', 'Name of the resource type; letter case does not count.'],
+    parameter: ['name', 'Name of the resource type; letter case does not count.', 'Device'],
     body: z.strictObject(resourceTypeShape).openapi('ResourceTypeInput'),
     answer: resourceType,
     list: listOf<z.ZodObject>(resourceType, 'RegisteredResourceTypeList'),
@@ -116,10 +116,20 @@ export function schemaDefinitionRoutes(app: AdminApp): void {
 
 function routesAt(
   app: AdminApp,
-  { kind, noun, id, path, parameter: [parameter, description], body, answer, list: answers, example }: Collection,
+  {
+    kind,
+    noun,
+    id,
+    path,
+    parameter: [parameter, description, named],
+    body,
+    answer,
+    list: answers,
+    example,
+  }: Collection,
   { path: parent, params: placeParams, prefix, of }: Level,
 ): void {
-  const params = placeParams.extend({ [parameter]: plainText.openapi({ description }) })
+  const params = placeParams.extend({ [parameter]: plainText.openapi({ description, example: named }) })
   const one = `${parent}/${path}/{${parameter}}`
   const [given, added] = example
   const shown = {
