@@ -30,6 +30,7 @@ const input = z
       .refine(isWebAddress, 'must be a URL that begins with https:// or http://')
       .optional()
       .openapi({
+        format: 'uri',
         pattern: '^https?://',
         description: 'The base URL that the identity provider has. Nothing is sent to another host.',
       }),
