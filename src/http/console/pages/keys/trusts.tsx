@@ -51,7 +51,10 @@ export function TrustsCard({ row: { trusts, revokedAt }, path }: { row: ApiKeyRo
         (workload identity federation).
       </p>
       {trusts.length > 0 && (
-        <Table head={['Issuer', 'Subject', 'Audiences', 'Keys at', 'Added', 'Last used', 'Action']} label="Trusted issuers">
+        <Table
+          head={['Issuer', 'Subject', 'Audiences', 'Keys at', 'Added', 'Last used', 'Action']}
+          label="Trusted issuers"
+        >
           {trusts.map((trust) => (
             <Trust trust={trust} path={path} good={good} />
           ))}
