@@ -158,7 +158,8 @@ export async function oneRequest(
   const events = await eventsOfRequest(database, tenantId, { inEvents, from: summary.at, until })
   const logged = events.filter(({ state }) => state === 'logged').map(({ seq }) => seq)
   const open = await openDeliveriesOf(database, { tenantId, environmentId }, logged)
-  const refusal = row.status >= 400 ? refusalBody(row.status, entry) : undefined
+  // A refusal of the token endpoint has another form than SCIM's errors.
+  const refusal = row.status >= 400 && row.operation !== 'token' ? refusalBody(row.status, entry) : undefined
   return {
     ...summary,
     masked: !reveal,

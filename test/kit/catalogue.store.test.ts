@@ -115,8 +115,8 @@ test('so is every event of what else happens in a tenant', async () => {
   allFit(await eventsOf({ ...tenant, id: other?.id as never, name: other?.key ?? '' }))
 })
 
-test('the two together had every type, but for those that take days, or a key with public keys', () => {
+test('the two together had every type, but for those that take days, an issuer, agents, or public keys', () => {
   const rest = EVENT_TYPES.filter((type) => !seen.has(type))
-  const elsewhere = /^(?:connection\.|api_key\.(?:changed|public_key_))/
+  const elsewhere = /^(?:connection\.|agent\.|user\.sessions_revoked|api_key\.(?:changed|public_key_|trust_))/
   expect(rest.filter((type) => !elsewhere.test(type))).toEqual([])
 })
