@@ -64,6 +64,8 @@ export interface Config {
   readonly endpointsPerPlace: number
   /** What signs the tokens of new streams, unless they say it themselves. */
   readonly streamAlgorithm: 'RS256' | 'ES256'
+  /** DNS servers that are asked whether a domain is a tenant's own; none for those of the machine. */
+  readonly dnsServers: readonly string[]
   /** By which issuer people sign in to the console; undefined where they have API keys alone. */
   readonly consoleSignIn: ConsoleSignIn | undefined
   /** For how many days entries of the audit trail are kept; undefined to keep all. */
@@ -211,6 +213,7 @@ export function loadConfig(env: Environment): Config {
     deliveriesPerHost: { atOnce: values.DELIVERIES_PER_HOST, perSecond: values.DELIVERIES_PER_HOST_PER_SECOND },
     endpointsPerPlace: values.ENDPOINTS_PER_PLACE,
     streamAlgorithm: values.STREAM_ALGORITHM,
+    dnsServers: values.DNS_SERVERS ?? [],
     consoleSignIn: signingIn !== undefined && 'signIn' in signingIn ? signingIn.signIn : undefined,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
     logLevel: values.LOG_LEVEL,

@@ -31,7 +31,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['administration'],
   ['request-log'],
   ['repositories/retention'],
-  ['repositories/tenant-scope', 'repositories/control'],
+  ['repositories/tenant-scope', 'repositories/control', 'repositories/accounts'],
   ['repositories/roles', 'repositories/delivery'],
   ['repositories/memberships', 'repositories/log'],
   ['repositories/query'],

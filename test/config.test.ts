@@ -43,6 +43,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     deliveriesPerHost: { atOnce: 64, perSecond: 1_000 },
     endpointsPerPlace: 20,
     streamAlgorithm: 'RS256',
+    dnsServers: [],
     consoleSignIn: undefined,
     auditRetentionDays: undefined,
     logLevel: 'info',

@@ -2,6 +2,9 @@ import { currentSecret, rotationOf } from '../auth/key-secrets.ts'
 import { idsOf, type Scope } from '../auth/principal.ts'
 import { issuerAt } from '../events/security-events.ts'
 import type { ApiKeyVerb } from '../events/types.ts'
+import type { DomainRow } from '../repositories/accounts/domains.ts'
+import type { Pair } from '../repositories/accounts/reviews.ts'
+import type { AccountRun } from '../repositories/accounts/runs.ts'
 import type { ApiKeyRow } from '../repositories/control/api-keys.ts'
 import type { AuditRecord } from '../repositories/control/audit.ts'
 import type { CatalogueRow } from '../repositories/control/catalogues.ts'
@@ -205,6 +208,62 @@ export function brakeRecord(
     before: { held: released.events },
     after: { held: 0, note: released.note },
   }
+}
+
+/** The application has posted accounts of the tenant for the first time. */
+export const accountsBegunRecord = (place: Scope, { id, key }: Pick<PlaceRow, 'id' | 'key'>): AuditRecord => ({
+  ...{ action: 'accounts.begun', place, target: { id, name: key } },
+  ...{ before: { accounts: false }, after: { accounts: true } },
+})
+
+/** A run has come to its end, in which the application has posted all of its accounts. */
+export function runFinishedRecord(place: Scope, { run, posted, gone }: AccountRun): AuditRecord {
+  return {
+    action: 'accounts.run_finished',
+    place,
+    target: { id: run, name: run },
+    before: { finished: false },
+    after: { finished: true, posted, gone },
+  }
+}
+
+/** Somebody decided whether users and accounts are the same people: of one user, or of all who meet a rule. */
+export function reviewRecord(
+  place: Scope,
+  decision: 'confirm' | 'separate' | 'merge',
+  { user, rule, ...after }: { user?: string; rule?: object; pairs: readonly Pair[]; merged: readonly string[] },
+): AuditRecord {
+  const done = { confirm: 'confirmed', separate: 'separated', merge: 'merged' }[decision]
+  const target = user === undefined ? { id: 'rule', name: JSON.stringify(rule) } : { id: user, name: 'account review' }
+  return {
+    action: `account_review.${done}`,
+    place,
+    target,
+    before: { pairs: [] },
+    after: { ...after, ...(rule && { rule }) },
+  }
+}
+
+/** The application is told again of what it has missed. */
+export const repairRecord = (
+  place: Scope,
+  after: { readonly kinds: readonly string[]; readonly events: number },
+): AuditRecord => ({
+  ...{
+    action: 'accounts.repaired',
+    place,
+    target: { id: 'drift', name: 'drift' },
+    before: { events: 0 },
+    after: { ...after },
+  },
+})
+
+/** A domain of a tenant was added, verified or deleted. */
+export function domainRecord(place: Scope, change: Change<DomainRow>): AuditRecord {
+  const { domain } = change.after ?? change.before
+  const shown = ({ domain, verifiedBy, verifiedAt }: DomainRow) => ({ domain, verifiedBy, verifiedAt })
+  const done = change.before !== null && change.after !== null ? 'verified' : verb(change)
+  return { action: `domain.${done}`, place, target: { id: domain, name: domain }, ...both(change, shown) }
 }
 
 function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {

@@ -23,6 +23,7 @@ import { buildRegistry } from '../scim/schema/registry.ts'
 import { kindsApart } from '../tenancy/catalogue.ts'
 import { DEFAULT_TENANT, foldKey, keyProblem } from '../tenancy/scim-path.ts'
 import { effectiveSettings, type TenantSettings, tenantSettings } from '../tenancy/settings.ts'
+import { refuseHeldDomains } from './accounts/domains.ts'
 import { formerEndedRecord, moveRecords } from './audit-records.ts'
 import { type Administration, change, type Recorder } from './change.ts'
 import { Refusal } from './refusal.ts'
@@ -199,6 +200,7 @@ async function planOf(
     )
   await refuseTaken(tx, to, key, id)
   if (elsewhere) await refuseLoss(tx, from, to, id)
+  if (elsewhere) await refuseHeldDomains(tx, from, to, id)
   const differences = elsewhere ? differencesOf(here, there, before.settings) : []
   const kept = differences.filter((difference) => difference.kept).map(({ setting, here }) => [setting, here])
   const settings: TenantSettings = { ...before.settings, ...Object.fromEntries(kept) }

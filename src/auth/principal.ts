@@ -4,7 +4,8 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
  * What a key may do where its scope reaches. `scim:read` and `scim:write` are for provisioning clients, `directory:read` for
  * applications that read resources and events, `admin` for the admin API. To have people's data sent takes both.
  * `requests:reveal`, beside `admin`, shows people's data in the provisioning log. `ssf.read` and `ssf.manage` are for receivers of
- * Security Event Tokens: the CAEP Interoperability Profile gives these scopes their names.
+ * Security Event Tokens: the CAEP Interoperability Profile gives these scopes their names. `accounts:write` is for applications that
+ * post their accounts.
  */
 export type Permission =
   | 'scim:read'
@@ -14,6 +15,7 @@ export type Permission =
   | 'requests:reveal'
   | 'ssf.read'
   | 'ssf.manage'
+  | 'accounts:write'
 
 export const PERMISSIONS: readonly Permission[] = [
   'scim:read',
@@ -23,6 +25,7 @@ export const PERMISSIONS: readonly Permission[] = [
   'requests:reveal',
   'ssf.read',
   'ssf.manage',
+  'accounts:write',
 ]
 
 /** Permissions of receivers: a key may give them that may have people's data sent itself (`needsPeopleToSend`). */

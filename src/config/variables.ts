@@ -114,6 +114,15 @@ export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', '
 // ---- The variables
 
 /** Every variable that Rollcall reads, with what it takes and its default. */
+/** IP addresses of DNS servers with commas, each perhaps with a port. */
+const dnsServers = z
+  .string()
+  .regex(
+    /^(?:(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:,(?!$)|$))+$/,
+    'takes IP addresses of DNS servers with commas, such as 10.0.0.53,[2001:db8::53]:5353',
+  )
+  .transform((text) => text.split(','))
+
 export const variables = z.object({
   NODE_ENV: z.string().optional(),
   HOST: z
@@ -139,6 +148,7 @@ export const variables = z.object({
   DELIVERIES_PER_HOST_PER_SECOND: integer(1, 100_000).default(1_000),
   ENDPOINTS_PER_PLACE: integer(1, 10_000).default(20),
   STREAM_ALGORITHM: z.enum(['RS256', 'ES256']).default('RS256'),
+  DNS_SERVERS: dnsServers.optional(),
   CONSOLE_OIDC_ISSUER: z
     .string()
     .regex(/^https?:\/\/[^\s?#]+$/, "takes the issuer's URL, such as https://id.example.com, without a query")

@@ -41,6 +41,10 @@ export interface KnownTenant {
   /** The same of it alone. */
   readonly kinds?: readonly CatalogueKind[] | undefined
   readonly paused: boolean
+  /** Whether the application has posted accounts of it. */
+  readonly hasAccounts?: boolean
+  /** Domains of e-mail addresses that are proven to be its own. */
+  readonly domains?: readonly string[]
 }
 
 /** An address that leads to a tenant which has moved, until its end. */

@@ -137,7 +137,8 @@ function contextOf(
   const registry = registryOf(settings, environment.definitions, definitions)
   const catalogue = catalogueOf(control, environment, tenant)
   const delivered = new Set([...(environment.eventUris ?? []), ...(eventUris ?? [])])
-  return tenantContext({ ...place, tenantId, key, settings }, baseUrl, registry, [...delivered], catalogue)
+  const more = { hasAccounts: tenant.hasAccounts, domains: tenant.domains }
+  return tenantContext({ ...place, tenantId, key, settings, ...more }, baseUrl, registry, [...delivered], catalogue)
 }
 
 /** What is paused is neither read nor written, by the name of the widest part that is. @throws {ScimError} 403 */

@@ -2,6 +2,7 @@
  * All tables. Migrations are made of this file: `npm run db:generate`. `tenant_id` leads every key, unique index and reference
  * of a tenant's tables. So the database itself refuses a member of another tenant, and Citus can distribute them by tenant.
  */
+export * from './schema/accounts.ts'
 export * from './schema/catalogue.ts'
 export * from './schema/delivery.ts'
 export * from './schema/directory.ts'

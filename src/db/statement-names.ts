@@ -3,6 +3,14 @@
  * each is a label of some series.
  */
 export const STATEMENT_NAMES = [
+  'account-runs-begin',
+  'accounts-candidates',
+  'accounts-drift',
+  'accounts-end',
+  'accounts-match',
+  'accounts-of-users',
+  'accounts-review',
+  'accounts-store',
   'analyze',
   'audit-append',
   'control-answer',

@@ -23,4 +23,8 @@ export const TENANT_TABLES: readonly string[] = [
   'webhook_deliveries',
   'request_log',
   'request_terms',
+  'accounts',
+  'account_keys',
+  'account_reviews',
+  'account_runs',
 ]

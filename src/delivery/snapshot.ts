@@ -1,5 +1,6 @@
 import type { Database, Reader } from '../db/database.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
+import { accountsOfUsers } from '../repositories/accounts/links.ts'
 import { eventLogOf } from '../repositories/log/event-log.ts'
 import { NUMBERED_AT_ONCE } from '../repositories/log/numbering.ts'
 import { type StoredResource, snapshotOf } from '../repositories/resources/snapshot.ts'
@@ -7,12 +8,13 @@ import { rolesOf } from '../repositories/roles/roles.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
 import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
+import type { TenantContext } from '../tenancy/tenant.ts'
 
 /**
  * Everything that a tenant has, as lines of JSON, in constant memory:
  *
  * - `start` names the position from which to follow the log;
- * - `resource` is one resource with its version, and without what is never returned;
+ * - `resource` is one resource with its version, and without what is never returned; a user with the `account` it has;
  * - `members` are some of a group's members;
  * - `role` are some of the users who have a role, with the role's version;
  * - `end` comes last; without it the export is not whole. Its position is how far the log went by then.
@@ -20,23 +22,20 @@ import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
  * Nothing is locked meanwhile, so a line may be ahead of `start`. A reader passes over events whose version is not above
  * the one it has of the resource, and reads members and users as sets. Its copy is exact at the position of `end`.
  */
-export async function* exportTenant(
-  db: Database,
-  tenantId: TenantId,
-  registry: SchemaRegistry,
-  reader?: Reader,
-): AsyncGenerator<string> {
-  yield line({ kind: 'start', tenant: tenantId, position: await position(db, tenantId), time: new Date() })
-  yield* tenantLines(db, tenantId, registry, reader)
-  yield line({ kind: 'end', tenant: tenantId, position: await position(db, tenantId) })
+export async function* exportTenant(db: Database, tenant: ExportedTenant, reader?: Reader): AsyncGenerator<string> {
+  const { id } = tenant
+  yield line({ kind: 'start', tenant: id, position: await position(db, id), time: new Date() })
+  yield* tenantLines(db, tenant, reader)
+  yield line({ kind: 'end', tenant: id, position: await position(db, id) })
 }
 
+/** What the resources of a tenant are read by. */
+type ExportedTenant = Pick<TenantContext, 'id' | 'registry' | 'hasAccounts'>
+
 /** What is exported of one tenant in an environment. */
-export interface TenantExport {
-  readonly id: TenantId
+export interface TenantExport extends ExportedTenant {
   readonly key: string
   readonly name: string
-  readonly registry: SchemaRegistry
 }
 
 /**
@@ -53,9 +52,9 @@ export async function* exportEnvironment(
   reader?: Reader,
 ): AsyncGenerator<string> {
   yield line({ kind: 'start', environment: environmentId, cursor: await end(), time: new Date() })
-  for await (const { id, key, name, registry } of tenants) {
-    yield line({ kind: 'tenant', tenant: id, key, name })
-    yield* tenantLines(db, id, registry, reader)
+  for await (const tenant of tenants) {
+    yield line({ kind: 'tenant', tenant: tenant.id, key: tenant.key, name: tenant.name })
+    yield* tenantLines(db, tenant, reader)
   }
   yield line({ kind: 'end', environment: environmentId, cursor: await end() })
 }
@@ -63,18 +62,24 @@ export async function* exportEnvironment(
 /** The resources of a tenant with their members, page by page, and its roles. */
 async function* tenantLines(
   db: Database,
-  tenantId: TenantId,
-  registry: SchemaRegistry,
+  { id: tenantId, registry, hasAccounts }: ExportedTenant,
   reader: Reader | undefined,
 ): AsyncGenerator<string> {
   const stored = snapshotOf(db, tenantId, reader)
   for (let after: string | undefined; ; ) {
     const page = await stored.resources(after)
     if (page.length === 0) break
+    const accounts = hasAccounts
+      ? await accountsOfUsers(
+          db,
+          tenantId,
+          page.map(({ id }) => id),
+        )
+      : undefined
     for (const resource of page) {
       // Agents of a tenant that has switched them off.
       if (!registry.byName.has(resource.type)) continue
-      yield resourceLine(resource, registry)
+      yield resourceLine(resource, registry, accounts?.get(resource.id))
       if (resource.type !== 'Group') continue
       yield* memberLines(resource.id, (from) => stored.members(resource.id, from))
       yield* memberLines(resource.id, (from) => stored.deferredMembers(resource.id, from))
@@ -91,8 +96,13 @@ async function position(db: Database, tenantId: TenantId): Promise<number> {
   return (await log.read(0, 1, { types: [], nouns: [] })).head
 }
 
-function resourceLine({ id, type, version, active, document }: StoredResource, registry: SchemaRegistry): string {
-  const head = { kind: 'resource', resource: { type, id, version }, ...(active === null ? {} : { active }) }
+function resourceLine(
+  { id, type, version, active, document }: StoredResource,
+  registry: SchemaRegistry,
+  account: string | undefined,
+): string {
+  const state = { ...(active === null ? {} : { active }), ...(account !== undefined && { account }) }
+  const head = { kind: 'resource', resource: { type, id, version }, ...state }
   return `${JSON.stringify(head).slice(0, -1)},"attributes":${shown(document, type, registry)}}\n`
 }
 

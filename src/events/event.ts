@@ -17,7 +17,15 @@ export interface LoggedEvent {
   readonly occurredAt: number
   /** JSON text: what changed. */
   readonly changes: string
+  /** The application's id of the account of the user whom the event is about, as it is now; null or undefined where there is none. */
+  readonly account?: string | null
 }
+
+/**
+ * How the changes of an event begin that tells the application again what it has missed. It stands in the changes, as a column that is
+ * nearly always null would cost each event.
+ */
+export const REPAIR = '{"origin":"repair",'
 
 /**
  * The event as JSON text, as every reader gets it. `changes` is copied without parsing, since the gateway has written it.
@@ -26,11 +34,14 @@ export interface LoggedEvent {
  * @param snapshot the resource as it is now, as JSON text, for readers that ask for it
  */
 export function eventText(event: LoggedEvent, tenant: string, snapshot?: string): string {
-  const { position, id, type, resourceType, resourceId, version, requestId, actor, occurredAt, changes } = event
+  const { position, id, type, resourceType, resourceId, version, requestId, actor, occurredAt, account } = event
   const head = {
     ...{ id, position, type, tenant, time: new Date(occurredAt).toISOString() },
     ...{ resource: { type: resourceType, id: resourceId, version }, requestId, actor },
+    ...(typeof account === 'string' && { account }),
+    ...(event.changes.startsWith(REPAIR) && { origin: 'repair' }),
   }
+  const changes = event.changes.startsWith(REPAIR) ? `{${event.changes.slice(REPAIR.length)}` : event.changes
   const tail = snapshot === undefined ? '' : `,"snapshot":${snapshot}`
   return `${JSON.stringify(head).slice(0, -1)},"changes":${changes}${tail}}`
 }

@@ -34,6 +34,11 @@ const EVENTS = {
     '`role`: its key, and `users`: up to 1000 ids of the users who got it; `attribute`, where the identity provider wrote it',
   ),
   'role.unassigned': leaves('the same, of the users who lost it'),
+  'account.linked': stays(
+    '`account`: the application’s id; `user`: the id of the user; `by`: what they have in common, or `review`',
+  ),
+  'account.unlinked': stays('`account`, `user`: the two are not the same person, by a decision'),
+  'account.merged': stays('`account`, `into`: two accounts are the same person’s, by a decision'),
   'tenant.created': stays('`after`: key, name, settings; whether it is paused'),
   'tenant.updated': stays('`changed`: `name`, `settings.…`; after a move also `key`, `environmentId`'),
   'tenant.paused': stays('`changed`: `paused`'),

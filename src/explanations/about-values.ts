@@ -101,6 +101,17 @@ export const ABOUT_VALUES = {
     problem: ({ what }) => `Another request created the same ${what} at the same moment.`,
     remedy: ({ what, again }) => `The ${what} is there: have the client look it up. ${again}`,
   },
+  'user-has-account': {
+    problem: () =>
+      'The application has an account that is, or may be, this person, and the tenant does not take such users.',
+    remedy: ({ again }) =>
+      `Verify the domain of the address, or give the user the externalId of the account. Or set "adoption" so that such users wait for a review. ${again}`,
+  },
+  'user-is-another': {
+    problem: () => 'The tenant has a user of this userName, and nothing proves that it is the same person.',
+    remedy: ({ match, again }) =>
+      `${match} Or verify the domain of the userName, where both have the same externalId or one has none. ${again}`,
+  },
   'reference-unknown': {
     problem: ({ Name }) => `${Name} referred to a user or group that the tenant does not have.`,
     remedy: ({ name, again }) =>

@@ -15,6 +15,7 @@ import type { PatchOperation } from '../scim/patch/parse.ts'
 import { isObject, type JsonValue, type Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { validateResource } from '../scim/schema/validate.ts'
+import { claimsOf } from '../tenancy/adoption.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import { writtenRoles } from './catalogue/written-roles.ts'
 import { bodyUnderPasswordPolicy, hashPassword, hasPassword, removesPassword } from './password.ts'
@@ -72,6 +73,8 @@ export async function prepareCreate(
     members: hasMemberRows(type) ? membersOf(attributes) : { add: [] },
     references: newReferences(tenant, type, attributes, undefined),
     roles: await writtenRoles(tenant, type, attributes),
+    ...(tenant.hasAccounts &&
+      type.name === 'User' && { claims: claimsOf(attributes, tenant.settings.adoption, tenant.domains) }),
   }
 }
 

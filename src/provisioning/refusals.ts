@@ -105,8 +105,26 @@ export function uniquenessError(type: ResourceType, name: string | null): ScimEr
 }
 
 /** The refusal of a resource that was not created. @param name its unique name, as `uniquenessError` has it */
-export const notCreated = (outcome: Created | undefined, type: ResourceType, name: string | null): ScimError =>
-  outcome?.outcome === 'shared-role' ? sharedRole(outcome.shared) : uniquenessError(type, name)
+export function notCreated(outcome: Created | undefined, type: ResourceType, name: string | null): ScimError {
+  if (outcome?.outcome === 'shared-role') return sharedRole(outcome.shared)
+  return outcome?.outcome === 'has-account' ? hasAccount(outcome.accounts) : uniquenessError(type, name)
+}
+
+/** 409 for a user whom the tenant does not create for the accounts that the application has, in words for the identity provider's log. */
+const hasAccount = (accounts: readonly string[]): ScimError => {
+  const [named, more] = [accounts.slice(0, 3).map((id) => `"${id.slice(0, 64)}"`), accounts.length - 3]
+  return ScimError.uniqueness(
+    'user-has-account',
+    `The application has an account of this name or address already: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}. Verify the domain or give the user the externalId of the account, or have the operator let such users wait for a review (setting "adoption"); then send the user again.`,
+  )
+}
+
+/** 409 for a user whose name another one has, of whom nothing proves that it is the same person. */
+export const isAnotherUser = (name: string | null, id: string): ScimError =>
+  ScimError.uniqueness(
+    'user-is-another',
+    `A User with userName "${name}" exists already with the id ${id}, and it cannot be told that this is the same person: the two have different externalIds, or the domain of the userName is not verified. Match users by userName in the identity provider, or verify the domain.`,
+  )
 
 /** 409 for the second of two groups that would give the same role, in words for the identity provider's log. */
 export const sharedRole = ({ role, group, holder }: SharedRole): ScimError =>

@@ -11,7 +11,7 @@ import type { JsonValue, Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import { matches, type Precondition } from '../scim/version.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
-import { keepDays, keptIds, takeKept } from './kept.ts'
+import { keepDays, keptIds, NameTaken, samePerson, takeKept, takesExisting } from './kept.ts'
 import { type ChangedGroup, changeMembers } from './membership.ts'
 import { operationsUnderPasswordPolicy } from './password.ts'
 import { hasMemberRows, membersOf, patched, prepareChange, prepareCreate, replaced, uniqueName } from './prepare.ts'
@@ -25,6 +25,12 @@ export type Written =
   | { readonly kind: 'row'; readonly row: ResourceRow }
   | ({ readonly kind: 'group'; readonly id: string } & ChangedGroup)
 
+/** What a create leaves; `made` is false for a user who was there already. */
+export interface Made {
+  readonly made: boolean
+  readonly row: ResourceRow
+}
+
 const EVERYTHING: Wanted = { groups: true, members: true }
 const NOTHING: Wanted = { groups: false, members: false }
 
@@ -34,8 +40,12 @@ const NOTHING: Wanted = { groups: false, members: false }
  */
 export function provisioningService(repositories: Repositories, tenant: TenantContext, newId: () => string) {
   return {
-    /** @throws {ScimError} 400, 403 without a seat for an active user, or 409 uniqueness */
-    async create(type: ResourceType, body: JsonValue): Promise<ResourceRow> {
+    /**
+     * Creates a resource; or, by the tenant's policy, brings the user who has the `userName` already to what the body says.
+     *
+     * @throws {ScimError} 400, 403 without a seat for an active user, or 409 uniqueness
+     */
+    async create(type: ResourceType, body: JsonValue): Promise<Made> {
       const { members, references, ...resource } = await prepareCreate(tenant, type, newId(), body)
       await checkReferences(repositories, references)
       const name = () => uniqueName(type, resource.stored)
@@ -46,13 +56,14 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
         const kept = keptId === undefined ? undefined : (await takeKept(inside, [keptId])).get(keptId)
         const back = keptId === undefined || kept === undefined ? {} : { id: keptId, revived: kept }
         const [created] = await inside.resources.create([{ ...resource, ...back }])
+        if (created?.outcome === 'taken' && takesExisting(tenant, type)) throw new NameTaken()
         if (created?.outcome !== 'created') throw notCreated(created, type, name())
         return created.row
       }
       try {
         const alone = members.add.length === 0
-        if (alone && !seated && keptId === undefined) return await write(repositories, make)
-        return await write(repositories, (each) =>
+        if (alone && !seated && keptId === undefined) return { made: true, row: await write(repositories, make) }
+        const row = await write(repositories, (each) =>
           each.transaction(async (inside) => {
             const row = await make(inside)
             if (alone) return row
@@ -61,7 +72,13 @@ export function provisioningService(repositories: Repositories, tenant: TenantCo
             return (await inside.resources.retrieve(type, row.id, EVERYTHING)) ?? missing(type, row.id)
           }),
         )
+        return { made: true, row }
       } catch (error) {
+        if (error instanceof NameTaken) {
+          const id = await samePerson(repositories, tenant, type, resource.stored)
+          const next = (stored: Resource) => replaced(tenant, type, stored, body)
+          return { made: false, row: (await change(repositories, type, id, undefined, next)).row }
+        }
         await tellOfSeats(repositories, error)
         throw writeError(error, type, name())
       }

@@ -84,13 +84,32 @@ export interface RoleMove {
   readonly attribute?: 'roles' | 'entitlements' | undefined
 }
 
+/** An account of the application, and the user whose it is or was. */
+export interface AccountOfUser {
+  /** The application's id. */
+  readonly account: string
+  /** Id of the user. */
+  readonly user: string
+}
+
 /** Every type of event that the gateway has by itself, with what `changes` hold. */
 export interface EventChanges {
-  'user.created': { readonly after: UserAttributes }
+  'user.created': {
+    readonly after: UserAttributes
+    /** The account that is the same person, where one was found. */
+    readonly account?: string | undefined
+    /** Accounts that may be the same person: somebody has to decide. */
+    readonly candidates?: readonly string[] | undefined
+  }
   'user.updated': Changed
   'user.activated': Changed
   'user.deactivated': Changed & { readonly keptUntil?: string | undefined }
-  'user.deleted': { readonly before?: UserAttributes | undefined; readonly keptUntil?: string | undefined }
+  'user.deleted': {
+    readonly before?: UserAttributes | undefined
+    readonly keptUntil?: string | undefined
+    /** Where the event was repeated for an account that the application has still. */
+    readonly account?: string | undefined
+  }
   'user.sessions_revoked': {
     readonly issuer: { readonly name: string; readonly url: string }
     readonly subjectFormat: string
@@ -107,6 +126,9 @@ export interface EventChanges {
   'agent.deleted': { readonly before: AgentAttributes }
   'role.assigned': RoleMove
   'role.unassigned': RoleMove
+  'account.linked': AccountOfUser & { readonly by: 'externalId' | 'userName' | 'email' | 'review' }
+  'account.unlinked': AccountOfUser
+  'account.merged': { readonly account: string; readonly into: string }
   'tenant.created': { readonly after: Attributes }
   'tenant.updated': Changed
   'tenant.paused': Changed
@@ -153,6 +175,10 @@ export interface Envelope<Type extends string, Changes> {
   readonly requestId: string
   /** Id of the API key that asked for the change. */
   readonly actor: string
+  /** The application's own id of the account that the user has, where it has posted accounts. */
+  readonly account?: string | undefined
+  /** Where the event tells again what the application has missed. */
+  readonly origin?: 'repair' | undefined
   readonly changes: Changes
   /** The resource as it is now, where the webhook asks for it; null where it is gone. */
   readonly snapshot?: Snapshot | null | undefined

@@ -1,5 +1,6 @@
 import type { Reader } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
+import type { Adoption } from '../tenancy/adoption.ts'
 import type { RoleRule } from '../tenancy/role-rules.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 
@@ -36,6 +37,8 @@ export interface RepositoryScope extends RequestScope {
   readonly roleRules?: readonly RoleRule[] | undefined
   /** Whether users may have roles that the identity provider wrote: somebody has published a catalogue. */
   readonly hasWrittenRoles?: boolean | undefined
+  /** What becomes of new users who are, or may be, people with accounts; undefined where the application has posted none. */
+  readonly adoption?: Adoption | undefined
 }
 
 /**
@@ -43,7 +46,7 @@ export interface RepositoryScope extends RequestScope {
  * the admin API, import and the console keep and refuse the same.
  */
 export const scopeOf = (
-  { id: tenantId, baseUrl, settings, deviations, catalogue }: TenantContext,
+  { id: tenantId, baseUrl, settings, deviations, catalogue, hasAccounts }: TenantContext,
   { requestId, actor, reader, filterBudget, tally }: RequestScope,
 ): RepositoryScope => ({
   tenantId,
@@ -55,6 +58,7 @@ export const scopeOf = (
   hasRoles: settings.roleRules.length > 0,
   roleRules: settings.roleRules,
   hasWrittenRoles: catalogue !== undefined,
+  adoption: hasAccounts ? settings.adoption : undefined,
   reader,
   filterBudget,
   tally,

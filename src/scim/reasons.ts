@@ -33,6 +33,7 @@ export const REASONS = [
   ...(['object-for-list', 'text-for-object', 'value-not-allowed', 'value-malformed', 'value-too-long'] as const),
   ...(['values-too-many', 'primary-repeated', 'attribute-immutable', 'attribute-read-only', 'id-differs'] as const),
   ...(['required-not-removable', 'value-not-unique', 'role-name-taken', 'created-meanwhile'] as const),
+  ...(['user-has-account', 'user-is-another'] as const),
   ...(['reference-unknown', 'member-deleted-meanwhile', 'resource-not-found', 'role-not-offered'] as const),
   // PATCH.
   ...(['patch-malformed', 'operation-unknown', 'operation-in-capitals', 'patch-path-missing'] as const),

@@ -3,6 +3,7 @@ import { ADDRESS_RANGE, isAddressRange } from '../network/addresses.ts'
 import { UNKNOWN_ATTRIBUTES, type UnknownAttributes } from '../scim/deviations/index.ts'
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
+import { type Adoption, adoption, DEFAULT_ADOPTION } from './adoption.ts'
 import { type RoleRule, roleRule } from './role-rules.ts'
 import { type ExternalIssuer, externalIssuer, type LogoutIssuer, logoutIssuer } from './trusted-issuers.ts'
 
@@ -105,6 +106,8 @@ export interface Settings {
   readonly allowNotProvisioned: boolean
   /** What is done when too many people leave at a time. */
   readonly leaverBrake: LeaverBrake
+  /** When a user is the same person as an account of the application, and what is done then. */
+  readonly adoption: Adoption
   /** Which groups give which roles. */
   readonly roleRules: readonly RoleRule[]
   /** Which SCIM requests the provisioning log keeps: none, those that were refused or failed, or all. */
@@ -144,6 +147,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   signInAttribute: 'userName',
   allowNotProvisioned: false,
   leaverBrake: Object.freeze({ mode: 'off', windowMinutes: 60, releaseAfterHours: 24 }),
+  adoption: DEFAULT_ADOPTION,
   roleRules: Object.freeze([]),
   requestLog: 'all',
   requestLogBodyBytes: 16_384,
@@ -183,6 +187,7 @@ const ofTenant = {
   signInAttribute: z.enum(['externalId', 'userName', 'email']),
   allowNotProvisioned: z.boolean(),
   leaverBrake,
+  adoption,
   roleRules: z.array(roleRule).max(200).readonly(),
   requestLog: z.enum(REQUEST_LOG_MODES),
   requestLogBodyBytes: z.int().min(0).max(65_536),
@@ -247,6 +252,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     signInAttribute: inForce('signInAttribute'),
     allowNotProvisioned: inForce('allowNotProvisioned'),
     leaverBrake: inForce('leaverBrake'),
+    adoption: inForce('adoption'),
     roleRules: inForce('roleRules'),
     requestLog: inForce('requestLog'),
     requestLogBodyBytes: inForce('requestLogBodyBytes'),

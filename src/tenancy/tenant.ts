@@ -23,6 +23,10 @@ export interface TenantContext {
   readonly eventUris: readonly string[]
   /** The roles and entitlements that its users can be given; undefined where nobody has ever published any. */
   readonly catalogue: TenantCatalogue | undefined
+  /** Whether the application has posted accounts of this tenant. */
+  readonly hasAccounts: boolean
+  /** Domains of e-mail addresses that are proven to be this tenant's. */
+  readonly domains: readonly string[]
   /** Where the client sees this tenant, without a slash at the end; all that differs between the three base URLs. */
   readonly baseUrl: string
 }
@@ -34,6 +38,10 @@ export interface TenantPlace {
   readonly tenantId: TenantId
   readonly key: string
   readonly settings: Settings
+  /** False by default. */
+  readonly hasAccounts?: boolean | undefined
+  /** None by default. */
+  readonly domains?: readonly string[] | undefined
 }
 
 /** Puts a tenant context together; cheap enough for every request. */
@@ -54,6 +62,8 @@ export function tenantContext(
     registry,
     eventUris,
     catalogue,
+    hasAccounts: place.hasAccounts ?? false,
+    domains: place.domains ?? [],
     baseUrl,
   })
 }

@@ -52,6 +52,11 @@ const ROWS: Readonly<Record<string, string>> = {
   feed_stretches: `(environment_id, place, tenant_id, position, size) values ($environment, 1, $tenant, 1, 1)`,
   webhook_deliveries: `(tenant_id, endpoint_id, position, resource_id) values ($tenant, $tenant, 1, $tenant)`,
   request_log: `(tenant_id, id, operation, status, key_id, terms, entry) values ($tenant, $tenant, 'list', 200, '', '{}', '{}')`,
+  accounts: `(tenant_id, account_id, active, posted_at, addresses) values ($tenant, 'a', true, now(), '[]')`,
+  account_keys: `(tenant_id, kind, value, account_id, proves) values ($tenant, 'name', 'x', 'a', true)`,
+  account_reviews: `(tenant_id, user_id, account_id, state, by, created_at) values ($tenant, $tenant, 'a', 'waiting', 'email', now())`,
+  account_runs: `(tenant_id, run, started_at) values ($tenant, 'run', now())`,
+  tenant_domains: `(tenant_id, environment_id, domain, token) values ($tenant, $environment, 'acme.example', 'x')`,
   request_terms: `(tenant_id, term, id) values ($tenant, 'term', $tenant)`,
 }
 

@@ -86,6 +86,7 @@ const UNDO = [
   'drop function webhook_deliveries_place, stays_where_it_is',
   'alter table api_keys drop constraint api_keys_environment, drop constraint api_keys_tenant, drop constraint api_keys_place',
   'alter table catalogues drop constraint catalogues_place',
+  'alter table tenant_domains drop constraint tenant_domains_place',
   'alter table schema_definitions drop constraint schema_definitions_place',
   'alter table webhook_endpoints drop constraint webhook_endpoints_tenant',
   'alter table environments drop constraint environments_place',

@@ -44,8 +44,8 @@ const RETRIES = {
  * reason. Such an answer must still be the one that an id that does not exist gets, and change nothing elsewhere.
  */
 const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
-  [/query after/, 'a page begins after it, whether or not there is such a thing'],
-  [/query (?:externalId|userName|email|displayName|role|group|member)\b/, 'a condition that nothing here meets'],
+  [/(?:query|body) after/, 'a page begins after it, whether or not there is such a thing'],
+  [/query (?:externalId|userName|email|displayName|role|group|member|user)\b/, 'a condition that nothing here meets'],
   [/query types/, 'types of events that there may come to be'],
   [/sign-in-checks body identity/, 'a name to look for: no user here has it'],
   [/header Idempotency-Key/, 'each API key has its own'],
@@ -61,6 +61,10 @@ const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/self-tests body schemaUrns/, 'a schema to look for in the scratch tenant: it has none of this name'],
   [/import body items\[\]\.resource\.id/, 'an import keeps ids: two tenants may have the same'],
   [/import body items\[\]\.display/, 'words that are kept as they came'],
+  [/\{(?:account|domain|run)\}$/, 'two tenants may have the same, as each gives its own'],
+  [/accounts (?:query run|body accounts\[\])/, 'accounts and runs are known by ids that the application gives'],
+  [/domains body domain/, 'each tenant may say that a domain is its own'],
+  [/by-rule body domain/, 'a condition that nothing here meets'],
   [/\/requests(?:\/stream)? query/, 'a search finds nothing for what is not of the tenant'],
   [/\/catalogue body /, 'what the application calls its own roles'],
   [/PUT .*\/catalogue\/entries\/\{value\} (?:\{value\}$|body )/, 'the same, one by one'],
@@ -176,7 +180,8 @@ describe('what the sweep sends', () => {
     const names: Record<string, string> = { ...place?.ids }
     for (const { name, collection } of slots) {
       const poll = collection !== 'streams' || path.endsWith('/poll')
-      names[name] = place?.things.get(poll ? collection : 'pushed')?.[0] ?? ''
+      const kind = path.endsWith('/verify') ? 'verified' : poll ? collection : 'pushed'
+      names[name] = place?.things.get(kind)?.[0] ?? ''
     }
     if ('apiKey' in names) {
       names.apiKey = String((await create(builder, `${at}/api-keys`, { name: 'k' })).id)
@@ -578,7 +583,9 @@ const refusals = new Map<string, Promise<Told>>()
 async function takeBack({ method, url }: Ask, { status, headers }: Told): Promise<void> {
   const [, location] = headers.find(([name]) => name === 'location') ?? []
   const made = method === 'PUT' ? url : location
-  if (status === 201 && made !== undefined)
+  // The domain of another has been made the caller's own.
+  const isDomain = status === 200 && method === 'PUT' && /\/domains\/[^/]+$/.test(url)
+  if ((status === 201 || isDomain) && made !== undefined)
     await send(ADMIN, { method: 'DELETE', url: made.startsWith('http') ? new URL(made).pathname : made })
 }
 

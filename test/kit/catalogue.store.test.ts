@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { adminClient } from '../../src/client/index.ts'
 import { BACKGROUND } from '../../src/db/caller.ts'
 import { faultsOf } from '../../src/events/catalogue/index.ts'
@@ -6,14 +6,19 @@ import { EVENT_TYPES } from '../../src/events/types.ts'
 import { type Event, readFeed } from '../../src/kit/feed.ts'
 import { play } from '../../src/kit/play.ts'
 import { seedDirectory } from '../../src/kit/seed.ts'
+import { DRIFT_KINDS } from '../../src/repositories/accounts/drift.ts'
+import { AGENT_SCHEMA } from '../../src/scim/urn.ts'
 import { IDENTITY_PROVIDERS } from '../../src/self-test/conversations/index.ts'
+import { accountsApi } from '../support/accounts.ts'
 import { idleDeliveries } from '../support/deliveries.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
+import { idIn, patchBody, userBody } from '../support/instances.ts'
+import { openLogoutProvider } from '../support/logout.ts'
 
 let gateway: Gateway
 const deliveries: { stop(): Promise<void> }[] = []
 beforeAll(async () => {
-  gateway = await openGateway()
+  gateway = await openGateway({ DELIVERY_NETWORKS: '127.0.0.0/8' })
   const running = idleDeliveries(gateway.database.for(BACKGROUND))
   running.start()
   deliveries.push(running)
@@ -115,8 +120,85 @@ test('so is every event of what else happens in a tenant', async () => {
   allFit(await eventsOf({ ...tenant, id: other?.id as never, name: other?.key ?? '' }))
 })
 
-test('the two together had every type, but for those that take days, an issuer, agents, or public keys', () => {
+test('so is every event of agents, logouts and trusts', async () => {
+  const provider = await openLogoutProvider()
+  onTestFinished(provider.close)
+  const tenant = await gateway.newTenant({ settings: { agents: true, logoutIssuers: [provider.registered] } })
+  const agent = idIn(
+    await tenant.scim('POST', '/Agents', { schemas: [AGENT_SCHEMA], agentUserName: 'bot', active: true }),
+  )
+  const replace = (path: string, value: unknown) =>
+    tenant.scim('PATCH', `/Agents/${agent}`, patchBody({ op: 'replace', path, value }))
+  await replace('displayName', 'Bot')
+  await replace('active', false)
+  await replace('active', true)
+  await tenant.scim('DELETE', `/Agents/${agent}`)
+
+  const id = idIn(await tenant.scim('POST', '/Users', userBody('ada')))
+  const url = `${tenant.base}/.global-token-revocation`
+  const headers = { Authorization: `Bearer ${await provider.token(url)}`, 'Content-Type': 'application/json' }
+  const body = JSON.stringify({ sub_id: { format: 'opaque', id } })
+  expect((await fetch(url, { method: 'POST', headers, body })).status).toBe(204)
+
+  const client = clientWith(gateway.adminKey)
+  const KEYS = '/projects/{project}/environments/{environment}/api-keys'
+  const path = place()
+  const { data: key } = await client.POST(KEYS, { params: { path }, body: { name: 'reader', tenant: tenant.name } })
+  const at = { ...path, apiKey: key?.id ?? '' }
+  const trust = {
+    ...{ issuer: 'https://idp.example', jwksUri: 'https://idp.example/keys', subject: 'workload' },
+    ...{ audiences: ['api://rollcall'], algorithms: ['RS256' as const] },
+  }
+  const { data: trusted } = await client.POST(`${KEYS}/{apiKey}/trusts`, { params: { path: at }, body: trust })
+  await client.DELETE(`${KEYS}/{apiKey}/trusts/{trust}`, { params: { path: { ...at, trust: trusted?.id ?? '' } } })
+  allFit(await eventsOf(tenant))
+})
+
+test('so is every event of accounts, of users who have one, and of repairs', async () => {
+  const roleRules = [{ everyGroup: true as const }]
+  const tenant = await gateway.newTenant({ settings: { roleRules } })
+  const api = await accountsApi(gateway, tenant)
+  await api.post(
+    { id: 'one', externalId: 'x1', roles: [] },
+    { id: 'two', userName: 'bob' },
+    { id: 'three', addresses: ['bob'] },
+    { id: 'ghost', userName: 'nobody' },
+    { id: 'four', externalId: 'x3', roles: ['seller'] },
+    { id: 'asleep', externalId: 'x2', active: false },
+  )
+  const make = async (name: string, more: object = {}) =>
+    idIn(await tenant.scim('POST', '/Users', userBody(name, more)))
+  const ada = await make('ada', { externalId: 'x1', active: true })
+  const bob = await make('bob')
+  await make('cyd', { externalId: 'x2', active: true })
+  await make('dan', { active: true })
+  await make('eve', { externalId: 'x3', active: true })
+  await tenant.scim('POST', '/Groups', {
+    ...{ schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'], displayName: 'seller', members: [{ value: ada }] },
+  })
+  await api.done('POST', '/account-reviews', { decision: 'merge', user: bob, account: 'two' })
+  await api.done('POST', '/account-reviews', { decision: 'separate', user: bob, account: 'two' })
+  for (let from: string | null | undefined; from !== null; ) {
+    const body = { kinds: DRIFT_KINDS, from }
+    ;({ next: from } = (await api.done('POST', '/account-drift/repairs', body)) as unknown as { next: string | null })
+  }
+  const events = await eventsOf(tenant)
+  allFit(events)
+  const repaired = events.filter((event) => 'origin' in event).map(({ type }) => type)
+  expect(new Set(repaired)).toEqual(
+    new Set(['user.deleted', 'user.activated', 'user.created', 'role.assigned', 'role.unassigned']),
+  )
+  const said = events.filter(({ type }) => type === 'user.created').map(({ changes }) => Object.keys(changes))
+  expect(said).toEqual(
+    expect.arrayContaining([
+      ['after', 'account'],
+      ['after', 'candidates'],
+    ]),
+  )
+})
+
+test('all together had every type, but for those that take days, or a key with public keys', () => {
   const rest = EVENT_TYPES.filter((type) => !seen.has(type))
-  const elsewhere = /^(?:connection\.|agent\.|user\.sessions_revoked|api_key\.(?:changed|public_key_|trust_))/
+  const elsewhere = /^(?:connection\.|api_key\.(?:changed|public_key_))/
   expect(rest.filter((type) => !elsewhere.test(type))).toEqual([])
 })

@@ -83,6 +83,8 @@ export const tenants = pgTable(
     seatsRanOut: boolean('seats_ran_out').notNull().default(false),
     /** It is being deleted: no resource is created any more. */
     deleting: boolean().notNull().default(false),
+    /** Since when the application's accounts are known here; null where it has never posted any. */
+    accountsSince: moment('accounts_since'),
     createdAt: moment('created_at').notNull().defaultNow(),
   },
   (t) => [

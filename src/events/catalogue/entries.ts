@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { EventChanges } from '../../receiver/events.ts'
+import { SAME_BY } from '../../tenancy/adoption.ts'
 import type { EventType } from '../types.ts'
 
 /** What the catalogue says of a type of event. */
@@ -7,7 +8,7 @@ export interface CatalogueEntry<Changes> {
   /** When it comes, in a sentence. */
   readonly when: string
   /** What the event is about, as `resource.type` says it. */
-  readonly about: 'User' | 'Group' | 'Agent' | 'Role' | 'Tenant' | 'Brake'
+  readonly about: 'User' | 'Group' | 'Agent' | 'Role' | 'Account' | 'Tenant' | 'Brake'
   /** What `changes` hold. */
   readonly changes: z.ZodType<Changes>
   readonly example: Changes
@@ -40,6 +41,7 @@ const roleMove = z.strictObject({
 const changed = z
   .array(z.strictObject({ path: z.string(), before: z.unknown().optional(), after: z.unknown().optional() }))
   .min(1)
+const account = { account: z.string(), user: z.uuid() }
 const key = z.strictObject({ id: z.string(), name: z.string() })
 const leavers = {
   ...{ leavers: count, users: count, windowMinutes: count },
@@ -80,7 +82,11 @@ const ofPause = (when: string, before: boolean): CatalogueEntry<EventChanges['te
 export const ENTRIES: Catalogue = {
   'user.created': {
     when: 'A user was created, or a deleted user who was kept came back.',
-    ...{ about: 'User', changes: z.strictObject({ after: user }), example: { after: ada } },
+    ...{
+      about: 'User',
+      changes: z.strictObject({ after: user, account: text, candidates: z.array(z.string()).min(1).optional() }),
+    },
+    example: { after: ada },
   },
   'user.updated': {
     when: 'Attributes of a user changed, other than whether the user is active.',
@@ -99,7 +105,10 @@ export const ENTRIES: Catalogue = {
   },
   'user.deleted': {
     when: 'A user is gone for good. One who was kept until now has `keptUntil` in the place of the attributes.',
-    ...{ about: 'User', changes: z.strictObject({ before: user.optional(), keptUntil: moment.optional() }) },
+    ...{
+      about: 'User',
+      changes: z.strictObject({ before: user.optional(), keptUntil: moment.optional(), account: text }),
+    },
     example: { before: { ...ada, active: false } },
   },
   'user.sessions_revoked': {
@@ -171,6 +180,20 @@ export const ENTRIES: Catalogue = {
     when: 'Users lost a role that nothing else gives them.',
     ...{ about: 'Role', changes: roleMove },
     example: { role: 'seller', users: [ADA] },
+  },
+  'account.linked': {
+    when: 'A user was found to be the same person as an account that the application has posted.',
+    ...{ about: 'Account', changes: z.strictObject({ ...account, by: z.enum([...SAME_BY, 'review']) }) },
+    example: { account: 'acc_1842', user: ADA, by: 'email' },
+  },
+  'account.unlinked': {
+    when: 'Somebody decided that a user and an account are not the same person.',
+    ...{ about: 'Account', changes: z.strictObject(account), example: { account: 'acc_1842', user: ADA } },
+  },
+  'account.merged': {
+    when: "Somebody decided that two accounts are the same person's: the application takes them together.",
+    ...{ about: 'Account', changes: z.strictObject({ account: z.string(), into: z.string() }) },
+    example: { account: 'acc_1907', into: 'acc_1842' },
   },
   'tenant.created': {
     when: 'The tenant was created. Its log begins.',

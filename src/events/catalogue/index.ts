@@ -26,6 +26,8 @@ const envelope = (type: z.ZodType, about: z.ZodType, changes: z.ZodType) =>
     resource: resource(about),
     requestId: z.string(),
     actor: z.string(),
+    account: z.string().optional(),
+    origin: z.literal('repair').optional(),
     changes,
     snapshot: z
       .strictObject({ version: z.number().int(), active: z.boolean().optional(), attributes: z.looseObject({}) })

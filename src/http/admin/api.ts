@@ -4,7 +4,7 @@ import { methodNotAllowed } from 'hono/method-not-allowed'
 import { Refusal } from '../../administration/refusal.ts'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { Permission } from '../../auth/principal.ts'
-import { admitted, atMost, counted, onlyJson } from '../control/admission.ts'
+import { admitted, atMost, counted, isAccountLines, onlyJson } from '../control/admission.ts'
 import { notModified } from '../control/conditional.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from '../control/env.ts'
 import { EventReaders } from '../control/event-readers.ts'
@@ -14,6 +14,10 @@ import { invalid, unstorable } from '../invalid.ts'
 import { needs } from '../permissions.ts'
 import { problemOf, problemResponse } from '../problem.ts'
 import { serveText } from '../text.ts'
+import { accountRoutes } from './accounts/accounts.ts'
+import { domainRoutes } from './accounts/domains.ts'
+import { readDriftRoutes, repairDriftRoutes } from './accounts/drift.ts'
+import { accountReviewRoutes } from './accounts/reviews.ts'
 import { auditRoutes } from './audit.ts'
 import { backupRoutes } from './backup.ts'
 import { brakeRoutes } from './brake.ts'
@@ -120,11 +124,19 @@ export function adminApi({
   pollRoutes(app, { ...deliveries, control, policy: config, readers })
   changeRoutes(app, control, { ...deliveries, config })
   environmentChangeRoutes(app, control, { ...deliveries, config })
+  const [posting, reading] = [requires('accounts:write'), requires('directory:read')]
+  app.use(`${TENANT}/accounts/*`, (c, next) => (c.req.method === 'POST' ? posting : reading)(c, next))
+  app.use(`${TENANT}/account-runs/*`, posting)
+  app.use(`${TENANT}/accounts`, onlyJson, (c, next) => (isAccountLines(c) ? next() : large(c, next)))
+  accountRoutes(app, control, config)
+  app.use(`${TENANT}/account-drift/*`, (c, next) => (c.req.method === 'GET' ? reading(c, next) : next()))
+  readDriftRoutes(app, control, config)
   const once = idempotent()
   app.use(`${TENANT}/export`, requires('directory:read'))
   app.use(`${TENANT}/import`, requires('admin'), requires('scim:write'), onlyJson, atMost(MAX_IMPORT_BYTES), once)
   transferRoutes(app, control, config)
-  app.use(`${TENANT}/brake/held`, requires('directory:read'))
+  app.use(`${TENANT}/brake/held`, reading)
+  app.use(`${TENANT}/account-reviews`, (c, next) => (c.req.method === 'GET' ? reading(c, next) : next()))
   app.use('*', requires('admin'))
 
   app.use('*', onlyJson)
@@ -153,6 +165,9 @@ export function adminApi({
   configurationRoutes(app, config.settings)
   consoleSessionRoutes(app)
   brakeRoutes(app)
+  accountReviewRoutes(app)
+  domainRoutes(app, config.dnsServers)
+  repairDriftRoutes(app, control, config)
   roleProgressRoutes(app)
   requestRoutes(app, deliveries, readers)
   selfTestRoutes(app, { database, control, config })

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { Refusal } from '../../administration/refusal.ts'
@@ -19,6 +19,9 @@ type Admitting = Pick<AdminDependencies, 'database' | 'control' | 'failures'> & 
   readonly tracing: AdminDependencies['tracing'] | undefined
 }
 
+/** Requests with many records. */
+const TAKES_LONG = /\/(?:import|accounts|account-drift\/summary|account-runs\/[^/]+\/finish)$/
+
 /**
  * Lets in who sends a good key or access token, and says what the request works with. It comes before the body is read, and before
  * any route: what is added behind it cannot be reached without a key.
@@ -38,7 +41,7 @@ export function admitted(parts: Admitting): MiddlewareHandler<AdminEnv> {
     }
     if (result.principal.userId !== undefined) throw new Refusal(403, 'This API key stands for a user.')
     const { keyId } = result.principal
-    const limitMs = c.req.path.endsWith('/import') ? config.bulkTimeoutMs : config.requestTimeoutMs
+    const limitMs = TAKES_LONG.test(c.req.path) ? config.bulkTimeoutMs : config.requestTimeoutMs
     const streams = () => c.var.passage?.streams === true
     const asked = database.for(callerOf(keyId, limitMs, { startedAt, reader: c.req.raw, streams }))
     c.set('keyId', keyId)
@@ -68,9 +71,17 @@ export function counted({ underWay }: Pick<Admitting, 'underWay'>): MiddlewareHa
 const challengeResponse = ({ status, detail, wwwAuthenticate }: Challenge, requestId: string | undefined): Response =>
   problemResponse({ status, detail }, requestId, { 'WWW-Authenticate': wwwAuthenticate })
 
+const NDJSON = 'application/x-ndjson'
+
+/** Accounts come as lines too, which are read one by one. */
+export const isAccountLines = (c: Context): boolean =>
+  c.req.method === 'POST' &&
+  c.req.path.endsWith('/accounts') &&
+  c.req.header('content-type')?.split(';', 1)[0]?.trim().toLowerCase() === NDJSON
+
 /** Refuses a body that is not JSON by its type. */
 export const onlyJson: MiddlewareHandler = (c, next) => {
-  if (!['POST', 'PUT', 'PATCH'].includes(c.req.method)) return next()
+  if (!['POST', 'PUT', 'PATCH'].includes(c.req.method) || isAccountLines(c)) return next()
   const header = (name: string) => c.req.header(name) ?? ''
   // Whether there has to be a body, the route knows.
   const empty = ['', '0'].includes(header('content-length')) && header('transfer-encoding') === ''

@@ -17,7 +17,12 @@ import type { Problem } from '../problem.ts'
 /** What the admin API is made from. */
 export interface AdminDependencies {
   readonly database: Database
-  readonly config: OriginPolicy & RequestLimits & { readonly dataDir: string; readonly settings: readonly Setting[] }
+  readonly config: OriginPolicy &
+    RequestLimits & {
+      readonly dataDir: string
+      readonly settings: readonly Setting[]
+      readonly dnsServers: readonly string[]
+    }
   readonly control: ControlPlane
   readonly deliveries: Deliveries
   /** Counts keys that were none, on all surfaces together. */

@@ -35,10 +35,13 @@ export const idempotencyKeyParameter = {
 /**
  * Whether a POST to this path, real or of the OpenAPI document, accepts the header. A test of a webhook and a poll of a stream make
  * nothing. They only wait for others, and would hold a transaction meanwhile; on the embedded database that stops all requests.
+ * So does the verification of a domain. Accounts may be posted again, and repairs are made in steps.
  * A sign-in check and a preview only ask, and their answers must show the present state. A self-test leaves nothing behind.
  */
 export const takesIdempotencyKey = (path: string): boolean =>
-  !/\/(?:(?:webhooks|streams)\/[^/]+\/test|streams\/[^/]+\/poll|sign-in-checks|self-tests|preview)$/.test(path)
+  !/\/(?:(?:webhooks|streams)\/[^/]+\/test|streams\/[^/]+\/poll|sign-in-checks|self-tests|preview|accounts|account-runs\/[^/]+\/finish|domains\/[^/]+\/verify|account-drift\/repairs)$/.test(
+    path,
+  )
 
 /**
  * `Idempotency-Key` for POSTs (draft-ietf-httpapi-idempotency-key-header): the whole request becomes one transaction with

@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { catalogueFrom, catalogueOf } from '../../context/catalogue.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
+import { domainsOf } from '../../repositories/accounts/domains.ts'
 import { cataloguesOf } from '../../repositories/control/catalogues.ts'
 import { schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
 import { scopeOf } from '../../repositories/scope.ts'
@@ -32,11 +33,12 @@ export async function openTenant(
 ): Promise<OpenTenant> {
   const { project, environment, tenant } = await tenantAt(c.var, names)
   const settings = effectiveSettings(environment.settings, tenant.settings)
-  const place = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id, key: tenant.key, settings }
+  const ids = { projectId: project.id, environmentId: environment.id, tenantId: tenant.id }
+  const place = { ...ids, key: tenant.key, settings, hasAccounts: tenant.accountsSince !== null }
   const baseUrl = baseUrlOf(originOf(c, policy), policy, `/scim/v2/${project.key}/${environment.key}/v2/${tenant.key}`)
-  const { definitions, catalogue } = await ownOf(c, place, control)
+  const { definitions, catalogue, domains } = await ownOf(c, place, control)
   const registry = registryOf(settings, ...definitions)
-  const context = tenantContext(place, baseUrl, registry, [], catalogue)
+  const context = tenantContext({ ...place, domains }, baseUrl, registry, [], catalogue)
   const request = {
     requestId: c.var.requestId ?? '',
     actor: c.var.principal.keyId,
@@ -52,6 +54,8 @@ interface Own {
     ofTenant: readonly Definition[] | undefined,
   ]
   readonly catalogue: TenantCatalogue | undefined
+  /** Verified ones of the tenant. */
+  readonly domains: readonly string[] | undefined
 }
 
 async function ownOf(
@@ -70,6 +74,7 @@ async function ownOf(
       catalogue: catalogueFrom({ id: environmentId, kinds: shared }, { id: tenantId, kinds: own }, (_, of) =>
         catalogues.entries(of),
       ),
+      domains: await domainsOf(database, environmentId, tenantId).verified(),
     }
   }
   const names = { project: projectId, environment: environmentId, tenant: tenantId }
@@ -77,5 +82,6 @@ async function ownOf(
   return {
     definitions: [environment?.definitions, tenant?.definitions],
     catalogue: environment && tenant && catalogueOf(control, environment, tenant),
+    domains: tenant?.domains,
   }
 }

@@ -93,13 +93,13 @@ function handlers(limits: ScimLimits) {
     async create(request: ScimRequest, type: ResourceType): Promise<Response> {
       const projection = projectionOf(request, type)
       const body = await readJson(request, limits.maxBodyBytes)
-      const row = await serviceOf(request).create(type, body)
+      const { made, row } = await serviceOf(request).create(type, body)
       return resource(
         request,
         row,
         type,
         projectionAfterWrite(projection, () => namesIn(body)),
-        201,
+        made ? 201 : 200,
       )
     },
 

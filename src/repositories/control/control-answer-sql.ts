@@ -45,7 +45,7 @@ export const ANSWER = `with k as (
   ) e
   where p.reached
 ), t as (
-  select t.id, t.environment_id, t.key, t.settings, t.paused
+  select t.id, t.environment_id, t.key, t.settings, t.paused, t.accounts_since
   from e cross join lateral (
     select * from tenants where environment_id = e.id and id = $11::uuid
     union all select * from tenants where environment_id = e.id and key_folded = $12::text
@@ -76,7 +76,9 @@ select (select coalesce(max(seq), 0) from audit_entries)::float8 as last,
     from e where e.id is distinct from $13::uuid)::text as environment,
   (select e.settings::text from e where e.id is distinct from $13::uuid) as environment_settings,
   (select ${shared.definitions} from e where e.id is distinct from $13::uuid) as environment_definitions,
-  (select json_build_object('id', t.id, 'key', t.key, 'paused', t.paused, 'formats', ${own.formats}, 'kinds', ${own.kinds}) from t)::text as tenant,
+  (select json_build_object('id', t.id, 'key', t.key, 'paused', t.paused, 'formats', ${own.formats}, 'kinds', ${own.kinds},
+     'hasAccounts', t.accounts_since is not null, 'domains', (select json_agg(d.domain order by d.domain) from tenant_domains d
+       where d.tenant_id = t.id and d.verified_at is not null)) from t)::text as tenant,
   (select t.settings::text from t) as tenant_settings,
   (select ${own.definitions} from t) as tenant_definitions`
 

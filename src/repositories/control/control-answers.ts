@@ -46,6 +46,9 @@ interface PlaceJson<Id> {
   readonly paused: boolean
   readonly formats: readonly SetFormat[] | null
   readonly kinds: readonly CatalogueKind[] | null
+  /** Of a tenant. */
+  readonly hasAccounts?: boolean
+  readonly domains?: readonly string[] | null
 }
 
 /** Answers questions about the control plane, each in one statement. */
@@ -58,7 +61,7 @@ export function controlAnswers(database: Database): ControlStore['ask'] {
     const settings = settingsIn(settingsText ?? NO_SETTINGS)
     const definitions = definitionsText === null ? { value: NO_DEFINITIONS, bytes: 0 } : definitionsIn(definitionsText)
     const read = (text: string) => {
-      const { formats, kinds, ...place } = JSON.parse(text) as PlaceJson<Id>
+      const { formats, kinds, domains, ...place } = JSON.parse(text) as PlaceJson<Id>
       const uris = [...new Set((formats ?? []).flatMap(eventUris))]
       return {
         ...place,
@@ -66,6 +69,7 @@ export function controlAnswers(database: Database): ControlStore['ask'] {
         definitions: definitions.value,
         eventUris: uris,
         kinds: kinds ?? undefined,
+        domains: domains ?? [],
       }
     }
     return looked(text, read, settings.bytes + definitions.bytes)

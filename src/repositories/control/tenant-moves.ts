@@ -23,6 +23,8 @@ const MOVE = `with moved as (
     update api_keys set project_id = $4::uuid, environment_id = $3::uuid where tenant_id = $1::uuid
   ), links as (
     update setup_links set project_id = $4::uuid, environment_id = $3::uuid where tenant_id = $1::uuid
+  ), domains as (
+    update tenant_domains set environment_id = $3::uuid where tenant_id = $1::uuid
   ), schemas as (
     update schema_definitions set environment_id = $3::uuid where tenant_id = $1::uuid
   ), catalogue as (

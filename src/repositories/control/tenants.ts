@@ -1,6 +1,10 @@
-import { and, asc, count, eq } from 'drizzle-orm'
+import { and, asc, count, eq, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import {
+  accountKeys,
+  accountReviews,
+  accountRuns,
+  accounts,
   apiKeys,
   catalogues,
   catalogueWork,
@@ -25,6 +29,7 @@ import {
   searchDocuments,
   setupLinks,
   setupVisits,
+  tenantDomains,
   tenants,
   tenantVersions,
   waitingEvents,
@@ -46,6 +51,8 @@ export interface TenantRow {
   readonly name: string
   readonly settings: TenantSettings
   readonly paused: boolean
+  /** Since when the application's accounts are known here; null where it has never posted any. */
+  readonly accountsSince: Date | null
   readonly createdAt: Date
 }
 
@@ -58,6 +65,7 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
     name: tenants.name,
     settings: tenants.settings,
     paused: tenants.paused,
+    accountsSince: tenants.accountsSince,
     createdAt: tenants.createdAt,
   }
   const inEnvironment = eq(tenants.environmentId, environmentId)
@@ -98,6 +106,13 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
           .where(condition)
           .returning(columns),
       )
+    },
+
+    /** Notes that the application has accounts of the tenant; the moment of the first time stays. */
+    async hasAccounts(id: TenantId): Promise<TenantRow | undefined> {
+      const condition = and(inEnvironment, eq(tenants.id, id))
+      const since = sql`coalesce(${tenants.accountsSince}, now())`
+      return first(await orm.update(tenants).set({ accountsSince: since }).where(condition).returning(columns))
     },
 
     /** Gives a tenant another key. */
@@ -160,6 +175,11 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         catalogues,
         catalogueWork,
         formerAddresses,
+        tenantDomains,
+        accountReviews,
+        accountKeys,
+        accounts,
+        accountRuns,
         tenantVersions,
         connections,
         // Last, as whoever gives places in the feed may wait for it.

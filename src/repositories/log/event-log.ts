@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { EventTypes, LoggedEvent } from '../../events/event.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { accountOfSubject } from '../sql/adoption-parts.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { brakeMode, eventsThatPass, holdIsOver, isBraked } from './leaver-brake.ts'
@@ -30,7 +31,7 @@ export const numberedEvents = (tenant: string): string => `event_positions p cro
 /** The columns of `numberedEvents` that make a `LoggedEvent`. */
 export const eventColumns = `p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
   e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
-  (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes`
+  (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes, ${accountOfSubject('e')} as account`
 
 /** What follows a condition on events `e`, so that they are of these types. */
 export function ofTypes({ types, nouns }: EventTypes, parameters: Parameters): string {

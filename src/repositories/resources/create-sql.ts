@@ -1,4 +1,5 @@
 import type { RepositoryScope } from '../scope.ts'
+import { adoptionParts, linkedEvents, metParts, refusedSql } from '../sql/adoption-parts.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { NOW } from '../sql/now.ts'
 import { Parameters, type Statement } from '../sql/parameters.ts'
@@ -15,9 +16,13 @@ const nowInTenant = (tenant: string): string =>
 
 const CREATED = '(select c.id, i.given from created c join input i on i.id = c.id)'
 
+/** The account of the new user `c` as the event of its creation has it, or the accounts that it may be. */
+const accountsInEvent = `coalesce((select ',"account":' || to_json(l.account_id)::text from linked l where l.user_id = c.id), '')
+      || coalesce((select ',"candidates":' || json_agg(q.account_id)::text from queued q where q.user_id = c.id), '')`
+
 /**
  * The statement that creates resources, with their search documents, keys, counts and events. It gives a row for each; `packed`
- * is null where another resource has the name.
+ * is null where another resource has the name. Where the application has posted accounts, it links new users to theirs.
  */
 export function createStatement(resources: readonly NewResource[], scope: RepositoryScope): Statement {
   const parameters = new Parameters()
@@ -27,14 +32,22 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
   const withRoles = resources.some(({ roles }) => roles !== undefined)
   const withRevived = resources.some((resource) => resource.revived !== undefined)
   const types = resources.map((resource) => resource.type)
-  const text = `with input as ${inlined(resources)} (${createInput(resources, parameters, { withKeys, withRevived, withRoles })}),
-    created as (
+  const adoption = resources.some(({ claims = [] }) => claims.length > 0) ? scope.adoption : undefined
+  const refused = adoption && refusedSql(adoption, 'i')
+  const parts = { withKeys, withRevived, withRoles, withClaims: adoption !== undefined }
+  const text = `with input as ${inlined(resources)} (${createInput(resources, parameters, parts)}),
+    ${
+      adoption
+        ? `${metParts(tenant)},
+    `
+        : ''
+    }created as (
       insert into resources (tenant_id, id, resource_type, external_id, unique_key, display_key, label, active,
         manager_id, document, password_hash, version, created_at, modified_at)
       select ${tenant}, i.id, i.resource_type, i.external_id, i.unique_key, i.display_key, i.label, i.active,
         i.manager_id, i.document, i.password_hash,
         ${withRevived ? `coalesce(i.version + 1, 1), coalesce(i.created_at, ${NOW})` : `1, ${NOW}`}, ${nowInTenant(tenant)}
-      from input i order by i.ord
+      from input i${refused ? ` where not ${refused}` : ''} order by i.ord
       on conflict (tenant_id, resource_type, unique_key) do nothing
       returning *
     ),
@@ -52,6 +65,11 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
         : ''
     }
     ${
+      adoption
+        ? `${adoptionParts(tenant, adoption)},
+    `
+        : ''
+    }${
       withRoles
         ? `${writtenRolesPart(tenant, CREATED, { given: 'n.given', taken: `'[]'` })},
     `
@@ -66,14 +84,19 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
         requestId: request,
         actor,
         occurredAt: 'c.modified_at',
-        changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} || '}'`,
+        changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} ${adoption ? `|| ${accountsInEvent} ` : ''}|| '}'`,
         totalDelta: '1',
         activeDelta: `(${isActiveUser('c')})::int`,
         from: 'created c join input i on i.id = c.id',
       },
+      ...(adoption ? [{ tenant, requestId: request, actor, ...linkedEvents() }] : []),
       ...(withRoles ? [{ tenant, requestId: request, actor, ...writtenRoleEvents }] : []),
     )}
-    select ${resourceColumns(undefined, { groups: false, members: false }, { tenant, base: () => '', withDeferred: false })}
+    select ${resourceColumns(undefined, { groups: false, members: false }, { tenant, base: () => '', withDeferred: false })}${
+      adoption
+        ? `, ${refused ?? 'false'} as refused, (select json_agg(m.account_id) from met m where m.ord = i.ord)::text as accounts`
+        : ''
+    }
     from input i left join created r on r.id = i.id order by i.ord`
   return { text, values: parameters.values }
 }

@@ -1,6 +1,7 @@
 import type { ChangeEvent } from '../../events/changes.ts'
 import type { LoggedEventType } from '../../events/types.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import type { Claim } from '../../tenancy/adoption.ts'
 import type { RoleWrites } from '../sql/written-roles.ts'
 import type { KeptUser } from './kept-users.ts'
 import type { ResourceRow } from './rows.ts'
@@ -19,11 +20,15 @@ export interface NewResource {
   readonly revived?: KeptUser | undefined
   /** The roles that the identity provider gives a user by its values. */
   readonly roles?: RoleWrites | undefined
+  /** By what a new user may be the same person as an account; only where the application has posted accounts. */
+  readonly claims?: readonly Claim[] | undefined
 }
 
 /** The outcome for one new resource. */
 export type Created =
   | { readonly outcome: 'created'; readonly row: ResourceRow }
+  /** By the tenant's policy, a user who is, or may be, the same person as these accounts is not created. */
+  | { readonly outcome: 'has-account'; readonly accounts: readonly string[] }
   /** Another resource has the unique name. */
   | { readonly outcome: 'taken' }
   /** Another group gives the role that this one would give. */

@@ -17,7 +17,12 @@ export const inlined = (rows: readonly unknown[]) => (rows.length === 1 ? 'not m
 export function createInput(
   resources: readonly NewResource[],
   parameters: Parameters,
-  { withKeys, withRevived, withRoles }: Record<'withKeys' | 'withRevived' | 'withRoles', boolean>,
+  {
+    withKeys,
+    withRevived,
+    withRoles,
+    withClaims,
+  }: Record<'withKeys' | 'withRevived' | 'withRoles' | 'withClaims', boolean>,
 ): string {
   const [first] = resources
   if (first && resources.length === 1) {
@@ -25,7 +30,7 @@ export function createInput(
     return `select 0 as ord, ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.event, 'text')} as event,
       ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, stored, parameters)}
       ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
-      ${withRoles ? `, ${parameters.json(givenRows(first.roles))} as given` : ''}${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
+      ${withClaims ? `, ${parameters.json(first.claims ?? [])} as claims` : ''}${withRoles ? `, ${parameters.json(givenRows(first.roles))} as given` : ''}${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
   }
   const rows = resources.map((resource, ord) =>
     rowText(resource, {
@@ -36,11 +41,12 @@ export function createInput(
       keys: resource.stored.keys,
       version: resource.revived?.version,
       created_at: resource.revived?.createdAt,
+      ...(withClaims ? { claims: resource.claims ?? [] } : {}),
       ...(withRoles ? { given: givenRows(resource.roles) } : {}),
     }),
   )
   return `select * from jsonb_to_recordset(${parameters.jsonText(`[${rows.join()}]`)}) as i(ord int, id uuid, event text, password_hash text,
-    keys jsonb, version bigint, created_at timestamptz, ${withRoles ? 'given jsonb, ' : ''}${storedTypes})`
+    keys jsonb, version bigint, created_at timestamptz, ${withClaims ? 'claims jsonb, ' : ''}${withRoles ? 'given jsonb, ' : ''}${storedTypes})`
 }
 
 /** The same for an update. Parts that most updates do without are there only on demand. */

@@ -13,6 +13,13 @@ import type { ResourceKey } from './stored-form.ts'
 import { updateStatement } from './update-sql.ts'
 import type { WriteResult } from './write-result.ts'
 
+/** A row for each resource of a create; the last two where the application has posted accounts. */
+type CreatedRow = Omit<PackedRow, 'packed'> & {
+  readonly packed: string | null
+  readonly refused?: boolean
+  readonly accounts?: string | null
+}
+
 /**
  * Resources of one tenant, of every type. Each write is one guarded statement that also appends its events and counts, so
  * nothing is ever half there; `tenant_id = $1` stands in every part of every statement. The statements are in `…-sql.ts`.
@@ -46,10 +53,12 @@ export function resourcesOf(db: Database, scope: RepositoryScope) {
      */
     async create(resources: readonly NewResource[]): Promise<Created[]> {
       const { text, values } = createStatement(resources, scope)
-      const rows = await db.run<PackedRow & { packed: string | null }>(text, values, { name: 'resources-create' })
-      return rows.map((row) =>
-        row.packed === null ? { outcome: 'taken' } : { outcome: 'created', row: unpacked(row) },
-      )
+      const rows = await db.run<CreatedRow>(text, values, { name: 'resources-create' })
+      return rows.map((row) => {
+        if (row.packed !== null) return { outcome: 'created', row: unpacked({ ...row, packed: row.packed }) }
+        if (row.refused !== true) return { outcome: 'taken' }
+        return { outcome: 'has-account', accounts: JSON.parse(row.accounts ?? '[]') as string[] }
+      })
     },
 
     /** Which of these unique keys other resources have, by their place in the list. */

@@ -54,13 +54,8 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
       const user = parameters.bind(id, 'uuid')
       const rows = await db.run<Pick<Role, 'id' | 'key'> & { sources: string }>(
         `select r.id::text, r.key, g.sources from (
-           select s.role_id, string_agg(distinct s.source, ' ' order by s.source) as sources from (
-             select b.role_id, 'groups' as source from ${groupsAbove(tenant, user)} up cross join lateral (
-               select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.group_id offset 0
-             ) b
-             union all
-             select w.role_id, w.attribute from written_roles w where w.tenant_id = ${tenant} and w.user_id = ${user}
-           ) s group by s.role_id
+           select s.role_id, string_agg(distinct s.source, ' ' order by s.source) as sources
+           from ${roleSources(tenant, user)} s group by s.role_id
          ) g cross join lateral (
            select r.id, r.key from roles r where r.tenant_id = ${tenant} and r.id = g.role_id offset 0
          ) r order by r.key`,
@@ -133,6 +128,15 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
     },
   }
 }
+
+/** A query for what gives a user its roles: `role_id` and `source`, which may come several times. */
+export const roleSources = (tenant: string, user: string): string => `(
+             select b.role_id, 'groups' as source from ${groupsAbove(tenant, user)} up cross join lateral (
+               select b.role_id from role_bindings b where b.tenant_id = ${tenant} and b.group_id = up.group_id offset 0
+             ) b
+             union all
+             select w.role_id, w.attribute from written_roles w where w.tenant_id = ${tenant} and w.user_id = ${user}
+           )`
 
 /** Condition that something gives the role `r`. */
 const isGiven = (tenant: string): string =>

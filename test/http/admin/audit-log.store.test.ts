@@ -213,6 +213,11 @@ const STEPS: readonly Step[] = [
     undefined,
     'setup_link.revoked',
   ],
+  ['POST', `${TEMPLATE}/accounts`, `${T}/accounts?run=r1`, { accounts: [{ id: 'acc_1' }] }, 'accounts.begun'],
+  ['POST', `${TEMPLATE}/account-runs/{run}/finish`, `${T}/account-runs/r1/finish`, undefined, 'accounts.run_finished'],
+  ['POST', `${TEMPLATE}/domains`, `${T}/domains`, { domain: 'acme.example' }, 'domain.created'],
+  ['PUT', `${TEMPLATE}/domains/{domain}`, `${T}/domains/acme.example`, {}, 'domain.verified'],
+  ['DELETE', `${TEMPLATE}/domains/{domain}`, `${T}/domains/acme.example`, undefined, 'domain.deleted'],
   [
     'POST',
     '/projects/{project}/environments/{environment}/tenants/{tenant}/brake/release',
@@ -272,8 +277,13 @@ describe('SEC-14 the audit log', () => {
     const routes = Object.entries(body.paths).flatMap(([path, methods]) =>
       Object.keys(methods)
         // A sign-in check and a preview change nothing, a receiver's poll nothing of the control plane; what an import changes
-        // stands in the tenant's own log of events. A self-test needs a socket: test/self-test has its entries.
-        .filter((method) => method !== 'get' && !/\/(?:sign-in-checks|import|poll|preview|self-tests)$/.test(path))
+        // stands in the tenant's own log of events. A self-test needs a socket: test/self-test has its entries. test/accounts has those of decisions about
+        // accounts, of repairs, and of what DNS says.
+        .filter(
+          (method) =>
+            method !== 'get' &&
+            !/\/(?:sign-in-checks|import|poll|preview|self-tests|account-reviews|by-rule|verify|repairs)$/.test(path),
+        )
         .map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect([...new Set(STEPS.map(([method, template]) => `${method} ${template}`))].sort()).toEqual(routes.sort())

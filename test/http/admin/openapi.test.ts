@@ -96,7 +96,7 @@ describe('the OpenAPI document', () => {
 /** How methods of a client begin, by what they do. */
 const VERBS = {
   get: /^(?:list|get|check|stream|export)[A-Z]\w+$/,
-  post: /^(?:create|add|rotate|replay|test|poll|check|release|import|move|preview)[A-Z]\w+$/,
+  post: /^(?:create|add|rotate|replay|test|poll|check|release|import|move|preview|finish|decide|verify|repair)[A-Z]\w+$/,
   put: /^put[A-Z]\w+$/,
   patch: /^update[A-Z]\w+$/,
   delete: /^(?:delete|remove|revoke|undo|complete)[A-Z]\w+$/,

@@ -25,7 +25,7 @@ with k as (
   ) e
   where p.reached
 ), t as (
-  select t.id, t.environment_id, t.key, t.settings, t.paused
+  select t.id, t.environment_id, t.key, t.settings, t.paused, t.accounts_since
   from e cross join lateral (
     select * from tenants where environment_id = e.id and id = $11::uuid
     union all select * from tenants where environment_id = e.id and key_folded = $12::text
@@ -59,7 +59,9 @@ select (select coalesce(max(seq), 0) from audit_entries)::float8 as last,
   (select (select json_agg(json_build_object('kind', d.kind, 'definition', d.definition) order by d.id)
     from schema_definitions d where d.environment_id = e.id and d.tenant_id is null)::text from e where e.id is distinct from $13::uuid) as environment_definitions,
   (select json_build_object('id', t.id, 'key', t.key, 'paused', t.paused, 'formats', (select json_agg(distinct w.stream->>'format' order by w.stream->>'format' desc)
-      from webhook_endpoints w where w.environment_id = t.environment_id and w.tenant_id = t.id and w.stream is not null), 'kinds', (select c.kinds from catalogues c where c.environment_id = t.environment_id and c.tenant_id = t.id)) from t)::text as tenant,
+      from webhook_endpoints w where w.environment_id = t.environment_id and w.tenant_id = t.id and w.stream is not null), 'kinds', (select c.kinds from catalogues c where c.environment_id = t.environment_id and c.tenant_id = t.id),
+      'hasAccounts', t.accounts_since is not null, 'domains', (select json_agg(d.domain order by d.domain) from tenant_domains d
+      where d.tenant_id = t.id and d.verified_at is not null)) from t)::text as tenant,
   (select t.settings::text from t) as tenant_settings,
   (select (select json_agg(json_build_object('kind', d.kind, 'definition', d.definition) order by d.id)
     from schema_definitions d where d.environment_id = t.environment_id and d.tenant_id = t.id)::text from t) as tenant_definitions;

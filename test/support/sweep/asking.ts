@@ -52,7 +52,7 @@ export const plainer = (told: Told, about: readonly string[]): string =>
   plain(told, about)
     .replaceAll(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, '<id>')
     .replaceAll(/\bm[0-9a-f]{12}\b/g, '<mark>')
-    .replaceAll(/r[cs][kl]_\w+|whsec_[\w+/=]+/g, '<secret>')
+    .replaceAll(/r[cs][kl]_\w+|whsec_[\w+/=]+|(?<=verification=)[\w-]+/g, '<secret>')
     .replaceAll(/(id\\*":\\*"|(?:api-keys|setup-links)\/)\w{12}\b/g, '$1<key>')
     .replaceAll(/\d+/g, '#')
 

@@ -70,6 +70,7 @@ const COLLECTIONS: Readonly<Record<string, string>> = {
   environment: 'environments',
   tenant: 'tenants',
   role: 'roles',
+  account: 'accounts',
   'items[].resource.id': 'users',
 }
 
@@ -114,7 +115,12 @@ function operation(
   const maker = (names: Names, own: Own): Maker => ({
     definitions,
     samples: (name, one, beside) => sampleOf(title, names, own, sinkUrl, name, one, beside),
-    always: (name, beside) => NOT_NOW.has(name) || (name === 'url' && beside.method === 'push'),
+    always: (name, beside) =>
+      NOT_NOW.has(name) ||
+      (name === 'url' && beside.method === 'push') ||
+      // A decision that is asked for twice has the same answer only about one account, and where no user meets the rule.
+      (name === 'account' && title.endsWith('/account-reviews')) ||
+      (name === 'domain' && title.endsWith('/by-rule')),
     companions: { user: ['tenant'] },
   })
   const at = (names: Names) =>
@@ -206,6 +212,13 @@ function sampleOf(
       return beside.method === 'poll' ? LEFT_OUT : sinkUrl
     case 'token':
       return beside.method === 'push' ? 'a-token-of-the-receiver' : LEFT_OUT
+    case 'account':
+      return own('accounts')
+    case 'from':
+    case 'after':
+      return LEFT_OUT
+    case 'domain':
+      return 'acme.example'
     case 'subjectIssuer':
       return 'https://idp.example'
     case 'jwksUri':
@@ -255,7 +268,7 @@ function sampleOf(
       // Of keys with `admin` alone.
       return false
     case 'id':
-      return own('users')
+      return own(title.endsWith('/accounts') ? 'accounts' : 'users')
     case 'events':
       return format === 'uuid' ? own('events') : type === 'string' ? 'user.*' : undefined
     case 'issuer':

@@ -122,7 +122,18 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
   const requests = (sent.items as { id: string }[]).slice(0, 2).map((request) => request.id)
   const events = (log.items as { id: string }[]).slice(0, 2).map((event) => event.id)
 
+  const accounts = ['a', 'b'].map((one) => ({ id: `${mark}-${one}`, userName: `${mark} ${one}`, displayName: mark }))
+  await done(send(adminKey, { method: 'POST', url: `${at}/accounts?run=${mark}-run`, body: { accounts } }))
+  // Of one environment one tenant alone has a domain that is verified; others may ask for the first of these.
+  const [domain, verified] = ['a', 'b'].map((one) => `${mark}-${one}.example`) as [string, string]
+  await done(send(adminKey, { method: 'POST', url: `${at}/domains`, body: { domain } }))
+  await done(send(adminKey, { method: 'PUT', url: `${at}/domains/${verified}`, body: {} }))
+
   return filled(builder, tenant, [
+    ['accounts', accounts.map((account) => account.id)],
+    ['account-runs', [`${mark}-run`]],
+    ['domains', [domain]],
+    ['verified', [verified]],
     ['tenants', key === 'default' ? [id] : [id, key]],
     ...[...own, ...defined],
     ['users', users],

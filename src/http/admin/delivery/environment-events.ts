@@ -167,9 +167,10 @@ async function* tenantExports(
   const shared = await definitions.definitions(null)
   for (let after: string | undefined; ; ) {
     const tenants = named ?? (await tenantsOf(database, environment.id).list({ after, limit: TENANTS_AT_ONCE }))
-    for (const { id, key, name, settings } of tenants) {
+    for (const { id, key, name, settings, accountsSince } of tenants) {
       const own = await definitions.definitions(id)
-      yield { id, key, name, registry: registryOf(effectiveSettings(environment.settings, settings), shared, own) }
+      const registry = registryOf(effectiveSettings(environment.settings, settings), shared, own)
+      yield { id, key, name, registry, hasAccounts: accountsSince !== null }
     }
     after = tenants.at(-1)?.id
     if (named !== undefined || tenants.length < TENANTS_AT_ONCE) return

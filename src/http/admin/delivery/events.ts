@@ -196,7 +196,11 @@ export function eventRoutes(
       await definitions.definitions(null),
       await definitions.definitions(tenant.id),
     )
-    const lines = exportTenant(c.var.database, tenant.id, registry, c.req.raw)
+    const lines = exportTenant(
+      c.var.database,
+      { id: tenant.id, registry, hasAccounts: tenant.accountsSince !== null },
+      c.req.raw,
+    )
     return c.body(streamed(lines, c.var.passage), 200, {
       ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
     }) as never

@@ -7,13 +7,13 @@ import type { Repositories } from '../../../repositories/tenant-scope.ts'
 import type { Resource } from '../../../scim/resource.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { TenantContext } from '../../../tenancy/tenant.ts'
-import type { AdminApp } from '../../control/env.ts'
+import type { AdminApp, AdminRequest } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import { cannotFollow, position } from '../delivery/events.ts'
-import { exampleGroup, exampleUser, shown } from './directory.ts'
+import { accountsShown, exampleGroup, exampleUser, shown } from './directory.ts'
 
 export const changed = z
   .object({
@@ -89,23 +89,27 @@ export function changeRoutes(
     if (answer.outcome !== 'page') throw cannotFollow(answer)
     const { events, next, head } = answer.page
     // Read after the events, so a state is never older than what it is shown for.
-    const items = await presentStates(repositories, tenant, changedResources(events))
+    const seen = changedResources(events)
+    const items = await presentStates(c, repositories, tenant, seen)
     return c.json({ items, next, more: next < head }, 200, { 'Cache-Control': 'no-store' })
   })
 }
 
 /** Resources that have changed, as they are now. */
 export async function presentStates(
+  c: { readonly var: Pick<AdminRequest, 'database'> },
   { keptUsers, resources }: Repositories,
-  { registry, baseUrl }: TenantContext,
+  tenant: TenantContext,
   seen: readonly ChangedResource[],
 ): Promise<z.infer<typeof changed>[]> {
+  const { registry, baseUrl } = tenant
   const states = new Map<string, Resource>()
+  const withAccount = await accountsShown(c, tenant, seen)
   for (const type of registry.resourceTypes) {
     const ids = seen.flatMap((one) => (one.type === type.name ? [one.id] : []))
     if (ids.length === 0) continue
     const rows = await resources.retrieveAll(type, ids, { groups: false, members: false })
-    for (const row of rows) states.set(row.id, shown(row, type, baseUrl))
+    for (const row of rows) states.set(row.id, withAccount(shown(row, type, baseUrl)))
   }
   const missing = seen.flatMap(({ id }) => (states.has(id) ? [] : [id]))
   const kept = missing.length === 0 ? new Set<string>() : await keptUsers.among(missing)

@@ -4,13 +4,15 @@ import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import { builtIn, type Equalities, lookUp, lookUpByRole } from '../../../provisioning/look-up.ts'
 import { representation } from '../../../provisioning/representation.ts'
+import { accountsOfUsers } from '../../../repositories/accounts/links.ts'
 import type { JsonText, ResourceRow } from '../../../repositories/resources/rows.ts'
 import type { Resource } from '../../../scim/resource.ts'
 import type { ResourceType } from '../../../scim/schema/resource-type.ts'
 import { withoutSecrets } from '../../../scim/schema/secrets.ts'
 import { GROUP_SCHEMA, USER_SCHEMA } from '../../../scim/urn.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
-import type { AdminApp, AdminEnv } from '../../control/env.ts'
+import type { TenantContext } from '../../../tenancy/tenant.ts'
+import type { AdminApp, AdminEnv, AdminRequest } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
@@ -52,6 +54,9 @@ export const user = z
     emails: values.optional(),
     phoneNumbers: values.optional(),
     groups: values.optional(),
+    account: z.string().optional().openapi({
+      description: "The application's own id of the account that the person has, where it has posted accounts.",
+    }),
   })
   .openapi('DirectoryUser', { description: 'A user as SCIM has it (RFC 7643 §4.1), with every attribute but secrets.' })
 const group = z
@@ -195,7 +200,8 @@ export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: Or
     const rows = await (role === undefined
       ? lookUp(repositories, registry, type, some)
       : lookUpByRole(repositories, registry, role, some))
-    return listAnswer(rows, limit, (row) => shown(row, type, baseUrl))
+    const withAccount = await accountsShown(c, tenant, rows)
+    return listAnswer(rows, limit, (row) => withAccount(shown(row, type, baseUrl)))
   }
   const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: 'User' | 'Group') => {
     const { tenant, repositories } = await openTenant(c, names, control, policy)
@@ -203,7 +209,7 @@ export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: Or
     const type = builtIn(registry, name)
     const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
     if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
-    return shown(row, type, baseUrl)
+    return (await accountsShown(c, tenant, [row]))(shown(row, type, baseUrl))
   }
 
   app.openapi(users, async (c) => {
@@ -240,6 +246,23 @@ type ListOf<Item extends z.ZodType> = { items: z.infer<Item>[]; next: string | n
 /** A resource as the application sees it: without what is never returned. */
 export const shown = (row: ResourceRow<JsonText>, type: ResourceType, baseUrl: string): Resource =>
   withoutSecrets(type, representation(row, type, baseUrl))
+
+/**
+ * Adds to users the accounts that they have. Where the application has posted none, no statement is sent and nothing is added.
+ */
+export async function accountsShown(
+  c: { readonly var: Pick<AdminRequest, 'database'> },
+  { id, hasAccounts }: Pick<TenantContext, 'id' | 'hasAccounts'>,
+  rows: readonly Pick<ResourceRow<JsonText>, 'id'>[],
+): Promise<(shown: Resource) => Resource> {
+  if (!hasAccounts) return (shown) => shown
+  const ids = rows.map((row) => row.id)
+  const accounts = await accountsOfUsers(c.var.database, id, ids)
+  return (shown) => {
+    const account = accounts.get(String(shown.id))
+    return account === undefined ? shown : { ...shown, account }
+  }
+}
 
 /** The two ids in the `next` of a list of memberships. */
 function pairIn(text: string): { groupId: string; memberId: string } | undefined {

@@ -90,7 +90,7 @@ export function environmentChangeRoutes(
       })
       if (opened === undefined) continue
       const { tenant, repositories } = opened
-      const states = await presentStates(repositories, tenant, changedResources(some))
+      const states = await presentStates(c, repositories, tenant, changedResources(some))
       items.push(...states.map((state) => ({ tenant: tenantId, ...state })))
     }
     return c.json({ items, next: String(feed.cursorAt(next)), more: next < head }, 200, { 'Cache-Control': 'no-store' })

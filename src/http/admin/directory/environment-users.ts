@@ -12,7 +12,7 @@ import { ENVIRONMENT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { environmentAt } from '../../control/places.ts'
 import { environmentParams, jsonAnswer, listOf, PAIR_PATTERN, plainText, problems } from '../../control/schemas.ts'
-import { exampleUser, shown, user } from './directory.ts'
+import { accountsShown, exampleUser, shown, user } from './directory.ts'
 
 const found = z
   .object({
@@ -84,7 +84,8 @@ export function environmentUserRoutes(app: AdminApp, control: ControlPlane, poli
       const rows = await opened.repositories.resources.retrieveAll(type, ids, { groups: false, members: false })
       const inOrder = [...rows].sort((a, b) => (a.id < b.id ? -1 : 1))
       // What is stored has been checked against the tenant's schemas, which say more than this type.
-      const shownAll = inOrder.map((row) => shown(row, type, baseUrl) as z.infer<typeof user>)
+      const withAccount = await accountsShown(c, opened.tenant, inOrder)
+      const shownAll = inOrder.map((row) => withAccount(shown(row, type, baseUrl)) as z.infer<typeof user>)
       items.push(...shownAll.map((one) => ({ tenant: { id: tenantId, key }, user: one })))
     }
     const last = page.at(-1)

@@ -8,7 +8,7 @@ import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, jsonBody, plainText, problems, tenantParams } from '../../control/schemas.ts'
-import { exampleUser, shown, user } from './directory.ts'
+import { accountsShown, exampleUser, shown, user } from './directory.ts'
 
 const membershipType = z
   .enum(['direct', 'indirect'])
@@ -71,7 +71,8 @@ export function signInRoutes(app: AdminApp, control: ControlPlane, policy: Origi
       user: row,
     } = await checkSignIn(repositories, registry, settings, c.req.valid('json').identity)
     if (row === undefined) return c.json({ allowed, reason, user: null, groups: [], roles: [] }, 200)
-    const { groups, ...attributes } = shown(row, builtIn(registry, 'User'), baseUrl)
+    const withAccount = await accountsShown(c, tenant, [row])
+    const { groups, ...attributes } = withAccount(shown(row, builtIn(registry, 'User'), baseUrl))
     // What is stored has been checked against the tenant's schemas, which say more than this type.
     const found = attributes as z.infer<typeof user>
     const hasRoles = settings.roleRules.length > 0 || tenant.catalogue !== undefined

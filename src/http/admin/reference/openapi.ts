@@ -24,6 +24,10 @@ const TAGS = [
   { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
   { name: 'Roles and entitlements', description: 'What identity providers may give to users.' },
   { name: 'Directory', description: 'What the application itself reads of a tenant.' },
+  {
+    name: 'Accounts',
+    description: 'Accounts that the application has: posted, linked to users of the directory, and compared with it.',
+  },
   { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },
   {
     name: 'Webhooks',

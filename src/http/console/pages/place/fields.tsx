@@ -39,6 +39,11 @@ export const GROUPS: readonly { readonly title: string; readonly fields: readonl
       { name: 'maxActiveUsers', is: is.limit, help: 'Seats: how many users may be active. A number, or “unlimited”.' },
       { name: 'onDelete', is: is.one('remove', 'deactivate'), help: 'What a DELETE of a user does.' },
       { name: 'keepDeletedDays', is: is.number, help: 'For how many days deleted users are kept, where they are.' },
+      {
+        name: 'adoption',
+        help: 'When a user is the same person as an account of the application, and what is done then, as JSON.',
+        is: { kind: 'json', example: '{"sameBy": ["externalId"], "match": "queue", "existingUser": "adopt"}' },
+      },
     ],
   },
   {
