@@ -4,6 +4,8 @@ import { distributeTables } from '../db/distribute.ts'
 import { migratePostgres } from '../db/migrate.ts'
 import { VERSION } from '../package.ts'
 import { serve } from '../serve.ts'
+import { accountCommands } from './accounts/accounts.ts'
+import { domainCommands } from './accounts/domains.ts'
 import { applyCommands } from './apply/apply.ts'
 import { backupCommands } from './backup.ts'
 import { brakeCommands } from './brake.ts'
@@ -108,6 +110,8 @@ function programOn(io: Io): Command {
   applyCommands(program, io)
   brakeCommands(program, io)
   catalogueCommands(program, io)
+  accountCommands(program, io)
+  domainCommands(program, io)
   logCommand(program, io)
   eventsCommand(program, io)
   backupCommands(program, io)
