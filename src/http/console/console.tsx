@@ -15,6 +15,9 @@ import type { ConsoleApp, ConsoleEnv } from './env.ts'
 import { errorPage } from './error-page.tsx'
 import { checkToken, readForm, TAG_FIELD } from './forms.ts'
 import { layout } from './layout.tsx'
+import { domainPages } from './pages/accounts/domains.tsx'
+import { driftPage } from './pages/accounts/drift.tsx'
+import { reviewPage } from './pages/accounts/review.tsx'
 import { auditPages } from './pages/audit.tsx'
 import { brakePages } from './pages/brake.tsx'
 import { configurationPage } from './pages/configuration.tsx'
@@ -134,6 +137,9 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   newEndpointPages(app, dependencies)
   endpointPages(app, dependencies)
   brakePages(app)
+  reviewPage(app)
+  driftPage(app, dependencies)
+  domainPages(app, dependencies)
   requestPages(app)
   requestPage(app)
   auditPages(app)

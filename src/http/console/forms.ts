@@ -94,6 +94,10 @@ export const NOTICES = {
   moved: 'It is moved, with all that is its own.',
   'former-ended': 'Its base URLs from before are ended: they answer 404.',
   'let-go': 'What was held goes out now, and leavers are counted anew.',
+  decided: 'It is decided, and the audit log has it. Who still waits is shown below.',
+  repaired: 'The log has the events, and webhooks send them. Where there are very many, do it again for the rest.',
+  'domain-added': 'The domain is added. Make its TXT record, and verify it.',
+  'domain-verified': 'The domain is verified: its addresses prove who somebody is.',
   'signed-out': 'You have signed out.',
   'session-ended': 'The session has ended, on every instance.',
 } as const

@@ -45,6 +45,9 @@ beforeAll(async () => {
     },
   })
   await opened.admin('POST', `${ACME}/setup-links`, { name: HOSTILE })
+  const account = { id: HOSTILE, userName: `${HOSTILE}@acme.example`, displayName: HOSTILE }
+  await opened.admin('POST', `${ACME}/accounts`, { accounts: [account, { id: `ghost ${HOSTILE}` }] })
+  await opened.admin('POST', `${ACME}/domains`, { domain: 'acme.example' })
   const roleRules = [{ group: { pattern: 'Staff *' }, role: 'billing:read' }]
   await opened.admin('PATCH', ACME, { settings: { roleRules } })
   user = await made('/Users', userBody(`${HOSTILE}@acme.example`, { displayName: HOSTILE, externalId: '00u1' }))
@@ -88,6 +91,10 @@ const pages = (): string[] => [
   `${ACME}/webhooks/${webhook}`,
   `${ACME}/streams/${stream}`,
   `${ACME}/brake/held`,
+  `${ACME}/accounts`,
+  `${ACME}/account-drift`,
+  `${ACME}/account-drift?kind=missing`,
+  `${ACME}/domains`,
   `${ACME}/setup-links`,
   `${ACME}/requests`,
   `${ACME}/requests?status=2xx&operation=create&live=on`,
@@ -189,10 +196,11 @@ describe('what there is to see', () => {
   })
 
   test('every page of a tenant leads to its parts, and marks the one that it belongs to', async () => {
-    const parts = ['', '/people', '/connection', '/requests', '/webhooks', '/settings']
+    const parts = ['', '/people', '/accounts', '/connection', '/requests', '/webhooks', '/settings']
     for (const [page, part] of [
       ...parts.map((name) => [name, name] as const),
       ...[['/events', ''] as const, [`/users/${user}`, '/people'] as const, ['/groups', '/people'] as const],
+      ...[['/account-drift', '/accounts'] as const, ['/domains', '/accounts'] as const],
       ...[['/api-keys', '/connection'] as const, ['/setup-links', '/connection'] as const],
       [`/streams/${stream}`, '/webhooks'] as const,
     ]) {

@@ -139,6 +139,7 @@ const ABOUT = {
   'requests:reveal': 'people in the provisioning log unmasked; beside admin',
   'ssf.read': 'receivers of Security Event Tokens read their stream and poll it',
   'ssf.manage': 'receivers make their stream and change it',
+  'accounts:write': 'post the accounts that the application has',
 } as const
 
 /** Makes two forms two, though the same be filled in. */
