@@ -171,7 +171,7 @@ const STEPS: readonly Step[] = [
     const [whole, at] = [`${template}/catalogue`, `${path}/catalogue`]
     const [one, x] = [`${whole}/entries/{value}`, `${at}/entries/admin`]
     return [
-      ['PUT', whole, at, { entries: [] }, 'catalogue.created'],
+      ['PUT', whole, at, { entries: [{ kind: 'Role', value: 'kept', displayName: 'Kept' }] }, 'catalogue.created'],
       ['PUT', one, x, { kind: 'Role', displayName: 'Administrator' }, 'catalogue.changed'],
       ['DELETE', one, x, undefined, 'catalogue.changed'],
       ['DELETE', whole, at, undefined, 'catalogue.changed'],

@@ -34,6 +34,11 @@ function Reference({ document }: { document: ApiDocument }) {
         Below <code>{base}</code>, with <code>Authorization: Bearer &lt;key&gt;</code>. Refusals are problem details
         (RFC 9457). The same as <a href={`${base}/openapi.json`}>OpenAPI {document.openapi}</a>.
       </p>
+      {(document.info.description ?? '').split('\n\n').map((paragraph) => (
+        <p>
+          <Marked text={paragraph} />
+        </p>
+      ))}
       <nav aria-label="Contents">
         {[...routes].map(([tag, found]) => (
           <>
