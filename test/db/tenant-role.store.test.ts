@@ -147,6 +147,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
         environments: 'SELECT',
         schema_definitions: 'SELECT',
         catalogues: 'SELECT',
+        environment_feeds: 'SELECT',
         tenants: 'SELECT',
         webhook_endpoints: 'SELECT',
       },
@@ -168,7 +169,8 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
         webhook_deliveries: all,
       },
       ...{ tenant_versions: all, waiting_events: all, held_events: all, event_positions: all },
-      ...{ request_log: all, request_terms: all },
+      ...{ request_log: all, request_terms: all, waiting_stretches: all },
+      ...{ accounts: all, account_keys: all, account_reviews: all, account_runs: all },
     })
   })
 

@@ -30,7 +30,6 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await instance.close()
-  await database.close()
 })
 
 interface Found {
