@@ -28,10 +28,12 @@ test('EV-12 a logout becomes a webhook and a signal that the session is revoked,
   const tenant = await streams.here.newTenant({ settings: { logoutIssuers: [provider.registered] } })
   const emails = [{ value: 'ada@x.example', primary: true }]
   const id = idIn(await tenant.scim('POST', '/Users', userBody('ada', { emails })))
+  const place = placeOf(tenant)
+  // A reader sees what was committed before: the creation has its position, and goes to no endpoint that is made from here on.
+  await streams.admin('GET', `${place}/events`)
   const pushed = await streams.stream(tenant, { signals: ['caep', 'risc'], subject: 'email' })
   const polled = await streams.stream(tenant, { method: 'poll', signals: ['caep'] })
   const without = await streams.stream(tenant)
-  const place = placeOf(tenant)
   await streams.admin('POST', `${place}/webhooks`, { url: `${hooks.origin}/hook`, events: ['user.*'] })
 
   const url = `${tenant.base.replace(ORIGIN, streams.origin)}/.global-token-revocation`
