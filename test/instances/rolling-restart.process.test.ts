@@ -77,7 +77,7 @@ describe.skipIf(without)(`two instances behind HAProxy${without ? ' (skipped: th
         (up) => up.every(Boolean),
         () => false,
       )
-    await expect.poll(both, { timeout: 30_000 }).toBe(true)
+    await expect.poll(both, { timeout: 60_000 }).toBe(true)
     const clients = clientsOf(proxy.origin)
     onTestFinished(async () => void (await clients.stop()))
     for (const [i, port] of ports.entries()) {
