@@ -21,20 +21,6 @@ function at({ tenant, ...keys }: PlaceKeys) {
   return { path: path as typeof TENANT, keys: { ...keys, tenant: tenant ?? '' } }
 }
 
-/** What is asked and told about what can be registered at a place. */
-export const COLLECTIONS = {
-  schemaExtensions: {
-    noun: 'schema extension',
-    path: 'schema-extensions',
-    keyOf: ({ schema }: Schemas['SchemaExtensionInput']) => String(schema.id),
-  },
-  resourceTypes: {
-    noun: 'resource type',
-    path: 'resource-types',
-    keyOf: ({ resourceType }: Schemas['ResourceTypeInput']) => String(resourceType.name),
-  },
-} as const
-
 /** What the admin API says of a place, and how it is told to change it. */
 export function placeOn(client: AdminClient, place: PlaceKeys) {
   const { path, keys } = at(place)
@@ -56,7 +42,7 @@ export function placeOn(client: AdminClient, place: PlaceKeys) {
     putExtension: (body: Schemas['SchemaExtensionInput']) =>
       answered(
         client.PUT(`${path}/schema-extensions/{urn}`, {
-          params: { path: { ...keys, urn: COLLECTIONS.schemaExtensions.keyOf(body) } },
+          params: { path: { ...keys, urn: String(body.schema.id) } },
           body,
         }),
       ),
@@ -67,7 +53,7 @@ export function placeOn(client: AdminClient, place: PlaceKeys) {
     putResourceType: (body: Schemas['ResourceTypeInput']) =>
       answered(
         client.PUT(`${path}/resource-types/{name}`, {
-          params: { path: { ...keys, name: COLLECTIONS.resourceTypes.keyOf(body) } },
+          params: { path: { ...keys, name: String(body.resourceType.name) } },
           body,
         }),
       ),

@@ -46,6 +46,7 @@ import { selfTestPage } from './pages/tenant/self-test.tsx'
 import { signInCheckPage } from './pages/tenant/sign-in-check.tsx'
 import { webhooksPage } from './pages/tenant/webhooks.tsx'
 import { CONSOLE } from './paths.ts'
+import { formPages } from './refused-form.tsx'
 import { consoleSessions, nameOf } from './sessions.ts'
 import { sessionCookie } from './sign-in/cookies.ts'
 import { sessionPages } from './sign-in/sessions-page.tsx'
@@ -83,7 +84,8 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
     return next()
   })
   app.use('*', layout)
-  app.onError((error, c) => errorPage(c, error, failed, { app, at: CONSOLE }))
+  const pages = formPages(app, CONSOLE)
+  app.onError((error, c) => errorPage(c, error, failed, pages))
 
   // What browsers tell of a form's origin, they tell unless they are asked for no referrer at all.
   app.use('*', csrf({ origin: (origin, c) => origin === siteOf(c, config) }))

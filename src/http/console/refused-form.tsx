@@ -1,5 +1,4 @@
-import type { Context } from 'hono'
-import { Hono } from 'hono'
+import { type Context, type Env, Hono } from 'hono'
 import { type DefaultTreeAdapterMap, html, parse, parseFragment, serialize, defaultTreeAdapter as tree } from 'parse5'
 import { SEE_ERRORS } from '../invalid.ts'
 import type { Problem } from '../problem.ts'
@@ -8,11 +7,23 @@ import { NOTHING_SENT, TAG_FIELD } from './forms.ts'
 type Element = DefaultTreeAdapterMap['element']
 type Node = DefaultTreeAdapterMap['node']
 
-/** The pages that forms stand on, and the address that they are mounted at. */
+/** The pages that forms stand on. */
 export interface FormPages {
-  // biome-ignore lint/suspicious/noExplicitAny: pages of the console and of the portal carry different variables
-  readonly app: Hono<any>
+  /** Where they are mounted. */
   readonly at: string
+  ask(request: Request, bindings: unknown): Response | Promise<Response>
+}
+
+/** The pages of an app that is mounted at an address; they are put together when the first form is refused. */
+export function formPages<E extends Env>(app: Hono<E>, at: string): FormPages {
+  let mounted: Hono<E> | undefined
+  return {
+    at,
+    ask(request, bindings) {
+      mounted ??= new Hono<E>().route(at, app)
+      return mounted.fetch(request, bindings as E['Bindings'])
+    },
+  }
 }
 
 /** What a person can mend in a form: a wrong value, or one that is taken. */
@@ -60,11 +71,11 @@ function senderOf(c: Context, at: string): string | undefined {
   return pathname === at || pathname.startsWith(`${at}/`) ? `${pathname}?${searchParams}` : undefined
 }
 
-async function pageAt(c: Context, { app, at }: FormPages, address: string): Promise<string | undefined> {
+async function pageAt(c: Context, pages: FormPages, address: string): Promise<string | undefined> {
   const headers = new Headers(c.req.raw.headers)
   for (const name of ['content-type', 'content-length', 'transfer-encoding']) headers.delete(name)
   const request = new Request(new URL(address, c.req.url), { headers, signal: c.req.raw.signal })
-  const answer = await new Hono().route(at, app).fetch(request, c.env)
+  const answer = await pages.ask(request, c.env)
   return answer.status === 200 ? answer.text() : undefined
 }
 

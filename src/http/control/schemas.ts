@@ -125,4 +125,15 @@ export const jsonAnswer = <T extends z.ZodType>(schema: T, description: string, 
   content: { 'application/json': { schema, example } },
 })
 
+/** An answer of JSON documents, one in a line. */
+export const linesAnswer = (description: string, example: readonly object[]) => ({
+  description,
+  content: {
+    'application/x-ndjson': {
+      schema: z.string(),
+      example: example.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    },
+  },
+})
+
 export const noContent = { description: 'Done' }

@@ -10,6 +10,7 @@ import { findSetupLink, setupLinksOf } from '../../repositories/control/keys/set
 import { effectiveSettings } from '../../tenancy/settings.ts'
 import { addressOf } from '../address.ts'
 import { checkToken, readForm } from '../console/forms.ts'
+import { formPages } from '../console/refused-form.tsx'
 import { administrationOf } from '../control/administration.ts'
 import { siteOf } from '../control/origin.ts'
 import { tenantAt } from '../control/places.ts'
@@ -41,7 +42,8 @@ export function setupPortal(dependencies: PortalDependencies): PortalApp {
 
   app.use('*', guard)
   app.use('*', portalLayout)
-  app.onError((error, c) => portalErrorPage(c, error, failed, { app, at: SETUP }))
+  const pages = formPages(app, SETUP)
+  app.onError((error, c) => portalErrorPage(c, error, failed, pages))
   app.use('*', csrf({ origin: (origin, c) => origin === siteOf(c, config) }))
   app.use('*', bodyLimit({ maxSize: MAX_FORM_BYTES, onError: () => refuse(413, 'The form is too large.') }))
   app.use('*', readForm)

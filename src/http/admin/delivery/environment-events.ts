@@ -10,7 +10,7 @@ import type { AdminApp, AdminRequest } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { ENVIRONMENT } from '../../control/levels.ts'
 import { type EnvironmentPlace, environmentAt } from '../../control/places.ts'
-import { environmentParams, jsonAnswer, problems } from '../../control/schemas.ts'
+import { environmentParams, jsonAnswer, linesAnswer, problems } from '../../control/schemas.ts'
 import { streamed } from '../../streamed.ts'
 import { event, exampleEvent, pageOfLog, readerQuery } from './events.ts'
 import { cannotFollowFeed, cursor, cursorIn, ofTenants, tenantsNamed } from './feed-shapes.ts'
@@ -101,15 +101,7 @@ const snapshot = createRoute({
     'For keys of the environment with the permission "directory:read". Lines of JSON: `start` with the cursor from which to follow the events; `tenant`, which begins the lines of a tenant: `resource`, `members` and `role` as in the snapshot of a tenant; and `end`. Without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
   request: { params: environmentParams, query: z.object({ tenants: ofTenants }) },
   responses: {
-    200: {
-      description: 'All resources and members',
-      content: {
-        'application/x-ndjson': {
-          schema: z.string(),
-          example: snapshotExample.map((line) => `${JSON.stringify(line)}\n`).join(''),
-        },
-      },
-    },
+    200: linesAnswer('All resources and members', snapshotExample),
     ...problems,
   },
 })

@@ -15,7 +15,7 @@ import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
 import { tenantAt } from '../../control/places.ts'
 import { MAX_WAIT_SECONDS } from '../../control/polling.ts'
-import { jsonAnswer, problems, tenantParams } from '../../control/schemas.ts'
+import { jsonAnswer, linesAnswer, problems, tenantParams } from '../../control/schemas.ts'
 import { streamed } from '../../streamed.ts'
 import { pageAnswer, streamAnswer } from './log-answers.ts'
 
@@ -126,15 +126,7 @@ const snapshot = createRoute({
     'For keys with the permission "directory:read". Lines of JSON: `start` with the position from which to follow the events, `resource`, `members` of groups, `role` with users who have it, and `end`; without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
   request: { params: tenantParams },
   responses: {
-    200: {
-      description: 'All resources and members',
-      content: {
-        'application/x-ndjson': {
-          schema: z.string(),
-          example: snapshotExample.map((line) => `${JSON.stringify(line)}\n`).join(''),
-        },
-      },
-    },
+    200: linesAnswer('All resources and members', snapshotExample),
     ...problems,
   },
 })

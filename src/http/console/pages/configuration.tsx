@@ -5,6 +5,7 @@ import { placeNamed } from '../../control/places.ts'
 import type { ConsoleApp } from '../env.ts'
 import { OVERVIEW } from '../here.ts'
 import { Badge, Card, Table } from '../parts.tsx'
+import { inWords } from './place/fields.tsx'
 
 /** `/configuration`: what is in force on the instance that answers, for those who reach all of it. Never a secret. */
 export function configurationPage(app: ConsoleApp, settings: readonly Setting[]): void {
@@ -24,7 +25,7 @@ export function configurationPage(app: ConsoleApp, settings: readonly Setting[])
             {Object.entries(database).map(([name, value]) => (
               <>
                 <dt>{name}</dt>
-                <dd>{inWords(value)}</dd>
+                <dd>{inWords(value ?? 'none')}</dd>
               </>
             ))}
           </dl>
@@ -40,12 +41,6 @@ export function configurationPage(app: ConsoleApp, settings: readonly Setting[])
       { title: 'Configuration', crumbs: [OVERVIEW] },
     )
   })
-}
-
-function inWords(value: string | number | boolean | null | readonly string[]): string {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.join(', ')
-  return value === null ? 'none' : String(value)
 }
 
 function Rows({ settings, label }: { settings: readonly Setting[]; label: string }) {
