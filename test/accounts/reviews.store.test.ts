@@ -149,6 +149,9 @@ describe('A domain', () => {
       expect.stringContaining('Another tenant of this environment'),
     ])
     expect((await other.ask('PUT', '/domains/bücher.example', {})).status).toBe(409)
+    const third = await accountsApi(gateway, await gateway.newTenant())
+    expect((await third.ask('PUT', '/domains/bücher.example', {})).status).toBe(409)
+    expect((await third.done('GET', '/domains')).items).toEqual([])
     expect((await other.ask('PUT', '/domains/bücher.example', { takeOver: true })).status).toBe(200)
     expect((await api.done('GET', '/domains')).items).toEqual([])
   })

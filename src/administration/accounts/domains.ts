@@ -96,8 +96,11 @@ export async function setDomain(
       403,
       'Only a key for the environment says so without DNS. Add the domain, make its TXT record, and verify it.',
     )
-  const { domain } = await addDomain(administration, scope, text)
-  return verified(administration, scope, domain, 'operator', takeOver)
+  const name = parseDomain(text)
+  // Looked at before, so that a refusal leaves nothing behind; another tenant may still be faster than this.
+  if (!takeOver && (await of(administration.database, scope).otherHolder(name)) !== undefined) throw heldByAnother(name)
+  await addDomain(administration, scope, name)
+  return verified(administration, scope, name, 'operator', takeOver)
 }
 
 /** Ends a domain, verified or not. @throws {Refusal} 404 */
