@@ -137,7 +137,7 @@ export const ENTRIES: Catalogue = {
     example: { before: sales, memberCount: 12 },
   },
   'group.member_added': {
-    when: 'Users or groups became members. With `deferReferenceChecks` an id may be of nobody yet.',
+    when: 'Users or groups became members. With `deferReferenceChecks` an id may belong to nobody yet.',
     ...{ about: 'Group', changes: z.strictObject({ members }), example: { members: [ADA, BOB] } },
   },
   'group.member_removed': {
