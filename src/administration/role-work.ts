@@ -135,7 +135,7 @@ async function followOne(db: Database, tenantId: TenantId, isTime: () => boolean
 /** Starts work that waits for writers, once they have ended. */
 async function letBegin(db: Database, tenants: readonly TenantId[], goesOn: () => boolean): Promise<void> {
   const waiting = await waitingRoleWork(db, tenants)
-  if (await writersEnd(db, 'memberships', goesOn)) await releaseRoleWork(db, waiting)
+  if (await writersEnd(db, ['memberships'], goesOn)) await releaseRoleWork(db, waiting)
 }
 
 /** Does the work that changes of rules and catalogues have left. Every instance has one, and takes over from instances that died. */
@@ -209,9 +209,9 @@ export class RoleWorker {
   async #letBegin(): Promise<void> {
     if (this.#waiting === undefined) {
       const work = await waitingRoleWork(this.#db, undefined)
-      this.#waiting = { work, writers: await writersOf(this.#db, 'memberships') }
+      this.#waiting = { work, writers: await writersOf(this.#db, ['memberships']) }
     } else {
-      const writers = intersection(this.#waiting.writers, await writersOf(this.#db, 'memberships'))
+      const writers = intersection(this.#waiting.writers, await writersOf(this.#db, ['memberships']))
       this.#waiting = { work: this.#waiting.work, writers }
     }
     if (this.#waiting.writers.size > 0) return

@@ -140,12 +140,14 @@ export async function deleteTenant(
   })
 }
 
-/** For so long a deletion waits for creates that were under way when it began. */
+/** Tables with rows that are written without a lock on the tenant's row. */
+const CREATED_IN = ['resources', 'request_log', 'request_terms'] as const
+/** For so long a deletion waits for statements that were under way when it began. */
 const MOST_WAIT_MS = 10_000
 
 /**
- * From here on nothing is created in a tenant, until it is deleted or changed. No create locks the tenant's row: its statement
- * looks whether the tenant is being deleted. So this tells the statements that begin now, and waits for all others.
+ * From here on nothing is created in a tenant, until it is deleted or changed. No create locks the tenant's row, nor does the provisioning
+ * log: the statement looks whether the tenant is being deleted. So this tells the statements that begin now, and waits for all others.
  *
  * @throws {Refusal} 409 where one of these takes too long
  */
@@ -156,11 +158,11 @@ export async function nothingIsCreated(
 ): Promise<void> {
   await tenantsOf(database, environmentId).takesResources(id, false)
   const until = performance.now() + MOST_WAIT_MS
-  if (await writersEnd(database, 'resources', () => performance.now() < until)) return
+  if (await writersEnd(database, CREATED_IN, () => performance.now() < until)) return
   await tenantsOf(database, environmentId).takesResources(id, true)
   throw new Refusal(
     409,
-    `The tenant "${key}" is not deleted: another request has been writing resources for ${MOST_WAIT_MS / 1000} seconds. Try again.`,
+    `The tenant "${key}" is not deleted: another statement has been writing for ${MOST_WAIT_MS / 1000} seconds. Try again.`,
   )
 }
 

@@ -135,33 +135,43 @@ test('TEN-11 writers at work leave nothing behind', async () => {
   expect(await rowsOf(id)).toEqual(NONE)
 })
 
-test.runIf(engineName() === 'postgres')('TEN-11 a create that is under way leaves nothing behind', async () => {
-  const own = await openFreshDatabase()
-  try {
-    const { database: noted, statements } = recordStatements(own)
-    const asked = administrationOn(noted)
-    const { id: projectId } = await createProject(asked, { key: 'under-way' })
-    const { id: environmentId } = await createEnvironment(asked, projectId, { key: 'prod' })
-    const { id } = await createTenant(asked, { projectId, environmentId }, { key: 'busy' })
-    const create = `insert into resources (tenant_id, id, resource_type, document, created_at, modified_at)
-      values ($1::uuid, gen_random_uuid(), 'User', '{}', now(), now())`
-    const left = () =>
-      own.run<{ n: number }>('select count(*)::int as n from resources where tenant_id = $1::uuid', [id])
+/** What writes a row for a tenant without a lock on the tenant's row. */
+const WRITES = {
+  resources: `insert into resources (tenant_id, id, resource_type, document, created_at, modified_at)
+    values ($1::uuid, gen_random_uuid(), 'User', '{}', now(), now())`,
+  request_log: `insert into request_log (tenant_id, id, operation, status, key_id, terms, entry)
+    values ($1::uuid, gen_random_uuid(), 'list', 200, '', '{}', '{}')`,
+  request_terms: `insert into request_terms (tenant_id, term, id) values ($1::uuid, 'ada', gen_random_uuid())`,
+}
 
-    const held = await holdBy(own, create, [id])
-    let over = false
-    const deletion = deleteTenant(asked, { projectId, environmentId }, id).finally(() => {
-      over = true
-    })
-    const looks = () => statements.filter(({ text }) => text.includes('pg_locks')).length
-    await expect.poll(() => over || looks() > 1).toBe(true)
-    await held.release()
-    await deletion
-    expect(await left()).toEqual([{ n: 0 }])
-  } finally {
-    await own.close()
-  }
-})
+test.runIf(engineName() === 'postgres').each(Object.entries(WRITES))(
+  'TEN-11 a write to %s that is under way leaves nothing behind',
+  async (table, write) => {
+    const own = await openFreshDatabase()
+    try {
+      const { database: noted, statements } = recordStatements(own)
+      const asked = administrationOn(noted)
+      const { id: projectId } = await createProject(asked, { key: 'under-way' })
+      const { id: environmentId } = await createEnvironment(asked, projectId, { key: 'prod' })
+      const { id } = await createTenant(asked, { projectId, environmentId }, { key: 'busy' })
+      const left = () =>
+        own.run<{ n: number }>(`select count(*)::int as n from ${table} where tenant_id = $1::uuid`, [id])
+
+      const held = await holdBy(own, write, [id])
+      let over = false
+      const deletion = deleteTenant(asked, { projectId, environmentId }, id).finally(() => {
+        over = true
+      })
+      const looks = () => statements.filter(({ text }) => text.includes('pg_locks')).length
+      await expect.poll(() => over || looks() > 1).toBe(true)
+      await held.release()
+      await deletion
+      expect(await left()).toEqual([{ n: 0 }])
+    } finally {
+      await own.close()
+    }
+  },
+)
 
 test('TEN-11 a create that begins when the deletion has begun is refused', async () => {
   const instance = await openInstance(database)

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
+import type { EnvironmentId } from '../../src/place-ids.ts'
+import { tenantsOf } from '../../src/repositories/control/tenants.ts'
 import { adminSender } from '../support/admin-sender.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
@@ -13,6 +15,7 @@ import {
   patchBody,
   userBody,
 } from '../support/instances.ts'
+import { placeId } from '../support/place-ids.ts'
 import { placeOf } from '../support/readers.ts'
 
 const ADMIN = 'an-admin-key-for-the-provisioning-log'
@@ -366,5 +369,18 @@ describe('the provisioning log', () => {
     const rows = await database.run('select 1 from request_log r where r.tenant_id = $1::uuid', [tenant.id])
     const terms = await database.run('select 1 from request_terms r where r.tenant_id = $1::uuid', [tenant.id])
     expect([rows.length, terms.length]).toEqual([0, 0])
+  })
+
+  test('takes nothing of a tenant whose deletion has begun', async () => {
+    const tenant = await instance.newTenant()
+    await tenant.scim('POST', '/Users', userBody('before'))
+    const before = await logged(tenant)
+    const [environment] = await database.run<{ id: EnvironmentId }>(
+      'select environment_id::text as id from tenants where id = $1::uuid',
+      [tenant.id],
+    )
+    await tenantsOf(database, environment?.id ?? placeId('')).takesResources(tenant.id, false)
+    await tenant.scim('GET', '/Users?filter=userName%20eq%20%22after%22')
+    expect([await logged(tenant), await logged(tenant, '?person=after')]).toEqual([before, []])
   })
 })

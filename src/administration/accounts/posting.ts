@@ -82,7 +82,7 @@ export async function postAccounts(
   const counts = await retryOnConflict(() => posted.store([...each.values()]))
   if (counts.created + counts.changed === 0) throw Refusal.notFound('tenant', tenant.key)
   const until = performance.now() + MOST_WAIT_MS
-  if (!(await writersEnd(database, 'resources', () => performance.now() < until)))
+  if (!(await writersEnd(database, ['resources'], () => performance.now() < until)))
     throw new Refusal(
       409,
       'The accounts are stored, but another request has been writing users for 10 seconds. Post them again, so that these users are found.',

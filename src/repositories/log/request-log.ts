@@ -55,8 +55,8 @@ const SIZES = [256, 64, 16, 4, 1] as const
 const inserts = new Map<string, string>()
 
 /**
- * Stores requests of any tenants, and their terms. To do it twice changes nothing. Rows of a tenant that has been deleted meanwhile
- * are left out.
+ * Stores requests of any tenants, and their terms. To do it twice changes nothing. Rows of a tenant that is being deleted, or
+ * has been, are left out.
  */
 export async function insertRequests(database: Database, rows: readonly NewRequest[]): Promise<void> {
   const named = rows.flatMap(({ tenantId, id, terms }) => terms.map((term) => ({ tenantId, term, id })))
@@ -65,7 +65,7 @@ export async function insertRequests(database: Database, rows: readonly NewReque
     await database.run(
       `insert into request_terms (tenant_id, term, id)
        select v.tenant_id, v.term, v.id from unnest($1::text::uuid[], $2::text::text[], $3::text::uuid[]) v(tenant_id, term, id)
-       where exists (select 1 from tenants t where t.id = v.tenant_id) on conflict do nothing`,
+       where exists (select 1 from tenants t where t.id = v.tenant_id and not t.deleting) on conflict do nothing`,
       [
         arrayText(
           named.map(({ tenantId }) => tenantId),
@@ -115,7 +115,7 @@ function insertOf(size: number): string {
     select v.tenant_id, v.id, v.operation, v.status, v.key_id, v.terms::text[], v.entry, v.bodies
     from (values ${Array.from({ length: size }, (_, n) => row(n)).join(', ')})
       v(tenant_id, id, operation, status, key_id, terms, entry, bodies)
-    where exists (select 1 from tenants t where t.id = v.tenant_id) on conflict do nothing`
+    where exists (select 1 from tenants t where t.id = v.tenant_id and not t.deleting) on conflict do nothing`
 }
 
 const COLUMNS = `r.id::text as id, r.operation, r.status::int as status, r.key_id as "keyId", r.entry`
