@@ -116,8 +116,8 @@ export function parseSearchRequest(body: JsonValue, limits: PageLimits, deviatio
   return searchRequest(
     {
       filter: textOf(body, 'filter'),
-      attributes: namesOf(body, 'attributes'),
-      excludedAttributes: namesOf(body, 'excludedAttributes'),
+      attributes: namesOf(body, 'attributes', deviations),
+      excludedAttributes: namesOf(body, 'excludedAttributes', deviations),
       sortBy: textOf(body, 'sortBy'),
       sortOrder: textOf(body, 'sortOrder'),
       startIndex: integerOf(body, 'startIndex', deviations),
@@ -180,9 +180,10 @@ function textOf(body: JsonObject, name: string): string | null {
   throw ScimError.invalidValue('parameter-wrong', `${name} must be a string`)
 }
 
-function namesOf(body: JsonObject, name: string): readonly string[] | null {
+function namesOf(body: JsonObject, name: string, deviations: Deviations): readonly string[] | null {
   const value = memberIgnoringCase(body, name) ?? null
   if (value === null) return null
+  if (typeof value === 'string' && deviations.has('attribute-names-as-text')) return value.split(',')
   if (Array.isArray(value)) {
     const names = value.filter((each) => typeof each === 'string')
     if (names.length === value.length) return names

@@ -137,6 +137,15 @@ describe('POST to .search', () => {
   })
 })
 
+test('P-11 names of attributes as text are read where the tenant is lenient', () => {
+  const body = { schemas: [SEARCH_REQUEST], attributes: 'userName, emails', excludedAttributes: 'name' }
+  expect(parseSearchRequest(body, limits, deviationsOf('lenient'))).toMatchObject({
+    ...{ attributes: ['userName', 'emails'], excludedAttributes: ['name'] },
+  })
+  for (const mode of ['standard', 'strict', 'interop'] as const)
+    expect(() => parseSearchRequest(body, limits, deviationsOf(mode))).toThrow('attributes must be a list of strings')
+})
+
 test('P-11 startIndex and count as text are read where the tenant is lenient', () => {
   const body = { schemas: [SEARCH_REQUEST], startIndex: '3', count: '10' }
   expect(parseSearchRequest(body, limits, deviationsOf('lenient')).paging).toEqual(index(3, 10))

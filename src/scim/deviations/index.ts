@@ -37,9 +37,9 @@ export const DEVIATIONS = {
     modes: ['lenient'],
   },
   'string-booleans': {
-    sent: '`"active": "False"`; `roles[primary eq "True"]` in a PATCH path',
-    readAs: '`false`; `true` (A-08)',
-    sentBy: 'Entra ID, Keycloak',
+    sent: '`"active": "False"`; `roles[primary eq "True"]` in a PATCH path; `active eq "true"` in a query',
+    readAs: '`false`; `true`; `true` (A-08)',
+    sentBy: "Entra ID, Keycloak, SCIM-SDK's client",
     modes: ['lenient'],
   },
   'bare-reference': {
@@ -174,10 +174,16 @@ export const DEVIATIONS = {
     sentBy: 'clients whose templates hold nothing but text',
     modes: ['lenient'],
   },
+  'attribute-names-as-text': {
+    sent: '`"attributes": "userName,emails"` in `.search`',
+    readAs: '`["userName", "emails"]`',
+    sentBy: "SCIM-SDK's client, which writes a body like a query",
+    modes: ['lenient'],
+  },
   'single-value-in-list': {
-    sent: 'PATCH of `emails[type eq "work"]` with `[{"value": "x"}]`',
+    sent: 'PATCH of `emails[type eq "work"]`, or without a path, with `[{"value": "x"}]`',
     readAs: '`{"value": "x"}`',
-    sentBy: 'clients made from the schema, where `emails` is a list',
+    sentBy: "SCIM-SDK's client, and clients made from the schema, where `emails` is a list",
     modes: ['lenient'],
   },
   'ascii-charsets': {

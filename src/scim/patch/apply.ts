@@ -7,7 +7,7 @@ import { patchRules, sameValue, type ValueRules } from '../schema/values.ts'
 import { Effort } from './effort.ts'
 import { inOperation, type PatchOperation } from './parse.ts'
 import { resolveTarget, resolveWholeExtension, type Target, targetsIn, targetsInExtension } from './target.ts'
-import { modifyValue, withMember } from './values.ts'
+import { modifyValue, onlyElement, withMember } from './values.ts'
 
 /** What came of a PATCH. */
 export interface Patched {
@@ -64,8 +64,9 @@ function applyOperation(context: Context, resource: Resource, operation: PatchOp
   return modify(context, resource, target, op, operation.value)
 }
 
-function applyWithoutPath(context: Context, resource: Resource, { op, value }: PatchOperation): Resource {
+function applyWithoutPath(context: Context, resource: Resource, { op, value: sent }: PatchOperation): Resource {
   if (op === 'remove') throw ScimError.noTarget('patch-path-missing', 'remove needs a path')
+  const value = context.rules.deviations.has('single-value-in-list') ? onlyElement(sent) : sent
   if (value === undefined || !isObject(value))
     throw ScimError.invalidValue('patch-value-missing', `${op} without path needs an object as value`)
   return modifyAll(context, resource, op, targetsIn(context.type, value, context.rules))

@@ -109,7 +109,8 @@ function modifyChosen(
   asked: Change,
 ): JsonValue | undefined {
   const { attribute, sub } = target.ref
-  const change = asked.rules.deviations.has('single-value-in-list') ? withoutList(asked) : asked
+  const value = asked.rules.deviations.has('single-value-in-list') ? onlyElement(asked.value) : asked.value
+  const change = value === asked.value ? asked : { ...asked, value }
   const elements = Array.isArray(current) ? current : []
   change.effort.spend(elements.length * termsIn(filter.bound))
   const chosen = new Set(
@@ -135,8 +136,8 @@ function modifyChosen(
 }
 
 /** A list of one value stands for the value: a path with a filter is about values, not about the list (RFC 7644 §3.5.2). */
-const withoutList = (change: Change): Change =>
-  Array.isArray(change.value) && change.value.length === 1 ? { ...change, value: change.value[0] } : change
+export const onlyElement = (value: JsonValue | undefined): JsonValue | undefined =>
+  Array.isArray(value) && value.length === 1 ? value[0] : value
 
 function termsIn(filter: BoundFilter): number {
   if (filter.kind === 'not') return termsIn(filter.term)

@@ -193,6 +193,13 @@ const quirks: PatchQuirk[] = [
     refused: { standard: 'invalidValue', strict: 'invalidValue', interop: 'invalidPath' },
   },
   {
+    what: 'PAT-31 SCIM-SDK: the object of an operation without a path in a list',
+    operations: [{ op: 'replace', value: [{ schemas: [USER_SCHEMA], title: 'Lead' }] }],
+    attribute: 'title',
+    becomes: 'Lead',
+    refused: { ...everyoneElse('invalidValue'), interop: 'invalidSyntax' },
+  },
+  {
     what: 'A-19 authentik: an attribute of no schema',
     operations: [{ op: 'replace', value: { favouriteColour: 'green', title: 'Lead' } }],
     attribute: 'title',
