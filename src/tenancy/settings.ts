@@ -23,6 +23,7 @@ export const leaverBrake = z
   .refine(({ mode, count, percent }) => mode === 'off' || count !== undefined || percent !== undefined, {
     message: 'must have a count or a percent of leavers that is too many',
   })
+  .meta({ description: 'With a `count` or a `percent`, unless `mode` is `off`.' })
 export type LeaverBrake = z.infer<typeof leaverBrake>
 
 /** How the set-up portal looks to the customers of an environment, and whose pages may show it in a frame. */
@@ -181,7 +182,15 @@ const ofTenant = {
   onDelete: z.enum(['remove', 'deactivate']),
   keepDeletedDays: z.int().min(1).max(3_650),
   maxActiveUsers: unlimitedOr(0, 1_000_000_000),
-  allowedAddresses: z.array(z.string().max(64).refine(isAddressRange, ADDRESS_RANGE)).max(1_000).readonly(),
+  allowedAddresses: z
+    .array(
+      z.string().max(64).refine(isAddressRange, ADDRESS_RANGE).meta({
+        pattern: '^[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?$',
+        description: 'An IP address, or a network in CIDR notation.',
+      }),
+    )
+    .max(1_000)
+    .readonly(),
   // Entra asks for 25 and IPSIE makes it the least: a client that keeps to the rules is never held up.
   requestsPerSecond: unlimitedOr(25, 1_000_000),
   signInAttribute: z.enum(['externalId', 'userName', 'email']),

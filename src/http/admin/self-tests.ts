@@ -40,6 +40,7 @@ const input = z
       .optional()
       .openapi({
         format: 'ip',
+        pattern: '^[0-9A-Fa-f:.]+$',
         description: 'An IP address from which the identity provider sends, for `allowedAddresses`.',
       }),
     schemaUrns: z

@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono'
+import { matchedRoutes } from 'hono/route'
 import { type State, tagOf } from '../../administration/states/state-tags.ts'
 import {
   matchesTag,
@@ -20,9 +21,16 @@ export const entityTag = (state: State): string => `"${tagOf(state)}"`
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
-/** Which state the caller of a write has read. @throws {ScimError} 400 for what is no list of tags */
-export const expectedBy = (c: Pick<Context, 'req'>): Precondition | undefined =>
-  WRITES.has(c.req.method) ? parseIfMatch(c.req.header('if-match')) : undefined
+/**
+ * Which state the caller of a write has read. A method that the address does not offer is no write: it is refused as such.
+ *
+ * @throws {ScimError} 400 for what is no list of tags
+ */
+export const expectedBy = (c: Context): Precondition | undefined => {
+  const { method } = c.req
+  const isWrite = WRITES.has(method) && matchedRoutes(c).some((route) => route.method === method)
+  return isWrite ? parseIfMatch(c.req.header('if-match')) : undefined
+}
 
 /** Answers 304 to who has what is asked for already (RFC 9110 §13.1.2). */
 export const notModified: MiddlewareHandler<AdminEnv> = async (c, next) => {

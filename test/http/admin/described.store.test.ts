@@ -158,6 +158,24 @@ describe('what the OpenAPI document says of a member is what is enforced', () =>
       ['', 'é', 'x'.repeat(201)],
     ],
     [
+      ...(['PATCH', OF_TENANT, 'TenantSettingsChange', 'allowedAddresses.0'] as const),
+      (range) => ({ settings: { allowedAddresses: [range] } }),
+      ['203.0.113.7', '2001:db8::/32'],
+      ['', 'x', '203.0.113.7/', '203.0.113.0 /24'],
+    ],
+    [
+      ...(['POST', `${OF_TENANT}/account-drift/repairs`, 'DriftRepair', 'from'] as const),
+      (from) => ({ kinds: ['roles'], from }),
+      ['a:', 'a:x', 'u:', `u:${ID}`],
+      ['', 'x', `u:${ID}a`],
+    ],
+    [
+      ...(['POST', `${OF_TENANT}/self-tests`, 'NewSelfTest', 'address'] as const),
+      (address) => ({ identityProvider: 'generic', address }),
+      ['203.0.113.7', '2001:db8::1'],
+      ['', 'x'],
+    ],
+    [
       ...(['POST', `${OF_TENANT}/self-tests`, 'NewSelfTest', 'baseUrl'] as const),
       (baseUrl) => ({ identityProvider: 'generic', baseUrl }),
       ['http://scim.test/scim/v2/acme/prod/v2/globex'],
@@ -184,4 +202,10 @@ describe('what the OpenAPI document says of a member is what is enforced', () =>
 test('a method that is not offered is 405, whatever its If-Match says', async () => {
   const answer = await api.send('OPTIONS', '/projects/acme', undefined, api.adminKey, { 'If-Match': 'x' })
   expect([answer.status, answer.headers.get('Allow')]).toEqual([405, 'DELETE, GET, HEAD, PATCH'])
+  for (const [method, path] of [
+    ['POST', '/projects/acme'],
+    ['PUT', '/api-keys/x/rotation'],
+    ['POST', '/projects/acme/environments/x/catalogue'],
+  ] as const)
+    expect((await api.send(method, path, {}, api.adminKey, { 'If-Match': '0' })).status).toBe(405)
 })

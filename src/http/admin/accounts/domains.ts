@@ -26,7 +26,15 @@ import {
 const DOMAINS = `${TENANT.path}/domains`
 const tags = ['Accounts']
 
-const domainText = z.string().min(1).max(253)
+const domainText = z
+  .string()
+  .min(1)
+  .max(253)
+  .openapi({
+    description:
+      'A domain such as acme.example, in any case: at least two labels of letters, digits and hyphens, of 63 characters at most; letters ' +
+      'beyond ASCII are read as in a browser (IDNA).',
+  })
 const shape = z
   .object({
     domain: z.string().openapi({ description: 'As DNS has it: in lower case, and in ASCII.' }),

@@ -30,7 +30,10 @@ const kind = z.enum(DRIFT_KINDS).openapi({
     '`ghost`: the account is active, and its user is deactivated, deleted or was never there. `missing`: the user is active and has ' +
     'no account. `state`: the user is active and the account is not. `roles`: the two have different roles.',
 })
-const position = z.string().refine((text) => parseDriftPosition(text) !== undefined, 'must be the "next" of an answer')
+const position = z
+  .string()
+  .refine((text) => parseDriftPosition(text) !== undefined, 'must be the "next" of an answer')
+  .openapi({ pattern: '^(?:a:|u:(?:[0-9a-f-]{36})?$)', description: 'The `next` of the request before.' })
 const difference = z
   .object({
     kind,
@@ -59,7 +62,7 @@ const counts = z.object({ ghost: z.int(), missing: z.int(), state: z.int(), role
 const repairInput = z
   .strictObject({
     kinds: z.array(kind).min(1).max(DRIFT_KINDS.length),
-    from: position.optional().openapi({ description: 'The `next` of the request before.' }),
+    from: position.optional(),
   })
   .openapi('DriftRepair')
 const repaired = z

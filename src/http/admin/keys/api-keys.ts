@@ -50,11 +50,11 @@ const newApiKeyShape = {
   }),
   tokensMayMintAdminKeys: z.boolean().optional().openapi({
     description:
-      'Whether access tokens of the key may make keys with `admin`. For keys with `admin`; default: they may not.',
+      'Whether access tokens of the key may make keys with `admin`. `true` is for keys with `admin` alone; default: they may not.',
   }),
   user: z.uuid().optional().openapi({
     description:
-      'Of a key of one tenant: id of its user for whom the key is to stand. Such a key reaches nothing but /Me.',
+      'Of a key of one tenant: id of its user for whom the key is to stand; 400 where there is none. Such a key reaches nothing but /Me.',
   }),
 }
 const newApiKey = z.strictObject(newApiKeyShape).openapi('NewApiKey')
