@@ -1,4 +1,5 @@
 import { watchExpiry } from './administration/keys/key-warnings.ts'
+import { watchReceivers } from './administration/receivers/expired-receivers.ts'
 import { RoleWorker } from './administration/role-work.ts'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
@@ -37,6 +38,8 @@ export async function runningApp({ database: opened, config, logger, measuring }
   const failed = (error: unknown) => logError(logger, error)
   const background = database.for(BACKGROUND)
   const expiry = watchExpiry(background, (key) => keyExpiryLine(logger, key), failed)
+  const disabled = (webhookId: string, reason: string) => logger.warn({ webhookId, reason }, 'webhook disabled')
+  const receivers = watchReceivers(background, disabled, failed)
   const stopRetention = byTheClock(background, 'retention', {
     work: (stopped) => deleteOld(background, config.auditRetentionDays, stopped),
     failed: (error) => logFailure(logger, error, 'deleting what is no longer kept'),
@@ -52,7 +55,7 @@ export async function runningApp({ database: opened, config, logger, measuring }
     { ...config, tracing },
     {
       failed: (error, task) => logFailure(logger, error, task),
-      disabled: (webhookId, reason) => logger.warn({ webhookId, reason }, 'webhook disabled'),
+      disabled,
       sent: measuring?.sent,
     },
   )
@@ -79,7 +82,8 @@ export async function runningApp({ database: opened, config, logger, measuring }
     drain: () => deliveries.drain(),
     stop: async () => {
       await metricsPort?.stop()
-      expiry.stop()
+      await expiry.stop()
+      await receivers.stop()
       await stopRetention()
       await stopRefreshing()
       await stopConnections()

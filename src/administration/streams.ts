@@ -1,7 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../db/database.ts'
-import { isOurs, STREAM_UPDATED, type StreamSettings } from '../events/security-events.ts'
-import { addMessage, messagesFollow } from '../repositories/delivery/stream-messages.ts'
+import { isOurs, type StreamSettings } from '../events/security-events.ts'
+import { messagesFollow, tellStatus } from '../repositories/delivery/stream-messages.ts'
 import { type EndpointPlace, type StreamRow, statusOf, streamsOf } from '../repositories/delivery/webhooks.ts'
 import type { Hold } from '../repositories/sql/lists.ts'
 import type { SigningAlgorithm } from '../signing/keyring.ts'
@@ -107,20 +107,17 @@ export async function changeStream(
         : {}),
     })
     if (after === undefined) return missing(id)
-    if (statusOf(before) !== statusOf(after)) await tellStatus(tx, after)
+    if (statusOf(before) !== statusOf(after)) await followStatus(tx, after)
     record(streamRecord(place, { before, after }))
     return after
   })
 }
 
 /** Has the messages of a stream go by its new status, and tells the receiver of it that manages the stream (SSF 1.0 §8.1.5). */
-async function tellStatus(tx: Database, row: StreamRow): Promise<void> {
+async function followStatus(tx: Database, row: StreamRow): Promise<void> {
   const status = statusOf(row)
   await messagesFollow(tx, row.id, { status, pushed: row.stream.method === 'push' })
-  if (row.receiverKey === null) return
-  const reason = reasonOf(row)
-  const payload = { status, ...(reason === null ? {} : { reason }) }
-  await addMessage(tx, row, { id: uuidv7(), uri: STREAM_UPDATED, payload }, false)
+  if (row.receiverKey !== null) await tellStatus(tx, row, status, reasonOf(row))
 }
 
 /** Why a stream has the status that it has, in words; null where nobody has said. */

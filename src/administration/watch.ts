@@ -1,8 +1,10 @@
-const EVERY_MS = 3_600_000
+const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
 
-/** Ends the watch. */
+/** What is looked at again and again. */
 export interface Watch {
-  stop(): void
+  /** Ends it, and waits for the look under way. */
+  stop(): Promise<void>
 }
 
 /**
@@ -10,9 +12,29 @@ export interface Watch {
  *
  * @param failed is told why a look was in vain; the next one comes by itself
  */
-export function hourly(look: () => Promise<unknown>, failed: (error: unknown) => void): Watch {
-  const attempt = () => void look().catch(failed)
+export const hourly = (look: () => Promise<unknown>, failed: (error: unknown) => void): Watch =>
+  every(HOUR_MS, look, failed)
+
+/** Does `look` at once and every minute, else like `hourly`. */
+export const everyMinute = (look: () => Promise<unknown>, failed: (error: unknown) => void): Watch =>
+  every(MINUTE_MS, look, failed)
+
+function every(ms: number, look: () => Promise<unknown>, failed: (error: unknown) => void): Watch {
+  let underWay: Promise<unknown> | undefined
+  const attempt = () => {
+    // One that takes longer than that is not overtaken.
+    underWay ??= look()
+      .catch(failed)
+      .finally(() => {
+        underWay = undefined
+      })
+  }
   attempt()
-  const timer = setInterval(attempt, EVERY_MS).unref()
-  return { stop: () => clearInterval(timer) }
+  const timer = setInterval(attempt, ms).unref()
+  return {
+    async stop() {
+      clearInterval(timer)
+      await underWay
+    },
+  }
 }

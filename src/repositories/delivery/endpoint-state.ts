@@ -1,4 +1,6 @@
+import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../db/database.ts'
+import { STREAM_UPDATED } from '../../events/security-events.ts'
 
 // Whether an endpoint accepts events. Instances decide by what they see themselves, and the store has what all of them go by: an
 // endpoint that rests gets nothing, and one event at a time tries whether it is back, from whichever instance.
@@ -27,7 +29,8 @@ export interface EndpointTrouble {
 }
 
 /**
- * Stores that an endpoint did not accept an event; undefined where the endpoint is disabled or gone.
+ * Stores that an endpoint did not accept an event; undefined where the endpoint is disabled or gone. A receiver that manages its
+ * stream is told where that is disabled now (SSF 1.0 §8.1.2).
  *
  * A rest is a quarter of the time since which nothing was accepted: a short outage is noticed to be over within a second or two,
  * and a long one costs little. After an hour rests grow again, to four times `restMs.longest`.
@@ -38,7 +41,8 @@ export async function endpointFailed(
   { verdict, restMs, retryAfterMs, disableAfterMs, reason }: EndpointFailure,
 ): Promise<EndpointTrouble | undefined> {
   const [row] = await db.run<EndpointTrouble>(
-    `update webhook_endpoints w set failures = w.failures + 1, failing_since = f.since, enabled = f.ms < $2::float8,
+    `with failed as (
+     update webhook_endpoints w set failures = w.failures + 1, failing_since = f.since, enabled = f.ms < $2::float8,
        disabled_reason = case when f.ms >= $2::float8 then $3::text end,
        resume_at = case when $4::text = 'still down' or ($4::text = 'down' and w.resume_at is null) then f.rested else w.resume_at end
      from (
@@ -49,8 +53,14 @@ export async function endpointFailed(
          from webhook_endpoints x where x.id = $1::uuid) s offset 0
      ) f
      where w.id = $1::uuid and f.id = w.id and w.enabled
-     returning not w.enabled as disabled, f.ms as "failingMs"`,
-    [endpointId, disableAfterMs, reason, verdict, restMs.first, restMs.longest, retryAfterMs],
+     returning w.id, w.receiver_key, w.stream, not w.enabled as disabled, f.ms
+     ), told as (
+       insert into stream_messages (endpoint_id, id, uri, payload, pushed)
+       select f.id, $8::uuid, $9::text, jsonb_build_object('status', 'disabled', 'reason', $3::text), f.stream ->> 'method' = 'push'
+       from failed f where f.disabled and f.receiver_key is not null
+     )
+     select f.disabled, f.ms as "failingMs" from failed f`,
+    [endpointId, disableAfterMs, reason, verdict, restMs.first, restMs.longest, retryAfterMs, uuidv7(), STREAM_UPDATED],
     { name: 'endpoint-failed' },
   )
   return row

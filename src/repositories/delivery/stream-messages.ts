@@ -1,5 +1,11 @@
+import { v7 as uuidv7 } from 'uuid'
 import type { Database } from '../../db/database.ts'
-import type { StreamPlace, StreamSettings } from '../../events/security-events.ts'
+import {
+  STREAM_UPDATED,
+  type StreamPlace,
+  type StreamSettings,
+  type StreamStatus,
+} from '../../events/security-events.ts'
 import type { JsonObject } from '../../scim/resource.ts'
 import { arrayText } from '../sql/parameters.ts'
 
@@ -48,6 +54,17 @@ export async function addMessage(
        select o.id from stream_messages o where o.endpoint_id = $1::uuid order by o.id desc offset ${MOST_MESSAGES - 1}))`,
     [endpointId, id, uri, JSON.stringify(payload), stream.method === 'push', held],
   )
+}
+
+/** Tells the receiver of a stream that somebody else has given it another status (SSF 1.0 §8.1.2, §8.1.5). */
+export function tellStatus(
+  db: Database,
+  stream: { readonly id: string; readonly stream: StreamSettings },
+  status: StreamStatus,
+  reason: string | null,
+): Promise<void> {
+  const payload = { status, ...(reason === null ? {} : { reason }) }
+  return addMessage(db, stream, { id: uuidv7(), uri: STREAM_UPDATED, payload }, false)
 }
 
 /** Claims up to `limit` messages that are due, the oldest first. */

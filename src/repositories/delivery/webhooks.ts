@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, inArray, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Database } from '../../db/database.ts'
 import { streamMessages, tenants, webhookEndpoints } from '../../db/schema.ts'
 import type { StreamSettings, StreamStatus } from '../../events/security-events.ts'
@@ -35,17 +35,6 @@ export const streamsOf = (db: Database, place: EndpointPlace, receiver?: string)
 /** Whether a stream gets events, waits with them, or gets none. */
 export const statusOf = ({ enabled, paused }: Pick<EndpointRow, 'enabled' | 'paused'>): StreamStatus =>
   enabled ? (paused ? 'paused' : 'enabled') : 'disabled'
-
-/** Disables what the receiver with this API key has made, so that nothing is sent for it any more. */
-export async function disableStreamsOf({ orm }: Database, receiver: string, reason: string): Promise<void> {
-  const isTheirs = eq(webhookEndpoints.receiverKey, receiver)
-  const ids = orm.select({ id: webhookEndpoints.id }).from(webhookEndpoints).where(isTheirs)
-  await orm.delete(streamMessages).where(inArray(streamMessages.endpointId, ids))
-  await orm
-    .update(webhookEndpoints)
-    .set({ enabled: false, paused: false, disabledReason: reason })
-    .where(and(isTheirs, eq(webhookEndpoints.enabled, true)))
-}
 
 function endpointsOf<Row extends EndpointRow>(
   { orm }: Database,
@@ -116,8 +105,11 @@ export async function tenantsFor({ orm }: Database, endpointId: string, ids: rea
   return rows.map(({ id }) => id)
 }
 
-/** Whether there is an endpoint to which anything would be sent. */
+/** Whether there is an endpoint to which anything would be sent. One that is disabled may still have to be told so. */
 export async function anyEndpoint({ orm }: Database): Promise<boolean> {
   const { id, enabled } = webhookEndpoints
-  return (await orm.select({ id }).from(webhookEndpoints).where(sql`${enabled}`).limit(literal(1))).length > 0
+  const open = await orm.select({ id }).from(webhookEndpoints).where(sql`${enabled}`).limit(literal(1))
+  if (open.length > 0) return true
+  const told = orm.select({ id: streamMessages.id }).from(streamMessages).where(sql`${streamMessages.pushed}`)
+  return (await told.limit(literal(1))).length > 0
 }

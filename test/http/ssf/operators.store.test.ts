@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { endExpired } from '../../../src/administration/receivers/expired-receivers.ts'
 import { loadConfig } from '../../../src/config.ts'
 import type { Database } from '../../../src/db/database.ts'
 import { listen } from '../../../src/listen.ts'
@@ -95,6 +96,63 @@ test('SEC-13 the stream of a receiver ends with its key, and so does what waits 
   await until(() => database.run('select 1 from waiting_events where tenant_id = $1::uuid', [tenant.id])).toEqual([])
   for (const table of ['webhook_deliveries', 'stream_messages'])
     expect(await database.run(`select 1 from ${table} where endpoint_id = $1::uuid`, [stream.stream_id])).toEqual([])
+})
+
+describe('EV-14 a receiver to which tokens are pushed is told that its stream is disabled (SSF 1.0 §8.1.2)', () => {
+  const pushed = async (path: string) => ({
+    ...(await managed({ method: METHOD.push, endpoint_url: streams.receiver.origin + path })),
+    told: () => streams.receiver.taken(path).map(({ uri, event, claims }) => [uri, event, claims.sub_id]),
+  })
+  const disabled = (stream: Stream, reason: unknown) => [
+    [STREAM_UPDATED, { status: 'disabled', reason }, { format: 'opaque', id: stream.stream_id }],
+  ]
+
+  test('where nothing was taken for too long, or it answered 410', async () => {
+    const { stream, tenant, admin, told } = await pushed('/gone')
+    let answers = 410
+    streams.receiver.answer('/gone', () => answers)
+    await leave(tenant, 'fay')
+    await until(async () => (await admin('GET')).body).toMatchObject({
+      ...{ enabled: false, disabledReason: 'The receiver answered 410.' },
+    })
+    answers = 202
+    await until(told).toEqual(disabled(stream, 'The receiver answered 410.'))
+  })
+
+  test('where its key is revoked, also where that leaves no other endpoint', async () => {
+    const { stream, place, key, told } = await pushed('/revoked')
+    expect((await streams.admin('DELETE', `${place}/api-keys/${idOf(key)}`)).status).toBe(204)
+    await until(told).toEqual(disabled(stream, 'The API key of its receiver was revoked.'))
+  })
+
+  test('where its key has expired; with a new secret it enables the stream again', async () => {
+    const { by: first, stream, place, key, admin, tenant, told } = await pushed('/expired')
+    const other = await pushed('/good')
+    await first.setStatus({ stream_id: stream.stream_id, status: 'paused' })
+    await database.run("update api_key_secrets set expires_at = now() - interval '1 second' where key_id = $1::text", [
+      idOf(key),
+    ])
+    const ended: unknown[] = []
+    await endExpired(database, (...end) => ended.push(end))
+    const reason = 'The API key of its receiver has expired.'
+    expect(ended).toEqual([[stream.stream_id, reason]])
+    await endExpired(database, (...end) => ended.push(end))
+    expect(ended).toHaveLength(1)
+    expect((await admin('GET')).body).toMatchObject({ enabled: false, paused: false, disabledReason: reason })
+    await until(told).toEqual(disabled(stream, reason))
+    await leave(tenant, 'gus')
+
+    const rotated = await streams.admin('POST', `${place}/api-keys/${idOf(key)}/rotation`, {
+      expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+    })
+    const by = await openReceiver(`${streams.origin}/ssf/tenants/${tenant.id}`, String(rotated.body.key))
+    const { stream_id } = stream
+    expect((await by.status(stream_id)).body).toEqual({ stream_id, status: 'disabled', reason })
+    expect((await by.setStatus({ stream_id, status: 'enabled' })).status).toBe(200)
+    await leave(tenant, 'hal')
+    await until(() => told().map(([uri]) => uri)).toEqual([STREAM_UPDATED, SESSION_REVOKED])
+    expect((await other.by.status(other.stream.stream_id)).body).toMatchObject({ status: 'enabled' })
+  })
 })
 
 test('EV-14 a receiver changes from poll to push and back, and takes along what waits', async () => {
