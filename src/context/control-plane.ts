@@ -12,7 +12,7 @@ import type { CatalogueEntry } from '../tenancy/catalogue.ts'
 import { isUuid } from '../tenancy/scim-path.ts'
 import type { CacheStats } from './cache-stats.ts'
 import { ConfirmedCache, type Kept } from './confirmed-cache.ts'
-import type { Answer, ControlStore, IssuingPlace, KnownTenant, PlaceNames, Question } from './control-store.ts'
+import type { Answer, ControlStore, IssuingPlace, KnownTenant, LedTo, PlaceNames, Question } from './control-store.ts'
 import { formerAddressNamed } from './former-address.ts'
 import { KeyUses } from './key-uses.ts'
 import { type KnownPlace, namesOf, PlacesInMemory } from './places-in-memory.ts'
@@ -176,6 +176,24 @@ export class ControlPlane {
       ({ list }) => ({ dependsOn: [tenantId], bytes: 100 + 500 * list.length }),
     )
     return formerAddressNamed(list, tenantId, names)?.endsAt
+  }
+
+  /**
+   * The tenant to which these names lead from before one of its moves, for requests that have no key of that tenant. Undefined where
+   * they lead to none.
+   */
+  async ledFrom(given: PlaceNames): Promise<LedTo | undefined> {
+    const names = namesOf(given)
+    const { environment } = await this.place({ ...given, tenant: undefined }, { kind: 'instance' })
+    if (environment === undefined || names?.tenant === undefined) return undefined
+    const label = `led ${environment.id} ${names.tenant}`
+    await this.#cache.confirmed()
+    const known = this.#cache.get(label) as LedTo | null | undefined
+    if (known !== undefined) return known !== null && known.endsAt > Date.now() ? known : undefined
+    const { since: asOf = 0 } = this.#cache.asking()
+    const found = await this.#store.ledFrom(environment.id, names.tenant)
+    this.#cache.keep(label, found, { dependsOn: found ? [found.tenantId] : [], asOf, bytes: label.length + 200 })
+    return found
   }
 
   /** The roles and entitlements that a place has published, as they are stored now. */

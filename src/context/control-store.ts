@@ -59,6 +59,12 @@ export interface FormerAddress {
   readonly endsAt: number
 }
 
+/** A tenant where it is now, and until when a former address leads to it, in milliseconds since 1970. */
+export interface LedTo extends EnvironmentPlace {
+  readonly tenantId: TenantId
+  readonly endsAt: number
+}
+
 /** A project, an environment in it and a tenant in that, by keys or ids in lower case. */
 export interface PlaceNames {
   readonly project: string
@@ -120,6 +126,8 @@ export interface ControlStore {
   createTenant(place: EnvironmentPlace, key: string, actor: string): Promise<KnownTenant | undefined>
   /** The addresses from before a tenant's moves that still lead to it. */
   formerAddresses(tenantId: TenantId): Promise<readonly FormerAddress[]>
+  /** The tenant that a former address leads to, by its environment and the key or id of the tenant; undefined where none does. */
+  ledFrom(environmentId: EnvironmentId, tenant: string): Promise<LedTo | undefined>
   /** The roles and entitlements that an environment has published for all of its tenants, or a tenant for itself. */
   catalogueEntries(environmentId: EnvironmentId, tenantId: TenantId | null): Promise<readonly CatalogueEntry[]>
   /** Notes when keys were last used, in one statement. */

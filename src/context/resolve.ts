@@ -108,13 +108,34 @@ export async function resolveForDiscovery(
   return resolved?.tenant.settings.anonymousDiscovery ? resolved : undefined
 }
 
-/** The tenant that `path` names, unless it is paused or not there. The caller must give one answer for all refusals. */
-export async function resolveWithoutKey(
+/**
+ * The tenant that `path` names or named before a move of the tenant, for a caller who proves in another way that it may ask. Undefined
+ * where the tenant is paused or not there: the caller must give one answer for all refusals.
+ */
+export async function resolveForIssuer(
   path: ScimPath,
   control: ControlPlane,
   baseUrlFor: BaseUrlFor,
 ): Promise<Resolved | undefined> {
-  const { project, environment, tenant } = await control.place(namesIn(path), INSTANCE)
+  const resolved = await resolveWithoutKey(path, control, baseUrlFor)
+  if (resolved !== undefined || path.tenant === undefined) return resolved
+  const now = await control.ledFrom(namesIn(path))
+  if (now === undefined) return undefined
+  const names = { project: now.projectId, environment: now.environmentId, tenant: now.tenantId }
+  return resolveWithoutKey(path, control, baseUrlFor, names)
+}
+
+/**
+ * The tenant with the names of `path`, or with others, unless it is paused or not there. The caller must give one answer for all
+ * refusals.
+ */
+export async function resolveWithoutKey(
+  path: ScimPath,
+  control: ControlPlane,
+  baseUrlFor: BaseUrlFor,
+  names: PlaceNames = namesIn(path),
+): Promise<Resolved | undefined> {
+  const { project, environment, tenant } = await control.place(names, INSTANCE)
   if (!project || !environment) return undefined
   const found = await findTenant(path, tenant, environment, control, INSTANCE)
   if (found.tenant === undefined || project.paused || environment.paused || found.tenant.paused) return undefined

@@ -52,6 +52,7 @@ const store = (shared: boolean): ControlStore => ({
   secretBox: secretBox(async () => 'a secret of the instance'),
   createTenant: async (_, key) => ({ id: placeId('t'), key, settings: {}, definitions: [], paused: false }),
   formerAddresses: async () => [],
+  ledFrom: async () => undefined,
   catalogueEntries: async () => [],
   recordKeyUse: async (batch) => {
     if (broken) throw new Error('no store')

@@ -4,7 +4,7 @@ import { Windows } from '../../auth/attempts.ts'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import { type LogoutSender, logoutSender, NOT_OF_AN_ISSUER } from '../../auth/logout-token.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
-import { type Resolved, resolveWithoutKey } from '../../context/resolve.ts'
+import { type Resolved, resolveForIssuer } from '../../context/resolve.ts'
 import { ScimError } from '../../scim/errors.ts'
 import type { Reason } from '../../scim/reasons.ts'
 import { baseUrlOf, type OriginPolicy, type RequestOrigin, requireIssuer } from '../../tenancy/base-url.ts'
@@ -59,7 +59,7 @@ export function logoutAdmissions(control: ControlPlane, issuers: ExternalIssuers
   }
 
   async function placeOf(located: ScimPath, origin: RequestOrigin): Promise<Resolved | undefined> {
-    const resolved = await resolveWithoutKey(located, control, (basePath) => baseUrlOf(origin, policy, basePath))
+    const resolved = await resolveForIssuer(located, control, (basePath) => baseUrlOf(origin, policy, basePath))
     // What follows `/v2` may be a resource type of the default tenant in place of a tenant.
     return resolved !== undefined && isLogout(resolved.path) ? resolved : undefined
   }

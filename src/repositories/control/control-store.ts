@@ -13,7 +13,7 @@ import { instanceSecret } from './instance-secrets.ts'
 import { endOnUse, recordSecretUse } from './keys/api-key-secrets.ts'
 import { schemaDefinitionsOf } from './schema-definitions.ts'
 import { signingKeyStore } from './signing-keys.ts'
-import { formerAddressesOf, isFormerAddress } from './tenant-moves.ts'
+import { formerAddressesOf, isFormerAddress, tenantLedFrom } from './tenant-moves.ts'
 import { tenantsOf } from './tenants.ts'
 import { takeAssertion } from './used-assertions.ts'
 
@@ -57,6 +57,8 @@ export function controlStore(database: Database, secretsKey?: string | undefined
     },
 
     formerAddresses: (tenantId) => formerAddressesOf(database, tenantId).list(),
+
+    ledFrom: (environmentId, tenant) => tenantLedFrom(database, environmentId, tenant),
 
     catalogueEntries: (environmentId, tenantId) => cataloguesOf(database, environmentId).entries(tenantId),
 

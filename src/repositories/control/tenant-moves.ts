@@ -1,10 +1,11 @@
 import { and, asc, eq, gt, isNull, lte, ne, or, sql } from 'drizzle-orm'
-import type { FormerAddress } from '../../context/control-store.ts'
+import type { FormerAddress, LedTo } from '../../context/control-store.ts'
 import type { Database } from '../../db/database.ts'
-import { environments, formerAddresses, projects, webhookEndpoints } from '../../db/schema.ts'
+import { environments, formerAddresses, projects, tenants, webhookEndpoints } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
-import { foldKey } from '../../tenancy/scim-path.ts'
+import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
 import type { TenantSettings } from '../../tenancy/settings.ts'
+import { hasId } from '../sql/place-ids.ts'
 
 /** From where a tenant moves, where it is afterwards, and what it has of its own there. */
 export interface TenantMove {
@@ -205,6 +206,27 @@ export function formerAddressesOf({ orm }: Database, tenantId: TenantId) {
       await orm.delete(formerAddresses).where(and(own, or(isAddress(environmentId, key), isOver)))
     },
   }
+}
+
+/** The tenant that is still reached from an environment where it was, by its key there or its id. */
+export async function tenantLedFrom(
+  { orm }: Database,
+  environmentId: EnvironmentId,
+  tenant: string,
+): Promise<LedTo | undefined> {
+  const isKey = eq(formerAddresses.keyFolded, foldKey(tenant))
+  const names = isUuid(tenant) ? or(isKey, hasId(formerAddresses.tenantId, tenant)) : isKey
+  const [row] = await orm
+    .select({
+      ...{ projectId: environments.projectId, environmentId: environments.id },
+      ...{ tenantId: tenants.id, endsAt: formerAddresses.endsAt },
+    })
+    .from(formerAddresses)
+    .innerJoin(tenants, eq(tenants.id, formerAddresses.tenantId))
+    .innerJoin(environments, eq(environments.id, tenants.environmentId))
+    .where(and(eq(formerAddresses.environmentId, environmentId), names, NOT_OVER))
+    .limit(1)
+  return row && { ...row, endsAt: row.endsAt.getTime() }
 }
 
 /**
