@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { signedHeaders, webhookText } from '../delivery/sending/webhook-sender.ts'
-import type { Event, FeedPage } from './feed.ts'
+import type { Event, FeedPage, FeedPosition } from './feed.ts'
 
 /** What came of one attempt to give an event to the receiver; status null where no answer came. */
 export interface Attempt {
@@ -47,22 +47,23 @@ export async function sendOnce({ secret, send, url }: Receiver, event: Event): P
 
 /**
  * Gives the events of a feed to a receiver: each at least once, those of one resource in their order, those of others beside
- * them. `settled` is told the position up to which nothing is left to do, so that a reader who begins there misses nothing.
+ * them. `settled` is told after which page nothing is left to do, so that a reader who begins there misses nothing.
  */
 export class Forwarding {
   readonly #receiver: Receiver
   readonly #told: (attempt: Attempt) => void
-  readonly #settled: (position: number) => void
+  readonly #settled: (position: FeedPosition) => void
   readonly #signal: AbortSignal
   /** The last work of each resource, by its id. */
   readonly #lanes = new Map<string, Promise<void>>()
-  readonly #underWay = new Set<number>()
-  #next = 0
+  readonly #underWay = new Set<string>()
+  /** Pages of which something may be left to do, the oldest first. */
+  readonly #pages: { readonly next: FeedPosition; left: number }[] = []
   #room: (() => void) | undefined
 
   constructor(
     receiver: Receiver,
-    on: { readonly told: (attempt: Attempt) => void; readonly settled?: (position: number) => void },
+    on: { readonly told: (attempt: Attempt) => void; readonly settled?: (position: FeedPosition) => void },
     signal: AbortSignal,
   ) {
     this.#receiver = receiver
@@ -74,29 +75,30 @@ export class Forwarding {
   /** Takes all pages of a feed; settles when the feed ends and what is under way is done. */
   async run(pages: AsyncIterable<FeedPage>): Promise<void> {
     for await (const { events, next } of pages) {
+      const page = { next, left: events.length }
+      this.#pages.push(page)
       for (const event of events) {
-        await this.#take(event)
+        await this.#take(event, page)
         if (this.#signal.aborted) break
       }
       if (this.#signal.aborted) break
-      this.#next = next
       this.#settle()
     }
     await Promise.all(this.#lanes.values())
   }
 
-  async #take(event: Event): Promise<void> {
+  async #take(event: Event, page: { left: number }): Promise<void> {
     while (this.#underWay.size >= MOST_UNDER_WAY && !this.#signal.aborted)
       await new Promise<void>((resolve) => {
         this.#room = resolve
       })
     const lane = event.resource.id
-    this.#underWay.add(event.position)
-    this.#next = event.position
+    this.#underWay.add(event.id)
     const work = (this.#lanes.get(lane) ?? Promise.resolve()).then(async () => {
       // What a stop leaves stays unsettled, and comes again from there.
       if (!(await this.#deliver(event))) return
-      this.#underWay.delete(event.position)
+      this.#underWay.delete(event.id)
+      page.left--
       this.#settle()
     })
     const done = work.finally(() => {
@@ -121,7 +123,9 @@ export class Forwarding {
   }
 
   #settle(): void {
-    this.#settled(this.#underWay.size === 0 ? this.#next : Math.min(...this.#underWay) - 1)
+    let done: FeedPosition | undefined
+    while (this.#pages[0]?.left === 0) done = this.#pages.shift()?.next
+    if (done !== undefined) this.#settled(done)
   }
 }
 

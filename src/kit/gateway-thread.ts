@@ -66,7 +66,7 @@ async function run(): Promise<void> {
       tell({ kind: 'done', id, output: undefined, fault: error instanceof Error ? error.message : String(error) })
     }
   })
-  tell({ kind: 'running', origin, adminKey, customer, position: await endOfFeed(feed) })
+  tell({ kind: 'running', origin, adminKey, customer, position: Number(await endOfFeed(feed)) })
 }
 
 run().catch((error: unknown) =>

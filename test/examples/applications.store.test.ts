@@ -65,7 +65,7 @@ async function provisioner(tenant: string) {
   })
   const target = { baseUrl: gateway.bases.tenant.replace(/[^/]+$/, tenant), key: data?.key ?? '' }
   const feed = { client: adminClient({ origin: gateway.origin, key: appKey }), place: path }
-  let after = 0
+  let after: string | undefined
   return async (scenario: Scenario, take?: Application['take']) => {
     for await (const _ of play(target, 'okta', scenario, { userName: ADA }));
     const { events, next } = await readFeed(feed, { after, limit: 500 })

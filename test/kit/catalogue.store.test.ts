@@ -35,7 +35,7 @@ async function eventsOf(tenant: TestTenant): Promise<readonly Event[]> {
   const key = await gateway.mintKey({ permissions: ['directory:read'], tenant })
   const feed = { client: clientWith(key), place: { ...place(), tenant: tenant.name } }
   const all: Event[] = []
-  for (let after: number | undefined; ; ) {
+  for (let after: string | undefined; ; ) {
     const { events, next, more } = await readFeed(feed, { after, limit: 500 })
     all.push(...events)
     if (!more) return all

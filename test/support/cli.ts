@@ -25,3 +25,31 @@ export async function rollcallJson<T>(env: Readonly<Record<string, string>>, ...
   if (exitCode !== 0) throw new Error(`rollcall ${args.join(' ')} ended with ${exitCode}: ${err}`)
   return JSON.parse(out)
 }
+
+/** A command that goes on until it is stopped. */
+export interface Running {
+  out(): string
+  err(): string
+  /** Ends it as Ctrl+C does; gives its exit code. */
+  stop(): Promise<number>
+}
+
+/** Runs such a command in this process. */
+export function rollcallRunning(env: Readonly<Record<string, string>>, ...args: string[]): Running {
+  const written = { out: '', err: '' }
+  const stream = (name: 'out' | 'err') => ({
+    write: (text: string) => {
+      written[name] += text
+    },
+  })
+  const stopped = new AbortController()
+  const ended = run(args, { env, out: stream('out'), err: stream('err'), signal: stopped.signal })
+  return {
+    out: () => written.out,
+    err: () => written.err,
+    stop: () => {
+      stopped.abort()
+      return ended
+    },
+  }
+}

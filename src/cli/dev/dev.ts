@@ -45,9 +45,9 @@ export function devCommand(program: Command, io: Io): void {
       try {
         print(io, options.json, { origin, adminKey, customer }, banner)
         const client = adminClient({ origin, key: customer.appKey })
-        const feed = { client, place: customer, types: typesIn(options.events) }
+        const feed = { client, place, types: typesIn(options.events) }
         const secret = webhookSecret(given, customer.appKey)
-        if (url !== undefined) io.err.write(listening({ forwardsTo: url, secret, tenant: customer.tenant }))
+        if (url !== undefined) io.err.write(listening({ forwardsTo: url, secret, ...place }))
         const receiver = url === undefined ? undefined : { secret, url, send: (request: Request) => fetch(request) }
         // Before anything is played, so that all of it is forwarded.
         const from = await endOfFeed(feed)

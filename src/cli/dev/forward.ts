@@ -1,7 +1,16 @@
 import { createHmac, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { rename, writeFile } from 'node:fs/promises'
-import { type Event, endOfFeed, type Feed, type FeedPage, FeedRefused, follow, readFeed } from '../../kit/feed.ts'
+import {
+  type Event,
+  endOfFeed,
+  type Feed,
+  type FeedPage,
+  type FeedPosition,
+  FeedRefused,
+  follow,
+  readFeed,
+} from '../../kit/feed.ts'
 import { type Attempt, Forwarding, type Receiver, sendOnce } from '../../kit/forwarding.ts'
 import { maskedValue } from '../../request-log/masking.ts'
 import { CliError, EXIT } from '../failure.ts'
@@ -22,8 +31,8 @@ export interface Forward {
   /** Undefined where events are only shown. */
   readonly receiver: Receiver | undefined
   readonly options: ForwardOptions
-  /** The position to begin after, where neither the options nor their file say one; the end of the log by default. */
-  readonly from?: number
+  /** Where to begin, where neither the options nor their file say it; the end of the log by default. */
+  readonly from?: FeedPosition
 }
 
 /**
@@ -60,12 +69,13 @@ export const typesIn = (text: string | undefined): readonly string[] =>
 export async function forward({ feed, receiver, options, from }: Forward, io: Io, signal: AbortSignal): Promise<void> {
   const { json } = options
   const people = new Map<string, string>()
-  const told = (attempt: Attempt) => io.out.write(json ? jsonLine(attempt) : textLine(attempt, people))
+  const told = (attempt: Attempt) => io.out.write(json ? jsonLine(attempt) : textLine(attempt, feed, people))
   const state = options.state === undefined ? undefined : stateFile(options.state, feed)
-  const begin = startOf(options) ?? state?.position() ?? from ?? (await refusals(endOfFeed(feed)))
+  const given = startOf(options, feed)
+  const begin = given === undefined ? (state?.position() ?? from ?? (await refusals(endOfFeed(feed)))) : given.after
   const lost = (reason: string) => io.err.write(`rollcall: the gateway cannot be reached (${reason}); trying again\n`)
   const pages = follow(feed, begin, signal, lost)
-  const settled = (position: number) => state?.settled(position)
+  const settled = (position: FeedPosition) => state?.settled(position)
   if (receiver === undefined) await refusals(show(pages, told, settled))
   else await refusals(new Forwarding(receiver, { told, settled }, signal).run(pages))
   await state?.written()
@@ -74,7 +84,7 @@ export async function forward({ feed, receiver, options, from }: Forward, io: Io
 async function show(
   pages: AsyncIterable<FeedPage>,
   told: (attempt: Attempt) => void,
-  settled: (position: number) => void,
+  settled: (position: FeedPosition) => void,
 ): Promise<void> {
   for await (const { events, next } of pages) {
     for (const event of events) told({ event, status: null, accepted: true, ms: 0 })
@@ -82,26 +92,32 @@ async function show(
   }
 }
 
-/** Sends events once more, by their positions or ids. @throws {CliError} for one that is not there or is not accepted */
+/**
+ * Sends events once more, by their ids, or by their positions in a tenant's log. @throws {CliError} for one that is not there or is
+ * not accepted
+ */
 export async function resend({ feed, receiver, options }: Forward & { receiver: Receiver }, which: string, io: Io) {
   for (const one of typesIn(which)) {
-    const event = await refusals(/^\d+$/.test(one) ? eventAt(feed, Number(one)) : eventById(feed, one))
+    const isPosition = /^\d+$/.test(one)
+    if (isPosition && feed.place.tenant === undefined)
+      throw new CliError(EXIT.usage, `the position ${one} is one in each tenant: give --tenant, or the id of the event`)
+    const event = await refusals(isPosition ? eventAt(feed, Number(one)) : eventById(feed, one))
     if (event === undefined) throw new CliError(EXIT.refused, `the log has no event ${one}`)
     const attempt = await sendOnce(receiver, event)
-    io.out.write(options.json ? jsonLine(attempt) : textLine(attempt, new Map()))
+    io.out.write(options.json ? jsonLine(attempt) : textLine(attempt, feed, new Map()))
     if (!attempt.accepted) throw new CliError(EXIT.refused, `the receiver did not accept the event ${one}`)
   }
 }
 
 async function eventAt(feed: Feed, position: number): Promise<Event | undefined> {
-  const { events } = await readFeed(feed, { after: position - 1, limit: 1 })
+  const { events } = await readFeed(feed, { after: String(position - 1), limit: 1 })
   return events.find((event) => event.position === position)
 }
 
 const MOST_AT_ONCE = 500
 
 async function eventById(feed: Feed, id: string): Promise<Event | undefined> {
-  for (let after: number | undefined; ; ) {
+  for (let after: FeedPosition | undefined; ; ) {
     const { events, next, more } = await readFeed(feed, { after, limit: MOST_AT_ONCE })
     const found = events.find((event) => event.id === id)
     if (found !== undefined || !more) return found
@@ -109,17 +125,20 @@ async function eventById(feed: Feed, id: string): Promise<Event | undefined> {
   }
 }
 
-function startOf({ after }: ForwardOptions): number | undefined {
+/** Where the options say to begin; `after` is undefined for all that is kept. */
+function startOf({ after }: ForwardOptions, { place }: Feed): { readonly after: FeedPosition | undefined } | undefined {
   if (after === undefined) return undefined
-  if (!/^\d{1,15}$/.test(after))
-    throw new CliError(EXIT.usage, '--after takes a position, such as 0 for all that is kept')
-  return Number(after)
+  if (after === '0') return { after: undefined }
+  const isOne = place.tenant === undefined ? /^f[\w.]+$/ : /^\d{1,15}$/
+  if (isOne.test(after)) return { after }
+  const what = place.tenant === undefined ? 'a cursor of the environment' : 'a position of the tenant'
+  throw new CliError(EXIT.usage, `--after takes ${what}, or 0 for all that is kept`)
 }
 
 /** Keeps in a file up to where the events of a log are done. */
 function stateFile(path: string, { place: { project, environment, tenant } }: Feed) {
-  const log = `${project}/${environment}/${tenant}`
-  let state: Record<string, number> = read(path)
+  const log = [project, environment, tenant].filter((name) => name !== undefined).join('/')
+  let state: Record<string, FeedPosition> = read(path)
   let dirty = false
   let writing: Promise<void> | undefined
   const write = async () => {
@@ -132,8 +151,8 @@ function stateFile(path: string, { place: { project, environment, tenant } }: Fe
     writing = undefined
   }
   return {
-    position: (): number | undefined => state[log],
-    settled: (position: number) => {
+    position: (): FeedPosition | undefined => state[log],
+    settled: (position: FeedPosition) => {
       if (state[log] === position) return
       state = { ...state, [log]: position }
       dirty = true
@@ -143,9 +162,10 @@ function stateFile(path: string, { place: { project, environment, tenant } }: Fe
   }
 }
 
-function read(path: string): Record<string, number> {
+function read(path: string): Record<string, FeedPosition> {
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Record<string, number>
+    const state = JSON.parse(readFileSync(path, 'utf8')) as Record<string, string | number>
+    return Object.fromEntries(Object.entries(state).map(([log, position]) => [log, String(position)]))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
     throw new CliError(EXIT.usage, `the state file ${path} cannot be read: delete it, or name another`)
@@ -165,15 +185,21 @@ async function refusals<T>(work: Promise<T>): Promise<T> {
 const jsonLine = ({ event, ...attempt }: Attempt): string => `${JSON.stringify({ ...attempt, event })}\n`
 
 /** One attempt in a line: people stand there masked, or by their ids. */
-function textLine({ event, status, accepted, ms, error, againInMs }: Attempt, people: Map<string, string>): string {
-  const { position, type, resource, time } = event
+function textLine(
+  { event, status, accepted, ms, error, againInMs }: Attempt,
+  { place }: Feed,
+  people: Map<string, string>,
+): string {
+  const { id, tenant, position, type, resource, time } = event
   const { userName } = (event.changes.after ?? event.changes.before ?? {}) as { readonly userName?: unknown }
   if (typeof userName === 'string') people.set(resource.id, maskedValue(userName))
   const who = people.get(resource.id)
-  const what = `${time.slice(11, 19)}  #${position}  ${type}  ${resource.type} ${resource.id}${who ? ` (${who})` : ''}`
+  const what = `${time.slice(11, 19)}  #${position}  ${type}  ${resource.type} ${resource.id}${who ? ` (${who})` : ''}${
+    place.tenant === undefined ? `  of tenant ${tenant}` : ''
+  }`
   if (accepted && status === null) return `${what}\n`
   const answer = status === null ? (error ?? 'no answer') : `${status}, ${ms} ms`
   if (accepted) return `${what}  -> ${answer}\n`
-  const then = againInMs === undefined ? `given up; --resend ${position} sends it again` : `again in ${againInMs} ms`
+  const then = againInMs === undefined ? `given up; --resend ${id} sends it again` : `again in ${againInMs} ms`
   return `${what}  -> ${answer}; ${then}\n`
 }

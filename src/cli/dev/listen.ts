@@ -29,13 +29,16 @@ export function listenCommand(program: Command, io: Io): void {
     .description('forward events, signed as webhooks are, to a receiver on this machine')
     .argument('[address]', 'of the receiver: http://localhost:3000/webhooks, localhost:3000/webhooks or 3000')
     .option('--forward-to <address>', 'the same')
-    .option('--tenant <tenant>', 'key or id; of rollcall dev its customer')
+    .option(
+      '--tenant <tenant>',
+      'key or id: events of this tenant alone; without it, of all tenants of the environment',
+    )
     .option(
       '--after <position>',
-      'begin after this position; 0 for all that is kept. Without it: what happens from now on',
+      'begin after this cursor, or with --tenant this position; 0 for all that is kept. Without it: what happens from now on',
     )
     .option('--state <file>', 'keep in this file up to where events are done, and go on from there')
-    .option('--resend <events>', 'send these events again, by position or id, and end')
+    .option('--resend <events>', 'send these events again, by id or with --tenant by position, and end')
   forwardOptions(command).action(async (address: string | undefined) => {
     const options = command.optsWithGlobals<ListenOptions>()
     const to = address ?? options.forwardTo
@@ -49,7 +52,7 @@ export function listenCommand(program: Command, io: Io): void {
       return resend({ feed, receiver, options }, options.resend, io)
     }
     if (receiver !== undefined) {
-      const said = { forwardsTo: receiver.url, secret, tenant: place.tenant }
+      const said = { forwardsTo: receiver.url, secret, ...place }
       io.err.write(options.json ? `${JSON.stringify(said)}\n` : listening(said))
     }
     return forward({ feed, receiver, options }, io, untilStopped(io))
@@ -57,13 +60,15 @@ export function listenCommand(program: Command, io: Io): void {
 }
 
 /** What a developer has to know to receive. */
-export const listening = (said: { readonly forwardsTo: string; readonly secret: string; readonly tenant: string }) =>
-  `Events of ${said.tenant} go to ${said.forwardsTo}\nWebhook secret  ${said.secret}\n`
+export const listening = (
+  said: GatewayToRead['place'] & { readonly forwardsTo: string; readonly secret: string },
+): string =>
+  `Events of ${said.tenant ?? `all tenants of ${said.project}/${said.environment}`} go to ${said.forwardsTo}\nWebhook secret  ${said.secret}\n`
 
 interface GatewayToRead {
   readonly client: AdminClient
   readonly key: string
-  readonly place: { readonly project: string; readonly environment: string; readonly tenant: string }
+  readonly place: { readonly project: string; readonly environment: string; readonly tenant?: string | undefined }
 }
 
 /** The gateway that a URL and a key name, else the one of `rollcall dev` on this machine. */
@@ -76,13 +81,12 @@ async function gatewayOf(options: ListenOptions, io: Io): Promise<GatewayToRead>
         EXIT.usage,
         'no gateway is named, and none of rollcall dev runs here: start one, or set ROLLCALL_URL and ROLLCALL_APP_KEY',
       )
-    const { appKey: key, project, environment, tenant } = running.customer
-    const place = { project, environment, tenant: options.tenant ?? tenant }
+    const { appKey: key, project, environment } = running.customer
+    const place = { project, environment, tenant: options.tenant }
     return { client: remoteClient(running.origin, key), key, place }
   }
   const key = io.env.ROLLCALL_APP_KEY || options.adminKey || io.env.ROLLCALL_ADMIN_KEY
   if (!key) throw new CliError(EXIT.usage, 'a key with directory:read is needed for the gateway: set ROLLCALL_APP_KEY')
-  if (options.tenant === undefined) throw new CliError(EXIT.usage, 'say whose events: --tenant takes its key or id')
   const place = {
     project: options.project ?? (io.env.ROLLCALL_PROJECT || 'default'),
     environment: options.environment ?? (io.env.ROLLCALL_ENVIRONMENT || 'dev'),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Schemas } from '../../client/index.ts'
 import { answered, type Connection, connected, type GlobalOptions } from '../connection.ts'
+import { untilStopped } from '../dev/stop.ts'
 import { CliError, EXIT } from '../failure.ts'
 import type { Io } from '../io.ts'
 import { messagesIn } from './messages.ts'
@@ -63,6 +64,7 @@ function pageOf({ client, place }: Connection, tenant: string | undefined, optio
 /** Writes each event as it comes, one in a line. */
 async function follow({ client, place }: Connection, io: Io, tenant: string | undefined, options: EventOptions) {
   const { types, tenants, after } = options
+  const signal = untilStopped(io)
   const query = { ...(types !== undefined && { types }), snapshot: 'false' as const }
   const { data, response } =
     tenant === undefined
@@ -71,18 +73,18 @@ async function follow({ client, place }: Connection, io: Io, tenant: string | un
             path: place,
             query: { ...query, ...(tenants !== undefined && { tenants }), ...(after !== undefined && { after }) },
           },
-          parseAs: 'stream',
+          ...{ parseAs: 'stream', signal },
         })
       : await client.GET(`${TENANT}/events/stream`, {
           params: {
             path: { ...place, tenant },
             query: { ...query, ...(after !== undefined && { after: Number(after) }) },
           },
-          parseAs: 'stream',
+          ...{ parseAs: 'stream', signal },
         })
   if (!response.ok || data === null || data === undefined)
     throw new CliError(EXIT.refused, `the events cannot be followed: ${response.status}`)
-  for await (const message of messagesIn(data))
+  for await (const message of messagesIn(data, signal))
     io.out.write(options.json ? `${message.data}\n` : lineOf(JSON.parse(message.data) as Schemas['Event']))
 }
 

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import type { Schemas } from '../../client/index.ts'
 import { OPERATIONS } from '../../request-log/operation.ts'
 import { answered, type Connection, connected, type GlobalOptions, listed } from '../connection.ts'
+import { untilStopped } from '../dev/stop.ts'
 import { CliError, EXIT } from '../failure.ts'
 import { type Io, print } from '../io.ts'
 import { messagesIn } from './messages.ts'
@@ -84,10 +85,11 @@ async function list({ client, place }: Connection, io: Io, tenant: string, optio
 /** Writes each request as it comes, one in a line. */
 async function follow({ client, place }: Connection, io: Io, tenant: string, options: LogOptions): Promise<void> {
   const params = { path: { ...place, tenant }, query: filterOf(options) }
-  const { data, response } = await client.GET(`${REQUESTS}/stream`, { params, parseAs: 'stream' })
+  const signal = untilStopped(io)
+  const { data, response } = await client.GET(`${REQUESTS}/stream`, { params, parseAs: 'stream', signal })
   if (!response.ok || data === null || data === undefined)
     throw new CliError(EXIT.refused, `the log of "${tenant}" cannot be followed: ${response.status}`)
-  for await (const { data: line } of messagesIn(data))
+  for await (const { data: line } of messagesIn(data, signal))
     io.out.write(options.json ? `${line}\n` : lineOf(JSON.parse(line) as Schemas['LoggedRequest']))
 }
 

@@ -5,8 +5,16 @@ export interface Message {
   readonly data: string
 }
 
-/** The messages with data in an answer that is read as a stream. */
-export async function* messagesIn(data: unknown): AsyncGenerator<Message> {
+/** The messages with data in an answer that is read as a stream, until the stream ends or the command is stopped. */
+export async function* messagesIn(data: unknown, stopped: AbortSignal): AsyncGenerator<Message> {
+  try {
+    yield* messagesOf(data)
+  } catch (error) {
+    if (!stopped.aborted) throw error
+  }
+}
+
+async function* messagesOf(data: unknown): AsyncGenerator<Message> {
   let text = ''
   const decoder = new TextDecoder()
   for await (const chunk of data as AsyncIterable<Uint8Array>) {
