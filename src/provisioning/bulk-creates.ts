@@ -4,9 +4,10 @@ import type { Repositories } from '../repositories/tenant-scope.ts'
 import { type BulkOperation, substitute } from '../scim/bulk.ts'
 import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
+import { changeMetUser, MeetsUsers, meetUsers, refersTo } from './bulk-existing.ts'
 import { type BulkRun, failedReference, noteAll, type Outcomes, settled, typeOf } from './bulk-outcome.ts'
 import { takenValues, wrongReferences } from './bulk-refusals.ts'
-import { keptIds, revivedMeanwhile, takeKept } from './kept.ts'
+import { keptIds, revivedMeanwhile, takeKept, takesExisting } from './kept.ts'
 import { settledChange } from './membership.ts'
 import { type PreparedCreate, prepareCreate, uniqueName } from './prepare.ts'
 import { NoSeatLeft, notCreated, writeError } from './refusals.ts'
@@ -34,20 +35,52 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
   let { prepared, failures } = await prepareAll(run, operations)
   // A reference to a user who comes back needs the old id.
   if (await adoptKept(run, operations, prepared)) ({ prepared, failures } = await prepareAll(run, operations))
-  const created = new Map([...prepared.values()].map(({ id, type }) => [id, type.name]))
-  noteAll(failures, await wrongReferences(repositories, [...prepared], created))
+  const checkReferences = async (some: ReadonlyMap<number, PreparedCreate>) => {
+    const created = new Map([...prepared.values()].map(({ id, type }) => [id, type.name]))
+    noteAll(failures, await wrongReferences(repositories, [...some], created))
+  }
+  await checkReferences(prepared)
+  /** Creates that met users, and refer to others that come first. */
+  const later: BulkOperation[] = []
+  const changeLater = async () => {
+    for (const change of later)
+      if (!failures.has(change.index)) outcomes.set(change.index, await changeMetUser(run, change))
+  }
   for (;;) {
     failDependents(run, operations, failures)
-    const remaining = operations.filter((operation) => !failures.has(operation.index))
+    const remaining = operations.filter(({ index }) => !failures.has(index) && prepared.has(index))
     try {
       const done = await repositories.transaction((inside) => createAll(run, inside, remaining, prepared, held))
       for (const [index, outcome] of [...failures, ...done]) outcomes.set(index, outcome)
       const refused = [...failures.values()].flatMap((outcome) => (outcome.kind === 'failed' ? [outcome.error] : []))
       await tellOfSeats(repositories, ...refused)
+      await changeLater()
       return await runReleased(run, operations, held)
     } catch (error) {
       if (error instanceof RunAgain) for (const [index, outcome] of error.failures) failures.set(index, outcome)
-      else if (error instanceof RolesApply) repositories = repositories.withRoles()
+      else if (error instanceof MeetsUsers) {
+        const meeting = operations.filter(({ index }) => error.indexes.includes(index))
+        const { same, refused } = await meetUsers(run, meeting, prepared)
+        for (const index of error.indexes) prepared.delete(index)
+        for (const [index, outcome] of refused) failures.set(index, outcome)
+        for (const operation of same) {
+          if (refersTo(run, operation, new Set(prepared.keys()))) later.push(operation)
+          else {
+            const outcome = await changeMetUser(run, operation)
+            const outcomesOf = outcome.kind === 'failed' ? failures : outcomes
+            outcomesOf.set(operation.index, outcome)
+          }
+        }
+        // What refers to them is prepared again, with the ids that they have.
+        const met = new Set(same.map(({ index }) => index))
+        const again = await prepareAll(
+          run,
+          operations.filter((operation) => prepared.has(operation.index) && refersTo(run, operation, met)),
+        )
+        for (const [index, create] of again.prepared) prepared.set(index, create)
+        for (const [index, outcome] of again.failures) failures.set(index, outcome)
+        await checkReferences(again.prepared)
+      } else if (error instanceof RolesApply) repositories = repositories.withRoles()
       else if (isTakenKey(error)) {
         const all = remaining.map(({ index }) => [index, prepared.get(index) as PreparedCreate] as const)
         noteAll(failures, await takenValues(repositories, all, held))
@@ -65,6 +98,7 @@ export async function runCreates(run: BulkRun, operations: readonly BulkOperatio
         // A member of one of many groups was deleted at this moment: run alone, each group tells whether it was the one.
         for (const operation of remaining) await runCreates(run, [operation])
         for (const [index, outcome] of failures) outcomes.set(index, outcome)
+        await changeLater()
         return await runReleased(run, operations, held)
       }
     }
@@ -170,6 +204,7 @@ async function createAll(
   const failures: Outcomes = new Map()
   const makers = new Map<string, number>()
   const unseated: Outcomes = new Map()
+  const meeting: number[] = []
   for (const [i, { index }] of operations.entries()) {
     const { id, type, stored } = resources[i] as PreparedCreate
     const result = created[i]
@@ -182,8 +217,10 @@ async function createAll(
       failures.set(index, { kind: 'failed', error: notCreated(result, type, uniqueName(type, stored)) })
       const holder = makers.get(`${type.name} ${stored.uniqueKey}`)
       if (holder !== undefined) held.set(index, holder)
+      else if (result?.outcome === 'taken' && takesExisting(run.tenant, type)) meeting.push(index)
     }
   }
+  if (meeting.length > 0) throw new MeetsUsers(meeting)
   const refused = failures.size
   for (const [index, outcome] of unseated) failures.set(index, outcome)
   failDependents(run, operations, failures)

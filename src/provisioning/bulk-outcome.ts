@@ -4,6 +4,7 @@ import { ScimError } from '../scim/errors.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 import type { LongWork } from '../thread.ts'
+import type { provisioningService } from './service.ts'
 
 /** What became of one operation; `id` is that of the resource where there is one. */
 export type BulkOutcome =
@@ -29,10 +30,12 @@ export interface BulkResult {
 export interface BulkRun {
   readonly repositories: Repositories
   readonly tenant: TenantContext
+  /** What runs operations by themselves. */
+  readonly service: ReturnType<typeof provisioningService>
   readonly plan: BulkPlan
   /** Has the thread in slices. Each loop over many operations pauses before each of them. */
   readonly work: LongWork
-  /** The id of every resource that the request creates, by bulkId, given before anything runs; users who come back keep theirs. */
+  /** The id of every resource that the request creates, by bulkId, given before anything runs; users who come back or are there keep theirs. */
   readonly ids: Map<string, string>
   /** Those among the ids under which a kept user comes back. */
   readonly revived: Set<string>

@@ -59,7 +59,7 @@ export async function runBulk(
     if (isRefused(operation)) outcomes.set(operation.index, { kind: 'failed', error: operation.error })
     else if (operation.method === 'POST') ids.set(operation.bulkId, newId())
   }
-  const run: BulkRun = { repositories, tenant, plan, work, ids, revived: new Set(), outcomes }
+  const run: BulkRun = { repositories, tenant, service, plan, work, ids, revived: new Set(), outcomes }
   try {
     if (plan.failOnErrors === undefined) await runAll()
     else await runUntil(plan.failOnErrors)

@@ -100,7 +100,7 @@ export function uniquenessError(type: ResourceType, name: string | null): ScimEr
   const attribute = type.name === 'User' ? 'userName' : 'displayName'
   return ScimError.uniqueness(
     'value-not-unique',
-    `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do).`,
+    `A ${type.name} with ${attribute} "${name}" exists already (letter case does not count; deactivated ones do). Find that one by its ${attribute} and change it, or use another name.`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { USER_SCHEMA } from '../../src/scim/urn.ts'
+import { ENTERPRISE_USER_SCHEMA, GROUP_SCHEMA, USER_SCHEMA } from '../../src/scim/urn.ts'
 import { accountsApi } from '../support/accounts.ts'
 import { type Gateway, openGateway, type TestTenant } from '../support/gateway.ts'
 
@@ -22,6 +22,10 @@ const create = async (tenant: TestTenant, body: object, status = 201): Promise<{
   expect(answer.text && answer.status).toBe(status)
   return answer.body as { id: string; detail?: string }
 }
+const patchOf = (value: object) => ({
+  schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'],
+  Operations: [{ op: 'replace', value }],
+})
 const email = (value: string, primary = true) => ({ emails: [{ value, primary }] })
 
 describe('A create that meets an account', () => {
@@ -201,6 +205,112 @@ describe('A create that meets a user of that name', () => {
     expect((await create(adopting.tenant, user('bo@globex.example'), 409)).detail).toContain('not verified')
     await create(adopting.tenant, user('cy', { externalId: '00u3' }))
     await create(adopting.tenant, user('cy', { externalId: '00u3' }), 200)
+  })
+})
+
+describe('A bulk that meets users who are there', () => {
+  const post = (bulkId: string, data: object, path = '/Users') => ({ method: 'POST', path, bulkId, data })
+  const bulk = async (tenant: TestTenant, operations: readonly object[], more: object = {}) => {
+    const schemas = ['urn:ietf:params:scim:api:messages:2.0:BulkRequest']
+    const answer = await tenant.scim('POST', '/Bulk', { schemas, ...more, Operations: operations })
+    expect(answer.status).toBe(200)
+    return (
+      answer.body as { Operations: { status: string; location?: string; response?: { detail: string } }[] }
+    ).Operations.map(({ status, location, response }) => ({
+      ...{ status, id: location?.slice(location.lastIndexOf('/') + 1), detail: response?.detail },
+    }))
+  }
+
+  test('adopts them by the policy, and what refers to them has their ids', async () => {
+    const { tenant, api } = await tenantWith({ existingUser: 'adopt' })
+    await api.own('acme.example')
+    const { id: ada } = await create(tenant, user('ada@acme.example', { displayName: 'Ada' }))
+    const { id: bo } = await create(tenant, user('bo@globex.example'))
+    const { id: cy } = await create(tenant, user('cy', { externalId: '00u3' }))
+    const manager = (value: string) => ({
+      schemas: [USER_SCHEMA, ENTERPRISE_USER_SCHEMA],
+      [ENTERPRISE_USER_SCHEMA]: { manager: { value } },
+    })
+    const answered = await bulk(tenant, [
+      post('ada', user('ADA@acme.example', { externalId: '00u1', displayName: 'Ada B.' })),
+      post('bo', user('bo@globex.example', { displayName: 'Bo' })),
+      post('cy', { ...user('cy', { externalId: '00u3' }), ...manager('bulkId:di') }),
+      post('di', { ...user('di'), ...manager('bulkId:ada') }),
+      post('eve', { ...user('eve'), ...manager('bulkId:bo') }),
+      post(
+        'g',
+        {
+          ...{ schemas: [GROUP_SCHEMA], displayName: 'Sales' },
+          members: ['ada', 'cy', 'di'].map((each) => ({ value: `bulkId:${each}` })),
+        },
+        '/Groups',
+      ),
+      { method: 'PATCH', path: '/Users/bulkId:ada', data: patchOf({ nickName: 'A.' }) },
+    ])
+    expect(answered.map(({ status }) => status)).toEqual(['200', '409', '200', '201', '409', '201', '200'])
+    expect([answered[0]?.id, answered[2]?.id]).toEqual([ada, cy])
+    expect(answered[1]?.detail).toMatch(new RegExp(`${bo}.*not verified`))
+    const [, , , di, , group] = answered.map(({ id }) => id)
+    const shown = async (id: string | undefined) =>
+      (await tenant.scim('GET', `/Users/${id}`)).body as { displayName?: string }
+    const managerOf = (body: object) => (body as { [ENTERPRISE_USER_SCHEMA]?: object })[ENTERPRISE_USER_SCHEMA]
+    expect(await shown(ada)).toMatchObject({ externalId: '00u1', displayName: 'Ada B.', nickName: 'A.' })
+    expect(managerOf(await shown(cy))).toMatchObject({ manager: { value: di } })
+    expect(managerOf(await shown(di))).toMatchObject({ manager: { value: ada } })
+    expect((await shown(bo)).displayName).toBeUndefined()
+    const { members } = (await tenant.scim('GET', `/Groups/${group}`)).body as { members: { value: string }[] }
+    expect(members.map(({ value }) => value).sort()).toEqual([ada, cy, di].sort())
+    const changed = (await api.events('user.updated')).filter(({ resource }) => resource.id === ada)
+    expect(changed.length).toBeGreaterThan(0)
+    expect((await api.events('user.created')).map(({ resource }) => resource.id)).toEqual([ada, bo, cy, di])
+
+    // One by one too, where no error is allowed, and again: nothing changes.
+    const again = await bulk(
+      tenant,
+      [post('ada', user('ada@acme.example', { externalId: '00u1', displayName: 'Ada B.', nickName: 'A.' }))],
+      {
+        failOnErrors: 1,
+      },
+    )
+    expect(again).toMatchObject([{ status: '200', id: ada }])
+  })
+
+  test('refuses them where the policy says so, or the change of one is none', async () => {
+    const { tenant } = await tenantWith()
+    await create(tenant, user('ada'))
+    expect(await bulk(tenant, [post('ada', user('ADA')), post('bo', user('bo'))])).toMatchObject([
+      { status: '409' },
+      { status: '201' },
+    ])
+    const { tenant: adopting } = await tenantWith({ existingUser: 'adopt' })
+    await create(adopting, user('ada', { externalId: '00u1' }))
+    const twice = await bulk(adopting, [
+      post('a', user('ada', { externalId: '00u1', nickName: 'A' })),
+      post('b', user('ada', { externalId: '00u1', nickName: 'B' })),
+      // Two that make the same new user contradict each other.
+      post('c', user('cy', { externalId: '00u2' })),
+      post('d', user('cy', { externalId: '00u2' })),
+    ])
+    expect(twice.map(({ status }) => status)).toEqual(['200', '200', '201', '409'])
+  })
+
+  test('a PUT or PATCH to the name of another user makes no one of two', async () => {
+    const { tenant, api } = await tenantWith({ existingUser: 'adopt' })
+    await api.own('acme.example')
+    const { id } = await create(tenant, user('ada@acme.example'))
+    const { id: other } = await create(tenant, user('bo@acme.example'))
+    for (const [method, body] of [
+      ['PUT', user('ada@acme.example')],
+      ['PATCH', patchOf({ userName: 'ada@acme.example' })],
+    ] as const) {
+      const refused = await tenant.scim(method, `/Users/${other}`, body)
+      expect([refused.status, (refused.body as { detail: string }).detail]).toEqual([
+        409,
+        expect.stringMatching(/"ada@acme\.example" exists already.*another name/),
+      ])
+    }
+    expect((await tenant.scim('GET', `/Users/${other}`)).body).toMatchObject({ userName: 'bo@acme.example' })
+    expect((await tenant.scim('GET', `/Users/${id}`)).headers.get('etag')).toBe('W/"1"')
   })
 })
 
