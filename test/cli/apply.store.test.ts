@@ -194,6 +194,157 @@ describe('rollcall apply', () => {
     expect(Object.keys(JSON.parse(one.out).projects[project].environments.prod.tenants)).toEqual(['acme'])
   })
 
+  describe('catalogues, streams, domains and the policy of adoption', () => {
+    const MORE = `
+projects:
+  PROJECT:
+    environments:
+      prod:
+        settings:
+          adoption: { sameBy: [externalId], existingUser: adopt }
+        catalogue:
+          kinds: [{ name: License, endpoint: /Licenses }]
+          entries:
+            - { value: editor, kind: Role, displayName: Editor }
+            - { value: seat.full, kind: License, displayName: Full seat }
+        streams:
+          - { method: poll, audience: "https://shop.example/all", signals: [caep] }
+        tenants:
+          acme:
+            settings: { adoption: { match: queue } }
+            catalogue:
+              entries: [{ value: acme.admin, kind: Role, displayName: Administrator, contains: [editor] }]
+            domains:
+              - ACME.example
+              - { domain: bücher.example, verify: dns }
+            streams:
+              - { method: push, url: "https://hooks.shop.example/sets", audience: "https://shop.example/acme", paused: true }
+`
+    const NOTHING = 'nothing to change: all is as the file says'
+    const place = '/environments/prod/tenants/acme'
+
+    test('are made as a file says, and doing it again changes nothing', async () => {
+      const { project, apply, get } = newFile(MORE)
+      const made = lines((await apply()).out)
+      expect(made).toEqual([
+        `+ project ${project}`,
+        `+ environment ${project}/prod`,
+        `+ catalogue ${project}/prod`,
+        `+ stream ${project}/prod poll https://shop.example/all`,
+        `+ tenant ${project}/prod/acme`,
+        `+ catalogue ${project}/prod/acme`,
+        `+ domain ${project}/prod/acme acme.example`,
+        `+ domain ${project}/prod/acme xn--bcher-kva.example`,
+        expect.stringMatching(
+          /^ {4}verify it by this record in DNS: _rollcall\.xn--bcher-kva\.example {2}TXT {2}rollcall-/,
+        ),
+        `+ stream ${project}/prod/acme https://hooks.shop.example/sets`,
+        expect.stringContaining('its bearer token'),
+        '9 things changed',
+      ])
+      expect((await get(`${place}/domains`)).items).toMatchObject([
+        { domain: 'acme.example', verifiedBy: 'operator' },
+        { domain: 'xn--bcher-kva.example', verified: false },
+      ])
+      expect((await get(`${place}/streams`)).items).toMatchObject([
+        { method: 'push', paused: true, enabled: true, format: 'notice' },
+      ])
+      expect(await get(`${place}/catalogue`)).toMatchObject({ version: 1, entries: [{ value: 'acme.admin' }] })
+      expect((await get(place)).settings).toMatchObject({ adoption: { match: 'queue' } })
+      for (const args of [['--dry-run'], [], ['--prune']])
+        expect(await apply(...args)).toEqual({ exitCode: 0, out: `${NOTHING}\n`, err: '' })
+      expect(await get('/environments/prod/catalogue')).toMatchObject({ version: 1 })
+    })
+
+    test('show what differs, and are changed; --prune takes away what stands beside the lists', async () => {
+      const { project, write, apply, get } = newFile(MORE)
+      await apply()
+      write((text) =>
+        text
+          .replace('displayName: Editor }', 'displayName: Author }')
+          .replace(/ +- { value: seat.full.*\n/, '')
+          .replace('signals: [caep]', 'signals: [caep, risc]')
+          .replace('- ACME.example\n', '')
+          .replace('{ domain: bücher.example, verify: dns }', 'bücher.example'),
+      )
+      const editor = { kind: 'Role', value: 'editor', description: '', supported: true, contains: [] }
+      const expected = [
+        `~ catalogue ${project}/prod`,
+        expect.stringMatching(/^ {4}entries\.editor: .*"Editor".* → .*"Author"/),
+        expect.stringMatching(/^ {4}entries\.seat\.full: .* → not set$/),
+        `~ stream ${project}/prod poll https://shop.example/all`,
+        '    signals: ["caep"] → ["caep","risc"]',
+        `~ domain ${project}/prod/acme xn--bcher-kva.example`,
+        '    verified: false → true',
+      ]
+      const left = `· domain ${project}/prod/acme acme.example is not in the file; it stays`
+      expect(lines((await apply('--dry-run')).out)).toEqual([
+        ...[...expected, left, '3 things would change; nothing was changed'],
+      ])
+      expect(await get('/environments/prod/catalogue')).toMatchObject({ version: 1 })
+      expect(lines((await apply()).out)).toEqual([...expected, left, '3 things changed'])
+      const { entries } = (await get('/environments/prod/catalogue')) as { entries: object[] }
+      expect(entries).toEqual([expect.objectContaining({ ...editor, displayName: 'Author' })])
+      expect(lines((await apply('--prune')).out)).toEqual([
+        `- domain ${project}/prod/acme acme.example`,
+        'one thing changed',
+      ])
+      expect(lines((await apply('--prune')).out)).toEqual([NOTHING])
+    })
+
+    test('pull writes them without a secret, and the file changes nothing; streams of receivers are theirs', async () => {
+      const { project, apply, get } = newFile(MORE)
+      await apply()
+      const [{ id } = { id: '' }] = ((await get(`${place}/streams`)) as { items: { id: string }[] }).items
+      const headers = { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' }
+      const at = `${gateway.origin}/api/v1/projects/${project}${place}`
+      const body = JSON.stringify({ token: 'a-bearer-token-that-is-secret' })
+      expect((await fetch(`${at}/streams/${id}`, { method: 'PATCH', headers, body })).status).toBe(200)
+      const made = await fetch(`${at}/api-keys`, {
+        ...{ method: 'POST', headers, body: JSON.stringify({ name: 'r', permissions: ['ssf.read', 'ssf.manage'] }) },
+      })
+      const { key } = (await made.json()) as { key: string }
+      const configured = await fetch(`${gateway.origin}/ssf/tenants/${(await get(place)).id}/streams`, {
+        method: 'POST',
+        headers: { ...headers, Authorization: `Bearer ${key}` },
+        body: JSON.stringify({ delivery: { method: 'urn:ietf:rfc:8936' } }),
+      })
+      expect(configured.status).toBe(201)
+
+      const pulled = await rollcall(env, 'pull', '--only', project)
+      expect(pulled).toMatchObject({ exitCode: 0, err: '' })
+      expect(pulled.out).not.toMatch(/secret|token|rollcall-domain/i)
+      expect(pulled.out).toContain('existingUser: adopt')
+      const copy = newFile(pulled.out.replaceAll(project, 'PROJECT'))
+      writeFileSync(copy.file, pulled.out)
+      for (const args of [[], ['--prune']]) expect(lines((await copy.apply(...args)).out)).toEqual([NOTHING])
+      copy.write((text) => text)
+      expect((await copy.apply()).exitCode).toBe(0)
+      const again = await rollcall(env, 'pull', '--only', copy.project)
+      expect(again.out.replaceAll(copy.project, project)).toBe(pulled.out)
+    })
+
+    test('what is no catalogue, stream or domain is refused', async () => {
+      const refused = async (change: (text: string) => string) => {
+        const { write, apply } = newFile(MORE)
+        write(change)
+        return apply()
+      }
+      expect(await refused((text) => text.replace('method: poll,', 'method: poll, token: abc,'))).toMatchObject({
+        ...{ exitCode: EXIT.usage, err: expect.stringContaining('"token"') },
+      })
+      expect(await refused((text) => text.replace('method: poll,', 'method: push,'))).toMatchObject({
+        ...{ exitCode: EXIT.usage, err: expect.stringContaining('push takes a url') },
+      })
+      expect(await refused((text) => text.replace('kind: License', 'kind: Seat'))).toMatchObject({
+        ...{ exitCode: EXIT.refused, err: expect.stringContaining('"Seat" is no kind') },
+      })
+      expect(await refused((text) => text.replace('- ACME.example', '- acme'))).toMatchObject({
+        ...{ exitCode: EXIT.refused },
+      })
+    })
+  })
+
   test('says where a file is wrong, and changes nothing', async () => {
     const lineOf = (text: string) => SHOP.slice(0, SHOP.indexOf(text)).split('\n').length
     const wrong = async (change: (text: string) => string) => {

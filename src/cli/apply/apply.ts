@@ -18,12 +18,10 @@ interface ApplyOptions extends GlobalOptions {
 export function applyCommands(program: Command, io: Io): void {
   program
     .command('apply')
-    .description(
-      'make projects, environments, tenants, settings, schemas and webhooks as a file says; what it does not name stays',
-    )
+    .description('make projects, environments, tenants and what they have as a file says; what it does not name stays')
     .argument('<file>', 'YAML or JSON: docs/configuration-as-code.md')
     .option('--dry-run', 'tell what would change, and change nothing')
-    .option('--prune', 'delete the webhooks and schemas beside those of the lists that the file has')
+    .option('--prune', 'delete the webhooks, streams, schemas and domains beside those of the lists that the file has')
     .option('--secrets-to <file>', 'write the secrets of new webhooks to this new file, for its owner alone')
     .action((file: string, _: unknown, command: Command) => {
       const { dryRun = false, prune = false, secretsTo: kept, ...options } = command.optsWithGlobals<ApplyOptions>()

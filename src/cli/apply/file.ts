@@ -2,6 +2,9 @@ import { LineCounter, parseDocument, stringify } from 'yaml'
 import { z } from 'zod'
 import { environmentSettings, tenantSettings } from '../../tenancy/settings.ts'
 import { CliError, EXIT } from '../failure.ts'
+import { cataloguePart } from './catalogue.ts'
+import { domainPart } from './domains.ts'
+import { streamParts } from './streams.ts'
 
 const MOST_NAMED = 10
 
@@ -36,8 +39,14 @@ const ofTenants = {
     .optional(),
   schemaExtensions: z.array(extension).optional(),
   resourceTypes: z.array(resourceType).optional(),
+  catalogue: cataloguePart.optional(),
+  streams: streamParts.optional(),
 }
-const tenant = z.strictObject({ ...ofTenants, settings: tenantSettings.optional() })
+const tenant = z.strictObject({
+  ...ofTenants,
+  settings: tenantSettings.optional(),
+  domains: z.array(domainPart).optional(),
+})
 const environment = z.strictObject({
   ...ofTenants,
   settings: environmentSettings.optional(),

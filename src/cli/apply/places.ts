@@ -1,5 +1,5 @@
 import type { AdminClient, Schemas } from '../../client/index.ts'
-import { allOf, answered, answeredWithTag, listed } from '../connection.ts'
+import { allOf, answered, answeredWithTag, ifMatch, listed } from '../connection.ts'
 
 /** An environment, or a tenant in it, by keys. */
 export interface PlaceKeys {
@@ -59,6 +59,33 @@ export function placeOn(client: AdminClient, place: PlaceKeys) {
       ),
     deleteResourceType: (name: string) =>
       answered(client.DELETE(`${path}/resource-types/{name}`, { params: { path: { ...keys, name } } })),
+    catalogue: () => orMissing(client.GET(`${path}/catalogue`, { params })),
+    putCatalogue: (body: Schemas['CatalogueInput'], etag: string | undefined) =>
+      answered(client.PUT(`${path}/catalogue`, { params: { ...params, ...ifMatch(etag) }, body })),
+    /** The streams of the place itself that operators have made, the oldest first. */
+    async streams(): Promise<Schemas['Stream'][]> {
+      const pages = listed((query) => answered(client.GET(`${path}/streams`, { params: { ...params, query } })))
+      const own = (await allOf(pages)).filter(({ receiver }) => receiver === null)
+      return place.tenant === undefined ? own.filter(({ tenantId }) => tenantId === null) : own
+    },
+    makeStream: (body: Schemas['NewStream']) => answered(client.POST(`${path}/streams`, { params, body })),
+    changeStream: (stream: string, body: Schemas['StreamChange']) =>
+      answered(client.PATCH(`${path}/streams/{stream}`, { params: { path: { ...keys, stream } }, body })),
+    deleteStream: (stream: string) =>
+      answered(client.DELETE(`${path}/streams/{stream}`, { params: { path: { ...keys, stream } } })),
+    /** Of a tenant. */
+    domains: () =>
+      allOf(listed((query) => answered(client.GET(`${TENANT}/domains`, { params: { ...params, query } })))),
+    addDomain: (domain: string) => answered(client.POST(`${TENANT}/domains`, { params, body: { domain } })),
+    setDomain: (domain: string) =>
+      answered(
+        client.PUT(`${TENANT}/domains/{domain}`, {
+          params: { path: { ...keys, domain } },
+          body: { takeOver: false },
+        }),
+      ),
+    deleteDomain: (domain: string) =>
+      answered(client.DELETE(`${TENANT}/domains/{domain}`, { params: { path: { ...keys, domain } } })),
   }
 }
 

@@ -1,8 +1,11 @@
 import type { AdminClient, Schemas } from '../../client/index.ts'
 import { allOf, answered, listed } from '../connection.ts'
 import { CliError, EXIT } from '../failure.ts'
+import { catalogueAsPart } from './catalogue.ts'
+import { domainAsPart } from './domains.ts'
 import type { ConfigurationFile, EnvironmentPart, ProjectPart, TenantPart } from './file.ts'
 import { type PlaceKeys, placeOn } from './places.ts'
+import { streamAsPart } from './streams.ts'
 
 const PROJECT = '/projects/{project}'
 const ENVIRONMENT = `${PROJECT}/environments/{environment}` as const
@@ -81,6 +84,8 @@ type Row = Pick<Schemas['Tenant'], 'key' | 'name' | 'paused'> & { readonly setti
 async function withInside(client: AdminClient, place: PlaceKeys, { key, settings, ...row }: Row): Promise<TenantPart> {
   const on = placeOn(client, place)
   const [webhooks, extensions, types] = await Promise.all([on.webhooks(), on.extensions(), on.resourceTypes()])
+  const [catalogue, streams] = await Promise.all([on.catalogue(), on.streams()])
+  const domains = place.tenant === undefined ? [] : await on.domains()
   return {
     ...ofPlace(key, row),
     ...(Object.keys(settings).length > 0 && { settings: settings as TenantPart['settings'] }),
@@ -92,6 +97,9 @@ async function withInside(client: AdminClient, place: PlaceKeys, { key, settings
         ({ schema, resourceType, required }) => ({ schema, resourceType, required }) as never,
       ),
     }),
+    ...(catalogue !== undefined && { catalogue: catalogueAsPart(catalogue.body) }),
+    ...(streams.length > 0 && { streams: streams.map(streamAsPart) }),
+    ...(domains.length > 0 && { domains: domains.map(domainAsPart) }),
     ...(webhooks.length > 0 && {
       webhooks: webhooks.map(({ url, description, events, snapshot, enabled }) => ({
         ...{ url, description, events, snapshot },

@@ -1,27 +1,18 @@
-import type { AdminClient, Schemas } from '../../client/index.ts'
+import type { Schemas } from '../../client/index.ts'
 import type { JsonValue } from '../../scim/resource.ts'
 import { type DefinitionKind, definitionJson, definitionName, readDefinition } from '../../scim/schema/definitions.ts'
 import { answered, ifMatch } from '../connection.ts'
+import { followCatalogue } from './catalogue.ts'
 import { changeOf, type Difference, differencesOf, type Step, settingsDifferences } from './differences.ts'
+import { followDomains } from './domains.ts'
 import type { ConfigurationFile, EnvironmentPart, ProjectPart, TenantPart, WebhookPart } from './file.ts'
+import type { Following } from './following.ts'
 import { nameOf, orMissing, type PlaceKeys, placeOn } from './places.ts'
+import { followStreams } from './streams.ts'
 
 const PROJECT = '/projects/{project}'
 const ENVIRONMENT = `${PROJECT}/environments/{environment}` as const
 const TENANT = `${ENVIRONMENT}/tenants/{tenant}` as const
-
-/** How a file is followed. */
-export interface Following {
-  readonly client: AdminClient
-  /** Whether anything is changed, or only told. */
-  readonly dry: boolean
-  /** Whether webhooks and schemas beside those of the file are deleted. */
-  readonly prune: boolean
-  /** Told of each thing that differs, once it is done. */
-  readonly told: (step: Step) => void
-  /** Given the secret of each new webhook, which is shown this once. */
-  readonly secret: (at: string, secret: string) => Promise<void>
-}
 
 /**
  * Makes what there is as a file says, from the outside in. What fails ends it; what was done before is whole, and following the
@@ -56,13 +47,13 @@ async function followEnvironment(
   how: Following,
 ): Promise<void> {
   const { client } = how
-  const { tenants = {}, webhooks, schemaExtensions, resourceTypes, settings, ...wanted } = part
+  const { tenants = {}, settings, ...inside } = part
   const params = { path: { project, environment } }
   const there = around ? await orMissing(client.GET(ENVIRONMENT, { params })) : undefined
   const guarded = { ...params, ...ifMatch(there?.etag ?? undefined) }
   const place = { project, environment }
   const made = await settle(how, {
-    ...{ what: 'environment', at: nameOf(place), there: there?.body, wanted, settings },
+    ...{ what: 'environment', at: nameOf(place), there: there?.body, wanted: ofPlace(inside), settings },
     create: (body) =>
       answered(
         client.POST(`${PROJECT}/environments`, { params: { path: { project } }, body: { key: environment, ...body } }),
@@ -82,13 +73,13 @@ async function followTenant(
   how: Following,
 ): Promise<void> {
   const { client } = how
-  const { webhooks, schemaExtensions, resourceTypes, settings, ...wanted } = part
+  const { settings, ...inside } = part
   const { project, environment, tenant } = place
   const params = { path: place }
   const there = around ? await orMissing(client.GET(TENANT, { params })) : undefined
   const guarded = { ...params, ...ifMatch(there?.etag ?? undefined) }
   const made = await settle(how, {
-    ...{ what: 'tenant', at: nameOf(place), there: there?.body, wanted, settings },
+    ...{ what: 'tenant', at: nameOf(place), there: there?.body, wanted: ofPlace(inside), settings },
     create: (body) =>
       answered(
         client.POST(`${ENVIRONMENT}/tenants`, {
@@ -101,6 +92,12 @@ async function followTenant(
   })
   await followInside(place, part, made, how)
 }
+
+/** What a file says of a place itself, apart from what is in it. */
+const ofPlace = ({ name, paused }: TenantPart) => ({
+  ...(name !== undefined && { name }),
+  ...(paused !== undefined && { paused }),
+})
 
 interface Settled {
   readonly what: string
@@ -145,10 +142,10 @@ const tenantNotes = ({ roles, warnings }: Schemas['TenantPreview']): string[] =>
 const environmentNotes = ({ tenants }: Schemas['EnvironmentPreview']): string[] =>
   tenants.flatMap(({ key, roles }) => rolesInWords(roles).map((words) => `${key}: ${words}`))
 
-/** The webhooks and schemas of an environment or a tenant. @param isThere whether the place is */
+/** What is in an environment or a tenant, beside its settings. @param isThere whether the place is */
 async function followInside(place: PlaceKeys, part: TenantPart, isThere: boolean, how: Following): Promise<void> {
   const on = placeOn(how.client, place)
-  const { webhooks, schemaExtensions, resourceTypes } = part
+  const { webhooks, schemaExtensions, resourceTypes, catalogue, streams, domains } = part
   // A resource type may be extended: types come before extensions.
   if (resourceTypes !== undefined)
     await followDefinitions(place, how, {
@@ -166,7 +163,11 @@ async function followInside(place: PlaceKeys, part: TenantPart, isThere: boolean
       put: (json) => on.putExtension(json as Schemas['SchemaExtensionInput']),
       remove: on.deleteExtension,
     })
+  if (catalogue !== undefined)
+    await followCatalogue(place, catalogue, isThere ? await on.catalogue() : undefined, on, how)
+  if (domains !== undefined) await followDomains(place, domains, isThere ? await on.domains() : [], on, how)
   if (webhooks !== undefined) await followWebhooks(place, webhooks, isThere ? await on.webhooks() : [], on, how)
+  if (streams !== undefined) await followStreams(place, streams, isThere ? await on.streams() : [], on, how)
 }
 
 interface Definitions {

@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid'
-import { runBulk } from '../../provisioning/bulk.ts'
-import type { BulkOutcome, BulkResult } from '../../provisioning/bulk-outcome.ts'
+import type { BulkOutcome, BulkResult } from '../../provisioning/bulk/outcome.ts'
+import { runBulk } from '../../provisioning/bulk/run.ts'
 import { type BulkOperation, isRefused, parseBulk, type RefusedOperation } from '../../scim/bulk.ts'
 import type { JsonObject } from '../../scim/resource.ts'
 import { BULK_RESPONSE } from '../../scim/urn.ts'

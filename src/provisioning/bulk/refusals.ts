@@ -1,10 +1,10 @@
-import type { ResourceKey } from '../repositories/resources/stored-form.ts'
-import type { Repositories } from '../repositories/tenant-scope.ts'
-import type { ScimError } from '../scim/errors.ts'
-import type { ResourceType } from '../scim/schema/resource-type.ts'
-import type { PreparedChange, PreparedCreate } from './prepare.ts'
-import { referenceErrors } from './references.ts'
-import { uniquenessError } from './refusals.ts'
+import type { ResourceKey } from '../../repositories/resources/stored-form.ts'
+import type { Repositories } from '../../repositories/tenant-scope.ts'
+import type { ScimError } from '../../scim/errors.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import type { PreparedChange, PreparedCreate } from '../prepare.ts'
+import { referenceErrors } from '../references.ts'
+import { uniquenessError } from '../refusals.ts'
 
 /**
  * The refusals of those creates whose unique values (RFC 7643 §7) other resources have, which a statement for many does not

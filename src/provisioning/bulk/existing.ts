@@ -1,9 +1,9 @@
-import { type BulkOperation, substitute } from '../scim/bulk.ts'
-import { ScimError } from '../scim/errors.ts'
-import type { ResourceType } from '../scim/schema/resource-type.ts'
-import { type BulkOutcome, type BulkRun, type Outcomes, settled, typeOf } from './bulk-outcome.ts'
-import { samePerson } from './kept.ts'
-import type { PreparedCreate } from './prepare.ts'
+import { type BulkOperation, substitute } from '../../scim/bulk.ts'
+import { ScimError } from '../../scim/errors.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import { samePerson } from '../kept.ts'
+import type { PreparedCreate } from '../prepare.ts'
+import { type BulkOutcome, type BulkRun, type Outcomes, settled, typeOf } from './outcome.ts'
 
 /** Thrown inside a transaction, to undo the batch: these creates, by their indexes, meet users with their `userName`. */
 export class MeetsUsers extends Error {

@@ -1,10 +1,10 @@
-import type { Repositories } from '../repositories/tenant-scope.ts'
-import type { BulkOperation, BulkPlan } from '../scim/bulk.ts'
-import { ScimError } from '../scim/errors.ts'
-import type { ResourceType } from '../scim/schema/resource-type.ts'
-import type { TenantContext } from '../tenancy/tenant.ts'
-import type { LongWork } from '../thread.ts'
-import type { provisioningService } from './service.ts'
+import type { Repositories } from '../../repositories/tenant-scope.ts'
+import type { BulkOperation, BulkPlan } from '../../scim/bulk.ts'
+import { ScimError } from '../../scim/errors.ts'
+import type { ResourceType } from '../../scim/schema/resource-type.ts'
+import type { TenantContext } from '../../tenancy/tenant.ts'
+import type { LongWork } from '../../thread.ts'
+import type { provisioningService } from '../service.ts'
 
 /** What became of one operation; `id` is that of the resource where there is one. */
 export type BulkOutcome =

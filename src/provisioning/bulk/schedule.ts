@@ -1,4 +1,4 @@
-import { type BulkOperation, type BulkPlan, isRefused, order } from '../scim/bulk.ts'
+import { type BulkOperation, type BulkPlan, isRefused, order } from '../../scim/bulk.ts'
 
 /**
  * What an operation does to the store, so that operations of one kind can share statements:
