@@ -25,6 +25,10 @@ export interface StreamInput extends Omit<StreamSettings, 'origin' | 'method' | 
 
 /** What the functions below need beside the store. */
 export type StreamTools = WebhookTools & {
+  readonly tokens: {
+    /** Has the key ready that signs. */
+    ready(algorithm: SigningAlgorithm): Promise<unknown>
+  }
   /** What signs the tokens of new streams that do not say it themselves. */
   readonly streamAlgorithm: SigningAlgorithm
 }
@@ -64,6 +68,7 @@ export async function createStream(
   const id = uuidv7()
   const row = { id, url, description, events: filterOf(events), stream: settings }
   const secret = await sealed(tools, id, token)
+  await tools.tokens.ready(algorithm)
   return change(administration, async (tx, record) => {
     await refuseFull(tx, place, tools.endpointsPerPlace)
     const made = await streamsOf(tx, place).insert({ ...row, secret })

@@ -45,6 +45,9 @@ export type StreamTokens = ReturnType<typeof streamTokens>
 export function streamTokens(keyrings: Readonly<Record<SigningAlgorithm, Keyring>>) {
   const signerOf = ({ stream }: Stream) => keyrings[stream.algorithm ?? SIGNING_ALGORITHM]
   return {
+    /** Has the key ready that signs: the first one takes a second to make, which no leaver and no logout is to wait. */
+    ready: (algorithm: SigningAlgorithm): Promise<unknown> => keyrings[algorithm].signing(),
+
     /** The tokens of each event by its position, in their order. An event that SETs have no word for has none. */
     async of(
       db: Database,

@@ -18,6 +18,7 @@ import { isUuid } from '../../tenancy/scim-path.ts'
 import { streamRecord } from '../audit-records.ts'
 import { type Administration, change } from '../change.ts'
 import { Refusal } from '../refusal.ts'
+import type { StreamTools } from '../streams.ts'
 import { endpointMistakes, refuse, refuseFull, type WebhookPlace, type WebhookTools } from '../webhooks.ts'
 
 /** A receiver that manages its streams itself: an API key of a place, and of nothing around it. */
@@ -67,7 +68,7 @@ export async function receiverStream(
 /** Makes the stream of a receiver; it gets what happens from now on. @throws {Refusal} 400, 409 where the receiver has one */
 export async function createReceiverStream(
   administration: Administration,
-  tools: WebhookTools,
+  tools: WebhookTools & Pick<StreamTools, 'tokens'>,
   receiver: Receiver,
   { delivery, requested, description }: WantedStream,
   { origin, algorithm }: Required<Pick<StreamSettings, 'origin' | 'algorithm'>>,
@@ -83,6 +84,7 @@ export async function createReceiverStream(
     ...{ id, description, stream, url: urlOf(delivery), events: [...typesToldBy(deliveredUris(stream))] },
     ...{ secret: await secretFor(tools, id, delivery), receiverKey: receiver.keyId },
   }
+  await tools.tokens.ready(algorithm)
   return change(administration, async (tx, record) => {
     // It holds the place too, so that two requests at the same time do not both find room.
     await refuseFull(tx, receiver.place, tools.endpointsPerPlace)
