@@ -70,6 +70,8 @@ export interface Config {
   readonly consoleSignIn: ConsoleSignIn | undefined
   /** For how many days entries of the audit trail are kept; undefined to keep all. */
   readonly auditRetentionDays: number | undefined
+  /** The feed of an environment that nobody has read for so long is closed. */
+  readonly feedIdleDays: number
   readonly logLevel: (typeof LOG_LEVELS)[number]
   /** How log lines and traces name this instance. */
   readonly instance: string
@@ -216,6 +218,7 @@ export function loadConfig(env: Environment): Config {
     dnsServers: values.DNS_SERVERS ?? [],
     consoleSignIn: signingIn !== undefined && 'signIn' in signingIn ? signingIn.signIn : undefined,
     auditRetentionDays: values.AUDIT_RETENTION_DAYS,
+    feedIdleDays: values.FEED_IDLE_DAYS,
     logLevel: values.LOG_LEVEL,
     instance: values.INSTANCE_NAME ?? hostname(),
     traces: traceSettings(values),

@@ -41,7 +41,8 @@ export async function runningApp({ database: opened, config, logger, measuring }
   const disabled = (webhookId: string, reason: string) => logger.warn({ webhookId, reason }, 'webhook disabled')
   const receivers = watchReceivers(background, disabled, failed)
   const stopRetention = byTheClock(background, 'retention', {
-    work: (stopped) => deleteOld(background, config.auditRetentionDays, stopped),
+    work: (stopped) =>
+      deleteOld(background, { auditDays: config.auditRetentionDays, feedIdleDays: config.feedIdleDays }, stopped),
     failed: (error) => logFailure(logger, error, 'deleting what is no longer kept'),
   })
   const connections = new ConnectionNotes(background, (error) => logFailure(logger, error, 'noting connections'))

@@ -95,7 +95,7 @@ async function withTenants(url: string, tenants: number, main: string | undefine
     await requests()
     const askedAfterChange = (await controlQuestions(sql)) / asked.length
     const signal = new AbortController().signal
-    const retentionMs = await quickest(() => deleteOld(database, 365, signal))
+    const retentionMs = await quickest(() => deleteOld(database, { auditDays: 365, feedIdleDays: 90 }, signal))
     const overviewMs = await quickest(() => overviewOf(database, { kind: 'instance' }, { after: undefined, limit: 50 }))
     await leaveUnnumbered(sql)
     const numberedMs = await timeOf(() => numbered(sql))

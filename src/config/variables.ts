@@ -167,6 +167,7 @@ export const variables = z.object({
   CONSOLE_OIDC_ACCESS: z.string().optional(),
   // The database refuses to delete younger entries.
   AUDIT_RETENTION_DAYS: integer(30, 36_500).optional(),
+  FEED_IDLE_DAYS: integer(1, 3_650).default(90),
   LOG_LEVEL: z.enum(LOG_LEVELS, `takes one of ${LOG_LEVELS.join(', ')}`).default('info'),
   INSTANCE_NAME: z
     .string()

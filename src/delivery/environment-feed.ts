@@ -4,6 +4,7 @@ import { eventText } from '../events/event.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { type FeedEvent, type FeedPage, readFeed, tenantsAmong } from '../repositories/log/environment-feed.ts'
 import { eventLogOf, findUnnumbered } from '../repositories/log/event-log.ts'
+import { noteFeedRead, READ_NOTED_MS } from '../repositories/log/feed-closing.ts'
 import { placeStretches } from '../repositories/log/feed-places.ts'
 import { numberMany } from '../repositories/log/numbering.ts'
 import { snapshotsFor } from './event-snapshots.ts'
@@ -57,6 +58,7 @@ export function environmentFeed(
   let id = cursor?.feed
   // Before the first page, nothing that has been deleted is a loss to a reader who begins.
   let forgiven = cursor?.forgiven ?? Number.MAX_SAFE_INTEGER
+  let readAt = performance.now()
   const page = async (after: number, limit: number, types: FeedTypes): Promise<FeedPage> => {
     const read = () => readFeed(db, environmentId, after, limit, { types, tenants, forgiven })
     let found = await read()
@@ -65,6 +67,8 @@ export function environmentFeed(
       found = await read()
     }
     if (found === undefined) throw new Error('a feed that was opened is not there')
+    readAt = performance.now()
+    if (found.unnoted) await noteFeedRead(db, environmentId)
     return found
   }
   const cursorAt = (place: number): string =>
@@ -72,7 +76,14 @@ export function environmentFeed(
   const catchUp = () => numberAll(db, environmentId)
   return {
     watch,
-    wait: (after, ms, signal) => watch.waitForFeed(environmentId, after, ms, signal),
+    async wait(after, ms, signal) {
+      // A reader who waits for long reads nothing, and is there all the same.
+      if (performance.now() - readAt > READ_NOTED_MS) {
+        readAt = performance.now()
+        await noteFeedRead(db, environmentId)
+      }
+      return watch.waitForFeed(environmentId, after, ms, signal)
+    },
     catchUp,
     async read(after, limit, types) {
       const found = await page(after ?? 0, limit, types)

@@ -8,6 +8,7 @@ import {
   logsWithOldEvents,
   TRIMMED_AT_ONCE,
 } from '../repositories/log/event-log.ts'
+import { closeFeed, idleFeeds } from '../repositories/log/feed-closing.ts'
 import { trimFeed } from '../repositories/log/feed-places.ts'
 import {
   REQUESTS_TRIMMED_AT_ONCE,
@@ -28,15 +29,21 @@ const LOGS_AT_ONCE = 200
 const breath = () => new Promise((resolve) => setTimeout(resolve, BREATH_MS))
 
 /**
- * Deletes what has been kept for long enough: events, logged requests, deleted users, sessions of the console that are over, and
- * entries of the audit trail where `auditDays` says for how long they are kept. Each is found by its time: what is not due costs
- * nothing, however many tenants there are.
+ * Deletes what has been kept for long enough: events, logged requests, deleted users, sessions of the console that are over, feeds of
+ * environments that nobody has read for `feedIdleDays`, and entries of the audit trail where `auditDays` says for how long they are
+ * kept. Each is found by its time: what is not due costs nothing, however many tenants there are.
  */
-export async function deleteOld(db: Database, auditDays: number | undefined, stopped: AbortSignal): Promise<void> {
+export async function deleteOld(
+  db: Database,
+  { auditDays, feedIdleDays }: { readonly auditDays?: number | undefined; readonly feedIdleDays: number },
+  stopped: AbortSignal,
+): Promise<void> {
   await trimAll(db, stopped)
   await trimRequestLogs(db, stopped)
   await inBatches(() => removeExpiredUsers(db), stopped)
   await inBatches(() => consoleSessionsOf(db).removeOver(), stopped)
+  for (const environmentId of await idleFeeds(db, feedIdleDays))
+    await closeFeed(db, environmentId, feedIdleDays, breath, stopped)
   if (auditDays !== undefined) await inBatches(() => trimAuditTrail(db, auditDays), stopped)
 }
 

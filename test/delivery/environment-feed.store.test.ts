@@ -10,9 +10,10 @@ import { LogWatch } from '../../src/delivery/log-watch.ts'
 import { readLog } from '../../src/delivery/read-log.ts'
 import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
+import { closeFeed, idleFeeds } from '../../src/repositories/log/feed-closing.ts'
 import { openFeed, trimFeed } from '../../src/repositories/log/feed-places.ts'
 import { numberEvents, takeLogs } from '../../src/repositories/log/numbering.ts'
-import { trimAll } from '../../src/retention/retention.ts'
+import { deleteOld, trimAll } from '../../src/retention/retention.ts'
 import { administrationOn } from '../support/administration.ts'
 import { engineName, openDatabases, openFreshDatabase } from '../support/engines.ts'
 import { appending } from '../support/events.ts'
@@ -492,4 +493,126 @@ test('an idle feed of 2,000 tenants costs no statement beyond the two of each lo
   await watch.stop()
   await instance.close()
   await own.close()
+})
+
+describe('a feed that nobody reads', () => {
+  const feedOf = async ({ environmentId }: Place) =>
+    (
+      await database.run<{ id: string; closing: boolean; read: string }>(
+        'select id::text, closing, read_at::text as read from environment_feeds where environment_id = $1::uuid',
+        [environmentId],
+      )
+    )[0]
+  const stretchesOf = async ({ environmentId }: Place) =>
+    (
+      await database.run<{ count: number }>(
+        `select (select count(*) from feed_stretches s where s.environment_id = $1::uuid)::int
+           + (select count(*) from waiting_stretches w join tenants t on t.id = w.tenant_id where t.environment_id = $1::uuid)::int
+           as count`,
+        [environmentId],
+      )
+    )[0]?.count
+  const unread = ({ environmentId }: Place, days: number) =>
+    database.run(
+      'update environment_feeds set read_at = now() - make_interval(days => $2::int) where environment_id = $1::uuid',
+      [environmentId, days],
+    )
+  const retain = (feedIdleDays: number) => deleteOld(database, { feedIdleDays }, new AbortController().signal)
+
+  test('is closed after a while, and costs nothing any more; the next reader opens it with all that is kept', async () => {
+    const place = await here.newPlace()
+    const [one, two] = [await here.newTenant({ place }), await here.newTenant({ place })]
+    const app = await application(place)
+    await append(one.id, 3)
+    const { next } = await app.rest()
+    await append(two.id as TenantId, 2)
+    const before = await app.rest()
+    await unread(place, 89)
+    await retain(90)
+    expect(await feedOf(place)).toMatchObject({ closing: false })
+    await unread(place, 91)
+    await retain(90)
+    expect([await feedOf(place), await stretchesOf(place)]).toEqual([undefined, 0])
+    await append(one.id, 4)
+    await eventLogOf(database, one.id).number({ wait: true })
+    expect(await stretchesOf(place)).toBe(0)
+
+    // A cursor from before is none of the feed that is opened again.
+    expect((await app.ask(`/events?after=${next}`)).status).toBe(410)
+    const { events } = await app.rest()
+    expect(positionsByTenant(events).get(one.id)).toEqual(
+      upTo(positionsByTenant(before.events).get(one.id)?.length ?? 0).concat(
+        upTo(4).map((n) => n + (positionsByTenant(before.events).get(one.id)?.length ?? 0)),
+      ),
+    )
+    expect(positionsByTenant(events).get(two.id)).toEqual(positionsByTenant(before.events).get(two.id))
+    expect(new Set(events.map(({ id }) => id)).size).toBe(events.length)
+  })
+
+  test('is read by who waits, to within an hour, and stays open then', async () => {
+    const place = await here.newPlace()
+    const app = await application(place)
+    const { next } = await app.rest()
+    const read = (await feedOf(place))?.read
+    await app.events(`?after=${next}`)
+    expect((await feedOf(place))?.read).toBe(read)
+    await unread(place, 91)
+    await app.events(`?after=${next}`)
+    await retain(90)
+    expect(await feedOf(place)).toMatchObject({ closing: false })
+  })
+
+  test('is closed whole where that was broken off, by the next look or the next reader, while others write', async () => {
+    const place = await here.newPlace()
+    const tenants = [await here.newTenant({ place }), await here.newTenant({ place }), await here.newTenant({ place })]
+    const app = await application(place)
+    for (const { id } of tenants) await append(id as TenantId, 5)
+    await app.rest()
+    for (const end of ['look', 'reader'] as const) {
+      await unread(place, 91)
+      const stopped = new AbortController()
+      await closeFeed(database, place.environmentId, 90, async () => stopped.abort(), stopped.signal)
+      expect(await feedOf(place)).toMatchObject({ closing: true })
+      expect(await idleFeeds(database, 90)).toContain(place.environmentId)
+      for (const { id } of tenants) await append(id as TenantId, 2)
+      const writing = tenants.map(({ id }) => append(id as TenantId, 3))
+      if (end === 'look') {
+        await Promise.all([retain(90), retain(90), ...writing])
+        expect([await feedOf(place), await stretchesOf(place)]).toEqual([undefined, 0])
+      }
+      const [first, second] = await Promise.all([app.rest(), app.rest(), ...writing])
+      expect(first?.events.length).toBeGreaterThan(0)
+      const { events } = await app.rest()
+      for (const { id } of tenants) {
+        const positions = positionsByTenant(events).get(id)
+        expect(positions).toEqual(upTo(positions?.length ?? 0))
+      }
+      expect(second?.events.length).toBeGreaterThan(0)
+      const counted = await database.run<{ count: number }>(
+        'select count(*)::int as count from events e join tenants t on t.id = e.tenant_id where t.environment_id = $1::uuid',
+        [place.environmentId],
+      )
+      expect(events).toHaveLength(counted[0]?.count ?? -1)
+    }
+  })
+
+  test('gives nothing back to a tenant that has moved away', async () => {
+    const from = await here.newPlace()
+    const to = await here.newEnvironment(from)
+    const tenant = await here.newTenant({ place: from })
+    const app = await application(from)
+    await append(tenant.id, 5)
+    await app.rest()
+    const key = tenant.name
+    await moveTenant(administrationOn(database), from, tenant.id, { to, key, keepFormerUrlDays: 0 })
+    const fed = async () =>
+      (
+        await database.run<{ fed: number }>('select fed::int from event_logs where tenant_id = $1::uuid', [tenant.id])
+      )[0]?.fed
+    const before = await fed()
+    expect(before).toBeGreaterThan(0)
+    await unread(from, 91)
+    await retain(90)
+    expect([await feedOf(from), await stretchesOf(from), await fed()]).toEqual([undefined, 0, before])
+  })
 })

@@ -245,9 +245,9 @@ describe('SEC-14 the audit trail', () => {
     await database.run('delete from audit_entries', [])
     await database.run('alter table audit_entries enable trigger user', [])
     for (const days of [500, 400, 399, 10]) await age(days)
-    await deleteOld(database, undefined, signal)
+    await deleteOld(database, { feedIdleDays: 90 }, signal)
     expect(await actions()).toHaveLength(4)
-    await deleteOld(database, 400, signal)
+    await deleteOld(database, { auditDays: 400, feedIdleDays: 90 }, signal)
     expect(await actions()).toEqual(['project.created', 'project.created', 'audit_log.trimmed'])
     const [note] = await database.run<object>(
       'select actor, target_name as name, before, after from audit_entries order by seq desc limit 1',
@@ -259,7 +259,7 @@ describe('SEC-14 the audit trail', () => {
       after: { entries: 0, keptDays: 400 },
     })
     // Nothing is old any more, so nothing is noted.
-    await deleteOld(database, 400, signal)
+    await deleteOld(database, { auditDays: 400, feedIdleDays: 90 }, signal)
     expect(await actions()).toHaveLength(3)
   })
 

@@ -22,6 +22,10 @@ export const environmentFeeds = pgTable(
     trimmed: bigint({ mode: 'number' }).notNull().default(0),
     /** What was in the logs before the feed was opened is in it. */
     complete: boolean().notNull().default(false),
+    /** When it was last read, to within an hour. One that nobody reads is closed. */
+    readAt: moment('read_at').notNull().defaultNow(),
+    /** It is being closed: no more stretches are left for it, and those that there are go. */
+    closing: boolean().notNull().default(false),
   },
   () => [pgPolicy('tenants_own', { using: sql`environment_id = ${environment}` })],
 )

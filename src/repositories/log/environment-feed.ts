@@ -18,6 +18,8 @@ export interface FeedEvent extends LoggedEvent {
 export interface FeedPage extends LogPage<FeedEvent> {
   /** Of the feed, in which these places are. */
   readonly id: string
+  /** It is over an hour since it was noted that the feed is read. */
+  readonly unnoted: boolean
 }
 
 /** Which events of a feed are wanted. */
@@ -46,8 +48,8 @@ export async function readFeed(
   const searched = isFiltered ? Math.max(SEARCHED_AT_ONCE, limit) : limit
   const found = await stretchesOf(db, environmentId, after, searched, filter)
   if (found === undefined) return undefined
-  const { id, head, start, stretches } = found
-  if (start < found.trimmed) return { id, events: [], next: start, head, trimmed: found.trimmed }
+  const { id, head, start, stretches, unnoted } = found
+  if (start < found.trimmed) return { id, events: [], next: start, head, trimmed: found.trimmed, unnoted }
   const runs = stretches.map(({ tenantId, place, position, size }): Run => {
     const before = position - place
     const [first, last] = [Math.max(position - size, before + start), Math.min(position, before + start + searched)]
@@ -56,7 +58,7 @@ export async function readFeed(
   const { events, lost } = runs.length === 0 ? NOTHING : await eventsIn(db, runs, types, limit)
   const searchedTo = Math.max(start, Math.min(head, start + searched))
   const next = events.length === limit ? (events.at(-1)?.place ?? searchedTo) : searchedTo
-  return { id, events, next, head, trimmed: lost ? start + 1 : 0 }
+  return { id, events, next, head, trimmed: lost ? start + 1 : 0, unnoted }
 }
 
 /** A stretch of a tenant's log, as it stands in a feed. */
@@ -73,6 +75,7 @@ interface StretchesFound {
   readonly trimmed: number
   /** The place after which the search began. */
   readonly start: number
+  readonly unnoted: boolean
   readonly stretches: readonly Stretch[]
 }
 
@@ -93,7 +96,7 @@ async function stretchesOf(
   const inOrder = 'order by s.environment_id, s.place'
   const rows = await db.run<Omit<StretchesFound, 'stretches'> & (Stretch | { readonly tenantId: null })>(
     `select f.id::text as id, f.head::float8 as head, f.trimmed::float8 as trimmed, x.start::float8 as start,
-       s.tenant_id::text as "tenantId", s.place::float8 as place, s.position::float8 as position, s.size::float8 as size
+       f.read_at < now() - interval '1 hour' as unnoted, s.tenant_id::text as "tenantId", s.place::float8 as place, s.position::float8 as position, s.size::float8 as size
      from environment_feeds f
      cross join lateral (select greatest(${from}, least(f.trimmed, ${pardoned})) as start offset 0) x
      left join lateral (
@@ -110,11 +113,11 @@ async function stretchesOf(
   )
   const [first] = rows
   if (first === undefined) return undefined
-  const { id, head, trimmed, start } = first
+  const { id, head, trimmed, start, unnoted } = first
   // The last one may begin behind the places that are searched.
   const reaches = (row: Stretch) => row.place - row.size < start + searched
   const stretches = rows.flatMap((row) => (row.tenantId !== null && reaches(row) ? [row] : []))
-  return { id, head, trimmed, start, stretches }
+  return { id, head, trimmed, start, stretches, unnoted }
 }
 
 /** Neighbouring events of one tenant, by their positions. */

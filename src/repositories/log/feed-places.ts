@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { arrayText } from '../sql/parameters.ts'
+import { closeFeed } from './feed-closing.ts'
 import { takeLogs } from './numbering.ts'
 
 // Whoever gives places locks the rows of `environment_feeds` first, and holds them until its commit. The look for stretches is a
@@ -142,6 +143,7 @@ async function unplacedEnvironments(db: Database): Promise<EnvironmentId[]> {
  * and has then no event that is neither in a stretch nor left to the next one who numbers. Safe to repeat, and for several at a time.
  */
 export async function openFeed(db: Database, environmentId: EnvironmentId): Promise<void> {
+  await closeFeed(db, environmentId)
   await db.run(
     `insert into environment_feeds (environment_id) select e.id from environments e where e.id = $1::uuid on conflict do nothing`,
     [environmentId],

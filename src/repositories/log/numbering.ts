@@ -167,7 +167,7 @@ const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): s
    ${NUMBERED}`
 
 /** True of `tenants t` of an environment with a feed. A reader opens the feed; see log/feed-places. */
-const hasFeed = 'exists (select 1 from environment_feeds f where f.environment_id = t.environment_id)'
+const hasFeed = 'exists (select 1 from environment_feeds f where f.environment_id = t.environment_id and not f.closing)'
 const NUMBERED = `select count(*)::int as numbered, coalesce(max(n), 0)::int as most, exists (select 1 from stretches) as fed from fresh`
 
 /**

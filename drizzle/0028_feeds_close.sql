@@ -1,0 +1,2 @@
+ALTER TABLE "environment_feeds" ADD COLUMN "read_at" timestamp (3) with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
+ALTER TABLE "environment_feeds" ADD COLUMN "closing" boolean DEFAULT false NOT NULL;
