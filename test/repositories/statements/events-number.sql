@@ -26,7 +26,7 @@ join lateral (select s.* from environments s where s.id = t.environment_id offse
 -- in a transaction
 with logs as materialized (
   select l.* from unnest($1::text::uuid[]) x(id) cross join lateral (
-    select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, exists (select 1 from environment_feeds f where f.environment_id = t.environment_id) as has_feed
+    select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, exists (select 1 from environment_feeds f where f.environment_id = t.environment_id and not f.closing) as has_feed
     from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = x.id limit 1
   ) l
 ),
