@@ -9,6 +9,7 @@ import { ControlPlane } from './context/control-plane.ts'
 import { BACKGROUND } from './db/caller.ts'
 import type { Database } from './db/database.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
+import { ErasureWorker } from './erasure/worker.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
 import type { openMeasuring } from './measure.ts'
 import { keyExpiryLine, type Logger, logError, logFailure } from './observability/logger.ts'
@@ -63,6 +64,8 @@ export async function runningApp({ database: opened, config, logger, measuring }
   deliveries.start()
   const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
   roleWorker.start()
+  const erasureWorker = new ErasureWorker(background, (error) => logFailure(logger, error, 'erasing a person'))
+  erasureWorker.start()
   const requestLog = new RequestLogWriter({
     ...{ database: background, control },
     failed: (error) => logFailure(logger, error, 'writing the provisioning log'),
@@ -91,6 +94,7 @@ export async function runningApp({ database: opened, config, logger, measuring }
       // What cannot be written at the end is of no use to anybody.
       await connections.flush().catch(() => undefined)
       await roleWorker.stop()
+      await erasureWorker.stop()
       await deliveries.stop()
       await requestLog.stop()
       await control.stop()

@@ -12,6 +12,7 @@ import type { ConsoleSessionRow } from '../repositories/control/console-sessions
 import type { SetupLinkRow } from '../repositories/control/keys/setup-links.ts'
 import type { DefinitionRow } from '../repositories/control/schema-definitions.ts'
 import type { EndpointRow, StreamRow } from '../repositories/delivery/webhooks.ts'
+import type { ErasureRow } from '../repositories/erasure/erasures.ts'
 import { definitionJson, definitionName } from '../scim/schema/definitions.ts'
 
 /** What there was before a change, and what there is after it; one of them at least. */
@@ -265,6 +266,24 @@ export function domainRecord(place: Scope, change: Change<DomainRow>): AuditReco
   const done = change.before !== null && change.after !== null ? 'verified' : verb(change)
   return { action: `domain.${done}`, place, target: { id: domain, name: domain }, ...both(change, shown) }
 }
+
+/** Somebody asked to erase a person; the record has the user's id alone. */
+export const erasureRecord = (
+  place: Scope,
+  { id, userId, reference }: Pick<ErasureRow, 'id' | 'userId' | 'reference'>,
+): AuditRecord => ({
+  ...{ action: 'erasure.begun', place, target: { id, name: reference ?? 'erasure' } },
+  ...{ before: null, after: { subject: userId } },
+})
+
+/** A person is erased: from where, and how many rows. */
+export const erasureEndRecord = (
+  place: Scope,
+  { id, reference, erased, storage }: Pick<ErasureRow, 'id' | 'reference' | 'erased' | 'storage'>,
+): AuditRecord => ({
+  ...{ action: 'erasure.finished', place, target: { id, name: reference ?? 'erasure' } },
+  ...{ before: null, after: { erased, storage } },
+})
 
 function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {
   if (before === null) return 'created'

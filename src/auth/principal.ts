@@ -5,7 +5,7 @@ import type { EnvironmentId, ProjectId, TenantId } from '../place-ids.ts'
  * applications that read resources and events, `admin` for the admin API. To have people's data sent takes both.
  * `requests:reveal`, beside `admin`, shows people's data in the provisioning log. `ssf.read` and `ssf.manage` are for receivers of
  * Security Event Tokens: the CAEP Interoperability Profile gives these scopes their names. `accounts:write` is for applications that
- * post their accounts.
+ * post their accounts. `people:erase`, beside `admin`, erases people for good.
  */
 export type Permission =
   | 'scim:read'
@@ -16,6 +16,7 @@ export type Permission =
   | 'ssf.read'
   | 'ssf.manage'
   | 'accounts:write'
+  | 'people:erase'
 
 export const PERMISSIONS: readonly Permission[] = [
   'scim:read',
@@ -26,6 +27,7 @@ export const PERMISSIONS: readonly Permission[] = [
   'ssf.read',
   'ssf.manage',
   'accounts:write',
+  'people:erase',
 ]
 
 /** Permissions of receivers: a key may give them that may have people's data sent itself (`needsPeopleToSend`). */

@@ -8,7 +8,7 @@ import { moment, wholeNumber } from './values.ts'
 
 const PERMISSIONS = [
   ...(['scim:read', 'scim:write', 'directory:read', 'admin'] as const),
-  ...(['requests:reveal', 'ssf.read', 'ssf.manage', 'accounts:write'] as const),
+  ...(['requests:reveal', 'ssf.read', 'ssf.manage', 'accounts:write', 'people:erase'] as const),
 ]
 
 /**

@@ -16,6 +16,7 @@ import { devCommand } from './dev/dev.ts'
 import { listenCommand } from './dev/listen.ts'
 import { playCommand } from './dev/play.ts'
 import { doctorCommand } from './doctor.ts'
+import { eraseCommands } from './erase/erase.ts'
 import { exportCommand } from './export.ts'
 import { CliError, EXIT, EXIT_CODES, failureOf } from './failure.ts'
 import { importCommand } from './import.ts'
@@ -112,6 +113,7 @@ function programOn(io: Io): Command {
   catalogueCommands(program, io)
   accountCommands(program, io)
   domainCommands(program, io)
+  eraseCommands(program, io)
   logCommand(program, io)
   eventsCommand(program, io)
   backupCommands(program, io)

@@ -27,6 +27,9 @@ export interface LoggedEvent {
  */
 export const REPAIR = '{"origin":"repair",'
 
+/** The changes of an event about a person who was erased. */
+export const ERASED_CHANGES = '{"erased":true}'
+
 /**
  * The event as JSON text, as every reader gets it. `changes` is copied without parsing, since the gateway has written it.
  *
@@ -40,10 +43,16 @@ export function eventText(event: LoggedEvent, tenant: string, snapshot?: string)
     ...{ resource: { type: resourceType, id: resourceId, version }, requestId, actor },
     ...(typeof account === 'string' && { account }),
     ...(event.changes.startsWith(REPAIR) && { origin: 'repair' }),
+    ...(event.changes === ERASED_CHANGES && { erased: true }),
   }
-  const changes = event.changes.startsWith(REPAIR) ? `{${event.changes.slice(REPAIR.length)}` : event.changes
   const tail = snapshot === undefined ? '' : `,"snapshot":${snapshot}`
-  return `${JSON.stringify(head).slice(0, -1)},"changes":${changes}${tail}}`
+  return `${JSON.stringify(head).slice(0, -1)},"changes":${shownChanges(event.changes)}${tail}}`
+}
+
+/** What stands in the changes beside what has changed is told in the event itself. */
+function shownChanges(changes: string): string {
+  if (changes === ERASED_CHANGES) return '{}'
+  return changes.startsWith(REPAIR) ? `{${changes.slice(REPAIR.length)}` : changes
 }
 
 /** Which events a reader wants; both empty: all. */

@@ -179,6 +179,8 @@ export interface Envelope<Type extends string, Changes> {
   readonly account?: string | undefined
   /** Where the event tells again what the application has missed. */
   readonly origin?: 'repair' | undefined
+  /** The event is about a person who was erased since. Then `changes` is empty, whatever its type says: ask for this first. */
+  readonly erased?: true | undefined
   readonly changes: Changes
   /** The resource as it is now, where the webhook asks for it; null where it is gone. */
   readonly snapshot?: Snapshot | null | undefined

@@ -16,7 +16,17 @@ export interface ConsoleSignIn {
 const entry = z.strictObject({
   value: z.string().min(1).max(500),
   permissions: z
-    .array(z.enum(['scim:read', 'scim:write', 'directory:read', 'admin', 'requests:reveal', 'accounts:write']))
+    .array(
+      z.enum([
+        'scim:read',
+        'scim:write',
+        'directory:read',
+        'admin',
+        'requests:reveal',
+        'accounts:write',
+        'people:erase',
+      ]),
+    )
     // Without it no page opens.
     .refine((list) => list.includes('admin')),
   /** The keys of project, environment and tenant; undefined for the whole instance. */

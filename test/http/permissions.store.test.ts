@@ -31,6 +31,7 @@ const OPENS: Record<
   'scim:write': { read: 403, write: 201, discover: 403, directory: 403, signIn: 403, administer: 403 },
   'directory:read': { read: 403, write: 403, discover: 403, directory: 200, signIn: 200, administer: 403 },
   admin: { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 200 },
+  'people:erase': { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 },
   'accounts:write': { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 },
   'requests:reveal': { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 },
   'ssf.read': { read: 403, write: 403, discover: 403, directory: 403, signIn: 403, administer: 403 },

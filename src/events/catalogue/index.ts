@@ -28,6 +28,7 @@ const envelope = (type: z.ZodType, about: z.ZodType, changes: z.ZodType) =>
     actor: z.string(),
     account: z.string().optional(),
     origin: z.literal('repair').optional(),
+    erased: z.literal(true).optional(),
     changes,
     snapshot: z
       .strictObject({ version: z.number().int(), active: z.boolean().optional(), attributes: z.looseObject({}) })
@@ -48,26 +49,40 @@ const REGISTERED = {
 } as const
 
 const isOwn = (type: string): type is EventType => Object.hasOwn(ENTRIES, type)
-const schemas = new Map<string, z.ZodType>()
+/** The schemas of a type: of its events, of those that are left of people who were erased, and of both. */
+interface Schemas {
+  readonly whole: z.ZodType
+  readonly erased: z.ZodType
+  readonly any: z.ZodType
+}
+const schemas = new Map<string, Schemas>()
 
-/** The schema of a type, to the letter; undefined for a type that there cannot be. */
-function schemaOf(type: string): z.ZodType | undefined {
+/** What is left of the changes of an event about a person who was erased. */
+const NOTHING = z.strictObject({})
+
+/** The schemas of a type, to the letter; undefined for a type that there cannot be. */
+function schemasOf(type: string): Schemas | undefined {
   const known = schemas.get(type)
   if (known !== undefined) return known
   const verb = type.slice(type.indexOf('.') + 1)
   if (!isOwn(type) && !Object.hasOwn(REGISTERED, verb)) return undefined
-  const made = isOwn(type)
-    ? envelope(z.literal(type), z.literal(ENTRIES[type].about), ENTRIES[type].changes)
-    : envelope(z.literal(type), z.string(), REGISTERED[verb as keyof typeof REGISTERED])
+  const about = isOwn(type) ? z.literal(ENTRIES[type].about) : z.string()
+  const changes = isOwn(type) ? ENTRIES[type].changes : REGISTERED[verb as keyof typeof REGISTERED]
+  const of = (what: z.ZodType) => envelope(z.literal(type), about, what)
+  const made = {
+    whole: of(changes).omit({ erased: true }),
+    erased: of(NOTHING).required({ erased: true }),
+    any: of(z.union([changes, NOTHING])),
+  }
   schemas.set(type, made)
   return made
 }
 
 /** What is wrong with an event, a line for each fault; none where it is as the catalogue says. */
-export function faultsOf(event: { readonly type: string }): string[] {
-  const schema = schemaOf(event.type)
+export function faultsOf(event: { readonly type: string; readonly erased?: unknown }): string[] {
+  const schema = schemasOf(event.type)
   if (schema === undefined) return [`${event.type}: there is no such type`]
-  const { error } = schema.safeParse(event)
+  const { error } = (event.erased === undefined ? schema.whole : schema.erased).safeParse(event)
   return (error?.issues ?? []).map(({ path, message }) => `${event.type}: ${path.join('.')}: ${message}`)
 }
 
@@ -75,7 +90,9 @@ const published = (schema: z.ZodType): JsonObject =>
   z.toJSONSchema(schema, {
     // What a later release adds is no fault for those who validate by the schema of this one.
     override: ({ jsonSchema }) => {
-      if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties
+      if (jsonSchema.additionalProperties !== false) return
+      delete jsonSchema.additionalProperties
+      if (Object.keys(jsonSchema.properties ?? {}).length === 0) jsonSchema.maxProperties = 0
     },
   }) as JsonObject
 
@@ -98,5 +115,5 @@ export function exampleOf(type: EventType): JsonObject {
 export const describedEvents = (): readonly DescribedEvent[] =>
   EVENT_TYPES.map((type) => ({
     ...{ type, when: ENTRIES[type].when, changes: changesOf(type), example: exampleOf(type) },
-    schema: published(schemaOf(type) as z.ZodType),
+    schema: published((schemasOf(type) as Schemas).any),
   }))

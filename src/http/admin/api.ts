@@ -33,6 +33,7 @@ import { changeRoutes } from './directory/changes.ts'
 import { directoryRoutes } from './directory/directory.ts'
 import { environmentChangeRoutes } from './directory/environment-changes.ts'
 import { environmentUserRoutes } from './directory/environment-users.ts'
+import { erasureRoutes } from './directory/erasures.ts'
 import { roleProgressRoutes } from './directory/role-progress.ts'
 import { roleRoutes } from './directory/roles.ts'
 import { signInRoutes } from './directory/sign-in-checks.ts'
@@ -166,6 +167,7 @@ export function adminApi({
   consoleSessionRoutes(app)
   brakeRoutes(app)
   accountReviewRoutes(app)
+  erasureRoutes(app, control, config)
   domainRoutes(app, config.dnsServers)
   repairDriftRoutes(app, control, config)
   roleProgressRoutes(app)

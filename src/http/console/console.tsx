@@ -24,6 +24,7 @@ import { configurationPage } from './pages/configuration.tsx'
 import { endpointPages } from './pages/endpoint/endpoint.tsx'
 import { newEndpointPages } from './pages/endpoint/making.tsx'
 import { environmentPage } from './pages/environment.tsx'
+import { erasurePages } from './pages/erasure/erasures.tsx'
 import { eventPages } from './pages/events.tsx'
 import { findPage } from './pages/find.tsx'
 import { apiKeyPages } from './pages/keys/api-keys.tsx'
@@ -134,6 +135,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   setupLinkPages(app, dependencies)
   peoplePages(app, dependencies)
   resourcePages(app, dependencies)
+  erasurePages(app, dependencies)
   eventPages(app, dependencies)
   apiKeyPages(app, deliveries)
   newEndpointPages(app, dependencies)

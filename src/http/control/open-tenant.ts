@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { catalogueFrom, catalogueOf } from '../../context/catalogue.ts'
 import type { ControlPlane } from '../../context/control-plane.ts'
+import type { Database } from '../../db/database.ts'
 import { domainsOf } from '../../repositories/accounts/domains.ts'
 import { cataloguesOf } from '../../repositories/control/catalogues.ts'
 import { schemaDefinitionsOf } from '../../repositories/control/schema-definitions.ts'
@@ -19,6 +20,8 @@ import { type PlaceNames, tenantAt } from './places.ts'
 export interface OpenTenant {
   readonly tenant: TenantContext
   readonly repositories: Repositories
+  /** The same repositories in a transaction. */
+  readonly within: (tx: Database) => Repositories
 }
 
 /** A request to the admin API, or another that asks as one of them does. */
@@ -44,7 +47,8 @@ export async function openTenant(
     actor: c.var.principal.keyId,
     reader: c.var.database.caller.time ?? c.req.raw,
   }
-  return { tenant: context, repositories: forTenant(c.var.database, scopeOf(context, request)) }
+  const within = (database: Database) => forTenant(database, scopeOf(context, request))
+  return { tenant: context, repositories: within(c.var.database), within }
 }
 
 /** What the environment and the tenant have of their own. */

@@ -10,6 +10,7 @@ import {
   catalogueWork,
   connections,
   environments,
+  erasures,
   eventLogs,
   eventPositions,
   events,
@@ -180,6 +181,7 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         accountKeys,
         accounts,
         accountRuns,
+        erasures,
         tenantVersions,
         connections,
         // Last, as whoever gives places in the feed may wait for it.

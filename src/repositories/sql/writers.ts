@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts'
 import { arrayText } from './parameters.ts'
 
 /** The tables whose writers are waited for. */
-export type WrittenTable = 'memberships' | 'request_log' | 'request_terms' | 'resources'
+export type WrittenTable = 'events' | 'memberships' | 'request_log' | 'request_terms' | 'resources'
 
 /**
  * The transactions, of all tenants, that may have changed one of these tables and have not ended.

@@ -44,7 +44,7 @@ test('SEC-08 what a token says is bound to the key, its place and its secret, an
     grant_types_supported: ['client_credentials'],
     scopes_supported: [
       ...['scim', 'scim:read', 'scim:write', 'directory:read', 'admin', 'requests:reveal'],
-      ...['ssf.read', 'ssf.manage', 'accounts:write'],
+      ...['ssf.read', 'ssf.manage', 'accounts:write', 'people:erase'],
     ],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
   })

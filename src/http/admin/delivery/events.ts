@@ -62,6 +62,9 @@ export const event = z
     }),
     requestId: z.string(),
     actor: z.string().openapi({ description: 'Id of the API key that asked for the change.' }),
+    erased: z.literal(true).optional().openapi({
+      description: 'The event is about a person who was erased since; `changes` is empty then.',
+    }),
     changes: z.looseObject({}).openapi({
       description: 'By `type`. Never a secret.',
     }),

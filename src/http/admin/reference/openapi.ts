@@ -42,6 +42,10 @@ const TAGS = [
     name: 'Leaver brake',
     description: 'Which events are held when too many people leave at a time, and the approval that releases them.',
   },
+  {
+    name: 'Erasure',
+    description: 'People are erased for good, and what was erased where.',
+  },
   { name: 'Export and import', description: "A tenant's directory on its way from one gateway to another." },
   { name: 'Backup', description: 'All that the embedded database of a gateway holds.' },
   { name: 'Configuration', description: 'What is in force on an instance, and what its database was found to be.' },

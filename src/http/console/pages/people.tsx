@@ -14,6 +14,7 @@ import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { hereOf } from '../here.ts'
 import { Card, counted, cut, Pager } from '../parts.tsx'
+import { mayErase } from './erasure/erase-form.tsx'
 import { Deleted, Groups, Users } from './tenant/people-tables.tsx'
 
 const ROWS = 50
@@ -91,7 +92,7 @@ export function peoplePages(app: ConsoleApp, dependencies: Dependencies): void {
           {people.length === 0 ? (
             <p class="quiet">{q === undefined ? 'None is known.' : 'No match.'}</p>
           ) : (
-            <Deleted people={people} actors={actors} path={path} />
+            <Deleted people={people} actors={actors} path={path} erases={mayErase(c)} />
           )}
           <p class="quiet small">
             Those that the tenant keeps, and those among the last {counted(LEAVERS_LOOKED_THROUGH, 'leaver')} of its log
@@ -196,6 +197,7 @@ const TABS = [
   ['people', 'Users'],
   ['groups', 'Groups'],
   ['people/deleted', 'Deleted users'],
+  ['erasures', 'Erasures'],
   ['sign-in-check', 'Sign-in check'],
 ] as const
 type Tab = (typeof TABS)[number][0]

@@ -13,6 +13,7 @@ import type { ConsoleApp, ConsoleContext } from '../env.ts'
 import { queryOf } from '../forms.ts'
 import { type Here, hereOf } from '../here.ts'
 import { Badge, Card, cut, Moment, Pager } from '../parts.tsx'
+import { EraseCard, mayErase } from './erasure/erase-form.tsx'
 import { beforeQuery, eventsWithNames } from './events.tsx'
 import { Timeline, type TimelineEvent } from './timeline.tsx'
 
@@ -69,6 +70,9 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
           tenant={here.path}
           page={`${here.path}/users/${resource.id}`}
         />
+        {mayErase(c) && (
+          <EraseCard path={here.path} id={String(resource.id)} named={String(resource.userName)} isThere={true} />
+        )}
       </>,
       { title: String(resource.userName), crumbs: [...here.crumbs, { name: 'People', path: `${here.path}/people` }] },
     )

@@ -80,7 +80,7 @@ export function Timeline(props: { events: readonly TimelineEvent[]; names: Names
               {event.position === undefined ? 'the application was not told' : `position ${event.position}`} · by{' '}
               <Actor id={event.actor} names={actors} />
             </span>
-            <Details changes={changes} />
+            {changes.erased ? <span class="quiet small">The person was erased.</span> : <Details changes={changes} />}
           </li>
         )
       })}
@@ -98,6 +98,8 @@ interface Changes {
   readonly key?: { readonly name: string }
   readonly before?: Readonly<Record<string, unknown>>
   readonly after?: Readonly<Record<string, unknown>>
+  /** The event is about a person who was erased. */
+  readonly erased?: true
 }
 
 function shownOf(type: LoggedEventType): Shown {

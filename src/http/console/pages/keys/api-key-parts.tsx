@@ -140,6 +140,7 @@ const ABOUT = {
   'ssf.read': 'receivers of Security Event Tokens read their stream and poll it',
   'ssf.manage': 'receivers make their stream and change it',
   'accounts:write': 'post the accounts that the application has',
+  'people:erase': 'erase people for good; beside admin',
 } as const
 
 /** Makes two forms two, though the same be filled in. */

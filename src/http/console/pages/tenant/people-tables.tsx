@@ -8,10 +8,15 @@ export function Deleted(props: {
   people: readonly DeletedPerson[]
   actors: ReadonlyMap<string, string>
   path: string
+  /** Whether each has a way to be erased. */
+  erases: boolean
 }) {
-  const { people, actors, path } = props
+  const { people, actors, path, erases } = props
   return (
-    <Table head={['User name', 'Name', 'externalId', 'Deleted', 'By', 'Kept until']} label="Deleted users">
+    <Table
+      head={['User name', 'Name', 'externalId', 'Deleted', 'By', 'Kept until', ...(erases ? ['Erase'] : [])]}
+      label="Deleted users"
+    >
       {people.map(({ id, userName, displayName, externalId, deletedAt, actor, keptUntil }) => (
         <tr>
           <td class="long">
@@ -26,6 +31,13 @@ export function Deleted(props: {
           <td>
             <Moment at={keptUntil} never="" />
           </td>
+          {erases && (
+            <td>
+              <a href={`${path}/erasures?user=${id}`} aria-label={`Erase ${userName || id}`}>
+                Erase …
+              </a>
+            </td>
+          )}
         </tr>
       ))}
     </Table>

@@ -1,0 +1,58 @@
+/**
+ * Every table that may hold something of a person, and how an erasure takes it out. A new table with texts stands here or in
+ * `WITHOUT_PEOPLE`: a test asks for it.
+ */
+export const ERASED: Readonly<Record<string, string>> = {
+  resources: 'the user is deleted, with its event, when the erasure begins',
+  search_documents: 'goes with the user',
+  resource_keys: 'go with the user',
+  memberships: 'go with the user; the group tells of it',
+  written_roles: 'go with the user',
+  api_keys: 'keys that stand for the user go with the user',
+  deferred_members: 'rows that wait for the user are deleted',
+  kept_users: 'the row is deleted, with the event of the deletion',
+  events: 'events about the user keep their place and lose what they say; in others the person is taken out',
+  request_log: 'bodies about the person are emptied; in others, and in addresses, the person is taken out',
+  request_terms: 'the person is not found by name or address any more',
+  audit_entries: 'the person is taken out of what was before and after; who did what stays',
+  idempotency_keys: 'answers that are kept for a day lose the person',
+  webhook_deliveries: 'what receivers have answered is emptied; what waits is sent without the person',
+  accounts: 'the copy of the account of the user is deleted; the application has its own',
+  account_keys: 'go with the copy of the account',
+  account_reviews: 'go with the user and with the copy of the account',
+  erasures: 'by what the person was found is emptied when nothing is looked for any more',
+}
+
+/** Tables with texts that hold nothing of the people of a directory, and why. */
+export const WITHOUT_PEOPLE: Readonly<Record<string, string>> = {
+  projects: 'names of places',
+  environments: 'names of places, settings',
+  tenants: 'names of places, settings',
+  former_addresses: 'names of places',
+  connections: 'programs, and the moments of their requests',
+  setup_links: 'names of links, given by administrators',
+  setup_visits: 'ids',
+  api_key_secrets: 'hashes; goes with the key',
+  api_key_public_keys: 'public keys; goes with the key',
+  api_key_trusts: 'issuers of tokens; goes with the key',
+  used_assertions: 'hashes',
+  console_sessions: 'operators of the gateway, until they sign out; they are not of a tenant’s directory',
+  instance_secrets: 'secrets of the gateway',
+  signing_keys: 'keys of the gateway',
+  rsa_signing_keys: 'keys of the gateway',
+  control_revision: 'a number',
+  schema_compatibility: 'releases',
+  upkeep_turns: 'names of work',
+  schema_definitions: 'names of attributes',
+  catalogues: 'what users can be given, not who has it',
+  catalogue_work: 'ids',
+  roles: 'keys of roles',
+  role_bindings: 'ids, and rules that name groups',
+  role_rule_work: 'ids',
+  resource_counts: 'numbers',
+  waiting_events: 'numbers; the event has what it says',
+  webhook_endpoints: 'addresses of receivers',
+  stream_messages: 'what streams are told about themselves',
+  account_runs: 'names of runs, numbers',
+  tenant_domains: 'domains',
+}
