@@ -273,7 +273,7 @@ export const erasureRecord = (
   { id, userId, reference }: Pick<ErasureRow, 'id' | 'userId' | 'reference'>,
 ): AuditRecord => ({
   ...{ action: 'erasure.begun', place, target: { id, name: reference ?? 'erasure' } },
-  ...{ before: null, after: { subject: userId } },
+  ...{ before: { state: null }, after: { state: 'running', subject: userId } },
 })
 
 /** A person is erased: from where, and how many rows. */
@@ -282,7 +282,7 @@ export const erasureEndRecord = (
   { id, reference, erased, storage }: Pick<ErasureRow, 'id' | 'reference' | 'erased' | 'storage'>,
 ): AuditRecord => ({
   ...{ action: 'erasure.finished', place, target: { id, name: reference ?? 'erasure' } },
-  ...{ before: null, after: { erased, storage } },
+  ...{ before: { state: 'running' }, after: { state: 'done', erased, storage } },
 })
 
 function verb({ before, after }: Change<unknown>): 'created' | 'changed' | 'deleted' {

@@ -5,7 +5,7 @@ import { Refusal } from '../administration/refusal.ts'
 import type { Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
 import { eventNoun } from '../events/types.ts'
-import { builtIn, type Equalities, lookUp } from '../provisioning/look-up.ts'
+import { builtIn, lookUp } from '../provisioning/look-up.ts'
 import { resultOf, write } from '../provisioning/writes.ts'
 import { type ErasedRows, type ErasureRow, erasuresOf } from '../repositories/erasure/erasures.ts'
 import { forgetKeptUser, keptUserNamed, tracesOf } from '../repositories/erasure/traces.ts'
@@ -14,13 +14,13 @@ import { fold } from '../scim/comparable.ts'
 import type { JsonObject } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
-import { type Person, someone, withAttributes, withTexts } from './person.ts'
+import { someone, withAttributes, withTexts } from './person.ts'
 import type { Subject } from './steps.ts'
 
 /** Who is to be erased: a user by id, also one who is gone; or somebody who never was a user, by what requests have named. */
 export type Erased =
-  | { readonly user: string; readonly delete: boolean }
-  | Pick<Equalities, 'userName' | 'email' | 'externalId'>
+  | { readonly user: string; readonly delete?: boolean | undefined }
+  | { readonly names: readonly string[] }
 
 /** The tenant in which it is done. */
 export interface ErasureTenant {
@@ -39,10 +39,11 @@ const NOTHING = { groups: false, members: false }
 
 /**
  * Accepts an erasure. A user who is in the directory is deleted at once, with the event of that; all else is done behind the request.
+ * Where the user is being erased already, that erasure is given.
  *
  * @param reference the number of the case, which is shown with the receipt
- * @throws {Refusal} 404 for the id of another resource; 409 where the user is in the directory and `delete` is not asked for, where
- *   names are those of a user, and while the same user is being erased
+ * @throws {Refusal} 404 for the id of another resource; 409 where the user is in the directory and `delete` is not asked for, and where
+ *   names are those of a user
  */
 export function beginErasure(
   administration: Administration,
@@ -54,6 +55,9 @@ export function beginErasure(
   const asked = { tenantId: tenant.id, actor, requestId: requestId ?? '' }
   return change(administration, async (tx, record) => {
     const type = builtIn(tenant.registry, 'User')
+    const erasures = erasuresOf(tx, tenant.id)
+    const underWay = 'user' in who ? await erasures.underWay(who.user.toLowerCase()) : undefined
+    if (underWay !== undefined) return underWay
     const { person, wasThere, erased } =
       'user' in who
         ? await leave(tx, within(tx), type, who, asked)
@@ -64,7 +68,6 @@ export function beginErasure(
       ...{ id: uuidv7(), userId: person.id, subject, place: 'writers', erased },
       ...{ actor, requestId: asked.requestId, reference, askedAt: now, dueAt: now },
     }
-    const erasures = erasuresOf(tx, tenant.id)
     await erasures.begin(row)
     record(erasureRecord(scope, row))
     return (await erasures.find(row.id)) as ErasureRow
@@ -76,11 +79,10 @@ async function leave(
   tx: Database,
   inside: Repositories,
   type: ResourceType,
-  { user: id, delete: deletes }: Extract<Erased, { user: string }>,
+  { user, delete: deletes }: Extract<Erased, { user: string }>,
   asked: { readonly tenantId: TenantContext['id']; readonly actor: string; readonly requestId: string },
 ): Promise<Left> {
-  if (await erasuresOf(tx, asked.tenantId).isUnderWay(id))
-    throw new Refusal(409, `The user "${id}" is being erased already; the list of erasures shows how far that is.`)
+  const id = user.toLowerCase()
   const [other] = (await inside.resources.typesOf([id])).values()
   if (other !== undefined && other !== type.name) throw Refusal.notFound('user', id)
   const { isKept, ...texts } = await tracesOf(tx, asked.tenantId, id)
@@ -113,21 +115,18 @@ async function strangerOf(
   tx: Database,
   inside: Repositories,
   type: ResourceType,
-  names: Exclude<Erased, { user: string }>,
+  { names }: Exclude<Erased, { user: string }>,
   { id, registry }: TenantContext,
 ): Promise<Left> {
-  const given = Object.entries(names).filter(([, value]) => value !== undefined)
-  for (const [name, value] of given) {
-    const [row] = await lookUp(inside, registry, type, { equal: { [name]: value }, limit: 1, wanted: NOTHING })
-    if (row !== undefined) throw isUser(row.id, 'in the directory')
-  }
-  const values = given.map(([, value]) => fold(String(value)))
-  const kept = await keptUserNamed(tx, id, values)
+  for (const name of names)
+    for (const attribute of ['userName', 'email', 'externalId'] as const) {
+      const equal = { [attribute]: name }
+      const [row] = await lookUp(inside, registry, type, { equal, limit: 1, wanted: NOTHING })
+      if (row !== undefined) throw isUser(row.id, 'in the directory')
+    }
+  const kept = await keptUserNamed(tx, id, names.map(fold))
   if (kept !== undefined) throw isUser(kept, 'deleted and kept')
-  const { userName, email, externalId } = names
-  const person: Person = withTexts(someone(null, 0), {
-    ...{ userNames: [userName], emails: [email], externalIds: [externalId] },
-  })
+  const person = withTexts(someone(null, 0), { userNames: names, emails: names, externalIds: names })
   return { person, wasThere: true, erased: {} }
 }
 

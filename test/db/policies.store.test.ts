@@ -56,6 +56,7 @@ const ROWS: Readonly<Record<string, string>> = {
   account_keys: `(tenant_id, kind, value, account_id, proves) values ($tenant, 'name', 'x', 'a', true)`,
   account_reviews: `(tenant_id, user_id, account_id, state, by, created_at) values ($tenant, $tenant, 'a', 'waiting', 'email', now())`,
   account_runs: `(tenant_id, run, started_at) values ($tenant, 'run', now())`,
+  erasures: `(tenant_id, id, place, actor, request_id, asked_at, due_at) values ($tenant, $tenant, 'writers', 'actor', 'request', now(), now())`,
   tenant_domains: `(tenant_id, environment_id, domain, token) values ($tenant, $environment, 'acme.example', 'x')`,
   request_terms: `(tenant_id, term, id) values ($tenant, 'term', $tenant)`,
 }

@@ -33,6 +33,7 @@ export function shownPages({ ids, setupUrl }: Pick<Example, 'ids' | 'setupUrl'>)
     inside('tenant', ACME),
     inside('people', `${ACME}/people`),
     inside('people-deleted', `${ACME}/people/deleted`),
+    inside('erasures', `${ACME}/erasures`),
     inside('user', `${ACME}/users/${ids.user}`),
     inside('leaver', `${ACME}/users/${ids.leaver}`),
     inside('groups', `${ACME}/groups`),

@@ -10,9 +10,7 @@ const ERASURES = '/projects/{project}/environments/{environment}/tenants/{tenant
 const LOOK_AGAIN_MS = 1_000
 
 interface EraseOptions extends GlobalOptions {
-  readonly userName?: string
-  readonly email?: string
-  readonly externalId?: string
+  readonly name?: string[]
   readonly delete?: true
   readonly reference?: string
   readonly confirm?: string
@@ -26,30 +24,22 @@ export function eraseCommands(program: Command, io: Io): void {
     .description('erase a person for good: from events, logs, queues and the audit trail (GDPR, article 17)')
     .argument('<tenant>', 'key or id')
     .argument('[user]', 'id of the user, also of one who was deleted')
-    .option('--user-name <userName>', 'of somebody who never was a user')
-    .option('--email <address>', 'the same')
-    .option('--external-id <id>', 'the same')
+    .option('--name <name...>', 'userName, e-mail address or externalId of somebody who was never made a user')
     .option('--delete', 'the user is in the directory: delete the user first; the application is told')
     .option('--reference <number>', 'the number of the case, which the receipt shows; it must not name the person')
     .option('--confirm <what>', 'the id or the name once more, since this cannot be undone')
     .option('--wait', 'wait until it is done, which takes some minutes, and print the receipt')
     .action((tenant: string, user: string | undefined, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<EraseOptions>()
-      const { userName, email, externalId, reference, confirm } = options
-      const named = [user, userName, email, externalId].filter((one) => one !== undefined)
+      const { name: names = [], reference, confirm } = options
+      const named = [...(user === undefined ? [] : [user]), ...names]
+      if ((user === undefined) === (names.length === 0))
+        throw new CliError(EXIT.usage, 'say who it is: the id of a user, or --name for somebody who was never one')
       if (confirm === undefined || !named.includes(confirm))
-        throw new CliError(
-          EXIT.usage,
-          `this cannot be undone: repeat whom it is about, as in --confirm ${named[0] ?? 'ID'}`,
-        )
-      const erased = {
-        ...(user !== undefined && { user }),
-        ...(userName !== undefined && { userName }),
-        ...(email !== undefined && { email }),
-        ...(externalId !== undefined && { externalId }),
-        ...(options.delete && { delete: true }),
-        ...(reference !== undefined && { reference }),
-      }
+        throw new CliError(EXIT.usage, `this cannot be undone: repeat whom it is about by --confirm ${named[0]}`)
+      const more = reference === undefined ? {} : { reference }
+      const erased =
+        user === undefined ? { names, ...more } : { user, ...(options.delete && { delete: true }), ...more }
       // Without a gateway, nobody does the work that is waited for.
       if (options.wait && gatewayUrl(options, io) === undefined)
         throw new CliError(EXIT.usage, '--wait needs a gateway that runs: set ROLLCALL_URL')

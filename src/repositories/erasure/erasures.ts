@@ -64,14 +64,14 @@ export function erasuresOf({ orm }: Database, tenantId: TenantId) {
       return row && read(row)
     },
 
-    /** Whether somebody has asked to erase this user, and the work goes on. */
-    async isUnderWay(userId: string): Promise<boolean> {
-      const rows = await orm
-        .select({ id: erasures.id })
+    /** The erasure of this user that goes on. */
+    async underWay(userId: string): Promise<ErasureRow | undefined> {
+      const [row] = await orm
+        .select()
         .from(erasures)
         .where(and(eq(erasures.tenantId, tenantId), eq(erasures.userId, userId), isNull(erasures.finishedAt)))
         .limit(literal(1))
-      return rows.length > 0
+      return row && read(row)
     },
 
     /** Holds an erasure until the end of the transaction; undefined where it is not due, or where another instance has it. */

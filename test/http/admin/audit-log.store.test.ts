@@ -218,6 +218,7 @@ const STEPS: readonly Step[] = [
   ['POST', `${TEMPLATE}/domains`, `${T}/domains`, { domain: 'acme.example' }, 'domain.created'],
   ['PUT', `${TEMPLATE}/domains/{domain}`, `${T}/domains/acme.example`, {}, 'domain.verified'],
   ['DELETE', `${TEMPLATE}/domains/{domain}`, `${T}/domains/acme.example`, undefined, 'domain.deleted'],
+  ['POST', `${TEMPLATE}/erasures`, `${T}/erasures`, { names: ['nobody@acme.example'] }, 'erasure.begun'],
   [
     'POST',
     '/projects/{project}/environments/{environment}/tenants/{tenant}/brake/release',

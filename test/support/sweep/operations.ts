@@ -120,6 +120,7 @@ function operation(
       (name === 'url' && beside.method === 'push') ||
       // A decision that is asked for twice has the same answer only about one account, and where no user meets the rule.
       (name === 'account' && title.endsWith('/account-reviews')) ||
+      (name === 'delete' && title.endsWith('/erasures')) ||
       (name === 'domain' && title.endsWith('/by-rule')),
     companions: { user: ['tenant'] },
   })
@@ -274,6 +275,8 @@ function sampleOf(
     case 'issuer':
       return 'https://idp.example'
     case 'user':
+      // Who is erased is asked for no more.
+      if (title.endsWith('/erasures')) return own('leavers')
       // Of one tenant alone.
       return title.includes('/tenants/{tenant}/') || beside.tenant !== undefined ? own('users') : LEFT_OUT
     case 'tenant':

@@ -115,6 +115,8 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
   for (const [i, name] of ['a', 'b'].entries())
     groups.push(await scim('POST', '/Groups', groupBody(`${mark} ${name}`, [users[i] ?? ''])))
   await scim('PATCH', `/Groups/${groups[0]}`, addMembers(users[1] ?? ''))
+  const leaver = await scim('POST', '/Users', userBody(`${mark} leaver`))
+  await done(send(adminKey, { method: 'DELETE', url: `${scimBase(tenant.ids)}/Users/${leaver}` }))
   await leave(builder, tenant)
   const log = await done(send(adminKey, { method: 'GET', url: `${at}/events` }))
   await builder.logged()
@@ -129,7 +131,13 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
   await done(send(adminKey, { method: 'POST', url: `${at}/domains`, body: { domain } }))
   await done(send(adminKey, { method: 'PUT', url: `${at}/domains/${verified}`, body: {} }))
 
+  const erasures: string[] = []
+  for (const name of ['a', 'b'])
+    erasures.push(String((await create(builder, `${at}/erasures`, { names: [`${mark} nobody ${name}`] })).id))
+
   return filled(builder, tenant, [
+    ['erasures', erasures],
+    ['leavers', [leaver]],
     ['accounts', accounts.map((account) => account.id)],
     ['account-runs', [`${mark}-run`]],
     ['domains', [domain]],

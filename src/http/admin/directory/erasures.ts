@@ -1,7 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
-import { beginErasure, type Erased } from '../../../erasure/begin.ts'
+import { beginErasure } from '../../../erasure/begin.ts'
 import { PLACES } from '../../../erasure/steps.ts'
 import { type ErasureRow, erasuresOf } from '../../../repositories/erasure/erasures.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
@@ -32,20 +32,28 @@ export const reference = z
   .openapi({
     description: 'The number of the case, which is shown with the receipt for good. It must not name the person.',
   })
-const shortest = nameText.pipe(z.string().min(3))
-/** What a request says. */
-export const erasureInput = z
+const ofUser = z
   .strictObject({
-    user: z.uuid().optional().openapi({ description: 'Id of a user, also of one who was deleted.' }),
+    user: z.uuid().openapi({ description: 'Id of a user, also of one who was deleted.' }),
     delete: z.boolean().optional().openapi({
       description: 'Needed for a user who is in the directory, and deletes the user first; the application is told.',
     }),
-    userName: shortest.optional().openapi({ description: 'Of somebody who was never made a user.' }),
-    email: shortest.optional(),
-    externalId: shortest.optional(),
     reference: reference.optional(),
   })
-  .openapi('ErasureInput')
+  .openapi('ErasureOfUser')
+/** A userName, an e-mail address or an externalId. */
+export const nameOfStranger = nameText.pipe(z.string().min(3))
+const ofStranger = z
+  .strictObject({
+    names: z.array(nameOfStranger).min(1).max(20).openapi({
+      description:
+        'What requests have called somebody who was never made a user: userName, e-mail address or externalId.',
+    }),
+    reference: reference.optional(),
+  })
+  .openapi('ErasureOfStranger')
+/** What a request says. */
+export const erasureInput = z.union([ofUser, ofStranger])
 
 const receipt = z
   .object({
@@ -95,8 +103,8 @@ const begin = createRoute({
   tags,
   description:
     'For keys with the permission `people:erase` beside `admin`. By the id of a user, or by the names of somebody who never was one. ' +
-    'It cannot be undone. 409 for a user who is in the directory without `delete`, for names that are those of a user, and while the ' +
-    'same user is being erased.',
+    'It cannot be undone. While it goes on, the same request is answered with the same erasure. 409 for a user who is in the directory ' +
+    'without `delete`, and for names that are those of a user.',
   request: {
     params: tenantParams,
     body: jsonBody(erasureInput, { user: EXAMPLE.userId, delete: true, reference: 'DSR-2026-17' }),
@@ -139,9 +147,8 @@ export function erasureRoutes(app: AdminApp, control: ControlPlane, policy: Orig
     const names = c.req.valid('param')
     const { scope } = await tenantAt(c.var, names)
     const { reference = null, ...who } = c.req.valid('json')
-    const erased = erasedOf(who)
     const place = { scope, ...(await openTenant(c, names, control, policy)) }
-    const row = await beginErasure(c.var.administration, place, erased, reference)
+    const row = await beginErasure(c.var.administration, place, who, reference)
     return c.json(presentErasure(row), 202, { Location: `${c.req.path}/${row.id}` })
   })
 
@@ -159,22 +166,6 @@ export function erasureRoutes(app: AdminApp, control: ControlPlane, policy: Orig
     if (row === undefined) throw Refusal.notFound('erasure', id)
     return c.json(presentErasure(row), 200)
   })
-}
-
-/** Who is to be erased. @throws {Refusal} 400 where nobody is named, or one person in two ways */
-export function erasedOf({
-  user,
-  delete: deletes = false,
-  ...names
-}: Omit<z.infer<typeof erasureInput>, 'reference'>): Erased {
-  const named = Object.values(names).some((name) => name !== undefined)
-  if ((user === undefined) === !named)
-    throw new Refusal(
-      400,
-      'Name the person by "user", or by "userName", "email" and "externalId"; one of the two ways.',
-      [{ path: 'user', message: 'is needed, or names instead of it' }],
-    )
-  return user === undefined ? names : { user: user.toLowerCase(), delete: deletes }
 }
 
 /** A receipt as it is shown; tables of which nothing was erased are left out. */

@@ -4,11 +4,10 @@ import { beginErasure } from '../../../../erasure/begin.ts'
 import { ERASED } from '../../../../erasure/places.ts'
 import { keyNames } from '../../../../repositories/control/finding/actor-names.ts'
 import { type ErasureRow, erasuresOf } from '../../../../repositories/erasure/erasures.ts'
-import { erasedOf, presentErasure, reference } from '../../../admin/directory/erasures.ts'
+import { nameOfStranger, presentErasure, reference } from '../../../admin/directory/erasures.ts'
 import type { AdminDependencies } from '../../../control/env.ts'
 import { openTenant } from '../../../control/open-tenant.ts'
 import type { PlaceNames } from '../../../control/places.ts'
-import { nameText } from '../../../control/schemas.ts'
 import { needs } from '../../../permissions.ts'
 import { seesPeople, TENANT, tenantHere } from '../../directory.ts'
 import type { ConsoleApp } from '../../env.ts'
@@ -24,10 +23,9 @@ const LIVE_S = 3
 
 type Dependencies = Pick<AdminDependencies, 'control' | 'config'>
 
-const name = nameText.pipe(z.string().min(3)).optional()
 const form = z.object({
-  ...{ user: z.uuid().optional(), userName: name, email: name, externalId: name },
-  ...{ named: z.string().optional(), reference: reference.optional(), confirm: z.string().optional() },
+  ...{ user: z.uuid().optional(), named: z.string().optional(), name: nameOfStranger.optional() },
+  ...{ reference: reference.optional(), confirm: z.string().optional() },
 })
 
 /** `…/erasures` of a tenant: people who are being erased or were, and the forms that erase somebody; and the page of one receipt. */
@@ -68,15 +66,14 @@ export function erasurePages(app: ConsoleApp, { control, config }: Dependencies)
     needs(c.var.principal, 'people:erase')
     const { scope } = await tenantHere(c)
     const { path } = await hereOf(c)
-    const { named, confirm, reference = null, ...who } = fieldsOf(c.var.form, form)
-    const names = [named ?? who.user, who.userName, who.email, who.externalId]
-    if (confirm === undefined || !names.includes(confirm)) {
+    const { user, named, name, confirm, reference = null } = fieldsOf(c.var.form, form)
+    const who = user === undefined ? { names: name === undefined ? [] : [name] } : { user, delete: true }
+    if (confirm === undefined || confirm !== (user === undefined ? name : named)) {
       const message = 'must be the name of whom you erase, to the letter'
       throw new Refusal(400, `Nobody was erased: what you have typed ${message}.`, [{ path: 'confirm', message }])
     }
     const place = { scope, ...(await openTenant(c, c.req.param() as PlaceNames, control, config)) }
-    const asked = erasedOf({ ...who, ...(who.user !== undefined && { delete: true }) })
-    const { id } = await beginErasure(c.var.administration, place, asked, reference)
+    const { id } = await beginErasure(c.var.administration, place, who, reference)
     return c.redirect(`${path}/erasures/${id}`, 303)
   })
 
@@ -193,7 +190,7 @@ function Receipt({ row, actors }: { row: ErasureRow; actors: ReadonlyMap<string,
                 <code>{table}</code>
               </td>
               <td>{rows.toLocaleString('en')}</td>
-              <td class="long">{ERASED[table] ?? ''}</td>
+              <td class="long">{ERASED[table]?.how ?? ''}</td>
             </tr>
           ))}
         </Table>
@@ -213,16 +210,8 @@ function EraseStranger({ action }: { action: string }) {
             person is taken out of the requests that are kept, for good. A user is erased on the page of the user.
           </p>
           <label>
-            userName
-            <input name="userName" maxlength={200} autocomplete="off" spellcheck={false} />
-          </label>
-          <label>
-            E-mail address
-            <input name="email" maxlength={200} autocomplete="off" spellcheck={false} />
-          </label>
-          <label>
-            externalId
-            <input name="externalId" maxlength={200} autocomplete="off" spellcheck={false} />
+            userName, e-mail address or externalId
+            <input name="name" required minlength={3} maxlength={200} autocomplete="off" spellcheck={false} />
           </label>
           <ReferenceField />
           <ConfirmField />
