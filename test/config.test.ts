@@ -46,6 +46,7 @@ test('nothing set gives the embedded database, on this machine alone', () => {
     dnsServers: [],
     consoleSignIn: undefined,
     auditRetentionDays: undefined,
+    feedIdleDays: 90,
     logLevel: 'info',
     instance: hostname(),
     traces: undefined,
