@@ -1,21 +1,27 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
+import { openDeliveries } from '../../src/delivery/deliveries.ts'
 import type { EnvironmentId } from '../../src/place-ids.ts'
 import { driftOf } from '../../src/repositories/accounts/drift.ts'
+import { matchingOf } from '../../src/repositories/accounts/matching.ts'
 import { type PostedAccount, postedAccountsOf } from '../../src/repositories/accounts/posted.ts'
 import { accountReviewsOf } from '../../src/repositories/accounts/reviews.ts'
 import { readFeed } from '../../src/repositories/log/environment-feed.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { openFeed, placeStretches } from '../../src/repositories/log/feed-places.ts'
+import { adminSender } from '../support/admin-sender.ts'
 import { engineName, freshPostgres, openFreshDatabase, tenantRole } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import { type Instance, openInstance, type Place, tenantTables, userBody } from '../support/instances.ts'
+import { placeOf } from '../support/readers.ts'
 import { manyRowsRead } from '../support/rows-read.ts'
 
 // A tenant with accounts, and the feed of its environment, on a database that was never analysed: each statement is planned while the
 // tables are empty, and runs when they are not.
 const PEOPLE = 2_000
+const ADMIN = 'an-admin-key-for-plans-of-accounts'
 /** Index entries and rows that one operation may look at. */
 const FEW = 500
 
@@ -23,6 +29,7 @@ let database: Database
 let instance: Instance
 let tenant: TestTenant
 let place: Place
+const failures: unknown[] = []
 let place0 = 0
 
 const accountOf = (n: number, id = `acc_${n}`): PostedAccount & { keys: never[] } => ({
@@ -39,11 +46,24 @@ const person = (n: number) =>
     externalId: `ext${n}`,
     emails: [{ value: `user${n}@acme.example`, type: 'work', primary: true }],
   })
+const created = ({ status }: { readonly status: number }) => expect(status).toBe(201)
+const post = async (accounts: readonly PostedAccount[]) => {
+  const posted = accounts.map(({ id, externalId, userName, active }) => ({ id, externalId, userName, active }))
+  const { status } = await adminSender(() => instance, ADMIN)('POST', `${placeOf(tenant)}/accounts`, {
+    accounts: posted,
+  })
+  expect(status).toBe(200)
+}
 const environment = () => place.environmentId as EnvironmentId
 
 type Operations = readonly (readonly [string, (n: number) => Promise<unknown>])[]
 const OPERATIONS: Operations = [
   ['accounts are stored', async (n) => postedAccountsOf(database, tenant.id).store([accountOf(n), accountOf(n + 1)])],
+  ['accounts are posted', async (n) => post([accountOf(n), accountOf(n + 1)])],
+  ['users are found for accounts', async (n) => matchingOf(database, tenant.id).candidates([`acc_${10_000 + n}`])],
+  ['a create that meets nobody', async (n) => created(await tenant.scim('POST', '/Users', person(50_000 + n)))],
+  ['a create that meets an account', async (n) => created(await tenant.scim('POST', '/Users', person(30_000 + n)))],
+  ['a page of drift, by accounts', async () => driftOf(database, tenant.id).ofAccounts('', 100, true)],
   ['a page of the review queue', async () => accountReviewsOf(database, tenant.id).list({ limit: 20 })],
   ['a page of drift, by users', async () => driftOf(database, tenant.id).ofUsers(undefined, 100)],
   ['a page of the log', async () => eventLogOf(database, tenant.id).read(0, 100, { types: [], nouns: [] })],
@@ -72,17 +92,20 @@ beforeAll(async () => {
   if (engineName() === 'postgres')
     for (const table of await tenantTables(database))
       await database.run(`alter table ${table} set (autovacuum_enabled = false)`, [], { prepare: false })
-  instance = await openInstance(database)
+  instance = await openInstance(database, { ADMIN_KEY: ADMIN })
   place = await instance.newPlace()
   tenant = await instance.newTenant({ place })
-  await database.run('update tenants set accounts_since = now() where id = $1::uuid', [tenant.id])
   await openFeed(database, environment())
   for (const [, operation] of OPERATIONS) await operation(0)
-  const posted = postedAccountsOf(database, tenant.id)
+  const deliveries = openDeliveries(database, loadConfig({}), {
+    failed: (error) => failures.push(error),
+    disabled: () => {},
+  })
+  deliveries.start()
   for (let n = 2; n < PEOPLE; n += 200) {
     const numbers = Array.from({ length: 200 }, (_, i) => n + i)
-    await posted.store(numbers.map((i) => accountOf(10_000 + i)))
-    await posted.store(numbers.map((i) => accountOf(30_000 + i)))
+    await post(numbers.map((i) => accountOf(10_000 + i)))
+    await post(numbers.map((i) => accountOf(30_000 + i)))
     const operations = [...numbers, ...numbers.map((i) => 40_000 + i)].map((i) => ({
       ...{ method: 'POST', path: '/Users', bulkId: `${i}`, data: person(i) },
     }))
@@ -90,6 +113,7 @@ beforeAll(async () => {
     const { status } = await tenant.scim('POST', '/Bulk', { schemas, Operations: operations })
     expect(status).toBe(200)
   }
+  await deliveries.stop()
   while ((await eventLogOf(database, tenant.id).number()) > 0);
   await placeStretches(database)
   place0 = 1_000
