@@ -18,7 +18,8 @@ export type WhichUsers = { readonly users: readonly string[] } | { readonly belo
 
 /**
  * Which of these users have which of `roles`, directly, through groups in groups, or by values that the identity provider wrote.
- * Cycles end by themselves, since `union` adds no row twice. `offset 0` makes each step a look into the index.
+ * Cycles end by themselves, since `union` adds no row twice. `offset 0` makes each step a look into the index. The roles are joined
+ * behind it: as an array, hundreds of them would be read from their text, and looked for in the index, for each user and group.
  */
 export async function heldBy(
   db: Database,
@@ -32,7 +33,8 @@ export async function heldBy(
   const given = `select unnest(${parameters.array(ids, 'uuid')}) as id`
   const wanted = parameters.array([...roles], 'uuid')
   const rows = await db.asTenant(tenantId).run<{ id: string; roles: string | null }>(
-    `with recursive ${'users' in which ? `people as materialized (${given}),` : usersBelow(given, tenant)}
+    `with recursive wanted as materialized (select unnest(${wanted}) as id),
+     ${'users' in which ? `people as materialized (${given}),` : usersBelow(given, tenant)}
      up(user_id, id) as (
        select p.id, p.id from people p
        union
@@ -44,15 +46,13 @@ export async function heldBy(
      union all
      select up.user_id::text, string_agg(b.role_id::text, ' ') from up cross join lateral (
        select b.role_id from role_bindings b
-       where b.tenant_id = ${tenant} and b.group_id = up.id
-         and b.role_id = any(${wanted}) offset 0
-     ) b group by up.user_id
+       where b.tenant_id = ${tenant} and b.group_id = up.id offset 0
+     ) b join wanted on wanted.id = b.role_id group by up.user_id
      union all
      select p.id::text, string_agg(w.role_id::text, ' ') from people p cross join lateral (
        select w.role_id from written_roles w
-       where w.tenant_id = ${tenant} and w.user_id = p.id
-         and w.role_id = any(${wanted}) offset 0
-     ) w group by p.id`,
+       where w.tenant_id = ${tenant} and w.user_id = p.id offset 0
+     ) w join wanted on wanted.id = w.role_id group by p.id`,
     parameters.values,
     // Planned each time: a plan from when the tables were nearly empty may read whole tables for each of many users.
     { name: 'roles-holders', prepare: false },
