@@ -23,6 +23,7 @@ import { writersOf } from '../repositories/sql/writers.ts'
 import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import { catalogueWorkPass } from './catalogue/catalogue-work.ts'
 import { sharedName } from './role-rules.ts'
+import { StepSize } from './step-size.ts'
 import { intersection, writersEnd } from './writers-end.ts'
 
 // After a change of rules, small transactions bring the groups of a tenant in step. Each locks the tenant's roles, and any
@@ -42,18 +43,33 @@ const BREATH_MS = 10
 const AFTER_FAILURE_S = 60
 const ATTEMPTS = 5
 
-/** Does the next step of a tenant's work. False where there is no work now, or where another instance does it. */
-export function roleStep(db: Database, tenantId: TenantId): Promise<boolean> {
+/** How much steps do from here on. */
+const newStepSize = () => new StepSize(BINDINGS_AT_ONCE)
+
+/**
+ * Does the next step of a tenant's work. False where there is no work now, or where another instance does it.
+ *
+ * @param size learns from how long it took
+ */
+export function roleStep(db: Database, tenantId: TenantId, size: StepSize = newStepSize()): Promise<boolean> {
   const step = async (tx: Database) => {
+    const begun = performance.now()
     const work = await takeRoleWork(await bounded(tx), tenantId)
-    if (work !== undefined) await workOn(tx, tenantId, work)
-    return work !== undefined
+    if (work === undefined) return false
+    await workOn(tx, tenantId, work, size.size)
+    size.took(performance.now() - begun)
+    return true
   }
   return retryOnConflict(() => db.transaction(step), undefined, ATTEMPTS)
 }
 
-async function workOn(tx: Database, tenantId: TenantId, { actor, requestId, small, ...work }: RoleWork): Promise<void> {
-  const most = small ? 1 : BINDINGS_AT_ONCE
+async function workOn(
+  tx: Database,
+  tenantId: TenantId,
+  { actor, requestId, small, ...work }: RoleWork,
+  size: number,
+): Promise<void> {
+  const most = small ? 1 : size
   const bindings = roleBindingsOf(tx, tenantId)
   const { rules } = await bindings.around([])
   const names = ruleNames(rules)
@@ -123,8 +139,12 @@ export async function followRules(
 }
 
 async function followOne(db: Database, tenantId: TenantId, isTime: () => boolean): Promise<void> {
+  const size = newStepSize()
   while (isTime()) {
-    if (await roleStep(db, tenantId)) continue
+    if (await roleStep(db, tenantId, size)) {
+      await sleep(size.restMs)
+      continue
+    }
     const progress = await roleProgressOf(db, tenantId)
     if (progress === undefined || progress.state === 'done') return
     if (progress.state === 'waiting') await letBegin(db, [tenantId], isTime)
@@ -142,6 +162,7 @@ async function letBegin(db: Database, tenants: readonly TenantId[], goesOn: () =
 export class RoleWorker {
   readonly #db: Database
   readonly #failed: (error: unknown) => void
+  readonly #size = newStepSize()
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
   #stopped = false
@@ -173,7 +194,7 @@ export class RoleWorker {
           this.#failed(error)
           return false
         })
-        .then((more) => this.#schedule(more ? BREATH_MS : everyMs, everyMs))
+        .then((more) => this.#schedule(more ? BREATH_MS + this.#size.restMs : everyMs, everyMs))
     }, ms).unref()
   }
 
@@ -193,7 +214,7 @@ export class RoleWorker {
 
   async #step(tenantId: TenantId): Promise<boolean> {
     try {
-      if (await roleStep(this.#db, tenantId)) return true
+      if (await roleStep(this.#db, tenantId, this.#size)) return true
       await dropRoleWork(this.#db, tenantId)
     } catch (error) {
       // Another transaction has locked the tenant: other tenants come first.
