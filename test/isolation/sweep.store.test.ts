@@ -47,7 +47,10 @@ const OPAQUE: readonly (readonly [where: RegExp, reason: string])[] = [
   [/(?:query|body) after/, 'a page begins after it, whether or not there is such a thing'],
   [/query (?:externalId|userName|email|displayName|role|group|member|user)\b/, 'a condition that nothing here meets'],
   [/query types/, 'types of events that there may come to be'],
-  [/\/erasures body (?:names\[\]|reference)/, 'a name to look for, and the number of a case: no user here has it'],
+  [
+    /\/erasures body (?:user|names\[\]|reference)/,
+    'whom to look for in what is kept of this tenant, whether there ever was such a user or not',
+  ],
   [/sign-in-checks body identity/, 'a name to look for: no user here has it'],
   [/header Idempotency-Key/, 'each API key has its own'],
   [/body (?:.*\.)?(?:name|description|note|audience|token|display)$/, 'words that are kept as they came'],
