@@ -32,29 +32,34 @@ export async function* exportTenant(db: Database, tenant: ExportedTenant, reader
 /** What the resources of a tenant are read by. */
 type ExportedTenant = Pick<TenantContext, 'id' | 'registry' | 'hasAccounts'>
 
-/** What is exported of one tenant in an environment. */
-export interface TenantExport extends ExportedTenant {
+/** A tenant by its names. */
+export interface NamedTenant {
+  readonly id: TenantId
   readonly key: string
   readonly name: string
 }
+
+/** What is exported of one tenant in an environment. */
+export interface TenantExport extends ExportedTenant, NamedTenant {}
 
 /**
  * The same of all tenants of an environment, one after the other: `tenant` begins the lines of each. `start` and `end` have cursors of
  * the environment's feed.
  *
  * @param end gives a cursor at the end of the feed, with all that was committed before
+ * @param tenants those without a registry are named alone, without what they have
  */
 export async function* exportEnvironment(
   db: Database,
   environmentId: EnvironmentId,
   end: () => Promise<string>,
-  tenants: AsyncIterable<TenantExport>,
+  tenants: AsyncIterable<TenantExport | NamedTenant>,
   reader?: Reader,
 ): AsyncGenerator<string> {
   yield line({ kind: 'start', environment: environmentId, cursor: await end(), time: new Date() })
   for await (const tenant of tenants) {
     yield line({ kind: 'tenant', tenant: tenant.id, key: tenant.key, name: tenant.name })
-    yield* tenantLines(db, tenant, reader)
+    if ('registry' in tenant) yield* tenantLines(db, tenant, reader)
   }
   yield line({ kind: 'end', environment: environmentId, cursor: await end() })
 }

@@ -99,7 +99,15 @@ const snapshot = createRoute({
   tags: ['Events'],
   description:
     'For keys of the environment with the permission "directory:read". Lines of JSON: `start` with the cursor from which to follow the events; `tenant`, which begins the lines of a tenant: `resource`, `members` and `role` as in the snapshot of a tenant; and `end`. Without the last line the export is not whole. Events whose version is not above that of a line are in it already.',
-  request: { params: environmentParams, query: z.object({ tenants: ofTenants }) },
+  request: {
+    params: environmentParams,
+    query: z.object({
+      tenants: ofTenants,
+      resources: z.enum(['true', 'false']).default('true').openapi({
+        description: 'False: which tenants there are, without what they have.',
+      }),
+    }),
+  },
   responses: {
     200: linesAnswer('All resources and members', snapshotExample),
     ...problems,
@@ -136,10 +144,11 @@ export function environmentEventRoutes(
 
   app.openapi(snapshot, async (c) => {
     const place = await environmentAt(c.var, c.req.valid('param'))
-    const named = await tenantsNamed(c.var, place, c.req.valid('query').tenants)
+    const { tenants: names, resources } = c.req.valid('query')
+    const named = await tenantsNamed(c.var, place, names)
     const { database } = c.var
     const { end } = environmentFeed(database, watch, place.environment.id)
-    const tenants = tenantExports(c.var, place, named)
+    const tenants = resources === 'true' ? tenantExports(c.var, place, named) : tenantRows(c.var, place, named)
     const lines = exportEnvironment(database, place.environment.id, end, tenants, c.req.raw)
     return c.body(streamed(lines, c.var.passage), 200, {
       ...{ 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' },
@@ -151,19 +160,29 @@ type FeedQuery = Pick<z.infer<typeof feedQuery>, 'after' | 'tenants' | 'snapshot
 
 /** The tenants of an environment page by page, or those that are named, with what their resources are read by. */
 async function* tenantExports(
+  request: AdminRequest,
+  place: EnvironmentPlace,
+  named: readonly TenantRow[] | undefined,
+): AsyncGenerator<TenantExport> {
+  const { environment } = place
+  const definitions = schemaDefinitionsOf(request.database, environment.id)
+  const shared = await definitions.definitions(null)
+  for await (const { id, key, name, settings, accountsSince } of tenantRows(request, place, named)) {
+    const own = await definitions.definitions(id)
+    const registry = registryOf(effectiveSettings(environment.settings, settings), shared, own)
+    yield { id, key, name, registry, hasAccounts: accountsSince !== null }
+  }
+}
+
+/** The tenants of an environment page by page, or those that are named. */
+async function* tenantRows(
   { database }: AdminRequest,
   { environment }: EnvironmentPlace,
   named: readonly TenantRow[] | undefined,
-): AsyncGenerator<TenantExport> {
-  const definitions = schemaDefinitionsOf(database, environment.id)
-  const shared = await definitions.definitions(null)
+): AsyncGenerator<TenantRow> {
   for (let after: string | undefined; ; ) {
     const tenants = named ?? (await tenantsOf(database, environment.id).list({ after, limit: TENANTS_AT_ONCE }))
-    for (const { id, key, name, settings, accountsSince } of tenants) {
-      const own = await definitions.definitions(id)
-      const registry = registryOf(effectiveSettings(environment.settings, settings), shared, own)
-      yield { id, key, name, registry, hasAccounts: accountsSince !== null }
-    }
+    yield* tenants
     after = tenants.at(-1)?.id
     if (named !== undefined || tenants.length < TENANTS_AT_ONCE) return
   }
