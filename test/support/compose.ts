@@ -23,6 +23,10 @@ export interface Compose {
 export const COMPOSE_FOLDER = join(ROOT, 'deploy/compose')
 const TEXT = readFileSync(join(COMPOSE_FOLDER, 'compose.yaml'), 'utf8')
 
+/** The file that adds the mirror, as it is written. */
+export const writtenMirror = (): Pick<Compose, 'secrets'> & { readonly services: { readonly mirror: Service } } =>
+  parse(readFileSync(join(COMPOSE_FOLDER, 'mirror.yaml'), 'utf8'))
+
 /** The file as it is written. */
 export const written = (): Compose => parse(TEXT)
 
