@@ -74,7 +74,7 @@ export async function bundle(folder: string | undefined): Promise<Metafile> {
 }
 
 /** What the package exports, beside the programs. */
-const LIBRARIES = ['client', 'receiver', 'testing']
+const LIBRARIES = ['client', 'mirror', 'receiver', 'testing']
 
 /**
  * Bundles what the package exports, each into one file for `import` and one for `require`. They run in other people's programs: a
@@ -87,7 +87,7 @@ async function bundleLibraries(folder: string): Promise<void> {
     ['cjs', '.cjs', "const fileUrl = require('node:url').pathToFileURL(__filename).href", 'fileUrl'],
   ] as const) {
     for (const library of LIBRARIES) {
-      const isNodes = library === 'testing'
+      const isNodes = library === 'testing' || library === 'mirror'
       await build({
         absWorkingDir: ROOT,
         entryPoints: [`src/${library}/index.ts`],

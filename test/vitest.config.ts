@@ -110,7 +110,7 @@ const inBrowser = (): TestProjectConfiguration[] => {
 }
 
 /** What the package exports, as the examples import it. */
-const exported = ['client', 'receiver', 'testing'].map((name) => ({
+const exported = ['client', 'mirror', 'receiver', 'testing'].map((name) => ({
   ...{ find: `rollcall/${name}`, replacement: `${root}src/${name}/index.ts` },
 }))
 

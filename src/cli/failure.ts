@@ -14,7 +14,7 @@ export const EXIT = {
   refused: 3,
   /** The gateway or the database cannot be reached, or the port not be listened on. */
   unreachable: 4,
-  /** `doctor` or `tenant test` found something to fix. */
+  /** `doctor`, `tenant test` or `mirror status` found something to fix. */
   unwell: 5,
 } as const
 
@@ -25,7 +25,7 @@ export const EXIT_CODES = `Exit codes:
   2  the command line or the configuration is wrong
   3  refused: not found, in use, not allowed
   4  the gateway or the database cannot be reached
-  5  doctor or tenant test found something to fix
+  5  doctor, tenant test or mirror status found something to fix
 `
 
 /** A command cannot be done; `message` is one line for the operator. */

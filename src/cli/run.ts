@@ -25,6 +25,7 @@ import { keyCommands } from './key.ts'
 import { linkCommands } from './link/link.ts'
 import { eventsCommand } from './log/events.ts'
 import { logCommand } from './log/log.ts'
+import { mirrorCommands } from './mirror/mirror.ts'
 import { sessionCommands } from './session.ts'
 import { tenantCommands } from './tenant.ts'
 
@@ -116,6 +117,7 @@ function programOn(io: Io): Command {
   eraseCommands(program, io)
   logCommand(program, io)
   eventsCommand(program, io)
+  mirrorCommands(program, io)
   backupCommands(program, io)
   exportCommand(program, io)
   importCommand(program, io)

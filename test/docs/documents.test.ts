@@ -26,7 +26,7 @@ const FOR_READERS = /^(?:README\.md$|docs\/)/
 /** Variables that the documents name and that are not the gateway's: of the command line, the tests and the examples. */
 const OF_OTHERS: ReadonlySet<string> = new Set([
   ...['ROLLCALL_URL', 'ROLLCALL_ADMIN_KEY', 'ROLLCALL_PROJECT', 'ROLLCALL_ENVIRONMENT', 'ROLLCALL_TEST_KEY'],
-  ...['ROLLCALL_APP_KEY', 'ROLLCALL_WEBHOOK_SECRET'],
+  ...['ROLLCALL_APP_KEY', 'ROLLCALL_WEBHOOK_SECRET', 'MIRROR_DATABASE_URL', 'MIRROR_PROJECT', 'MIRROR_ENVIRONMENT'],
   ...['TEST_DATABASE_URL', 'CITUS_URL', 'SKIP_POSTGRES', 'CHAOS_WRITES', 'NODE_EXTRA_CA_CERTS'],
 ])
 

@@ -80,7 +80,9 @@ describe('the packed file', () => {
       'dist/cli/main.js',
       'dist/client/index.js',
       'dist/client/index.d.ts',
-      ...['receiver', 'testing'].flatMap((name) => ['js', 'cjs', 'd.ts'].map((end) => `dist/${name}/index.${end}`)),
+      ...['mirror', 'receiver', 'testing'].flatMap((name) =>
+        ['js', 'cjs', 'd.ts'].map((end) => `dist/${name}/index.${end}`),
+      ),
       'dist/kit/gateway-thread.js',
       'drizzle/meta/_journal.json',
     ]
@@ -95,7 +97,7 @@ describe('the packed file', () => {
 
   test('has nothing else: no sources, tests, benchmarks, snapshots of the schema or notes of the build', () => {
     const allowed =
-      /^(?:dist\/(?:main\.js|db\/pglite-thread\.js|kit\/gateway-thread\.js|cli\/|chunks\/|client\/|receiver\/|testing\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$|docs\/idp\/[a-z-]+\.md$)/
+      /^(?:dist\/(?:main\.js|db\/pglite-thread\.js|kit\/gateway-thread\.js|cli\/|chunks\/|client\/|mirror\/|receiver\/|testing\/|database-image\/)|drizzle\/(?:\w[\w-]*\.sql|meta\/_journal\.json)$|docs\/idp\/[a-z-]+\.md$)/
     const rest = packed.filter((path) => !allowed.test(path)).sort()
     expect(rest).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
   })
@@ -141,15 +143,22 @@ describe('a project that installs it', () => {
       await gateway.play('okta', 'joiner')
       await gateway.expectEvent('user.created')
       await gateway.stop()
-      console.log(types.includes('user.created'))`
-    const imported = `import { startGateway, testSecret } from 'rollcall/testing'
+      console.log(types.includes('user.created'))
+      try {
+        openMirror({ gateway: { origin: 'none', key: 'k' }, database: 'postgres://127.0.0.1/none' })
+      } catch (error) {
+        console.log(error instanceof MirrorRefused)
+      }`
+    const imported = `import { MirrorRefused, openMirror } from 'rollcall/mirror'
+      import { startGateway, testSecret } from 'rollcall/testing'
       import { webhookReceiver } from 'rollcall/receiver'
       ${program}`
-    expect(run(consumer, 'node', '--input-type=module', '--eval', imported)).toBe('true\n')
-    const required = `const { startGateway, testSecret } = require('rollcall/testing')
+    expect(run(consumer, 'node', '--input-type=module', '--eval', imported)).toBe('true\ntrue\n')
+    const required = `const { MirrorRefused, openMirror } = require('rollcall/mirror')
+      const { startGateway, testSecret } = require('rollcall/testing')
       const { webhookReceiver } = require('rollcall/receiver')
       void (async () => {${program}})()`
-    expect(run(consumer, 'node', '--input-type=commonjs', '--eval', required)).toBe('true\n')
+    expect(run(consumer, 'node', '--input-type=commonjs', '--eval', required)).toBe('true\ntrue\n')
   })
 
   test('starts the command line, which knows its own version', () => {
@@ -176,7 +185,9 @@ export const hooks = webhookReceiver({
   secret: 'whsec_c2VjcmV0',
   on: { 'user.created': ({ changes }) => changes.after.userName.length, 'role.assigned': ({ changes }) => changes.users[0] },
 })
+export const mirror = openMirror({ gateway: { origin: 'https://scim.example.com', key: 'k' }, database: 'postgres://localhost/app' })
 export const titleOf = async (): Promise<string | undefined> => (await (await startGateway()).play('okta'))[0]?.title
+import { openMirror } from 'rollcall/mirror'
 `
 
 function compiled(): string {
