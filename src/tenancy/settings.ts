@@ -184,13 +184,11 @@ const ofTenant = {
   maxActiveUsers: unlimitedOr(0, 1_000_000_000),
   allowedAddresses: z
     .array(
-      z.string().max(64).refine(isAddressRange, ADDRESS_RANGE).meta({
-        pattern: '^[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?$',
-        description: 'An IP address, or a network in CIDR notation.',
-      }),
+      z.string().max(64).refine(isAddressRange, ADDRESS_RANGE).meta({ pattern: '^[0-9A-Fa-f:.]+(?:/[0-9]{1,3})?$' }),
     )
     .max(1_000)
-    .readonly(),
+    .readonly()
+    .meta({ description: 'IP addresses, and networks in CIDR notation.' }),
   // Entra asks for 25 and IPSIE makes it the least: a client that keeps to the rules is never held up.
   requestsPerSecond: unlimitedOr(25, 1_000_000),
   signInAttribute: z.enum(['externalId', 'userName', 'email']),

@@ -53,7 +53,7 @@ const ofStranger = z
   })
   .openapi('ErasureOfStranger')
 /** What a request says. */
-export const erasureInput = z.union([ofUser, ofStranger])
+export const erasureInput = z.union([ofUser, ofStranger]).openapi('NewErasure')
 
 const receipt = z
   .object({
@@ -98,7 +98,7 @@ const example: z.input<typeof receipt> = {
 const begin = createRoute({
   method: 'post',
   path: ERASURES,
-  operationId: 'erasePerson',
+  operationId: 'createErasure',
   summary: 'Erase a person for good',
   tags,
   description:
