@@ -29,7 +29,7 @@ const ROWS: readonly (readonly string[])[] = [
   ],
   ['administration/keys', 'delivery/sending'],
   ['administration'],
-  ['request-log'],
+  ['request-log', 'mapping'],
   ['repositories/retention'],
   ['repositories/tenant-scope', 'repositories/control', 'repositories/accounts', 'repositories/erasure'],
   ['repositories/roles', 'repositories/delivery'],

@@ -6,9 +6,16 @@ import { projectsIn } from '../repositories/control/projects.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
 import type { Hold } from '../repositories/sql/lists.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
-import { changeSettings, type EnvironmentSettings, type EnvironmentSettingsChange } from '../tenancy/settings.ts'
+import {
+  changeSettings,
+  type EnvironmentSettings,
+  type EnvironmentSettingsChange,
+  effectiveSettings,
+} from '../tenancy/settings.ts'
+import { registryOf } from '../tenancy/tenant.ts'
 import { placeRecord } from './audit-records.ts'
 import { type Administration, change, type Recorder } from './change.ts'
+import { refuseBadMapping, registryAt, tellOfMapping } from './mapping/in-force.ts'
 import { Refusal } from './refusal.ts'
 import { beginEnvironmentRules, inheritingTenants, refuseSharedNamesWithin } from './role-rules.ts'
 import { followRules } from './role-work.ts'
@@ -60,6 +67,7 @@ export async function insertEnvironment(
   const row = { key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
   const environment = await environmentsOf(tx, projectId).insert(row)
   if (environment === undefined) throw Refusal.keyTaken('environment', key)
+  if (settings?.mapping) refuseBadMapping(registryOf(effectiveSettings(settings)), settings.mapping)
   const place = { kind: 'environment' as const, projectId, environmentId: environment.id }
   record(placeRecord(place, { before: null, after: environment }))
   const first = { key: DEFAULT_TENANT, name: DEFAULT_TENANT, settings: {}, paused: false }
@@ -73,7 +81,8 @@ export async function insertEnvironment(
  * Changes an environment's name, merges its settings, pauses or resumes it with its tenants; its key and id never change. Rules
  * for roles are stored at once; groups that exist follow, of many tenants after the answer.
  *
- * @throws {Refusal} 404; 409 for rules by which two groups of a tenant would be one role; 412
+ * @throws {Refusal} 400 for a mapping with paths that lead to nothing; 404; 409 for rules by which two groups of a tenant would be one
+ *   role; 412
  */
 export async function changeEnvironment(
   administration: Administration,
@@ -100,12 +109,16 @@ export async function changeEnvironment(
         paused: input.paused ?? environment.paused,
       }))
     if (environment === undefined || changed === undefined) throw Refusal.notFound('environment', id)
-    const rules = { before: environment.settings, after: changed.settings }
-    await beginEnvironmentRules(tx, administration.author, id, rules)
+    const settings = { before: environment.settings, after: changed.settings }
+    await beginEnvironmentRules(tx, administration.author, id, settings)
+    const scope = { environmentId: id, tenantId: null }
+    if (input.settings?.mapping) refuseBadMapping(await registryAt(tx, scope, changed.settings), input.settings.mapping)
+    await tellOfMapping(tx, administration.author, id, settings)
     record(placeRecord({ kind: 'environment', projectId, environmentId: id }, { before: environment, after: changed }))
     return changed
   })
-  if (newRules !== undefined && !database.inTransaction) await followRules(database, inheritingTenants(database, id))
+  if (newRules !== undefined && !database.inTransaction)
+    await followRules(database, inheritingTenants(database, id, 'roleRules'))
   return changed
 }
 

@@ -93,19 +93,21 @@ export async function refuseSharedNamesWithin(
   rules: readonly RoleRule[] | null | undefined,
 ): Promise<void> {
   if (rules?.some((rule) => 'everyGroup' in rule) !== true) return
-  for await (const tenant of inheritingTenants(db, environmentId)) await refuseSharedNames(db, tenant, rules)
+  for await (const tenant of inheritingTenants(db, environmentId, 'roleRules'))
+    await refuseSharedNames(db, tenant, rules)
 }
 
-/** The tenants of an environment that have no rules of their own. @param from behind the one with this id */
+/** The tenants of an environment that have no setting of their own by this name. @param from behind the one with this id */
 export async function* inheritingTenants(
   db: Database,
   environmentId: EnvironmentId,
+  setting: keyof TenantSettings,
   from?: string,
 ): AsyncGenerator<TenantRow> {
   const tenants = tenantsOf(db, environmentId)
   for (let after = from; ; ) {
     const page = await tenants.list({ after, limit: TENANTS_AT_ONCE })
-    for (const tenant of page) if (tenant.settings.roleRules === undefined) yield tenant
+    for (const tenant of page) if (tenant.settings[setting] === undefined) yield tenant
     if (page.length < TENANTS_AT_ONCE) return
     after = page.at(-1)?.id
   }

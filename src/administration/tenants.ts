@@ -9,6 +9,7 @@ import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../tenancy/settings.ts'
 import { placeRecord } from './audit-records.ts'
 import { type Administration, change } from './change.ts'
+import { refuseBadMapping, registryAt } from './mapping/in-force.ts'
 import { Refusal } from './refusal.ts'
 import { beginTenantRules, refuseSharedNames } from './role-rules.ts'
 import { followRules } from './role-work.ts'
@@ -27,8 +28,8 @@ export async function findTenant(
 /**
  * Makes a tenant.
  *
- * @throws {Refusal} 400 for an invalid key; 409 for a key in use, also as the endpoint of a resource type; 404 when the
- *   environment is gone
+ * @throws {Refusal} 400 for an invalid key and for a mapping with paths that lead to nothing; 409 for a key in use, also as the endpoint
+ *   of a resource type; 404 when the environment is gone
  */
 export function createTenant(
   administration: Administration,
@@ -45,8 +46,11 @@ export function createTenant(
   if (problem !== undefined) throw Refusal.badKey(problem)
   return change(administration, async (tx, record) => {
     // So that no resource type takes the key for its endpoint meanwhile.
-    if ((await environmentsOf(tx, projectId).find(environmentId, 'share')) === undefined)
-      throw Refusal.notFound('environment', environmentId)
+    const environment = await environmentsOf(tx, projectId).find(environmentId, 'share')
+    if (environment === undefined) throw Refusal.notFound('environment', environmentId)
+    const scope = { environmentId, tenantId: null }
+    if (settings?.mapping)
+      refuseBadMapping(await registryAt(tx, scope, environment.settings, settings), settings.mapping)
     if (await schemaDefinitionsOf(tx, environmentId).hasEndpoint(key)) throw Refusal.keyIsEndpoint(key)
     if (await isFormerAddress(tx, environmentId, key)) throw Refusal.keyIsFormer(key)
     const row = { key, name: name ?? key, settings: settings ?? {}, paused: paused ?? false }
@@ -63,7 +67,7 @@ export function createTenant(
  * Changes a tenant's name, merges its settings, pauses or resumes it. Its id never changes, and its key only by a move. Rules for
  * roles are stored at once; groups that exist follow, in a tenant of some thousands after the answer.
  *
- * @throws {Refusal} 404; 409 for rules by which two groups would be one role; 412
+ * @throws {Refusal} 400 for a mapping with paths that lead to nothing; 404; 409 for rules by which two groups would be one role; 412
  */
 export async function changeTenant(
   administration: Administration,
@@ -87,7 +91,8 @@ export async function changeTenant(
   const changed = await change(administration, async (tx, record) => {
     const tenants = tenantsOf(tx, environmentId)
     // The environment first: what a tenant inherits stays as it is until the work for it has been noted.
-    const inherits = newRules !== undefined || expected !== undefined
+    const mapping = input.settings?.mapping
+    const inherits = newRules !== undefined || mapping !== undefined || expected !== undefined
     const environment = inherits ? await environmentsOf(tx, projectId).find(environmentId, 'share') : undefined
     const tenant = await tenants.find(id, 'no key update')
     if (tenant !== undefined && environment !== undefined)
@@ -103,6 +108,8 @@ export async function changeTenant(
     if (environment !== undefined) {
       const settings = { before: tenant.settings, after: changed.settings }
       await beginTenantRules(tx, administration.author, id, environment.settings, settings)
+      const scope = { environmentId, tenantId: id }
+      if (mapping) refuseBadMapping(await registryAt(tx, scope, environment.settings, changed.settings), mapping)
     }
     record(placeRecord({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before: tenant, after: changed }))
     return changed

@@ -35,6 +35,7 @@ export const STATEMENT_NAMES = [
   'feed-noted',
   'feed-place',
   'feed-read',
+  'group-names',
   'look-up',
   'members-change',
   'members-match',

@@ -1,18 +1,21 @@
 import type { Database } from '../db/database.ts'
 import { isBusy, isUnavailable } from '../db/errors.ts'
-import { eventText } from '../events/event.ts'
+import { type BesideEvent, eventText } from '../events/event.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { type FeedEvent, type FeedPage, readFeed, tenantsAmong } from '../repositories/log/environment-feed.ts'
 import { eventLogOf, findUnnumbered } from '../repositories/log/event-log.ts'
 import { noteFeedRead, READ_NOTED_MS } from '../repositories/log/feed-closing.ts'
 import { placeStretches } from '../repositories/log/feed-places.ts'
 import { numberMany } from '../repositories/log/numbering.ts'
-import { snapshotsFor } from './event-snapshots.ts'
+import { besideEvents, needsLookUp } from './event-snapshots.ts'
 import type { LogWatch } from './log-watch.ts'
 import type { FollowedLog } from './read-log.ts'
 
 /** Tenants whose events are numbered at once. */
 const TENANTS_AT_ONCE = 200
+
+/** A page has events about users of so many tenants with a mapping at the most: of each, values are looked up. */
+const MOST_MAPPED_TENANTS = 50
 
 /** Where a reader of a feed stands. Texts of it are opaque to readers. */
 export interface FeedCursor {
@@ -91,14 +94,15 @@ export function environmentFeed(
       if (id !== undefined && id !== shortOf(found.id)) return { ...found, events: [], head: -1, trimmed: 0 }
       id = shortOf(found.id)
       if (forgiven === Number.MAX_SAFE_INTEGER) forgiven = found.head
-      return ofFewTenants(found, mostTenants)
+      const few = ofFewTenants(found, mostTenants, () => true)
+      return ofFewTenants(few, MOST_MAPPED_TENANTS, (event) => needsLookUp(event, false))
     },
     positionOf: ({ place }) => place,
     cursorAt,
     async texts(events, snapshot) {
-      if (!snapshot) return (event) => eventText(event, event.tenantId)
-      const ofTenants = new Map<TenantId, (event: FeedEvent) => string>()
-      for (const [tenantId, some] of byTenant(events)) ofTenants.set(tenantId, await snapshotsFor(db, tenantId, some))
+      const ofTenants = new Map<TenantId, (event: FeedEvent) => BesideEvent>()
+      for (const [tenantId, some] of byTenant(events.filter((event) => needsLookUp(event, snapshot))))
+        ofTenants.set(tenantId, await besideEvents(db, tenantId, some, snapshot))
       return (event) => eventText(event, event.tenantId, ofTenants.get(event.tenantId)?.(event))
     },
     async end() {
@@ -129,10 +133,10 @@ export function byTenant(events: readonly FeedEvent[]): Map<TenantId, FeedEvent[
   return groups
 }
 
-/** The beginning of a page, where it would need more tenants than these to be looked at. */
-function ofFewTenants(page: FeedPage, most: number): FeedPage {
+/** The beginning of a page, where it would need more tenants than these to be looked at. @param counts which events need that */
+function ofFewTenants(page: FeedPage, most: number, counts: (event: FeedEvent) => boolean): FeedPage {
   const seen = new Set<TenantId>()
-  const end = page.events.findIndex(({ tenantId }) => seen.add(tenantId).size > most)
+  const end = page.events.findIndex((event) => counts(event) && seen.add(event.tenantId).size > most)
   const events = end === -1 ? page.events : page.events.slice(0, end)
   return end === -1 ? page : { ...page, events, next: events.at(-1)?.place ?? page.next }
 }

@@ -1,11 +1,11 @@
 import type { Database } from '../db/database.ts'
-import { eventText, type LoggedEvent } from '../events/event.ts'
+import { type BesideEvent, eventText, type LoggedEvent } from '../events/event.ts'
 import type { Tracing } from '../observability/tracing/tracing.ts'
 import type { TenantId } from '../place-ids.ts'
 import type { DueEndpoint } from '../repositories/delivery/due-deliveries.ts'
 import type { ClaimedDelivery } from '../repositories/delivery/webhook-queue.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
-import { snapshotsFor } from './event-snapshots.ts'
+import { besideEvents } from './event-snapshots.ts'
 import { failure } from './sending/outgoing.ts'
 import type { SetSender } from './sending/set-sender.ts'
 import { type WebhookSender, webhookText } from './sending/webhook-sender.ts'
@@ -50,8 +50,8 @@ export function eventSender(tools: SendingTools): EventSender {
     const secrets = (await Promise.all(sealed.map((one) => open(one, id)))).filter((secret) => secret !== undefined)
     if (secrets.length === 0) return failure(null, 'the secret cannot be opened; rotate it')
     const { event } = claimed
-    const snapshot = to.snapshot ? (await snapshotsFor(db, tenantId, [event]))(event) : undefined
-    const body = webhookBody(event, tenantId, snapshot)
+    const beside = (await besideEvents(db, tenantId, [event], to.snapshot))(event)
+    const body = webhookBody(event, tenantId, beside)
     return sender.send({ url: to.url, id: event.id, body, secrets, traceparent })
   }
   return measured(sent, tracing === undefined ? send : traced(tracing, send))
@@ -82,5 +82,5 @@ function measured(sent: SendingTools['sent'], send: EventSender): EventSender {
 }
 
 /** The message for an event, as Standard Webhooks recommends it: JSON text. */
-export const webhookBody = (event: LoggedEvent, tenantId: TenantId, snapshot?: string): string =>
-  webhookText(event.type, new Date(event.occurredAt).toISOString(), eventText(event, tenantId, snapshot))
+export const webhookBody = (event: LoggedEvent, tenantId: TenantId, beside?: BesideEvent): string =>
+  webhookText(event.type, new Date(event.occurredAt).toISOString(), eventText(event, tenantId, beside))

@@ -1,44 +1,66 @@
 import type { Database } from '../db/database.ts'
-import type { LoggedEvent } from '../events/event.ts'
+import type { BesideEvent, LoggedEvent } from '../events/event.ts'
+import { attributesOf, mapperFor } from '../mapping/mapped.ts'
 import type { TenantId } from '../place-ids.ts'
 import { schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
 import { settingsOf } from '../repositories/control/tenants.ts'
-import { snapshotOf } from '../repositories/resources/snapshot.ts'
-import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
+import { type StoredResource, snapshotOf } from '../repositories/resources/snapshot.ts'
 import { effectiveSettings } from '../tenancy/settings.ts'
 import { registryOf } from '../tenancy/tenant.ts'
 import { shown } from './snapshot.ts'
 
+/** Whether something has to be looked up for an event before it is handed out. */
+export const needsLookUp = (event: LoggedEvent, snapshot: boolean): boolean =>
+  snapshot || (event.maps === true && isOfUser(event))
+
+const isOfUser = ({ resourceType }: LoggedEvent): boolean => resourceType === 'User'
+
 /**
- * Gives for each of a tenant's events its resource as it is now, as JSON text: `version`, `active` of a user, and `attributes`
- * without what is never returned. Groups come without their members. `null` stands for a resource that is gone, or for none.
+ * Gives for each of a tenant's events what is looked up when the event is read: its version may be newer than the event's, and
+ * writes do not pay for it.
  *
- * It is looked up when the event is read, so its version may be newer than the event's: writes do not pay for it.
+ * With `snapshot` it is the resource as it is now: `version`, `active` of a user, and `attributes` without what is never returned.
+ * Groups come without their members. `null` stands for a resource that is gone, or for none. Where the tenant has a mapping, events
+ * about users have what it makes of the user; those of users who are gone have nothing.
  */
-export async function snapshotsFor(
+export async function besideEvents(
   db: Database,
   tenantId: TenantId,
   events: readonly LoggedEvent[],
-): Promise<(event: LoggedEvent) => string> {
-  const ids = [...new Set(events.map(({ resourceId }) => resourceId))]
-  const found = ids.length === 0 ? [] : await snapshotOf(db, tenantId).resourcesById(ids)
-  const registry = found.length === 0 ? undefined : await registryFor(db, tenantId)
-  const texts = new Map<string, string>()
-  if (registry !== undefined)
-    for (const { id, type, version, active, document } of found) {
-      const head = active === null ? { version } : { version, active }
-      texts.set(id, `${JSON.stringify(head).slice(0, -1)},"attributes":${shown(document, type, registry)}}`)
-    }
-  return ({ resourceId }) => texts.get(resourceId) ?? 'null'
+  snapshot: boolean,
+): Promise<(event: LoggedEvent) => BesideEvent> {
+  const ids = new Set(events.filter((event) => needsLookUp(event, snapshot)).map(({ resourceId }) => resourceId))
+  const found = ids.size === 0 ? [] : await snapshotOf(db, tenantId).resourcesById([...ids])
+  const texts = await textsOf(db, tenantId, found, snapshot)
+  return ({ resourceId }) => texts.get(resourceId) ?? (snapshot ? NOTHING_LEFT : {})
 }
 
-async function registryFor(db: Database, tenantId: TenantId): Promise<SchemaRegistry | undefined> {
-  const place = await settingsOf(db, tenantId)
-  if (place === undefined) return undefined
+const NOTHING_LEFT: BesideEvent = { snapshot: 'null' }
+
+async function textsOf(
+  db: Database,
+  tenantId: TenantId,
+  found: readonly StoredResource[],
+  snapshot: boolean,
+): Promise<Map<string, BesideEvent>> {
+  const texts = new Map<string, BesideEvent>()
+  const place = found.length === 0 ? undefined : await settingsOf(db, tenantId)
+  if (place === undefined) return texts
+  const settings = effectiveSettings(place.environment, place.tenant)
   const definitions = schemaDefinitionsOf(db, place.environmentId)
-  return registryOf(
-    effectiveSettings(place.environment, place.tenant),
-    await definitions.definitions(null),
-    await definitions.definitions(tenantId),
-  )
+  const registry = registryOf(settings, await definitions.definitions(null), await definitions.definitions(tenantId))
+  const users = found.flatMap(({ id, type }) => (type === 'User' ? [id] : []))
+  const mapper =
+    users.length === 0 ? undefined : await mapperFor(db, { id: tenantId, registry, mapping: settings.mapping }, users)
+  for (const resource of found) {
+    const { id, type, version, active, document } = resource
+    const head = active === null ? { version } : { version, active }
+    const attributes = snapshot ? shown(document, type, registry) : '{}'
+    texts.set(id, {
+      ...(snapshot && { snapshot: `${JSON.stringify(head).slice(0, -1)},"attributes":${attributes}}` }),
+      ...(mapper !== undefined &&
+        type === 'User' && { mapped: JSON.stringify(mapper(id, attributesOf(resource, registry))) }),
+    })
+  }
+  return texts
 }

@@ -3,7 +3,7 @@ import { type EventTypes, eventText, type LoggedEvent } from '../events/event.ts
 import type { TenantId } from '../place-ids.ts'
 import { eventLogOf, type LogPage } from '../repositories/log/event-log.ts'
 import { type BackwardPage, type LatestEvents, latestEvents } from '../repositories/log/latest-events.ts'
-import { snapshotsFor } from './event-snapshots.ts'
+import { besideEvents } from './event-snapshots.ts'
 import type { LogWatch } from './log-watch.ts'
 
 /** A reader's question. */
@@ -38,7 +38,7 @@ export interface FollowedLog<Event extends LoggedEvent = LoggedEvent> {
   positionOf(event: Event): number
   /** A position as readers get it and send it. */
   cursorAt(position: number): string | number
-  /** Gives events as readers get them; with `snapshot`, each with its resource as it is now. */
+  /** Gives events as readers get them; with `snapshot`, each with its resource as it is now. Users have what is mapped of them. */
   texts(events: readonly Event[], snapshot: boolean): Promise<(event: Event) => string>
 }
 
@@ -55,8 +55,8 @@ export function tenantLog(db: Database, watch: LogWatch, tenantId: TenantId): Fo
     positionOf: ({ position }) => position,
     cursorAt: (position) => position,
     async texts(events, snapshot) {
-      const snapshots = snapshot ? await snapshotsFor(db, tenantId, events) : undefined
-      return (event) => eventText(event, tenantId, snapshots?.(event))
+      const besides = await besideEvents(db, tenantId, events, snapshot)
+      return (event) => eventText(event, tenantId, besides(event))
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { Database, Reader } from '../db/database.ts'
+import { attributesOf, type MappingTenant, mapperFor } from '../mapping/mapped.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { accountsOfUsers } from '../repositories/accounts/links.ts'
 import { eventLogOf } from '../repositories/log/event-log.ts'
@@ -8,13 +9,15 @@ import { rolesOf } from '../repositories/roles/roles.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { SchemaRegistry } from '../scim/schema/resource-type.ts'
 import { secretPaths, withoutSecrets } from '../scim/schema/secrets.ts'
+import type { Mapped } from '../tenancy/mapping/compile.ts'
 import type { TenantContext } from '../tenancy/tenant.ts'
 
 /**
  * Everything that a tenant has, as lines of JSON, in constant memory:
  *
  * - `start` names the position from which to follow the log;
- * - `resource` is one resource with its version, and without what is never returned; a user with the `account` it has;
+ * - `resource` is one resource with its version, and without what is never returned; a user with the `account` it has, and with
+ *   what the tenant's mapping makes of it;
  * - `members` are some of a group's members;
  * - `role` are some of the users who have a role, with the role's version;
  * - `end` comes last; without it the export is not whole. Its position is how far the log went by then.
@@ -30,7 +33,7 @@ export async function* exportTenant(db: Database, tenant: ExportedTenant, reader
 }
 
 /** What the resources of a tenant are read by. */
-type ExportedTenant = Pick<TenantContext, 'id' | 'registry' | 'hasAccounts'>
+type ExportedTenant = Pick<TenantContext, 'hasAccounts'> & MappingTenant
 
 /** A tenant by its names. */
 export interface NamedTenant {
@@ -67,24 +70,24 @@ export async function* exportEnvironment(
 /** The resources of a tenant with their members, page by page, and its roles. */
 async function* tenantLines(
   db: Database,
-  { id: tenantId, registry, hasAccounts }: ExportedTenant,
+  { id: tenantId, registry, mapping, hasAccounts }: ExportedTenant,
   reader: Reader | undefined,
 ): AsyncGenerator<string> {
   const stored = snapshotOf(db, tenantId, reader)
   for (let after: string | undefined; ; ) {
     const page = await stored.resources(after)
     if (page.length === 0) break
-    const accounts = hasAccounts
-      ? await accountsOfUsers(
-          db,
-          tenantId,
-          page.map(({ id }) => id),
-        )
-      : undefined
+    const users = page.flatMap(({ id, type }) => (type === 'User' ? [id] : []))
+    const accounts = hasAccounts ? await accountsOfUsers(db, tenantId, users) : undefined
+    const mapper = await mapperFor(db, { id: tenantId, registry, mapping }, users)
     for (const resource of page) {
       // Agents of a tenant that has switched them off.
       if (!registry.byName.has(resource.type)) continue
-      yield resourceLine(resource, registry, accounts?.get(resource.id))
+      const isUser = resource.type === 'User'
+      yield resourceLine(resource, registry, {
+        account: accounts?.get(resource.id),
+        mapped: isUser ? mapper?.(resource.id, attributesOf(resource, registry)) : undefined,
+      })
       if (resource.type !== 'Group') continue
       yield* memberLines(resource.id, (from) => stored.members(resource.id, from))
       yield* memberLines(resource.id, (from) => stored.deferredMembers(resource.id, from))
@@ -104,9 +107,13 @@ async function position(db: Database, tenantId: TenantId): Promise<number> {
 function resourceLine(
   { id, type, version, active, document }: StoredResource,
   registry: SchemaRegistry,
-  account: string | undefined,
+  { account, mapped }: { readonly account: string | undefined; readonly mapped: Mapped | undefined },
 ): string {
-  const state = { ...(active === null ? {} : { active }), ...(account !== undefined && { account }) }
+  const state = {
+    ...(active !== null && { active }),
+    ...(account !== undefined && { account }),
+    ...(mapped !== undefined && { mapped }),
+  }
   const head = { kind: 'resource', resource: { type, id, version }, ...state }
   return `${JSON.stringify(head).slice(0, -1)},"attributes":${shown(document, type, registry)}}\n`
 }

@@ -19,6 +19,16 @@ export interface LoggedEvent {
   readonly changes: string
   /** The application's id of the account of the user whom the event is about, as it is now; null or undefined where there is none. */
   readonly account?: string | null
+  /** Whether the tenant has a mapping, so that users have mapped values. */
+  readonly maps?: boolean | null
+}
+
+/** What is looked up for an event when it is read, as JSON text. */
+export interface BesideEvent {
+  /** The resource as it is now, for readers that ask for it. */
+  readonly snapshot?: string | undefined
+  /** What the tenant's mapping makes of the user whom the event is about. */
+  readonly mapped?: string | undefined
 }
 
 /**
@@ -34,9 +44,8 @@ export const ERASED_CHANGES = '{"erased":true}'
  * The event as JSON text, as every reader gets it. `changes` is copied without parsing, since the gateway has written it.
  *
  * @param tenant the tenant's id
- * @param snapshot the resource as it is now, as JSON text, for readers that ask for it
  */
-export function eventText(event: LoggedEvent, tenant: string, snapshot?: string): string {
+export function eventText(event: LoggedEvent, tenant: string, { snapshot, mapped }: BesideEvent = {}): string {
   const { position, id, type, resourceType, resourceId, version, requestId, actor, occurredAt, account } = event
   const head = {
     ...{ id, position, type, tenant, time: new Date(occurredAt).toISOString() },
@@ -46,7 +55,8 @@ export function eventText(event: LoggedEvent, tenant: string, snapshot?: string)
     ...(event.changes === ERASED_CHANGES && { erased: true }),
   }
   const tail = snapshot === undefined ? '' : `,"snapshot":${snapshot}`
-  return `${JSON.stringify(head).slice(0, -1)},"changes":${shownChanges(event.changes)}${tail}}`
+  const beside = mapped === undefined ? '' : `,"mapped":${mapped}`
+  return `${JSON.stringify(head).slice(0, -1)},"changes":${shownChanges(event.changes)}${beside}${tail}}`
 }
 
 /** What stands in the changes beside what has changed is told in the event itself. */

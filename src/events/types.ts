@@ -44,6 +44,7 @@ const EVENTS = {
   'tenant.paused': stays('`changed`: `paused`'),
   'tenant.resumed': stays('`changed`: `paused`'),
   'tenant.seats_exhausted': stays('`maxActiveUsers`; once until a user has got a seat again'),
+  'mapping.changed': stays('nothing; what `mapped` says of each user of the tenant may be another'),
   'connection.silent': stays(
     '`provider`, `client`, `since`: the last request; `typicalPauseSeconds`, `longestPauseSeconds`: as it was before',
   ),

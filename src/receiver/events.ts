@@ -134,6 +134,7 @@ export interface EventChanges {
   'tenant.paused': Changed
   'tenant.resumed': Changed
   'tenant.seats_exhausted': { readonly maxActiveUsers: number }
+  'mapping.changed': { readonly [name: string]: never }
   'connection.silent': ConnectionState & { readonly typicalPauseSeconds: number; readonly longestPauseSeconds: number }
   'connection.failing': ConnectionState & { readonly failures: number; readonly lastStatus: number | null }
   'connection.recovered': ConnectionState & { readonly was: string; readonly wasSince: string | null }
@@ -182,8 +183,15 @@ export interface Envelope<Type extends string, Changes> {
   /** The event is about a person who was erased since. Then `changes` is empty, whatever its type says: ask for this first. */
   readonly erased?: true | undefined
   readonly changes: Changes
+  /** Of an event about a user who is there, where the tenant has a mapping: what it makes of the user as it is now. */
+  readonly mapped?: Mapped | undefined
   /** The resource as it is now, where the webhook asks for it; null where it is gone. */
   readonly snapshot?: Snapshot | null | undefined
+}
+
+/** What a mapping makes of a user: each name of the mapping, null where there is no value. */
+export interface Mapped {
+  readonly [name: string]: string | number | boolean | null | readonly string[]
 }
 
 /** A resource as it is now. */

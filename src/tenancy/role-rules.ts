@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fold } from '../scim/comparable.ts'
+import { namePattern } from './name-pattern.ts'
 
 // Neither control characters nor lone surrogates: no group has such a name, and the store refuses both.
 const text = z
@@ -86,21 +87,6 @@ function fitting(group: z.infer<typeof ofGroup>): (named: NamedGroup) => boolean
     const wanted = fold(group.displayName)
     return ({ displayKey }) => displayKey === wanted
   }
-  const parts = fold(group.pattern).split('*')
-  return ({ displayKey }) => displayKey !== null && fitsPattern(parts, displayKey)
-}
-
-/** Each part is looked for once, from where the one before ended: no pattern takes longer than its length times the text's. */
-function fitsPattern(parts: readonly string[], text: string): boolean {
-  const [first = '', ...rest] = parts
-  const last = rest.pop()
-  if (last === undefined) return text === first
-  if (!text.startsWith(first)) return false
-  let from = first.length
-  for (const part of rest) {
-    const at = text.indexOf(part, from)
-    if (at === -1) return false
-    from = at + part.length
-  }
-  return text.length - last.length >= from && text.endsWith(last)
+  const { fits } = namePattern(group.pattern)
+  return ({ displayKey }) => displayKey !== null && fits(displayKey)
 }

@@ -4,6 +4,7 @@ import { UNKNOWN_ATTRIBUTES, type UnknownAttributes } from '../scim/deviations/i
 import type { Mode } from '../scim/deviations/mode.ts'
 import { MODES } from '../scim/deviations/mode.ts'
 import { type Adoption, adoption, DEFAULT_ADOPTION } from './adoption.ts'
+import { type Mapping, mapping } from './mapping/form.ts'
 import { type RoleRule, roleRule } from './role-rules.ts'
 import { type ExternalIssuer, externalIssuer, type LogoutIssuer, logoutIssuer } from './trusted-issuers.ts'
 
@@ -111,6 +112,8 @@ export interface Settings {
   readonly adoption: Adoption
   /** Which groups give which roles. */
   readonly roleRules: readonly RoleRule[]
+  /** What the application reads of a user as `mapped`; an empty one gives nothing. */
+  readonly mapping: Mapping
   /** Which SCIM requests the provisioning log keeps: none, those that were refused or failed, or all. */
   readonly requestLog: RequestLogMode
   /** How many bytes of each body it keeps. */
@@ -150,6 +153,7 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   leaverBrake: Object.freeze({ mode: 'off', windowMinutes: 60, releaseAfterHours: 24 }),
   adoption: DEFAULT_ADOPTION,
   roleRules: Object.freeze([]),
+  mapping: Object.freeze({}),
   requestLog: 'all',
   requestLogBodyBytes: 16_384,
   createUnknownTenants: false,
@@ -196,6 +200,7 @@ const ofTenant = {
   leaverBrake,
   adoption,
   roleRules: z.array(roleRule).max(200).readonly(),
+  mapping,
   requestLog: z.enum(REQUEST_LOG_MODES),
   requestLogBodyBytes: z.int().min(0).max(65_536),
 }
@@ -261,6 +266,7 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     leaverBrake: inForce('leaverBrake'),
     adoption: inForce('adoption'),
     roleRules: inForce('roleRules'),
+    mapping: inForce('mapping'),
     requestLog: inForce('requestLog'),
     requestLogBodyBytes: inForce('requestLogBodyBytes'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,

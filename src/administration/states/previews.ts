@@ -132,7 +132,7 @@ export async function previewEnvironmentChange(
   const tenants: { tenant: TenantRow; roles: RolePreview }[] = []
   if (isDeepStrictEqual(rules.before, rules.after)) return { changes, tenants, next: undefined }
   const until = performance.now() + TENANTS_FOR_MS
-  for await (const tenant of inheritingTenants(database, environment.id, from)) {
+  for await (const tenant of inheritingTenants(database, environment.id, 'roleRules', from)) {
     const roles = await previewRoles(database, tenant, rules, reader)
     if (roles.roles.length > 0 || roles.tooMuch !== undefined) tenants.push({ tenant, roles })
     if (tenants.length === limit || performance.now() > until) return { changes, tenants, next: tenant.id }

@@ -44,6 +44,11 @@ export const environmentState = (row: EnvironmentRow): State => placeState(row, 
 export const tenantState = (row: TenantRow, inherited: EnvironmentSettings): State =>
   placeState(row, effectiveSettings(inherited, row.settings))
 
+/** The mapping that is in force at a place, which may be the environment's. */
+export const mappingState = (environment: EnvironmentSettings, tenant?: TenantSettings): State => [
+  part('mapping', effectiveSettings(environment, tenant).mapping, (tenant ?? environment).mapping),
+]
+
 export function apiKeyState(row: ApiKeyRow): State {
   const { name, permissions, tokensMayMintAdminKeys, expiresAt, revokedAt, secrets, publicKeys, trusts } = row
   const ends = secrets.map(({ version, endsAt, endsOnUse }) => ({ version, endsAt, endsOnUse }))

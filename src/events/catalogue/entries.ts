@@ -211,6 +211,10 @@ export const ENTRIES: Catalogue = {
     when: 'An active user was refused, since all seats are taken. It comes once, until a user has got a seat again.',
     ...{ about: 'Tenant', changes: z.strictObject({ maxActiveUsers: count }), example: { maxActiveUsers: 500 } },
   },
+  'mapping.changed': {
+    when: 'The mapping in force for the tenant is another one. Read the users anew: `mapped` of each may be another.',
+    ...{ about: 'Tenant', changes: z.strictObject({}), example: {} },
+  },
   'connection.silent': {
     when: 'An identity provider has not been heard of for much longer than usual.',
     about: 'Tenant',

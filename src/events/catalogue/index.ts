@@ -30,6 +30,9 @@ const envelope = (type: z.ZodType, about: z.ZodType, changes: z.ZodType) =>
     origin: z.literal('repair').optional(),
     erased: z.literal(true).optional(),
     changes,
+    mapped: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]))
+      .optional(),
     snapshot: z
       .strictObject({ version: z.number().int(), active: z.boolean().optional(), attributes: z.looseObject({}) })
       .nullable()

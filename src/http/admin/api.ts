@@ -42,6 +42,8 @@ import { environmentRoutes } from './environments.ts'
 import { externalIssuerRoutes } from './external-issuers.ts'
 import { apiKeyRoutes } from './keys/api-keys.ts'
 import { setupLinkRoutes } from './keys/setup-links.ts'
+import { mappingRoutes } from './mapping/mapping.ts'
+import { seenAttributeRoutes } from './mapping/seen-attributes.ts'
 import { previewRoutes } from './previews.ts'
 import { projectRoutes } from './projects.ts'
 import { describe } from './reference/openapi.ts'
@@ -156,6 +158,8 @@ export function adminApi({
   tenantRoutes(app, config)
   tenantMoveRoutes(app, config)
   previewRoutes(app)
+  mappingRoutes(app)
+  seenAttributeRoutes(app)
   schemaDefinitionRoutes(app)
   catalogueRoutes(app)
   apiKeyRoutes(app, deliveries)

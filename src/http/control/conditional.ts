@@ -43,9 +43,9 @@ export const notModified: MiddlewareHandler<AdminEnv> = async (c, next) => {
 }
 
 /** Where the OpenAPI document has these headers: resources with a tag, and what is done to them. */
-const TAGGED = /\{(?:project|environment|tenant|apiKey|webhook|stream|urn|name|value)\}$|\/catalogue$/
+const TAGGED = /\{(?:project|environment|tenant|apiKey|webhook|stream|urn|name|value)\}$|\/(?:catalogue|mapping)$/
 const BELOW =
-  /\/(?:\{apiKey\}\/(?:rotation(?:\/old)?|public-keys(?:\/\{thumbprint\})?|trusts(?:\/\{trust\})?)|rotate-secret|\{(?:tenant|environment)\}\/preview)$/
+  /\/(?:\{apiKey\}\/(?:rotation(?:\/old)?|public-keys(?:\/\{thumbprint\})?|trusts(?:\/\{trust\})?)|rotate-secret|(?:\{(?:tenant|environment)\}|mapping)\/preview)$/
 
 /** Whether a GET of this path has an `ETag`. */
 export const hasTag = (path: string): boolean => TAGGED.test(path)

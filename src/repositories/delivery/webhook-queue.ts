@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
+import { hasMapping } from '../log/has-mapping.ts'
 import { foundRows } from '../sql/found-rows.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 
@@ -96,7 +97,7 @@ const claimSql = (distributed: boolean): string => {
            where ${isMine} and d.${at} = any(array(select at from chosen))
            returning d.position, d.attempts, d.taken, d.first_tried_at
          )
-         select x.*, c.attempts, (extract(epoch from now() - c.first_tried_at) * 1000)::float8 as age, c.taken from claimed c cross join lateral (
+         select x.*, ${hasMapping('$1::uuid')} as maps, c.attempts, (extract(epoch from now() - c.first_tried_at) * 1000)::float8 as age, c.taken from claimed c cross join lateral (
            select ${eventColumns} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = c.position limit 1
          ) x order by c.position`
 }

@@ -3,6 +3,7 @@ import type { EventTypes, LoggedEvent } from '../../events/event.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { eventColumns, type LogPage, numberedEvents, ofTypes } from './event-log.ts'
+import { mapsAnything } from './has-mapping.ts'
 
 /** Places searched for one page of some of the events, so that a reader of rare ones makes progress at a bounded cost. */
 const SEARCHED_AT_ONCE = 2_000
@@ -50,10 +51,10 @@ export async function readFeed(
   if (found === undefined) return undefined
   const { id, head, start, stretches, unnoted } = found
   if (start < found.trimmed) return { id, events: [], next: start, head, trimmed: found.trimmed, unnoted }
-  const runs = stretches.map(({ tenantId, place, position, size }): Run => {
+  const runs = stretches.map(({ tenantId, place, position, size, maps }): Run => {
     const before = position - place
     const [first, last] = [Math.max(position - size, before + start), Math.min(position, before + start + searched)]
-    return { tenantId, before, after: first, until: last, strict: place > forgiven }
+    return { tenantId, before, after: first, until: last, strict: place > forgiven, maps }
   })
   const { events, lost } = runs.length === 0 ? NOTHING : await eventsIn(db, runs, types, limit)
   const searchedTo = Math.max(start, Math.min(head, start + searched))
@@ -67,6 +68,8 @@ interface Stretch {
   readonly place: number
   readonly position: number
   readonly size: number
+  /** Whether the tenant has a mapping. */
+  readonly maps: boolean
 }
 
 interface StretchesFound {
@@ -96,16 +99,21 @@ async function stretchesOf(
   const inOrder = 'order by s.environment_id, s.place'
   const rows = await db.run<Omit<StretchesFound, 'stretches'> & (Stretch | { readonly tenantId: null })>(
     `select f.id::text as id, f.head::float8 as head, f.trimmed::float8 as trimmed, x.start::float8 as start,
-       f.read_at < now() - interval '1 hour' as unnoted, s.tenant_id::text as "tenantId", s.place::float8 as place, s.position::float8 as position, s.size::float8 as size
+       f.read_at < now() - interval '1 hour' as unnoted, s.tenant_id::text as "tenantId", s.place::float8 as place, s.position::float8 as position,
+       s.size::float8 as size, s.maps
      from environment_feeds f
-     cross join lateral (select greatest(${from}, least(f.trimmed, ${pardoned})) as start offset 0) x
+     cross join lateral (
+       select greatest(${from}, least(f.trimmed, ${pardoned})) as start, e.settings from environments e
+       where e.id = ${environment} offset 0
+     ) x
      left join lateral (
-       select s.* from (
+       select s.*, t.maps from (
          (${stretch} and s.place > x.start and s.place <= ${until} ${inOrder})
          union all
          (${stretch} and s.place > ${until} ${inOrder} limit 1)
        ) s cross join lateral (
-         select 1 from tenants t where t.id = s.tenant_id and t.environment_id = ${environment} offset 0
+         select ${mapsAnything('x.settings')} as maps from tenants t
+         where t.id = s.tenant_id and t.environment_id = ${environment} offset 0
        ) t ${wanted}
      ) s on true where f.environment_id = ${environment} and f.complete order by s.place`,
     parameters.values,
@@ -129,6 +137,7 @@ interface Run {
   readonly until: number
   /** Whether it matters that some of them were deleted for their age. */
   readonly strict: boolean
+  readonly maps: boolean
 }
 
 const NOTHING = { events: [], lost: false }
@@ -180,7 +189,9 @@ async function eventsIn(
     : rows[0]?.lost === true
   const found = rows.flatMap(({ n, lost: _, ...event }): FeedEvent[] => {
     const run = n === null ? undefined : runs[n - 1]
-    return run === undefined ? [] : [{ ...event, tenantId: run.tenantId, place: event.position - run.before }]
+    return run === undefined
+      ? []
+      : [{ ...event, tenantId: run.tenantId, place: event.position - run.before, maps: run.maps }]
   })
   return { events: found, lost }
 }

@@ -4,6 +4,7 @@ import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { accountOfSubject } from '../sql/adoption-parts.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
+import { hasMapping } from './has-mapping.ts'
 import { brakeMode, eventsThatPass, holdIsOver, isBraked } from './leaver-brake.ts'
 import { NUMBERED_AT_ONCE, numberEvents, takeLogs } from './numbering.ts'
 
@@ -78,7 +79,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
       const from = parameters.bind(after, 'bigint')
       const wanted = ofTypes(types, parameters)
       const rows = await db.run<LoggedEvent & { head: number; trimmed: number; position: number | null }>(
-        `select l.head::float8 as head, l.trimmed::float8 as trimmed, x.* from event_logs l left join lateral (
+        `select l.head::float8 as head, l.trimmed::float8 as trimmed, ${hasMapping(tenant)} as maps, x.* from event_logs l left join lateral (
            select ${eventColumns} from ${numberedEvents(tenant)}
            where p.tenant_id = ${tenant} and p.position > ${from} and p.position <= ${from} + ${SCANNED_AT_ONCE}
              ${wanted}

@@ -71,7 +71,7 @@ export async function latestEvents(
     .select({
       ...{ position, id, type, resourceType, resourceId: of, version, requestId, actor, changes },
       occurredAt: milliseconds(occurredAt).as('occurred_at_ms'),
-    } satisfies Record<Exclude<keyof LoggedEvent, 'account'>, unknown>)
+    } satisfies Record<Exclude<keyof LoggedEvent, 'account' | 'maps'>, unknown>)
     .from(eventPositions)
     .crossJoinLateral(e)
     .where(

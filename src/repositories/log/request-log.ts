@@ -134,6 +134,18 @@ export function requestLogOf(database: Database, tenantId: TenantId) {
       return { requests: found, next: rows.length > page.limit ? found.at(-1)?.id : undefined }
     },
 
+    /** The bodies of some requests, those that are no longer than `longest`, in no order. */
+    bodies(ids: readonly string[], longest: number): Promise<{ readonly id: string; readonly bodies: string }[]> {
+      return db.run(
+        `select r.id::text as id, r.bodies from unnest($2::text::uuid[]) x(id) cross join lateral (
+           select r.id, r.bodies from request_log r
+           where r.tenant_id = $1::uuid and r.id = x.id and length(r.bodies) <= $3::int offset 0
+         ) r`,
+        [tenantId, arrayText(ids, 'uuid'), longest],
+        { name: 'request-log-read' },
+      )
+    },
+
     /** One request, with its bodies. */
     async one(id: string): Promise<(LoggedRequest & { readonly bodies: string | null }) | undefined> {
       const [row] = await db.run<LoggedRequest & { bodies: string | null }>(

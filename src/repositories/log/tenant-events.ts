@@ -1,7 +1,10 @@
 import type { Database } from '../../db/database.ts'
 import type { ChangeEvent } from '../../events/changes.ts'
-import type { TenantId } from '../../place-ids.ts'
+import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import type { TenantSettings } from '../../tenancy/settings.ts'
 import { appendEvents, typeSql } from '../sql/append-events.ts'
+import { FIRST_ID } from '../sql/ids.ts'
+import { arrayText } from '../sql/parameters.ts'
 
 /** The author of a change and the request; the request is null where the gateway acts by itself. */
 interface Doer {
@@ -32,6 +35,55 @@ export async function appendTenantEvents(
   )
 }
 
+/** Tenants that one statement tells. */
+const TENANTS_AT_ONCE = 500
+
+/**
+ * Appends an event about itself to each tenant of an environment that has no setting of its own by this name, since it has the one of
+ * the environment. Nothing that takes long may follow here either.
+ */
+export async function tellInheriting(
+  tx: Database,
+  environmentId: EnvironmentId,
+  setting: keyof TenantSettings,
+  { actor, requestId }: Doer,
+  { type, changes }: ChangeEvent,
+): Promise<void> {
+  for (let after = FIRST_ID; ; ) {
+    // Held, so that none of them is deleted or moves away before it is told.
+    const tenants = await tx.run<{ id: TenantId }>(
+      `select t.id::text as id from tenants t
+       where t.environment_id = $1::uuid and t.id > $2::uuid and t.settings->$3::text is null
+       order by t.id limit ${TENANTS_AT_ONCE} for key share`,
+      [environmentId, after, setting],
+      { name: 'events-append' },
+    )
+    // On Citus a statement that changes rows is about one machine.
+    if (tx.distributed)
+      for (const { id } of tenants) await appendTenantEvents(tx, id, { actor, requestId }, [{ type, changes }])
+    else if (tenants.length > 0)
+      await tx.run(
+        `with ${counted('select x.id from unnest($1::text::uuid[]) x(id) order by x.id')},
+         ${appendEvents({
+           ...{ tenant: 'c.tenant_id', resourceId: 'c.tenant_id', resourceType: `'Tenant'`, version: 'c.version' },
+           ...{ type: { sql: '$2::text' }, requestId: '$3::text', actor: '$4::text', changes: '$5::text' },
+           from: 'counted c',
+         })}
+         select 1`,
+        [
+          arrayText(
+            tenants.map(({ id }) => id),
+            'uuid',
+          ),
+          ...[type, requestId ?? OWN_REQUEST, actor, JSON.stringify(changes)],
+        ],
+        { name: 'events-append' },
+      )
+    if (tenants.length < TENANTS_AT_ONCE) return
+    after = tenants.at(-1)?.id ?? after
+  }
+}
+
 /** Appends that a tenant has no seat left for an active user; once, until `seatsAreFree` was called. */
 export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: Doer, maximum: number): Promise<void> {
   await db.asTenant(tenantId).run(
@@ -48,7 +100,7 @@ export async function appendSeatsRanOut(db: Database, tenantId: TenantId, doer: 
 
 const counted = (tenant: string): string => `counted as (
        insert into tenant_versions as v (tenant_id, version) select id, 1 from (${tenant}) as t(id)
-       on conflict (tenant_id) do update set version = v.version + 1 returning v.version
+       on conflict (tenant_id) do update set version = v.version + 1 returning v.tenant_id, v.version
      )`
 
 /** Appends `events e`, which have a type and changes. */

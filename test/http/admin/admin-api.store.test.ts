@@ -326,6 +326,8 @@ test('the OpenAPI document describes every route, to everybody', async () => {
       'stream}/test',
       'webhook}/test',
       'tenant}/preview',
+      'tenant}/mapping/preview',
+      'environment}/mapping/preview',
       'environment}/preview',
       'tenant}/self-tests',
       'tenant}/accounts',

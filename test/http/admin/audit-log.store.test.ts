@@ -167,6 +167,14 @@ const STEPS: readonly Step[] = [
       ['DELETE', two, y, undefined, 'resource_type.deleted'],
     ]
   }),
+  ...KEYS.slice(2).flatMap(([template, path], i): Step[] => {
+    const [whole, at] = [`${template}/mapping`, `${path}/mapping`]
+    const action = i === 0 ? 'environment.changed' : 'tenant.changed'
+    return [
+      ['PUT', whole, at, { mapping: { login: 'userName' } }, action],
+      ['DELETE', whole, at, undefined, action],
+    ]
+  }),
   ...KEYS.slice(2).flatMap(([template, path]): Step[] => {
     const [whole, at] = [`${template}/catalogue`, `${path}/catalogue`]
     const [one, x] = [`${whole}/entries/{value}`, `${at}/entries/admin`]

@@ -36,7 +36,9 @@ claimed as (
   where (d.tenant_id = $1::uuid and d.endpoint_id = $2::uuid) is true and d.ctid = any(array(select at from chosen))
   returning d.position, d.attempts, d.taken, d.first_tried_at
 )
-select x.*, c.attempts, (extract(epoch from now() - c.first_tried_at) * 1000)::float8 as age, c.taken from claimed c cross join lateral (
+select x.*, (
+  select coalesce(t.settings->'mapping', e.settings->'mapping', '{}') <> '{}' from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid
+) as maps, c.attempts, (extract(epoch from now() - c.first_tried_at) * 1000)::float8 as age, c.taken from claimed c cross join lateral (
   select p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
     e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
     (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes, case when e.resource_type = 'User' then (

@@ -1,6 +1,6 @@
 with counted as (
   insert into tenant_versions as v (tenant_id, version) select id, 1 from (select $1::uuid) as t(id)
-  on conflict (tenant_id) do update set version = v.version + 1 returning v.version
+  on conflict (tenant_id) do update set version = v.version + 1 returning v.tenant_id, v.version
 ),
 logged as (
   insert into events (tenant_id, type, resource_type, resource_id, version, request_id, actor, occurred_at, changes,

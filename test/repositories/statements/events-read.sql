@@ -1,4 +1,6 @@
-select l.head::float8 as head, l.trimmed::float8 as trimmed, x.* from event_logs l left join lateral (
+select l.head::float8 as head, l.trimmed::float8 as trimmed, (
+  select coalesce(t.settings->'mapping', e.settings->'mapping', '{}') <> '{}' from tenants t join environments e on e.id = t.environment_id where t.id = $1::uuid
+) as maps, x.* from event_logs l left join lateral (
   select p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
     e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
     (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes, case when e.resource_type = 'User' then (

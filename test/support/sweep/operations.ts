@@ -229,6 +229,9 @@ function sampleOf(
       return title.includes('/catalogue') ? freshMark() : undefined
     case 'kind':
       return title.includes('/catalogue') ? 'Role' : undefined
+    case 'mapping':
+      // One that gives nothing: another tells all tenants of the environment, those beside the caller's too.
+      return {}
     case 'endpoint':
       return `/${freshMark()}`
     case 'colour':

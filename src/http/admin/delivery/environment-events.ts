@@ -169,8 +169,9 @@ async function* tenantExports(
   const shared = await definitions.definitions(null)
   for await (const { id, key, name, settings, accountsSince } of tenantRows(request, place, named)) {
     const own = await definitions.definitions(id)
-    const registry = registryOf(effectiveSettings(environment.settings, settings), shared, own)
-    yield { id, key, name, registry, hasAccounts: accountsSince !== null }
+    const inForce = effectiveSettings(environment.settings, settings)
+    const registry = registryOf(inForce, shared, own)
+    yield { id, key, name, registry, mapping: inForce.mapping, hasAccounts: accountsSince !== null }
   }
 }
 

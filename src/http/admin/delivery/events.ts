@@ -13,6 +13,7 @@ import type { AdminApp } from '../../control/env.ts'
 import type { EventReaders } from '../../control/event-readers.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
+import { mapped } from '../../control/mapped-shape.ts'
 import { tenantAt } from '../../control/places.ts'
 import { MAX_WAIT_SECONDS } from '../../control/polling.ts'
 import { jsonAnswer, linesAnswer, problems, tenantParams } from '../../control/schemas.ts'
@@ -68,6 +69,7 @@ export const event = z
     changes: z.looseObject({}).openapi({
       description: 'By `type`. Never a secret.',
     }),
+    mapped: mapped.optional(),
     snapshot: z
       .object({ version: z.number().int(), active: z.boolean().optional(), attributes: z.looseObject({}) })
       .nullable()
@@ -186,14 +188,11 @@ export function eventRoutes(
   app.openapi(snapshot, async (c) => {
     const { tenant, environment } = await tenantAt(c.var, c.req.valid('param'))
     const definitions = schemaDefinitionsOf(c.var.database, environment.id)
-    const registry = registryOf(
-      effectiveSettings(environment.settings, tenant.settings),
-      await definitions.definitions(null),
-      await definitions.definitions(tenant.id),
-    )
+    const settings = effectiveSettings(environment.settings, tenant.settings)
+    const registry = registryOf(settings, await definitions.definitions(null), await definitions.definitions(tenant.id))
     const lines = exportTenant(
       c.var.database,
-      { id: tenant.id, registry, hasAccounts: tenant.accountsSince !== null },
+      { id: tenant.id, registry, mapping: settings.mapping, hasAccounts: tenant.accountsSince !== null },
       c.req.raw,
     )
     return c.body(streamed(lines, c.var.passage), 200, {

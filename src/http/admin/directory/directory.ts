@@ -3,18 +3,12 @@ import type { Context } from 'hono'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import { builtIn, type Equalities, lookUp, lookUpByRole } from '../../../provisioning/look-up.ts'
-import { representation } from '../../../provisioning/representation.ts'
-import { accountsOfUsers } from '../../../repositories/accounts/links.ts'
-import type { JsonText, ResourceRow } from '../../../repositories/resources/rows.ts'
-import type { Resource } from '../../../scim/resource.ts'
-import type { ResourceType } from '../../../scim/schema/resource-type.ts'
-import { withoutSecrets } from '../../../scim/schema/secrets.ts'
 import { GROUP_SCHEMA, USER_SCHEMA } from '../../../scim/urn.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
-import type { TenantContext } from '../../../tenancy/tenant.ts'
-import type { AdminApp, AdminEnv, AdminRequest } from '../../control/env.ts'
+import type { AdminApp, AdminEnv } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
+import { mapped } from '../../control/mapped-shape.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import {
   jsonAnswer,
@@ -26,6 +20,7 @@ import {
   problems,
   tenantParams,
 } from '../../control/schemas.ts'
+import { shownWith } from './shown.ts'
 
 const common = {
   schemas: z.array(z.string()),
@@ -57,6 +52,7 @@ export const user = z
     account: z.string().optional().openapi({
       description: "The application's own id of the account that the person has, where it has posted accounts.",
     }),
+    mapped: mapped.optional(),
   })
   .openapi('DirectoryUser', { description: 'A user as SCIM has it (RFC 7643 §4.1), with every attribute but secrets.' })
 const group = z
@@ -193,23 +189,21 @@ export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: Or
     { after, limit, role, ...values }: Wanted,
   ) => {
     const { tenant, repositories } = await openTenant(c, names, control, policy)
-    const { registry, baseUrl } = tenant
+    const { registry } = tenant
     const type = builtIn(registry, name)
     const wanted = { groups: false, members: false }
     const some = { equal: values, after, limit: limit + 1, wanted }
     const rows = await (role === undefined
       ? lookUp(repositories, registry, type, some)
       : lookUpByRole(repositories, registry, role, some))
-    const withAccount = await accountsShown(c, tenant, rows)
-    return listAnswer(rows, limit, (row) => withAccount(shown(row, type, baseUrl)))
+    return listAnswer(rows, limit, await shownWith(c, tenant, type, rows))
   }
   const retrieve = async (c: Context<AdminEnv>, { id, ...names }: Place & { id: string }, name: 'User' | 'Group') => {
     const { tenant, repositories } = await openTenant(c, names, control, policy)
-    const { registry, baseUrl } = tenant
-    const type = builtIn(registry, name)
+    const type = builtIn(tenant.registry, name)
     const row = await repositories.resources.retrieve(type, id, { groups: true, members: false })
     if (row === undefined) throw Refusal.notFound(name.toLowerCase(), id)
-    return (await accountsShown(c, tenant, [row]))(shown(row, type, baseUrl))
+    return (await shownWith(c, tenant, type, [row]))(row)
   }
 
   app.openapi(users, async (c) => {
@@ -242,27 +236,6 @@ export function directoryRoutes(app: AdminApp, control: ControlPlane, policy: Or
 type Place = z.infer<typeof tenantParams>
 // What is stored has been checked against the tenant's schemas, which say more than these types.
 type ListOf<Item extends z.ZodType> = { items: z.infer<Item>[]; next: string | null }
-
-/** A resource as the application sees it: without what is never returned. */
-export const shown = (row: ResourceRow<JsonText>, type: ResourceType, baseUrl: string): Resource =>
-  withoutSecrets(type, representation(row, type, baseUrl))
-
-/**
- * Adds to users the accounts that they have. Where the application has posted none, no statement is sent and nothing is added.
- */
-export async function accountsShown(
-  c: { readonly var: Pick<AdminRequest, 'database'> },
-  { id, hasAccounts }: Pick<TenantContext, 'id' | 'hasAccounts'>,
-  rows: readonly Pick<ResourceRow<JsonText>, 'id'>[],
-): Promise<(shown: Resource) => Resource> {
-  if (!hasAccounts) return (shown) => shown
-  const ids = rows.map((row) => row.id)
-  const accounts = await accountsOfUsers(c.var.database, id, ids)
-  return (shown) => {
-    const account = accounts.get(String(shown.id))
-    return account === undefined ? shown : { ...shown, account }
-  }
-}
 
 /** The two ids in the `next` of a list of memberships. */
 function pairIn(text: string): { groupId: string; memberId: string } | undefined {

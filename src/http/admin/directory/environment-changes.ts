@@ -4,7 +4,8 @@ import type { ControlPlane } from '../../../context/control-plane.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { byTenant, environmentFeed } from '../../../delivery/environment-feed.ts'
 import { readLog } from '../../../delivery/read-log.ts'
-import { changedResources } from '../../../events/changed-resources.ts'
+import { withFewMembers } from '../../../mapping/affected.ts'
+import type { TenantId } from '../../../place-ids.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
 import type { AdminApp } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
@@ -13,7 +14,7 @@ import { openTenant } from '../../control/open-tenant.ts'
 import { environmentAt } from '../../control/places.ts'
 import { environmentParams, jsonAnswer, problems } from '../../control/schemas.ts'
 import { cannotFollowFeed, cursor, cursorIn, ofTenants, tenantsNamed } from '../delivery/feed-shapes.ts'
-import { changed, presentStates } from './changes.ts'
+import { changed, MAPPING_CHANGED, presentStates } from './changes.ts'
 import { exampleUser } from './directory.ts'
 
 /** An answer has changes of so many tenants at the most: of each, the states are read. */
@@ -24,6 +25,10 @@ const page = z
     items: z.array(changed.extend({ tenant: z.uuid() }).openapi('ChangedResourceOfTenant')),
     next: z.string().openapi({ description: 'The `after` of the next request, also where items is empty. Opaque.' }),
     more: z.boolean().openapi({ description: 'Whether there is more already.' }),
+    mappingChanged: z
+      .array(z.uuid())
+      .optional()
+      .openapi({ description: `Tenants in which it is so. ${MAPPING_CHANGED}` }),
   })
   .openapi('EnvironmentChangePage')
 
@@ -78,8 +83,9 @@ export function environmentChangeRoutes(
     const types = { types: [], nouns: [] }
     const answer = await readLog(feed, { after: from?.place, limit, types, waitMs: 0 })
     if (answer.outcome !== 'page') throw cannotFollowFeed(answer)
-    const { events, next, head } = answer.page
+    const { events, next, head } = withFewMembers(answer.page, feed.positionOf)
     const items: z.infer<typeof page>['items'] = []
+    const remapped: TenantId[] = []
     for (const [tenantId, some] of byTenant(events)) {
       const at = { project: place.project.id, environment: place.environment.id, tenant: tenantId }
       // Read after the events, so a state is never older than what it is shown for.
@@ -90,9 +96,12 @@ export function environmentChangeRoutes(
       })
       if (opened === undefined) continue
       const { tenant, repositories } = opened
-      const states = await presentStates(c, repositories, tenant, changedResources(some))
-      items.push(...states.map((state) => ({ tenant: tenantId, ...state })))
+      const states = await presentStates(c, repositories, tenant, some)
+      items.push(...states.items.map((state) => ({ tenant: tenantId, ...state })))
+      if (states.mappingChanged) remapped.push(tenantId)
     }
-    return c.json({ items, next: String(feed.cursorAt(next)), more: next < head }, 200, { 'Cache-Control': 'no-store' })
+    const found = { items, next: String(feed.cursorAt(next)), more: next < head }
+    const answered = remapped.length === 0 ? found : { ...found, mappingChanged: remapped }
+    return c.json(answered, 200, { 'Cache-Control': 'no-store' })
   })
 }

@@ -12,7 +12,8 @@ import { ENVIRONMENT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { environmentAt } from '../../control/places.ts'
 import { environmentParams, jsonAnswer, listOf, PAIR_PATTERN, plainText, problems } from '../../control/schemas.ts'
-import { accountsShown, exampleUser, shown, user } from './directory.ts'
+import { exampleUser, user } from './directory.ts'
+import { shownWith } from './shown.ts'
 
 const found = z
   .object({
@@ -66,8 +67,15 @@ export function environmentUserRoutes(app: AdminApp, control: ControlPlane, poli
     const from = after === undefined ? undefined : placeIn(after)
     const { database } = c.var
     const reader = database.caller.time ?? c.req.raw
-    const { users, searchedTo } = await findUsers(database, place.environment.id, wanted, from, limit + 1, reader)
-    const page = users.slice(0, limit)
+    const { users: places, searchedTo } = await findUsers(
+      database,
+      place.environment.id,
+      wanted,
+      from,
+      limit + 1,
+      reader,
+    )
+    const page = places.slice(0, limit)
     const tenants = new Map<TenantId, string[]>()
     for (const { tenantId, id } of page) tenants.set(tenantId, [...(tenants.get(tenantId) ?? []), id])
     const items: z.infer<typeof found>[] = []
@@ -79,18 +87,18 @@ export function environmentUserRoutes(app: AdminApp, control: ControlPlane, poli
         throw error
       })
       if (opened === undefined) continue
-      const { registry, baseUrl, key } = opened.tenant
+      const { registry, key } = opened.tenant
       const type = builtIn(registry, 'User')
       const rows = await opened.repositories.resources.retrieveAll(type, ids, { groups: false, members: false })
       const inOrder = [...rows].sort((a, b) => (a.id < b.id ? -1 : 1))
+      const shown = await shownWith(c, opened.tenant, type, inOrder)
       // What is stored has been checked against the tenant's schemas, which say more than this type.
-      const withAccount = await accountsShown(c, opened.tenant, inOrder)
-      const shownAll = inOrder.map((row) => withAccount(shown(row, type, baseUrl)) as z.infer<typeof user>)
-      items.push(...shownAll.map((one) => ({ tenant: { id: tenantId, key }, user: one })))
+      const users = inOrder.map((row) => shown(row) as z.infer<typeof user>)
+      items.push(...users.map((one) => ({ tenant: { id: tenantId, key }, user: one })))
     }
     const last = page.at(-1)
     const end = searchedTo === undefined ? null : textOf({ tenantId: searchedTo, id: LAST_ID })
-    const next = users.length > limit && last !== undefined ? textOf(last) : end
+    const next = places.length > limit && last !== undefined ? textOf(last) : end
     return c.json({ items, next }, 200)
   })
 }

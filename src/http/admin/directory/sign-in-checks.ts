@@ -8,7 +8,8 @@ import { EXAMPLE } from '../../control/examples.ts'
 import { TENANT } from '../../control/levels.ts'
 import { openTenant } from '../../control/open-tenant.ts'
 import { jsonAnswer, jsonBody, plainText, problems, tenantParams } from '../../control/schemas.ts'
-import { accountsShown, exampleUser, shown, user } from './directory.ts'
+import { exampleUser, user } from './directory.ts'
+import { shownWith } from './shown.ts'
 
 const membershipType = z
   .enum(['direct', 'indirect'])
@@ -64,15 +65,14 @@ const computedGroups = z.array(
 export function signInRoutes(app: AdminApp, control: ControlPlane, policy: OriginPolicy): void {
   app.openapi(check, async (c) => {
     const { tenant, repositories } = await openTenant(c, c.req.valid('param'), control, policy)
-    const { baseUrl, registry, settings } = tenant
+    const { registry, settings } = tenant
     const {
       allowed,
       reason,
       user: row,
     } = await checkSignIn(repositories, registry, settings, c.req.valid('json').identity)
     if (row === undefined) return c.json({ allowed, reason, user: null, groups: [], roles: [] }, 200)
-    const withAccount = await accountsShown(c, tenant, [row])
-    const { groups, ...attributes } = withAccount(shown(row, builtIn(registry, 'User'), baseUrl))
+    const { groups, ...attributes } = (await shownWith(c, tenant, builtIn(registry, 'User'), [row]))(row)
     // What is stored has been checked against the tenant's schemas, which say more than this type.
     const found = attributes as z.infer<typeof user>
     const hasRoles = settings.roleRules.length > 0 || tenant.catalogue !== undefined

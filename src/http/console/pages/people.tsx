@@ -5,7 +5,7 @@ import { deletedPeople, LEAVERS_LOOKED_THROUGH } from '../../../repositories/log
 import { LOOKED_THROUGH, usersByPart } from '../../../repositories/query/part-of-name.ts'
 import { fold } from '../../../scim/comparable.ts'
 import type { Resource } from '../../../scim/resource.ts'
-import { shown } from '../../admin/directory/directory.ts'
+import { shown } from '../../admin/directory/shown.ts'
 import type { AdminDependencies } from '../../control/env.ts'
 import type { OpenTenant } from '../../control/open-tenant.ts'
 import { plainText } from '../../control/schemas.ts'
