@@ -25,6 +25,7 @@ import { keyCommands } from './key.ts'
 import { linkCommands } from './link/link.ts'
 import { eventsCommand } from './log/events.ts'
 import { logCommand } from './log/log.ts'
+import { mappingCommands } from './mapping/mapping.ts'
 import { mirrorCommands } from './mirror/mirror.ts'
 import { sessionCommands } from './session.ts'
 import { tenantCommands } from './tenant.ts'
@@ -112,6 +113,7 @@ function programOn(io: Io): Command {
   applyCommands(program, io)
   brakeCommands(program, io)
   catalogueCommands(program, io)
+  mappingCommands(program, io)
   accountCommands(program, io)
   domainCommands(program, io)
   eraseCommands(program, io)

@@ -29,6 +29,7 @@ import { eventPages } from './pages/events.tsx'
 import { findPage } from './pages/find.tsx'
 import { apiKeyPages } from './pages/keys/api-keys.tsx'
 import { setupLinkPages } from './pages/keys/setup-links.tsx'
+import { mappingPages } from './pages/mapping/mapping.tsx'
 import { overviewPage } from './pages/overview.tsx'
 import { peoplePages } from './pages/people.tsx'
 import { resourcePages } from './pages/person-or-group.tsx'
@@ -129,6 +130,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   externalIssuersPage(app, dependencies)
   roleRulePages(app)
   cataloguePages(app)
+  mappingPages(app)
   schemaPages(app)
   movePages(app, dependencies)
   signInCheckPage(app, dependencies)

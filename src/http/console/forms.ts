@@ -87,6 +87,7 @@ export const NOTICES = {
   'project-made': 'The project is made. Make an environment in it next.',
   'environment-made': 'The environment is made, with a tenant for trying.',
   'schema-saved': 'It is registered, and identity providers see it within a second.',
+  'mapping-saved': 'The mapping is saved. Applications are told that values of users may be others.',
   published: 'The catalogue is published, and identity providers see it within a second.',
   'entry-removed': 'It is out of the catalogue: nobody gets it any more, and who has it keeps it.',
   withdrawn: 'The catalogue is withdrawn. Users keep what they have.',

@@ -94,6 +94,9 @@ export function environmentPage(app: ConsoleApp): void {
               <a href={`${path}/role-rules`}>Role rules</a>, with who gains and loses what
             </li>
             <li>
+              <a href={`${path}/mapping`}>Mapping</a>: what the application reads of users
+            </li>
+            <li>
               <a href={`${path}/catalogue`}>Roles and entitlements</a> that identity providers may give to users
             </li>
             <li>

@@ -12,7 +12,7 @@ type Kind =
   | { readonly kind: 'json'; readonly example: string }
 
 interface Field {
-  readonly name: Exclude<keyof Settings, 'roleRules'>
+  readonly name: Exclude<keyof Settings, 'roleRules' | 'mapping'>
   readonly help: string
   /** A setting of environments alone. */
   readonly ofEnvironment?: true
@@ -26,7 +26,7 @@ const is = {
   one: (...of: readonly string[]) => ({ kind: 'choice', of }) as const,
 }
 
-/** The settings that have fields, under the headings of the page; role rules have a page of their own. */
+/** The settings that have fields, under the headings of the page; role rules and the mapping have pages of their own. */
 export const GROUPS: readonly { readonly title: string; readonly fields: readonly Field[] }[] = [
   {
     title: 'What is provisioned',

@@ -37,6 +37,9 @@ export function settingsPages(app: ConsoleApp): void {
                 <a href={`${path}/role-rules`}>Role rules</a>: which groups give which roles
               </li>
               <li>
+                <a href={`${path}/mapping`}>Mapping</a>: what the application reads of users
+              </li>
+              <li>
                 <a href={`${path}/catalogue`}>Roles and entitlements</a>: what identity providers may give to users
               </li>
               <li>
