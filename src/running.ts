@@ -10,6 +10,7 @@ import { BACKGROUND } from './db/caller.ts'
 import type { Database } from './db/database.ts'
 import { openDeliveries } from './delivery/deliveries.ts'
 import { ErasureWorker } from './erasure/worker.ts'
+import { HistoryWorker } from './history/history-worker.ts'
 import { nothingUnderWay } from './http/in-flight.ts'
 import type { openMeasuring } from './measure.ts'
 import { keyExpiryLine, type Logger, logError, logFailure } from './observability/logger.ts'
@@ -52,6 +53,7 @@ export async function runningApp({ database: opened, config, logger, measuring }
     work: (stopped) => refreshConnections(background, stopped),
     failed: (error) => logFailure(logger, error, 'counting the users of tenants'),
   })
+  const histories = new HistoryWorker(background, (error) => logFailure(logger, error, 'writing histories'))
   const deliveries = openDeliveries(
     database,
     { ...config, tracing },
@@ -59,9 +61,11 @@ export async function runningApp({ database: opened, config, logger, measuring }
       failed: (error, task) => logFailure(logger, error, task),
       disabled,
       sent: measuring?.sent,
+      numbered: () => histories.noticed(),
     },
   )
   deliveries.start()
+  histories.start()
   const roleWorker = new RoleWorker(background, (error) => logFailure(logger, error, 'following role rules'))
   roleWorker.start()
   const erasureWorker = new ErasureWorker(background, (error) => logFailure(logger, error, 'erasing a person'))
@@ -76,6 +80,7 @@ export async function runningApp({ database: opened, config, logger, measuring }
     ...{ backlog: () => backlogOf(background), workers: deliveries.workers },
     replicas: () => opened.replicas,
     requestLog: () => requestLog.numbers,
+    histories: () => histories.numbers,
   })
   if (measuring !== undefined && tracing !== undefined) measureTraces(measuring.metrics, tracing)
   return {
@@ -96,6 +101,7 @@ export async function runningApp({ database: opened, config, logger, measuring }
       await roleWorker.stop()
       await erasureWorker.stop()
       await deliveries.stop()
+      await histories.stop()
       await requestLog.stop()
       await control.stop()
       // Last, since what ends here is traced too.

@@ -6,6 +6,7 @@ import type { Config } from './config.ts'
 import type { ControlPlane } from './context/control-plane.ts'
 import type { Database } from './db/database.ts'
 import type { Deliveries } from './delivery/deliveries.ts'
+import { HISTORY_KEYS, historySigner } from './history/signing.ts'
 import { adminApi } from './http/admin/api.ts'
 import { describe } from './http/admin/reference/openapi.ts'
 import { referencePage } from './http/admin/reference/reference-page.tsx'
@@ -16,8 +17,10 @@ import { eventsPage } from './http/events-page.tsx'
 import { frontPage } from './http/front-page.ts'
 import { causeOf } from './http/hung-up.ts'
 import type { UnderWay } from './http/in-flight.ts'
+import { inTime } from './http/in-time.ts'
 import { type GatewayEnv, requestLog, type Telling } from './http/middleware.ts'
 import { modesPage } from './http/modes-page.tsx'
+import { PUBLIC_FOR_AN_HOUR } from './http/oauth/published.ts'
 import { oauthRoutes } from './http/oauth/routes.ts'
 import { setupPortal } from './http/portal/portal.tsx'
 import { problemResponse } from './http/problem.ts'
@@ -69,6 +72,10 @@ export function otherSurfaces(
   others.route(
     '/',
     oauthRoutes({ control, issuers, config, failures, requests: underWay.requests, log: deps.requestLog }),
+  )
+  const signer = historySigner(database, deliveries.signing)
+  others.get(HISTORY_KEYS, async (c) =>
+    c.json(await inTime(signer.keys(), config.requestTimeoutMs), 200, PUBLIC_FOR_AN_HOUR),
   )
   const admin = adminApi({ database, config, control, deliveries, issuers, failures, underWay, tracing })
   others.route('/api/v1', admin)

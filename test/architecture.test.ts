@@ -24,7 +24,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['http'],
   ['transfer', 'erasure'],
   [
-    ...['provisioning', 'delivery', 'retention', 'connections', 'self-test'],
+    ...['provisioning', 'delivery', 'history', 'retention', 'connections', 'self-test'],
     ...['administration/bootstrap', 'administration/overview'],
   ],
   ['administration/keys', 'delivery/sending'],
@@ -32,6 +32,7 @@ const ROWS: readonly (readonly string[])[] = [
   ['request-log', 'mapping'],
   ['repositories/retention'],
   ['repositories/tenant-scope', 'repositories/control', 'repositories/accounts', 'repositories/erasure'],
+  ['repositories/history'],
   ['repositories/roles', 'repositories/delivery'],
   ['repositories/memberships', 'repositories/log'],
   ['repositories/query'],

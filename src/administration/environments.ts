@@ -4,6 +4,7 @@ import { deleteApiKeysWithin } from '../repositories/control/api-keys.ts'
 import { type EnvironmentRow, environmentsOf } from '../repositories/control/environments.ts'
 import { projectsIn } from '../repositories/control/projects.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
+import { noteHistorySwitch } from '../repositories/history/switching.ts'
 import type { Hold } from '../repositories/sql/lists.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import {
@@ -114,6 +115,7 @@ export async function changeEnvironment(
     const scope = { environmentId: id, tenantId: null }
     if (input.settings?.mapping) refuseBadMapping(await registryAt(tx, scope, changed.settings), input.settings.mapping)
     await tellOfMapping(tx, administration.author, id, settings)
+    if (input.settings?.history !== undefined) await noteHistorySwitch(tx, id)
     record(placeRecord({ kind: 'environment', projectId, environmentId: id }, { before: environment, after: changed }))
     return changed
   })

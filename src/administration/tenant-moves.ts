@@ -17,6 +17,7 @@ import {
   moveTenantRows,
 } from '../repositories/control/tenant-moves.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
+import { followHistorySetting } from '../repositories/history/switching.ts'
 import { ScimError } from '../scim/errors.ts'
 import { definitionJson, definitionName, registryInput } from '../scim/schema/definitions.ts'
 import { buildRegistry } from '../scim/schema/registry.ts'
@@ -164,8 +165,10 @@ async function move(
   }
   const former = formerAddressesOf(tx, id)
   await former.clear(to.environmentId, key)
-  if (elsewhere) await moveTenantRows(tx, id, { from: from.environmentId, to, key, settings: after.settings })
-  else await tenantsOf(tx, to.environmentId).rename(id, key)
+  if (elsewhere) {
+    await moveTenantRows(tx, id, { from: from.environmentId, to, key, settings: after.settings })
+    await followHistorySetting(tx, [id])
+  } else await tenantsOf(tx, to.environmentId).rename(id, key)
   if (formerUrlEndsAt !== undefined) await former.add(from.environmentId, before.key, formerUrlEndsAt)
   const dropped = elsewhere ? await dropSharedDeliveries(tx, id, from.environmentId) : 0
   const placed = (place: EnvironmentPlace) => ({ kind: 'tenant' as const, ...idsOnly(place), tenantId: id })

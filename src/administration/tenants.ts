@@ -5,6 +5,7 @@ import { environmentsOf } from '../repositories/control/environments.ts'
 import { schemaDefinitionsOf } from '../repositories/control/schema-definitions.ts'
 import { isFormerAddress } from '../repositories/control/tenant-moves.ts'
 import { type TenantRow, tenantsOf } from '../repositories/control/tenants.ts'
+import { followHistorySetting } from '../repositories/history/switching.ts'
 import { DEFAULT_TENANT, isKeyOrId, keyProblem } from '../tenancy/scim-path.ts'
 import { changeSettings, type TenantSettings, type TenantSettingsChange } from '../tenancy/settings.ts'
 import { placeRecord } from './audit-records.ts'
@@ -111,6 +112,7 @@ export async function changeTenant(
       const scope = { environmentId, tenantId: id }
       if (mapping) refuseBadMapping(await registryAt(tx, scope, environment.settings, changed.settings), mapping)
     }
+    if (input.settings?.history !== undefined) await followHistorySetting(tx, [id])
     record(placeRecord({ kind: 'tenant', projectId, environmentId, tenantId: id }, { before: tenant, after: changed }))
     return changed
   })

@@ -19,6 +19,7 @@ import { doctorCommand } from './doctor.ts'
 import { eraseCommands } from './erase/erase.ts'
 import { exportCommand } from './export.ts'
 import { CliError, EXIT, EXIT_CODES, failureOf } from './failure.ts'
+import { historyCommands } from './history/history.ts'
 import { importCommand } from './import.ts'
 import { type Io, print } from './io.ts'
 import { keyCommands } from './key.ts'
@@ -115,6 +116,7 @@ function programOn(io: Io): Command {
   catalogueCommands(program, io)
   mappingCommands(program, io)
   accountCommands(program, io)
+  historyCommands(program, io)
   domainCommands(program, io)
   eraseCommands(program, io)
   logCommand(program, io)

@@ -6,7 +6,7 @@ import type { Tracing } from '../observability/tracing/tracing.ts'
 import { instanceSecret } from '../repositories/control/instance-secrets.ts'
 import { signingKeyStore } from '../repositories/control/signing-keys.ts'
 import { RequestWatch } from '../request-log/watch.ts'
-import { Keyring, type SigningAlgorithm } from '../signing/keyring.ts'
+import { Keyring, SIGNING_ALGORITHM, type SigningAlgorithm } from '../signing/keyring.ts'
 import { type SecretBox, secretBox } from '../signing/secret-box.ts'
 import { DeliveryWorker } from './delivery-worker.ts'
 import type { SendingTools } from './event-sender.ts'
@@ -40,6 +40,8 @@ export interface DeliveryReports {
   disabled(endpointId: string, reason: string): void
   /** An attempt to deliver an event is over. */
   readonly sent?: SendingTools['sent']
+  /** Events of some tenants got their positions. */
+  readonly numbered?: () => void
 }
 
 /** What the surfaces need of the deliveries. */
@@ -48,6 +50,8 @@ export interface Deliveries {
   readonly sender: WebhookSender
   readonly setSender: SetSender
   readonly tokens: StreamTokens
+  /** What signs tokens, for what else is signed. */
+  readonly signing: Keyring
   readonly polling: Polling
   /** Has what was stored for a stream go out at once: something about itself, or what waited for a new status. */
   streamChanged(streamId: string): void
@@ -84,12 +88,10 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const box = secretBox(async () => secretsKey ?? instanceSecret(db, 'secrets'))
   const sender = webhookSender(networks)
   const requests = new RequestWatch(background, report('looking for logged requests'))
+  const signing = new Keyring(signingKeyStore(db, SIGNING_ALGORITHM), box)
   const streams = {
     ...{ setSender: setSender(networks), polling: new Polling() },
-    tokens: streamTokens({
-      ES256: new Keyring(signingKeyStore(db, 'ES256'), box),
-      RS256: new Keyring(signingKeyStore(db, 'RS256'), box),
-    }),
+    tokens: streamTokens({ ES256: signing, RS256: new Keyring(signingKeyStore(db, 'RS256'), box) }),
   }
   const hosts = new HostBudgets(deliveriesPerHost)
   // Whatever receivers answer: a slow one is no reason to send requests elsewhere.
@@ -110,7 +112,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
   const searchIndex = new SearchIndexUpkeep(background, report('putting search index entries in place'))
   let stopped: Promise<void> | undefined
   return {
-    ...{ watch, sender, ...streams, requests, box, networks, endpointsPerPlace, streamAlgorithm },
+    ...{ watch, sender, ...streams, signing, requests, box, networks, endpointsPerPlace, streamAlgorithm },
     workers: { numbering: watch.progress, sending },
     streamChanged(streamId) {
       messages.kick()
@@ -121,6 +123,7 @@ export function openDeliveries(db: Database, settings: DeliverySettings, reports
         worker.kick()
         growth.noticed()
         searchIndex.noticed()
+        reports.numbered?.()
       }
       watch.start({ lively: () => worker.lively, numbered })
       sending.made()

@@ -2,12 +2,15 @@ import type { CacheStats } from '../context/cache-stats.ts'
 import type { ReplicaNumbers } from '../db/database.ts'
 import type { DatabaseObserver, PoolState } from '../db/observer.ts'
 import { STATEMENT_NAMES } from '../db/statement-names.ts'
+import type { HistoryNumbers } from '../history/history-worker.ts'
 import type { UnderWay } from '../http/in-flight.ts'
 import type { Workers } from '../http/readiness.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import { VERSION } from '../package.ts'
 import { type Backlog, MOST_COUNTED } from '../repositories/delivery/backlog.ts'
 import type { RequestLogNumbers } from '../request-log/writer.ts'
+import { historyFamily, requestLogFamily } from './behind-families.ts'
+import { labelled } from './labelled.ts'
 
 /** What is asked when Prometheus reads the metrics. */
 export interface MeasuredParts {
@@ -21,6 +24,8 @@ export interface MeasuredParts {
   readonly workers: Workers
   /** What became of requests on their way to the provisioning log. */
   readonly requestLog: () => RequestLogNumbers
+  /** What was done for the histories of tenants. */
+  readonly histories: () => HistoryNumbers
   /** Undefined where there are no replicas. */
   readonly replicas: () => ReplicaNumbers | undefined
 }
@@ -103,7 +108,7 @@ export function deliveryMeter(metrics: Metrics): (kind: 'webhook' | 'stream', ac
 
 /** Adds what the parts tell. */
 export function addFamilies(metrics: Metrics, parts: MeasuredParts): void {
-  const { engine, underWay, cache, backlog, workers, replicas, requestLog } = parts
+  const { engine, underWay, cache, backlog, workers, replicas, requestLog, histories } = parts
   metrics.family({
     look: () => ({ version: VERSION, engine }),
     measures: [
@@ -132,6 +137,7 @@ export function addFamilies(metrics: Metrics, parts: MeasuredParts): void {
   backlogFamily(metrics, backlog)
   replicaFamily(metrics, replicas)
   requestLogFamily(metrics, requestLog)
+  historyFamily(metrics, histories)
 }
 
 function requestFamily(metrics: Metrics, { requests, streams, bytes }: UnderWay): void {
@@ -245,27 +251,6 @@ function backlogFamily(metrics: Metrics, look: () => Promise<Backlog>): void {
   })
 }
 
-function requestLogFamily(metrics: Metrics, look: MeasuredParts['requestLog']): void {
-  metrics.family({
-    look,
-    measures: [
-      {
-        name: 'request_log_total',
-        help: 'Requests that this instance has written to the provisioning log, and those that it has left out, by outcome.',
-        labels: ['outcome'],
-        type: 'counter',
-        of: ({ written, dropped: { full, failed, guesses } }) =>
-          labelled('outcome', { written, full, failed, guesses }),
-      },
-      {
-        name: 'request_log_waiting',
-        help: 'Requests that wait to be written to the provisioning log.',
-        of: ({ waiting }) => waiting,
-      },
-    ],
-  })
-}
-
 const NO_REPLICAS: ReplicaNumbers = { replicas: [], byReplica: 0, byPrimary: 0 }
 
 function replicaFamily(metrics: Metrics, look: MeasuredParts['replicas']): void {
@@ -291,10 +276,6 @@ function replicaFamily(metrics: Metrics, look: MeasuredParts['replicas']): void 
     ],
   })
 }
-
-/** Values by the values of one label. */
-const labelled = (label: string, values: Readonly<Record<string, number>>) =>
-  Object.entries(values).map(([name, value]) => ({ labels: { [label]: name }, value }))
 
 const inSeconds = <Name extends string>(ms: Readonly<Record<Name, number>>): Record<string, number> =>
   Object.fromEntries(Object.entries<number>(ms).map(([name, value]) => [name, value / 1000]))

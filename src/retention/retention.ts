@@ -2,6 +2,8 @@ import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { consoleSessionsOf } from '../repositories/control/console-sessions.ts'
+import { environmentsWithOldSpans, historiesWithOldSpans } from '../repositories/history/histories.ts'
+import { trimHistory } from '../repositories/history/trimming.ts'
 import {
   environmentsWithOldEvents,
   eventLogOf,
@@ -40,6 +42,7 @@ export async function deleteOld(
 ): Promise<void> {
   await trimAll(db, stopped)
   await trimRequestLogs(db, stopped)
+  await trimHistories(db, stopped)
   await inBatches(() => removeExpiredUsers(db), stopped)
   await inBatches(() => consoleSessionsOf(db).removeOver(), stopped)
   for (const environmentId of await idleFeeds(db, feedIdleDays))
@@ -94,6 +97,23 @@ async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal
       })
     }
     if (environments.length < ENVIRONMENTS_AT_ONCE) return progress
+    after = environments.at(-1)?.id
+  }
+}
+
+/** Deletes what is over for longer than the histories of an environment keep it, a batch at a time of each tenant. */
+export async function trimHistories(db: Database, stopped?: AbortSignal): Promise<void> {
+  for (let after: EnvironmentId | undefined; ; ) {
+    const days = DEFAULT_SETTINGS.historyRetentionDays
+    const environments = await environmentsWithOldSpans(db, days, after, ENVIRONMENTS_AT_ONCE)
+    for (const { id, days } of environments)
+      for (let more = true; more && !stopped?.aborted; ) {
+        const tenants = await historiesWithOldSpans(db, id, days, LOGS_AT_ONCE)
+        for (const tenantId of tenants) await trimHistory(db, tenantId, days)
+        more = tenants.length > 0
+        if (more) await breath()
+      }
+    if (environments.length < ENVIRONMENTS_AT_ONCE || stopped?.aborted) return
     after = environments.at(-1)?.id
   }
 }

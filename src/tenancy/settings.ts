@@ -118,6 +118,8 @@ export interface Settings {
   readonly requestLog: RequestLogMode
   /** How many bytes of each body it keeps. */
   readonly requestLogBodyBytes: number
+  /** Whether a history is kept of who was there, active, in which groups and with which roles, beyond the events' retention. */
+  readonly history: boolean
   /** Whether an unknown tenant in a URL is made on first use; a setting of the environment alone. */
   readonly createUnknownTenants: boolean
   /** For how many days events are kept; a setting of the environment alone. */
@@ -126,6 +128,8 @@ export interface Settings {
   readonly setupPortal: SetupPortal
   /** For how many days the provisioning log keeps requests; a setting of the environment alone. */
   readonly requestLogDays: number
+  /** For how many days the history keeps what is over; a setting of the environment alone. */
+  readonly historyRetentionDays: number
 }
 
 export const DEFAULT_SETTINGS: Settings = Object.freeze({
@@ -156,10 +160,12 @@ export const DEFAULT_SETTINGS: Settings = Object.freeze({
   mapping: Object.freeze({}),
   requestLog: 'all',
   requestLogBodyBytes: 16_384,
+  history: false,
   createUnknownTenants: false,
   eventRetentionDays: 90,
   setupPortal: Object.freeze({ name: '', colour: '#2457c5', frameAncestors: Object.freeze([]) }),
   requestLogDays: 14,
+  historyRetentionDays: 1_095,
 })
 
 /** A limit, or none. */
@@ -203,6 +209,7 @@ const ofTenant = {
   mapping,
   requestLog: z.enum(REQUEST_LOG_MODES),
   requestLogBodyBytes: z.int().min(0).max(65_536),
+  history: z.boolean(),
 }
 const ofEnvironment = {
   ...ofTenant,
@@ -211,6 +218,8 @@ const ofEnvironment = {
   eventRetentionDays: z.number().int().min(14).max(3_650),
   setupPortal,
   requestLogDays: z.int().min(1).max(365),
+  // A quarter and the time to look at it.
+  historyRetentionDays: z.int().min(120).max(36_500),
 }
 
 /** What a tenant sets for itself; unknown names are refused. */
@@ -269,10 +278,12 @@ export function effectiveSettings(environment: EnvironmentSettings, tenant: Tena
     mapping: inForce('mapping'),
     requestLog: inForce('requestLog'),
     requestLogBodyBytes: inForce('requestLogBodyBytes'),
+    history: inForce('history'),
     createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
     eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
     setupPortal: environment.setupPortal ?? DEFAULT_SETTINGS.setupPortal,
     requestLogDays: environment.requestLogDays ?? DEFAULT_SETTINGS.requestLogDays,
+    historyRetentionDays: environment.historyRetentionDays ?? DEFAULT_SETTINGS.historyRetentionDays,
   })
 }
 

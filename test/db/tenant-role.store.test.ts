@@ -170,6 +170,7 @@ describe.runIf(engineName() === 'postgres')('row-level security on PostgreSQL', 
       },
       ...{ tenant_versions: all, waiting_events: all, held_events: all, event_positions: all },
       ...{ request_log: all, request_terms: all, waiting_stretches: all },
+      ...{ histories: all, waiting_histories: all, history_subjects: all, history_states: all, history_grants: all },
       ...{ accounts: all, account_keys: all, account_reviews: all, account_runs: all },
     })
   })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isApiKeyId, parseApiKey } from '../../src/auth/api-key.ts'
 import { covers, PERMISSIONS, type Permission, type Scope } from '../../src/auth/principal.ts'
 import type { Database } from '../../src/db/database.ts'
+import { HistoryWorker } from '../../src/history/history-worker.ts'
 import { apiDocument } from '../support/client-types.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import { EVENTS_AND_POSITIONS } from '../support/events.ts'
@@ -82,6 +83,7 @@ let database: Database
 let instance: Instance
 let sink: Sink
 let send: Send
+let histories: HistoryWorker
 let builder: Builder
 /** The places of the caller, from its project down to its tenant, which is the `default` of its environment. */
 let home: Readonly<Record<'project' | 'environment' | 'tenant', Place>>
@@ -98,6 +100,9 @@ beforeAll(async () => {
   sink = await openSink()
   send = sender(instance.send)
   builder = { send, adminKey: ADMIN, sink, logged: () => instance.requestLog.flush() }
+  histories = new HistoryWorker(database, (error) => {
+    throw error
+  })
   operations = operationsOf(apiDocument(), `${sink.origin}/made`)
 
   const project = await newProject(builder)
@@ -136,7 +141,7 @@ afterAll(async () => {
   await database.close()
 })
 
-/** Until every event has its position or is held, and every webhook has arrived. */
+/** Until every event has its position or is held, histories have what the logs have, and every webhook has arrived. */
 async function quiet(): Promise<void> {
   await instance.connections.flush()
   await instance.requestLog.flush()
@@ -153,6 +158,7 @@ async function quiet(): Promise<void> {
     timeout: 60_000,
     interval: 50,
   })
+  while (await histories.round());
 }
 
 /** Ids of the foreign places and of all that is in them. */

@@ -52,6 +52,7 @@ test('SEC-12 with 10,000 tenants, each with its webhook, a waiting event and a k
     ...{ engine: database.engine, underWay: nothingUnderWay(config), backlog: () => backlogOf(database) },
     workers: { numbering: new Progress(), sending: new Progress() },
     replicas: () => undefined,
+    histories: () => ({ steps: 0, failures: 0, due: 0 }),
     requestLog: () => ({ written: 0, dropped: { full: 0, failed: 0, guesses: 0 }, waiting: 0, waitingBytes: 0 }),
     cache: () => ({ entries: new Map([['tenant', TENANTS]]), bytes: 1, maxBytes: 2, hits: 0, misses: 0, evictions: 0 }),
   })

@@ -37,6 +37,7 @@ async function opened(config: Config, parts: Partial<MeasuredParts> = {}) {
     },
     replicas: () => undefined,
     requestLog: () => ({ written: 0, dropped: { full: 0, failed: 0, guesses: 0 }, waiting: 0, waitingBytes: 0 }),
+    histories: () => ({ steps: 5, failures: 1, due: 2 }),
     ...parts,
   })
   const read = async (path = '/metrics') => (await fetch(`http://127.0.0.1:${port?.port}${path}`)).text()

@@ -103,7 +103,7 @@ async function fill(origin: string, receiver: string): Promise<Pick<Example, 'id
 
   const roleRules = [{ group: { pattern: 'Staff*' }, role: 'orders:read' }]
   const leaverBrake = { mode: 'hold', count: 1 }
-  await api('PATCH', ACME, { settings: { roleRules, leaverBrake } })
+  await api('PATCH', ACME, { settings: { roleRules, leaverBrake, history: true } })
   const soon = new Date(Date.now() + 9 * 86_400_000).toISOString()
   const apiKey = await api('POST', `${ACME}/api-keys`, { name: 'Okta of Acme', expiresAt: soon })
   await api('POST', `${PROD}/api-keys`, { name: 'The shop itself', permissions: ['directory:read'] })
@@ -150,6 +150,7 @@ async function fill(origin: string, receiver: string): Promise<Pick<Example, 'id
   await api('PATCH', `${PROD}/tenants/initech`, { paused: true })
   // A name that is taken.
   await scim('acme', 'POST', '/Users', userBody('ada.lovelace@acme.example')).catch(() => {})
+  await historyOn(at)
   const ids = { user, leaver: third, group: group.id, apiKey: apiKey.id, webhook: webhook.id, stream: stream.id }
   return { ids: { ...ids, request: await refusedRequest(at), link: link.id }, setupUrl: link.url }
 }
@@ -160,5 +161,13 @@ async function refusedRequest(at: Pick<Example, 'origin' | 'adminKey'>): Promise
     const path = `/api/v1${ACME}/requests?status=4xx`
     const [found] = (await operate<{ items: { id: string }[] }>(at, 'GET', path)).items
     if (found !== undefined) return found.id
+  }
+}
+
+/** Waits for the starting picture of Acme's history, which is taken behind the requests. */
+async function historyOn(at: Pick<Example, 'origin' | 'adminKey'>): Promise<void> {
+  for (;;) {
+    const { state } = await operate<{ state: string }>(at, 'GET', `/api/v1${ACME}/history/status`)
+    if (state === 'on') return
   }
 }

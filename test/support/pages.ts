@@ -39,6 +39,8 @@ export function shownPages({ ids, setupUrl }: Pick<Example, 'ids' | 'setupUrl'>)
     inside('leaver', `${ACME}/users/${ids.leaver}`),
     inside('groups', `${ACME}/groups`),
     inside('group', `${ACME}/groups/${ids.group}`),
+    inside('history', `${ACME}/history`),
+    inside('history-user', `${ACME}/history/users/${ids.user}`),
     inside('events', `${ACME}/events`),
     inside('accounts', `${ACME}/accounts`),
     inside('account-drift', `${ACME}/account-drift`),

@@ -4,6 +4,7 @@ import { methodNotAllowed } from 'hono/method-not-allowed'
 import { Refusal } from '../../administration/refusal.ts'
 import type { ExternalIssuers } from '../../auth/external-issuers.ts'
 import type { Permission } from '../../auth/principal.ts'
+import { historySigner } from '../../history/signing.ts'
 import { admitted, atMost, counted, isAccountLines, onlyJson } from '../control/admission.ts'
 import { notModified } from '../control/conditional.ts'
 import type { AdminApp, AdminDependencies, AdminEnv } from '../control/env.ts'
@@ -40,6 +41,8 @@ import { signInRoutes } from './directory/sign-in-checks.ts'
 import { MAX_IMPORT_BYTES, transferRoutes } from './directory/transfer.ts'
 import { environmentRoutes } from './environments.ts'
 import { externalIssuerRoutes } from './external-issuers.ts'
+import { historyRoutes } from './history/history.ts'
+import { historyExportRoutes } from './history/history-exports.ts'
 import { apiKeyRoutes } from './keys/api-keys.ts'
 import { setupLinkRoutes } from './keys/setup-links.ts'
 import { mappingRoutes } from './mapping/mapping.ts'
@@ -119,6 +122,8 @@ export function adminApi({
   environmentUserRoutes(app, control, config)
   roleRoutes(app, control, config)
   signInRoutes(app, control, config)
+  historyRoutes(app, control, config)
+  historyExportRoutes(app, control, { config, history: historySigner(database, deliveries.signing) })
   const readers = new EventReaders(control, config)
   eventRoutes(app, control, { ...deliveries, config, readers })
   environmentEventRoutes(app, { ...deliveries, control, config, readers })
@@ -191,7 +196,7 @@ const ENDPOINTS = /\/(?:webhooks|streams)(?:\/|$)/
 const ENVIRONMENT = '/projects/:project/environments/:environment'
 const TENANT = `${ENVIRONMENT}/tenants/:tenant`
 const DIRECTORY = [
-  ...['users', 'groups', 'memberships', 'roles', 'events', 'changes', 'snapshot', 'sign-in-checks'].map(
+  ...['users', 'groups', 'memberships', 'roles', 'events', 'changes', 'snapshot', 'sign-in-checks', 'history'].map(
     (name) => `${TENANT}/${name}`,
   ),
   ...['users', 'events', 'changes', 'snapshot'].map((name) => `${ENVIRONMENT}/${name}`),

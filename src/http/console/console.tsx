@@ -27,6 +27,7 @@ import { environmentPage } from './pages/environment.tsx'
 import { erasurePages } from './pages/erasure/erasures.tsx'
 import { eventPages } from './pages/events.tsx'
 import { findPage } from './pages/find.tsx'
+import { historyPages } from './pages/history/history.tsx'
 import { apiKeyPages } from './pages/keys/api-keys.tsx'
 import { setupLinkPages } from './pages/keys/setup-links.tsx'
 import { mappingPages } from './pages/mapping/mapping.tsx'
@@ -138,6 +139,7 @@ export function consoleApp(dependencies: ConsoleDependencies): ConsoleApp {
   peoplePages(app, dependencies)
   resourcePages(app, dependencies)
   erasurePages(app, dependencies)
+  historyPages(app, dependencies)
   eventPages(app, dependencies)
   apiKeyPages(app, deliveries)
   newEndpointPages(app, dependencies)

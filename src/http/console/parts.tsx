@@ -159,7 +159,7 @@ interface TenantPart {
 /** The parts of a tenant's page. */
 const TENANT_PARTS: readonly TenantPart[] = [
   { name: 'Overview', page: '', pages: ['events', 'brake', 'audit-log'] },
-  { name: 'People', page: 'people', pages: ['users', 'groups', 'sign-in-check'], needs: 'directory:read' },
+  { name: 'People', page: 'people', pages: ['users', 'groups', 'sign-in-check', 'history'], needs: 'directory:read' },
   { name: 'Accounts', page: 'accounts', pages: ['account-drift', 'domains'], needs: 'directory:read' },
   { name: 'Connection', page: 'connection', pages: ['api-keys', 'setup-links', 'self-test'] },
   { name: 'Requests', page: 'requests', pages: [] },

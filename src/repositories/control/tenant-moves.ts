@@ -41,6 +41,8 @@ const MOVE = `with moved as (
     update webhook_endpoints set environment_id = $3::uuid where environment_id = $2::uuid and tenant_id = $1::uuid
   ), connections as (
     update connections set environment_id = $3::uuid where tenant_id = $1::uuid
+  ), history as (
+    update histories set environment_id = $3::uuid where tenant_id = $1::uuid
   ), work as (
     update role_rule_work set environment_id = $3::uuid where tenant_id = $1::uuid
   ), stretches as (

@@ -16,6 +16,10 @@ import {
   events,
   formerAddresses,
   heldEvents,
+  histories,
+  historyGrants,
+  historyStates,
+  historySubjects,
   keptUsers,
   memberships,
   requestLog,
@@ -34,6 +38,7 @@ import {
   tenants,
   tenantVersions,
   waitingEvents,
+  waitingHistories,
   waitingStretches,
   webhookDeliveries,
   webhookEndpoints,
@@ -42,6 +47,7 @@ import {
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { foldKey, isUuid } from '../../tenancy/scim-path.ts'
 import { type EnvironmentSettings, parseStoredSettings, type TenantSettings } from '../../tenancy/settings.ts'
+import { followHistorySetting } from '../history/switching.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { comesAfter, hasId, newPlaceId } from '../sql/place-ids.ts'
 
@@ -58,7 +64,8 @@ export interface TenantRow {
 }
 
 /** The tenants of one environment; their names are keys or ids. */
-export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
+export function tenantsOf(database: Database, environmentId: EnvironmentId) {
+  const { orm } = database
   const columns = {
     id: tenants.id,
     environmentId: tenants.environmentId,
@@ -91,7 +98,10 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
     }): Promise<TenantRow | undefined> {
       const values = { ...row, id: newPlaceId<TenantId>(), environmentId, keyFolded: foldKey(row.key) }
       const made = await orm.insert(tenants).values(values).onConflictDoNothing().returning(columns)
-      if (made.length > 0) await orm.insert(connections).values({ tenantId: values.id, environmentId })
+      if (made.length > 0) {
+        await orm.insert(connections).values({ tenantId: values.id, environmentId })
+        await followHistorySetting(database, [values.id])
+      }
       return first(made)
     },
 
@@ -154,6 +164,8 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
       const locks = orm.select({ id: resources.id }).from(resources).where(eq(resources.tenantId, id)).for('update')
       await orm.select({ locked: count() }).from(locks.as('locks'))
       // The log first: an instance that numbers events holds its row, and waits for no other row after that.
+      // Whoever writes the history holds its row, and looks for the log's after that.
+      const history = [histories, historyGrants, historyStates, historySubjects]
       const queued = [waitingEvents, heldEvents, webhookDeliveries, webhookEndpoints]
       const logged = [eventLogs, ...queued, eventPositions, events]
       const rest = [
@@ -184,10 +196,11 @@ export function tenantsOf({ orm }: Database, environmentId: EnvironmentId) {
         erasures,
         tenantVersions,
         connections,
-        // Last, as whoever gives places in the feed may wait for it.
+        // Last, as whoever gives places in the feed may wait for it; and as numbering may just have noted that the log has grown.
+        waitingHistories,
         waitingStretches,
       ]
-      for (const table of [...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
+      for (const table of [...history, ...logged, ...rest]) await orm.delete(table).where(eq(table.tenantId, id))
       await orm.delete(tenants).where(and(inEnvironment, eq(tenants.id, id)))
     },
   }

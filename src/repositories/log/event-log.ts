@@ -98,15 +98,18 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
 
     /**
      * Deletes events that are older than `days`, the oldest first, at most `TRIMMED_AT_ONCE`; returns their number, or undefined
-     * where another transaction holds the log. Writers do not wait: they read neither the deleted events nor the log's row.
+     * where another transaction holds the log, or where the tenant's history has not taken the next one. Writers do not wait: they
+     * read neither the deleted events nor the log's row.
      */
     async trim(days: number): Promise<number | undefined> {
       return db.transaction(async (tx) => {
         if ((await takeLogs(tx, [tenantId], false)).length === 0) return undefined
-        const [done] = await tx.run<{ count: number }>(
+        const [done] = await tx.run<{ count: number; held: boolean }>(
           `with oldest as materialized (
-             select e.position, e.occurred_at, e.occurred_at < now() - make_interval(days => $2::int) as expired
-             from event_logs l cross join lateral (
+             select e.position, e.occurred_at,
+               e.occurred_at < now() - make_interval(days => $2::int) and e.position <= coalesce(h.position, e.position) as expired
+             from event_logs l left join histories h on h.tenant_id = $1::uuid and h.ended_at is null
+             cross join lateral (
                select p.position, e.occurred_at from ${numberedEvents('$1::uuid')}
                where p.tenant_id = $1::uuid and p.position > l.trimmed order by p.position limit ${TRIMMED_AT_ONCE}
              ) e where l.tenant_id = $1::uuid
@@ -134,11 +137,14 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
              update event_logs l set trimmed = greatest(l.trimmed, b.position), oldest_at = b.oldest_at from bound b
              where l.tenant_id = $1::uuid
            )
-           select count(*)::int as count from trimmed`,
+           select count(*)::int as count, exists (
+             select 1 from bound b where b.oldest_at < now() - make_interval(days => $2::int)
+           ) as held from trimmed`,
           [tenantId, days],
           { name: 'events-trim', prepare: false },
         )
-        return done?.count ?? 0
+        const { count, held } = done ?? { count: 0, held: false }
+        return count === 0 && held ? undefined : count
       })
     },
 
@@ -243,6 +249,10 @@ export async function logsWithOldEvents(
   const rows = await db.run<{ id: TenantId }>(
     `select l.tenant_id::text as id from event_logs l
      where l.environment_id = $1::uuid and l.oldest_at < now() - make_interval(days => $2::int)
+       -- Nothing can be deleted that a history has not taken.
+       and not exists (
+         select 1 from histories h where h.tenant_id = l.tenant_id and h.ended_at is null and h.position <= l.trimmed
+       )
      order by l.oldest_at, l.tenant_id limit ${Math.trunc(limit)}`,
     [environmentId, days],
   )

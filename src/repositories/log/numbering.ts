@@ -4,6 +4,7 @@ import { addCounts } from '../resources/counts.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { goesFirst, shutsOut } from '../sql/leavers-first.ts'
 import { arrayText, type Place, template } from '../sql/parameters.ts'
+import { followed } from './followed.ts'
 import { type HoldRow, holdColumns, holdIn, isBraked, type LogState } from './leaver-brake.ts'
 
 // Who numbers events locks the rows of `event_logs` first, and holds them until its commit. The look for events is a separate
@@ -100,7 +101,7 @@ interface Numbered {
 const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): string =>
   `with logs as materialized (
      select l.* from unnest(${place('tenants', 'text')}::uuid[]) x(id) cross join lateral (
-       select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${hasFeed} as has_feed
+       select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${followed}
        from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = x.id limit 1
      ) l
    ),
@@ -153,21 +154,20 @@ const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): s
      where (d.tenant_id = any(${place('tenants', 'text')}::uuid[])) is true and d.ctid = any(array(select at from before))
    ),
    heads as materialized (
-     select l.tenant_id, l.at as log, l.fed, l.has_feed, m.head from logs l
+     select l.tenant_id, l.at as log, l.fed, l.has_feed, l.has_history, m.head from logs l
      join (select f.tenant_id, max(f.position) as head from fresh f group by f.tenant_id) m on m.tenant_id = l.tenant_id
    ),
    stretches as (
      insert into waiting_stretches (tenant_id, position, size)
      select m.tenant_id, m.head, m.head - m.fed from heads m where m.has_feed returning 1
    ),
+   grown as (insert into waiting_histories (tenant_id, position) select m.tenant_id, m.head from heads m where m.has_history),
    moved as (
      update event_logs l set head = m.head, fed = case when m.has_feed then m.head else l.fed end from heads m
      where (l.tenant_id = any(${place('tenants', 'text')}::uuid[])) is true and l.ctid = m.log
    )
    ${NUMBERED}`
 
-/** True of `tenants t` of an environment with a feed. A reader opens the feed; see log/feed-places. */
-const hasFeed = 'exists (select 1 from environment_feeds f where f.environment_id = t.environment_id and not f.closing)'
 const NUMBERED = `select count(*)::int as numbered, coalesce(max(n), 0)::int as most, exists (select 1 from stretches) as fed from fresh`
 
 /**
@@ -177,7 +177,7 @@ const NUMBERED = `select count(*)::int as numbered, coalesce(max(n), 0)::int as 
 const numberingOnCitus = (place: Place<'tenants' | 'share' | 'only'>, which: string): string => {
   const tenant = place('tenants', 'uuid')
   return `with logs as materialized (
-     select l.tenant_id, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${hasFeed} as has_feed
+     select l.tenant_id, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${followed}
      from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = ${tenant}
    ),
    fresh as materialized (
@@ -219,7 +219,7 @@ const numberingOnCitus = (place: Place<'tenants' | 'share' | 'only'>, which: str
      where d.tenant_id = ${tenant} and (d.endpoint_id, d.position) in (select endpoint_id, position from before)
    ),
    heads as materialized (
-     select l.tenant_id, l.fed, l.has_feed, m.head, m.oldest_at from logs l cross join (
+     select l.tenant_id, l.fed, l.has_feed, l.has_history, m.head, m.oldest_at from logs l cross join (
        select max(f.position) as head, (select min(e.occurred_at) from events e where e.tenant_id = ${tenant}) as oldest_at
        from fresh f
      ) m where m.head is not null
@@ -228,6 +228,7 @@ const numberingOnCitus = (place: Place<'tenants' | 'share' | 'only'>, which: str
      insert into waiting_stretches (tenant_id, position, size)
      select m.tenant_id, m.head, m.head - m.fed from heads m where m.has_feed returning 1
    ),
+   grown as (insert into waiting_histories (tenant_id, position) select m.tenant_id, m.head from heads m where m.has_history),
    moved as (
      update event_logs l set head = m.head, fed = case when m.has_feed then m.head else l.fed end,
        oldest_at = coalesce(l.oldest_at, m.oldest_at)

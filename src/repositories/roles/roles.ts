@@ -47,6 +47,16 @@ export function rolesOf(database: Database, scope: Pick<RepositoryScope, 'tenant
       return role
     },
 
+    /** The id of the role with this key, also of one that nothing gives any more. */
+    async idOf(key: string): Promise<string | undefined> {
+      const { parameters, tenant } = ofTenant()
+      const [role] = await db.run<{ id: string }>(
+        `select r.id::text from roles r where r.tenant_id = ${tenant} and r.key = ${parameters.bind(key, 'text')}`,
+        parameters.values,
+      )
+      return role?.id
+    },
+
     /** The roles that a user has, in the order of their keys, and what gives each. */
     async ofUser(id: string): Promise<(Pick<Role, 'id' | 'key'> & { readonly sources: RoleSource[] })[]> {
       if (!isOurId(id)) return []

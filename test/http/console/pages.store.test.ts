@@ -95,6 +95,7 @@ const pages = (): string[] => [
   `${ACME}/account-drift`,
   `${ACME}/account-drift?kind=missing`,
   `${ACME}/domains`,
+  `${ACME}/history`,
   `${ACME}/setup-links`,
   `${ACME}/requests`,
   `${ACME}/requests?status=2xx&operation=create&live=on`,
@@ -199,7 +200,12 @@ describe('what there is to see', () => {
     const parts = ['', '/people', '/accounts', '/connection', '/requests', '/webhooks', '/settings']
     for (const [page, part] of [
       ...parts.map((name) => [name, name] as const),
-      ...[['/events', ''] as const, [`/users/${user}`, '/people'] as const, ['/groups', '/people'] as const],
+      ...[
+        ['/events', ''] as const,
+        [`/users/${user}`, '/people'] as const,
+        ['/history', '/people'] as const,
+        ['/groups', '/people'] as const,
+      ],
       ...[['/account-drift', '/accounts'] as const, ['/domains', '/accounts'] as const],
       ...[['/api-keys', '/connection'] as const, ['/setup-links', '/connection'] as const],
       [`/streams/${stream}`, '/webhooks'] as const,

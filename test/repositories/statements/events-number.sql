@@ -26,7 +26,8 @@ join lateral (select s.* from environments s where s.id = t.environment_id offse
 -- in a transaction
 with logs as materialized (
   select l.* from unnest($1::text::uuid[]) x(id) cross join lateral (
-    select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, exists (select 1 from environment_feeds f where f.environment_id = t.environment_id and not f.closing) as has_feed
+    select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, exists (select 1 from environment_feeds f where f.environment_id = t.environment_id and not f.closing) as has_feed,
+      exists (select 1 from histories y where y.tenant_id = t.id and y.ended_at is null) as has_history
     from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = x.id limit 1
   ) l
 ),
@@ -82,13 +83,14 @@ raised as (
   where (d.tenant_id = any($1::text::uuid[])) is true and d.ctid = any(array(select at from before))
 ),
 heads as materialized (
-  select l.tenant_id, l.at as log, l.fed, l.has_feed, m.head from logs l
+  select l.tenant_id, l.at as log, l.fed, l.has_feed, l.has_history, m.head from logs l
   join (select f.tenant_id, max(f.position) as head from fresh f group by f.tenant_id) m on m.tenant_id = l.tenant_id
 ),
 stretches as (
   insert into waiting_stretches (tenant_id, position, size)
   select m.tenant_id, m.head, m.head - m.fed from heads m where m.has_feed returning 1
 ),
+grown as (insert into waiting_histories (tenant_id, position) select m.tenant_id, m.head from heads m where m.has_history),
 moved as (
   update event_logs l set head = m.head, fed = case when m.has_feed then m.head else l.fed end from heads m
   where (l.tenant_id = any($1::text::uuid[])) is true and l.ctid = m.log

@@ -96,7 +96,7 @@ export async function newTenant(builder: Builder, environment: Place, key = 'def
   }
   const at = API + pathOf(tenant.ids)
   const roles = ['a', 'b'].map((one) => ({ group: { pattern: `${mark} *` }, role: `${mark}-${one}` }))
-  const settings = { roleRules: roles, leaverBrake: { mode: 'hold', count: 1 } }
+  const settings = { roleRules: roles, leaverBrake: { mode: 'hold', count: 1 }, history: true }
   await done(send(adminKey, { method: 'PATCH', url: at, body: { name: mark, settings } }))
   const own = await endpoints(builder, at, mark)
   const defined = await schemas(builder, at, mark)

@@ -29,6 +29,10 @@ const TAGS = [
     name: 'Accounts',
     description: 'Accounts that the application has: posted, linked to users of the directory, and compared with it.',
   },
+  {
+    name: 'History',
+    description: 'Who was there, active, in which groups and with which roles at a time, and by which requests.',
+  },
   { name: 'Events', description: 'What happened in a tenant: pulled, as a stream, and where to begin.' },
   {
     name: 'Webhooks',

@@ -199,6 +199,7 @@ const TABS = [
   ['people/deleted', 'Deleted users'],
   ['erasures', 'Erasures'],
   ['sign-in-check', 'Sign-in check'],
+  ['history', 'History'],
 ] as const
 type Tab = (typeof TABS)[number][0]
 

@@ -32,6 +32,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
     const roles =
       tenant.settings.roleRules.length > 0 ? await repositories.roles.ofUser(String(resource.id)) : undefined
     const { groups = [], ...attributes } = resource
+    const past = `${here.path}/history/users/${resource.id}`
     return c.render(
       <>
         <Head name={resource.displayName ?? resource.userName} id={resource.id}>
@@ -49,7 +50,7 @@ export function resourcePages(app: ConsoleApp, dependencies: Dependencies): void
         <div class="two">
           <Attributes resource={attributes} />
           <div class="rows">
-            <Card title="Groups">
+            <Card title="Groups" aside={tenant.settings.history && <a href={past}>At any time</a>}>
               <Belonging
                 none="In none."
                 links={(groups as readonly Resource[]).map((group) => ({

@@ -121,6 +121,13 @@ export const GROUPS: readonly { readonly title: string; readonly fields: readonl
       },
       { name: 'createUnknownTenants', is: is.yesNo, ofEnvironment: true, help: 'Whether a first use makes a tenant.' },
       { name: 'eventRetentionDays', is: is.number, ofEnvironment: true, help: 'For how many days events are kept.' },
+      { name: 'history', is: is.yesNo, help: 'Whether it is kept who had which access at any time, from now on.' },
+      {
+        name: 'historyRetentionDays',
+        is: is.number,
+        ofEnvironment: true,
+        help: 'For how many days the history keeps what is over.',
+      },
     ],
   },
   {
