@@ -39,6 +39,12 @@ export const ERASED: Readonly<Record<string, ErasedPlace>> = {
     people: ['changes'],
     others: ['type', 'resource_type', 'request_id', 'actor'],
   },
+  history_subjects: { how: 'the number stays and stands for nobody', people: [], others: ['kind'] },
+  history_states: {
+    how: 'spans lose the names, and what lasts ends',
+    people: ['name'],
+    others: ['from_request', 'from_actor', 'to_request', 'to_actor'],
+  },
   webhook_deliveries: {
     how: 'what receivers have answered is emptied; what waits is sent without the person',
     people: ['last_error'],
@@ -103,6 +109,9 @@ export const WITHOUT_PEOPLE: Readonly<Record<string, string>> = {
   role_bindings: 'ids, and rules about groups',
   role_rule_work: 'ids, and names of groups',
   resource_counts: 'numbers',
+  histories: 'how far each history is, and of which time it tells',
+  history_grants: 'numbers of people, and ids of requests and keys',
+  history_keys: 'public keys of the gateway',
   waiting_events: 'numbers; the event has what it says',
   webhook_endpoints: 'addresses of receivers, and in whose words they are paused',
   stream_messages: 'what streams are told about themselves',

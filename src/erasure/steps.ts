@@ -25,7 +25,7 @@ export interface Subject {
 
 /** Where an erasure goes, in this order. */
 export const PLACES = [
-  ...(['writers', 'names', 'events', 'requests', 'audit', 'accounts', 'deliveries', 'answers'] as const),
+  ...(['writers', 'names', 'history', 'events', 'requests', 'audit', 'accounts', 'deliveries', 'answers'] as const),
   ...(['late-requests', 'storage'] as const),
 ] as const
 export type Place = (typeof PLACES)[number]
@@ -42,8 +42,8 @@ export const goOn = (place: Place): Pick<StepDone, 'place' | 'after'> => ({ plac
 
 type Step = (tx: Database, row: ErasureRow & { readonly tenantId: TenantId }, subject: Subject) => Promise<StepDone>
 
-/** What each place's step does, but for the first and the last, which are no transaction. */
-export const STEPS: Readonly<Record<Exclude<Place, 'writers' | 'storage'>, Step>> = {
+/** What each place's step does, but for those that are no transaction. */
+export const STEPS: Readonly<Record<Exclude<Place, 'writers' | 'history' | 'storage'>, Step>> = {
   /** Learns from the events about the user all names that the person had. */
   async names(tx, { tenantId, after }, { person, wasThere }) {
     if (person.id === null) return goOn('names')
@@ -156,7 +156,8 @@ function erasers(person: Person): (at: number) => Eraser {
   return (at) => (at <= person.until ? all : byId)
 }
 
-function plus(before: ErasureRow['erased'], more: Readonly<Record<string, number>>): Record<string, number> {
+/** Rows that were erased, with those of another step. */
+export function plus(before: ErasureRow['erased'], more: Readonly<Record<string, number>>): Record<string, number> {
   const sum: Record<string, number> = { ...before }
   for (const [table, rows] of Object.entries(more)) sum[table] = (sum[table] ?? 0) + rows
   return sum

@@ -8,9 +8,10 @@ import { THE_GATEWAY } from '../repositories/control/audit.ts'
 import { bounded, changeControl } from '../repositories/control/control-revision.ts'
 import { dueErasures, type ErasureRow, erasuresOf } from '../repositories/erasure/erasures.ts'
 import { clearPages } from '../repositories/erasure/storage.ts'
+import { eraseFromHistory } from '../repositories/history/erasing.ts'
 import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
 import { ERASED } from './places.ts'
-import { goOn, type Place, STEPS, type Subject } from './steps.ts'
+import { goOn, type Place, plus, STEPS, type Subject } from './steps.ts'
 
 const IDLE_MS = 2_000
 /** The pause between two steps. */
@@ -30,8 +31,14 @@ export async function erasureStep(db: Database, tenantId: TenantId, id: string):
     if (!(await writersEnd(db, ['events'], () => performance.now() < until))) return false
     return inTurn(db, row, () => Promise.resolve(goOn('writers')))
   }
+  if (row.place === 'history') {
+    // Before events lose what they say: the history takes them first.
+    const { id: personId } = (row.subject as Subject).person
+    const erased = personId === null ? {} : await eraseFromHistory(db, tenantId, personId, row)
+    return inTurn(db, row, async (_, held) => ({ ...goOn('history'), erased: plus(held.erased, { ...erased }) }))
+  }
   if (row.place === 'storage') return finish(db, row)
-  const step = STEPS[row.place as Exclude<Place, 'writers' | 'storage'>]
+  const step = STEPS[row.place as Exclude<Place, 'writers' | 'history' | 'storage'>]
   return inTurn(db, row, (tx, held) => step(tx, held, held.subject as Subject))
 }
 

@@ -1,4 +1,4 @@
-import { type LoggedEvent, REPAIR } from '../../events/event.ts'
+import { ERASED_CHANGES, type LoggedEvent, REPAIR } from '../../events/event.ts'
 import { isOurId } from '../sql/ids.ts'
 
 /** What the numbers of a history stand for. */
@@ -44,6 +44,8 @@ export const NAME_OF = { User: 'userName', Agent: 'agentUserName', Group: 'displ
 export function moveOf({ type, resourceId: ref, changes }: LoggedEvent): Move | undefined {
   // What tells of the same again changes nothing.
   if (changes.startsWith(REPAIR)) return undefined
+  // What is told of an erased person names nobody whom the history knows.
+  if (changes === ERASED_CHANGES) return undefined
   const [noun, verb] = type.split('.')
   const said = JSON.parse(changes) as {
     after?: Record<string, unknown>
