@@ -248,43 +248,12 @@ export const parseStoredSettings = (stored: unknown): EnvironmentSettings => sto
 
 /** The settings in force: defaults, then the environment's, then the tenant's own. */
 export function effectiveSettings(environment: EnvironmentSettings, tenant: TenantSettings = {}): Settings {
-  const inForce = <Name extends keyof TenantSettings>(name: Name): NonNullable<TenantSettings[Name]> =>
-    tenant[name] ?? environment[name] ?? DEFAULT_SETTINGS[name]
-  return Object.freeze({
-    userSync: inForce('userSync'),
-    groupSync: inForce('groupSync'),
-    whenSyncIsOff: inForce('whenSyncIsOff'),
-    agents: inForce('agents'),
-    mode: inForce('mode'),
-    unknownAttributes: inForce('unknownAttributes'),
-    uniqueGroupNames: inForce('uniqueGroupNames'),
-    password: inForce('password'),
-    rootQueries: inForce('rootQueries'),
-    deferReferenceChecks: inForce('deferReferenceChecks'),
-    anonymousDiscovery: inForce('anonymousDiscovery'),
-    basicAuthentication: inForce('basicAuthentication'),
-    externalIssuers: inForce('externalIssuers'),
-    logoutIssuers: inForce('logoutIssuers'),
-    onDelete: inForce('onDelete'),
-    keepDeletedDays: inForce('keepDeletedDays'),
-    maxActiveUsers: inForce('maxActiveUsers'),
-    allowedAddresses: inForce('allowedAddresses'),
-    requestsPerSecond: inForce('requestsPerSecond'),
-    signInAttribute: inForce('signInAttribute'),
-    allowNotProvisioned: inForce('allowNotProvisioned'),
-    leaverBrake: inForce('leaverBrake'),
-    adoption: inForce('adoption'),
-    roleRules: inForce('roleRules'),
-    mapping: inForce('mapping'),
-    requestLog: inForce('requestLog'),
-    requestLogBodyBytes: inForce('requestLogBodyBytes'),
-    history: inForce('history'),
-    createUnknownTenants: environment.createUnknownTenants ?? DEFAULT_SETTINGS.createUnknownTenants,
-    eventRetentionDays: environment.eventRetentionDays ?? DEFAULT_SETTINGS.eventRetentionDays,
-    setupPortal: environment.setupPortal ?? DEFAULT_SETTINGS.setupPortal,
-    requestLogDays: environment.requestLogDays ?? DEFAULT_SETTINGS.requestLogDays,
-    historyRetentionDays: environment.historyRetentionDays ?? DEFAULT_SETTINGS.historyRetentionDays,
+  const own: EnvironmentSettings = tenant
+  const inForce = (Object.keys(DEFAULT_SETTINGS) as (keyof Settings)[]).map((name) => {
+    const set = name in ofTenant ? (own[name] ?? environment[name]) : environment[name]
+    return [name, set ?? DEFAULT_SETTINGS[name]]
   })
+  return Object.freeze(Object.fromEntries(inForce) as unknown as Settings)
 }
 
 /** `stored` with `change` merged into it. */

@@ -13,9 +13,11 @@ const change = z
     actor: z.string().nullable().openapi({ description: 'Id of the API key that asked.' }),
   })
   .openapi('HistoryChange', { description: 'When something began or ended, and by which request.' })
-const granted = change.nullable().openapi({ description: 'Null where it was so already when the history began.' })
-const taken = change
-  .nullable()
+const granted = z
+  .union([change, z.null()])
+  .openapi({ description: 'Null where it was so already when the history began.' })
+const taken = z
+  .union([change, z.null()])
   .openapi({ description: 'Null while it lasts; it may be later than the time that you ask about.' })
 
 const who = {

@@ -54,7 +54,7 @@ const preview = z
           tenant: z.object({ id: z.uuid(), key: z.string() }),
           id: z.uuid(),
           name: z.string().nullable(),
-          before: mapped.nullable(),
+          before: z.union([mapped, z.null()]),
           after: mapped.nullable(),
         }),
       )

@@ -23,7 +23,7 @@ const TAGS = [
   },
   { name: 'Schemas', description: 'Schema extensions and resource types beside the built-in ones.' },
   { name: 'Roles and entitlements', description: 'What identity providers may give to users.' },
-  { name: 'Mapping', description: 'What the application reads of users as `mapped`, made from attributes and groups.' },
+  { name: 'Mapping', description: 'What the application reads of users as mapped, made from attributes and groups.' },
   { name: 'Directory', description: 'What the application itself reads of a tenant.' },
   {
     name: 'Accounts',
