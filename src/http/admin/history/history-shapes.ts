@@ -1,6 +1,15 @@
 import { z } from '@hono/zod-openapi'
+import { Refusal } from '../../../administration/refusal.ts'
 import { QUARTER_PATTERN, quarterOf } from '../../../history/quarter.ts'
-import type { GrantFound, HistoryCursor, Known, Period, StateFound } from '../../../repositories/history/as-of.ts'
+import type { TenantId } from '../../../place-ids.ts'
+import {
+  type GrantFound,
+  HISTORY_BEGINS,
+  type HistoryCursor,
+  type Known,
+  type Period,
+  type StateFound,
+} from '../../../repositories/history/as-of.ts'
 import type { Span } from '../../../repositories/history/spans.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { moment, next } from '../../control/schemas.ts'
@@ -70,16 +79,21 @@ export const historyStatus = z
   })
   .openapi('HistoryStatus')
 
-const CURSOR = /^(\d{1,10})\.(\d{1,10})\.(\d{1,15})$/
-export const cursorText = ([first, second, position]: HistoryCursor): string => `${first}.${second}.${position}`
-export const after = z
-  .string()
-  .regex(CURSOR, 'must be the "next" of an answer')
-  .transform((text): HistoryCursor => {
-    const [, first, second, position] = CURSOR.exec(text) ?? []
-    return [Number(first), Number(second), Number(position)]
-  })
-  .optional()
+/** Where a page begins. A cursor is good for its own tenant alone, so that it says nothing of another. */
+export const cursorText = (tenantId: TenantId, [first, second, position]: HistoryCursor): string =>
+  `${markOf(tenantId)}.${first}.${second}.${position}`
+
+/** @throws {Refusal} 400 for a text that is no cursor of the tenant */
+export function cursorIn(tenantId: TenantId, text: string | undefined): HistoryCursor {
+  if (text === undefined) return HISTORY_BEGINS
+  const [, mark, first, second, position] = /^([0-9a-f]{12})\.(\d{1,10})\.(\d{1,10})\.(\d{1,15})$/.exec(text) ?? []
+  if (mark !== markOf(tenantId)) throw new Refusal(400, 'after must be the "next" of an answer about the same tenant.')
+  return [Number(first), Number(second), Number(position)]
+}
+
+const markOf = (tenantId: TenantId): string => tenantId.slice(-12)
+
+export const after = z.string().max(60).optional()
 export const limit = z.coerce.number().int().min(1).max(200).default(50)
 export const at = moment.optional().openapi({ description: 'The time that the answer is about; now, by default.' })
 

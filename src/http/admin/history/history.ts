@@ -2,6 +2,7 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
 import { tellsOf, toldBy } from '../../../history/asking.ts'
+import type { TenantId } from '../../../place-ids.ts'
 import { HISTORY_BEGINS, type HistoryCursor, historyAnswers, type Period } from '../../../repositories/history/as-of.ts'
 import type { SubjectKind } from '../../../repositories/history/moves.ts'
 import { isOurId } from '../../../repositories/sql/ids.ts'
@@ -13,6 +14,7 @@ import { jsonAnswer, moment, plainText, problems, tenantParams } from '../../con
 import {
   after,
   at,
+  cursorIn,
   cursorText,
   exampleGrant,
   exampleMember,
@@ -138,9 +140,15 @@ export function historyRoutes(app: AdminApp, control: ControlPlane, policy: Orig
     const until = told?.until ?? moment
     await tellsOf(database, tenant.id, days, { from: until, until })
     const period: Period = { from: told?.since ?? moment, until }
-    return { repositories, period, answers: historyAnswers(database, tenant.id, database.caller.time ?? c.req.raw) }
+    return {
+      repositories,
+      period,
+      tenantId: tenant.id,
+      answers: historyAnswers(database, tenant.id, database.caller.time ?? c.req.raw),
+    }
   }
-  const nextOf = (cursor: HistoryCursor | undefined) => (cursor === undefined ? null : cursorText(cursor))
+  const nextOf = (tenantId: TenantId, cursor: HistoryCursor | undefined) =>
+    cursor === undefined ? null : cursorText(tenantId, cursor)
 
   app.openapi(status, async (c) => {
     const { tenant } = await openTenant(c, c.req.valid('param'), control, policy)
@@ -151,44 +159,44 @@ export function historyRoutes(app: AdminApp, control: ControlPlane, policy: Orig
   })
 
   app.openapi(list, async (c) => {
-    const { at, kind, after = HISTORY_BEGINS, limit } = c.req.valid('query')
-    const { answers, period } = await answersAt(c, c.req.valid('param'), at)
-    const { items, next } = await answers.states(period, KINDS[kind], after, limit)
-    return c.json({ items: items.map(presentState), next: nextOf(next) }, 200)
+    const { at, kind, after, limit } = c.req.valid('query')
+    const { answers, period, tenantId } = await answersAt(c, c.req.valid('param'), at)
+    const { items, next } = await answers.states(period, KINDS[kind], cursorIn(tenantId, after), limit)
+    return c.json({ items: items.map(presentState), next: nextOf(tenantId, next) }, 200)
   })
 
   app.openapi(person, async (c) => {
     const { at, after, limit } = c.req.valid('query')
     const { id, ...names } = c.req.valid('param')
-    const { answers, period } = await answersAt(c, names, at, at === undefined)
+    const { answers, period, tenantId } = await answersAt(c, names, at, at === undefined)
     const found = isOurId(id) ? await answers.numberOf(id) : undefined
     if (found === undefined || found.kind === 'Group' || found.kind === 'Role') throw Refusal.notFound('person', id)
     const states = after === undefined ? (await answers.statesOf(found.number, period, HISTORY_BEGINS, 200)).items : []
-    const page = await answers.grantsOf({ subject: found.number }, period, after ?? HISTORY_BEGINS, limit)
+    const page = await answers.grantsOf({ subject: found.number }, period, cursorIn(tenantId, after), limit)
     return c.json(
-      { states: states.map(presentState), items: page.items.map(presentGrant), next: nextOf(page.next) },
+      { states: states.map(presentState), items: page.items.map(presentGrant), next: nextOf(tenantId, page.next) },
       200,
     )
   })
 
   app.openapi(group, async (c) => {
-    const { at, after = HISTORY_BEGINS, limit } = c.req.valid('query')
+    const { at, after, limit } = c.req.valid('query')
     const { id, ...names } = c.req.valid('param')
-    const { answers, period } = await answersAt(c, names, at)
+    const { answers, period, tenantId } = await answersAt(c, names, at)
     const found = isOurId(id) ? await answers.numberOf(id) : undefined
     if (found?.kind !== 'Group') throw Refusal.notFound('group', id)
-    const { items, next } = await answers.grantsOf({ object: found.number }, period, after, limit)
-    return c.json({ items: items.map(presentMember), next: nextOf(next) }, 200)
+    const { items, next } = await answers.grantsOf({ object: found.number }, period, cursorIn(tenantId, after), limit)
+    return c.json({ items: items.map(presentMember), next: nextOf(tenantId, next) }, 200)
   })
 
   app.openapi(role, async (c) => {
-    const { at, after = HISTORY_BEGINS, limit } = c.req.valid('query')
+    const { at, after, limit } = c.req.valid('query')
     const { role: key, ...names } = c.req.valid('param')
-    const { answers, period, repositories } = await answersAt(c, names, at)
+    const { answers, period, tenantId, repositories } = await answersAt(c, names, at)
     const id = await repositories.roles.idOf(key)
     const found = id === undefined ? undefined : await answers.numberOf(id)
     if (found === undefined) throw Refusal.notFound('role', key)
-    const { items, next } = await answers.grantsOf({ object: found.number }, period, after, limit)
-    return c.json({ items: items.map(presentMember), next: nextOf(next) }, 200)
+    const { items, next } = await answers.grantsOf({ object: found.number }, period, cursorIn(tenantId, after), limit)
+    return c.json({ items: items.map(presentMember), next: nextOf(tenantId, next) }, 200)
   })
 }
