@@ -6,6 +6,7 @@ import { adminSender } from '../support/admin-sender.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import { erase, eraseToTheEnd, type Receipt, tablesWith } from '../support/erasing.ts'
 import type { TestTenant } from '../support/gateway.ts'
+import { writeHistory } from '../support/histories.ts'
 import { bulkBody, groupBody, type Instance, idIn, openInstance, userBody } from '../support/instances.ts'
 import { placeOf } from '../support/readers.ts'
 
@@ -108,9 +109,10 @@ async function eventsOf(tenant: TestTenant) {
 
 describe('A person who is erased', () => {
   test('stands in no column of any table, and others lose nothing', async () => {
-    const tenant = await instance.newTenant()
+    const tenant = await instance.newTenant({ settings: { history: true } })
     const mark = 'zqplantedone'
     const { id, other, group } = await livedIn(tenant, mark)
+    await writeHistory(database, tenant.id)
     await admin('POST', `${placeOf(tenant)}/api-keys`, {
       name: `laptop of ${mark}`,
       permissions: ['scim:read'],
@@ -118,7 +120,9 @@ describe('A person who is erased', () => {
     })
     const before = await eventsOf(tenant)
     expect((await tablesWith(database, mark)).toSorted()).toEqual(
-      expect.arrayContaining(['api_keys', 'audit_entries', 'events', 'request_log', 'resources', 'search_documents']),
+      expect.arrayContaining([
+        ...['api_keys', 'audit_entries', 'events', 'history_states', 'request_log', 'resources', 'search_documents'],
+      ]),
     )
     const refused = await admin('POST', `${placeOf(tenant)}/erasures`, { user: id })
     expect(refused.status).toBe(409)
