@@ -71,6 +71,10 @@ test('what leads to nothing is refused where it stands, by each way in, and noth
     expected('settings.mapping'),
   )
   expect(errorsIn(await admin('PATCH', '', { settings: { mapping: bad } }))).toEqual(expected('settings.mapping'))
+  for (const at of [tenant, undefined])
+    expect(errorsIn(await admin('POST', '/preview', { settings: { mapping: bad } }, at))).toEqual(
+      expected('settings.mapping'),
+    )
   const made = await admin('POST', '/tenants', { key: 'refused', settings: { mapping: bad } })
   expect([made.status, ...errorsIn(made)]).toEqual([400, ...expected('settings.mapping')])
   expect(errorsIn(await put({ a: { first: ['title', {}] } }))).toEqual([

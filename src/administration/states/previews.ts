@@ -12,6 +12,7 @@ import {
   type TenantSettingsChange,
 } from '../../tenancy/settings.ts'
 import type { Administration } from '../change.ts'
+import { refuseBadMapping, registryAt } from '../mapping/in-force.ts'
 import { inheritingTenants, refuseSharedNames } from '../role-rules.ts'
 import { environmentState, refuseChanged, type State, tenantState } from './state-tags.ts'
 
@@ -98,11 +99,15 @@ export async function previewTenantChange(
   const before = tenantState(tenant, environment.settings)
   refuseChanged(administration, before)
   const after = changedPlace(tenant, input)
+  const { database } = administration
+  const place = { environmentId: environment.id, tenantId: tenant.id }
+  if (input.settings?.mapping)
+    refuseBadMapping(await registryAt(database, place, environment.settings, after.settings), input.settings.mapping)
   const rulesOf = ({ settings }: TenantRow) => effectiveSettings(environment.settings, settings).roleRules
   const rules = { before: rulesOf(tenant), after: rulesOf(after) }
   return {
     changes: differences(before, tenantState(after, environment.settings)),
-    roles: await previewRoles(administration.database, tenant, rules, reader),
+    roles: await previewRoles(database, tenant, rules, reader),
   }
 }
 
@@ -126,6 +131,9 @@ export async function previewEnvironmentChange(
   const before = environmentState(environment)
   refuseChanged({ expected }, before)
   const after = changedPlace(environment, input)
+  const place = { environmentId: environment.id, tenantId: null }
+  if (input.settings?.mapping)
+    refuseBadMapping(await registryAt(database, place, after.settings), input.settings.mapping)
   const rulesOf = ({ settings }: EnvironmentRow) => effectiveSettings(settings).roleRules
   const rules = { before: rulesOf(environment), after: rulesOf(after) }
   const changes = differences(before, environmentState(after))

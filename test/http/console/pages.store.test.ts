@@ -80,6 +80,7 @@ const pages = (): string[] => [
   `${ACME}/settings`,
   `${ACME}/role-rules`,
   `${ACME}/catalogue`,
+  `${ACME}/mapping`,
   `${ACME}/schemas`,
   `${ACME}/schemas/extensions/urn:example:Badge`,
   `${ACME}/events`,

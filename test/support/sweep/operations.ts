@@ -231,7 +231,7 @@ function sampleOf(
       return title.includes('/catalogue') ? 'Role' : undefined
     case 'mapping':
       // One that gives nothing: another tells all tenants of the environment, those beside the caller's too.
-      return {}
+      return title.endsWith('/preview') ? { login: 'userName' } : {}
     case 'endpoint':
       return `/${freshMark()}`
     case 'colour':
