@@ -91,13 +91,14 @@ interface Row extends Span {
 /** From when until when, and by which requests. @param names of keys, by id */
 export function Spans(props: {
   label: string
-  what: string
+  /** What names are, and what notes are. */
+  heads: readonly [string, string]
   rows: readonly Row[]
   names: ReadonlyMap<string, string>
 }) {
-  const { label, what, rows, names } = props
+  const { label, heads, rows, names } = props
   return (
-    <Table head={[what, '', 'From', 'Until']} label={label}>
+    <Table head={[...heads, 'From', 'Until']} label={label}>
       {rows.map((row) => (
         <tr>
           <td class="long">{row.name}</td>

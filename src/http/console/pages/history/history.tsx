@@ -93,7 +93,7 @@ export function historyPages(app: ConsoleApp, dependencies: Dependencies): void 
         <Card title="Account">
           <Spans
             label="Account"
-            what="Name"
+            heads={['Name', 'State']}
             rows={states.items.map((state) => ({
               ...state,
               name: state.name ?? '',
@@ -106,7 +106,7 @@ export function historyPages(app: ConsoleApp, dependencies: Dependencies): void 
           {grants.items.length === 0 ? (
             <p class="quiet">None.</p>
           ) : (
-            <Spans label="Groups and roles" what="Group or role" rows={grants.items.map(grantRow)} names={names} />
+            <Spans label="Groups and roles" heads={['Name', 'Kind']} rows={grants.items.map(grantRow)} names={names} />
           )}
           <Pager
             next={grants.next && `${here}?after=${grants.next.join('.')}`}
