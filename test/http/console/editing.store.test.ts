@@ -112,8 +112,8 @@ describe.each([
   })
 })
 
-test('every setting has a field, and role rules a page of their own', () => {
-  const all = Object.keys(DEFAULT_SETTINGS).filter((name) => name !== 'roleRules')
+test('every setting has a field; role rules and the mapping have pages of their own', () => {
+  const all = Object.keys(DEFAULT_SETTINGS).filter((name) => name !== 'roleRules' && name !== 'mapping')
   expect(
     fieldsFor('environment')
       .map(({ name }) => name as string)
