@@ -94,6 +94,7 @@ test('so is every event of what else happens in a tenant', async () => {
   await change('DELETE', `/Users/${users.bob}`)
   await client.PATCH(TENANT, { params: { path }, body: { paused: true } })
   await client.PATCH(TENANT, { params: { path }, body: { paused: false } })
+  await client.PATCH(TENANT, { params: { path }, body: { settings: { mapping: { login: 'userName' } } } })
 
   const { data: key } = await client.POST(KEYS, { params: { path }, body: { name: 'reader', tenant: tenant.name } })
   const at = { params: { path: { ...path, apiKey: key?.id ?? '' } } }
