@@ -107,7 +107,7 @@ function boundQuery(
   }
   const bound = types.map((type, i) => ({
     type,
-    filter: filter && bindFilter(filter, type, { atRoot, deviations: tenant.deviations }),
+    filter: filter && bindFilter(filter, type, { atRoot }),
     sortBy: sortBy[i],
   }))
   // Those that are switched off are bound too: whether a query is a good one does not depend on that.

@@ -37,9 +37,9 @@ export const DEVIATIONS = {
     modes: ['lenient'],
   },
   'string-booleans': {
-    sent: '`"active": "False"`; `roles[primary eq "True"]` in a PATCH path; `active eq "true"` in a query',
-    readAs: '`false`; `true`; `true` (A-08)',
-    sentBy: "Entra ID, Keycloak, SCIM-SDK's client",
+    sent: '`"active": "False"`; `roles[primary eq "True"]` in a PATCH path',
+    readAs: '`false`; `true` (A-08)',
+    sentBy: 'Entra ID, Keycloak',
     modes: ['lenient'],
   },
   'bare-reference': {

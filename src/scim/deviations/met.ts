@@ -45,7 +45,7 @@ function readAs({ method, type, ofOne, body, filter }: Message, deviations: Devi
       parts.push(error instanceof Error ? error.message : error)
     }
   }
-  if (filter !== undefined) attempt(() => bindFilter(parseFilter(filter, deviations), type, { deviations }))
+  if (filter !== undefined) attempt(() => bindFilter(parseFilter(filter, deviations), type))
   if (body !== undefined) attempt(() => readBody(parseJson(body), { method, type, ofOne }, deviations))
   // Attributes are large, and their names tell them apart.
   return JSON.stringify(parts, (name, value: unknown) => (name === 'attribute' && isNamed(value) ? value.name : value))
@@ -66,7 +66,7 @@ function readBody(
   if (method === 'PUT') return validateResource(type, body, { kind: 'replace', stored: stored(type) }, deviations)
   if (!ofOne && isSearch(body)) {
     const filter = memberIgnoringCase(body, 'filter')
-    return typeof filter === 'string' ? bindFilter(parseFilter(filter, deviations), type, { deviations }) : undefined
+    return typeof filter === 'string' ? bindFilter(parseFilter(filter, deviations), type) : undefined
   }
   return validateResource(type, body, { kind: 'create' }, deviations)
 }

@@ -62,13 +62,13 @@ const isCore = ({ schema, also }: ResourceType, urn: string): boolean =>
 export function bindFilter(
   filter: Filter,
   type: ResourceType,
-  options: { readonly atRoot?: boolean; readonly deviations?: Deviations } = {},
+  options: { readonly atRoot?: boolean } = {},
 ): BoundFilter {
   return bind(filter, {
     resolve: (path) => resolveAttribute(type, path),
     owner: `a ${type.name}`,
     unknownIsUnassigned: options.atRoot ?? false,
-    stringBooleans: options.deviations?.has('string-booleans') ?? false,
+    stringBooleans: false,
   })
 }
 
