@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
@@ -24,7 +24,7 @@ import {
   tenantTables,
   userBody,
 } from '../support/instances.ts'
-import { manyRowsRead } from '../support/rows-read.ts'
+import { manyRowsRead, olderWritersEnd } from '../support/rows-read.ts'
 
 // A database that the server never analyses, and one session, whose plans are made while the tables are empty.
 const USERS = 3_000
@@ -161,25 +161,14 @@ beforeAll(async () => {
   }
   await deliveries.stop()
   while ((await eventLogOf(database, tenant.id).number()) > 0);
-  // PostgreSQL passes over entries of deleted rows only when no transaction of the server, of other tests too, is older.
-  const [now] = await database.run<{ xid: string }>('select pg_current_xact_id()::text as xid', [])
-  await vi.waitFor(async () => expect(await olderTransactions(now?.xid ?? '0')).toBe(0), { timeout: 60_000 })
+  // Passes over the entries of what was numbered, so that they are not read again.
+  await olderWritersEnd(database)
   await eventLogOf(database, tenant.id).number()
 })
 afterAll(async () => {
   await instance.close()
   await database.close()
 })
-
-/** Transactions of other sessions, in any database of the server, that write and began before the transaction `xid`. */
-async function olderTransactions(xid: string): Promise<number> {
-  const [found] = await database.run<{ n: number }>(
-    `select count(*)::int as n from pg_stat_activity a
-     where a.pid <> pg_backend_pid() and a.backend_xid::text::bigint < $1::text::bigint`,
-    [xid],
-  )
-  return found?.n ?? 0
-}
 
 /** What `work` gives, and the tables and indexes of which it reads many rows. */
 const rowsRead = <T>(work: () => Promise<T>) => manyRowsRead(database, FEW, work)

@@ -1,8 +1,10 @@
+import { expect, vi } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { tenantTables } from './instances.ts'
 
 /** What `work` gives, and the tenants' tables and indexes of which it reads more than `few` rows. On a database of one session. */
 export async function manyRowsRead<T>(database: Database, few: number, work: () => Promise<T>) {
+  await olderWritersEnd(database)
   const before = await read(database)
   const result = await work()
   const after = await read(database)
@@ -11,6 +13,23 @@ export async function manyRowsRead<T>(database: Database, few: number, work: () 
     .map(([name, n]) => ({ name, rows: n - (before.get(name) ?? 0) }))
     .filter(({ name, rows }) => rows > few && tables.some((table) => name.startsWith(table)))
   return [result, much] as const
+}
+
+/**
+ * Waits for transactions that write, in any database of the server, and began before now: those of other tests. Until they end,
+ * PostgreSQL reads the index entries of rows that were deleted since, again and again.
+ */
+export async function olderWritersEnd(database: Database): Promise<void> {
+  const [now] = await database.run<{ xid: string }>('select pg_current_xact_id()::text as xid', [])
+  const left = async () => {
+    const [found] = await database.run<{ n: number }>(
+      `select count(*)::int as n from pg_stat_activity a
+       where a.pid <> pg_backend_pid() and a.backend_xid::text::bigint < $1::text::bigint`,
+      [now?.xid ?? '0'],
+    )
+    return found?.n ?? 0
+  }
+  await vi.waitFor(async () => expect(await left()).toBe(0), { timeout: 60_000 })
 }
 
 /** What the session has read of each index and table so far; the checks of references are in it. */
