@@ -24,6 +24,7 @@ import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import { catalogueWorkPass } from './catalogue/catalogue-work.ts'
 import { sharedName } from './role-rules.ts'
 import { StepSize } from './step-size.ts'
+import { Passes } from './watch.ts'
 import { intersection, writersEnd } from './writers-end.ts'
 
 // After a change of rules, small transactions bring the groups of a tenant in step. Each locks the tenant's roles, and any
@@ -163,9 +164,7 @@ export class RoleWorker {
   readonly #db: Database
   readonly #failed: (error: unknown) => void
   readonly #size = newStepSize()
-  #timer: NodeJS.Timeout | undefined
-  #pass: Promise<void> | undefined
-  #stopped = false
+  readonly #passes: Passes
   /** Work that waits, and those of the writers at that moment that have not ended. */
   #waiting: { readonly work: readonly WaitingWork[]; readonly writers: ReadonlySet<string> } | undefined
 
@@ -173,37 +172,28 @@ export class RoleWorker {
   constructor(db: Database, failed: (error: unknown) => void) {
     this.#db = db
     this.#failed = failed
+    this.#passes = new Passes(
+      () => this.pass(),
+      failed,
+      () => BREATH_MS + this.#size.restMs,
+    )
   }
 
   start(everyMs: number = IDLE_MS): void {
-    this.#schedule(everyMs, everyMs)
+    this.#passes.start(everyMs)
   }
 
   /** Stops, once the step under way is done. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#pass
-  }
-
-  #schedule(ms: number, everyMs: number): void {
-    if (this.#stopped) return
-    this.#timer = setTimeout(() => {
-      this.#pass = this.pass()
-        .catch((error: unknown) => {
-          this.#failed(error)
-          return false
-        })
-        .then((more) => this.#schedule(more ? BREATH_MS + this.#size.restMs : everyMs, everyMs))
-    }, ms).unref()
+  stop(): Promise<void> {
+    return this.#passes.stop()
   }
 
   /** Does a step for each of some tenants that have work. True where there may be more. */
   async pass(): Promise<boolean> {
     const due = await dueRoleWork(this.#db)
-    let more = await catalogueWorkPass(this.#db, () => this.#stopped, this.#failed)
+    let more = await catalogueWorkPass(this.#db, () => this.#passes.stopped, this.#failed)
     for (const { kind, id } of due) {
-      if (this.#stopped) return false
+      if (this.#passes.stopped) return false
       if (kind === 'environment') await this.#db.transaction((tx) => endEnvironmentRoles(tx, id))
       if (kind === 'tenant') more = (await this.#step(id)) || more
     }

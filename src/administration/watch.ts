@@ -38,3 +38,50 @@ function every(ms: number, look: () => Promise<unknown>, failed: (error: unknown
     },
   }
 }
+
+/**
+ * Calls `pass` again and again behind the requests: a breath later where it says that there may be more, else when it is idle. A pass
+ * that fails is told of, and the next one comes all the same.
+ */
+export class Passes {
+  readonly #pass: () => Promise<boolean>
+  readonly #failed: (error: unknown) => void
+  readonly #breathMs: () => number
+  #timer: NodeJS.Timeout | undefined
+  #underWay: Promise<void> | undefined
+  #stopped = false
+
+  /** @param breathMs the pause after a pass that may have left something to do */
+  constructor(pass: () => Promise<boolean>, failed: (error: unknown) => void, breathMs: () => number) {
+    this.#pass = pass
+    this.#failed = failed
+    this.#breathMs = breathMs
+  }
+
+  get stopped(): boolean {
+    return this.#stopped
+  }
+
+  start(everyMs: number): void {
+    this.#schedule(everyMs, everyMs)
+  }
+
+  /** Stops, once the pass under way is done. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#underWay
+  }
+
+  #schedule(ms: number, everyMs: number): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => {
+      this.#underWay = this.#pass()
+        .catch((error: unknown) => {
+          this.#failed(error)
+          return false
+        })
+        .then((more) => this.#schedule(more ? this.#breathMs() : everyMs, everyMs))
+    }, ms).unref()
+  }
+}

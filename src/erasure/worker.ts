@@ -1,4 +1,5 @@
 import { erasureEndRecord } from '../administration/audit-records.ts'
+import { Passes } from '../administration/watch.ts'
 import { writersEnd } from '../administration/writers-end.ts'
 import type { Scope } from '../auth/principal.ts'
 import type { Database } from '../db/database.ts'
@@ -76,44 +77,33 @@ async function finish(db: Database, { tenantId, id }: ErasureRow): Promise<boole
 export class ErasureWorker {
   readonly #db: Database
   readonly #failed: (error: unknown) => void
-  #timer: NodeJS.Timeout | undefined
-  #pass: Promise<void> | undefined
-  #stopped = false
+  readonly #passes: Passes
 
   /** @param failed called with each failure; the step is tried again a minute later */
   constructor(db: Database, failed: (error: unknown) => void) {
     this.#db = db
     this.#failed = failed
+    this.#passes = new Passes(
+      () => this.pass(),
+      failed,
+      () => BREATH_MS,
+    )
   }
 
   start(everyMs: number = IDLE_MS): void {
-    this.#schedule(everyMs, everyMs)
+    this.#passes.start(everyMs)
   }
 
   /** Stops, once the step under way is done. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    clearTimeout(this.#timer)
-    await this.#pass
-  }
-
-  #schedule(ms: number, everyMs: number): void {
-    if (this.#stopped) return
-    this.#timer = setTimeout(() => {
-      this.#pass = this.pass()
-        .catch((error: unknown) => {
-          this.#failed(error)
-          return false
-        })
-        .then((more) => this.#schedule(more ? BREATH_MS : everyMs, everyMs))
-    }, ms).unref()
+  stop(): Promise<void> {
+    return this.#passes.stop()
   }
 
   /** Does a step of each erasure that is due. True where there may be more. */
   async pass(): Promise<boolean> {
     let more = false
     for (const { tenantId, id } of await dueErasures(this.#db)) {
-      if (this.#stopped) return false
+      if (this.#passes.stopped) return false
       try {
         more = (await erasureStep(this.#db, tenantId, id)) || more
       } catch (error) {
