@@ -110,6 +110,7 @@ describe('rollcall mirror', () => {
   })
 })
 
+// The page reads the mirror by `psql`, which is among the programs of the server.
 const psql = findPostgres()?.bin
 test.skipIf(psql === undefined)('the commands of docs/mirror.md run', async () => {
   const commands = blocksOf(readFileSync(join(ROOT, 'docs/mirror.md'), 'utf8'), 'sh follow').join('\n')

@@ -246,6 +246,7 @@ describe('the outbox', () => {
   })
 })
 
+// The mirror's database is the same PostgreSQL whichever engine the gateway has: once is enough.
 const program = findPgbouncer()
 test.skipIf(program === undefined || engineName() === 'pglite')(
   'works behind a pooler in transaction mode',

@@ -128,6 +128,7 @@ afterAll(async () => {
 })
 
 describe('Q-29 on a database that was never analysed, pages of accounts and of the feed look at few rows', () => {
+  // Under policies other indexes are used: docs/adr/0025 says which.
   test.skipIf(tenantRole() !== undefined).each(OPERATIONS)('%s', async (_, operation) => {
     const [, much] = await manyRowsRead(database, FEW, () => operation(PEOPLE - 100))
     expect(much).toEqual([])
