@@ -2,14 +2,9 @@ import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { consoleSessionsOf } from '../repositories/control/console-sessions.ts'
-import { environmentsWithOldSpans, historiesWithOldSpans } from '../repositories/history/histories.ts'
+import { historiesWithOldSpans } from '../repositories/history/histories.ts'
 import { trimHistory } from '../repositories/history/trimming.ts'
-import {
-  environmentsWithOldEvents,
-  eventLogOf,
-  logsWithOldEvents,
-  TRIMMED_AT_ONCE,
-} from '../repositories/log/event-log.ts'
+import { eventLogOf, logsWithOldEvents, TRIMMED_AT_ONCE } from '../repositories/log/event-log.ts'
 import { closeFeed, idleFeeds } from '../repositories/log/feed-closing.ts'
 import { trimFeed } from '../repositories/log/feed-places.ts'
 import {
@@ -20,6 +15,7 @@ import {
 } from '../repositories/log/request-log-age.ts'
 import { removeExpiredUsers } from '../repositories/resources/kept-users.ts'
 import { trimAuditTrail } from '../repositories/retention/audit-trail.ts'
+import { environmentsWithOld } from '../repositories/retention/environments.ts'
 import { lowestIdAt } from '../request-log/ids.ts'
 import { DEFAULT_SETTINGS } from '../tenancy/settings.ts'
 
@@ -70,8 +66,9 @@ export async function trimAll(db: Database, stopped?: AbortSignal): Promise<void
 async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal | undefined): Promise<boolean> {
   let progress = false
   for (let after: EnvironmentId | undefined; ; ) {
-    const environments = await environmentsWithOldEvents(
+    const environments = await environmentsWithOld(
       db,
+      'events',
       DEFAULT_SETTINGS.eventRetentionDays,
       after,
       ENVIRONMENTS_AT_ONCE,
@@ -105,7 +102,7 @@ async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal
 export async function trimHistories(db: Database, stopped?: AbortSignal): Promise<void> {
   for (let after: EnvironmentId | undefined; ; ) {
     const days = DEFAULT_SETTINGS.historyRetentionDays
-    const environments = await environmentsWithOldSpans(db, days, after, ENVIRONMENTS_AT_ONCE)
+    const environments = await environmentsWithOld(db, 'spans', days, after, ENVIRONMENTS_AT_ONCE)
     for (const { id, days } of environments)
       for (let more = true; more && !stopped?.aborted; ) {
         const tenants = await historiesWithOldSpans(db, id, days, LOGS_AT_ONCE)

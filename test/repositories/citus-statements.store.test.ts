@@ -19,7 +19,6 @@ import { deadLetters, replayEvents, waitingDeliveries } from '../../src/reposito
 import { mendQueues, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
 import { feedHeads, readFeed, tenantsAmong } from '../../src/repositories/log/environment-feed.ts'
 import {
-  environmentsWithOldEvents,
   eventLogOf,
   findUnnumbered,
   logHeads,
@@ -34,6 +33,7 @@ import { insertRequests, newestRequests, requestLogOf } from '../../src/reposito
 import { requestLogDays, tenantsWithOldRequests, trimRequests } from '../../src/repositories/log/request-log-age.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { removeExpiredUsers } from '../../src/repositories/resources/kept-users.ts'
+import { environmentsWithOld } from '../../src/repositories/retention/environments.ts'
 import { administrationOn } from '../support/administration.ts'
 import { refusedByCitus } from '../support/citus-rules.ts'
 import { tenantRole } from '../support/engines.ts'
@@ -162,7 +162,8 @@ async function behind(db: Database, { id }: TestTenant): Promise<void> {
   await log.hasUnnumbered()
   await logHeads(db, [id])
   await feed(db, id)
-  await environmentsWithOldEvents(db, 30, undefined, 10)
+  await environmentsWithOld(db, 'events', 30, undefined, 10)
+  await environmentsWithOld(db, 'spans', 400, undefined, 10)
   await logsWithOldEvents(db, placeId(randomUUID()), 30, 10)
   await db.transaction(async (tx) => {
     const brake = { mode: 'hold', count: 1, windowMinutes: 60, releaseAfterHours: 1 }

@@ -12,17 +12,12 @@ import {
   waitingDeliveries,
 } from '../../src/repositories/delivery/webhook-backlog.ts'
 import { mendQueues, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import {
-  environmentsWithOldEvents,
-  eventLogOf,
-  logHeads,
-  logsWithOldEvents,
-  unnumberedTenants,
-} from '../../src/repositories/log/event-log.ts'
+import { eventLogOf, logHeads, logsWithOldEvents, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { subjectsOf } from '../../src/repositories/log/event-subjects.ts'
 import { heldEventsOf, holdingTenants } from '../../src/repositories/log/held-events.ts'
 import { latestEvents } from '../../src/repositories/log/latest-events.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'
+import { environmentsWithOld } from '../../src/repositories/retention/environments.ts'
 import { roleBindingsOf } from '../../src/repositories/roles/role-bindings.ts'
 import { dueRoleWork, roleProgressOf, waitingRoleWork } from '../../src/repositories/roles/role-rule-work.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -243,7 +238,7 @@ describe('EV-15 so do the readers of the log, and who numbers it', () => {
     ['whether there are new ones', FEW, (db) => eventLogOf(db, busy.id).hasUnnumbered()],
     ['tenants that have new ones', FEW, (db) => unnumberedTenants(db, undefined, 500)],
     ['how far logs go', FEW, (db) => logHeads(db, [busy.id, holding.id])],
-    ['environments with old events', FEW, (db) => environmentsWithOldEvents(db, 90, undefined, 100)],
+    ['environments with old events', FEW, (db) => environmentsWithOld(db, 'events', 90, undefined, 100)],
     ['logs with old events', FEW, (db) => logsWithOldEvents(db, IDLE, 90, 200)],
     ['a trim that finds nothing old', 1_000, (db) => eventLogOf(db, busy.id).trim(90)],
   ])('%s', async (_, most, work) => {

@@ -152,29 +152,6 @@ export async function readyHistories(db: Database, tenants: readonly TenantId[])
   return rows.map(({ id }) => id)
 }
 
-/** Environments whose histories have spans older than they are kept, up to `limit`, after the one with the id `after`; and how long that is. */
-export function environmentsWithOldSpans(
-  db: Database,
-  defaultDays: number,
-  after: EnvironmentId | undefined,
-  limit: number,
-): Promise<{ readonly id: EnvironmentId; readonly days: number }[]> {
-  const old = db.distributed
-    ? `join (select h.environment_id, min(h.oldest_end) as oldest_end from histories h where h.oldest_end is not null
-         group by h.environment_id) h on h.environment_id = e.id and h.oldest_end < now() - make_interval(days => x.days)`
-    : `cross join lateral (
-       select 1 from histories h where h.environment_id = e.id and h.oldest_end < now() - make_interval(days => x.days)
-       order by h.oldest_end limit 1
-     ) h`
-  return db.run(
-    `select e.id::text, x.days from environments e
-     cross join lateral (select coalesce((e.settings->>'historyRetentionDays')::int, $1::int) as days offset 0) x
-     ${old}
-     where e.id > $2::uuid order by e.id limit ${Math.trunc(limit)}`,
-    [defaultDays, after ?? FIRST_ID],
-  )
-}
-
 /** Tenants of an environment with spans that ended more than `days` ago, up to `limit`, those with the oldest first. */
 export async function historiesWithOldSpans(
   db: Database,

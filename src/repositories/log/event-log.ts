@@ -215,30 +215,6 @@ export async function logHeads(db: Database, tenantIds: readonly TenantId[]): Pr
   return new Map(rows.map(({ id, head }) => [id, head]))
 }
 
-/** Environments with events older than they keep them, up to `limit`, after the one with the id `after`; and how long that is. */
-export function environmentsWithOldEvents(
-  db: Database,
-  defaultDays: number,
-  after: EnvironmentId | undefined,
-  limit: number,
-): Promise<{ readonly id: EnvironmentId; readonly days: number }[]> {
-  // One index look-up for each environment, however many tenants it has. Citus asks each machine once for all environments.
-  const old = db.distributed
-    ? `join (select l.environment_id, min(l.oldest_at) as oldest_at from event_logs l where l.oldest_at is not null
-         group by l.environment_id) l on l.environment_id = e.id and l.oldest_at < now() - make_interval(days => x.days)`
-    : `cross join lateral (
-       select 1 from event_logs l where l.environment_id = e.id and l.oldest_at < now() - make_interval(days => x.days)
-       order by l.oldest_at limit 1
-     ) l`
-  return db.run(
-    `select e.id::text, x.days from environments e
-     cross join lateral (select coalesce((e.settings->>'eventRetentionDays')::int, $1::int) as days offset 0) x
-     ${old}
-     where e.id > $2::uuid order by e.id limit ${Math.trunc(limit)}`,
-    [defaultDays, after ?? FIRST_ID],
-  )
-}
-
 /** Tenants of an environment with events older than `days`, up to `limit`, those with the oldest first. */
 export async function logsWithOldEvents(
   db: Database,
