@@ -12,12 +12,14 @@ import type { EnvironmentId, TenantId } from '../../src/place-ids.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { closeFeed, idleFeeds } from '../../src/repositories/log/feed-closing.ts'
 import { openFeed, trimFeed } from '../../src/repositories/log/feed-places.ts'
-import { numberEvents, takeLogs } from '../../src/repositories/log/numbering.ts'
+import { takeLogs } from '../../src/repositories/log/locked-logs.ts'
+import { numberEvents } from '../../src/repositories/log/numbering.ts'
 import { deleteOld, trimAll } from '../../src/retention/retention.ts'
 import { administrationOn } from '../support/administration.ts'
 import { engineName, openDatabases, openFreshDatabase } from '../support/engines.ts'
 import { appending } from '../support/events.ts'
 import type { TestTenant } from '../support/gateway.ts'
+import { holdOpen, untilWaiting } from '../support/held.ts'
 import {
   addMembers,
   groupBody,
@@ -28,7 +30,7 @@ import {
   type Place,
   userBody,
 } from '../support/instances.ts'
-import { recordStatements } from '../support/statements.ts'
+import { recordStatements, withRun } from '../support/statements.ts'
 
 // Two instances where the engine allows it.
 let databases: readonly [Database, ...Database[]]
@@ -451,6 +453,32 @@ describe('nothing is missed and nothing comes twice', () => {
         expect(found.get(id)).toEqual(upTo((n < 4 ? 3 : 0) + 2 * databases.length))
       await reader.stop()
     }
+  })
+
+  // The embedded engine does one transaction at a time.
+  test.runIf(engineName() === 'postgres')('who opens it holds no log that another waits for', async () => {
+    const place = await here.newPlace()
+    const tenants = [await here.newTenant({ place }), await here.newTenant({ place })].map(({ id }) => id).sort()
+    const [first, last] = tenants as [TenantId, TenantId]
+    let numbering: Promise<unknown> = Promise.resolve()
+    const opener = withRun(database, async (handle, ...statement) => {
+      if (!statement[0].startsWith('insert into event_logs')) return handle.run(...statement)
+      // Just before the missing logs are made, another instance makes the last one, and takes it.
+      await append(last, 1)
+      await eventLogOf(database, last).number({ wait: true })
+      const other = await holdOpen(database, (tx) => {
+        const taken = takeLogs(tx, [last], false)
+        numbering = taken.then(() => untilWaiting(database)).then(() => takeLogs(tx, [first], false))
+        return taken
+      })
+      numbering = numbering.finally(() => other.release())
+      return handle.run(...statement)
+    })
+    await Promise.all([openFeed(opener, place.environmentId), untilWaiting(database).then(() => numbering)])
+    const reader = follower(database, place.environmentId)
+    while (await reader.step(7));
+    expect(positionsByTenant(reader.seen).get(last)).toEqual([1])
+    await reader.stop()
   })
 })
 

@@ -6,7 +6,8 @@ import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { hasMapping } from './has-mapping.ts'
 import { brakeMode, eventsThatPass, holdIsOver, isBraked } from './leaver-brake.ts'
-import { NUMBERED_AT_ONCE, numberEvents, takeLogs } from './numbering.ts'
+import { takeLogs } from './locked-logs.ts'
+import { NUMBERED_AT_ONCE, numberEvents } from './numbering.ts'
 
 /** Events deleted in one transaction. */
 export const TRIMMED_AT_ONCE = 1_000

@@ -2,7 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { arrayText } from '../sql/parameters.ts'
-import { takeLogs } from './numbering.ts'
+import { makeLogs, takeLogs } from './locked-logs.ts'
 
 // A feed that nobody reads costs each event something, so it is closed after a while. From the commit that says so on, whoever numbers
 // events leaves no stretches. All stretches are then given back to their logs, as if they had never been in the feed: one that is
@@ -69,6 +69,7 @@ export async function closeFeed(
     )
     if (tenants.length === 0) break
     const ids = tenants.map(({ id }) => id)
+    await makeLogs(db, ids)
     await ifClosing(db, environmentId, async (tx) => {
       await takeLogs(tx, ids, true)
       for (const some of tx.distributed ? ids.map((id) => [id]) : [ids]) {

@@ -3,7 +3,7 @@ import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { arrayText } from '../sql/parameters.ts'
 import { closeFeed } from './feed-closing.ts'
-import { takeLogs } from './numbering.ts'
+import { makeLogs, takeLogs } from './locked-logs.ts'
 
 // Whoever gives places locks the rows of `environment_feeds` first, and holds them until its commit. The look for stretches is a
 // separate statement: its snapshot is younger than the lock, so it sees what the last holder has placed.
@@ -157,6 +157,7 @@ export async function openFeed(db: Database, environmentId: EnvironmentId): Prom
     )
     if (tenants.length === 0) break
     const ids = tenants.map(({ id }) => id)
+    await makeLogs(db, ids)
     await db.transaction(async (tx) => {
       await takeLogs(tx, ids, true)
       for (const some of tx.distributed ? ids.map((id) => [id]) : [ids])
