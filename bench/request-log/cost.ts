@@ -16,6 +16,8 @@ export interface RequestLogResult {
   readonly ratio: number
   /** The same of the 99th percentile of the times. */
   readonly p99Ratio: number
+  /** Both between two windows without the log: what the machine alone makes of two that are alike. */
+  readonly control: { readonly ratio: number; readonly p99Ratio: number }
   /** CPU time of the gateway for one request, and of PostgreSQL, in microseconds. */
   readonly gatewayUs: Readonly<Record<Mode, number>>
   readonly postgresUs: Readonly<Record<Mode, number>>
@@ -37,8 +39,10 @@ export interface RequestLogFindings {
   readonly usual: UsualPace
 }
 
-const MODES = ['off', 'all'] as const
-type Mode = (typeof MODES)[number]
+type Mode = 'off' | 'all'
+/** A round: one window with the log, and two without. */
+const WINDOWS = ['off', 'all', 'control'] as const
+const modeOf = (window: (typeof WINDOWS)[number]): Mode => (window === 'all' ? 'all' : 'off')
 const CASES = [
   ['create', 'Create a user'],
   ['look-up-userName', 'Look up by userName'],
@@ -71,7 +75,7 @@ export async function measureRequestLog(
     for (const [name, what] of CASES) {
       const found = workloads.find((one) => one.name === name)?.cases(world)[0]
       if (found === undefined) throw new Error(`there is no workload ${name}`)
-      const samples: Record<Mode, Sample[]> = { off: [], all: [] }
+      const samples: Record<(typeof WINDOWS)[number], Sample[]> = { off: [], all: [], control: [] }
       const window = async (mode: Mode, durationMs: number): Promise<Sample> => {
         await admin('PATCH', '', { settings: { requestLog: mode } })
         const before = [cpuMs(gateway.pid), cpuMs(postgresPid)] as const
@@ -83,11 +87,11 @@ export async function measureRequestLog(
         await settled()
         return { ...measured, serverCpuMs: after[0] - before[0], postgresCpuMs: after[1] - before[1] }
       }
-      for (const mode of MODES) await window(mode, options.warmUpMs)
+      for (const mode of ['off', 'all'] as const) await window(mode, options.warmUpMs)
       const before = await stored()
       for (let round = 0; round < rounds; round++) {
         progress.step(`request-log, ${what}: round ${round + 1}`)
-        for (const mode of inTurns(MODES, round)) samples[mode].push(await window(mode, options.windowMs))
+        for (const one of inTurns(WINDOWS, round)) samples[one].push(await window(modeOf(one), options.windowMs))
       }
       const after = await stored()
       const rows = after.rows - before.rows
@@ -97,10 +101,11 @@ export async function measureRequestLog(
         return (sum(read) * 1_000) / sum(({ requests }) => requests)
       }
       const cpu = (read: (sample: Sample) => number) => ({ off: perRequest(read, 'off'), all: perRequest(read, 'all') })
-      const ratios = (of: (sample: Sample) => number) =>
-        median(samples.all.map((all, i) => of(all) / of(samples.off[i] as Sample)))
+      const toOff = (some: readonly Sample[], of: (sample: Sample) => number) =>
+        median(some.map((one, i) => of(one) / of(samples.off[i] as Sample)))
+      const both = (some: readonly Sample[]) => ({ ratio: toOff(some, rate), p99Ratio: toOff(some, ({ p99 }) => p99) })
       results.push({
-        ...{ what, ratio: ratios(rate), p99Ratio: ratios(({ p99 }) => p99) },
+        ...{ what, ...both(samples.all), control: both(samples.control) },
         gatewayUs: cpu(({ serverCpuMs }) => serverCpuMs),
         postgresUs: cpu(({ postgresCpuMs }) => postgresCpuMs),
         ...{ written: rows / answered, bytes: rows === 0 ? 0 : (after.bytes - before.bytes) / rows },
@@ -163,16 +168,16 @@ export function requestLogSection(found: RequestLogFindings | undefined): string
   if (found === undefined) return ''
   const { costs, usual } = found
   const rows = costs.map(
-    ({ what, ratio, p99Ratio, gatewayUs, postgresUs, written, bytes }) =>
-      `| ${what} | ${ratio.toFixed(3)} | ${p99Ratio.toFixed(3)} | ${gatewayUs.off.toFixed(0)}, ${gatewayUs.all.toFixed(0)} | ${postgresUs.off.toFixed(0)}, ${postgresUs.all.toFixed(0)} | ${(written * 100).toFixed(0)} % | ${bytes.toFixed(0)} |`,
+    ({ what, ratio, p99Ratio, control, gatewayUs, postgresUs, written, bytes }) =>
+      `| ${what} | ${ratio.toFixed(3)} | ${p99Ratio.toFixed(3)} | ${control.ratio.toFixed(3)}, ${control.p99Ratio.toFixed(3)} | ${gatewayUs.off.toFixed(0)}, ${gatewayUs.all.toFixed(0)} | ${postgresUs.off.toFixed(0)}, ${postgresUs.all.toFixed(0)} | ${(written * 100).toFixed(0)} % | ${bytes.toFixed(0)} |`,
   )
   return `## What the provisioning log costs
 
 With \`requestLog\` at \`all\` against \`off\`, in windows that follow each other, as many requests as can be answered. What the log
 cannot write in its part of the time, it leaves out and counts. At ${usual.perSecond} look-ups a second it writes ${(usual.written * 100).toFixed(1)} %.
 
-| | rate | p99 | CPU µs of the gateway: off, all | of PostgreSQL: off, all | written | bytes each |
-|---|---|---|---|---|---|---|
+| | rate | p99 | the same, off to off | CPU µs of the gateway: off, all | of PostgreSQL: off, all | written | bytes each |
+|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 
 `
