@@ -12,7 +12,7 @@ import {
 } from './errors.ts'
 import { databaseOver, type Execute, type StatementLimits, type StatementTime, type TransactionTime } from './handle.ts'
 import { OpenTransaction } from './open-transaction.ts'
-import { cancelUntilStopped, heldUntil } from './stuck-statements.ts'
+import { cancelUntilStopped, heldUntil, withdraw } from './stuck-statements.ts'
 
 // postgres.js 3.4.9 mishandles a connection that goes away (porsager/postgres#1133, #1208, #1216). Its ROLLBACK on the lost
 // connection throws where no caller can catch it. A transaction's next statement may land in another transaction. A statement
@@ -73,8 +73,10 @@ export function guardedDatabase(
       const { reader } = options
       let ended = () => {}
       let tooLate = false
+      let withdrawn = false
       /** Has the server end the statement. The connection is free then; until then no other statement gets its turn. */
       const giveUp = (error?: Error) => {
+        withdrawn = withdraw(query)
         tooLate = error === undefined
         lastCancelMs = performance.now()
         const sentBefore = lastCancelMs - ms
@@ -90,15 +92,16 @@ export function guardedDatabase(
           // The connections are new ones.
           if (silent) ended()
         }, GRACE_MS)
-        const stopCancelling = cancelUntilStopped(query)
+        const stopCancelling = withdrawn ? () => {} : cancelUntilStopped(query)
         const free = ended
         ended = () => {
           clearTimeout(grace)
           stopCancelling()
           free()
         }
-        // A read has changed nothing, so its outcome is not waited for.
+        // A read has changed nothing, so its outcome is not waited for. Neither has what was never sent.
         if (error !== undefined) reject(error)
+        else if (withdrawn) reject(outOfTime())
       }
       const stop = watch(ms, reader, readLimitMs, giveUp)
       const failed = (error: unknown) => {

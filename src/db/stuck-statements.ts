@@ -16,6 +16,16 @@ export function heldUntil(start: (free: () => void) => void): Promise<void> {
 }
 
 /**
+ * Has a statement do nothing that waits for its connection to open; false where it was sent. The driver's `cancel` would leave that
+ * connection unused for ever: it opens with the statement in hand, and passes over one that is cancelled without taking another.
+ */
+export function withdraw(query: object): boolean {
+  if ((query as { readonly state: object | null }).state) return false
+  Object.assign(query, { strings: ['select 1'], parameters: [] })
+  return true
+}
+
+/**
  * Has the server end a statement. A cancellation that comes before the server has begun the statement does nothing, so it is
  * repeated until it is stopped. The driver's own `cancel` does so once.
  */

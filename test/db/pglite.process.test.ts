@@ -5,9 +5,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { READERS } from '../../src/db/database.ts'
 import { CannotOpen, isOutOfTime, isUnavailable } from '../../src/db/errors.ts'
 import { ensureImage, unpackImage } from '../../src/db/image.ts'
-import { openPglite } from '../../src/db/pglite.ts'
+import { openPglite, served } from '../../src/db/pglite.ts'
 import { answering, openEngine } from '../../src/db/pglite-engine.ts'
 import { engineThread } from '../../src/db/pglite-port.ts'
+import { PgliteServer } from '../../src/db/pglite-server.ts'
 import { vacuumDue } from '../../src/db/pglite-vacuum.ts'
 import { runProgram } from '../support/children.ts'
 import { newStoreFolder } from '../support/store-folder.ts'
@@ -137,7 +138,7 @@ test('work of many statements lets the event loop turn', async () => {
   setImmediate(() => {
     turned = true
   })
-  const end = performance.now() + 5000
+  const end = performance.now() + 60_000
   while (!turned && performance.now() < end) await database.run('select 1', [])
   expect(turned).toBe(true)
   await database.close()
@@ -209,7 +210,7 @@ test('functions of the language PL/pgSQL, which is a library of the engine, do r
 const LONG = 'select count(*) from generate_series(1, 3000000000)'
 
 test('while a statement runs, its process goes on; a read ends with its time, and the next statement is none the worse', async () => {
-  const database = await openPglite({ dataDir, readTimeoutMs: 300 }, never)
+  const database = await openPglite({ dataDir, readTimeoutMs: 300, requestTimeoutMs: 60_000 }, never)
   const events: string[] = []
   const read = database.run(LONG, [], { reader: READERS }).catch((error: unknown) => {
     events.push('read ended')
@@ -225,7 +226,7 @@ test('while a statement runs, its process goes on; a read ends with its time, an
 })
 
 test('a read ends with its reader', async () => {
-  const database = await openPglite({ dataDir, readTimeoutMs: 30_000 }, never)
+  const database = await openPglite({ dataDir, readTimeoutMs: 30_000, requestTimeoutMs: 60_000 }, never)
   const reader = new AbortController()
   const read = database.run(LONG, [], { reader: { signal: reader.signal } })
   setTimeout(() => reader.abort(), 200)
@@ -233,6 +234,42 @@ test('a read ends with its reader', async () => {
   expect(await database.run('select 1 as n', [])).toEqual([{ n: 1 }])
   await database.close()
 })
+
+test.each(['a read whose reader leaves', 'a write whose time ends'])(
+  '%s before the connection is open takes nothing along: the connection serves the next statement',
+  async (what) => {
+    const folder = join(parent, 'late')
+    mkdirSync(folder)
+    await unpackImage(await ensureImage(), folder)
+    const { client } = await openEngine(folder, never)
+    const answer = answering(client)
+    let letGo = () => {}
+    const opens = new Promise<void>((resolve) => {
+      letGo = resolve
+    })
+    const engine = {
+      ask: async (messages: Uint8Array) => {
+        await opens
+        return answer(messages)
+      },
+      cancel: () => {},
+      close: () => client.close(),
+    }
+    const database = served(new PgliteServer(engine, 30_000), { requestTimeoutMs: 1_000 }, {})
+    const reader = AbortSignal.abort()
+    const isRead = what.startsWith('a read')
+    const late = isRead
+      ? database.run('select 1', [], { reader: { signal: reader } })
+      : database.run('create table late as select 1 as n', [])
+    if (isRead) await expect(late).rejects.toMatchObject({ code: 'READER_GONE' })
+    else await expect(late).rejects.toSatisfy((error) => isUnavailable(error) && isOutOfTime(error))
+    letGo()
+    await expect
+      .poll(() => database.run(`select to_regclass('late') as late`, []).catch((error: unknown) => error))
+      .toEqual([{ late: null }])
+    await database.close()
+  },
+)
 
 test('a write ends with its time, has changed nothing, and lets others go on', async () => {
   const database = await openPglite({ dataDir }, never, { statementTimeoutMs: 300 })
