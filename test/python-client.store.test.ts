@@ -42,7 +42,7 @@ async function playClient(base: string, key: string, userName: string): Promise<
 }
 
 async function playPython(base: string, key: string, userName: string): Promise<Seen[]> {
-  const { stdout } = await promisify(execFile)('python3', [SCRIPT, base, key, userName], { timeout: 25_000 })
+  const { stdout } = await promisify(execFile)('python3', [SCRIPT, base, key, userName], { timeout: 120_000 })
   return stdout
     .trim()
     .split('\n')

@@ -10,6 +10,16 @@ const STORE = 'test/**/*.store.test.ts'
 const PROCESS = 'test/**/*.process.test.ts'
 const BROWSER = 'test/**/*.browser.test.ts'
 
+// On the global object: Vitest loads this file once more for each project.
+const global = globalThis as { rollcallLeftOut?: Set<string> }
+global.rollcallLeftOut ??= new Set()
+
+/** Says once in a run what it leaves out. */
+function leftOut(what: string): void {
+  if (!global.rollcallLeftOut?.has(what)) console.log(`skipped: ${what}`)
+  global.rollcallLeftOut?.add(what)
+}
+
 /** The tests that need a store run once on each engine, with one database per worker and a tenant of their own each. */
 const onEngine = (
   engine: 'pglite' | 'postgres',
@@ -47,6 +57,8 @@ const underPolicies = onEngine('postgres', {
     // They kill gateways and servers: how those come back has nothing to do with what a role may see.
     'test/delivery/chaos.store.test.ts',
     'test/instances/crash.store.test.ts',
+    // It kills mirrors, which have the application's database.
+    'test/mirror/kills.store.test.ts',
     // They count requests in memory, in front of any statement.
     'test/http/scim/limits.store.test.ts',
     'test/http/oauth/limits.store.test.ts',
@@ -60,7 +72,7 @@ const underPolicies = onEngine('postgres', {
 /** On PostgreSQL behind PgBouncer in transaction mode: recorded traffic, races, and what `Database` promises. */
 const pooled = (): TestProjectConfiguration[] => {
   if (findPgbouncer() === undefined || process.env.TEST_DATABASE_URL !== undefined) {
-    console.log('skipped: the project postgres-pooled, since there is no pgbouncer in front of a server of our own')
+    leftOut('the project postgres-pooled, since there is no pgbouncer in front of a server of our own')
     return []
   }
   const only = ['test/traffic/*.store.test.ts', 'test/instances/races.store.test.ts', 'test/db/database.store.test.ts']
@@ -73,7 +85,7 @@ const pooled = (): TestProjectConfiguration[] => {
  */
 const distributed = (): TestProjectConfiguration[] => {
   if (process.env.CITUS_URL === undefined) {
-    console.log('skipped: the project citus, since CITUS_URL names no coordinator')
+    leftOut('the project citus, since CITUS_URL names no coordinator')
     return []
   }
   const only = [
@@ -102,7 +114,7 @@ const processes: TestProjectConfiguration = {
 /** In a browser, against one gateway that is filled as an example. */
 const inBrowser = (): TestProjectConfiguration[] => {
   if (findChromium() === undefined) {
-    console.log('skipped: browser tests, since there is no Chromium')
+    leftOut('browser tests, since there is no Chromium')
     return []
   }
   const globalSetup = ['test/support/global-setup-built.ts', 'test/support/global-setup-browser.ts']
@@ -124,6 +136,8 @@ export default defineConfig({
     // Far above what any takes: they only end what hangs, and machines may be busy.
     testTimeout: 600_000,
     hookTimeout: 600_000,
+    // A poll ends as soon as what it waits for is there. Vitest's own limit is a second.
+    expect: { poll: { timeout: 60_000 } },
     projects: [
       ...[pure, processes, ...inBrowser(), onEngine('pglite')],
       ...(process.env.SKIP_POSTGRES === '1'

@@ -93,11 +93,11 @@ async function openWith(
 }
 
 /** The embedded engine in memory and in this thread, from the database image: for tests. */
-export async function openPgliteInMemory(image: Blob): Promise<Database> {
+export async function openPgliteInMemory(image: Blob, limits: StatementLimits = {}): Promise<Database> {
   const [{ PGlite }, { answering }] = await Promise.all([import('@electric-sql/pglite'), import('./pglite-engine.ts')])
   const client: PGlite = await PGlite.create({ loadDataDir: image })
   const engine = { ask: answering(client), cancel: () => {}, close: () => client.close() }
-  return served(new PgliteServer(engine, STATEMENT_TIMEOUT_MS), {}, {})
+  return served(new PgliteServer(engine, STATEMENT_TIMEOUT_MS), limits, {})
 }
 
 /** Any name does: nobody else looks it up. */

@@ -72,12 +72,12 @@ test('too many leave, the brake holds them, and an operator lets them go', async
     await page.goto(`/console${PROD}/tenants/braking/brake/held`)
     return page.getByText('brake holds').count()
   }
-  await expect.poll(held, { timeout: 30_000 }).toBeGreaterThan(0)
+  await expect.poll(held).toBeGreaterThan(0)
   await page.getByText('Release …').click()
   await page.getByLabel('Note').fill('end of the season')
   await page.getByRole('button', { name: 'Release', exact: true }).click()
   await page.getByRole('status').waitFor()
-  await expect.poll(held, { timeout: 30_000 }).toBe(0)
+  await expect.poll(held).toBe(0)
 })
 
 test('what Entra ID sends is seen: who came, and what happened to whom', async () => {
@@ -121,7 +121,7 @@ test('a user of Entra ID is refused; the log says why, the setting is mended, an
     return refused.count()
   }
   // The log is written behind the requests.
-  await expect.poll(find, { timeout: 30_000 }).toBe(1)
+  await expect.poll(find).toBe(1)
   await refused.click()
   expect(await page.getByRole('region', { name: 'What was wrong' }).textContent()).toMatch(/seat|active users/i)
 
@@ -133,7 +133,7 @@ test('a user of Entra ID is refused; the log says why, the setting is mended, an
   await page.getByRole('button', { name: 'Save' }).click()
   await page.getByRole('status').waitFor()
 
-  await expect.poll(replay, { timeout: 30_000 }).toEqual([])
+  await expect.poll(replay).toEqual([])
   await page.goto(`${tenant}/people`)
   await main.getByRole('link', { name: userName }).click()
   expect(await main.textContent()).toContain(userName)
@@ -155,7 +155,7 @@ test('a key is rotated: the new secret is good at once, and the old one is not',
   const secret = (await page.getByRole('main').getByRole('code').first().textContent()) ?? ''
   await expectAccessible(page)
   expect(await statusWith(secret)).toBe(200)
-  await expect.poll(() => statusWith(made.key), { timeout: 30_000 }).toBe(401)
+  await expect.poll(() => statusWith(made.key)).toBe(401)
   await page.getByRole('link', { name: /^I have it/ }).click()
   await heading('Okta of Rotating').waitFor()
 })
@@ -182,5 +182,5 @@ test('a role rule is previewed by who gains what, and saved', async () => {
     await page.goto(`${tenant}/users/${id}`)
     return page.getByRole('main').textContent()
   }
-  await expect.poll(roles, { timeout: 30_000 }).toContain('orders:read')
+  await expect.poll(roles).toContain('orders:read')
 })

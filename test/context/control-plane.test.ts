@@ -491,11 +491,14 @@ test('both secrets of a key that is rotated are good, without a round trip, and 
 test('SEC-03 a secret that was rotated away is refused, from memory too', async () => {
   const control = plane()
   const { key, id } = storeKey()
+  vi.useFakeTimers({ toFake: ['Date'] })
+  onTestFinished(() => void vi.useRealTimers())
   const next = rotate(id, Date.now() + 30)
   expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
-  await expect
-    .poll(() => control.authenticate(`Bearer ${key}`), { interval: 5 })
-    .toMatchObject({ challenge: { status: 401, detail: expect.stringContaining('rotated') } })
+  vi.setSystemTime(Date.now() + 30)
+  expect(await control.authenticate(`Bearer ${key}`)).toMatchObject({
+    challenge: { status: 401, detail: expect.stringContaining('rotated') },
+  })
   expect(await control.authenticate(`Bearer ${next}`)).toHaveProperty('principal')
 })
 
@@ -505,9 +508,7 @@ test('the first use of a new secret ends the old one soon, where that was asked 
   const next = rotate(id, undefined)
   expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('principal')
   // A busy client must not put it off.
-  await expect
-    .poll(() => control.authenticate(`Bearer ${next}`).then(() => ended), { interval: 5, timeout: 1000 })
-    .toEqual([[id, 2]])
+  await expect.poll(() => control.authenticate(`Bearer ${next}`).then(() => ended), { interval: 5 }).toEqual([[id, 2]])
   expect(await control.authenticate(`Bearer ${key}`)).toHaveProperty('challenge')
   expect(await control.authenticate(`Bearer ${next}`)).toHaveProperty('principal')
   await control.stop()

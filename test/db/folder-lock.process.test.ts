@@ -66,7 +66,7 @@ test('of many that start together exactly one has the lock', async () => {
 
 test('of many processes that start together exactly one has the lock', async () => {
   const children = Array.from({ length: 4 }, () => runProgram('hold-lock', [folder]))
-  await vi.waitFor(() => expect(children.filter((child) => child.stdout() !== '')).toHaveLength(4), { timeout: 20_000 })
+  await vi.waitFor(() => expect(children.filter((child) => child.stdout() !== '')).toHaveLength(4), { timeout: 60_000 })
   expect(children.filter((child) => child.stdout() === 'locked\n')).toHaveLength(1)
   for (const child of children) child.process.kill('SIGKILL')
   await Promise.all(children.map((child) => child.ended()))
@@ -104,6 +104,6 @@ test('who holds the lock is told when its file is taken away', async () => {
   const lost = vi.fn()
   const lock = await lockFolder(folder, lost, quick)
   rmSync(join(folder, 'lock'), { recursive: true })
-  await vi.waitFor(() => expect(lost).toHaveBeenCalledOnce())
+  await vi.waitFor(() => expect(lost).toHaveBeenCalledOnce(), { timeout: 60_000 })
   await lock.release()
 })

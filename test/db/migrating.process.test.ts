@@ -74,7 +74,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('migrations of PostgreSQL', (
     const said: string[] = []
     const folder = later('9001_notes', 'alter table webhook_endpoints add column notes text')
     const done = migratePostgres({ databaseUrl }, (line) => said.push(line), { folder, patience })
-    await expect.poll(() => said.length, { timeout: 30_000 }).toBeGreaterThan(0)
+    await expect.poll(() => said.length).toBeGreaterThan(0)
     expect(said[0]).toMatch(
       /^the migration 9001_notes waits for a lock on webhook_endpoints that the server's process \d+ holds \(application a report, user rollcall, idle in transaction, in its transaction for \d+ s\); it tries again in 0\.1 s$/,
     )
@@ -83,7 +83,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('migrations of PostgreSQL', (
     for (let n = 0; n < 3; n++) {
       const seen = said.length
       await reader.unsafe('select count(*) from webhook_endpoints')
-      await expect.poll(() => said.length, { timeout: 30_000 }).toBeGreaterThan(seen)
+      await expect.poll(() => said.length).toBeGreaterThan(seen)
     }
     await holder.release()
     await done
@@ -107,7 +107,7 @@ describe.skipIf(process.env.SKIP_POSTGRES === '1')('migrations of PostgreSQL', (
     const said: string[] = []
     const folder = later('9001_notes', 'alter table webhook_endpoints add column notes text')
     const done = migratePostgres({ databaseUrl }, (line) => said.push(line), { folder, patience })
-    await expect.poll(() => said.at(-1), { timeout: 30_000 }).toMatch(/waits for a lock that .*application a report/)
+    await expect.poll(() => said.at(-1)).toMatch(/waits for a lock that .*application a report/)
     await holder.release()
     await done
     const locks = `select count(*)::int as n from pg_locks where locktype = 'advisory'`

@@ -194,7 +194,7 @@ describe.skipIf(without)(`lists from replicas${without ? ' (skipped: there is no
     const { database } = await open([standby.url], { databasePool: 4 })
     await untilAnswered(database)
     let done = 0
-    const slow = 'select pg_sleep(0.05), pg_is_in_recovery() as standby'
+    const slow = 'select pg_sleep(0.08), pg_is_in_recovery() as standby'
     const busy = Promise.all(Array.from({ length: 60 }, () => asked(database, slow).then(() => done++)))
     const other = database.for(requestOf('other')).asTenant(placeId('00000000-0000-7000-8000-000000000002'))
     for (let n = 0; n < 5; n++)

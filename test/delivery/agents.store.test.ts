@@ -26,7 +26,7 @@ test('EV-02 agents are events of SCIM in tokens, and no signals, which are about
   await tenant.scim('DELETE', `/Agents/${id}`)
   const taken = () => streams.receiver.taken(to.path)
   await expect
-    .poll(() => taken().map(({ uri }) => uri.replace(/^urn:ietf:params:scim:event:prov:/, '')), { timeout: 20_000 })
+    .poll(() => taken().map(({ uri }) => uri.replace(/^urn:ietf:params:scim:event:prov:/, '')))
     .toEqual(['create:notice', 'patch:notice', 'deactivate', 'patch:notice', 'activate', 'delete'])
   expect(new Set(taken().map(({ claims }) => claims.sub_id.uri))).toEqual(new Set([`/Agents/${id}`]))
 })

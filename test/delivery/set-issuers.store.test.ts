@@ -20,7 +20,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { timeout: 20_000, interval: 20 })
+const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { interval: 20 })
 const leave = async (tenant: TestTenant, name: string, email: string) => {
   const id = idIn(await tenant.scim('POST', '/Users', userBody(name, { emails: [{ value: email }] })))
   await tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))

@@ -27,7 +27,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { timeout: 20_000, interval: 20 })
+const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { interval: 20 })
 const make = async (tenant: TestTenant, name: string) => idIn(await tenant.scim('POST', '/Users', userBody(name)))
 const deactivate = (tenant: TestTenant, id: string) =>
   tenant.scim('PATCH', `/Users/${id}`, patchBody({ op: 'replace', path: 'active', value: false }))

@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { timeout: 20_000, interval: 20 })
+const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { interval: 20 })
 const make = async (tenant: TestTenant, name: string, rest: object = {}) =>
   idIn(await tenant.scim('POST', '/Users', userBody(name, rest)))
 const set = (tenant: TestTenant, id: string, path: string, value: unknown) =>

@@ -25,9 +25,7 @@ async function claimed() {
   await stream.admin('PATCH', '', { enabled: false })
   idIn(await tenant.scim('POST', '/Users', userBody('ann')))
   await expect
-    .poll(async () => (await stream.admin('POST', '/replay', { since: '2020-01-01T00:00:00Z' })).body, {
-      timeout: 20_000,
-    })
+    .poll(async () => (await stream.admin('POST', '/replay', { since: '2020-01-01T00:00:00Z' })).body)
     .toEqual({ queued: 1 })
   const queue = webhookQueueOf(database, tenant.id, stream.id)
   const [{ attempts, event } = expect.fail('nothing to claim')] = await queue.claim(1)

@@ -161,7 +161,7 @@ describe('the Compose file', () => {
     const check = (test: readonly string[]) =>
       spawnSync(test[1] === 'node' ? process.execPath : (test[1] ?? ''), test.slice(2))
     const ready = () => check(rollcall.healthcheck.test.map(here)).status
-    await expect.poll(ready, { timeout: 30_000 }).toBe(0)
+    await expect.poll(ready).toBe(0)
     const isReady = join(findPostgres()?.bin ?? '', 'pg_isready')
     if (existsSync(isReady)) {
       const [, , ...options] = postgres.healthcheck.test
@@ -176,9 +176,9 @@ describe('the Compose file', () => {
     expect(asked.status).toBe(200)
 
     await server.kill()
-    await expect.poll(ready, { timeout: 30_000 }).toBe(1)
+    await expect.poll(ready).toBe(1)
     await server.restart()
-    await expect.poll(ready, { timeout: 60_000 }).toBe(0)
+    await expect.poll(ready).toBe(0)
     gateway.process.kill('SIGTERM')
     expect(await gateway.ended()).toBe(0)
   })

@@ -106,7 +106,7 @@ test('the embedded database is on the volume, on one machine, and nothing migrat
 
 test('the machine with the embedded database starts on an empty volume', async () => {
   const { check, gateway } = await startMachine(one, { DATABASE_URL: '' })
-  await expect.poll(check, { timeout: 30_000 }).toBe(200)
+  await expect.poll(check).toBe(200)
   gateway.process.kill('SIGTERM')
   expect(await gateway.ended()).toBe(0)
 })
@@ -125,7 +125,7 @@ test.skipIf(process.env.SKIP_POSTGRES === '1')(
     expect(released.status, released.stderr).toBe(0)
 
     const machines = [await startMachine(two, database), await startMachine(two, database)]
-    for (const { check } of machines) await expect.poll(check, { timeout: 30_000 }).toBe(200)
+    for (const { check } of machines) await expect.poll(check).toBe(200)
     const headers = {
       ...{ Authorization: `Bearer ${SECRETS.ADMIN_KEY}`, 'Content-Type': 'application/json' },
       ...{ 'Fly-Client-IP': '203.0.113.9', 'X-Forwarded-For': '198.51.100.1, 66.241.124.1' },
@@ -140,7 +140,7 @@ test.skipIf(process.env.SKIP_POSTGRES === '1')(
 
     const [first, second] = machines
     first?.gateway.process.kill('SIGTERM')
-    await expect.poll(() => first?.check(), { interval: 20, timeout: 30_000 }).toBe(503)
+    await expect.poll(() => first?.check(), { interval: 20 }).toBe(503)
     expect(await second?.check()).toBe(200)
     expect(await first?.gateway.ended()).toBe(0)
   },

@@ -205,14 +205,14 @@ describe.skipIf(program === undefined)(`the Helm chart${without}`, () => {
       const pods = [podOf(rendered(helm, SMALL)), podOf(rendered(helm, SMALL))]
       const started = await Promise.all(pods.map((pod) => startPod(pod, server.url)))
       for (const { probe, gateway } of started) {
-        await expect.poll(() => probe('startupProbe'), { timeout: 60_000 }).toBe(200)
+        await expect.poll(() => probe('startupProbe')).toBe(200)
         await gateway.says('Rollcall is running')
         expect(await probe('livenessProbe')).toBe(200)
-        await expect.poll(() => probe('readinessProbe'), { timeout: 30_000 }).toBe(200)
+        await expect.poll(() => probe('readinessProbe')).toBe(200)
       }
       const [first, second] = started
       first?.gateway.process.kill('SIGTERM')
-      await expect.poll(() => first?.probe('readinessProbe'), { interval: 20, timeout: 30_000 }).toBe(503)
+      await expect.poll(() => first?.probe('readinessProbe'), { interval: 20 }).toBe(503)
       expect(await first?.probe('livenessProbe')).toBe(200)
       expect(await second?.probe('readinessProbe')).toBe(200)
       expect(await first?.gateway.ended()).toBe(0)

@@ -85,7 +85,7 @@ describe.skipIf(why !== undefined)(`the image with a root file system that is re
   test.each(accounts)('starts, stores and stops on the embedded database: %s', async (_, account) => {
     const { gateway, origin } = await started(account, {})
     expect(gateway.stdout()).toContain(join(place.data, 'rollcall-first-keys'))
-    await expect.poll(async () => (await fetch(`${origin}/readyz`)).status, { timeout: 30_000 }).toBe(200)
+    await expect.poll(async () => (await fetch(`${origin}/readyz`)).status).toBe(200)
     gateway.process.kill('SIGTERM')
     expect(await gateway.ended()).toBe(0)
     expect(gateway.stderr()).toBe('')
@@ -101,7 +101,7 @@ describe.skipIf(why !== undefined)(`the image with a root file system that is re
 
     test.each(accounts)('starts and stops: %s', async (_, account) => {
       const { gateway, origin } = await started(account, { DATABASE_URL: server.url, DATA_DIR: place.temporary })
-      await expect.poll(async () => (await fetch(`${origin}/readyz`)).status, { timeout: 30_000 }).toBe(200)
+      await expect.poll(async () => (await fetch(`${origin}/readyz`)).status).toBe(200)
       gateway.process.kill('SIGTERM')
       expect(await gateway.ended()).toBe(0)
       expect(gateway.stderr()).toBe('')

@@ -61,7 +61,7 @@ async function standIn(answer: (asked: Asked) => number) {
 async function drained({ sql }: ApplicationDatabase, consume: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const stopped = new AbortController()
   const consuming = consume(stopped.signal)
-  await expect.poll(async () => (await sql`select 1 from rollcall.outbox limit 1`).length, { timeout: 60_000 }).toBe(0)
+  await expect.poll(async () => (await sql`select 1 from rollcall.outbox limit 1`).length).toBe(0)
   stopped.abort()
   await consuming
 }

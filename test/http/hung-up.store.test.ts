@@ -38,7 +38,7 @@ async function hangUp(path: string, headers: readonly string[], body: string): P
   const socket = connect({ host: '127.0.0.1', port: server.port })
   socket.on('error', () => undefined)
   socket.write(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy())
-  await expect.poll(() => lines.slice(before).some(({ msg }) => msg === 'request'), { timeout: 5_000 }).toBe(true)
+  await expect.poll(() => lines.slice(before).some(({ msg }) => msg === 'request'), { timeout: 20_000 }).toBe(true)
   return lines.slice(before)
 }
 

@@ -7,7 +7,7 @@ import { migratePostgres } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { runGateway } from '../support/children.ts'
-import { engineName, freshPostgresUrl } from '../support/engines.ts'
+import { engineName, freshPostgresUrl, PATIENCE, PATIENT } from '../support/engines.ts'
 import { jsonIn } from '../support/http-client.ts'
 import {
   addMembers,
@@ -70,6 +70,7 @@ test('EV-15 killed twenty times under load, the server has lost nothing that it 
     LOG_LEVEL: 'silent',
     DATA_DIR: join(folder, 'data'),
     DATABASE_URL: url,
+    ...PATIENCE,
   }
   const start = async () => {
     const child = runGateway(env)
@@ -171,8 +172,8 @@ test('EV-15 killed twenty times under load, the server has lost nothing that it 
 
   const database: Database =
     engine === 'postgres'
-      ? await openPostgres({ databaseUrl: url, databasePool: 2, databasePrepare: true })
-      : await openPglite({ dataDir: env.DATA_DIR }, () => {})
+      ? await openPostgres({ ...PATIENT, databaseUrl: url, databasePool: 2, databasePrepare: true })
+      : await openPglite({ ...PATIENT, dataDir: env.DATA_DIR }, () => {})
   try {
     const [tenant] = await database.run<{ id: string }>(`select id::text from tenants where key = 'default'`, [])
     expect(await inconsistencies(database, tenant?.id ?? '')).toEqual([])
@@ -183,7 +184,7 @@ test('EV-15 killed twenty times under load, the server has lost nothing that it 
   } finally {
     await database.close()
   }
-}, 600_000)
+})
 
 // The embedded engine lives and dies with its process, which is what the test above is about.
 describe.runIf(engineName() === 'postgres')('a database that goes and comes back', () => {
@@ -213,7 +214,7 @@ describe.runIf(engineName() === 'postgres')('a database that goes and comes back
           }
         })
         const twentyMoreThan = (count: number) =>
-          vi.waitUntil(() => acknowledged.length >= count + 20, { timeout: 30_000, interval: 5 })
+          vi.waitUntil(() => acknowledged.length >= count + 20, { timeout: 60_000, interval: 5 })
         await twentyMoreThan(0)
         if (how === 'kill') await server.kill()
         await server.restart()

@@ -40,7 +40,7 @@ const made = async (tenant: TestTenant | undefined, name: string): Promise<strin
   if (tenant === undefined) throw new Error('no tenant')
   return idIn(await tenant.scim('POST', '/Users', userBody(name)))
 }
-const until = <T>(what: () => T) => expect.poll(what, { timeout: 20_000, interval: 20 })
+const until = <T>(what: () => T) => expect.poll(what, { interval: 20 })
 /** Ids of the users of whom events came, which must be signed. */
 const received = () =>
   receiver.messages.map(({ text, headers }) => {

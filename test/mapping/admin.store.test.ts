@@ -150,7 +150,7 @@ test('attributes that no schema has are found in the provisioning log, with mask
   type Seen = { items: { path: string; type: string; multiValued: boolean; requests: number; examples: string[] }[] }
   const seen = async () =>
     json(await admin('GET', '/seen-attributes', undefined, tenant)) as Seen & { requests: number }
-  await expect.poll(async () => (await seen()).requests, { timeout: 20_000 }).toBe(3)
+  await expect.poll(async () => (await seen()).requests).toBe(3)
   const short = ({ items }: Seen) =>
     Object.fromEntries(
       items.map(({ path, type, multiValued, requests, examples }) => [path, { type, multiValued, requests, examples }]),
@@ -191,9 +191,7 @@ test('rollcall mapping previews, sets, shows and takes back what a file of YAML 
   ])
   expect(await rollcallJson(io, 'mapping', 'set', file, ...at)).toEqual({ mapping: MAPPING, own: true })
   expect((await rollcall(io, 'mapping', 'show', ...at)).out).toContain('userName')
-  await expect
-    .poll(async () => (await rollcall(io, 'mapping', 'seen', ...at)).out, { timeout: 20_000 })
-    .toContain('costCode')
+  await expect.poll(async () => (await rollcall(io, 'mapping', 'seen', ...at)).out).toContain('costCode')
   expect((await rollcall(io, 'mapping', 'clear', ...at)).exitCode).toBe(EXIT.done)
   expect(await rollcallJson(io, 'mapping', 'show', ...at)).toMatchObject({ own: false })
   writeFileSync(file, 'login: { upper: nope }\n')

@@ -167,7 +167,7 @@ describe('a user is read with what is mapped', () => {
     await newGroup(tenant, 'Team-Risk')
     for (const snapshot of [true, false]) {
       const came = () => receiver.taken(`/${tenant.name}-${snapshot}`)
-      await expect.poll(() => came().length, { timeout: 20_000 }).toBe(2)
+      await expect.poll(() => came().length).toBe(2)
       const data = came().map(({ text }) => JSON.parse(text).data as Mapping & { type: string; snapshot?: unknown })
       const [user, group] = ['user.created', 'group.created'].map((type) => data.find((one) => one.type === type))
       expect(user?.mapped).toEqual({ ...ADA, teams: null })

@@ -71,7 +71,7 @@ describe('rollcall mirror', () => {
     }
     const options = ['mirror', '--schema', 'going', '--json']
     const running = run(options, { env, out: { write: () => {} }, err: { write }, signal: stopped.signal })
-    await expect.poll(() => err, { timeout: 60_000 }).toContain('"following"')
+    await expect.poll(() => err).toContain('"following"')
     await gateway.scim('POST', '/Users', userBody('bob'))
     await applied
     stopped.abort()

@@ -260,7 +260,7 @@ test.skipIf(program === undefined || engineName() === 'pglite')(
     const stopped = new AbortController()
     const following = mirror.follow(stopped.signal)
     await user('bob')
-    await expect.poll(async () => Object.keys((await mirrored(sql, schema)).users).length, { timeout: 30_000 }).toBe(2)
+    await expect.poll(async () => Object.keys((await mirrored(sql, schema)).users).length).toBe(2)
     // The lead holds behind the pooler, too.
     await expect(mirrorOnce(options)).rejects.toThrow('another mirror writes this schema')
     stopped.abort()

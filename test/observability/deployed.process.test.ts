@@ -65,7 +65,7 @@ beforeAll(async () => {
   }
   await vi.waitFor(retried, { timeout: 60_000, interval: 500 })
   exported = exportedIn(text)
-}, 120_000)
+})
 afterAll(async () => {
   gateway.process.kill('SIGTERM')
   await gateway.ended()

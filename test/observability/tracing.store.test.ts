@@ -56,7 +56,7 @@ async function traced(env: Record<string, string> = {}) {
   return { instance, admin, close }
 }
 
-const until = <T>(what: () => T) => expect.poll(what, { timeout: 10_000, interval: 10 })
+const until = <T>(what: () => T) => expect.poll(what, { interval: 10 })
 /** An error as both drivers give it. */
 const databaseError = (code: string, message: string) => Object.assign(new Error(message), { code, severity: 'ERROR' })
 const named = (name: string | RegExp) =>

@@ -200,9 +200,7 @@ describe('a tenant that has switched agents on', () => {
       })
       return ((await answer.json()) as { items: { type: string }[] }).items.map(({ type }) => type)
     }
-    await expect
-      .poll(log, { timeout: 20_000 })
-      .toEqual([...Array(3).fill('agent.created'), ...Array(3).fill('agent.deleted')])
+    await expect.poll(log).toEqual([...Array(3).fill('agent.created'), ...Array(3).fill('agent.deleted')])
   })
 
   test('keeps its agents while they are switched off, and shows none of them', async () => {

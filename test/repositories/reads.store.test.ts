@@ -115,7 +115,7 @@ describe.skipIf(engineName() === 'pglite')('reads on PostgreSQL', () => {
     expect(answer.body).toMatchObject({ status: '503', detail: expect.stringContaining('READ_TIMEOUT_MS') })
     expect(answer.body).not.toHaveProperty('scimType')
     expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(0)
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(0)
     unlock()
     expect((await tenant.scim('GET', path(id))).status).toBe(200)
   })
@@ -145,10 +145,10 @@ describe.skipIf(engineName() === 'pglite')('reads on PostgreSQL', () => {
     const gone = new AbortController()
     const headers = { Authorization: `Bearer ${tenant.key}` }
     const asked = instance.send(new Request(tenant.base + path, { headers, signal: gone.signal }))
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(1)
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(1)
     gone.abort()
     expect((await asked).status).toBe(499)
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(0)
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(0)
     expect(instance.errors).toEqual([])
   })
 
@@ -161,7 +161,7 @@ describe.skipIf(engineName() === 'pglite')('reads on PostgreSQL', () => {
     const gone = new AbortController()
     gone.abort()
     expect(await failure(snapshotOf(database, tenant.id, gone).resources(undefined))).toMatchObject({ status: 499 })
-    await expect.poll(waiting, { timeout: 5_000 }).toBe(0)
+    await expect.poll(waiting, { timeout: 20_000 }).toBe(0)
   })
 
   test('a read that waits for a connection is not begun once its reader has left', async () => {

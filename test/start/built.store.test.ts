@@ -45,9 +45,7 @@ test('the program as it is built takes a user and tells a webhook, which needs w
   const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User']
   const made = await send('/scim/v2/default/dev/Users', { schemas, userName: 'ada' })
   expect(made).toMatchObject({ status: 201, body: { userName: 'ada' } })
-  await expect
-    .poll(() => receiver.taken('/built').map(({ resource }) => resource), { timeout: 20_000 })
-    .toContain(made.body.id)
+  await expect.poll(() => receiver.taken('/built').map(({ resource }) => resource)).toContain(made.body.id)
 })
 
 test('at / it names addresses that are there', async () => {

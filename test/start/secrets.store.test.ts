@@ -222,9 +222,7 @@ test('secrets of webhooks that were sealed with the secret in the database are s
   if (one === undefined) throw new Error('no instance was started')
   const schemas = ['urn:ietf:params:scim:schemas:core:2.0:User']
   const user = await admin<{ id: string }>(one.send, 'POST', '/scim/v2/default/dev/Users', { schemas, userName: 'ada' })
-  await expect
-    .poll(() => receiver.taken('/anew').map(({ resource }) => resource), { timeout: 20_000 })
-    .toContain(user.id)
+  await expect.poll(() => receiver.taken('/anew').map(({ resource }) => resource)).toContain(user.id)
   for (const { gateway } of instances) await stop(gateway)
   expect(words()).toHaveLength(1)
   const after = await sealedSecrets()

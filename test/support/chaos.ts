@@ -6,7 +6,7 @@ import { migratePostgres } from '../../src/db/migrate.ts'
 import { openPglite } from '../../src/db/pglite.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import { type Child, runGateway, runProgram } from './children.ts'
-import { engineName } from './engines.ts'
+import { engineName, PATIENT } from './engines.ts'
 import { startPostgres } from './postgres-server.ts'
 import { newStoreFolder, storeParent } from './store-folder.ts'
 
@@ -84,8 +84,8 @@ export async function openChaos(): Promise<ChaosWorld> {
   }
   const look = async <Found>(work: (database: Database) => Promise<Found>): Promise<Found> => {
     const database = postgres
-      ? await openPostgres({ databaseUrl: postgres.url, databasePool: 2, databasePrepare: true })
-      : await openPglite({ dataDir: env.DATA_DIR ?? '' }, () => {})
+      ? await openPostgres({ ...PATIENT, databaseUrl: postgres.url, databasePool: 2, databasePrepare: true })
+      : await openPglite({ ...PATIENT, dataDir: env.DATA_DIR ?? '' }, () => {})
     try {
       return await work(database)
     } finally {

@@ -39,6 +39,18 @@ export function openTestDatabase(): Promise<Database> {
   return database
 }
 
+/**
+ * How long statements may take where a test says nothing of it: as long as the configuration allows. By default a statement has
+ * eight seconds, which those that fill or read large tables need on a busy machine.
+ */
+export const PATIENT = { readTimeoutMs: 30_000, requestTimeoutMs: 60_000 } as const
+
+/** The same for instances of the gateway, as variables of their environment. */
+export const PATIENCE: Readonly<Record<string, string>> = {
+  READ_TIMEOUT_MS: String(PATIENT.readTimeoutMs),
+  REQUEST_TIMEOUT_MS: String(PATIENT.requestTimeoutMs),
+}
+
 /** The migrated image; unpacked once, since a worker opens many databases from it. */
 let image: Promise<Blob> | undefined
 const unpackedImage = async () => new Blob([gunzipSync(await readFile(await ensureImage()))])
@@ -47,7 +59,7 @@ const unpackedImage = async () => new Blob([gunzipSync(await readFile(await ensu
 export async function openFreshDatabase(): Promise<Database> {
   if (engineName() === 'pglite') {
     image ??= unpackedImage()
-    return openPgliteInMemory(await image)
+    return openPgliteInMemory(await image, PATIENT)
   }
   return openPostgres(await freshPostgres(10))
 }
@@ -65,7 +77,7 @@ export async function openDatabases(databasePool = 10): Promise<readonly [Databa
 /** How to open a migrated, empty database on the run's PostgreSQL, as often as is wanted. */
 export async function freshPostgres(databasePool: number): Promise<PostgresSettings> {
   const databaseUrl = await freshPostgresUrl()
-  return { databaseUrl, databasePool, databaseTenantRole: tenantRole() }
+  return { ...PATIENT, databaseUrl, databasePool, databaseTenantRole: tenantRole() }
 }
 
 /** URL of a migrated, empty database on the run's PostgreSQL; it goes when the run ends. */

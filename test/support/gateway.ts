@@ -21,7 +21,7 @@ import { RequestLogWriter } from '../../src/request-log/writer.ts'
 import { type BaseForm, DEFAULT_TENANT } from '../../src/tenancy/scim-path.ts'
 import type { TenantSettings, TenantSettingsChange } from '../../src/tenancy/settings.ts'
 import { administrationOn, tenantWithKey } from './administration.ts'
-import { openTestDatabase } from './engines.ts'
+import { openTestDatabase, PATIENCE } from './engines.ts'
 import { jsonIn } from './http-client.ts'
 import { placeId } from './place-ids.ts'
 
@@ -100,7 +100,7 @@ export async function openGateway(
   around: (database: Database) => Database = (database) => database,
 ): Promise<Gateway> {
   const adminKey = `admin-${randomBytes(16).toString('hex')}`
-  const config = loadConfig({ PORT: '0', ADMIN_KEY: adminKey, ...env })
+  const config = loadConfig({ ...PATIENCE, PORT: '0', ADMIN_KEY: adminKey, ...env })
   const database = around(await openTestDatabase())
   const control = new ControlPlane(controlStore(database, config.secretsKey), { adminKey })
   const errors: string[] = []

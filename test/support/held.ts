@@ -41,6 +41,6 @@ export const untilWaiting = (database: Database, count = 1): Promise<void> =>
         )
         return row?.n
       },
-      { timeout: 10_000, interval: 10 },
+      { interval: 10 },
     )
     .toBeGreaterThanOrEqual(count)

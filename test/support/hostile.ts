@@ -33,8 +33,8 @@ export function offers(configuration: Received, feature: string): boolean {
 }
 
 const GOOD: Expectation = { status: [200, 201, 204] }
-/** How long a healthy server may take to say so. */
-const HEALTHY_WITHIN_MS = 2000
+/** How long a healthy server may take to say so, on a machine that has much else to do. */
+const HEALTHY_WITHIN_MS = 10_000
 
 /**
  * Runs one case and gives what went wrong, in words.
@@ -54,7 +54,7 @@ export async function runCase(hostile: HostileCase, target: Target, before: Rece
     if (faults.length > 0) return faults.map((fault) => `beforehand, ${step.method} ${step.path}: ${fault}`)
     save(step, answer, variables)
   }
-  const answer = await perform(request, target, lookUp)
+  const answer = await inItsTime(() => perform(request, target, lookUp), expect.maxMs)
   const faults = judge(answer, expect, lookUp, secrets)
   save(request, answer, variables)
 
@@ -71,6 +71,17 @@ export async function runCase(hostile: HostileCase, target: Target, before: Rece
   }
   if (expect.serverStillHealthy) faults.push(...illnesses(await configurationOf(target), before))
   return faults
+}
+
+/**
+ * The answer to `ask`, with the least time of three where it took longer than `maxMs`. On a busy machine anything takes long now and
+ * then; what costs the gateway much takes long each time.
+ */
+async function inItsTime(ask: () => Promise<Received>, maxMs = Number.POSITIVE_INFINITY): Promise<Received> {
+  const answer = await ask()
+  let { ms } = answer
+  for (let again = 0; again < 2 && ms > maxMs; again++) ms = Math.min(ms, (await ask()).ms)
+  return { ...answer, ms }
 }
 
 function illnesses(now: Received, before: Received): string[] {

@@ -23,7 +23,7 @@ export interface WireAnswer {
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 50 })
-const TIMEOUT_MS = 15_000
+const TIMEOUT_MS = 60_000
 const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 /** Sends one request over a kept connection. @throws where the client refuses to send it, or no answer comes in time */

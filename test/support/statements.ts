@@ -153,5 +153,5 @@ export function untilAsked({ statements }: Recorder, text: string, value: string
   const before = statements.length
   const asked = () =>
     statements.slice(before).some((one) => one.text.includes(text) && JSON.stringify(one.values).includes(value))
-  return expect.poll(asked, { timeout: 60_000, interval: 5 }).toBe(true)
+  return expect.poll(asked, { interval: 5 }).toBe(true)
 }

@@ -34,7 +34,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { timeout: 20_000, interval: 20 })
+const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { interval: 20 })
 const UNKNOWN = '01a22284-27ae-76ac-9113-dab72a4cc4c8'
 const now = { maxEvents: 10, returnImmediately: true }
 

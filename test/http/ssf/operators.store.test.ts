@@ -22,7 +22,7 @@ afterAll(async () => {
   await database.close()
 })
 
-const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { timeout: 20_000, interval: 20 })
+const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { interval: 20 })
 const events_requested = [SESSION_REVOKED]
 const permissions = ['ssf.read', 'ssf.manage']
 const newKey = async (place: string, given: readonly string[] = permissions) =>
