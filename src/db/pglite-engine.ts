@@ -3,10 +3,14 @@ import { DurableFs } from './durable-fs.ts'
 import type { CancelFlags } from './pglite-memory.ts'
 import { sharedMemory, sharedProgram } from './pglite-memory.ts'
 
+/** What keeps plans from reading whole tables, as in the sessions of PostgreSQL: entries of an index that wait make it look dear. */
+export const NO_TABLE_SCANS = ['-c', 'enable_seqscan=off'] as const
+
 // Without -F, which turns fsync off; fdatasync does nothing here. Little WAL, since a crash replays it all, slowly. To analyse a
 // table the engine holds 300 rows for each point of the target, whole documents, in memory that it never gives back.
 const durable = (sharedBuffers: string) => [
   ...PGlite.defaultStartParams.filter((param) => param !== '-F'),
+  ...NO_TABLE_SCANS,
   ...[
     'wal_sync_method=fsync',
     `shared_buffers=${sharedBuffers}`,

@@ -14,13 +14,14 @@ import { openFeed, placeStretches } from '../../src/repositories/log/feed-places
 import { adminSender } from '../support/admin-sender.ts'
 import { engineName, freshPostgres, openFreshDatabase, tenantRole } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
-import { type Instance, openInstance, type Place, tenantTables, userBody } from '../support/instances.ts'
+import { bulkBody, type Instance, openInstance, type Place, tenantTables, userBody } from '../support/instances.ts'
 import { placeOf } from '../support/readers.ts'
 import { manyRowsRead } from '../support/rows-read.ts'
 
 // A tenant with accounts, and the feed of its environment, on a database that was never analysed: each statement is planned while the
 // tables are empty, and runs when they are not.
 const PEOPLE = 2_000
+const WAITING = 2_800
 const ADMIN = 'an-admin-key-for-plans-of-accounts'
 /** Index entries and rows that one operation may look at. */
 const FEW = 500
@@ -54,17 +55,18 @@ const post = async (accounts: readonly PostedAccount[]) => {
   })
   expect(status).toBe(200)
 }
+const create = async (numbers: readonly number[]) => {
+  const operations = numbers.map((i) => ({ method: 'POST', path: '/Users', bulkId: `${i}`, data: person(i) }))
+  const { status } = await tenant.scim('POST', '/Bulk', bulkBody(operations))
+  expect(status).toBe(200)
+}
 const environment = () => place.environmentId as EnvironmentId
 
 type Operations = readonly (readonly [string, (n: number) => Promise<unknown>])[]
-/** On a loaded machine the embedded engine has read the search documents of the whole tenant once; why is not known yet. */
-const onPostgres = (operations: Operations): Operations => (engineName() === 'postgres' ? operations : [])
 const OPERATIONS: Operations = [
   ['accounts are stored', async (n) => postedAccountsOf(database, tenant.id).store([accountOf(n), accountOf(n + 1)])],
-  ...onPostgres([
-    ['accounts are posted', async (n) => post([accountOf(n), accountOf(n + 1)])],
-    ['users are found for accounts', async (n) => matchingOf(database, tenant.id).candidates([`acc_${10_000 + n}`])],
-  ]),
+  ['accounts are posted', async (n) => post([accountOf(n), accountOf(n + 1)])],
+  ['users are found for accounts', async (n) => matchingOf(database, tenant.id).candidates([`acc_${10_000 + n}`])],
   ['a create that meets nobody', async (n) => created(await tenant.scim('POST', '/Users', person(50_000 + n)))],
   ['a create that meets an account', async (n) => created(await tenant.scim('POST', '/Users', person(30_000 + n)))],
   ['a page of drift, by accounts', async () => driftOf(database, tenant.id).ofAccounts('', 100, true)],
@@ -110,14 +112,11 @@ beforeAll(async () => {
     const numbers = Array.from({ length: 200 }, (_, i) => n + i)
     await post(numbers.map((i) => accountOf(10_000 + i)))
     await post(numbers.map((i) => accountOf(30_000 + i)))
-    const operations = [...numbers, ...numbers.map((i) => 40_000 + i)].map((i) => ({
-      ...{ method: 'POST', path: '/Users', bulkId: `${i}`, data: person(i) },
-    }))
-    const schemas = ['urn:ietf:params:scim:api:messages:2.0:BulkRequest']
-    const { status } = await tenant.scim('POST', '/Bulk', { schemas, Operations: operations })
-    expect(status).toBe(200)
+    await create([...numbers, ...numbers.map((i) => 40_000 + i)])
   }
   await deliveries.stop()
+  // Nobody puts the index entries of these in place, as on a loaded machine: entries that wait make an index look dear.
+  for (let n = 0; n < WAITING; n += 400) await create(Array.from({ length: 400 }, (_, i) => 70_000 + n + i))
   while ((await eventLogOf(database, tenant.id).number()) > 0);
   await placeStretches(database)
   place0 = 1_000
