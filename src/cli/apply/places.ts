@@ -26,6 +26,7 @@ export function placeOn(client: AdminClient, place: PlaceKeys) {
   const { path, keys } = at(place)
   const params = { path: keys }
   return {
+    change: (body: Schemas['TenantChange']) => answered(client.PATCH(path, { params, body })),
     /** The webhooks of the place itself, the oldest first. */
     async webhooks(): Promise<Schemas['Webhook'][]> {
       const pages = listed((query) => answered(client.GET(`${path}/webhooks`, { params: { ...params, query } })))

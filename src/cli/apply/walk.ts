@@ -1,8 +1,7 @@
 import type { Schemas } from '../../client/index.ts'
-import type { JsonValue } from '../../scim/resource.ts'
-import { type DefinitionKind, definitionJson, definitionName, readDefinition } from '../../scim/schema/definitions.ts'
 import { answered, ifMatch } from '../connection.ts'
 import { followCatalogue } from './catalogue.ts'
+import { followDefinitions, removeDefinitions } from './definitions.ts'
 import { changeOf, type Difference, differencesOf, type Step, settingsDifferences } from './differences.ts'
 import { followDomains } from './domains.ts'
 import type { ConfigurationFile, EnvironmentPart, ProjectPart, TenantPart, WebhookPart } from './file.ts'
@@ -29,7 +28,7 @@ async function followProject(project: string, part: ProjectPart, how: Following)
   const { environments = {}, ...wanted } = part
   const params = { path: { project } }
   const there = await orMissing(client.GET(PROJECT, { params }))
-  await settle(how, {
+  await settlePlace(how, {
     ...{ what: 'project', at: project, there: there?.body, wanted },
     create: (body) => answered(client.POST('/projects', { body: { key: project, ...body } })),
     change: (body) =>
@@ -52,8 +51,8 @@ async function followEnvironment(
   const there = around ? await orMissing(client.GET(ENVIRONMENT, { params })) : undefined
   const guarded = { ...params, ...ifMatch(there?.etag ?? undefined) }
   const place = { project, environment }
-  const made = await settle(how, {
-    ...{ what: 'environment', at: nameOf(place), there: there?.body, wanted: ofPlace(inside), settings },
+  const made = await settle(place, part, how, {
+    ...{ what: 'environment', there: there?.body, wanted: ofPlace(inside), settings },
     create: (body) =>
       answered(
         client.POST(`${PROJECT}/environments`, { params: { path: { project } }, body: { key: environment, ...body } }),
@@ -78,8 +77,8 @@ async function followTenant(
   const params = { path: place }
   const there = around ? await orMissing(client.GET(TENANT, { params })) : undefined
   const guarded = { ...params, ...ifMatch(there?.etag ?? undefined) }
-  const made = await settle(how, {
-    ...{ what: 'tenant', at: nameOf(place), there: there?.body, wanted: ofPlace(inside), settings },
+  const made = await settle(place, part, how, {
+    ...{ what: 'tenant', there: there?.body, wanted: ofPlace(inside), settings },
     create: (body) =>
       answered(
         client.POST(`${ENVIRONMENT}/tenants`, {
@@ -111,8 +110,39 @@ interface Settled {
   readonly preview?: (body: object) => Promise<string[]>
 }
 
+/**
+ * Makes or changes an environment or a tenant, with its schemas. A mapping reads attributes that schemas have. So it is set once the
+ * schemas of the file are there, and before others go.
+ *
+ * @returns false where it is not there, since nothing is changed
+ */
+async function settle(place: PlaceKeys, part: TenantPart, how: Following, one: Omit<Settled, 'at'>): Promise<boolean> {
+  const on = placeOn(how.client, place)
+  const at = nameOf(place)
+  if (one.there !== undefined) {
+    const { changed, beside } = await followDefinitions(place, part, true, on, how)
+    const { preview } = one
+    // What is not there yet, the gateway cannot look a mapping up in.
+    const asked = preview && changed && how.dry ? (body: object) => preview(withoutMapping(body)) : preview
+    await settlePlace(how, { ...one, at, ...(asked && { preview: asked }) })
+    await removeDefinitions(place, beside, how)
+    return true
+  }
+  const { mapping, ...settings } = (one.settings ?? {}) as { readonly mapping?: Schemas['MappingInput']['mapping'] }
+  const isThere = await settlePlace(how, { ...one, at, settings: one.settings && settings })
+  const { beside } = await followDefinitions(place, part, isThere, on, how)
+  if (isThere && mapping !== undefined) await on.change({ settings: { mapping } })
+  await removeDefinitions(place, beside, how)
+  return isThere
+}
+
+const withoutMapping = (body: { readonly settings?: object }) => {
+  const { mapping: _, ...settings } = (body.settings ?? {}) as { readonly mapping?: unknown }
+  return { ...body, settings }
+}
+
 /** Makes or changes one place. False where it is not there, since nothing is changed. */
-async function settle({ dry, told }: Following, one: Settled): Promise<boolean> {
+async function settlePlace({ dry, told }: Following, one: Settled): Promise<boolean> {
   const { what, at, there, wanted, settings, create, change, preview } = one
   if (there === undefined) {
     if (!dry) await create({ ...wanted, ...(settings && { settings }) })
@@ -142,65 +172,15 @@ const tenantNotes = ({ roles, warnings }: Schemas['TenantPreview']): string[] =>
 const environmentNotes = ({ tenants }: Schemas['EnvironmentPreview']): string[] =>
   tenants.flatMap(({ key, roles }) => rolesInWords(roles).map((words) => `${key}: ${words}`))
 
-/** What is in an environment or a tenant, beside its settings. @param isThere whether the place is */
+/** What is in an environment or a tenant, beside its settings and schemas. @param isThere whether the place is */
 async function followInside(place: PlaceKeys, part: TenantPart, isThere: boolean, how: Following): Promise<void> {
   const on = placeOn(how.client, place)
-  const { webhooks, schemaExtensions, resourceTypes, catalogue, streams, domains } = part
-  // A resource type may be extended: types come before extensions.
-  if (resourceTypes !== undefined)
-    await followDefinitions(place, how, {
-      ...{ kind: 'resourceType', what: 'resource type', wanted: resourceTypes },
-      there: isThere ? (await on.resourceTypes()).map(({ resourceType, schemas }) => ({ resourceType, schemas })) : [],
-      put: (json) => on.putResourceType(json as Schemas['ResourceTypeInput']),
-      remove: on.deleteResourceType,
-    })
-  if (schemaExtensions !== undefined)
-    await followDefinitions(place, how, {
-      ...{ kind: 'extension', what: 'schema extension', wanted: schemaExtensions },
-      there: isThere
-        ? (await on.extensions()).map(({ schema, resourceType, required }) => ({ schema, resourceType, required }))
-        : [],
-      put: (json) => on.putExtension(json as Schemas['SchemaExtensionInput']),
-      remove: on.deleteExtension,
-    })
+  const { webhooks, catalogue, streams, domains } = part
   if (catalogue !== undefined)
     await followCatalogue(place, catalogue, isThere ? await on.catalogue() : undefined, on, how)
   if (domains !== undefined) await followDomains(place, domains, isThere ? await on.domains() : [], on, how)
   if (webhooks !== undefined) await followWebhooks(place, webhooks, isThere ? await on.webhooks() : [], on, how)
   if (streams !== undefined) await followStreams(place, streams, isThere ? await on.streams() : [], on, how)
-}
-
-interface Definitions {
-  readonly kind: DefinitionKind
-  readonly what: string
-  readonly wanted: readonly object[]
-  readonly there: readonly object[]
-  readonly put: (json: object) => Promise<unknown>
-  readonly remove: (name: string) => Promise<unknown>
-}
-
-async function followDefinitions(place: PlaceKeys, how: Following, definitions: Definitions): Promise<void> {
-  const { kind, what, put, remove } = definitions
-  const { dry, told, prune } = how
-  const read = (json: object) => readDefinition(kind, json as JsonValue)
-  const there = new Map(definitions.there.map((json) => [definitionName(read(json)).toLowerCase(), json]))
-  for (const json of definitions.wanted) {
-    const definition = read(json)
-    const name = definitionName(definition)
-    const stored = there.get(name.toLowerCase())
-    there.delete(name.toLowerCase())
-    // With every default filled in, as the gateway keeps it.
-    const differences =
-      stored === undefined ? [] : differencesOf(definitionJson(read(stored)), definitionJson(definition))
-    if (stored !== undefined && differences.length === 0) continue
-    if (!dry) await put(json)
-    told({ action: stored ? 'change' : 'create', what, at: `${nameOf(place)} ${name}`, differences, notes: [] })
-  }
-  for (const json of there.values()) {
-    const name = definitionName(read(json))
-    if (prune && !dry) await remove(name)
-    told({ action: prune ? 'delete' : 'left', what, at: `${nameOf(place)} ${name}`, differences: [], notes: [] })
-  }
 }
 
 async function followWebhooks(
