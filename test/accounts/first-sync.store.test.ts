@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { BULK_REQUEST, USER_SCHEMA } from '../../src/scim/urn.ts'
+import { DEFAULT_ADOPTION } from '../../src/tenancy/adoption.ts'
 import { accountsApi } from '../support/accounts.ts'
 import { type Gateway, openGateway } from '../support/gateway.ts'
 
@@ -14,8 +15,24 @@ interface Person {
   readonly user: { readonly userName: string }
 }
 
-/** The ways in which a user and an account overlap, with how many there are, and whether the two are the same person for certain. */
-const WAYS: readonly (readonly [way: string, count: number, certain: boolean, person: (i: number) => Person])[] = [
+/** What a bulk answers to one create. */
+interface Created {
+  readonly status: string
+  readonly location?: string
+  readonly response?: { readonly detail: string }
+}
+
+/**
+ * The ways in which a user and an account overlap, with how many there are, whether the two are the same person for certain, and what
+ * answers a second create of the user.
+ */
+const WAYS: readonly (readonly [
+  way: string,
+  count: number,
+  certain: boolean,
+  person: (i: number) => Person,
+  again: '200' | '409',
+])[] = [
   [
     'externalId',
     3_000,
@@ -26,12 +43,14 @@ const WAYS: readonly (readonly [way: string, count: number, certain: boolean, pe
         { externalId: `ext-${i}`, addresses: [`x${i}@own.example`] },
         { userName: `idp-x${i}`, externalId: `ext-${i}` },
       ),
+    '200',
   ],
   [
     'userName of a verified domain',
     2_000,
     true,
     (i) => one(`n${i}`, { userName: `n${i}@own.example` }, { userName: `N${i}@Own.example` }),
+    '200',
   ],
   [
     'e-mail of a verified domain',
@@ -43,12 +62,14 @@ const WAYS: readonly (readonly [way: string, count: number, certain: boolean, pe
         { addresses: [`e${i}@own.example`] },
         { userName: `idp-e${i}`, emails: [{ value: `e${i}@own.example`, primary: true }] },
       ),
+    '409',
   ],
   [
     'userName of another domain',
     800,
     false,
     (i) => one(`u${i}`, { userName: `u${i}@free.example` }, { userName: `u${i}@free.example` }),
+    '409',
   ],
   [
     'second e-mail',
@@ -63,8 +84,15 @@ const WAYS: readonly (readonly [way: string, count: number, certain: boolean, pe
           emails: [{ value: `idp-s${i}@own.example`, primary: true }, { value: `s${i}@own.example` }],
         },
       ),
+    '409',
   ],
-  ['a name that is no address', 300, false, (i) => one(`p${i}`, { userName: `plain${i}` }, { userName: `plain${i}` })],
+  [
+    'a name that is no address',
+    300,
+    false,
+    (i) => one(`p${i}`, { userName: `plain${i}` }, { userName: `plain${i}` }),
+    '409',
+  ],
   [
     'another externalId',
     200,
@@ -75,6 +103,7 @@ const WAYS: readonly (readonly [way: string, count: number, certain: boolean, pe
         { externalId: `theirs-${i}`, addresses: [`d${i}@own.example`] },
         { userName: `d${i}@own.example`, externalId: `ours-${i}` },
       ),
+    '200',
   ],
   [
     'two accounts',
@@ -87,6 +116,7 @@ const WAYS: readonly (readonly [way: string, count: number, certain: boolean, pe
       ],
       user: user({ userName: `t${i}@own.example` }),
     }),
+    '200',
   ],
   [
     'an account that somebody has',
@@ -96,6 +126,7 @@ const WAYS: readonly (readonly [way: string, count: number, certain: boolean, pe
       accounts: [],
       user: user({ userName: `admin-n${i}`, emails: [{ value: `n${i}@own.example`, primary: true }] }),
     }),
+    '409',
   ],
 ]
 const account = (id: string, more: object) => ({ id: `acc-${id}`, ...more })
@@ -111,7 +142,7 @@ const one = (id: string, more: object, of: { userName: string; externalId?: stri
 test('10,000 accounts and a first sync of 12,000 users with 9,000 overlaps: nobody is adopted silently, none is refused, and the doubtful ones wait', {
   timeout: 600_000,
 }, async () => {
-  const tenant = await gateway.newTenant()
+  const tenant = await gateway.newTenant({ settings: { adoption: { ...DEFAULT_ADOPTION, existingUser: 'adopt' } } })
   const api = await accountsApi(gateway, tenant)
   await api.own('own.example')
   const people = WAYS.map(([, count, , person]) => Array.from({ length: count }, (_, i) => person(i)))
@@ -126,31 +157,36 @@ test('10,000 accounts and a first sync of 12,000 users with 9,000 overlaps: nobo
     await api.lines(accounts.slice(from, from + 4_000), '?run=first')
   await api.done('POST', '/account-runs/first/finish')
 
+  const create = async (some: readonly object[]) => {
+    const Operations = some.map((data, i) => ({ method: 'POST', path: '/Users', bulkId: `b${i}`, data }))
+    const answer = await tenant.scim('POST', '/Bulk', { schemas: [BULK_REQUEST], Operations })
+    return (answer.body as { Operations: Created[] }).Operations
+  }
   const ids = new Map<string, string>()
   for (let from = 0; from < users.length; from += 500) {
     const some = users.slice(from, from + 500)
-    const Operations = some.map((data, i) => ({ method: 'POST', path: '/Users', bulkId: `b${i}`, data }))
-    const answer = await tenant.scim('POST', '/Bulk', { schemas: [BULK_REQUEST], Operations })
-    const done = (answer.body as { Operations: { status: string; location: string }[] }).Operations
+    const done = await create(some)
     expect(done.filter(({ status }) => status !== '201')).toEqual([])
-    for (const [i, { userName }] of some.entries()) ids.set(userName, done[i]?.location.split('/').at(-1) ?? '')
+    for (const [i, { userName }] of some.entries()) ids.set(userName, done[i]?.location?.split('/').at(-1) ?? '')
   }
   expect(ids.size).toBe(12_000)
 
-  const linked = new Map<string, string>()
-  for (let after = ''; ; ) {
-    const page = (await api.done('GET', `/accounts?limit=200${after}`)) as unknown as {
-      items: { id: string; user: string | null }[]
-      next: string | null
+  const linksNow = async () => {
+    const linked = new Map<string, string>()
+    for (let after = ''; ; ) {
+      const page = (await api.done('GET', `/accounts?limit=200${after}`)) as unknown as {
+        items: { id: string; user: string | null }[]
+        next: string | null
+      }
+      for (const item of page.items) if (item.user !== null) linked.set(item.user, item.id)
+      if (page.next === null) return linked
+      after = `&after=${page.next}`
     }
-    for (const item of page.items) if (item.user !== null) linked.set(item.user, item.id)
-    if (page.next === null) break
-    after = `&after=${page.next}`
   }
+  const waitingNow = async () =>
+    new Map((await api.waiting()).map(({ id, candidates }) => [id, candidates.map((each) => each.account)]))
+  const [linked, waiting] = [await linksNow(), await waitingNow()]
   const idOf = (person: Person) => ids.get(person.user.userName) ?? ''
-  const waiting = new Map(
-    (await api.waiting()).map(({ id, candidates }) => [id, candidates.map((each) => each.account)]),
-  )
   for (const [i, [way, , certain]] of WAYS.entries()) {
     const wrong = (people[i] ?? []).filter((person, j) => {
       const expected = way === 'an account that somebody has' ? [`acc-n${j}`] : person.accounts.map(({ id }) => id)
@@ -164,4 +200,17 @@ test('10,000 accounts and a first sync of 12,000 users with 9,000 overlaps: nobo
   // Nobody silently: the log tells of each link.
   const told = await api.events('account.linked')
   expect(new Map(told.map(({ changes }) => [changes.user, changes.account]))).toEqual(linked)
+
+  // An identity provider that has lost the ids creates some of each way again. It gets the user who is there, or a refusal that
+  // names that user; nobody is linked by it, and nobody leaves the queue.
+  for (const [i, [way, , , , again]] of WAYS.entries()) {
+    const some = (people[i] ?? []).slice(0, 50)
+    const done = await create(some.map((person) => person.user))
+    const wrong = done.filter(({ status, location, response }, j) => {
+      const id = idOf(some[j] as Person)
+      return status !== again || !(status === '200' ? location : response?.detail)?.includes(id)
+    })
+    expect([way, wrong]).toEqual([way, []])
+  }
+  expect([await linksNow(), await waitingNow()]).toEqual([linked, waiting])
 })
