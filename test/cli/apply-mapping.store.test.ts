@@ -121,7 +121,9 @@ describe('a mapping in a file of rollcall apply', () => {
     expect(await read()).toEqual({ level: 'HIGH', teams: null, region: 'EU', staff: true })
 
     write((text) =>
-      text.replace(`{ upper: "${CLEARANCE}" }`, `{ lower: "${CLEARANCE}" }`).replace(/ {10}mapping:\n( {12}.*\n)+/, ''),
+      text
+        .replace(`{ upper: "${CLEARANCE}" }`, `{ lower: "${CLEARANCE}" }`)
+        .replace(/settings:\n {10}mapping:\n( {12}.*\n)+/, 'settings: {}\n'),
     )
     const dry = await apply('--dry-run')
     expect(dry).toMatchObject({ exitCode: 0, err: '' })
