@@ -1,12 +1,12 @@
 import type { TestTenant } from '../../test/support/gateway.ts'
 import { type Account, same, seconds, type World } from './world.ts'
 
-/** Part of the accounts that arrive before the first request of a run breaks off. */
+/** Part of the accounts that is posted before the run is interrupted. */
 const FIRST_PART = 0.6
 
 /**
- * Posts all accounts in one run whose first request breaks off, resumes it, and posts all of them again in another run: each is there
- * once, and none goes.
+ * Posts a part of the accounts in a run, resumes it with the rest, and posts all of them once more in that run and again in another: each
+ * is there once, and none goes.
  */
 export async function postTwice(world: World, tenant: TestTenant, accounts: readonly Account[]): Promise<void> {
   const { post } = world
@@ -34,6 +34,6 @@ export async function postTwice(world: World, tenant: TestTenant, accounts: read
   )
   same('accounts that are there', row?.n, all)
   console.log(
-    `${all.toLocaleString('en')} accounts, one run in two requests: ${seconds(took)}; all of them again: ${seconds(tookAgain)}`,
+    `${all.toLocaleString('en')} accounts, in one run that was resumed: ${seconds(took)}; all of them again: ${seconds(tookAgain)}`,
   )
 }

@@ -153,7 +153,9 @@ export function accountCommands(program: Command, io: Io): void {
           events += done.events
           after = done.next
         }
-        print(io, options.json, { events }, (done) => `${done.events} events were appended\n`)
+        print(io, options.json, { events }, (done) =>
+          done.events === 1 ? 'one event was appended\n' : `${done.events} events were appended\n`,
+        )
       })
     })
 }
