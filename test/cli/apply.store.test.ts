@@ -270,7 +270,7 @@ projects:
       const editor = { kind: 'Role', value: 'editor', description: '', supported: true, contains: [] }
       const expected = [
         `~ catalogue ${project}/prod`,
-        expect.stringMatching(/^ {4}entries\.editor: .*"Editor".* → .*"Author"/),
+        '    entries.editor.displayName: "Editor" → "Author"',
         expect.stringMatching(/^ {4}entries\.seat\.full: .* → not set$/),
         `~ stream ${project}/prod poll https://shop.example/all`,
         '    signals: ["caep"] → ["caep","risc"]',

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { connected, type GlobalOptions } from '../connection.ts'
 import { CliError, EXIT } from '../failure.ts'
 import { type Io, print } from '../io.ts'
-import type { Step } from './differences.ts'
+import { memberDifferences, type Step } from './differences.ts'
 import { readConfiguration, writeConfiguration } from './file.ts'
 import { pulled } from './pull.ts'
 import { follow } from './walk.ts'
@@ -87,7 +87,9 @@ const SIGNS = { create: '+', change: '~', delete: '-', left: '·' } as const
 const inWords = ({ action, what, at, differences, notes }: Step): string =>
   [
     `${SIGNS[action]} ${what} ${at}${action === 'left' ? ' is not in the file; it stays' : ''}`,
-    ...differences.map(({ path, before, after }) => `    ${path}: ${short(before)} → ${short(after)}`),
+    ...differences
+      .flatMap(memberDifferences)
+      .map(({ path, before, after }) => `    ${path}: ${short(before)} → ${short(after)}`),
     ...notes.map((note) => `    ${note}`),
     '',
   ].join('\n')

@@ -38,6 +38,17 @@ export function settingsDifferences(there: Members, wanted: Members | undefined)
   return differencesOf(there, { ...wanted, ...Object.fromEntries(left.map((name) => [name, null])) }, 'settings.')
 }
 
+/** A difference of two objects, such as mappings, by the members that differ: what people have to see of it. */
+export function memberDifferences(difference: Difference): Difference[] {
+  const { path, before, after } = difference
+  if (!isMembers(before) || !isMembers(after)) return [difference]
+  return differencesOf(before, { ...gone(before), ...after }, `${path}.`)
+}
+
+const isMembers = (value: unknown): value is Members =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+const gone = (members: Members): Members => Object.fromEntries(Object.keys(members).map((name) => [name, null]))
+
 /** As JSON has it, without the members that are undefined. */
 const plain = (value: unknown): unknown => (value === undefined ? null : JSON.parse(JSON.stringify(value)))
 
