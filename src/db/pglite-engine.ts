@@ -3,14 +3,17 @@ import { DurableFs } from './durable-fs.ts'
 import type { CancelFlags } from './pglite-memory.ts'
 import { sharedMemory, sharedProgram } from './pglite-memory.ts'
 
-/** What keeps plans from reading whole tables, as in the sessions of PostgreSQL: entries of an index that wait make it look dear. */
-export const NO_TABLE_SCANS = ['-c', 'enable_seqscan=off'] as const
+/**
+ * Plans as in the sessions of PostgreSQL (./session-settings.ts): for all values, since the statements are written for them, and never
+ * by reading a whole table. A plan for the values of a tenant that is new would take any index of the tenant, and read all of its rows.
+ */
+export const PLANS = ['-c', 'enable_seqscan=off', '-c', 'plan_cache_mode=force_generic_plan'] as const
 
 // Without -F, which turns fsync off; fdatasync does nothing here. Little WAL, since a crash replays it all, slowly. To analyse a
 // table the engine holds 300 rows for each point of the target, whole documents, in memory that it never gives back.
 const durable = (sharedBuffers: string) => [
   ...PGlite.defaultStartParams.filter((param) => param !== '-F'),
-  ...NO_TABLE_SCANS,
+  ...PLANS,
   ...[
     'wal_sync_method=fsync',
     `shared_buffers=${sharedBuffers}`,

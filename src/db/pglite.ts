@@ -94,11 +94,11 @@ async function openWith(
 
 /** The embedded engine in memory and in this thread, from the database image: for tests. */
 export async function openPgliteInMemory(image: Blob, limits: StatementLimits = {}): Promise<Database> {
-  const [{ PGlite }, { answering, NO_TABLE_SCANS }] = await Promise.all([
+  const [{ PGlite }, { answering, PLANS }] = await Promise.all([
     import('@electric-sql/pglite'),
     import('./pglite-engine.ts'),
   ])
-  const startParams = [...PGlite.defaultStartParams, ...NO_TABLE_SCANS]
+  const startParams = [...PGlite.defaultStartParams, ...PLANS]
   const client: PGlite = await PGlite.create({ loadDataDir: image, startParams })
   const engine = { ask: answering(client), cancel: () => {}, close: () => client.close() }
   return served(new PgliteServer(engine, STATEMENT_TIMEOUT_MS), limits, {})
