@@ -1,4 +1,4 @@
-import type { LoggedEvent } from './event.ts'
+import { ERASED_CHANGES, type LoggedEvent } from './event.ts'
 import { isOfResource, type ResourceVerb, resourceVerb } from './types.ts'
 
 /** What a page of a log says of one resource. */
@@ -33,7 +33,7 @@ export function changedResources(events: readonly LoggedEvent[]): ChangedResourc
     last.set(event.resourceId, event)
     const verb = resourceVerb(event.type)
     const move = verb && MEMBERS[verb]
-    if (move === undefined) continue
+    if (move === undefined || event.changes === ERASED_CHANGES) continue
     const ofGroup = moves.get(event.resourceId) ?? new Map<string, 'joined' | 'left'>()
     moves.set(event.resourceId, ofGroup)
     for (const member of (JSON.parse(event.changes) as { members: string[] }).members) ofGroup.set(member, move)

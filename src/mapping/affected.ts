@@ -34,9 +34,10 @@ export function affectedBy(events: readonly LoggedEvent[], plan: MappingPlan | u
 
 const changesIn = ({ changes }: LoggedEvent): unknown => JSON.parse(changes)
 
+/** Nobody for an event about somebody who was erased. */
 const membersIn = (event: LoggedEvent): readonly string[] =>
   event.type === 'group.member_added' || event.type === 'group.member_removed'
-    ? (changesIn(event) as { members: string[] }).members
+    ? ((changesIn(event) as { members?: string[] }).members ?? [])
     : []
 
 function isRenamed(event: LoggedEvent, plan: MappingPlan): boolean {

@@ -54,7 +54,7 @@ export function effectsOf(events: readonly FeedEvent[], known: ReadonlyMap<strin
     if (facts !== undefined) tenants.set(event.tenant, facts)
     return facts !== undefined
   })
-  for (const { type, tenant, resource, changes, snapshot, account, mapped } of fresh) {
+  for (const { type, tenant, resource, erased, changes, snapshot, account, mapped } of fresh) {
     const { id } = resource
     const key = `${tenant} ${id}`
     if (resource.type === 'User')
@@ -62,7 +62,7 @@ export function effectsOf(events: readonly FeedEvent[], known: ReadonlyMap<strin
     else if (resource.type === 'Group') {
       groups.set(key, snapshot ? groupRow(tenant, id, snapshot) : { tenant_id: tenant, id })
       if (type === 'group.member_added' || type === 'group.member_removed')
-        for (const member of changes.members as readonly string[])
+        for (const member of idsIn(changes.members))
           members.set(`${key} ${member}`, {
             tenant_id: tenant,
             group_id: id,
@@ -70,15 +70,15 @@ export function effectsOf(events: readonly FeedEvent[], known: ReadonlyMap<strin
             isIn: type === 'group.member_added',
           })
     } else if (type === 'role.assigned' || type === 'role.unassigned') {
-      const { role, users } = changes as { readonly role: string; readonly users: readonly string[] }
-      for (const user of users)
+      const { role } = changes as { readonly role: string }
+      for (const user of idsIn(changes.users))
         roles.set(`${tenant} ${user} ${role}`, {
           tenant_id: tenant,
           role,
           user_id: user,
           isIn: type === 'role.assigned',
         })
-    } else if (type === 'account.linked' || type === 'account.unlinked') {
+    } else if ((type === 'account.linked' || type === 'account.unlinked') && !erased) {
       const { user, account } = changes as { readonly user: string; readonly account: string }
       accounts.set(`${tenant} ${user}`, {
         tenant_id: tenant,
@@ -111,7 +111,7 @@ export function effectsOf(events: readonly FeedEvent[], known: ReadonlyMap<strin
 
 /** What is known of a tenant after an event; undefined for an event that the mirror has already. */
 function factsAfter(
-  { type, tenant: id, position, changes, mapped }: FeedEvent,
+  { type, tenant: id, position, erased, changes, mapped }: FeedEvent,
   before: TenantFacts | undefined,
   known: KnownTenant | undefined,
 ): TenantFacts | undefined {
@@ -126,10 +126,19 @@ function factsAfter(
       before?.toRead === true ||
       isGap ||
       type === 'mapping.changed' ||
+      // A group has lost members of whom nothing is told any more.
+      (erased === true && type === 'group.member_removed') ||
       (before === undefined && known?.isGone === true),
     hasMapping: before?.hasMapping === true || mapped !== undefined,
   }
 }
+
+/** What stands in the place of a name that was erased. */
+const ERASED_TEXT = '(erased)'
+
+/** Ids and other values in an event, without those that were erased. */
+const idsIn = (list: unknown): readonly string[] =>
+  Array.isArray(list) ? list.filter((one) => typeof one === 'string' && one !== ERASED_TEXT) : []
 
 /** What an event says of the tenant's key and name. */
 function namesIn(type: string, changes: FeedEvent['changes']): { readonly key?: string; readonly name?: string } {

@@ -12,6 +12,8 @@ export interface FeedEvent {
   readonly time: string
   readonly resource: { readonly type: string; readonly id: string }
   readonly account?: string
+  /** It tells of a person who was erased since: then the changes are empty, whatever the type says. */
+  readonly erased?: true
   readonly changes: Readonly<Record<string, unknown>>
   readonly snapshot?: State | null
   readonly mapped?: Mapped
@@ -40,7 +42,7 @@ export interface ListedTenant {
 
 /** A line of a snapshot, with the tenant whose it is. */
 export type Line =
-  | { readonly kind: 'tenant'; readonly tenant: string }
+  | { readonly kind: 'tenant'; readonly tenant: string; readonly key?: string; readonly name?: string }
   | {
       readonly kind: 'resource'
       readonly resource: { readonly type: string; readonly id: string; readonly version: number }

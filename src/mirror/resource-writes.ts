@@ -1,4 +1,5 @@
 import { type GroupRow, jsonOf, type MappedRow, type Ref, type UserRow } from './rows.ts'
+import { nobodyIn } from './schema.ts'
 import type { Change, MirroredUser, Transaction } from './types.ts'
 
 /** What writes are made with. */
@@ -132,6 +133,14 @@ export async function removeUsers({ tx, s, deleted, changes }: Writing, gone: re
      returning t.tenant_id, t.id`,
     values,
   )
+  // Who takes changes late hears of somebody without a name, who is removed then.
+  if (removed.length > 0)
+    await tx.query(
+      `${named} update ${s}.outbox o set change = ${nobodyIn('o.change')} from gone g
+       where o.change ->> 'kind' in ('user.added', 'user.changed') and o.change ->> 'tenant' = g.tenant_id::text
+         and o.change -> 'user' ->> 'id' = g.id::text`,
+      [jsonOf(removed)],
+    )
   for (const { tenant_id: tenant, id } of removed) changes.push({ kind: 'user.removed', tenant, user: { id } })
 }
 

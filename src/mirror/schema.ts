@@ -91,7 +91,22 @@ create table ${s}.outbox (
 );
 create function ${s}.texts(list jsonb) returns text[] language sql immutable parallel safe as
   $$ select case when jsonb_typeof(list) = 'array' then array(select jsonb_array_elements_text(list)) end $$;`,
+  // What the outbox tells of somebody is found when that person is gone.
+  (s) => `
+create index outbox_people on ${s}.outbox ((change ->> 'tenant'), (change -> 'user' ->> 'id'))
+  where change ->> 'kind' in ('user.added', 'user.changed');
+update ${s}.outbox o set change = ${nobodyIn('o.change')} where o.change ->> 'kind' in ('user.added', 'user.changed') and not exists (
+  select 1 from ${s}.users u where u.tenant_id = (o.change ->> 'tenant')::uuid and u.id = (o.change -> 'user' ->> 'id')::uuid
+    and u.deleted_at is null
+);`,
 ]
+
+/** A change of a user in the outbox as it is once the user is gone: the id alone. */
+export function nobodyIn(change: string): string {
+  const id = `${change} -> 'user' -> 'id'`
+  return `jsonb_set(${change}, '{user}', jsonb_build_object('id', ${id}, 'userName', ${id}, 'externalId', null, 'displayName', null,
+    'email', null, 'active', false, 'account', null, 'attributes', '{}'::jsonb, 'mapped', null))`
+}
 
 /** A value of another type than the column's is null there: a mapping may change before the columns do. */
 const COLUMNS: Readonly<

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { changedResources } from '../../src/events/changed-resources.ts'
-import type { LoggedEvent } from '../../src/events/event.ts'
+import { ERASED_CHANGES, type LoggedEvent } from '../../src/events/event.ts'
 import type { LoggedEventType } from '../../src/events/types.ts'
 
 let position = 0
@@ -38,6 +38,18 @@ test('of who came and went the last word counts', () => {
   expect(changedResources(events)).toEqual([
     { type: 'Group', id: 'g', members: { added: ['a', 'c', 'd'], removed: ['b'] } },
     { type: 'Group', id: 'other', members: { added: [], removed: ['a'] } },
+  ])
+})
+
+test('who is erased is named no more', () => {
+  const events = [
+    event('group.member_added', 'g', ['a']),
+    { ...event('group.member_removed', 'g'), changes: ERASED_CHANGES },
+    { ...event('group.member_removed', 'other'), changes: ERASED_CHANGES },
+  ]
+  expect(changedResources(events)).toEqual([
+    { type: 'Group', id: 'g', members: { added: ['a'], removed: [] } },
+    { type: 'Group', id: 'other', members: undefined },
   ])
 })
 

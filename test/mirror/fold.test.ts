@@ -44,6 +44,30 @@ describe('what events come to', () => {
     expect([given, taken].map((rows) => rows.map(({ user_id }) => user_id))).toEqual([['b'], ['a']])
   })
 
+  test('what is told of an erased person is passed over: nothing of it is taken, and nobody else is lost', () => {
+    const erased = (position: number, type: string, rest: object = {}) =>
+      event(position, type, { erased: true, ...rest })
+    const effects = effectsOf(
+      [
+        erased(4, 'user.created'),
+        erased(5, 'account.linked'),
+        erased(6, 'group.member_added', { snapshot: { version: 1, attributes: { displayName: 'Staff' } } }),
+        event(7, 'group.member_added', { changes: { members: ['a', '(erased)'] } }),
+        erased(8, 'role.assigned'),
+        erased(9, 'user.deleted'),
+      ],
+      known(3),
+    )
+    expect(effects.tenants).toMatchObject([{ position: 9, toRead: false }])
+    expect([effects.users, effects.usersGone]).toEqual([[], [{ tenant_id: 't', id: 'r' }]])
+    expect([effects.accounts, effects.given, effects.taken, effects.left]).toEqual([[], [], [], []])
+    expect(effects.joined.map(({ member }) => member)).toEqual(['a'])
+    // Whom a group has lost is not told: the snapshot is read, once.
+    const lost = effectsOf([erased(4, 'group.member_removed')], known(3))
+    expect([lost.tenants[0]?.toRead, lost.left]).toEqual([true, []])
+    expect(effectsOf([event(5, 'group.updated')], known(4)).tenants[0]?.toRead).toBe(false)
+  })
+
   test('a page is written in portions, by how many people it is about', () => {
     const large = event(1, 'group.member_added', {
       changes: { members: Array.from({ length: 12_000 }, (_, i) => `${i}`) },

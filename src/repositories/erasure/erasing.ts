@@ -1,11 +1,20 @@
 import type { Database } from '../../db/database.ts'
+import { ERASED_CHANGES } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { newVersion } from '../memberships/membership-parts.ts'
+import { appendEvents } from '../sql/append-events.ts'
 import { arrayText } from '../sql/parameters.ts'
 import { LOOKED_AT_ONCE } from './pages.ts'
 
 /** A row by its key, with what it is to have. */
 export interface Rewritten {
   readonly at: string
+}
+
+/** Who has asked for an erasure, and by which request. */
+export interface Author {
+  readonly actor: string
+  readonly requestId: string
 }
 
 /** Statements that erase a person from the tables of one tenant, in the transaction of a step. Each gives how many rows it changed. */
@@ -165,12 +174,28 @@ export function erasingIn(tx: Database, tenantId: TenantId) {
         [userId],
       ),
 
-    /** Members of groups that wait for somebody of such a value. */
-    deferred: (values: readonly string[]) =>
+    /**
+     * Members of groups that wait for somebody of such a value, in any letter case. Each group tells that it has lost members, and not
+     * whom.
+     *
+     * @param values folded
+     */
+    deferred: (values: readonly string[], { actor, requestId }: Author) =>
       counted(
         inTenant,
-        changed('delete from deferred_members m where m.tenant_id = $1::uuid and m.value = any($2::text::text[])'),
-        [arrayText(values, 'text')],
+        `with gone as (
+           delete from deferred_members m where m.tenant_id = $1::uuid and (
+             m.value = any($2::text::text[]) or lower(m.value) = any($2::text::text[]) or lower(m.display) = any($2::text::text[])
+           ) returning m.group_id
+         ),
+         ${newVersion('$1::uuid', '= any(array(select distinct group_id from gone))')},
+         ${appendEvents({
+           ...{ tenant: '$1::uuid', type: 'group.member_removed', resourceType: `'Group'`, resourceId: 'n.id' },
+           ...{ version: 'n.version', requestId: '$3::text', actor: '$4::text', occurredAt: 'n.modified_at' },
+           ...{ changes: `'${ERASED_CHANGES}'`, from: 'new_version n' },
+         })}
+         select count(*)::int as n from gone`,
+        [arrayText(values, 'text'), requestId, actor],
       ),
   }
 }
