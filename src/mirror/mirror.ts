@@ -10,6 +10,10 @@ import { type Mirror, type MirrorOptions, MirrorRefused } from './types.ts'
 
 /** How long a request waits for events. */
 const WAIT_SECONDS = 25
+/** While snapshots are read, the events of other tenants are asked for as often, and so many pages at once at the most. */
+const [BESIDE_MS, PAGES_BESIDE] = [250, 4]
+/** Pages of events between two requests for snapshots. */
+const PAGES_BETWEEN = 20
 /** The list of tenants is compared as often: a tenant that is deleted or moves away says so in no event. */
 const CENSUS_MS = 60_000
 const [FIRST_RETRY_MS, LONGEST_RETRY_MS] = [250, 30_000]
@@ -138,10 +142,15 @@ class MirrorRun {
   async step(wait: number, signal: AbortSignal): Promise<boolean> {
     if (this.#cursor === undefined) await this.#readAll(signal)
     else if (performance.now() - this.#countedAt > CENSUS_MS) await this.#census(signal)
-    if (this.#mayHaveToRead && (await this.#readSome(signal))) return false
+    if (this.#mayHaveToRead && (await this.#readSome(signal))) {
+      for (let page = 1; page <= PAGES_BETWEEN && this.#cursor !== undefined; page++)
+        if (!(await this.#follow(this.#cursor, 0, signal)).more) break
+      return false
+    }
     if (!this.#isFollowing) this.report({ state: 'following' })
     this.#isFollowing = true
-    return this.#follow(this.#cursor as string, wait, signal)
+    const { more } = await this.#follow(this.#cursor as string, wait, signal)
+    return !more && !this.#mayHaveToRead
   }
 
   /** Has all tenants read anew, from a new cursor on. */
@@ -176,7 +185,7 @@ class MirrorRun {
     this.#isFollowing = false
     const ids = next.map(({ id }) => id)
     try {
-      await readTenants(this.#store, next, this.#source.snapshot(ids, signal))
+      await readTenants(this.#store, next, this.#source.snapshot(ids, signal), this.#besides(ids, signal))
     } catch (error) {
       if (!this.#source.severalTenants || !(error instanceof GatewayFailure) || error.status !== 404) throw error
       // One of them has been deleted or has moved away: the list says which.
@@ -185,7 +194,33 @@ class MirrorRun {
     return true
   }
 
-  async #follow(cursor: string, wait: number, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Has the events of other tenants go on while the snapshots of some are read. The cursor stays meanwhile, so that the events of these
+   * come after their snapshots; those of others are known by their positions then.
+   */
+  #besides(reading: readonly string[], signal: AbortSignal): () => Promise<void> {
+    if (!this.#source.severalTenants) return async () => {}
+    const held = new Set(reading)
+    let cursor = this.#cursor as string
+    let lookedAt = performance.now()
+    return async () => {
+      if (performance.now() - lookedAt < BESIDE_MS) return
+      for (let page = 1; page <= PAGES_BESIDE; page++) {
+        const events = await this.#source.events(cursor, 0, signal).catch((error: unknown) => {
+          if (error instanceof GatewayFailure) return undefined
+          throw error
+        })
+        if (events === undefined) break
+        await this.#apply(cursor, events, signal, held)
+        cursor = events.next
+        if (!events.more) break
+      }
+      lookedAt = performance.now()
+    }
+  }
+
+  /** The next page of events; gives whether the gateway had more. */
+  async #follow(cursor: string, wait: number, signal: AbortSignal): Promise<{ readonly more: boolean }> {
     const page = await this.#source.events(cursor, wait, signal).catch((error: unknown) => {
       if (error instanceof GatewayFailure && error.status === 410) return undefined
       throw error
@@ -193,25 +228,42 @@ class MirrorRun {
     if (page === undefined) {
       this.#reason = 'the feed does not reach back to where the mirror is'
       this.#cursor = undefined
-      return false
+      return { more: true }
     }
     if (page.items.length === 0) await this.#store.seen(page.next)
     else await this.#apply(cursor, page, signal)
     this.#cursor = page.next
-    return !page.more && !this.#mayHaveToRead
+    return page
   }
 
-  async #apply(cursor: string, { items, next }: FeedPage, signal: AbortSignal): Promise<void> {
+  /**
+   * Writes what events come to. Those of tenants whose snapshot is to be read are left to that.
+   *
+   * @param held tenants whose snapshots are being read: their events come again, and the cursor stays
+   */
+  async #apply(
+    cursor: string,
+    { items, next }: FeedPage,
+    signal: AbortSignal,
+    held?: ReadonlySet<string>,
+  ): Promise<void> {
     const began = await this.#store.known(items.map(({ tenant }) => tenant))
-    const mapped = await this.#mappedNow(cursor, items, (id) => began.get(id)?.hasMapping === true, signal)
-    const portions = portionsOf(items)
+    const counts = (tenant: string) => held?.has(tenant) !== true && began.get(tenant)?.isToRead !== true
+    const counting = items.filter(({ tenant }) => counts(tenant))
+    if (counting.length === 0) return held === undefined ? this.#store.seen(next) : undefined
+    const mapped = await this.#mappedNow(cursor, counting, (id) => began.get(id)?.hasMapping === true, signal)
+    const toRead = held === undefined ? mapped.tenants : []
+    const portions = portionsOf(counting)
     for (const [i, events] of portions.entries()) {
       const isLast = i === portions.length - 1
       const known = i === 0 ? began : await this.#store.known(events.map(({ tenant }) => tenant))
       const effects = effectsOf(events, known)
-      const rows = mapped.users.map(({ tenant, ...row }) => ({ ...row, tenant_id: tenant }))
-      await this.#store.apply(effects, isLast ? { cursor: next, mapped: rows, toRead: mapped.tenants } : undefined)
-      if (mapped.tenants.length > 0 || effects.tenants.some(({ toRead }) => toRead)) {
+      const rows = mapped.users
+        .filter(({ tenant }) => counts(tenant))
+        .map(({ tenant, ...row }) => ({ ...row, tenant_id: tenant }))
+      const then = { cursor: held === undefined ? next : undefined, mapped: rows, toRead }
+      await this.#store.apply(effects, isLast ? then : undefined)
+      if (toRead.length > 0 || effects.tenants.some((one) => one.toRead)) {
         this.#mayHaveToRead = true
         this.#reason = 'events do not tell all of a tenant'
       }

@@ -26,6 +26,13 @@ export interface TenantToRead {
   readonly wanted: number
 }
 
+/** How far the mirror knows a tenant, and how it is read. */
+export interface KnownHere extends KnownTenant {
+  readonly hasMapping: boolean
+  /** Its snapshot is to be read, and has all that happened until then. */
+  readonly isToRead: boolean
+}
+
 /** Tenants that one request may name. */
 const READ_AT_ONCE = 20
 /** Users or groups of a tenant that is gone, which one transaction takes out. */
@@ -175,9 +182,10 @@ export class MirrorStore {
   }
 
   /** How far the logs of tenants are known. */
-  async known(tenants: readonly string[]): Promise<Map<string, KnownTenant & { readonly hasMapping: boolean }>> {
-    const rows = await this.#db.query<KnownTenant & { readonly hasMapping: boolean }>(
-      `select id, position, deleted_at is not null as "isGone", has_mapping as "hasMapping" from ${this.#db.schema}.tenants
+  async known(tenants: readonly string[]): Promise<Map<string, KnownHere>> {
+    const rows = await this.#db.query<KnownHere>(
+      `select id, position, deleted_at is not null as "isGone", has_mapping as "hasMapping",
+         listed and reading <> wanted as "isToRead" from ${this.#db.schema}.tenants
        where id = any($1::text::uuid[])`,
       [`{${[...new Set(tenants)].join(',')}}`],
     )
@@ -187,11 +195,15 @@ export class MirrorStore {
   /**
    * Writes what events come to, in one transaction.
    *
-   * @param then what follows the last events of a page: the cursor, and mapped values that changed with them
+   * @param then what follows the last events of a page: the cursor, if it goes on, and mapped values that changed with them
    */
   async apply(
     effects: Effects,
-    then?: { readonly cursor: string; readonly mapped: readonly MappedRow[]; readonly toRead: readonly string[] },
+    then?: {
+      readonly cursor: string | undefined
+      readonly mapped: readonly MappedRow[]
+      readonly toRead: readonly string[]
+    },
   ): Promise<void> {
     await this.#emptyGroups(effects.groupsGone)
     await this.write(async (writing) => {

@@ -324,6 +324,80 @@ describe('where the feed does not reach back', () => {
   })
 })
 
+describe('while the snapshot of one tenant is read', () => {
+  test('events of the others go on, and its own come after it', async () => {
+    const { place, tenant: slow, ask, options, user, group, is, read } = await world()
+    const other = await instance.newTenant({ place })
+    const sales = await group('Sales', [await user('ada'), await user('bob')])
+    await user('cy', {}, other)
+    await mirrorOnce(options)
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let asked = () => {}
+    const reading = new Promise<void>((resolve) => {
+      asked = resolve
+    })
+    // The gateway has told half of the tenant, and says nothing more until it is let go on.
+    const fetch = async (request: Request) => {
+      const response = await instance.send(request)
+      if (!request.url.includes('/snapshot?tenants=')) return response
+      const lines = (await response.text()).trimEnd().split('\n')
+      asked()
+      const body = (async function* () {
+        yield Buffer.from(`${lines.slice(0, 3).join('\n')}\n`)
+        await released
+        yield Buffer.from(`${lines.slice(3).join('\n')}\n`)
+      })()
+      return new Response(ReadableStream.from(body))
+    }
+    await read(`update rollcall.tenants set wanted = wanted + 1 where id = '${slow.id}'`)
+    const mirror = following({ ...options, gateway: { ...options.gateway, fetch } })
+    await reading
+    const eve = await user('eve', {}, other)
+    const late = await user('dan')
+    await slow.scim('PATCH', `/Groups/${sales}`, addMembers(late))
+    await slow.scim('PATCH', `/Groups/${sales}`, removeMember(late))
+    await slow.scim('DELETE', `/Users/${late}`)
+    await expect
+      .poll(() => read(`select user_name from rollcall.users where id = '${eve}'`), { timeout: 60_000 })
+      .toEqual([{ user_name: 'eve' }])
+    expect(await read(`select 1 from rollcall.users where id = '${late}'`)).toEqual([])
+    expect(await read(`select 1 as one from rollcall.tenants where wanted <> reading`)).toEqual([{ one: 1 }])
+    release()
+    await mirror.says('following')
+    await user('fay')
+    await expect.poll(is, { timeout: 60_000 }).toEqual(await directoryOf(ask, [slow, other]))
+    await mirror.stop()
+    expect(mirror.reports.filter(({ state }) => state === 'trouble')).toEqual([])
+  })
+
+  test('a tenant that waits for its turn has what happened until then by its snapshot', async () => {
+    const { place, tenant: first, ask, options, user, is, read } = await world()
+    const tenants = [first]
+    for (let i = 0; i < 20; i++) tenants.push(await instance.newTenant({ place }))
+    for (const tenant of tenants) await user('ada', {}, tenant)
+    await mirrorOnce(options)
+    await read('update rollcall.tenants set wanted = wanted + 1')
+    // Beside each request for snapshots everybody changes.
+    const fetch = async (request: Request) => {
+      const response = await instance.send(request)
+      if (request.url.includes('/snapshot?tenants='))
+        for (const tenant of tenants) await user(`bob${crypto.randomUUID()}`, {}, tenant)
+      return response
+    }
+    const reports: Report[] = []
+    await mirrorOnce({
+      ...{ ...options, gateway: { ...options.gateway, fetch } },
+      onReport: (report) => reports.push(report),
+    })
+    expect(await is()).toEqual(await directoryOf(ask, tenants))
+    // Two requests, as 20 tenants are read by one; nobody is read again.
+    expect(reports.filter(({ state }) => state === 'reading')).toHaveLength(2)
+  })
+})
+
 describe('changes', () => {
   test('are told within the transaction: what is thrown there takes them back, and they are told again', async () => {
     const { options, user, read, is } = await world()
