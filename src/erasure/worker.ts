@@ -35,12 +35,32 @@ export async function erasureStep(db: Database, tenantId: TenantId, id: string):
   if (row.place === 'history') {
     // Before events lose what they say: the history takes them first.
     const { id: personId } = (row.subject as Subject).person
-    const erased = personId === null ? {} : await eraseFromHistory(db, tenantId, personId, row)
-    return inTurn(db, row, async (_, held) => ({ ...goOn('history'), erased: plus(held.erased, { ...erased }) }))
+    if (personId !== null && !(await fromHistory(db, row, personId))) return false
+    return inTurn(db, row, () => Promise.resolve(goOn('history')))
   }
   if (row.place === 'storage') return finish(db, row)
   const step = STEPS[row.place as Exclude<Place, 'writers' | 'history' | 'storage'>]
   return inTurn(db, row, (tx, held) => step(tx, held, held.subject as Subject))
+}
+
+/** Another instance does the step. */
+class Overtaken extends Error {}
+
+/** Takes a person out of the history, and counts what is erased in the transaction that erases it. False for `Overtaken`. */
+async function fromHistory(db: Database, row: ErasureRow, personId: string): Promise<boolean> {
+  const { tenantId, id } = row
+  try {
+    await eraseFromHistory(db, tenantId, personId, row, async (tx, erased) => {
+      const erasures = erasuresOf(await bounded(tx), tenantId)
+      const held = await erasures.take(id)
+      if (held?.place !== 'history') throw new Overtaken()
+      await erasures.note(id, { erased: plus(held.erased, { ...erased }) })
+    })
+    return true
+  } catch (error) {
+    if (error instanceof Overtaken) return false
+    throw error
+  }
 }
 
 /** One transaction of the instance that gets the erasure, for the place that the caller has seen. */

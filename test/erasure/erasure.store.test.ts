@@ -94,6 +94,22 @@ async function livedIn(tenant: TestTenant, mark: string): Promise<{ id: string; 
   return { id, other, group }
 }
 
+/** The database as an instance has it that dies before one of its next transactions. */
+function dyingAfter(transactions: number): Database {
+  let begun = 0
+  return new Proxy(database, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      if (name !== 'transaction') return value.bind(target)
+      return (...work: Parameters<Database['transaction']>) => {
+        if (begun++ >= transactions) throw new Error('died')
+        return target.transaction(...work)
+      }
+    },
+  })
+}
+
 async function eventsOf(tenant: TestTenant) {
   const items: { position: number; type: string; erased?: true; changes: object; resource: { id: string } }[] = []
   for (let after = 0; ; ) {
@@ -256,6 +272,31 @@ describe('The work of an erasure', () => {
     await eraseToTheEnd(database, tenant.id, body.id)
     expect(await tablesWith(database, mark)).toEqual([])
     expect(await step()).toBe(false)
+  })
+
+  test('leaves a receipt that counts what was erased once, wherever an instance died in the history', async () => {
+    const receipts: (readonly object[])[] = []
+    for (const after of [0, 1, 2, 3, 4, 5, 6, 7]) {
+      const tenant = await instance.newTenant({ settings: { history: true } })
+      const { id } = await livedIn(tenant, `zqplanteddies${after}`)
+      await writeHistory(database, tenant.id)
+      const { body } = await admin<Receipt>('POST', `${placeOf(tenant)}/erasures`, { user: id, delete: true })
+      const place = async () => {
+        const [row] = await database.run<{ place: string }>('select place from erasures where id = $1::uuid', [body.id])
+        return row?.place
+      }
+      while ((await place()) !== 'history') await erasureStep(database, tenant.id, body.id)
+      // The first life does all of it.
+      if (after > 0) await erasureStep(dyingAfter(after), tenant.id, body.id).catch(() => {})
+      await eraseToTheEnd(database, tenant.id, body.id)
+      const shown = await admin<Receipt>('GET', `${placeOf(tenant)}/erasures/${body.id}`)
+      receipts.push(shown.body.erased.filter(({ table }) => table.startsWith('history')))
+    }
+    expect(receipts[0]).toEqual([
+      { table: 'history_states', rows: expect.any(Number) },
+      { table: 'history_subjects', rows: 1 },
+    ])
+    for (const receipt of receipts) expect(receipt).toEqual(receipts[0])
   })
 
   test('finds what an instance wrote of a request only after all was looked through', async () => {

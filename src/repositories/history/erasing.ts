@@ -22,24 +22,28 @@ export interface ErasedFromHistory {
   readonly history_states: number
 }
 
+/** Counts rows in the transaction that erases them. @throws where the transaction is not to be */
+export type CountErased = (tx: Database, erased: Partial<ErasedFromHistory>) => Promise<void>
+
 /**
  * Erases a person from the history of a tenant: the id and all names. The number stays and stands for nobody, so that counts and the
  * answers about others are as they were. What lasts still ends now. First the history takes what the log has. Safe to repeat: the id
- * goes last.
+ * goes last, and what was erased before is counted once.
  */
 export async function eraseFromHistory(
   db: Database,
   tenantId: TenantId,
   personId: string,
   by: Erasure,
-): Promise<ErasedFromHistory> {
+  count: CountErased,
+): Promise<void> {
   while ((await historyStep(db, tenantId, true)) === 'more');
-  const inTurn = <T>(work: (own: Database) => Promise<T>) => db.transaction(async (tx) => work(tx.asTenant(tenantId)))
+  const inTurn = <T>(work: (own: Database, tx: Database) => Promise<T>) =>
+    db.transaction(async (tx) => work(tx.asTenant(tenantId), tx))
   const number = await inTurn(async (own) => (await historyRows(own, tenantId).subjects([personId]))[0]?.number)
-  if (number === undefined) return { history_subjects: 0, history_states: 0 }
-  let names = 0
+  if (number === undefined) return
   for (let after = -1; ; ) {
-    const page = await inTurn(async (own) => {
+    const page = await inTurn(async (own, tx) => {
       const history = await takeHistory(own, tenantId, true)
       if (history === undefined) return []
       const at = { position: history.position, occurredAt: Date.now(), requestId: by.requestId, actor: by.actor }
@@ -55,9 +59,9 @@ export async function eraseFromHistory(
       await noteHistoryStep(own, tenantId, history, {
         ended: page.some(({ toAt }) => toAt === null) ? at.occurredAt : undefined,
       })
+      await count(tx, { history_states: page.filter(({ name }) => name !== '').length })
       return page
     })
-    names += page.length
     if (page.length < ROWS_AT_ONCE) break
     after = page.at(-1)?.fromPosition ?? after
   }
@@ -81,9 +85,8 @@ export async function eraseFromHistory(
     if (last === undefined || page.length < ROWS_AT_ONCE) break
     after = [last.object, last.fromPosition]
   }
-  await inTurn(async (own) => {
+  await inTurn(async (own, tx) => {
     await takeHistory(own, tenantId, true)
-    await historyRows(own, tenantId).forget(number)
+    if (await historyRows(own, tenantId).forget(number)) await count(tx, { history_subjects: 1 })
   })
-  return { history_subjects: 1, history_states: names }
 }

@@ -206,13 +206,28 @@ export function historyRows(tx: Database, tenantId: string) {
       )
     },
 
-    /** From now on a number stands for nobody. */
-    async forget(number: number): Promise<void> {
-      await tx.run(
-        'update history_subjects s set ref = null where s.tenant_id = $1::uuid and s.number = $2::int',
+    /** When something last began or ended, in milliseconds since 1970; null where nothing has. */
+    async newest(): Promise<number | null> {
+      const [row] = await tx.run<{ newest: number | null }>(
+        `select ${msOf('max(x.at)')} as newest from (
+           select max(greatest(h.from_at, h.to_at)) as at from history_states h where h.tenant_id = $1::uuid
+           union all select max(greatest(h.from_at, h.to_at)) from history_grants h where h.tenant_id = $1::uuid
+         ) x`,
+        [tenantId],
+        { name: 'history-write', prepare: false },
+      )
+      return row?.newest ?? null
+    },
+
+    /** From now on a number stands for nobody; gives whether it stood for somebody. */
+    async forget(number: number): Promise<boolean> {
+      const forgotten = await tx.run(
+        `update history_subjects s set ref = null
+         where s.tenant_id = $1::uuid and s.number = $2::int and s.ref is not null returning 1`,
         [tenantId, number],
         { name: 'history-write' },
       )
+      return forgotten.length > 0
     },
 
     /** Adds rows and changes stored ones. */
