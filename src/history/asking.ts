@@ -3,7 +3,7 @@ import type { Database } from '../db/database.ts'
 import type { TenantId } from '../place-ids.ts'
 import type { Period } from '../repositories/history/as-of.ts'
 import { historyOf } from '../repositories/history/histories.ts'
-import { historyStep } from '../repositories/history/step.ts'
+import { takeEvents } from '../repositories/history/taking.ts'
 import { eventLogOf } from '../repositories/log/event-log.ts'
 
 const DAY_MS = 86_400_000
@@ -16,6 +16,8 @@ export interface Told {
   readonly state: 'off' | 'beginning' | 'on' | 'ended'
   /** It tells of all times from then on that are not in a gap. Null before it tells of any. */
   readonly since: number | null
+  /** When it began; what was kept since may be less. Null before it tells of any time. */
+  readonly begunAt: number | null
   /** It tells of no time after this; null where it is on. */
   readonly until: number | null
   readonly gaps: readonly { readonly from: number; readonly until: number | null }[]
@@ -26,28 +28,30 @@ export interface Told {
 /** What the history of a tenant can tell of. */
 export async function toldBy(db: Database, tenantId: TenantId, retentionDays: number): Promise<Told> {
   const history = await historyOf(db, tenantId)
-  if (history === undefined) return { state: 'off', since: null, until: null, gaps: [], position: null }
+  if (history === undefined) return { state: 'off', since: null, begunAt: null, until: null, gaps: [], position: null }
   const { startedAt, endedAt, gaps, position } = history
   const since = startedAt === null ? null : Math.max(startedAt, Date.now() - retentionDays * DAY_MS)
   const state = endedAt !== null ? 'ended' : startedAt === null ? 'beginning' : 'on'
-  return { state, since, until: endedAt, gaps, position }
+  return { state, since, begunAt: startedAt, until: endedAt, gaps, position }
 }
 
 /**
  * Makes sure that the history of a tenant tells of a time, with all that was committed before the question. Events that the leaver brake
  * holds are not in it yet.
  *
+ * @param told what it can tell of, read once for the question
+ * @param despite `gaps` where the answer says itself of which time it does not tell
  * @throws {Refusal} 400 for a time to come, 404 without a history, 410 for a time that is kept no longer, 409 for one that it does not
  *   tell of (yet)
  */
 export async function tellsOf(
   db: Database,
   tenantId: TenantId,
-  retentionDays: number,
+  told: Told,
   { from, until }: Period,
+  despite?: 'gaps',
 ): Promise<void> {
   if (until > Date.now()) throw new Refusal(400, 'The history cannot tell of a time to come.')
-  const told = await toldBy(db, tenantId, retentionDays)
   if (told.state === 'off')
     throw new Refusal(
       404,
@@ -55,9 +59,8 @@ export async function tellsOf(
     )
   if (told.since === null)
     throw new Refusal(409, 'The starting picture of the history is being taken. Try again when its state is `on`.')
-  const history = await historyOf(db, tenantId)
   if (from < told.since) {
-    const begins = from < (history?.startedAt ?? 0)
+    const begins = from < (told.begunAt ?? 0)
     throw new Refusal(
       begins ? 409 : 410,
       `${begins ? 'The history begins' : 'The environment keeps the history'} from ${time(told.since)} on.`,
@@ -65,14 +68,20 @@ export async function tellsOf(
   }
   if (told.until !== null && until > told.until)
     throw new Refusal(409, `The history was switched off at ${time(told.until)}, and tells of nothing after that.`)
-  const gap = told.gaps.find((one) => from < (one.until ?? Number.POSITIVE_INFINITY) && until > one.from)
-  if (gap !== undefined)
+  const [gap] = gapsIn(told, { from, until })
+  if (gap !== undefined && despite === undefined)
     throw new Refusal(
       409,
-      `The history was switched off from ${time(gap.from)} until ${gap.until === null ? 'now' : time(gap.until)}, and does not tell of that time.`,
+      `The history has a gap from ${time(gap.from)} until ${gap.until === null ? 'now' : time(gap.until)}, and does not tell of that time. ` +
+        'It was switched off then, or could not be written.',
     )
-  await catchUp(db, tenantId)
+  // Up to where a gap began that lasts, all is there; after it, the picture begins anew.
+  if (told.gaps.at(-1)?.until !== null) await catchUp(db, tenantId)
 }
+
+/** The gaps of a history that touch a time. */
+export const gapsIn = ({ gaps }: Pick<Told, 'gaps'>, { from, until }: Period): Told['gaps'] =>
+  gaps.filter((gap) => from < (gap.until ?? Number.POSITIVE_INFINITY) && until > gap.from)
 
 const time = (ms: number): string => new Date(ms).toISOString()
 
@@ -81,7 +90,7 @@ async function catchUp(db: Database, tenantId: TenantId): Promise<void> {
   const log = eventLogOf(db, tenantId)
   const end = performance.now() + MOST_WAIT_MS
   if (await log.hasUnnumbered()) while ((await log.number({ wait: true })) > 0 && performance.now() < end);
-  while ((await historyStep(db, tenantId, true)) === 'more')
+  while ((await takeEvents(db, tenantId, true)) === 'more')
     if (performance.now() > end)
       throw new Refusal(
         409,

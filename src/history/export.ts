@@ -11,6 +11,7 @@ import {
   type Period,
   type StateFound,
 } from '../repositories/history/as-of.ts'
+import type { Gap } from '../repositories/history/histories.ts'
 import type { Span } from '../repositories/history/spans.ts'
 
 /** Rows that are read at once; the export never has more of them in memory. */
@@ -26,9 +27,9 @@ export interface ExportedPlace {
   readonly key: string
 }
 
-/** One line: from when until when a person was there, active or not; or had a group or a role. */
+/** One line: from when until when a person was there, active or not; or had a group or a role; or of which time nothing is told. */
 export interface ExportedSpan {
-  readonly kind: 'account' | 'group' | 'role'
+  readonly kind: 'account' | 'group' | 'role' | 'gap'
   /** Id of the person, or of a group that is a member; `erased-` and a number for an erased person. */
   readonly subject: string
   readonly subjectKind: string
@@ -53,6 +54,13 @@ const COLUMNS: readonly (keyof ExportedSpan)[] = [
 export const idOf = ({ id, number }: Known): string => id ?? `erased-${number}`
 
 const time = (ms: number | null): string => (ms === null ? '' : new Date(ms).toISOString())
+
+/** A time in the period of which the history does not tell, as far as the period goes. */
+const gapLine = (gap: Gap, { until }: Period): ExportedSpan => ({
+  ...{ kind: 'gap', subject: '', subjectKind: '', subjectName: '', active: null, object: '', objectName: '' },
+  ...{ from: time(gap.from), fromRequest: '', fromActor: '' },
+  ...{ until: gap.until !== null && gap.until <= until ? time(gap.until) : '', untilRequest: '', untilActor: '' },
+})
 
 /** A span as far as the period goes: what ends later lasts still. So the same export is the same text whenever it is made. */
 function ofSpan(span: Span, { until }: Period) {
@@ -93,13 +101,15 @@ async function* pages<Item>(
   }
 }
 
-/** All lines of a period, some at a time: first who was there, then who had what. */
+/** All lines of a period, some at a time: first of which time nothing is told, then who was there, then who had what. */
 export async function* exportedSpans(
   db: Database,
   tenantId: TenantId,
   period: Period,
+  gaps: readonly Gap[],
   reader?: Reader,
 ): AsyncGenerator<readonly ExportedSpan[], void> {
+  yield gaps.map((gap) => gapLine(gap, period))
   const answers = historyAnswers(db, tenantId, reader)
   const states = pages((cursor) => answers.states(period, ['User', 'Agent'], cursor, ROWS_AT_ONCE))
   for await (const some of states) yield some.map((state) => stateLine(state, period))

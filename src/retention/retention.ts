@@ -2,6 +2,7 @@ import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { consoleSessionsOf } from '../repositories/control/console-sessions.ts'
+import { giveUpEvents, historiesThatHold } from '../repositories/history/gaps.ts'
 import { historiesWithOldSpans } from '../repositories/history/histories.ts'
 import { trimHistory } from '../repositories/history/trimming.ts'
 import { eventLogOf, logsWithOldEvents, TRIMMED_AT_ONCE } from '../repositories/log/event-log.ts'
@@ -23,6 +24,9 @@ import { DEFAULT_SETTINGS } from '../tenancy/settings.ts'
 const BREATH_MS = 20
 const ENVIRONMENTS_AT_ONCE = 100
 const LOGS_AT_ONCE = 200
+
+/** For so many days longer than its environment keeps them, events wait for a history that cannot be written. */
+export const HELD_FOR_HISTORY_DAYS = 30
 
 const breath = () => new Promise((resolve) => setTimeout(resolve, BREATH_MS))
 
@@ -74,6 +78,9 @@ async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal
       ENVIRONMENTS_AT_ONCE,
     )
     for (const { id, days } of environments) {
+      const longest = days + HELD_FOR_HISTORY_DAYS
+      for (const tenantId of await historiesThatHold(db, id, longest, LOGS_AT_ONCE))
+        progress = (await giveUpEvents(db, tenantId, longest)) || progress
       for (const tenantId of await logsWithOldEvents(db, id, days, LOGS_AT_ONCE)) {
         if (stopped?.aborted) return false
         const trimmed = await eventLogOf(db, tenantId)

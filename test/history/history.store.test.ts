@@ -3,13 +3,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { changeEnvironment } from '../../src/administration/environments.ts'
 import { moveTenant } from '../../src/administration/tenant-moves.ts'
 import { changeTenant, deleteTenant } from '../../src/administration/tenants.ts'
+import { tellsOf, toldBy } from '../../src/history/asking.ts'
 import { HistoryWorker } from '../../src/history/history-worker.ts'
 import { quarterOf } from '../../src/history/quarter.ts'
-import { eraseFromHistory } from '../../src/repositories/history/erasing.ts'
+import { type CountErased, eraseFromHistory } from '../../src/repositories/history/erasing.ts'
 import { historyOf } from '../../src/repositories/history/histories.ts'
 import { historyStep } from '../../src/repositories/history/step.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
-import { trimAll, trimHistories } from '../../src/retention/retention.ts'
+import { HELD_FOR_HISTORY_DAYS, trimAll, trimHistories } from '../../src/retention/retention.ts'
 import { verifyDetached } from '../../src/signing/detached.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -27,6 +28,7 @@ import {
   userBody,
 } from '../support/instances.ts'
 import { reader } from '../support/readers.ts'
+import { recordStatements } from '../support/statements.ts'
 
 let instance: Instance
 beforeAll(async () => {
@@ -210,6 +212,20 @@ describe('who had which access', () => {
   })
 })
 
+test('a question reads once how far the history is, and is answered for that', async () => {
+  const tenant = await instance.newTenant({ settings: { history: true } })
+  await join(tenant, 'ada')
+  await writeHistory(instance.database, tenant.id)
+  const recorder = recordStatements(instance.database)
+  const now = Date.now() - 1
+  const { statements } = await recorder.during(async () => {
+    const told = await toldBy(recorder.database, tenant.id, 365)
+    await tellsOf(recorder.database, tenant.id, told, { from: now, until: now })
+  })
+  const reads = statements.filter(({ options, text }) => options.name === 'history-read' && /from histories/.test(text))
+  expect(reads).toHaveLength(1)
+})
+
 describe('a history that is switched off', () => {
   test('answers for its time, and goes on without a gap while the log has what happened since', async () => {
     const place = await instance.newPlace()
@@ -248,12 +264,22 @@ describe('a history that is switched off', () => {
       tenant.id,
     ])
     await trimAll(database)
+    const eve = await join(tenant, 'eve')
+    const { list, refusal } = historian(tenant)
+    const namesAt = async (at: string) => (await list(`?at=${at}`)).items.map(({ name }) => name)
+    // A question meanwhile takes nothing of what comes after the events that are gone.
+    expect(await namesAt(before)).toEqual(['ada', 'bob'])
     await switchTo(place, tenant, true)
     await writeHistory(database, tenant.id)
-    const { list, refusal } = historian(tenant)
+    // Who came in the gap was not there before it.
+    expect([await namesAt(before), await namesAt(await momentOver())]).toEqual([
+      ['ada', 'bob'],
+      ['bob', 'eve'],
+    ])
+    expect((await list(`/users/${eve}`)).states).toMatchObject([{ name: 'eve', granted: null }])
     const members = async (at: string) => (await list(`/groups/${group}?at=${at}`)).items.map(({ name }) => name)
     expect([await members(before), await members(await momentOver())]).toEqual([['ada', 'bob'], ['bob']])
-    expect(await refusal(`?at=${off}`)).toMatch(/^409 The history was switched off from .* until/)
+    expect(await refusal(`?at=${off}`)).toMatch(/^409 The history has a gap from .* until .*switched off/)
   })
 })
 
@@ -276,6 +302,53 @@ describe('the retention of events', () => {
     await writeHistory(database, tenant.id)
     await trimAll(database)
     expect([await count('events', tenant), await count('history_states', tenant)]).toEqual([0, 1])
+  })
+
+  test('waits for a history that cannot be written for 30 days more, and then the history has a gap and says so', async () => {
+    const { database } = instance
+    const tenant = await instance.newTenant({ settings: { ...ROLES, history: true } })
+    const [ada, bob] = [await join(tenant, 'ada'), await join(tenant, 'bob')]
+    const team = idIn(await tenant.scim('POST', '/Groups', groupBody('Team', [ada, bob])))
+    await writeHistory(database, tenant.id)
+    const before = await momentOver()
+    await tenant.scim('DELETE', `/Users/${ada}`)
+    const lost = await momentOver()
+    await join(tenant, 'eve')
+    const log = eventLogOf(database, tenant.id)
+    while ((await log.number()) > 0);
+    const age = async (days: number) => {
+      const ago = `now() - interval '${days} days'`
+      await database.run(`update events set occurred_at = ${ago} where tenant_id = $1::uuid`, [tenant.id])
+      await database.run(`update event_logs set oldest_at = ${ago} where tenant_id = $1::uuid`, [tenant.id])
+    }
+    // All that the history has taken goes, and the rest is held.
+    await age(90 + HELD_FOR_HISTORY_DAYS - 1)
+    await trimAll(database)
+    const held = await count('events', tenant)
+    expect(held).toBeGreaterThan(0)
+    expect(await historyOf(database, tenant.id)).toMatchObject({ phase: 'following', gaps: [] })
+    await age(90 + HELD_FOR_HISTORY_DAYS + 1)
+    await database.run(`update histories set started_at = now() - interval '400 days' where tenant_id = $1::uuid`, [
+      tenant.id,
+    ])
+    await trimAll(database)
+    expect(await count('events', tenant)).toBe(0)
+    const { list, refusal, get } = historian(tenant)
+    expect(await refusal('')).toMatch(/^409 The history has a gap from .* until now, /)
+    await writeHistory(database, tenant.id)
+
+    const [gap] = (JSON.parse((await get('/status')).text) as { gaps: { from: string; until: string }[] }).gaps
+    expect(Date.parse(gap?.from ?? '')).toBeLessThan(Date.now() - 119 * 86_400_000)
+    expect(await refusal(`?at=${lost}`)).toMatch(/^409 The history has a gap from .* until .*could not be written/)
+    // It goes on with what there is, and an export of the time names the gap.
+    const now = await momentOver()
+    expect((await list(`?at=${now}`)).items.map(({ name }) => name)).toEqual(['bob', 'eve'])
+    expect((await list(`/groups/${team}?at=${now}`)).items.map(({ name }) => name)).toEqual(['bob'])
+    const from = new Date(Date.parse(gap?.from ?? '') - 1_000).toISOString()
+    const csv = (await get(`/export?from=${from}&until=${now}`)).text.split('\r\n')
+    expect(csv[1]).toBe(`gap,,,,,,,${gap?.from},,,${gap?.until},,`)
+    const json = JSON.parse((await get(`/export?from=${from}&until=${before}&format=json`)).text) as { spans: object[] }
+    expect(json.spans[0]).toMatchObject({ kind: 'gap', from: gap?.from, until: '' })
   })
 
   test('of the history itself is another: what is over goes, and what lasts stays', async () => {
@@ -322,8 +395,15 @@ describe('a person who is erased', () => {
     const before = await pictureAt(database, tenant.id, Date.parse(then))
     const by = { requestId: 'r-erasure', actor: 'key' }
     // Also without a deletion before: nothing lasts of somebody who is erased.
-    expect(await eraseFromHistory(database, tenant.id, ada, by)).toEqual({ history_subjects: 1, history_states: 2 })
-    expect(await eraseFromHistory(database, tenant.id, ada, by)).toEqual({ history_subjects: 0, history_states: 0 })
+    const erased = { history_subjects: 0, history_states: 0 }
+    const count: CountErased = async (_, { history_subjects = 0, history_states = 0 }) => {
+      erased.history_subjects += history_subjects
+      erased.history_states += history_states
+    }
+    for (const _ of ['once', 'and again']) {
+      await eraseFromHistory(database, tenant.id, ada, by, count)
+      expect(erased).toEqual({ history_subjects: 1, history_states: 2 })
+    }
     for (const table of TABLES) {
       const rows = await database.run<{ row: string }>(
         `select to_json(t)::text as row from ${table} t where t.tenant_id = $1::uuid`,

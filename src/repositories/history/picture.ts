@@ -43,6 +43,8 @@ export async function pictureStep(db: Database, tenantId: TenantId, wait = false
       ...{ part: next ?? null, after: step.after ?? null },
       ...(begins && { phase: 'picture' as const, position: await headOf(own, tenantId) }),
     })
+    // What the picture finds after a gap is known from now on.
+    if (begins) await own.run('update histories h set begun_at = now() where h.tenant_id = $1::uuid', [tenantId])
     return 'more'
   })
   if (typeof outcome === 'string') return outcome

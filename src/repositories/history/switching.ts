@@ -2,7 +2,8 @@ import type { Database } from '../../db/database.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { arrayText } from '../sql/parameters.ts'
-import type { Gap } from './histories.ts'
+import { beginAnew } from './gaps.ts'
+import { takeHistory } from './histories.ts'
 
 // The setting `history` decides whether a tenant has a history. A history that is switched off stays and answers for its time. Switched
 // on again, it goes on where it was, if the log still has all that happened since; else there is a gap, and it begins with a new picture.
@@ -54,29 +55,13 @@ async function follow(tx: Database, which: string, ids: string): Promise<void> {
 }
 
 async function resume(tx: Database, id: TenantId, head: number, trimmed: number): Promise<void> {
-  const [history] = await tx.run<{ goesOn: boolean; gaps: string; endedAt: number; begun: boolean }>(
-    `select h.position >= $2::bigint as "goesOn", h.gaps::text as gaps,
-       (extract(epoch from h.ended_at) * 1000)::float8 as "endedAt", h.started_at is not null as begun
-     from histories h where h.tenant_id = $1::uuid and h.ended_at is not null for update`,
-    [id, trimmed],
-  )
-  if (history === undefined) return
-  if (history.goesOn) {
-    await tx.run('update histories h set ended_at = null where h.tenant_id = $1::uuid', [id])
-    await tx.run(
-      'insert into waiting_histories (tenant_id, position) values ($1::uuid, $2::bigint) on conflict do nothing',
-      [id, head],
-    )
-    return
-  }
-  const before = JSON.parse(history.gaps) as Gap[]
-  // A gap that was about to end goes on.
-  const isOpen = before.at(-1)?.until === null
-  const gaps = history.begun && !isOpen ? [...before, { from: history.endedAt, until: null }] : before
+  const history = await takeHistory(tx, id, true)
+  if (history === undefined || history.endedAt === null) return
+  if (history.position < trimmed) return beginAnew(tx, id, history, history.endedAt)
+  await tx.run('update histories h set ended_at = null where h.tenant_id = $1::uuid', [id])
   await tx.run(
-    `update histories h set phase = 'ending', part = 'grants', after = null, target = null, gaps = $2::text::jsonb, ended_at = null
-     where h.tenant_id = $1::uuid`,
-    [id, JSON.stringify(gaps)],
+    'insert into waiting_histories (tenant_id, position) values ($1::uuid, $2::bigint) on conflict do nothing',
+    [id, head],
   )
 }
 

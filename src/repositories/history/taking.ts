@@ -2,7 +2,8 @@ import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventLogOf } from '../log/event-log.ts'
-import { type HistoryStep, noteHistoryStep, startHistory, takeHistory } from './histories.ts'
+import { beginAnew } from './gaps.ts'
+import { type History, type HistoryStep, noteHistoryStep, startHistory, takeHistory } from './histories.ts'
 import { type Move, moveOf, TYPES_IN_HISTORY } from './moves.ts'
 import { type GrantSpan, historyRows, type StateSpan, type Subject } from './rows.ts'
 import { type By, Spans } from './spans.ts'
@@ -30,6 +31,7 @@ export async function takeEvents(db: Database, tenantId: TenantId, wait = false)
       types: TYPES_IN_HISTORY,
       nouns: [],
     })
+    if (page.trimmed > history.position) return missed(own, tenantId, history)
     const { moves, deleted, position } = bounded(page.events, page.next)
     const done = moves.length === 0 ? {} : await apply(own, tenantId, history.numbers, moves)
     await noteHistoryStep(own, tenantId, history, { ...done, position })
@@ -39,6 +41,14 @@ export async function takeEvents(db: Database, tenantId: TenantId, wait = false)
   })
   if (typeof group === 'string') return group
   return dissolve(db, tenantId, group, wait)
+}
+
+/** The log has not all that happened since. What the history can tell ends here; switched on, it begins anew. */
+async function missed(tx: Database, tenantId: TenantId, history: History): Promise<Outcome> {
+  if (history.endedAt !== null) return 'done'
+  const since = await historyRows(tx, tenantId).newest()
+  await beginAnew(tx, tenantId, history, since ?? history.begunAt)
+  return 'more'
 }
 
 /** As many events as one step takes, and the group whose deletion comes next, if that is what ends the step. */

@@ -2,13 +2,11 @@ import { createRoute, z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
-import type { Database } from '../../../db/database.ts'
-import { tellsOf, toldBy } from '../../../history/asking.ts'
+import { gapsIn, type Told, tellsOf, toldBy } from '../../../history/asking.ts'
 import { exportedSpans, exportText, manifestOf } from '../../../history/export.ts'
 import type { HistorySigner } from '../../../history/signing.ts'
 import type { Period } from '../../../repositories/history/as-of.ts'
 import type { OriginPolicy } from '../../../tenancy/base-url.ts'
-import type { TenantContext } from '../../../tenancy/tenant.ts'
 import type { AdminApp, AdminEnv } from '../../control/env.ts'
 import { EXAMPLE } from '../../control/examples.ts'
 import { openTenant } from '../../control/open-tenant.ts'
@@ -37,7 +35,7 @@ const exporting = createRoute({
   tags,
   description:
     'For keys with the permission `directory:read`. From when until when people were there, active or not, and had groups and roles, by which requests: ' +
-    `a line for each span that touches the time. ${SAME}`,
+    `a line for each span that touches the time. A line of the kind \`gap\` names a time of which the history does not tell. ${SAME}`,
   request: { params: tenantParams, query: z.object(exportQuery) },
   responses: {
     200: {
@@ -79,8 +77,7 @@ const manifest = createRoute({
 })
 
 /** All the time that a history tells of without a gap, until now. */
-async function allOf(database: Database, { id, settings }: TenantContext): Promise<Period> {
-  const { since, until, gaps } = await toldBy(database, id, settings.historyRetentionDays)
+function allOf({ since, until, gaps }: Told): Period {
   const from = Math.max(since ?? 0, gaps.at(-1)?.until ?? 0)
   return { from, until: Math.max(from, until ?? Date.now()) }
 }
@@ -99,11 +96,13 @@ export function historyExportRoutes(
   ) => {
     const { tenant } = await openTenant(c, names, control, policy)
     const isNamed = Object.values(query).some((one) => one !== undefined)
-    const period = isNamed ? periodIn(query) : await allOf(c.var.database, tenant)
+    const told = await toldBy(c.var.database, tenant.id, tenant.settings.historyRetentionDays)
+    const period = isNamed ? periodIn(query) : allOf(told)
     if (period === undefined)
       throw new Refusal(400, 'The query must have either a `quarter`, or `from` and a later `until`.')
-    await tellsOf(c.var.database, tenant.id, tenant.settings.historyRetentionDays, period)
-    const spans = exportedSpans(c.var.database, tenant.id, period, c.var.database.caller.time ?? c.req.raw)
+    await tellsOf(c.var.database, tenant.id, told, period, 'gaps')
+    const reader = c.var.database.caller.time ?? c.req.raw
+    const spans = exportedSpans(c.var.database, tenant.id, period, gapsIn(told, period), reader)
     return { place: { id: tenant.id, key: tenant.key }, period, spans }
   }
 

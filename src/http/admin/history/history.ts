@@ -135,11 +135,11 @@ export function historyRoutes(app: AdminApp, control: ControlPlane, policy: Orig
     const { database } = c.var
     const days = tenant.settings.historyRetentionDays
     const moment = time === undefined ? Date.now() : Date.parse(time)
-    const told = all ? await toldBy(database, tenant.id, days) : undefined
+    const told = await toldBy(database, tenant.id, days)
     // What there is of all times is shown, also where it is switched off now.
-    const until = told?.until ?? moment
-    await tellsOf(database, tenant.id, days, { from: until, until })
-    const period: Period = { from: told?.since ?? moment, until }
+    const until = (all ? told.until : null) ?? moment
+    await tellsOf(database, tenant.id, told, { from: until, until })
+    const period: Period = { from: (all ? told.since : null) ?? moment, until }
     return {
       repositories,
       period,
@@ -152,7 +152,7 @@ export function historyRoutes(app: AdminApp, control: ControlPlane, policy: Orig
 
   app.openapi(status, async (c) => {
     const { tenant } = await openTenant(c, c.req.valid('param'), control, policy)
-    const told = await toldBy(c.var.database, tenant.id, tenant.settings.historyRetentionDays)
+    const { begunAt: _, ...told } = await toldBy(c.var.database, tenant.id, tenant.settings.historyRetentionDays)
     const time = (ms: number | null) => (ms === null ? null : new Date(ms).toISOString())
     const gaps = told.gaps.map(({ from, until }) => ({ from: new Date(from).toISOString(), until: time(until) }))
     return c.json({ ...told, since: time(told.since), until: time(told.until), gaps }, 200)

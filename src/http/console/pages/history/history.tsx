@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Refusal } from '../../../../administration/refusal.ts'
-import { tellsOf, toldBy } from '../../../../history/asking.ts'
+import { gapsIn, tellsOf, toldBy } from '../../../../history/asking.ts'
 import { exportedSpans, exportText } from '../../../../history/export.ts'
 import { QUARTER_PATTERN, quarterOf } from '../../../../history/quarter.ts'
 import { keyNames } from '../../../../repositories/control/finding/actor-names.ts'
@@ -32,19 +32,18 @@ export function historyPages(app: ConsoleApp, dependencies: Dependencies): void 
   const opened = async (c: ConsoleContext) => {
     const { tenant } = await directoryHere(c, dependencies)
     const { database } = c.var
-    const days = tenant.settings.historyRetentionDays
-    const told = await toldBy(database, tenant.id, days)
-    return { tenant, days, told, database, answers: historyAnswers(database, tenant.id, c.req.raw) }
+    const told = await toldBy(database, tenant.id, tenant.settings.historyRetentionDays)
+    return { tenant, told, database, answers: historyAnswers(database, tenant.id, c.req.raw) }
   }
 
   app.get(`${TENANT}/history`, async (c) => {
     const { path, crumbs } = await hereOf(c)
-    const { tenant, days, told, database, answers } = await opened(c)
+    const { tenant, told, database, answers } = await opened(c)
     const { on, after: cursor } = queryOf(c, z.object({ on: DATE, after }))
     const at = on === undefined ? undefined : Math.min(Date.parse(`${on}T23:59:59.999Z`), Date.now())
     // A page says why it shows nothing, beside the form for another day.
     const problem =
-      at === undefined ? undefined : await refusal(tellsOf(database, tenant.id, days, { from: at, until: at }))
+      at === undefined ? undefined : await refusal(tellsOf(database, tenant.id, told, { from: at, until: at }))
     const page =
       at === undefined || problem !== undefined
         ? undefined
@@ -71,11 +70,11 @@ export function historyPages(app: ConsoleApp, dependencies: Dependencies): void 
 
   app.get(`${TENANT}/history/users/:id`, async (c) => {
     const { path, crumbs } = await hereOf(c)
-    const { told, answers, tenant, days, database } = await opened(c)
+    const { told, answers, tenant, database } = await opened(c)
     const id = c.req.param('id') ?? ''
     const { after: cursor = HISTORY_BEGINS } = queryOf(c, z.object({ after }))
     const until = told.until ?? Date.now()
-    await tellsOf(database, tenant.id, days, { from: until, until })
+    await tellsOf(database, tenant.id, told, { from: until, until })
     const found = isOurId(id) ? await answers.numberOf(id) : undefined
     if (found === undefined || found.kind === 'Group' || found.kind === 'Role') throw Refusal.notFound('person', id)
     const period = { from: told.since ?? 0, until }
@@ -119,13 +118,18 @@ export function historyPages(app: ConsoleApp, dependencies: Dependencies): void 
   })
 
   app.get(`${TENANT}/history/export`, async (c) => {
-    const { tenant, days, database } = await opened(c)
+    const { tenant, told, database } = await opened(c)
     const { quarter } = queryOf(c, z.object({ quarter: z.string().regex(new RegExp(QUARTER_PATTERN)) }))
     const period = quarterOf(quarter)
     if (period === undefined) throw new Refusal(400, 'The quarter must be such as 2026-Q1.')
-    await tellsOf(database, tenant.id, days, period)
+    await tellsOf(database, tenant.id, told, period, 'gaps')
     const place = { id: tenant.id, key: tenant.key }
-    const text = exportText(exportedSpans(database, tenant.id, period, c.req.raw), place, period, 'csv')
+    const text = exportText(
+      exportedSpans(database, tenant.id, period, gapsIn(told, period), c.req.raw),
+      place,
+      period,
+      'csv',
+    )
     return c.body(streamed(text, undefined), 200, {
       'Content-Type': 'text/csv; charset=utf-8',
       'Content-Disposition': `attachment; filename="history-${tenant.key}-${quarter}.csv"`,
