@@ -57,6 +57,7 @@ const underPolicies = onEngine('postgres', {
     // They kill gateways and servers: how those come back has nothing to do with what a role may see.
     'test/delivery/chaos.store.test.ts',
     'test/instances/crash.store.test.ts',
+    'test/erasure/kills.store.test.ts',
     // It kills mirrors, which have the application's database.
     'test/mirror/kills.store.test.ts',
     // They count requests in memory, in front of any statement.

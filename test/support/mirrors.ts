@@ -7,7 +7,6 @@ import type { Database } from '../../src/db/database.ts'
 import { type MirrorOptions, openMirror } from '../../src/mirror/index.ts'
 import { administrationOn } from './administration.ts'
 import { engineName } from './engines.ts'
-import type { TestTenant } from './gateway.ts'
 import { type Instance, ORIGIN, type Place } from './instances.ts'
 import { onDatabase, startPostgres } from './postgres-server.ts'
 
@@ -65,6 +64,7 @@ interface SnapshotLine {
   readonly active?: boolean
   readonly account?: string
   readonly attributes: object
+  readonly mapped?: object
   readonly group: string
   readonly members: readonly string[]
   readonly role: string
@@ -74,7 +74,7 @@ interface SnapshotLine {
 /** What tenants have, as their snapshots tell. */
 export async function directoryOf(
   ask: (path: string) => Promise<Response>,
-  tenants: readonly Pick<TestTenant, 'id'>[],
+  tenants: readonly { readonly id: string }[],
 ): Promise<Picture> {
   const users: Record<string, unknown> = {}
   const groups: Record<string, unknown> = {}
@@ -87,9 +87,9 @@ export async function directoryOf(
       .split('\n')
       .map((line) => JSON.parse(line) as SnapshotLine)
     if (lines.at(-1)?.kind !== 'end') throw new Error(`the snapshot is not whole: ${text.slice(0, 200)}`)
-    for (const { kind, resource, active, account = null, attributes, ...line } of lines) {
+    for (const { kind, resource, active, account = null, attributes, mapped, ...line } of lines) {
       if (kind === 'resource' && resource.type === 'User')
-        users[`${tenant} ${resource.id}`] = { active, account, attributes }
+        users[`${tenant} ${resource.id}`] = { active, account, attributes, ...(mapped && { mapped }) }
       if (kind === 'resource' && resource.type === 'Group') groups[`${tenant} ${resource.id}`] = { attributes }
       if (kind === 'members') members.push(...line.members.map((member) => `${tenant} ${line.group} ${member}`))
       if (kind === 'role') roles.push(...line.users.map((user) => `${tenant} ${user} ${line.role}`))
@@ -122,7 +122,8 @@ export async function mirrored(sql: postgres.Sql, schema = 'rollcall'): Promise<
   return {
     users: keyed(
       await read(
-        `select concat_ws(' ', tenant_id, id) as key, jsonb_build_object('active', active, 'account', account, 'attributes', attributes) as value
+        `select concat_ws(' ', tenant_id, id) as key, jsonb_build_object('active', active, 'account', account, 'attributes', attributes)
+           || case when mapped is null then '{}' else jsonb_build_object('mapped', mapped) end as value
          from ${schema}.users where deleted_at is null`,
       ),
     ),
