@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { erasureStep } from '../../src/erasure/worker.ts'
+import { historyStep } from '../../src/repositories/history/step.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { ENTERPRISE_USER_SCHEMA, PATCH_OP, USER_SCHEMA } from '../../src/scim/urn.ts'
 import { adminSender } from '../support/admin-sender.ts'
 import { openFreshDatabase } from '../support/engines.ts'
@@ -297,6 +299,27 @@ describe('The work of an erasure', () => {
       { table: 'history_subjects', rows: 1 },
     ])
     for (const receipt of receipts) expect(receipt).toEqual(receipts[0])
+  })
+
+  test('waits for no history that cannot be written', async () => {
+    const tenant = await instance.newTenant({ settings: { history: true } })
+    const mark = 'zqplantedfails'
+    await writeHistory(database, tenant.id)
+    const { id, other } = await livedIn(tenant, mark)
+    while ((await eventLogOf(database, tenant.id).number({ wait: true })) > 0);
+    await database.run(
+      `update events set changes = 'broken' where tenant_id = $1::uuid and resource_id = $2::uuid and type = 'user.created'`,
+      [tenant.id, other],
+    )
+    await expect(historyStep(database, tenant.id)).rejects.toThrow('JSON')
+    expect(await erase(instance, ADMIN, tenant, { user: id, delete: true })).toMatchObject({ state: 'done' })
+    expect(await tablesWith(database, mark)).toEqual([])
+    // What the history takes later names nobody.
+    await database.run(`update events set changes = '{"after":{}}' where tenant_id = $1::uuid and changes = 'broken'`, [
+      tenant.id,
+    ])
+    await writeHistory(database, tenant.id)
+    expect(await tablesWith(database, mark)).toEqual([])
   })
 
   test('finds what an instance wrote of a request only after all was looked through', async () => {

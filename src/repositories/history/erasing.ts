@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts'
+import { isBusy, isUnavailable } from '../../db/errors.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { noteHistoryStep, takeHistory } from './histories.ts'
 import { type GrantSpan, historyRows, type StateSpan } from './rows.ts'
@@ -27,8 +28,8 @@ export type CountErased = (tx: Database, erased: Partial<ErasedFromHistory>) => 
 
 /**
  * Erases a person from the history of a tenant: the id and all names. The number stays and stands for nobody, so that counts and the
- * answers about others are as they were. What lasts still ends now. First the history takes what the log has. Safe to repeat: the id
- * goes last, and what was erased before is counted once.
+ * answers about others are as they were. What lasts still ends now. First the history takes what the log has, if it can be written.
+ * Safe to repeat: the id goes last, and what was erased before is counted once.
  */
 export async function eraseFromHistory(
   db: Database,
@@ -37,7 +38,7 @@ export async function eraseFromHistory(
   by: Erasure,
   count: CountErased,
 ): Promise<void> {
-  while ((await historyStep(db, tenantId, true)) === 'more');
+  await catchUp(db, tenantId)
   const inTurn = <T>(work: (own: Database, tx: Database) => Promise<T>) =>
     db.transaction(async (tx) => work(tx.asTenant(tenantId), tx))
   const number = await inTurn(async (own) => (await historyRows(own, tenantId).subjects([personId]))[0]?.number)
@@ -89,4 +90,13 @@ export async function eraseFromHistory(
     await takeHistory(own, tenantId, true)
     if (await historyRows(own, tenantId).forget(number)) await count(tx, { history_subjects: 1 })
   })
+}
+
+/** A person does not wait until a history can be written that fails: what it takes later says nothing of the person by then. */
+async function catchUp(db: Database, tenantId: TenantId): Promise<void> {
+  try {
+    while ((await historyStep(db, tenantId, true)) === 'more');
+  } catch (error) {
+    if (isBusy(error) || isUnavailable(error)) throw error
+  }
 }
