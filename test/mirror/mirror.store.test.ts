@@ -3,8 +3,10 @@ import { moveTenant } from '../../src/administration/tenant-moves.ts'
 import { deleteTenant } from '../../src/administration/tenants.ts'
 import type { Database } from '../../src/db/database.ts'
 import { type Change, type MirrorOptions, openMirror, type Report } from '../../src/mirror/index.ts'
+import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openFreshDatabase } from '../support/engines.ts'
+import type { TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
   groupBody,
@@ -92,6 +94,15 @@ function following(options: MirrorOptions) {
       await ended
     },
   }
+}
+
+/** Something that one part of a test waits for, and another gives. */
+function signal() {
+  let give = () => {}
+  const given = new Promise<void>((resolve) => {
+    give = resolve
+  })
+  return { given, give: () => give() }
 }
 
 describe('a mirror', () => {
@@ -325,50 +336,61 @@ describe('where the feed does not reach back', () => {
 })
 
 describe('while the snapshot of one tenant is read', () => {
-  test('events of the others go on, and its own come after it', async () => {
-    const { place, tenant: slow, ask, options, user, group, is, read } = await world()
+  test('events of the others go on, and those of the tenants that are read come after it', async () => {
+    const { place, ask, options, user, group, is, read } = await world()
+    const made = [await instance.newTenant({ place }), await instance.newTenant({ place })]
+    const [first, second] = made.toSorted((one, two) => (one.id < two.id ? -1 : 1)) as [TestTenant, TestTenant]
     const other = await instance.newTenant({ place })
-    const sales = await group('Sales', [await user('ada'), await user('bob')])
-    await user('cy', {}, other)
+    const sales = await group('Sales', [await user('ada', {}, first)], first)
+    await user('bob', {}, first)
+    for (const name of ['ada', 'bob']) await user(name, {}, second)
     await mirrorOnce(options)
-    let release = () => {}
-    const released = new Promise<void>((resolve) => {
-      release = resolve
-    })
-    let asked = () => {}
-    const reading = new Promise<void>((resolve) => {
-      asked = resolve
-    })
-    // The gateway has told half of the tenant, and says nothing more until it is let go on.
+    const [asked, halfOfFirst, halfOfSecond] = [signal(), signal(), signal()]
+    // The gateway says nothing more in the midst of each, until it is let go on.
     const fetch = async (request: Request) => {
       const response = await instance.send(request)
       if (!request.url.includes('/snapshot?tenants=')) return response
       const lines = (await response.text()).trimEnd().split('\n')
-      asked()
+      asked.give()
+      const part = (from: number, to?: number) => Buffer.from(`${lines.slice(from, to).join('\n')}\n`)
+      const middle = lines.findIndex((line) => line.includes('"kind":"tenant"') && line.includes(second.id)) + 2
       const body = (async function* () {
-        yield Buffer.from(`${lines.slice(0, 3).join('\n')}\n`)
-        await released
-        yield Buffer.from(`${lines.slice(3).join('\n')}\n`)
+        yield part(0, 2)
+        await halfOfFirst.given
+        yield part(2, middle)
+        await halfOfSecond.given
+        yield part(middle)
       })()
       return new Response(ReadableStream.from(body))
     }
-    await read(`update rollcall.tenants set wanted = wanted + 1 where id = '${slow.id}'`)
+    const isRead = async ({ id }: TestTenant) => {
+      const [row] = await read<{ done: boolean }>(
+        `select wanted = reading as done from rollcall.tenants where id = '${id}'`,
+      )
+      return row?.done
+    }
+    /** The mirror has looked at all events until now. */
+    const hasLooked = async () => {
+      const id = await user(crypto.randomUUID(), {}, other)
+      const found = () => read<{ id: string }>(`select id::text from rollcall.users where id = '${id}'`)
+      await expect.poll(found, { timeout: 60_000 }).toEqual([{ id }])
+    }
+    await read(`update rollcall.tenants set wanted = wanted + 1 where id in ('${first.id}', '${second.id}')`)
     const mirror = following({ ...options, gateway: { ...options.gateway, fetch } })
-    await reading
-    const eve = await user('eve', {}, other)
-    const late = await user('dan')
-    await slow.scim('PATCH', `/Groups/${sales}`, addMembers(late))
-    await slow.scim('PATCH', `/Groups/${sales}`, removeMember(late))
-    await slow.scim('DELETE', `/Users/${late}`)
-    await expect
-      .poll(() => read(`select user_name from rollcall.users where id = '${eve}'`), { timeout: 60_000 })
-      .toEqual([{ user_name: 'eve' }])
+    await asked.given
+    const late = await user('dan', {}, first)
+    await first.scim('PATCH', `/Groups/${sales}`, addMembers(late))
+    await hasLooked()
     expect(await read(`select 1 from rollcall.users where id = '${late}'`)).toEqual([])
-    expect(await read(`select 1 as one from rollcall.tenants where wanted <> reading`)).toEqual([{ one: 1 }])
-    release()
+    expect([await isRead(first), await isRead(second)]).toEqual([false, false])
+    halfOfFirst.give()
+    await expect.poll(() => isRead(first), { timeout: 60_000 }).toBe(true)
+    await user('eve', {}, first)
+    await hasLooked()
+    halfOfSecond.give()
     await mirror.says('following')
-    await user('fay')
-    await expect.poll(is, { timeout: 60_000 }).toEqual(await directoryOf(ask, [slow, other]))
+    const wanted = await directoryOf(ask, [first, second, other])
+    await expect.poll(is, { timeout: 60_000 }).toEqual(wanted)
     await mirror.stop()
     expect(mirror.reports.filter(({ state }) => state === 'trouble')).toEqual([])
   })
@@ -384,7 +406,10 @@ describe('while the snapshot of one tenant is read', () => {
     const fetch = async (request: Request) => {
       const response = await instance.send(request)
       if (request.url.includes('/snapshot?tenants='))
-        for (const tenant of tenants) await user(`bob${crypto.randomUUID()}`, {}, tenant)
+        for (const tenant of tenants) {
+          await user(`bob${crypto.randomUUID()}`, {}, tenant)
+          await eventLogOf(database, tenant.id).number({ wait: true })
+        }
       return response
     }
     const reports: Report[] = []
