@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { banner } from '../../src/banner.ts'
@@ -60,6 +60,19 @@ const unknownSettings = (from: Document) =>
     .flatMap((code) => code.match(/(?<![\w-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?!\w)/g) ?? [])
     .filter((name) => !(name in DEFAULTS) && !OF_OTHERS.has(name))
 
+const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { readonly scripts: object }
+const testFiles = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.test.ts'))
+  .map((file) => `test/${file}`)
+
+/** Scripts of npm, and beginnings of test files, that a page tells to run and that are not there. */
+const missingRuns = ({ text }: Document): string[] => [
+  ...[...text.matchAll(/npm run (?:-s )?([\w:-]+)/g)].map(([, name = '']) => name).filter((name) => !(name in scripts)),
+  ...[...text.matchAll(/npm test -- ([^`\n#]+)/g)]
+    .flatMap(([, asked = '']) => asked.split(/\s+/).filter((one) => one.startsWith('test/')))
+    .filter((asked) => !testFiles.some((file) => file.startsWith(asked))),
+]
+
 /** The rows of a page's tables whose first cell is one name in code marks, with the second cell. */
 const rowsOf = ({ text }: Document) =>
   [...text.matchAll(/^\| `(\w+)` \| (.*?) \| /gm)].map(([, name = '', value = '']) => ({ name, value }))
@@ -80,7 +93,15 @@ describe('the documents', () => {
     expect(unknownSettings(one)).toEqual([])
   })
 
+  test.each(pages)('every test and script that $path tells to run is there', (one) => {
+    // What was, the list of changes may name.
+    if (one.path !== 'CHANGELOG.md') expect(missingRuns(one)).toEqual([])
+  })
+
   test('what they must not have would be found', () => {
+    expect(
+      missingRuns(made('`npm run gone`, `npm test -- --project pure test/gone test/docs`, `npm run build`')),
+    ).toEqual([...['gone', 'test/gone']])
     const links = made('[a](gone.md) [b](made.md#gone) [c](#here) [d](../README.md#no-such) `[e](f.md)`\n\n# Here\n')
     expect(brokenLinks(links)).toEqual(['gone.md', 'made.md#gone', '../README.md#no-such'])
     const long = Array.from({ length: 26 }, () => 'word').join(' ')
