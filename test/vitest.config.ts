@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { configDefaults, defineConfig, type TestProjectConfiguration } from 'vitest/config'
 import { findChromium } from './support/chromium.ts'
+import { examplePackages } from './support/example-packages.ts'
 import { findPgbouncer } from './support/pgbouncer.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -106,11 +107,23 @@ const pure: TestProjectConfiguration = {
   test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, STORE, PROCESS, BROWSER] },
 }
 
-/** What starts processes or engines of its own, or waits for a real clock; once, since the engine is part of the test. */
-const processes: TestProjectConfiguration = {
-  extends: true,
-  test: { name: 'process', include: [PROCESS], globalSetup: ['test/support/global-setup-built.ts'] },
+/** The examples with Next.js, Auth.js and better-auth themselves. */
+const withPackages = (): string[] => {
+  if (examplePackages.isInstalled()) return []
+  console.log('skipped: the examples with next, @auth/core and better-auth, since npm run test:examples brings these')
+  return ['test/examples/with-packages.process.test.ts']
 }
+
+/** What starts processes or engines of its own, or waits for a real clock; once, since the engine is part of the test. */
+const processes = (): TestProjectConfiguration => ({
+  extends: true,
+  test: {
+    name: 'process',
+    include: [PROCESS],
+    exclude: [...configDefaults.exclude, ...withPackages()],
+    globalSetup: ['test/support/global-setup-built.ts'],
+  },
+})
 
 /** In a browser, against one gateway that is filled as an example. */
 const inBrowser = (): TestProjectConfiguration[] => {
@@ -140,7 +153,7 @@ export default defineConfig({
     // A poll ends as soon as what it waits for is there. Vitest's own limit is a second.
     expect: { poll: { timeout: 60_000 } },
     projects: [
-      ...[pure, processes, ...inBrowser(), onEngine('pglite')],
+      ...[pure, processes(), ...inBrowser(), onEngine('pglite')],
       ...(process.env.SKIP_POSTGRES === '1'
         ? []
         : [onEngine('postgres'), underPolicies, ...pooled(), ...distributed()]),

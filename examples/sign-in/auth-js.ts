@@ -6,12 +6,9 @@ import { checkSignIn, type Directory } from './check.ts'
 interface AuthJsUser {
   readonly email?: string | null
 }
-interface AuthJsToken {
-  roles?: unknown
-  readonly email?: string | null
-}
+type AuthJsToken = Record<string, unknown>
 interface AuthJsSession {
-  user?: { roles?: unknown }
+  readonly user?: object
 }
 
 /** Says whose customer a person is; undefined for somebody of no customer, who does not get in. */
@@ -32,7 +29,13 @@ export function authJsCallbacks(directoryOf: DirectoryOf) {
     async jwt({ token, user }: { token: AuthJsToken; readonly user?: AuthJsUser }): Promise<AuthJsToken> {
       return user === undefined ? token : { ...token, roles: (await checked(user.email))?.roles ?? [] }
     },
-    async session({ session, token }: { session: AuthJsSession; readonly token: AuthJsToken }): Promise<AuthJsSession> {
+    async session<Session extends AuthJsSession>({
+      session,
+      token,
+    }: {
+      readonly session: Session
+      readonly token: AuthJsToken
+    }) {
       return { ...session, user: { ...session.user, roles: token.roles ?? [] } }
     },
   }

@@ -1,7 +1,8 @@
 import type { DirectoryOf } from './auth-js.ts'
 import { checkSignIn } from './check.ts'
 
-// better-auth: `betterAuth({ databaseHooks: betterAuthHooks(directoryOf, emailOf), user: { additionalFields: … } })`. The types
+// better-auth: `betterAuth({ databaseHooks: betterAuthHooks(directoryOf, emailOf), session: { additionalFields: … } })`, where
+// `emailOf` asks `(await auth.$context).internalAdapter.findUserById(id)`. test/example-packages has the whole application. The types
 // below are as much of better-auth's as is used here, so that this file needs no package.
 
 interface NewSession {
@@ -10,7 +11,7 @@ interface NewSession {
 
 /**
  * Hooks for better-auth: no session begins for a person whom the directory does not let in. The session has the roles, for which
- * it needs an additional field `roles` of the type `string[]`.
+ * it needs an additional field of sessions: `roles: { type: 'string[]', required: false, input: false }`.
  *
  * @param emailOf the address of a user of better-auth by the id
  */

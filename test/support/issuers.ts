@@ -35,14 +35,15 @@ export interface Issuer {
  * npm's `oidc-provider` on this machine, which asks for a login and for consent. It knows `ada`, `grace` and `eve`.
  *
  * @param console address of the console to which it sends browsers back
+ * @param elsewhere other addresses to which it sends them back
  */
-export async function openProvider(console: string): Promise<Issuer> {
+export async function openProvider(console: string, elsewhere: readonly string[] = []): Promise<Issuer> {
   const server = await listening()
   const provider = new Provider(server.url, {
     clients: [
       {
         ...{ client_id: CLIENT.id, client_secret: CLIENT.secret },
-        redirect_uris: [`${console}/sign-in/oidc/return`],
+        redirect_uris: [`${console}/sign-in/oidc/return`, ...elsewhere],
         post_logout_redirect_uris: [`${console}/sign-in`],
       },
     ],
