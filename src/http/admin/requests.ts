@@ -91,8 +91,8 @@ export function requestRoutes(app: AdminApp, deliveries: Deliveries, readers: Ev
 
   app.openapi(stream, async (c) => {
     const { scope } = await tenantAt(c.var, c.req.valid('param'))
-    const follow = requestFollower(c.var.database, scope, queryOf(c.req.valid('query')))
     const reader = readers.enter(c, scope.tenantId)
+    const follow = requestFollower(c.var.database, scope, queryOf(c.req.valid('query')))
     const { signal, passage } = reader
     const texts = requestTexts(follow, deliveries.requests, scope.tenantId, signal)
     const body = streamed(texts, passage, { over: () => reader.end() })

@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import type { Database } from '../../../db/database.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { environmentFeed } from '../../../delivery/environment-feed.ts'
 import { exportEnvironment, type TenantExport } from '../../../delivery/snapshot.ts'
@@ -125,7 +126,8 @@ export function environmentEventRoutes(
     const tenants = (await tenantsNamed(request, place, query.tenants))?.map(({ id }) => id)
     const from = cursorIn(query.after)
     const mostTenants = query.snapshot === 'true' ? TENANTS_WITH_RESOURCES : undefined
-    const feed = environmentFeed(request.database, watch, place.environment.id, from, { tenants, mostTenants })
+    const feed = (database: Database) =>
+      environmentFeed(database, watch, place.environment.id, from, { tenants, mostTenants })
     return { feed, after: from?.place }
   }
 

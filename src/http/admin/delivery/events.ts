@@ -1,6 +1,7 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
+import type { Database } from '../../../db/database.ts'
 import type { Deliveries } from '../../../delivery/deliveries.ts'
 import { tenantLog } from '../../../delivery/read-log.ts'
 import { exportTenant } from '../../../delivery/snapshot.ts'
@@ -173,7 +174,7 @@ export function eventRoutes(
   app.openapi(list, async (c) => {
     const { after, ...query } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, c.req.valid('param'))
-    const log = tenantLog(c.var.database, watch, tenant.id)
+    const log = (database: Database) => tenantLog(database, watch, tenant.id)
     return (await pageAnswer(c, answers, log, after, query, { tenantId: tenant.id, cannotFollow })) as never
   })
 
@@ -181,7 +182,7 @@ export function eventRoutes(
     const { after, ...query } = c.req.valid('query')
     const { tenant } = await tenantAt(c.var, c.req.valid('param'))
     const from = c.req.valid('header')['last-event-id'] ?? after
-    const log = tenantLog(c.var.database, watch, tenant.id)
+    const log = (database: Database) => tenantLog(database, watch, tenant.id)
     return (await streamAnswer(c, answers, log, from, query, { tenantId: tenant.id, cannotFollow })) as never
   })
 

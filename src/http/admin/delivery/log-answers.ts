@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import { Refusal } from '../../../administration/refusal.ts'
 import type { ControlPlane } from '../../../context/control-plane.ts'
+import type { Database } from '../../../db/database.ts'
 import { streamLog } from '../../../delivery/event-stream.ts'
 import { type FollowedLog, type LogAnswer, readLog } from '../../../delivery/read-log.ts'
 import { type EventTypes, type LoggedEvent, parseEventTypes } from '../../../events/event.ts'
@@ -33,17 +34,21 @@ interface LogOwner {
   cannotFollow(answer: Exclude<LogAnswer, { outcome: 'page' }>): Refusal
 }
 
+/** Makes the log over the database of a request. A reader that waits gets another one, on which each statement has its own time. */
+type LogIn<Event extends LoggedEvent> = (database: Database) => FollowedLog<Event>
+
 /** One page of a log, or of what comes next. @throws {Refusal} 400, 403 or 410 */
 export async function pageAnswer<Event extends LoggedEvent>(
   c: Context<AdminEnv>,
   { control, config, readers }: AnswerTools,
-  log: FollowedLog<Event>,
+  logIn: LogIn<Event>,
   after: number | undefined,
   { limit, wait, types, snapshot }: ReaderQuery & { readonly limit: number; readonly wait: number },
   { tenantId, cannotFollow }: LogOwner,
 ): Promise<Response> {
   const wanted = wantedTypes(types)
   const waiting = wait > 0 ? readers.enter(c, tenantId) : undefined
+  const log = logIn(c.var.database)
   const signal = waiting?.signal ?? c.req.raw.signal
   const question = { after, limit, types: wanted, waitMs: wait * 1_000, signal }
   const answer = await readLog(log, question).finally(() => waiting?.end())
@@ -63,7 +68,7 @@ export async function pageAnswer<Event extends LoggedEvent>(
 export async function streamAnswer<Event extends LoggedEvent>(
   c: Context<AdminEnv>,
   { readers }: AnswerTools,
-  log: FollowedLog<Event>,
+  logIn: LogIn<Event>,
   after: number | undefined,
   { types: text, snapshot }: ReaderQuery,
   { tenantId, cannotFollow }: LogOwner,
@@ -71,6 +76,7 @@ export async function streamAnswer<Event extends LoggedEvent>(
   const types = wantedTypes(text)
   const reader = readers.enter(c, tenantId)
   const { signal, passage } = reader
+  const log = logIn(c.var.database)
   const answer = await readLog(log, { after, limit: 100, types, waitMs: 0 }).catch((error: unknown) => {
     reader.end()
     throw error
