@@ -52,7 +52,9 @@ export async function tenantsNamed(
 /** Why a feed cannot be followed from a cursor, for the reader: what is lost to it has to be read anew. */
 export function cannotFollowFeed({ outcome }: Exclude<LogAnswer, { outcome: 'page' }>): Refusal {
   const again = 'Read the snapshot and follow from the cursor that it names.'
-  if (outcome === 'ahead')
-    return new Refusal(410, `The cursor is none of this feed: the store was restored to an earlier state. ${again}`)
+  if (outcome === 'ahead') {
+    const why = 'the feed was closed and opened again, since nobody read it, or the store was restored to an earlier state'
+    return new Refusal(410, `The cursor is none of this feed: ${why}. ${again}`)
+  }
   return new Refusal(410, `Events after the cursor were deleted for their age. ${again}`)
 }
