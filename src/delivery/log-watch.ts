@@ -3,7 +3,7 @@ import { isBusy, isUnavailable } from '../db/errors.ts'
 import { Progress } from '../observability/progress.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { feedHeads } from '../repositories/log/environment-feed.ts'
-import { eventLogOf, findUnnumbered, logHeads } from '../repositories/log/event-log.ts'
+import { eventLogOf, type Followed, findUnnumbered, type Heads, logHeads } from '../repositories/log/event-log.ts'
 import { openFeed, placeStretches } from '../repositories/log/feed-places.ts'
 import { type NumberedMany, numberMany, numberNothing } from '../repositories/log/numbering.ts'
 
@@ -147,7 +147,7 @@ export class LogWatch {
     this.#timer = setTimeout(() => {
       this.#pass = this.#work().then(
         // Another reader may have begun to wait since.
-        (next) => this.#again(this.#hasReaders ? LIVELY_MS : next),
+        (next) => this.#again(this.#hasReaders ? Math.min(LIVELY_MS, next) : next),
         (error: unknown) => {
           this.#failed(error)
           // Each reader finds out for itself whether it can read on.
@@ -169,13 +169,21 @@ export class LogWatch {
     let [numbered, more] = [0, false]
     const failures: unknown[] = []
     for (let after: TenantId | undefined; ; ) {
-      const { tenants, unplaced } = await findUnnumbered(this.#db, after, TENANTS_AT_ONCE)
+      const followed = this.#followed
+      const { tenants, unplaced, heads } = await findUnnumbered(
+        this.#db,
+        after,
+        TENANTS_AT_ONCE,
+        this.#db.distributed ? undefined : followed,
+      )
       const before = failures.length
       const done = await this.#number(tenants, failures)
       if (tenants.length > 0 && failures.length - before === tenants.length) await numberNothing(this.#db)
       if (unplaced || done.fed) await this.#place(failures)
       if (this.#started) this.progress.made()
-      await this.#wakeReaders()
+      // Where there was nothing to do, how far the logs go is known already. On Citus it takes statements of its own.
+      if (tenants.length > 0 || unplaced || this.#db.distributed) await this.#wakeReaders()
+      else this.#wake(heads, followed)
       if (done.numbered > 0) this.#hooks.numbered()
       numbered += done.numbered
       more ||= done.more
@@ -223,16 +231,25 @@ export class LogWatch {
     })
   }
 
+  get #followed(): Followed {
+    return { tenants: [...this.#waiting.keys()], environments: [...this.#waitingForFeeds.keys()] }
+  }
+
   async #wakeReaders(): Promise<void> {
-    if (this.#waiting.size > 0) wakeBehind(this.#waiting, await logHeads(this.#db, [...this.#waiting.keys()]))
-    const feeds = this.#waitingForFeeds
-    if (feeds.size > 0) wakeBehind(feeds, await feedHeads(this.#db, [...feeds.keys()]))
+    const followed = this.#followed
+    const { tenants, environments } = followed
+    const logs = tenants.length === 0 ? new Map() : await logHeads(this.#db, tenants)
+    const feeds = environments.length === 0 ? new Map() : await feedHeads(this.#db, environments)
+    this.#wake({ logs, feeds }, followed)
+  }
+
+  /** Wakes those readers of what was looked at who are not at its end. */
+  #wake({ logs, feeds }: Heads, { tenants, environments }: Followed): void {
+    for (const id of tenants) wakeBehind(this.#waiting.get(id), logs.get(id))
+    for (const id of environments) wakeBehind(this.#waitingForFeeds.get(id), feeds.get(id))
   }
 }
 
-function wakeBehind<Id>(waiting: ReadonlyMap<Id, ReadonlySet<Waiting>>, heads: ReadonlyMap<Id, number>): void {
-  for (const [id, readers] of waiting) {
-    const head = heads.get(id) ?? 0
-    for (const { after, wake } of readers) if (after !== head) wake()
-  }
+function wakeBehind(readers: ReadonlySet<Waiting> = new Set(), head = 0): void {
+  for (const { after, wake } of readers) if (after !== head) wake()
 }

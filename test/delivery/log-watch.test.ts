@@ -14,7 +14,7 @@ let unnumbered: TenantId[]
 const database = {
   run: async (statement: string) => {
     if (statement.includes('from event_logs\n')) return [{ id: TENANT, head }]
-    return unnumbered.map((id) => ({ id }))
+    return [...unnumbered.map((id) => ({ what: 'tenant', id, head: null })), { what: 'log', id: TENANT, head }]
   },
   asTenant: () => database,
   transaction: async () => {

@@ -171,37 +171,75 @@ export const unnumberedTenants = async (
   limit: number,
 ): Promise<TenantId[]> => (await findUnnumbered(db, after, limit)).tenants
 
-/** The same, and whether numbered events wait for their places in the feed of an environment. */
+/** Logs of tenants, and feeds of environments, for whose growth readers wait. */
+export interface Followed {
+  readonly tenants: readonly TenantId[]
+  readonly environments: readonly EnvironmentId[]
+}
+
+/** How far each of them goes; without an entry for one that has nothing. */
+export interface Heads {
+  readonly logs: ReadonlyMap<TenantId, number>
+  readonly feeds: ReadonlyMap<EnvironmentId, number>
+}
+
+const NOBODY: Followed = { tenants: [], environments: [] }
+
+/**
+ * The same, and whether numbered events wait for their places in the feed of an environment; and how far logs go that are followed,
+ * so that readers cost no statement of their own.
+ */
 export async function findUnnumbered(
   db: Database,
   after: TenantId | undefined,
   limit: number,
-): Promise<{ readonly tenants: TenantId[]; readonly unplaced: boolean }> {
+  followed: Followed = NOBODY,
+): Promise<{ readonly tenants: TenantId[]; readonly unplaced: boolean; readonly heads: Heads }> {
   const most = Math.trunc(limit)
+  const parameters = new Parameters()
+  const from = parameters.bind(after ?? FIRST_ID, 'uuid')
   // One index look-up for each tenant, however many of its events wait. Citus has each machine list its tenants.
   const waiting = `with recursive waiting(id) as (
-       (select w.tenant_id from waiting_events w where w.tenant_id > $1::uuid order by w.tenant_id limit 1)
+       (select w.tenant_id from waiting_events w where w.tenant_id > ${from} order by w.tenant_id limit 1)
        union all
        select (select w.tenant_id from waiting_events w where w.tenant_id > x.id order by w.tenant_id limit 1)
        from waiting x where x.id is not null
      )`
   const listed = `with waiting(id) as (
-       select distinct w.tenant_id from waiting_events w where w.tenant_id > $1::uuid order by w.tenant_id limit ${most}
+       select distinct w.tenant_id from waiting_events w where w.tenant_id > ${from} order by w.tenant_id limit ${most}
      )`
-  const rows = await db.run<{ id: TenantId | null }>(
-    `${db.distributed ? listed : waiting} (select x.id::text from (
+  const parts = [
+    `(select 'tenant' as what, x.id::text, null::float8 as head from (
        (select id from waiting where id is not null limit ${most})
        union
        (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
-       where l.tenant_id > $1::uuid and l.hold_id is not null and (${holdIsOver} or ${brakeMode} <> 'hold')
+       where l.tenant_id > ${from} and l.hold_id is not null and (${holdIsOver} or ${brakeMode} <> 'hold')
        order by l.tenant_id limit ${most})
-     ) x order by x.id limit ${most})
-     union all select null where exists (select 1 from waiting_stretches)`,
-    [after ?? FIRST_ID],
+     ) x order by x.id limit ${most})`,
+    `select 'unplaced', null, null where exists (select 1 from waiting_stretches)`,
+  ]
+  const asked = (ids: readonly string[]) => `any(${parameters.array(ids, 'uuid')})`
+  if (followed.tenants.length > 0)
+    parts.push(`select 'log', l.tenant_id::text, l.head::float8 from event_logs l
+     where l.tenant_id = ${asked(followed.tenants)}`)
+  if (followed.environments.length > 0)
+    parts.push(`select 'feed', f.environment_id::text, f.head::float8 from environment_feeds f
+     where f.environment_id = ${asked(followed.environments)}`)
+  type Row = { readonly what: 'tenant' | 'unplaced' | 'log' | 'feed'; readonly id: string; readonly head: number }
+  const rows = await db.run<Row>(
+    `${db.distributed ? listed : waiting} ${parts.join('\n     union all ')}`,
+    parameters.values,
     { name: 'events-unnumbered' },
   )
-  const tenants = rows.flatMap(({ id }) => (id === null ? [] : [id])).sort()
-  return { tenants, unplaced: tenants.length < rows.length }
+  const idsOf = <Id extends string>(kind: Row['what']) =>
+    rows.flatMap(({ what, id, head }) => (what === kind ? [[id as Id, head] as const] : []))
+  return {
+    tenants: idsOf<TenantId>('tenant')
+      .map(([id]) => id)
+      .sort(),
+    unplaced: idsOf('unplaced').length > 0,
+    heads: { logs: new Map(idsOf<TenantId>('log')), feeds: new Map(idsOf<EnvironmentId>('feed')) },
+  }
 }
 
 /** The highest position of each of these tenants; without an entry for a tenant that has no events. */
