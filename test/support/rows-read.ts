@@ -2,13 +2,22 @@ import { expect, vi } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { tenantTables } from './instances.ts'
 
-/** What `work` gives, and the tenants' tables and indexes of which it reads more than `few` rows. On a database of one session. */
-export async function manyRowsRead<T>(database: Database, few: number, work: () => Promise<T>) {
+/**
+ * What `work` gives, and the tenants' tables and indexes of which it reads more than `few` rows. On a database of one session.
+ *
+ * @param also names of tables that are no tenant's
+ */
+export async function manyRowsRead<T>(
+  database: Database,
+  few: number,
+  work: () => Promise<T>,
+  also: readonly string[] = [],
+) {
   await olderWritersEnd(database)
   const before = await read(database)
   const result = await work()
   const after = await read(database)
-  const tables = await tenantTables(database)
+  const tables = [...(await tenantTables(database)), ...also]
   const much = [...after]
     .map(([name, n]) => ({ name, rows: n - (before.get(name) ?? 0) }))
     .filter(({ name, rows }) => rows > few && tables.some((table) => name.startsWith(table)))
