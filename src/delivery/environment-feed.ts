@@ -17,6 +17,9 @@ const TENANTS_AT_ONCE = 200
 /** A page has events about users of so many tenants with a mapping at the most: of each, values are looked up. */
 const MOST_MAPPED_TENANTS = 50
 
+/** Tenants that are looked up for a page at the same time, each by some statements that follow each other. */
+const LOOKED_UP_AT_ONCE = 4
+
 /** Where a reader of a feed stands. Texts of it are opaque to readers. */
 export interface FeedCursor {
   /** The first letters of the feed's id. */
@@ -101,8 +104,12 @@ export function environmentFeed(
     cursorAt,
     async texts(events, snapshot) {
       const ofTenants = new Map<TenantId, (event: FeedEvent) => BesideEvent>()
-      for (const [tenantId, some] of byTenant(events.filter((event) => needsLookUp(event, snapshot))))
-        ofTenants.set(tenantId, await besideEvents(db, tenantId, some, snapshot))
+      const queue = byTenant(events.filter((event) => needsLookUp(event, snapshot))).entries()
+      const lookUp = async () => {
+        for (const [tenantId, some] of queue)
+          ofTenants.set(tenantId, await besideEvents(db, tenantId, some, snapshot))
+      }
+      await Promise.all(Array.from({ length: LOOKED_UP_AT_ONCE }, lookUp))
       return (event) => eventText(event, event.tenantId, ofTenants.get(event.tenantId)?.(event))
     },
     async end() {
