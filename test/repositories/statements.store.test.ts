@@ -13,9 +13,14 @@ import { trustsOfKeys } from '../../src/repositories/control/keys/api-key-trusts
 import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
 import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import { eventLogOf, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
+import type { EnvironmentId } from '../../src/place-ids.ts'
+import { feedHeads, readFeed, tenantsAmong } from '../../src/repositories/log/environment-feed.ts'
+import { eventLogOf, findUnnumbered, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
+import { closeFeed, idleFeeds, noteFeedRead } from '../../src/repositories/log/feed-closing.ts'
+import { openFeed, placeStretches, trimFeed } from '../../src/repositories/log/feed-places.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { forTenant } from '../../src/repositories/tenant-scope.ts'
+import { adminSender } from '../support/admin-sender.ts'
 import { administrationOn } from '../support/administration.ts'
 import { openTestDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
@@ -32,12 +37,14 @@ import {
   removeMember,
   userBody,
 } from '../support/instances.ts'
+import { placeOf } from '../support/readers.ts'
 import { recordStatements, type Statement } from '../support/statements.ts'
 
 // Each file in `statements` holds what one hot operation sends, so that a review shows the SQL and not what makes it. Run this
 // file with `-u` after a change that means to change them.
 
 const FOLDER = join(import.meta.dirname, 'statements')
+const ADMIN_KEY = 'an-admin-key-for-accounts-that-are-posted'
 
 let database: Database
 let instance: Instance
@@ -52,6 +59,8 @@ let giver: string
 /** Its application publishes roles. */
 let writing: TestTenant
 let written: string
+/** Its application has posted accounts. */
+let adopting: TestTenant
 /** Leads to the second page. */
 let cursor: string
 const people: string[] = []
@@ -61,7 +70,7 @@ const endpoint = randomUUID()
 
 beforeAll(async () => {
   database = await openTestDatabase()
-  instance = await openInstance(database)
+  instance = await openInstance(database, { ADMIN_KEY })
   place = await instance.newPlace()
   tenant = await instance.newTenant({ place })
   keeping = await instance.newTenant({ settings: { onDelete: 'deactivate' } })
@@ -76,6 +85,10 @@ beforeAll(async () => {
   await publishCatalogue(administrationOn(database), { ...published, tenantId: null }, { kinds: [], entries })
   writing = await instance.newTenant({ place: published })
   written = idIn(await writing.scim('POST', '/Users', { ...person('written'), ...ROLES }))
+  adopting = await instance.newTenant()
+  const accounts = [{ id: 'acc_1', externalId: 'xmeets an account' }, { id: 'acc_2', userName: 'meets a doubtful one' }]
+  const posted = await adminSender(() => instance, ADMIN_KEY)('POST', `${placeOf(adopting)}/accounts`, { accounts })
+  expect(posted.status, posted.text).toBe(200)
   for (let i = 0; i < 12; i++) people.push(idIn(await tenant.scim('POST', '/Users', person(`person ${i}`))))
   for (let i = 0; i < 6; i++) groups.push(idIn(await tenant.scim('POST', '/Groups', groupBody(`group ${i}`))))
   await tenant.scim('PATCH', `/Groups/${groups[0]}`, addMembers(at(people, 0), at(people, 1)))
@@ -143,6 +156,10 @@ const WRITES: Requests = {
   'member-remove-following-roles': () => giving.scim('PATCH', `/Groups/${giver}`, removeMember(given)),
   'user-delete-following-roles': () => giving.scim('DELETE', `/Users/${given}`),
   'user-create-writing-roles': () => writing.scim('POST', '/Users', { ...person('with a role'), ...ROLES }),
+  'user-create-beside-accounts': () => adopting.scim('POST', '/Users', person('meets nobody')),
+  'user-create-adopting': () =>
+    adopting.scim('POST', '/Users', { ...person('meets an account'), externalId: 'xmeets an account' }),
+  'user-create-queued': () => adopting.scim('POST', '/Users', person('meets a doubtful one')),
   'user-patch-writing-roles': () =>
     writing.scim(
       'PATCH',
@@ -159,6 +176,13 @@ const WRITES: Requests = {
       '/Bulk',
       bulkBody([4, 5].map((i) => ({ method: 'PATCH', path: `/Groups/${groups[i]}`, data: addMembers(at(people, i)) }))),
     ),
+}
+
+const environment = () => place.environmentId as EnvironmentId
+/** An event of the tenant gets its position. */
+const logGrows = async () => {
+  await appendTenantEvents(database, tenant.id, doer, [{ type: 'tenant.paused', changes: { changed: [] } }])
+  await eventLogOf(database, tenant.id).number({ wait: true })
 }
 
 const doer = { actor: 'a', requestId: 'r' }
@@ -181,7 +205,36 @@ const OTHERS: Readonly<Record<string, (db: Database) => Promise<unknown>>> = {
   'events-read': (db) => eventLogOf(db, tenant.id).read(0, 100, ALL),
   'events-read-of-types': (db) => eventLogOf(db, tenant.id).read(0, 100, { types: ['user.deleted'], nouns: ['group'] }),
   'events-unnumbered': (db) => unnumberedTenants(db, undefined, 100),
+  'events-unnumbered-for-readers': (db) =>
+    findUnnumbered(db, undefined, 100, { tenants: [tenant.id], environments: [environment()] }),
   'events-heads': (db) => logHeads(db, [tenant.id]),
+  'feed-open': (db) => openFeed(db, environment()),
+  'feed-place': (db) => placeStretches(db, environment()),
+  'feed-place-of-all': async (db) => {
+    await logGrows()
+    await placeStretches(db)
+  },
+  'feed-read': (db) => readFeed(db, environment(), 0, 100, { types: ALL, tenants: undefined, forgiven: 0 }),
+  'feed-read-of-types-and-tenants': async (db) => {
+    const types = { types: ['user.deleted'], nouns: ['group'] }
+    await readFeed(db, environment(), 0, 100, { types, tenants: [tenant.id], forgiven: 0 })
+  },
+  'feed-heads': (db) => feedHeads(db, [environment()]),
+  'feed-tenants-among': (db) => tenantsAmong(db, environment(), [tenant.id]),
+  'feed-noted': (db) => noteFeedRead(db, environment()),
+  'feed-trim': async (db) => {
+    await database.run(
+      `update feed_stretches set placed_at = now() - interval '1 year' where environment_id = $1::uuid`,
+      [environment()],
+    )
+    await trimFeed(db, environment(), 30)
+  },
+  'feed-close': async (db) => {
+    await logGrows()
+    await placeStretches(database)
+    await closeFeed(db, environment(), 0)
+  },
+  'feed-idle': (db) => idleFeeds(db, 90),
   'deliveries-due': (db) => dueDeliveries(db),
   'deliveries-claim': (db) => webhookQueueOf(db, tenant.id, endpoint).claim(16),
   'deliveries-delivered': async (db) => {
@@ -215,6 +268,7 @@ describe('the SQL of the log, of deliveries and of the control plane is what its
   test.each(Object.entries(OTHERS))('%s', async (name, ask) => {
     const recorder = recordStatements(database)
     const built: Statement[] = []
+    if (name.startsWith('feed-')) await openedFeed(name === 'feed-open')
     await ask({
       ...recorder.database,
       orm: builtStatements(built),
@@ -227,6 +281,14 @@ test('each file is compared', () => {
   const names = Object.keys({ ...READS, ...WRITES, ...OTHERS }).map((name) => `${name}.sql`)
   expect(readdirSync(FOLDER).sort()).toEqual(names.sort())
 })
+
+/** Opens the feed, with places for what the tenants' logs have. @param again and closes it, so that every log has a row */
+async function openedFeed(again: boolean): Promise<void> {
+  await openFeed(database, environment())
+  await logGrows()
+  await placeStretches(database, environment())
+  if (again) await closeFeed(database, environment(), 0)
+}
 
 /** A query builder that notes what it builds; each statement runs, and is told that nothing was found. */
 function builtStatements(into: Statement[]): Database['orm'] {
