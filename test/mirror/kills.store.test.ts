@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Change, Report } from '../../src/mirror/index.ts'
 import { built } from '../support/built.ts'
 import { type Child, runMain } from '../support/children.ts'
-import { ownStore } from '../support/engines.ts'
+import { engineName, ownStore } from '../support/engines.ts'
 import { addMembers, groupBody, patchBody, removeMember, userBody } from '../support/instances.ts'
 import {
   type ApplicationDatabase,
@@ -16,8 +16,8 @@ import {
   type Picture,
 } from '../support/mirrors.ts'
 
-/** `MIRROR_KILLS=100` for as many as the documents speak of. */
-const KILLS = Number(process.env.MIRROR_KILLS ?? 20)
+/** The embedded engine takes longer to come back, and is killed less often; `MIRROR_KILLS=100` for as many there. */
+const KILLS = Number(process.env.MIRROR_KILLS ?? { postgres: 100, pglite: 20 }[engineName()])
 /** Processes that are started ahead, since a start takes longer than what is to be killed. */
 const AHEAD = 3
 /** Changes of each tenant beside each life of a mirror. */
