@@ -155,7 +155,9 @@ try {
     while (ids.some((id) => !arrived.has(id))) {
       if (now() > patience) {
         const missing = ids.filter((id) => !arrived.has(id))
-        throw new Error(`${missing.length} of ${ids.length} events have not arrived for a minute, such as ${missing[0]}; ${ended} ends`)
+        throw new Error(
+          `${missing.length} of ${ids.length} events have not arrived for a minute, such as ${missing[0]}; ${ended} ends`,
+        )
       }
       await pause(5)
     }
@@ -167,8 +169,11 @@ try {
     )
     const arrival = (id: string) => arrived.get(id) ?? Number.NaN
     say(`${what}, from the position to the reader: ${spread(positions.map(({ id, at }) => arrival(id) - at))}`)
-    say(`${what}, from the SCIM answer to the reader: ${spread(ids.map((id) => arrival(id) - (answered.get(id) ?? 0)))}`)
-    if (ended > 0) say(`the gateway has ended the stream ${ended} times so far, and the reader went on behind its last id`)
+    say(
+      `${what}, from the SCIM answer to the reader: ${spread(ids.map((id) => arrival(id) - (answered.get(id) ?? 0)))}`,
+    )
+    if (ended > 0)
+      say(`the gateway has ended the stream ${ended} times so far, and the reader went on behind its last id`)
     answered.clear()
     arrived.clear()
   }
@@ -176,7 +181,9 @@ try {
   // Loads what was not needed yet.
   await steadily(forMs(5_000))
   const without = await steadily(forMs(STEADY_MS / 3))
-  say(`creates at ${PER_SECOND} a second without a feed: ${spread(without.times)}, ${without.bytes.toFixed(0)} bytes of log each`)
+  say(
+    `creates at ${PER_SECOND} a second without a feed: ${spread(without.times)}, ${without.bytes.toFixed(0)} bytes of log each`,
+  )
   await idle('no feed was ever read')
 
   let isOpen = false
@@ -196,7 +203,9 @@ try {
   await sql.unsafe('vacuum analyze')
 
   await idle('the feed is open and has no reader')
-  const snapshot = await fetch(`${environment}/snapshot?resources=false`, { headers: { Authorization: `Bearer ${reading}` } })
+  const snapshot = await fetch(`${environment}/snapshot?resources=false`, {
+    headers: { Authorization: `Bearer ${reading}` },
+  })
   const cursor = /"cursor":"([^"]*)"/.exec(await snapshot.text())?.[1] ?? ''
   const closeOne = await stream(`${environment}/tenants/many-1/events/stream?after=1`)
   await idle('a stream of one tenant')
@@ -205,7 +214,9 @@ try {
   await idle('the stream of the feed')
 
   const steady = await steadily(forMs(STEADY_MS))
-  say(`creates at ${PER_SECOND} a second with the feed: ${spread(steady.times)}, ${steady.bytes.toFixed(0)} bytes of log each`)
+  say(
+    `creates at ${PER_SECOND} a second with the feed: ${spread(steady.times)}, ${steady.bytes.toFixed(0)} bytes of log each`,
+  )
   await report(`${PER_SECOND} creates a second`)
   for (let burst = 0; burst < BURSTS; burst++) {
     let next = burst * OF_A_BURST

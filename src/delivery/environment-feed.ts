@@ -106,8 +106,7 @@ export function environmentFeed(
       const ofTenants = new Map<TenantId, (event: FeedEvent) => BesideEvent>()
       const queue = byTenant(events.filter((event) => needsLookUp(event, snapshot))).entries()
       const lookUp = async () => {
-        for (const [tenantId, some] of queue)
-          ofTenants.set(tenantId, await besideEvents(db, tenantId, some, snapshot))
+        for (const [tenantId, some] of queue) ofTenants.set(tenantId, await besideEvents(db, tenantId, some, snapshot))
       }
       await Promise.all(Array.from({ length: LOOKED_UP_AT_ONCE }, lookUp))
       return (event) => eventText(event, event.tenantId, ofTenants.get(event.tenantId)?.(event))

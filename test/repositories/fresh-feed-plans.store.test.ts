@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { openPostgres } from '../../src/db/postgres.ts'
 import type { EnvironmentId } from '../../src/place-ids.ts'
-import { dueErasures, erasuresOf } from '../../src/repositories/erasure/erasures.ts'
 import { erasingIn } from '../../src/repositories/erasure/erasing.ts'
+import { dueErasures, erasuresOf } from '../../src/repositories/erasure/erasures.ts'
 import { pagesOf } from '../../src/repositories/erasure/pages.ts'
 import { keptUserNamed, tracesOf } from '../../src/repositories/erasure/traces.ts'
 import { feedHeads, readFeed, tenantsAmong } from '../../src/repositories/log/environment-feed.ts'
@@ -41,7 +41,10 @@ const erasing = <T>(work: (erase: ReturnType<typeof erasingIn>) => Promise<T> | 
   database.transaction(async (tx) => work(erasingIn(tx, own.id)))
 const filter = { tenants: undefined, forgiven: 0 }
 
-const OPERATIONS: readonly (readonly [string, () => Promise<unknown>])[] = [
+type Operations = readonly (readonly [string, () => Promise<unknown>])[]
+/** For logs whose hold is over, the embedded engine joins all environments; one process has few of them. */
+const onPostgres = (operations: Operations): Operations => (engineName() === 'postgres' ? operations : [])
+const OPERATIONS: Operations = [
   ['a feed is opened', () => openFeed(database, environmentId)],
   [
     'an event gets its position and its place',
@@ -55,22 +58,32 @@ const OPERATIONS: readonly (readonly [string, () => Promise<unknown>])[] = [
   ['a page of the feed', () => readFeed(database, environmentId, 0, 100, { ...filter, types: ALL })],
   [
     'a page of some types and tenants',
-    () => readFeed(database, environmentId, 0, 100, { ...filter, types: { types: ['x.y'], nouns: ['z'] }, tenants: [own.id] }),
+    () =>
+      readFeed(database, environmentId, 0, 100, {
+        ...filter,
+        types: { types: ['x.y'], nouns: ['z'] },
+        tenants: [own.id],
+      }),
   ],
-  [
-    'what waits, and where the feed and a log end',
-    async () => {
-      const followed = { tenants: [own.id], environments: [environmentId] }
-      const { heads } = await findUnnumbered(database, undefined, 200, followed)
-      expect([heads.logs.has(own.id), heads.feeds.has(environmentId)]).toEqual([true, true])
-    },
-  ],
+  ...onPostgres([
+    [
+      'what waits, and where the feed and a log end',
+      async () => {
+        const followed = { tenants: [own.id], environments: [environmentId] }
+        const { heads } = await findUnnumbered(database, undefined, 200, followed)
+        expect([heads.logs.has(own.id), heads.feeds.has(environmentId)]).toEqual([true, true])
+      },
+    ],
+  ]),
   ['where the feed ends', () => feedHeads(database, [environmentId])],
   ['tenants of the environment', () => tenantsAmong(database, environmentId, [own.id])],
   ['that the feed is read', () => noteFeedRead(database, environmentId)],
   ['a trim of the feed', () => trimFeed(database, environmentId, 30)],
   ['a feed is closed', () => closeFeed(database, environmentId, 0)],
-  ['who is to be erased', async () => [await tracesOf(database, own.id, person), await keptUserNamed(database, own.id, [NAME])]],
+  [
+    'who is to be erased',
+    async () => [await tracesOf(database, own.id, person), await keptUserNamed(database, own.id, [NAME])],
+  ],
   ['a page of events', () => pages().events(null)],
   ['a page of requests', () => pages().requests(FIRST_ID, LAST_ID)],
   ['a page of the audit trail', () => pages().audit(null)],
@@ -85,7 +98,10 @@ const OPERATIONS: readonly (readonly [string, () => Promise<unknown>])[] = [
         await erase.terms([{ at: person, gone: [NAME] }])
       }),
   ],
-  ['entries of the trail are erased', () => erasing((erase) => erase.audit([{ at: '1', targetName: '', before: null, after: null }]))],
+  [
+    'entries of the trail are erased',
+    () => erasing((erase) => erase.audit([{ at: '1', targetName: '', before: null, after: null }])),
+  ],
   ['answers are erased', () => erasing((erase) => erase.answers([{ at: '["a","b"]', body: '{}' }]))],
   ['deliveries are erased', () => erasing((erase) => erase.deliveries(person, null))],
   [
@@ -112,7 +128,8 @@ beforeAll(async () => {
   environmentId = place.environmentId as EnvironmentId
   own = await instance.newTenant({ place })
   for (const [, operation] of OPERATIONS) await operation()
-  for (const statement of FILLING) await database.run(statement.replaceAll('$own', `'${own.id}'::uuid`), [], { prepare: false })
+  for (const statement of FILLING)
+    await database.run(statement.replaceAll('$own', `'${own.id}'::uuid`), [], { prepare: false })
 })
 afterAll(async () => {
   await instance.close()

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { publishCatalogue } from '../../src/administration/catalogue/catalogue.ts'
 import type { Database } from '../../src/db/database.ts'
 import { databaseOver } from '../../src/db/handle.ts'
+import type { EnvironmentId } from '../../src/place-ids.ts'
 import { findApiKey } from '../../src/repositories/control/api-keys.ts'
 import { controlAnswers } from '../../src/repositories/control/control-answers.ts'
 import { publicKeysOfKeys } from '../../src/repositories/control/keys/api-key-public-keys.ts'
@@ -13,7 +14,6 @@ import { trustsOfKeys } from '../../src/repositories/control/keys/api-key-trusts
 import { dueDeliveries } from '../../src/repositories/delivery/due-deliveries.ts'
 import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/repositories/delivery/endpoint-state.ts'
 import { webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import type { EnvironmentId } from '../../src/place-ids.ts'
 import { feedHeads, readFeed, tenantsAmong } from '../../src/repositories/log/environment-feed.ts'
 import { eventLogOf, findUnnumbered, logHeads, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { closeFeed, idleFeeds, noteFeedRead } from '../../src/repositories/log/feed-closing.ts'
@@ -86,7 +86,10 @@ beforeAll(async () => {
   writing = await instance.newTenant({ place: published })
   written = idIn(await writing.scim('POST', '/Users', { ...person('written'), ...ROLES }))
   adopting = await instance.newTenant()
-  const accounts = [{ id: 'acc_1', externalId: 'xmeets an account' }, { id: 'acc_2', userName: 'meets a doubtful one' }]
+  const accounts = [
+    { id: 'acc_1', externalId: 'xmeets an account' },
+    { id: 'acc_2', userName: 'meets a doubtful one' },
+  ]
   const posted = await adminSender(() => instance, ADMIN_KEY)('POST', `${placeOf(adopting)}/accounts`, { accounts })
   expect(posted.status, posted.text).toBe(200)
   for (let i = 0; i < 12; i++) people.push(idIn(await tenant.scim('POST', '/Users', person(`person ${i}`))))

@@ -3,11 +3,11 @@ with recursive waiting(id) as (
   union all
   select (select w.tenant_id from waiting_events w where w.tenant_id > x.id order by w.tenant_id limit 1)
   from waiting x where x.id is not null
-) (select x.id::text from (
+) (select 'tenant' as what, x.id::text, null::float8 as head from (
       (select id from waiting where id is not null limit 100)
     union
       (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
       where l.tenant_id > $1::uuid and l.hold_id is not null and ((l.hold_id is not null and (l.released_at is not null or l.held_until <= now())) or coalesce(t.settings->'leaverBrake'->>'mode', s.settings->'leaverBrake'->>'mode', 'off') <> 'hold')
       order by l.tenant_id limit 100)
   ) x order by x.id limit 100)
-union all select null where exists (select 1 from waiting_stretches);
+union all select 'unplaced', null, null where exists (select 1 from waiting_stretches);

@@ -4,6 +4,10 @@ where f.environment_id = $1::uuid and (f.closing or f.read_at < now() - make_int
 select t.id::text as id from tenants t where t.environment_id = $1::uuid and t.id > $2::uuid
 order by t.environment_id, t.id limit 200;
 
+insert into event_logs (tenant_id) select t.id from tenants t where t.id = any($1::text::uuid[])
+  and not exists (select 1 from event_logs l where l.tenant_id = t.id) order by t.id for key share of t skip locked
+on conflict do nothing returning 1;
+
 -- in a transaction
 select 1 from environment_feeds f where f.environment_id = $1::uuid and f.closing for update;
 

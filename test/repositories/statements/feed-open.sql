@@ -6,6 +6,10 @@ insert into environment_feeds (environment_id) select e.id from environments e w
 select t.id::text as id from tenants t where t.environment_id = $1::uuid and t.id > $2::uuid
 order by t.environment_id, t.id limit 200;
 
+insert into event_logs (tenant_id) select t.id from tenants t where t.id = any($1::text::uuid[])
+  and not exists (select 1 from event_logs l where l.tenant_id = t.id) order by t.id for key share of t skip locked
+on conflict do nothing returning 1;
+
 -- in a transaction
 select l.tenant_id::text as "tenantId", l.hold_id::text as id, (extract(epoch from l.held_since) * 1000)::float8 as since,
   (extract(epoch from l.held_until) * 1000)::float8 as until, coalesce(l.held_until <= now(), false) as due,
@@ -49,8 +53,8 @@ runs as materialized (
   select w.environment_id, w.tenant_id, max(w.position) as position, sum(w.size) as size from waiting w group by 1, 2
 ),
 feeds as materialized (
-  select x.id, f.head from unnest($1::text::uuid[]) x(id) cross join lateral (
-    select f.head from environment_feeds f where f.environment_id = x.id limit 1
+  select x.id, f.at, f.head from unnest($1::text::uuid[]) x(id) cross join lateral (
+    select f.ctid as at, f.head from environment_feeds f where f.environment_id = x.id limit 1
   ) f
 ),
 placed as (
@@ -60,6 +64,7 @@ placed as (
 ),
 moved as (
   update environment_feeds f set head = f.head + m.size
-  from (select r.environment_id, sum(r.size) as size from runs r group by 1) m where f.environment_id = m.environment_id
+  from (select o.at, sum(r.size) as size from runs r join feeds o on o.id = r.environment_id group by 1) m
+  where (f.environment_id = any($1::text::uuid[])) is true and f.ctid = m.at
 )
 select count(*)::int as count from waiting;

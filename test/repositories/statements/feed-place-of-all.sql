@@ -18,8 +18,8 @@ runs as materialized (
   select w.environment_id, w.tenant_id, max(w.position) as position, sum(w.size) as size from waiting w group by 1, 2
 ),
 feeds as materialized (
-  select x.id, f.head from unnest($1::text::uuid[]) x(id) cross join lateral (
-    select f.head from environment_feeds f where f.environment_id = x.id limit 1
+  select x.id, f.at, f.head from unnest($1::text::uuid[]) x(id) cross join lateral (
+    select f.ctid as at, f.head from environment_feeds f where f.environment_id = x.id limit 1
   ) f
 ),
 placed as (
@@ -29,6 +29,7 @@ placed as (
 ),
 moved as (
   update environment_feeds f set head = f.head + m.size
-  from (select r.environment_id, sum(r.size) as size from runs r group by 1) m where f.environment_id = m.environment_id
+  from (select o.at, sum(r.size) as size from runs r join feeds o on o.id = r.environment_id group by 1) m
+  where (f.environment_id = any($1::text::uuid[])) is true and f.ctid = m.at
 )
 select count(*)::int as count from waiting;

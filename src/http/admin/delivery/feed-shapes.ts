@@ -53,7 +53,8 @@ export async function tenantsNamed(
 export function cannotFollowFeed({ outcome }: Exclude<LogAnswer, { outcome: 'page' }>): Refusal {
   const again = 'Read the snapshot and follow from the cursor that it names.'
   if (outcome === 'ahead') {
-    const why = 'the feed was closed and opened again, since nobody read it, or the store was restored to an earlier state'
+    const why =
+      'the feed was closed and opened again, since nobody read it, or the store was restored to an earlier state'
     return new Refusal(410, `The cursor is none of this feed: ${why}. ${again}`)
   }
   return new Refusal(410, `Events after the cursor were deleted for their age. ${again}`)
