@@ -210,7 +210,7 @@ try {
   const closeOne = await stream(`${environment}/tenants/many-1/events/stream?after=1`)
   await idle('a stream of one tenant')
   closeOne()
-  await stream(`${environment}/events/stream?after=${cursor}`)
+  const closeFeed = await stream(`${environment}/events/stream?after=${cursor}`)
   await idle('the stream of the feed')
 
   const steady = await steadily(forMs(STEADY_MS))
@@ -249,6 +249,8 @@ try {
   await report('events of these creates')
   await steadily(forMs(STEADY_MS / 3))
   await report(`${PER_SECOND} creates a second, with mapped values`)
+
+  closeFeed()
 
   const day = new Date().toISOString().slice(0, 10)
   const folder = fileURLToPath(new URL(`results/${day}/`, import.meta.url))
