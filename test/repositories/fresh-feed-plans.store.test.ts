@@ -42,8 +42,6 @@ const erasing = <T>(work: (erase: ReturnType<typeof erasingIn>) => Promise<T> | 
 const filter = { tenants: undefined, forgiven: 0 }
 
 type Operations = readonly (readonly [string, () => Promise<unknown>])[]
-/** For logs whose hold is over, the embedded engine joins all environments; one process has few of them. */
-const onPostgres = (operations: Operations): Operations => (engineName() === 'postgres' ? operations : [])
 const OPERATIONS: Operations = [
   ['a feed is opened', () => openFeed(database, environmentId)],
   [
@@ -65,16 +63,14 @@ const OPERATIONS: Operations = [
         tenants: [own.id],
       }),
   ],
-  ...onPostgres([
-    [
-      'what waits, and where the feed and a log end',
-      async () => {
-        const followed = { tenants: [own.id], environments: [environmentId] }
-        const { heads } = await findUnnumbered(database, undefined, 200, followed)
-        expect([heads.logs.has(own.id), heads.feeds.has(environmentId)]).toEqual([true, true])
-      },
-    ],
-  ]),
+  [
+    'what waits, and where the feed and a log end',
+    async () => {
+      const followed = { tenants: [own.id], environments: [environmentId] }
+      const { heads } = await findUnnumbered(database, undefined, 200, followed)
+      expect([heads.logs.has(own.id), heads.feeds.has(environmentId)]).toEqual([true, true])
+    },
+  ],
   ['where the feed ends', () => feedHeads(database, [environmentId])],
   ['tenants of the environment', () => tenantsAmong(database, environmentId, [own.id])],
   ['that the feed is read', () => noteFeedRead(database, environmentId)],
@@ -111,7 +107,7 @@ const OPERATIONS: Operations = [
         await erase.accounts(null, [NAME])
         await erase.accounts(person, [])
         await erase.reviews(person)
-        await erase.deferred([NAME])
+        await erase.deferred([NAME], doer)
       }),
   ],
   ['erasures', () => erasuresOf(database, own.id).list({ after: undefined, limit: 20 })],

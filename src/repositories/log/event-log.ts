@@ -208,23 +208,30 @@ export async function findUnnumbered(
   const listed = `with waiting(id) as (
        select distinct w.tenant_id from waiting_events w where w.tenant_id > ${from} order by w.tenant_id limit ${most}
      )`
+  // By key, log by log.
+  const settings = db.distributed
+    ? 'join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id'
+    : `cross join lateral (select t.* from tenants t where t.id = l.tenant_id offset 0) t
+       cross join lateral (select s.* from environments s where s.id = t.environment_id offset 0) s`
   const parts = [
     `(select 'tenant' as what, x.id::text, null::float8 as head from (
        (select id from waiting where id is not null limit ${most})
        union
-       (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
+       (select l.tenant_id from event_logs l ${settings}
        where l.tenant_id > ${from} and l.hold_id is not null and (${holdIsOver} or ${brakeMode} <> 'hold')
        order by l.tenant_id limit ${most})
      ) x order by x.id limit ${most})`,
     `select 'unplaced', null, null where exists (select 1 from waiting_stretches)`,
   ]
-  const asked = (ids: readonly string[]) => `any(${parameters.array(ids, 'uuid')})`
+  const asked = (ids: readonly string[]) => `unnest(${parameters.array(ids, 'uuid')}) x(id)`
   if (followed.tenants.length > 0)
-    parts.push(`select 'log', l.tenant_id::text, l.head::float8 from event_logs l
-     where l.tenant_id = ${asked(followed.tenants)}`)
+    parts.push(`select 'log', x.id::text, l.head::float8 from ${asked(followed.tenants)} cross join lateral (
+       select l.head from event_logs l where l.tenant_id = x.id limit 1
+     ) l`)
   if (followed.environments.length > 0)
-    parts.push(`select 'feed', f.environment_id::text, f.head::float8 from environment_feeds f
-     where f.environment_id = ${asked(followed.environments)}`)
+    parts.push(`select 'feed', x.id::text, f.head::float8 from ${asked(followed.environments)} cross join lateral (
+       select f.head from environment_feeds f where f.environment_id = x.id limit 1
+     ) f`)
   type Row = { readonly what: 'tenant' | 'unplaced' | 'log' | 'feed'; readonly id: string; readonly head: number }
   const rows = await db.run<Row>(
     `${db.distributed ? listed : waiting} ${parts.join('\n     union all ')}`,

@@ -6,12 +6,15 @@ with recursive waiting(id) as (
 ) (select 'tenant' as what, x.id::text, null::float8 as head from (
       (select id from waiting where id is not null limit 100)
     union
-      (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
+      (select l.tenant_id from event_logs l cross join lateral (select t.* from tenants t where t.id = l.tenant_id offset 0) t
+      cross join lateral (select s.* from environments s where s.id = t.environment_id offset 0) s
       where l.tenant_id > $1::uuid and l.hold_id is not null and ((l.hold_id is not null and (l.released_at is not null or l.held_until <= now())) or coalesce(t.settings->'leaverBrake'->>'mode', s.settings->'leaverBrake'->>'mode', 'off') <> 'hold')
       order by l.tenant_id limit 100)
   ) x order by x.id limit 100)
 union all select 'unplaced', null, null where exists (select 1 from waiting_stretches)
-union all select 'log', l.tenant_id::text, l.head::float8 from event_logs l
-where l.tenant_id = any($2::text::uuid[])
-union all select 'feed', f.environment_id::text, f.head::float8 from environment_feeds f
-where f.environment_id = any($3::text::uuid[]);
+union all select 'log', x.id::text, l.head::float8 from unnest($2::text::uuid[]) x(id) cross join lateral (
+  select l.head from event_logs l where l.tenant_id = x.id limit 1
+) l
+union all select 'feed', x.id::text, f.head::float8 from unnest($3::text::uuid[]) x(id) cross join lateral (
+  select f.head from environment_feeds f where f.environment_id = x.id limit 1
+) f;

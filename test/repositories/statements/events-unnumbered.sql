@@ -6,7 +6,8 @@ with recursive waiting(id) as (
 ) (select 'tenant' as what, x.id::text, null::float8 as head from (
       (select id from waiting where id is not null limit 100)
     union
-      (select l.tenant_id from event_logs l join tenants t on t.id = l.tenant_id join environments s on s.id = t.environment_id
+      (select l.tenant_id from event_logs l cross join lateral (select t.* from tenants t where t.id = l.tenant_id offset 0) t
+      cross join lateral (select s.* from environments s where s.id = t.environment_id offset 0) s
       where l.tenant_id > $1::uuid and l.hold_id is not null and ((l.hold_id is not null and (l.released_at is not null or l.held_until <= now())) or coalesce(t.settings->'leaverBrake'->>'mode', s.settings->'leaverBrake'->>'mode', 'off') <> 'hold')
       order by l.tenant_id limit 100)
   ) x order by x.id limit 100)
