@@ -1,7 +1,7 @@
 import { isUnavailable } from '../db/errors.ts'
 import type { EventTypes, LoggedEvent } from '../events/event.ts'
 import type { LogPage } from '../repositories/log/event-log.ts'
-import { type FollowedLog, readLog } from './read-log.ts'
+import { type FollowedLog, readOn } from './read-log.ts'
 
 /** More often than proxies cut silent connections. */
 const BEAT_MS = 15_000
@@ -47,7 +47,7 @@ export async function* streamLog<Event extends LoggedEvent>(
       page = { ...page, events: [] }
       continue
     }
-    const answer = await readLog(log, { after: page.next, limit: PAGE, types, waitMs: 0, signal }).catch(
+    const answer = await readOn(log, { after: page.next, limit: PAGE, types, waitMs: 0, signal }).catch(
       (error: unknown) => {
         if (isUnavailable(error)) return undefined
         throw error

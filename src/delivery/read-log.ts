@@ -64,11 +64,20 @@ export function tenantLog(db: Database, watch: LogWatch, tenantId: TenantId): Fo
 /** Reads on in a log; with all that was committed before the question. */
 export async function readLog<Event extends LoggedEvent>(
   log: FollowedLog<Event>,
+  question: LogQuestion,
+): Promise<LogAnswer<Event>> {
+  const until = performance.now() + question.waitMs
+  await log.catchUp()
+  return readOn(log, { ...question, waitMs: until - performance.now() })
+}
+
+/** The same with what has its position: for a reader who is woken when there is more, and must not wait for others' events first. */
+export async function readOn<Event extends LoggedEvent>(
+  log: FollowedLog<Event>,
   { after, limit, types, waitMs, signal }: LogQuestion,
 ): Promise<LogAnswer<Event>> {
   const until = performance.now() + waitMs
   for (let from = after; ; ) {
-    await log.catchUp()
     const page = await log.read(from, limit, types)
     const { trimmed, head, next } = page
     if (from !== undefined && from < trimmed) return { outcome: 'trimmed', trimmed }
