@@ -27,7 +27,8 @@ afterAll(async () => {
 })
 
 /** Settles once the second instance looks for events for a reader of the tenant that waits. */
-const untilWaiting = ({ id }: TestTenant) => untilAsked(asked, 'from event_logs\n     where tenant_id = any', id)
+const untilWaiting = ({ id }: TestTenant) =>
+  untilAsked(asked, 'select l.head from event_logs l where l.tenant_id = x.id', id)
 
 /** A reader that waits for half a minute for what does not happen. What is faster has not waited until its time was over. */
 async function silentReader() {
@@ -123,7 +124,7 @@ describe('pulling events', () => {
     const silent = await silentReader()
     const own = recordStatements(databases[0])
     const instance = await openInstance(own.database)
-    const waits = () => untilAsked(own, 'from event_logs\n     where tenant_id = any', tenant.id)
+    const waits = () => untilAsked(own, 'select l.head from event_logs l where l.tenant_id = x.id', tenant.id)
     const { events, ask } = reader(instance, tenant)
     expect(await events('?wait=0.05')).toEqual({ items: [], next: 0, more: false })
     const gone = new AbortController()
