@@ -23,6 +23,9 @@ afterAll(async () => {
 })
 
 const until = <T>(what: () => T | Promise<T>) => expect.poll(what, { interval: 20 })
+/** Settles once all events of a tenant have their positions, and are queued for what is enabled by then. */
+const numbered = ({ id }: { readonly id: string }) =>
+  until(() => database.run('select 1 from waiting_events where tenant_id = $1::uuid', [id])).toEqual([])
 const events_requested = [SESSION_REVOKED]
 const permissions = ['ssf.read', 'ssf.manage']
 const newKey = async (place: string, given: readonly string[] = permissions) =>
@@ -93,7 +96,7 @@ test('SEC-13 the stream of a receiver ends with its key, and so does what waits 
   })
   expect((await by.ask('POST', stream.delivery.endpoint_url, { returnImmediately: true })).status).toBe(401)
   await leave(tenant, 'ann')
-  await until(() => database.run('select 1 from waiting_events where tenant_id = $1::uuid', [tenant.id])).toEqual([])
+  await numbered(tenant)
   for (const table of ['webhook_deliveries', 'stream_messages'])
     expect(await database.run(`select 1 from ${table} where endpoint_id = $1::uuid`, [stream.stream_id])).toEqual([])
 })
@@ -141,6 +144,7 @@ describe('EV-14 a receiver to which tokens are pushed is told that its stream is
     expect((await admin('GET')).body).toMatchObject({ enabled: false, paused: false, disabledReason: reason })
     await until(told).toEqual(disabled(stream, reason))
     await leave(tenant, 'gus')
+    await numbered(tenant)
 
     const rotated = await streams.admin('POST', `${place}/api-keys/${idOf(key)}/rotation`, {
       expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
