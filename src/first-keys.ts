@@ -57,8 +57,7 @@ export function keysFile({ databaseUrl, dataDir }: { databaseUrl: string | undef
       if (written !== undefined) return written
       for (const path of (await Promise.all(folders.map(filesIn))).flat()) {
         // Other instances and other accounts may have files of this name in the same folder.
-        if ((await isOurs(path)) && (await readFile(path, 'utf8')).includes(`"store": ${JSON.stringify(store)}`))
-          return path
+        if ((await isOurs(path)) && (await textIn(path)).includes(`"store": ${JSON.stringify(store)}`)) return path
       }
       return undefined
     },
@@ -85,6 +84,13 @@ async function filesIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => [])
   return names.filter((name) => name.startsWith(NAME)).map((name) => join(folder, name))
 }
+
+/** Empty where the file has gone meanwhile: an instance that shows its keys deletes it. */
+const textIn = (path: string): Promise<string> =>
+  readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    return ''
+  })
 
 async function isOurs(path: string): Promise<boolean> {
   const found = await lstat(path).catch(() => undefined)
