@@ -2,9 +2,9 @@ import type { Database } from '../db/database.ts'
 import { isBusy, isUnavailable } from '../db/errors.ts'
 import { Progress } from '../observability/progress.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
-import { feedHeads } from '../repositories/log/environment-feed.ts'
-import { eventLogOf, type Followed, findUnnumbered, type Heads, logHeads } from '../repositories/log/event-log.ts'
+import { eventLogOf, findUnnumbered } from '../repositories/log/event-log.ts'
 import { openFeed, placeStretches } from '../repositories/log/feed-places.ts'
+import { type AwaitedLogs, feedHeads, type Heads, logHeads } from '../repositories/log/heads.ts'
 import { type NumberedMany, numberMany, numberNothing } from '../repositories/log/numbering.ts'
 
 /** While a reader follows, events get their positions this often: short enough to be found within 100 ms. */
@@ -169,12 +169,12 @@ export class LogWatch {
     let [numbered, more] = [0, false]
     const failures: unknown[] = []
     for (let after: TenantId | undefined; ; ) {
-      const followed = this.#followed
+      const awaited = this.#awaited
       const { tenants, unplaced, heads } = await findUnnumbered(
         this.#db,
         after,
         TENANTS_AT_ONCE,
-        this.#db.distributed ? undefined : followed,
+        this.#db.distributed ? undefined : awaited,
       )
       const before = failures.length
       const done = await this.#number(tenants, failures)
@@ -183,7 +183,7 @@ export class LogWatch {
       if (this.#started) this.progress.made()
       // Where there was nothing to do, how far the logs go is known already. On Citus it takes statements of its own.
       if (tenants.length > 0 || unplaced || this.#db.distributed) await this.#wakeReaders()
-      else this.#wake(heads, followed)
+      else this.#wake(heads, awaited)
       if (done.numbered > 0) this.#hooks.numbered()
       numbered += done.numbered
       more ||= done.more
@@ -231,20 +231,20 @@ export class LogWatch {
     })
   }
 
-  get #followed(): Followed {
+  get #awaited(): AwaitedLogs {
     return { tenants: [...this.#waiting.keys()], environments: [...this.#waitingForFeeds.keys()] }
   }
 
   async #wakeReaders(): Promise<void> {
-    const followed = this.#followed
-    const { tenants, environments } = followed
+    const awaited = this.#awaited
+    const { tenants, environments } = awaited
     const logs = tenants.length === 0 ? new Map() : await logHeads(this.#db, tenants)
     const feeds = environments.length === 0 ? new Map() : await feedHeads(this.#db, environments)
-    this.#wake({ logs, feeds }, followed)
+    this.#wake({ logs, feeds }, awaited)
   }
 
   /** Wakes those readers of what was looked at who are not at its end. */
-  #wake({ logs, feeds }: Heads, { tenants, environments }: Followed): void {
+  #wake({ logs, feeds }: Heads, { tenants, environments }: AwaitedLogs): void {
     for (const id of tenants) wakeBehind(this.#waiting.get(id), logs.get(id))
     for (const id of environments) wakeBehind(this.#waitingForFeeds.get(id), feeds.get(id))
   }

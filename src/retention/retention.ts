@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts'
 import { isUnavailable } from '../db/errors.ts'
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { consoleSessionsOf } from '../repositories/control/console-sessions.ts'
-import { giveUpEvents, historiesThatHold } from '../repositories/history/gaps.ts'
+import { giveUpEvents } from '../repositories/history/gaps.ts'
 import { historiesWithOldSpans } from '../repositories/history/histories.ts'
 import { trimHistory } from '../repositories/history/trimming.ts'
 import { eventLogOf, logsWithOldEvents, TRIMMED_AT_ONCE } from '../repositories/log/event-log.ts'
@@ -69,6 +69,11 @@ export async function trimAll(db: Database, stopped?: AbortSignal): Promise<void
 /** One batch of each log with old events; gives whether there may be more. A log that another transaction holds is left out. */
 async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal | undefined): Promise<boolean> {
   let progress = false
+  const failed = (error: unknown) => {
+    if (isUnavailable(error)) throw error
+    failures.push(error)
+    return undefined
+  }
   for (let after: EnvironmentId | undefined; ; ) {
     const environments = await environmentsWithOld(
       db,
@@ -79,26 +84,18 @@ async function trimRound(db: Database, failures: unknown[], stopped: AbortSignal
     )
     for (const { id, days } of environments) {
       const longest = days + HELD_FOR_HISTORY_DAYS
-      for (const tenantId of await historiesThatHold(db, id, longest, LOGS_AT_ONCE))
-        progress = (await giveUpEvents(db, tenantId, longest)) || progress
+      for (const tenantId of await logsWithOldEvents(db, id, longest, LOGS_AT_ONCE, { held: true })) {
+        if (stopped?.aborted) return false
+        progress = (await giveUpEvents(db, tenantId, longest).catch(failed)) === true || progress
+      }
       for (const tenantId of await logsWithOldEvents(db, id, days, LOGS_AT_ONCE)) {
         if (stopped?.aborted) return false
-        const trimmed = await eventLogOf(db, tenantId)
-          .trim(days)
-          .catch((error: unknown) => {
-            if (isUnavailable(error)) throw error
-            failures.push(error)
-            return undefined
-          })
+        const trimmed = await eventLogOf(db, tenantId).trim(days).catch(failed)
         progress ||= trimmed !== undefined
         if (trimmed === TRIMMED_AT_ONCE) await breath()
       }
       if (stopped?.aborted) return false
-      progress ||= await trimFeed(db, id, days).catch((error: unknown) => {
-        if (isUnavailable(error)) throw error
-        failures.push(error)
-        return false
-      })
+      progress = (await trimFeed(db, id, days).catch(failed)) === true || progress
     }
     if (environments.length < ENVIRONMENTS_AT_ONCE) return progress
     after = environments.at(-1)?.id

@@ -28,7 +28,7 @@ import {
   userBody,
 } from '../support/instances.ts'
 import { reader } from '../support/readers.ts'
-import { recordStatements } from '../support/statements.ts'
+import { recordStatements, withRun } from '../support/statements.ts'
 
 let instance: Instance
 beforeAll(async () => {
@@ -217,7 +217,7 @@ test('a question reads once how far the history is, and is answered for that', a
   await join(tenant, 'ada')
   await writeHistory(instance.database, tenant.id)
   const recorder = recordStatements(instance.database)
-  const now = Date.now() - 1
+  const now = Date.parse(await momentOver())
   const { statements } = await recorder.during(async () => {
     const told = await toldBy(recorder.database, tenant.id, 365)
     await tellsOf(recorder.database, tenant.id, told, { from: now, until: now })
@@ -316,10 +316,10 @@ describe('the retention of events', () => {
     await join(tenant, 'eve')
     const log = eventLogOf(database, tenant.id)
     while ((await log.number()) > 0);
-    const age = async (days: number) => {
+    const age = async (days: number, { id } = tenant) => {
       const ago = `now() - interval '${days} days'`
-      await database.run(`update events set occurred_at = ${ago} where tenant_id = $1::uuid`, [tenant.id])
-      await database.run(`update event_logs set oldest_at = ${ago} where tenant_id = $1::uuid`, [tenant.id])
+      await database.run(`update events set occurred_at = ${ago} where tenant_id = $1::uuid`, [id])
+      await database.run(`update event_logs set oldest_at = ${ago} where tenant_id = $1::uuid`, [id])
     }
     // All that the history has taken goes, and the rest is held.
     await age(90 + HELD_FOR_HISTORY_DAYS - 1)
@@ -331,6 +331,18 @@ describe('the retention of events', () => {
     await database.run(`update histories set started_at = now() - interval '400 days' where tenant_id = $1::uuid`, [
       tenant.id,
     ])
+    // A failure of one history is told of when all others are done.
+    const other = await instance.newTenant()
+    await join(other, 'old')
+    while ((await eventLogOf(database, other.id).number()) > 0);
+    await age(91, other)
+    const failing = withRun(database, (handle, ...statement) =>
+      statement[0].startsWith('update histories h set phase')
+        ? Promise.reject(new Error('planted'))
+        : handle.run(...statement),
+    )
+    await expect(trimAll(failing)).rejects.toThrow('planted')
+    expect([await count('events', tenant), await count('events', other)]).toEqual([held, 0])
     await trimAll(database)
     expect(await count('events', tenant)).toBe(0)
     const { list, refusal, get } = historian(tenant)

@@ -17,15 +17,15 @@ import { endpointFailed, endpointSucceeded, takeProbe } from '../../src/reposito
 import { dueOnStream, streamQueueOf } from '../../src/repositories/delivery/stream-queue.ts'
 import { deadLetters, replayEvents, waitingDeliveries } from '../../src/repositories/delivery/webhook-backlog.ts'
 import { mendQueues, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import { feedHeads, readFeed, tenantsAmong } from '../../src/repositories/log/environment-feed.ts'
+import { readFeed, tenantsAmong } from '../../src/repositories/log/environment-feed.ts'
 import {
   eventLogOf,
   findUnnumbered,
-  logHeads,
   logsWithOldEvents,
   unnumberedTenants,
 } from '../../src/repositories/log/event-log.ts'
 import { openFeed, placeStretches, trimFeed } from '../../src/repositories/log/feed-places.ts'
+import { feedHeads, logHeads } from '../../src/repositories/log/heads.ts'
 import { endHold, eventsThatPass } from '../../src/repositories/log/leaver-brake.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'
 import { eventsOfRequest, openDeliveriesOf } from '../../src/repositories/log/request-events.ts'

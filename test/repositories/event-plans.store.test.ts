@@ -12,8 +12,9 @@ import {
   waitingDeliveries,
 } from '../../src/repositories/delivery/webhook-backlog.ts'
 import { mendQueues, webhookQueueOf } from '../../src/repositories/delivery/webhook-queue.ts'
-import { eventLogOf, logHeads, logsWithOldEvents, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
+import { eventLogOf, logsWithOldEvents, unnumberedTenants } from '../../src/repositories/log/event-log.ts'
 import { subjectsOf } from '../../src/repositories/log/event-subjects.ts'
+import { logHeads } from '../../src/repositories/log/heads.ts'
 import { heldEventsOf, holdingTenants } from '../../src/repositories/log/held-events.ts'
 import { latestEvents } from '../../src/repositories/log/latest-events.ts'
 import { numberMany } from '../../src/repositories/log/numbering.ts'

@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts'
-import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import type { TenantId } from '../../place-ids.ts'
 import { numberedEvents } from '../log/event-log.ts'
 import { type Gap, type History, takeHistory } from './histories.ts'
 
@@ -25,27 +25,6 @@ export async function beginAnew(
     [tenantId, JSON.stringify(now)],
     { name: 'history-write' },
   )
-}
-
-/**
- * Tenants of an environment whose history has not taken the oldest event that is kept, which is older than `days`: up to `limit`, those
- * with the oldest first.
- */
-export async function historiesThatHold(
-  db: Database,
-  environmentId: EnvironmentId,
-  days: number,
-  limit: number,
-): Promise<TenantId[]> {
-  const rows = await db.run<{ id: TenantId }>(
-    `select l.tenant_id::text as id from event_logs l
-     where l.environment_id = $1::uuid and l.oldest_at < now() - make_interval(days => $2::int) and exists (
-       select 1 from histories h where h.tenant_id = l.tenant_id and h.ended_at is null and h.position <= l.trimmed
-     )
-     order by l.oldest_at, l.tenant_id limit ${Math.trunc(limit)}`,
-    [environmentId, days],
-  )
-  return rows.map(({ id }) => id)
 }
 
 /**

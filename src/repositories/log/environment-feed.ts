@@ -196,18 +196,6 @@ async function eventsIn(
   return { events: found, lost }
 }
 
-/** The highest place in the feed of each of these environments; without an entry for one without a feed. */
-export async function feedHeads(db: Database, ids: readonly EnvironmentId[]): Promise<Map<EnvironmentId, number>> {
-  const parameters = new Parameters()
-  const rows = await db.run<{ id: EnvironmentId; head: number }>(
-    `select environment_id::text as id, head::float8 as head from environment_feeds
-     where environment_id = any(${parameters.array(ids, 'uuid')})`,
-    parameters.values,
-    { name: 'feed-heads' },
-  )
-  return new Map(rows.map(({ id, head }) => [id, head]))
-}
-
 /** Those of some tenants that are in an environment. */
 export async function tenantsAmong(
   db: Database,

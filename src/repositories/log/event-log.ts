@@ -5,6 +5,7 @@ import { accountOfSubject } from '../sql/adoption-parts.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { hasMapping } from './has-mapping.ts'
+import { type AwaitedLogs, type Heads, headsOfFeeds, headsOfLogs } from './heads.ts'
 import { brakeMode, eventsThatPass, holdIsOver, isBraked } from './leaver-brake.ts'
 import { takeLogs } from './locked-logs.ts'
 import { NUMBERED_AT_ONCE, numberEvents } from './numbering.ts'
@@ -171,29 +172,17 @@ export const unnumberedTenants = async (
   limit: number,
 ): Promise<TenantId[]> => (await findUnnumbered(db, after, limit)).tenants
 
-/** Logs of tenants, and feeds of environments, for whose growth readers wait. */
-export interface Followed {
-  readonly tenants: readonly TenantId[]
-  readonly environments: readonly EnvironmentId[]
-}
-
-/** How far each of them goes; without an entry for one that has nothing. */
-export interface Heads {
-  readonly logs: ReadonlyMap<TenantId, number>
-  readonly feeds: ReadonlyMap<EnvironmentId, number>
-}
-
-const NOBODY: Followed = { tenants: [], environments: [] }
+const NONE: AwaitedLogs = { tenants: [], environments: [] }
 
 /**
- * The same, and whether numbered events wait for their places in the feed of an environment; and how far logs go that are followed,
- * so that readers cost no statement of their own.
+ * The same, and whether numbered events wait for their places in the feed of an environment; and how far logs and feeds go for which
+ * readers wait, so that these cost no statement of their own.
  */
 export async function findUnnumbered(
   db: Database,
   after: TenantId | undefined,
   limit: number,
-  followed: Followed = NOBODY,
+  awaited: AwaitedLogs = NONE,
 ): Promise<{ readonly tenants: TenantId[]; readonly unplaced: boolean; readonly heads: Heads }> {
   const most = Math.trunc(limit)
   const parameters = new Parameters()
@@ -223,15 +212,10 @@ export async function findUnnumbered(
      ) x order by x.id limit ${most})`,
     `select 'unplaced', null, null where exists (select 1 from waiting_stretches)`,
   ]
-  const asked = (ids: readonly string[]) => `unnest(${parameters.array(ids, 'uuid')}) x(id)`
-  if (followed.tenants.length > 0)
-    parts.push(`select 'log', x.id::text, l.head::float8 from ${asked(followed.tenants)} cross join lateral (
-       select l.head from event_logs l where l.tenant_id = x.id limit 1
-     ) l`)
-  if (followed.environments.length > 0)
-    parts.push(`select 'feed', x.id::text, f.head::float8 from ${asked(followed.environments)} cross join lateral (
-       select f.head from environment_feeds f where f.environment_id = x.id limit 1
-     ) f`)
+  if (awaited.tenants.length > 0)
+    parts.push(`select 'log', h.* from (${headsOfLogs(db, awaited.tenants, parameters)}) h`)
+  if (awaited.environments.length > 0)
+    parts.push(`select 'feed', h.* from (${headsOfFeeds(db, awaited.environments, parameters)}) h`)
   type Row = { readonly what: 'tenant' | 'unplaced' | 'log' | 'feed'; readonly id: string; readonly head: number }
   const rows = await db.run<Row>(
     `${db.distributed ? listed : waiting} ${parts.join('\n     union all ')}`,
@@ -249,30 +233,22 @@ export async function findUnnumbered(
   }
 }
 
-/** The highest position of each of these tenants; without an entry for a tenant that has no events. */
-export async function logHeads(db: Database, tenantIds: readonly TenantId[]): Promise<Map<TenantId, number>> {
-  const parameters = new Parameters()
-  const rows = await db.run<{ id: TenantId; head: number }>(
-    `select tenant_id::text as id, head::float8 as head from event_logs
-     where tenant_id = any(${parameters.array(tenantIds, 'uuid')})`,
-    parameters.values,
-    { name: 'events-heads' },
-  )
-  return new Map(rows.map(({ id, head }) => [id, head]))
-}
-
-/** Tenants of an environment with events older than `days`, up to `limit`, those with the oldest first. */
+/**
+ * Tenants of an environment with events older than `days`, up to `limit`, those with the oldest first.
+ *
+ * @param held those whose history has not taken the oldest event, so that nothing can be deleted; by default the others
+ */
 export async function logsWithOldEvents(
   db: Database,
   environmentId: EnvironmentId,
   days: number,
   limit: number,
+  { held = false } = {},
 ): Promise<TenantId[]> {
   const rows = await db.run<{ id: TenantId }>(
     `select l.tenant_id::text as id from event_logs l
      where l.environment_id = $1::uuid and l.oldest_at < now() - make_interval(days => $2::int)
-       -- Nothing can be deleted that a history has not taken.
-       and not exists (
+       and ${held ? '' : 'not '}exists (
          select 1 from histories h where h.tenant_id = l.tenant_id and h.ended_at is null and h.position <= l.trimmed
        )
      order by l.oldest_at, l.tenant_id limit ${Math.trunc(limit)}`,

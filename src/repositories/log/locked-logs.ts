@@ -29,15 +29,15 @@ export async function takeLogs(tx: Database, tenantIds: readonly TenantId[], wai
 }
 
 /**
- * Makes the logs that are missing, in a transaction of its own. Whoever then takes several at once and waits does nothing but lock rows
- * in order. Otherwise it would hold some logs while it waits for others that somebody makes, who waits for the first.
+ * Makes the logs that are missing, in a transaction of its own. A transaction that then takes several logs only locks rows, in order. One
+ * that also made logs could hold one log and wait for another, which is being made by a transaction that waits for the first.
  *
  * @param tenantIds in order
  */
 export async function makeLogs(db: Database, tenantIds: readonly TenantId[]): Promise<void> {
   if (db.inTransaction) throw new Error('logs are made in a transaction of their own')
-  for (const some of db.distributed ? tenantIds : [tenantIds])
-    await db.run((db.distributed ? ONE_LOG : LOGS).makes, [typeof some === 'string' ? some : arrayText(some, 'uuid')])
+  if (db.distributed) for (const id of tenantIds) await db.run(ONE_LOG.makes, [id])
+  else await db.run(LOGS.makes, [arrayText(tenantIds, 'uuid')])
 }
 
 const lockLogs = (how: string): string =>

@@ -1,2 +1,3 @@
-select tenant_id::text as id, head::float8 as head from event_logs
-where tenant_id = any($1::text::uuid[]);
+select x.id::text as id, h.head::float8 as head from unnest($1::text::uuid[]) x(id) cross join lateral (
+  select h.head from event_logs h where h.tenant_id = x.id limit 1
+) h;

@@ -12,9 +12,9 @@ with recursive waiting(id) as (
       order by l.tenant_id limit 100)
   ) x order by x.id limit 100)
 union all select 'unplaced', null, null where exists (select 1 from waiting_stretches)
-union all select 'log', x.id::text, l.head::float8 from unnest($2::text::uuid[]) x(id) cross join lateral (
-  select l.head from event_logs l where l.tenant_id = x.id limit 1
-) l
-union all select 'feed', x.id::text, f.head::float8 from unnest($3::text::uuid[]) x(id) cross join lateral (
-  select f.head from environment_feeds f where f.environment_id = x.id limit 1
-) f;
+union all select 'log', h.* from (select x.id::text as id, h.head::float8 as head from unnest($2::text::uuid[]) x(id) cross join lateral (
+    select h.head from event_logs h where h.tenant_id = x.id limit 1
+  ) h) h
+union all select 'feed', h.* from (select x.id::text as id, h.head::float8 as head from unnest($3::text::uuid[]) x(id) cross join lateral (
+    select h.head from environment_feeds h where h.environment_id = x.id limit 1
+  ) h) h;

@@ -1,2 +1,3 @@
-select environment_id::text as id, head::float8 as head from environment_feeds
-where environment_id = any($1::text::uuid[]);
+select x.id::text as id, h.head::float8 as head from unnest($1::text::uuid[]) x(id) cross join lateral (
+  select h.head from environment_feeds h where h.environment_id = x.id limit 1
+) h;
