@@ -40,8 +40,9 @@ export async function takeUpkeepTurn(db: Database, name: string): Promise<Upkeep
       return rows.length > 0
     },
     async end(done) {
+      // Not `now()`: the clock of a machine may be set back a little.
       await db.run(
-        `update upkeep_turns set held_until = now(), done_at = case when $3::bool then now() else done_at end
+        `update upkeep_turns set held_until = '-infinity', done_at = case when $3::bool then now() else done_at end
          where name = $1::text and holder = $2::uuid`,
         [name, holder, done],
       )
