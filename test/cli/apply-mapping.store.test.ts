@@ -1,23 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
 import { EXIT } from '../../src/cli/failure.ts'
+import { applyFiles } from '../support/apply-files.ts'
 import { rollcall } from '../support/cli.ts'
-import { type Gateway, openGateway } from '../support/gateway.ts'
 
-let gateway: Gateway
-let env: Record<string, string>
-let folder: string
-beforeAll(async () => {
-  gateway = await openGateway()
-  env = { ROLLCALL_URL: gateway.origin, ROLLCALL_ADMIN_KEY: gateway.adminKey }
-  folder = mkdtempSync(join(tmpdir(), 'rollcall-apply-mapping-'))
-})
-afterAll(async () => {
-  await gateway.close()
-  rmSync(folder, { recursive: true })
-})
+const files = applyFiles('mapped')
 
 const BADGE = 'urn:example:shop:Employment:badge'
 const CLEARANCE = 'urn:example:acme:Clearance:level'
@@ -55,23 +42,12 @@ projects:
 `
 const NOTHING = { exitCode: 0, out: 'nothing to change: all is as the file says\n', err: '' }
 
-let turns = 0
 /** A project of its own, and the file that says it. */
 function newFile(text = FILE) {
-  const project = `mapped-${turns++}`
-  const file = join(folder, `${project}.yaml`)
-  const write = (change: (text: string) => string) => writeFileSync(file, change(text.replaceAll('PROJECT', project)))
-  write((all) => all)
-  const apply = (...args: string[]) => rollcall(env, 'apply', file, ...args)
-  const at = async (method: string, path: string, body?: object) => {
-    const answer = await fetch(`${gateway.origin}/api/v1/projects/${project}/environments/prod${path}`, {
-      ...{ method, headers: { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' } },
-      ...(body && { body: JSON.stringify(body) }),
-    })
-    return (await answer.json()) as Record<string, unknown>
-  }
+  const { ask, ...file } = files.newFile(text)
+  const at = (method: string, path: string, body?: object) => ask(method, `/environments/prod${path}`, body)
   const mapping = async (place = '') => (await at('GET', `${place}/mapping`)).mapping as Record<string, unknown>
-  return { project, file, write, apply, at, mapping }
+  return { ...file, at, mapping }
 }
 const lines = (text: string) => text.split('\n').filter(Boolean)
 
@@ -109,7 +85,7 @@ describe('a mapping in a file of rollcall apply', () => {
       ...{ name: 'k', permissions: ['scim:write', 'scim:read'] },
     })) as { key: string }
     const urn = 'urn:example:acme:Clearance'
-    const created = await fetch(`${gateway.origin}/scim/v2/${project}/prod/v2/acme/Users`, {
+    const created = await fetch(`${files.gateway.origin}/scim/v2/${project}/prod/v2/acme/Users`, {
       ...{ method: 'POST', headers: { Authorization: `Bearer ${key}`, 'Content-Type': 'application/scim+json' } },
       body: JSON.stringify({
         ...{ schemas: ['urn:ietf:params:scim:schemas:core:2.0:User', urn], userName: 'ada', title: 'Lead - EU' },
@@ -148,7 +124,7 @@ describe('a mapping in a file of rollcall apply', () => {
   test('is in what pull writes, which changes nothing here and makes the same elsewhere', async () => {
     const { project, apply } = newFile()
     await apply()
-    const pulled = await rollcall(env, 'pull', '--only', project)
+    const pulled = await rollcall(files.env, 'pull', '--only', project)
     expect(pulled).toMatchObject({ exitCode: 0, err: '' })
     expect(pulled.out).toContain('staff:')
     const copy = newFile(pulled.out.replaceAll(project, 'PROJECT'))
@@ -156,7 +132,7 @@ describe('a mapping in a file of rollcall apply', () => {
     for (const args of [[], ['--prune']]) expect(await copy.apply(...args)).toEqual(NOTHING)
     copy.write((text) => text)
     expect(await copy.apply()).toMatchObject({ exitCode: 0, err: '' })
-    const again = await rollcall(env, 'pull', '--only', copy.project)
+    const again = await rollcall(files.env, 'pull', '--only', copy.project)
     expect(again.out.replaceAll(copy.project, project)).toBe(pulled.out)
   })
 

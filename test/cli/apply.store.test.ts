@@ -1,24 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { EXIT } from '../../src/cli/failure.ts'
+import { applyFiles } from '../support/apply-files.ts'
 import { rollcall } from '../support/cli.ts'
-import { type Gateway, openGateway } from '../support/gateway.ts'
 import { groupBody, userBody } from '../support/instances.ts'
 
-let gateway: Gateway
-let env: Record<string, string>
-let folder: string
-beforeAll(async () => {
-  gateway = await openGateway()
-  env = { ROLLCALL_URL: gateway.origin, ROLLCALL_ADMIN_KEY: gateway.adminKey }
-  folder = mkdtempSync(join(tmpdir(), 'rollcall-apply-'))
-})
-afterAll(async () => {
-  await gateway.close()
-  rmSync(folder, { recursive: true })
-})
+const files = applyFiles('shop')
 
 const SHOP = `
 projects:
@@ -55,21 +43,10 @@ projects:
           globex: { paused: true }
 `
 
-let turns = 0
 /** A project of its own, and the file that says it. */
 function newFile(text = SHOP) {
-  const project = `shop-${turns++}`
-  const file = join(folder, `${project}.yaml`)
-  const write = (change: (text: string) => string) => writeFileSync(file, change(text.replaceAll('PROJECT', project)))
-  write((all) => all)
-  const apply = (...args: string[]) => rollcall(env, 'apply', file, ...args)
-  const get = async (path: string): Promise<Record<string, unknown>> => {
-    const answer = await fetch(`${gateway.origin}/api/v1/projects/${project}${path}`, {
-      headers: { Authorization: `Bearer ${gateway.adminKey}` },
-    })
-    return answer.json() as Promise<Record<string, unknown>>
-  }
-  return { project, file, write, apply, get }
+  const { ask, ...file } = files.newFile(text)
+  return { ...file, get: (path: string) => ask('GET', path) }
 }
 const lines = (text: string) => text.split('\n').filter(Boolean)
 
@@ -117,13 +94,13 @@ describe('rollcall apply', () => {
     const { project, write, apply, get } = newFile()
     await apply()
     const place = `/environments/prod/tenants/acme`
-    const base = `${gateway.origin}/scim/v2/${project}/prod/v2/acme`
-    const headers = { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' }
+    const base = `${files.gateway.origin}/scim/v2/${project}/prod/v2/acme`
+    const headers = { Authorization: `Bearer ${files.gateway.adminKey}`, 'Content-Type': 'application/json' }
     const post = async (url: string, body: object, key?: string) => {
       const init = { method: 'POST', headers: { ...headers, ...(key && { Authorization: `Bearer ${key}` }) } }
       return (await (await fetch(url, { ...init, body: JSON.stringify(body) })).json()) as { id: string; key: string }
     }
-    const { key } = await post(`${gateway.origin}/api/v1/projects/${project}${place}/api-keys`, {
+    const { key } = await post(`${files.gateway.origin}/api/v1/projects/${project}${place}/api-keys`, {
       ...{ name: 'k', permissions: ['scim:write', 'scim:read'] },
     })
     const { id } = await post(`${base}/Users`, userBody('ada'), key)
@@ -151,7 +128,7 @@ describe('rollcall apply', () => {
 
   test('leaves what the file does not name; --prune deletes what stands beside its lists, and no place', async () => {
     const { project, write, apply, get } = newFile()
-    const secrets = join(folder, `${project}.secrets`)
+    const secrets = join(files.folder, `${project}.secrets`)
     await apply('--secrets-to', secrets)
     expect(statSync(secrets).mode & 0o777).toBe(0o600)
     expect(lines(readFileSync(secrets, 'utf8'))).toEqual([
@@ -176,7 +153,7 @@ describe('rollcall apply', () => {
   test('pull writes a file that changes nothing, has no secret, and makes the same elsewhere', async () => {
     const { project, apply, get } = newFile()
     await apply()
-    const pulled = await rollcall(env, 'pull', '--only', project)
+    const pulled = await rollcall(files.env, 'pull', '--only', project)
     expect(pulled).toMatchObject({ exitCode: 0, err: '' })
     expect(pulled.out).not.toMatch(/whsec_|secret/i)
     const copy = newFile(pulled.out.replaceAll(project, 'PROJECT'))
@@ -188,9 +165,9 @@ describe('rollcall apply', () => {
       const { name, paused, settings } = await copy.get(path)
       expect(await get(path)).toMatchObject({ name, paused, settings })
     }
-    const again = await rollcall(env, 'pull', '--only', copy.project)
+    const again = await rollcall(files.env, 'pull', '--only', copy.project)
     expect(again.out.replaceAll(copy.project, project)).toBe(pulled.out)
-    const one = await rollcall(env, 'pull', '--only', `${project}/prod/acme`, '--json')
+    const one = await rollcall(files.env, 'pull', '--only', `${project}/prod/acme`, '--json')
     expect(Object.keys(JSON.parse(one.out).projects[project].environments.prod.tenants)).toEqual(['acme'])
   })
 
@@ -296,22 +273,22 @@ projects:
       const { project, apply, get } = newFile(MORE)
       await apply()
       const [{ id } = { id: '' }] = ((await get(`${place}/streams`)) as { items: { id: string }[] }).items
-      const headers = { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' }
-      const at = `${gateway.origin}/api/v1/projects/${project}${place}`
+      const headers = { Authorization: `Bearer ${files.gateway.adminKey}`, 'Content-Type': 'application/json' }
+      const at = `${files.gateway.origin}/api/v1/projects/${project}${place}`
       const body = JSON.stringify({ token: 'a-bearer-token-that-is-secret' })
       expect((await fetch(`${at}/streams/${id}`, { method: 'PATCH', headers, body })).status).toBe(200)
       const made = await fetch(`${at}/api-keys`, {
         ...{ method: 'POST', headers, body: JSON.stringify({ name: 'r', permissions: ['ssf.read', 'ssf.manage'] }) },
       })
       const { key } = (await made.json()) as { key: string }
-      const configured = await fetch(`${gateway.origin}/ssf/tenants/${(await get(place)).id}/streams`, {
+      const configured = await fetch(`${files.gateway.origin}/ssf/tenants/${(await get(place)).id}/streams`, {
         method: 'POST',
         headers: { ...headers, Authorization: `Bearer ${key}` },
         body: JSON.stringify({ delivery: { method: 'urn:ietf:rfc:8936' } }),
       })
       expect(configured.status).toBe(201)
 
-      const pulled = await rollcall(env, 'pull', '--only', project)
+      const pulled = await rollcall(files.env, 'pull', '--only', project)
       expect(pulled).toMatchObject({ exitCode: 0, err: '' })
       expect(pulled.out).not.toMatch(/secret|token|rollcall-domain/i)
       expect(pulled.out).toContain('existingUser: adopt')
@@ -320,7 +297,7 @@ projects:
       for (const args of [[], ['--prune']]) expect(lines((await copy.apply(...args)).out)).toEqual([NOTHING])
       copy.write((text) => text)
       expect((await copy.apply()).exitCode).toBe(0)
-      const again = await rollcall(env, 'pull', '--only', copy.project)
+      const again = await rollcall(files.env, 'pull', '--only', copy.project)
       expect(again.out.replaceAll(copy.project, project)).toBe(pulled.out)
     })
 
@@ -361,7 +338,7 @@ projects:
       new RegExp(`FILE, line ${lineOf('snapshot: true')}: .*"snap"`),
     )
     expect(await wrong((text) => text.replace('name: Acme Inc.', 'name: "Acme'))).toMatch(/FILE, line \d+: /)
-    const missing = await rollcall(env, 'apply', join(folder, 'nothing.yaml'))
+    const missing = await rollcall(files.env, 'apply', join(files.folder, 'nothing.yaml'))
     expect(missing).toMatchObject({ exitCode: EXIT.usage, err: expect.stringContaining('cannot be read: ENOENT') })
   })
 
@@ -378,12 +355,12 @@ projects:
   test('a key reaches what it is for: SEC-06 a narrow one changes nothing beyond', async () => {
     const { project, apply, file } = newFile()
     await apply()
-    const headers = { Authorization: `Bearer ${gateway.adminKey}`, 'Content-Type': 'application/json' }
-    const made = await fetch(`${gateway.origin}/api/v1/projects/${project}/environments/prod/api-keys`, {
+    const headers = { Authorization: `Bearer ${files.gateway.adminKey}`, 'Content-Type': 'application/json' }
+    const made = await fetch(`${files.gateway.origin}/api/v1/projects/${project}/environments/prod/api-keys`, {
       ...{ method: 'POST', headers, body: JSON.stringify({ name: 'k', permissions: ['admin'] }) },
     })
     const { key } = (await made.json()) as { key: string }
-    const narrow = { ...env, ROLLCALL_ADMIN_KEY: key }
+    const narrow = { ...files.env, ROLLCALL_ADMIN_KEY: key }
     const refused = await rollcall(narrow, 'apply', file)
     expect(refused).toMatchObject({
       exitCode: EXIT.refused,
