@@ -34,7 +34,7 @@ export function affectedBy(events: readonly LoggedEvent[], plan: MappingPlan | u
 
 const changesIn = ({ changes }: LoggedEvent): unknown => JSON.parse(changes)
 
-/** Nobody for an event about somebody who was erased. */
+/** Empty for an event about a person who was erased. */
 const membersIn = (event: LoggedEvent): readonly string[] =>
   event.type === 'group.member_added' || event.type === 'group.member_removed'
     ? ((changesIn(event) as { members?: string[] }).members ?? [])

@@ -133,7 +133,7 @@ function factsAfter(
   }
 }
 
-/** What stands in the place of a name that was erased. */
+/** The gateway puts this text where an event had a name that was erased. */
 const ERASED_TEXT = '(erased)'
 
 /** Ids and other values in an event, without those that were erased. */

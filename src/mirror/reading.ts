@@ -47,7 +47,7 @@ async function* meanwhile(lines: AsyncIterable<Line>, between: () => Promise<voi
   try {
     for (let timer = tick(); ; ) {
       const coming = iterator.next()
-      // Where something else fails first, nobody waits for the line any more.
+      // If `between` fails first, this promise is left, and its own failure must not end the process.
       coming.catch(() => {})
       let next = await Promise.race([coming, timer])
       while (next === 'tick') {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { ERASED_TEXT } from '../../src/erasure/erased-json.ts'
 import { effectsOf, portionsOf } from '../../src/mirror/fold.ts'
 import type { FeedEvent } from '../../src/mirror/gateway.ts'
 import { jsonOf } from '../../src/mirror/rows.ts'
@@ -52,7 +53,7 @@ describe('what events come to', () => {
         erased(4, 'user.created'),
         erased(5, 'account.linked'),
         erased(6, 'group.member_added', { snapshot: { version: 1, attributes: { displayName: 'Staff' } } }),
-        event(7, 'group.member_added', { changes: { members: ['a', '(erased)'] } }),
+        event(7, 'group.member_added', { changes: { members: ['a', ERASED_TEXT] } }),
         erased(8, 'role.assigned'),
         erased(9, 'user.deleted'),
       ],

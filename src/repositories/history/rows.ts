@@ -219,7 +219,7 @@ export function historyRows(tx: Database, tenantId: string) {
       return row?.newest ?? null
     },
 
-    /** From now on a number stands for nobody; gives whether it stood for somebody. */
+    /** Takes the person's id away from a number. Gives whether it had one. */
     async forget(number: number): Promise<boolean> {
       const forgotten = await tx.run(
         `update history_subjects s set ref = null
