@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => browser.close())
 
 test.each(shownPages(example))(
-  'axe finds nothing on the page $name, in light and dark, at 1,280 and 390 px, and it is no wider than the window',
+  'axe finds nothing on the page $name, in light and dark, at 1,280 and 390 px, it is no wider than the window, and no word of its navigation is broken',
   async ({ name, path, by }) => {
     const page = pages[by]
     const answer = await page.goto(path)

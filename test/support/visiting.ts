@@ -38,7 +38,21 @@ export async function faultsOf(page: Page): Promise<string[]> {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)
 }
 
-/** Expects a page without faults that is no wider than its window, in light and dark, at both widths. */
+/** Words of links in navigation, and of buttons, that are broken over two lines. */
+const BROKEN_WORDS = `[...document.querySelectorAll('nav a, button')].flatMap((one) => {
+  const broken = []
+  const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT)
+  for (let text = texts.nextNode(); text; text = texts.nextNode())
+    for (const { index, 0: word } of text.data.matchAll(/\\S+/g)) {
+      const range = document.createRange()
+      range.setStart(text, index)
+      range.setEnd(text, index + word.length)
+      if (new Set([...range.getClientRects()].map(({ top }) => top)).size > 1) broken.push(word)
+    }
+  return broken
+})`
+
+/** Expects a page without faults, no wider than its window, whose navigation breaks no word, in light and dark, at both widths. */
 export async function expectAccessible(page: Page): Promise<void> {
   for (const { width, height, colorScheme } of VIEWS) {
     await page.setViewportSize({ width, height })
@@ -46,5 +60,6 @@ export async function expectAccessible(page: Page): Promise<void> {
     const view = `${colorScheme} at ${width} px`
     expect(await faultsOf(page), view).toEqual([])
     expect(await page.evaluate('document.documentElement.scrollWidth'), view).toBeLessThanOrEqual(width)
+    expect(await page.evaluate(BROKEN_WORDS), view).toEqual([])
   }
 }

@@ -18,7 +18,7 @@ h1 { font-size: 1.55rem; line-height: 1.25 } h2 { font-size: 1.08rem; margin: 0 
 .bar > div { display: flex; flex-wrap: wrap; align-items: center; gap: .3rem 1.3rem; padding: .6rem 1.2rem; max-width: 76rem; margin: auto }
 .brand { font-weight: 700; color: inherit; text-decoration: none; display: inline-flex; align-items: center; gap: .5rem }
 .brand svg { width: 1.15rem; height: 1.15rem; fill: var(--accent) }
-.bar nav { display: flex; gap: 1.1rem; margin-right: auto } .bar nav a { text-decoration: none }
+.bar nav { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin-right: auto } .bar nav a { text-decoration: none }
 .bar search { margin: 0; flex: 0 1 19rem } .bar form.find { flex-wrap: nowrap; gap: .4rem } .bar form.find label { flex: 1 1 auto; max-width: none }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 .bar nav a[aria-current] { color: inherit; font-weight: 600; border-bottom: 2px solid var(--accent) }
@@ -77,8 +77,8 @@ details[open] > summary { margin-bottom: .7rem } details.more { margin-top: .8re
 .timeline .when { color: var(--quiet); font-size: .84rem } .timeline summary { font-weight: 400; font-size: .87rem }
 .changes { font-size: .87rem; display: grid; gap: .15rem; margin: .2rem 0 0; padding: 0; list-style: none } del { color: var(--bad); text-decoration-thickness: 1px } ins { color: var(--good); text-decoration: none }
 svg.hours { width: 100%; height: 4rem; display: block } svg.hours rect { fill: var(--accent) } svg.hours rect.none { fill: var(--line) } .axis { display: flex; justify-content: space-between; font-size: .78rem; color: var(--quiet) }
-.tabs { display: flex; gap: 1.2rem; border-bottom: 1px solid var(--line); margin-bottom: 1rem } .tabs a { padding: .3rem 0; text-decoration: none } .tabs a[aria-current] { color: inherit; font-weight: 600; border-bottom: 2px solid var(--accent) }
-.tabs.parts { margin: 0; flex-wrap: wrap; gap: .2rem 1.2rem }
+.tabs { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; border-bottom: 1px solid var(--line); margin-bottom: 1rem } .tabs a { padding: .3rem 0; text-decoration: none } .tabs a[aria-current] { color: inherit; font-weight: 600; border-bottom: 2px solid var(--accent) }
+.tabs.parts { margin: 0 }
 .pager { display: flex; gap: 1rem; margin-top: .9rem; font-size: .92rem }
 .narrow { max-width: 30rem; margin: 8vh auto 0; width: 100% } .narrow.card { display: grid; gap: .7rem }
 ul.plain { list-style: none; padding: 0; display: grid; gap: .3rem }
