@@ -72,6 +72,9 @@ const placeIn = (origin: string) => `${origin}/api/v1/projects/default/environme
 async function live(origin: string, tenant: string, mark: string): Promise<string> {
   const admin = sender(placeIn(origin))
   await admin('POST', '/tenants', { key: tenant, settings: { history: true, onDelete: 'deactivate' } })
+  // What it tells of somebody depends on when it began.
+  const history = async () => (await admin('GET', `/tenants/${tenant}/history/status`)).body.state
+  await expect.poll(history).toBe('on')
   const accounts = [{ id: `acc-${tenant}`, externalId: `ext-${mark}`, userName: mark, displayName: `Given ${mark}` }]
   await admin('POST', `/tenants/${tenant}/accounts`, { accounts })
   const scim = sender(`${origin}/scim/v2/default/dev/v2/${tenant}`)
