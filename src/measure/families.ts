@@ -242,6 +242,12 @@ function backlogFamily(metrics: Metrics, look: () => Promise<Backlog>): void {
         of: ({ holds }) => holds,
       },
       {
+        name: 'directories',
+        help: `Tenants whose directory is silent for longer than is usual for it, or has all of its requests refused. ${counted}`,
+        labels: ['state'],
+        of: ({ troubled }) => labelled('state', troubled),
+      },
+      {
         name: 'api_keys_expiring',
         help: `API keys that expire within that time, or have expired in the last seven days. ${counted}`,
         labels: ['within'],

@@ -3,6 +3,7 @@ import { ConnectionNotes } from '../../src/connections/noting.ts'
 import { refreshConnections, tellOfDue } from '../../src/connections/watch.ts'
 import type { Database } from '../../src/db/database.ts'
 import { connectionOf } from '../../src/repositories/control/connections.ts'
+import { backlogOf } from '../../src/repositories/delivery/backlog.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { openFreshDatabase } from '../support/engines.ts'
 import { type Instance, openInstance, userBody } from '../support/instances.ts'
@@ -52,6 +53,7 @@ const letBeDue = (tenantId: TenantId) =>
 
 test('a directory that falls silent is told of once, and its return', async () => {
   const { id } = await instance.newTenant()
+  const { silent } = (await backlogOf(database)).troubled
   const last = Date.now() - 30 * MINUTE
   await everyFortyMinutes(id, last)
   expect(await connectionOf(database, id)).toMatchObject({
@@ -75,6 +77,14 @@ test('a directory that falls silent is told of once, and its return', async () =
     ],
   ])
   expect(await connectionOf(database, id)).toMatchObject({ state: 'silent', since: last, dueAt: null })
+  // The metrics count it, unless the tenant is paused.
+  const counted = async () => (await backlogOf(database)).troubled.silent
+  expect(await counted()).toBe(silent + 1)
+  const pause = (paused: boolean) =>
+    database.run('update tenants set paused = $2::text::boolean where id = $1::uuid', [id, String(paused)])
+  await pause(true)
+  expect(await counted()).toBe(silent)
+  await pause(false)
   const heard = notes()
   heard.heard(id, false, 200, 'Azure AD SCIM', last + 180 * MINUTE)
   await heard.flush()
@@ -83,6 +93,7 @@ test('a directory that falls silent is told of once, and its return', async () =
     'connection.recovered',
     { was: 'silent', wasSince: new Date(last).toISOString() },
   ])
+  expect(await counted()).toBe(silent)
 })
 
 test('a directory that is refused for a quarter of an hour is failing, until a request gets through', async () => {
@@ -95,6 +106,7 @@ test('a directory that is refused for a quarter of an hour is failing, until a r
   await letBeDue(id)
   await tellOfDue(database, from + 15 * MINUTE)
   expect(await told(id)).toMatchObject([['connection.failing', { failures: 6, lastStatus: 403, provider: 'okta' }]])
+  expect((await backlogOf(database)).troubled.failing).toBe(1)
   heard.heard(id, true, 401, 'Okta', from + 20 * MINUTE)
   await heard.flush(from + 20 * MINUTE)
   expect(await told(id)).toHaveLength(1)

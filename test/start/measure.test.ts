@@ -17,6 +17,7 @@ const BACKLOG: Backlog = {
   lateMs: 3_400,
   receivers: [{ kind: 'webhook', state: 'resting', count: 2 }],
   ...{ unnumbered: 5, unnumberedMs: 250, holds: 1 },
+  troubled: { silent: 3, failing: 1 },
   keys: { expired: 1, week: 2, month: 4 },
 }
 
@@ -76,6 +77,8 @@ test('METRICS_PORT has the metrics without a key, and nothing else', async () =>
         'rollcall_events_unnumbered 5',
         'rollcall_events_unnumbered_age_seconds 0.25',
         'rollcall_leaver_brake_holds 1',
+        'rollcall_directories{state="silent"} 3',
+        'rollcall_directories{state="failing"} 1',
         'rollcall_api_keys_expiring{within="7d"} 2',
         'rollcall_api_keys_expiring{within="expired"} 1',
         'rollcall_worker_standstill_seconds{worker="numbering"} 0',

@@ -22,6 +22,8 @@ export interface Backlog {
   readonly unnumberedMs: number | null
   /** Tenants whose events the leaver brake holds. */
   readonly holds: number
+  /** Tenants that are not paused, and whose identity provider is silent for longer than usual, or refused. */
+  readonly troubled: Readonly<Record<'silent' | 'failing', number>>
   /** API keys: expired in the last seven days, or expiring within seven or thirty days. No revoked ones, and none with a successor. */
   readonly keys: Readonly<Record<'expired' | 'week' | 'month', number>>
 }
@@ -107,6 +109,12 @@ const backlogSql = (
      (select count(*)::int from (
        select 1 from event_logs l where l.hold_id is not null order by l.tenant_id limit ${MOST_COUNTED}
      ) l) as holds,
+     (select json_build_object('silent', count(*) filter (where c.state = 'silent'), 'failing', count(*) filter (where c.state = 'failing'))
+       from (
+         select c.tenant_id, c.state from connections c where c.state <> 'well'
+         order by c.environment_id, c.tenant_id limit ${MOST_COUNTED}
+       ) c join tenants t on t.id = c.tenant_id where not t.paused
+     ) as troubled,
      (select json_build_object('expired', count(*) filter (where k.expires_at <= now()),
        'week', count(*) filter (where k.expires_at > now() and k.expires_at <= now() + interval '7 days'),
        'month', count(*) filter (where k.expires_at > now())) from keys k
