@@ -24,7 +24,7 @@ describe.skipIf(why !== undefined)(`on a machine that systemd has booted${withou
   let machine: Booted
   const shown = (property: string) => machine.run(`systemctl show --value --property=${property} rollcall`).trim()
   beforeAll(async () => {
-    machine = await boot()
+    machine = boot()
     await vi.waitFor(() => expect(machine.run('systemctl is-system-running || true')).toMatch(/running|degraded/), {
       timeout: 60_000,
       interval: 200,
