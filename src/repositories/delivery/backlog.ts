@@ -82,6 +82,10 @@ const backlogSql = (
      fresh as materialized (
        select w.tenant_id, w.seq from waiting_events w order by w.tenant_id, w.seq limit ${MOST_COUNTED}
      ),
+     troubled as materialized (
+       select c.tenant_id, c.state from connections c where c.state <> 'well'
+       order by c.environment_id, c.tenant_id limit ${MOST_COUNTED}
+     ),
      keys as materialized (
        select x.expires_at from (
          select s.key_id, s.expires_at from api_key_secrets s
@@ -109,11 +113,8 @@ const backlogSql = (
      (select count(*)::int from (
        select 1 from event_logs l where l.hold_id is not null order by l.tenant_id limit ${MOST_COUNTED}
      ) l) as holds,
-     (select json_build_object('silent', count(*) filter (where c.state = 'silent'), 'failing', count(*) filter (where c.state = 'failing'))
-       from (
-         select c.tenant_id, c.state from connections c where c.state <> 'well'
-         order by c.environment_id, c.tenant_id limit ${MOST_COUNTED}
-       ) c join tenants t on t.id = c.tenant_id where not t.paused
+     (select json_build_object('silent', count(*) filter (where x.state = 'silent'), 'failing', count(*) filter (where x.state = 'failing'))
+       from troubled x join tenants t on t.id = x.tenant_id where not t.paused
      ) as troubled,
      (select json_build_object('expired', count(*) filter (where k.expires_at <= now()),
        'week', count(*) filter (where k.expires_at > now() and k.expires_at <= now() + interval '7 days'),
