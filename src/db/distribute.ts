@@ -13,7 +13,7 @@ export const SHARED = [
 ]
 
 /** Statements for what Citus refuses, and what guards it from then on. Each may run twice. */
-const NOT_KEPT: readonly { readonly statements: readonly string[]; readonly instead: string }[] = [
+export const NOT_KEPT: readonly { readonly statements: readonly string[]; readonly instead: string }[] = [
   {
     statements: ['alter table api_keys drop constraint if exists api_keys_tenant_id_user_id_resources_tenant_id_id_fk'],
     instead: 'no reference from api_keys to resources: the statement that deletes a user deletes the keys of the user',
@@ -45,7 +45,7 @@ const NOT_KEPT: readonly { readonly statements: readonly string[]; readonly inst
  * References among a tenant's tables, by name. They are dropped before and made again after, since both sides have to be distributed.
  * Those of memberships are new: on one machine triggers do the same at less cost.
  */
-const WITHIN_TENANTS: Readonly<Record<string, readonly [table: string, columns: string, refersTo: string]>> = {
+export const WITHIN_TENANTS: Readonly<Record<string, readonly [table: string, columns: string, refersTo: string]>> = {
   memberships_group: ['memberships', 'tenant_id, group_id', 'resources (tenant_id, id)'],
   memberships_member_resource: ['memberships', 'tenant_id, member_id', 'resources (tenant_id, id)'],
   deferred_members_tenant_id_group_id_resources_tenant_id_id_fk: [
@@ -67,6 +67,16 @@ const WITHIN_TENANTS: Readonly<Record<string, readonly [table: string, columns: 
     'role_bindings',
     'tenant_id, role_id',
     'roles (tenant_id, id)',
+  ],
+  written_roles_tenant_id_role_id_roles_tenant_id_id_fk: [
+    'written_roles',
+    'tenant_id, role_id',
+    'roles (tenant_id, id)',
+  ],
+  written_roles_tenant_id_user_id_resources_tenant_id_id_fk: [
+    'written_roles',
+    'tenant_id, user_id',
+    'resources (tenant_id, id) on delete cascade',
   ],
 }
 
