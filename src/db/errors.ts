@@ -150,6 +150,13 @@ export function isConnectionFailure(error: unknown): boolean {
   return code !== undefined && (CLIENT_CODES.has(code) || SYSTEM_CODES.has(code) || severityOf(error) === 'FATAL')
 }
 
+/**
+ * What Citus says of rows that another machine refused: the constraint stands in these words alone, with the number of the part of the
+ * table, and for rows that were copied there the error is an internal one.
+ */
+const ON_ANOTHER_MACHINE =
+  /^(?:(duplicate key) value violates unique|(?:insert or update|update or delete) on table "\w+" violates foreign key) constraint "(\w+?)(?:_\d{6,})?"/
+
 /** SQLSTATE and the constraint's name, from either driver's error or one that wraps it; undefined for any other error. */
 export function sqlState(
   error: unknown,
@@ -158,7 +165,10 @@ export function sqlState(
   if (found === undefined || !/^[0-9A-Z]{5}$/.test(found.code) || SYSTEM_CODES.has(found.code)) return undefined
   // PGlite says `constraint`, postgres.js `constraint_name`.
   const name = found.constraint ?? found.constraint_name
-  return { code: found.code, constraint: typeof name === 'string' && name !== '' ? name : undefined }
+  if (typeof name === 'string' && name !== '') return { code: found.code, constraint: name }
+  const [, duplicate, constraint] = ON_ANOTHER_MACHINE.exec(found.message ?? '') ?? []
+  if (constraint === undefined) return { code: found.code, constraint: undefined }
+  return { code: duplicate === undefined ? '23503' : '23505', constraint }
 }
 
 /** The driver's or the system's error code, SQLSTATE among them; undefined where there is none. */
@@ -170,7 +180,7 @@ function severityOf(error: unknown): unknown {
   return withCode(error)?.severity
 }
 
-type Coded = { code: string; constraint?: unknown; constraint_name?: unknown; severity?: unknown }
+type Coded = { code: string; message?: string; constraint?: unknown; constraint_name?: unknown; severity?: unknown }
 
 /** Drizzle wraps the driver's error as `cause`. */
 function withCode(error: unknown): Coded | undefined {
