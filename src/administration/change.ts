@@ -21,7 +21,7 @@ export interface Administration {
 /**
  * Runs one change in one transaction with its entries in the audit trail (SEC-14), seen by every instance.
  *
- * Changes go on side by side: `work` holds the rows on which what it finds depends, from the outer place to the inner one. It
+ * Changes go on side by side, but for Citus: `work` holds the rows on which what it finds depends, from the outer place to the inner one. It
  * may be done again from the beginning.
  *
  * @param work tells `record` what it does; nothing of the control plane changes without

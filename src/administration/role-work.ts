@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../db/database.ts'
 import { isBusy, sqlState } from '../db/errors.ts'
 import type { TenantId } from '../place-ids.ts'
-import { bounded } from '../repositories/control/control-revision.ts'
+import { inTurn } from '../repositories/control/control-revision.ts'
 import { type NewBinding, roleBindingsOf } from '../repositories/roles/role-bindings.ts'
 import { heldBy, logMoves, movesBetween } from '../repositories/roles/role-holders.ts'
 import {
@@ -55,7 +55,7 @@ const newStepSize = () => new StepSize(BINDINGS_AT_ONCE)
 export function roleStep(db: Database, tenantId: TenantId, size: StepSize = newStepSize()): Promise<boolean> {
   const step = async (tx: Database) => {
     const begun = performance.now()
-    const work = await takeRoleWork(await bounded(tx), tenantId)
+    const work = await takeRoleWork(await inTurn(tx), tenantId)
     if (work === undefined) return false
     await workOn(tx, tenantId, work, size.size)
     size.took(performance.now() - begun)
