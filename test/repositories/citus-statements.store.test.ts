@@ -281,6 +281,28 @@ const REFUSED: Readonly<Record<string, readonly [fault: RegExp, text: string]>> 
     `select e.* from event_positions p cross join lateral (
        select e.* from events e where e.tenant_id = p.tenant_id and e.seq = p.seq limit 1) e where p.tenant_id = $1::uuid`,
   ],
+  'an element of an array in an update': [
+    /ends the coordinator/,
+    `update accounts a set linked_by = (array['externalId', 'userName'])[$2::int] where a.tenant_id = $1::uuid`,
+  ],
+  'a look, as a value, at rows whose tenant only a shared table tells': [
+    /complex joins/,
+    `select l.head, exists (select 1 from histories y where y.tenant_id = t.id and y.ended_at is null) as has_history
+     from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = $1::uuid`,
+  ],
+  'a look, as a value, at rows whose tenant a look-up gives': [
+    /complex joins/,
+    `select p.position, (select a.account_id from accounts a where a.tenant_id = e.tenant_id and a.user_id = e.resource_id)
+     from event_positions p cross join lateral (select e.* from events e where e.tenant_id = $1::uuid and e.seq = p.seq offset 0) e
+     where p.tenant_id = $1::uuid`,
+  ],
+  'a function that reads rows, beside a look at rows': [
+    /query on a shard/,
+    `with followed as materialized (
+       select case when exists (select 1 from resources o where o.tenant_id = $1::uuid and o.id = $2::uuid) then null
+         else roles_by_membership($1::uuid, $2::uuid, null) end as roles
+     ) select roles from followed`,
+  ],
   'the moment in a case': [
     /CASE or COALESCE/,
     `update webhook_deliveries d set first_tried_at = coalesce(d.first_tried_at, now()) where d.tenant_id = $1::uuid`,

@@ -68,9 +68,19 @@ function tablesOf(query: Node): Map<string, string> {
   )
 }
 
-/** Names of tables whose tenant a query gives: by a value, or as that of another one whose tenant it gives. */
-function heldToTenant(query: Node, tables: ReadonlyMap<string, string>): Set<string> {
-  const held = new Set<string>()
+/** Functions of ours that read rows of a tenant. */
+const READ_ROWS = new Set(['roles_by_membership', 'roles_of_groups', 'write_roles'])
+
+/** Queries that stand as a value or a condition in a part of another query, but not in one of that one's own inner queries. */
+const valuesIn = (part: unknown): Node[] =>
+  [...nodesOf(part, (name) => !['SelectStmt', 'CommonTableExpr', 'RangeSubselect'].includes(name))].flatMap(
+    ([name, node]) =>
+      name === 'SubLink' && isNode(node.subselect) ? named({ in: node.subselect }, 'SelectStmt').slice(0, 1) : [],
+  )
+
+/** Names of tables whose tenant a query gives: by a value, as that of another one whose tenant it gives, or as that of one around it. */
+function heldToTenant(query: Node, tables: ReadonlyMap<string, string>, around: readonly string[] = []): Set<string> {
+  const held = new Set(around)
   const conditions = [query.whereClause, query.fromClause].flatMap((part) => [
     ...nodesOf(part, (name) => !['SelectStmt', 'SubLink', 'BooleanTest'].includes(name)),
   ])
@@ -108,6 +118,8 @@ export async function refusedByCitus(text: string): Promise<string[]> {
       add('STABLE functions used in UPDATE queries cannot be called with column references', update)
     if (set.some((value) => calls(value).some((call) => columns(call.args).length > 0)))
       add('STABLE functions used in UPDATE queries cannot be called with column references', update)
+    if (set.some((value) => isNode(value) && isNode(value.A_Indirection)))
+      add('an element of an array in an update ends the coordinator', update)
     if (set.some((value) => named(value, 'CaseExpr', 'CoalesceExpr').some((part) => calls(part).length > 0)))
       add('non-IMMUTABLE functions are not allowed in CASE or COALESCE statements', update)
   }
@@ -143,6 +155,27 @@ export async function refusedByCitus(text: string): Promise<string[]> {
       if (loose.length > 0 && isReferringToItself(select.withClause))
         add('recursive CTEs are only supported when they contain a filter on the distribution column', select)
     }
+  }
+  for (const select of named(tree, 'SelectStmt')) {
+    const around = [...tablesOf(select).keys()]
+    const { whereClause, ...rest } = select
+    // A condition on rows of the same tenant is a join; what stands elsewhere is not.
+    const values = [
+      ...valuesIn(rest).map((value) => [value, []] as const),
+      ...valuesIn(whereClause).map((value) => [value, around] as const),
+    ]
+    for (const [value, joined] of around.length === 0 ? [] : values) {
+      const tables = tablesOf(value)
+      const held = heldToTenant(value, tables, joined)
+      if ([...tables.keys()].some((name) => !held.has(name)))
+        add(
+          'complex joins are only supported when all distributed tables are joined on their distribution columns',
+          value,
+        )
+    }
+    const isFunction = (list: unknown) => named(list, 'FuncCall').some((call) => READ_ROWS.has(functionOf(call)))
+    const rows = named(select, 'RangeVar').some(({ relname }) => TENANT_TABLES.includes(String(relname)))
+    if (rows && isFunction(select.targetList)) add('a distributed query from a query on a shard', select)
   }
   for (const lateral of named(tree, 'RangeSubselect').filter(({ lateral }) => lateral === true)) {
     const [query] = named(lateral.subquery, 'SelectStmt')

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { TenantId } from '../../place-ids.ts'
 import type { Adoption, Claim } from '../../tenancy/adoption.ts'
+import { ofDocuments } from '../query/matching-sql.ts'
 import type { RequestScope } from '../scope.ts'
 import { adoptionParts, isTaken, linkedEvents, metParts } from '../sql/adoption-parts.ts'
 import { appendEvents } from '../sql/append-events.ts'
@@ -44,7 +45,7 @@ export function matchingOf(database: Database, tenantId: TenantId) {
            ) r where m.kind = 'name'
            union
            select s.resource_id from mine m cross join lateral (
-             select s.resource_id from search_documents s where (s.tenant_id = ${tenant}) is true and (s.resource_type = 'User') is true
+             select s.resource_id from search_documents s where ${ofDocuments([`s.tenant_id = ${tenant}`, `s.resource_type = 'User'`], db.distributed).join(' and ')}
                and s.search @> jsonb_build_object(${tenant}::text, jsonb_build_object('emails',
                  jsonb_build_array(jsonb_build_object('value', m.value)))) limit ${MOST_USERS} offset 0
            ) s where m.kind = 'name'

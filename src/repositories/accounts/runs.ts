@@ -27,9 +27,12 @@ export function accountRunsOf(database: Database, tenantId: TenantId) {
         `with old as (
            delete from account_runs r where r.tenant_id = $1::uuid and r.started_at < now() - make_interval(days => ${KEPT_DAYS})
              and r.run <> $2::text
+         ),
+         begun as (
+           insert into account_runs as r (tenant_id, run, started_at) values ($1::uuid, $2::text, now())
+           on conflict (tenant_id, run) do update set run = excluded.run returning r.*
          )
-         insert into account_runs as r (tenant_id, run, started_at) values ($1::uuid, $2::text, now())
-         on conflict (tenant_id, run) do update set run = excluded.run returning ${columns}`,
+         select ${columns} from begun`,
         [tenantId, run],
         { name: 'account-runs-begin' },
       )
@@ -54,8 +57,11 @@ export function accountRunsOf(database: Database, tenantId: TenantId) {
     /** Says that it has come to its end. */
     async finish(run: string): Promise<AccountRun | undefined> {
       const [row] = await db.run<AccountRun>(
-        `update account_runs r set finished_at = coalesce(r.finished_at, now())
-         where r.tenant_id = $1::uuid and r.run = $2::text returning ${columns}`,
+        `with finished as (
+           update account_runs r set finished_at = least(r.finished_at, now())
+           where r.tenant_id = $1::uuid and r.run = $2::text returning r.*
+         )
+         select ${columns} from finished`,
         [tenantId, run],
       )
       return row

@@ -27,11 +27,12 @@ export interface SummaryPage {
 }
 
 /** Tenants of some environments in the order of creation, up to `limit` of each environment. */
-export function tenantSummaries(
-  { orm }: Database,
+export async function tenantSummaries(
+  db: Database,
   environmentIds: readonly EnvironmentId[],
   { after, only, limit }: SummaryPage,
 ): Promise<TenantSummary[]> {
+  const { orm } = db
   const { id, environmentId, key, name, paused } = tenants
   const t = orm
     .select({ id, environmentId, key, name, paused })
@@ -46,25 +47,57 @@ export function tenantSummaries(
     .orderBy(asc(id))
     .limit(literal(limit))
     .as('t')
+  if (db.distributed) {
+    const found = await orm
+      .select({ id: t.id, environmentId: t.environmentId, key: t.key, name: t.name, paused: t.paused })
+      .from(sql`unnest(${uuids(environmentIds)}) as e(id)`)
+      .crossJoinLateral(t)
+      .orderBy(asc(t.id))
+    const counts = await countsOfTenants(
+      db,
+      found.map((row) => row.id),
+    )
+    return found.map((row) => ({ ...row, ...(counts.get(row.id) ?? { users: 0, activeUsers: 0, groups: 0 }) }))
+  }
   // Raw, since the text is shared with the hot statements; it is a constant.
   const n = sql.raw(`(${countRows('t.id', `in ('User', 'Group')`)}) n`)
-  const c = orm
-    .select({
-      users: sql<number>`coalesce(sum(n.total) filter (where n.resource_type = 'User'), 0)::int`.as('users'),
-      active: sql<number>`coalesce(sum(n.active), 0)::int`.as('active'),
-      groups: sql<number>`coalesce(sum(n.total) filter (where n.resource_type = 'Group'), 0)::int`.as('groups'),
-    })
-    .from(n)
-    .as('c')
+  const c = orm.select(summed).from(n).as('c')
   return orm
     .select({
       ...{ id: t.id, environmentId: t.environmentId, key: t.key, name: t.name, paused: t.paused },
-      ...{ users: c.users, activeUsers: c.active, groups: c.groups },
+      ...{ users: c.users, activeUsers: c.activeUsers, groups: c.groups },
     })
     .from(sql`unnest(${uuids(environmentIds)}) as e(id)`)
     .crossJoinLateral(t)
     .crossJoinLateral(c)
     .orderBy(asc(t.id))
+}
+
+/** Of rows `n` as `countRows` gives them. */
+const summed = {
+  users: sql<number>`coalesce(sum(n.total) filter (where n.resource_type = 'User'), 0)::int`.as('users'),
+  activeUsers: sql<number>`coalesce(sum(n.active), 0)::int`.as('active'),
+  groups: sql<number>`coalesce(sum(n.total) filter (where n.resource_type = 'Group'), 0)::int`.as('groups'),
+}
+
+/** The counts of some tenants, in a statement of their own: on Citus they are on other machines than the tenants. */
+export async function countsOfTenants(
+  { orm }: Database,
+  ids: readonly TenantId[],
+): Promise<ReadonlyMap<TenantId, Pick<TenantSummary, 'users' | 'activeUsers' | 'groups'>>> {
+  const parts = [
+    ['resource_counts', 'total', 'active'],
+    ['waiting_events', 'total_delta', 'active_delta'],
+  ].map(
+    ([table, total, active]) =>
+      sql`select c.tenant_id, c.resource_type, ${sql.raw(`c.${total} as total, c.${active} as active
+      from ${table} c`)} where c.tenant_id = any(${uuids(ids)}) and c.resource_type in ('User', 'Group')`,
+  )
+  const rows = await orm
+    .select({ id: sql<TenantId>`n.tenant_id::text`, ...summed })
+    .from(sql`(${sql.join(parts, sql` union all `)}) n`)
+    .groupBy(sql`n.tenant_id`)
+  return new Map(rows.map(({ id, ...counts }) => [id, counts]))
 }
 
 /** What resources of a tenant are called, by id. Resources that are deleted or have no name are left out. */

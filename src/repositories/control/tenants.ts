@@ -122,7 +122,7 @@ export function tenantsOf(database: Database, environmentId: EnvironmentId) {
     /** Notes that the application has accounts of the tenant; the moment of the first time stays. */
     async hasAccounts(id: TenantId): Promise<TenantRow | undefined> {
       const condition = and(inEnvironment, eq(tenants.id, id))
-      const since = sql`coalesce(${tenants.accountsSince}, now())`
+      const since = sql`least(${tenants.accountsSince}, now())`
       return first(await orm.update(tenants).set({ accountsSince: since }).where(condition).returning(columns))
     },
 

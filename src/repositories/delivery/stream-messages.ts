@@ -70,11 +70,14 @@ export function tellStatus(
 /** Claims up to `limit` messages that are due, the oldest first. */
 export async function claimMessages(db: Database, endpointId: string, limit: number): Promise<ClaimedMessage[]> {
   const claimed = await db.run<ClaimedMessage>(
-    `update stream_messages m set attempts = m.attempts + 1, due_at = now() + interval '${CLAIMED_FOR_S} seconds'
-     where m.endpoint_id = $1::uuid and m.id = any(array(
-       select o.id from stream_messages o where o.endpoint_id = $1::uuid and o.due_at <= now()
-       order by o.id limit $2::int for update skip locked))
-     returning m.id::text, m.uri, m.payload, m.attempts, (extract(epoch from m.created_at) * 1000)::float8 as "createdAt"`,
+    `with claimed as (
+       update stream_messages m set attempts = m.attempts + 1, due_at = now() + interval '${CLAIMED_FOR_S} seconds'
+       where m.endpoint_id = $1::uuid and m.id = any(array(
+         select o.id from stream_messages o where o.endpoint_id = $1::uuid and o.due_at <= now()
+         order by o.id limit $2::int for update skip locked))
+       returning m.id, m.uri, m.payload, m.attempts, m.created_at
+     )
+     select c.id::text, c.uri, c.payload, c.attempts, (extract(epoch from c.created_at) * 1000)::float8 as "createdAt" from claimed c`,
     [endpointId, limit],
   )
   return claimed.sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -114,12 +117,9 @@ export async function messagesFollow(
     await db.run('delete from stream_messages m where m.endpoint_id = $1::uuid', [endpointId])
     return
   }
-  await db.run(
-    `update stream_messages m set pushed = $3::boolean,
-       due_at = case when $2::boolean then 'infinity' when m.due_at = 'infinity' then now() else m.due_at end
-     where m.endpoint_id = $1::uuid`,
-    [endpointId, status === 'paused', pushed],
-  )
+  await db.run('update stream_messages m set pushed = $2::boolean where m.endpoint_id = $1::uuid', [endpointId, pushed])
+  const [dueAt, which] = status === 'paused' ? ["'infinity'", ''] : ['now()', " and m.due_at = 'infinity'"]
+  await db.run(`update stream_messages m set due_at = ${dueAt} where m.endpoint_id = $1::uuid${which}`, [endpointId])
 }
 
 /** Streams that have messages to be sent, and those among `polling` for which something is due. */

@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts'
 import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
+import { accountOfSubject } from '../sql/adoption-parts.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { dueTenants, queuedTenants, TENANTS_AT_ONCE } from './due-deliveries.ts'
 
@@ -93,7 +94,7 @@ export function streamQueueOf(database: Database, tenantId: TenantId, endpointId
            where ${MINE} and d.position = x.position and not d.dead limit 1
          ) d
          cross join lateral (
-           select ${eventColumns} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = x.position limit 1
+           select ${eventColumns(accountOfSubject('e', '$1::uuid'))} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = x.position limit 1
          ) e order by e.position`,
         [tenantId, endpointId, literal(positions)],
         { name: 'stream-handed-out', prepare: false },

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNotNull, not, or, type SQLWrapper, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNotNull, not, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
 import type { Database, Orm } from '../../db/database.ts'
 import { environments, eventPositions, events, webhookDeliveries, webhookEndpoints } from '../../db/schema.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../place-ids.ts'
@@ -188,51 +188,79 @@ export interface TroubledEndpoint {
 }
 
 /** The webhooks and streams of some environments, or of one tenant of them, that fail, were disabled or have dead letters. */
-export function troubledEndpoints(
-  { orm }: Database,
+export async function troubledEndpoints(
+  { orm, distributed }: Database,
   environmentIds: readonly EnvironmentId[],
   onlyTenant: TenantId | undefined,
   limit: number,
 ): Promise<TroubledEndpoint[]> {
   const w = webhookEndpoints
+  const isHere = and(
+    isAnyOf(w.environmentId, uuids(environmentIds)),
+    onlyTenant === undefined ? undefined : eq(w.tenantId, onlyTenant),
+  )
+  if (distributed) {
+    const dead = await deadOnCitus(orm, isHere)
+    const isTroubled = or(isNotNull(w.failingSince), not(w.enabled), isAnyOf(w.id, uuids([...dead.keys()])))
+    const found = orm.select(troubleColumns(orm)).from(w).where(and(isHere, isTroubled))
+    return (await found.orderBy(asc(w.id)).limit(literal(limit))).map((row) => ({
+      ...row,
+      dead: dead.get(row.id) ?? 0,
+    }))
+  }
   const d = deadOf(orm, w.id)
-  const project = orm
-    .select({ projectId: environments.projectId })
-    .from(environments)
-    .where(eq(environments.id, w.environmentId))
   return orm
-    .select({
-      ...{ id: w.id, environmentId: w.environmentId, tenantId: w.tenantId, enabled: w.enabled, dead: d.dead },
-      projectId: sql<ProjectId>`${project}`,
-      name: sql<string>`coalesce(nullif(${w.url}, ''), ${w.stream}->>'audience')`,
-      isStream: sql<boolean>`${isNotNull(w.stream)}`,
-      disabledReason: w.disabledReason,
-      failing: sql<boolean>`${isNotNull(w.failingSince)}`,
-    })
+    .select({ ...troubleColumns(orm), dead: d.dead })
     .from(w)
     .crossJoinLateral(d)
-    .where(
-      and(
-        isAnyOf(w.environmentId, uuids(environmentIds)),
-        onlyTenant === undefined ? undefined : eq(w.tenantId, onlyTenant),
-        or(isNotNull(w.failingSince), not(w.enabled), gt(d.dead, 0)),
-      ),
-    )
+    .where(and(isHere, or(isNotNull(w.failingSince), not(w.enabled), gt(d.dead, 0))))
     .orderBy(asc(w.id))
     .limit(literal(limit))
 }
 
+function troubleColumns(orm: Orm) {
+  const w = webhookEndpoints
+  const project = orm
+    .select({ projectId: environments.projectId })
+    .from(environments)
+    .where(eq(environments.id, w.environmentId))
+  return {
+    ...{ id: w.id, environmentId: w.environmentId, tenantId: w.tenantId, enabled: w.enabled },
+    projectId: sql<ProjectId>`${project}`,
+    name: sql<string>`coalesce(nullif(${w.url}, ''), ${w.stream}->>'audience')`,
+    isStream: sql<boolean>`${isNotNull(w.stream)}`,
+    disabledReason: w.disabledReason,
+    failing: sql<boolean>`${isNotNull(w.failingSince)}`,
+  }
+}
+
 /** How many events each endpoint has given up, up to `DEAD_COUNTED`. */
 export async function deadLetters(
-  { orm }: Database,
+  { orm, distributed }: Database,
   endpointIds: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
+  if (distributed) {
+    const dead = await deadOnCitus(orm, isAnyOf(webhookEndpoints.id, uuids(endpointIds)))
+    return new Map(endpointIds.map((id) => [id, dead.get(id) ?? 0]))
+  }
   const d = deadOf(orm, sql`i.id`)
   const rows = await orm
     .select({ id: sql<string>`i.id::text`, dead: d.dead })
     .from(sql`unnest(${uuids(endpointIds)}) as i(id)`)
     .crossJoinLateral(d)
   return new Map(rows.map(({ id, dead }) => [id, dead]))
+}
+
+/** How many events endpoints have given up, of those that have, on Citus: each machine counts what it has. */
+async function deadOnCitus(orm: Orm, which: SQL | undefined): Promise<ReadonlyMap<string, number>> {
+  const { endpointId, dead } = webhookDeliveries
+  const rows = await orm
+    .select({ id: endpointId, dead: sql<number>`least(count(*), ${literal(DEAD_COUNTED)})::int` })
+    .from(webhookDeliveries)
+    .innerJoin(webhookEndpoints, eq(webhookEndpoints.id, endpointId))
+    .where(and(dead, which))
+    .groupBy(endpointId)
+  return new Map(rows.map((row) => [row.id, row.dead]))
 }
 
 /** A subquery `d` for how many events an endpoint has given up, in the order of their index: no more are read than counted. */

@@ -3,6 +3,7 @@ import type { LoggedEvent } from '../../events/event.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventColumns, numberedEvents } from '../log/event-log.ts'
 import { hasMapping } from '../log/has-mapping.ts'
+import { accountOfSubject } from '../sql/adoption-parts.ts'
 import { foundRows } from '../sql/found-rows.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 
@@ -98,7 +99,7 @@ const claimSql = (distributed: boolean): string => {
            returning d.position, d.attempts, d.taken, d.first_tried_at
          )
          select x.*, ${hasMapping('$1::uuid')} as maps, c.attempts, (extract(epoch from now() - c.first_tried_at) * 1000)::float8 as age, c.taken from claimed c cross join lateral (
-           select ${eventColumns} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = c.position limit 1
+           select ${eventColumns(accountOfSubject('e', '$1::uuid'))} from ${numberedEvents('$1::uuid')} where p.tenant_id = $1::uuid and p.position = c.position limit 1
          ) x order by c.position`
 }
 

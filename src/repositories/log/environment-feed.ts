@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { EventTypes, LoggedEvent } from '../../events/event.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import { accountOfSubject } from '../sql/adoption-parts.ts'
 import { Parameters } from '../sql/parameters.ts'
 import { eventColumns, type LogPage, numberedEvents, ofTypes } from './event-log.ts'
 import { mapsAnything } from './has-mapping.ts'
@@ -160,13 +161,14 @@ async function eventsIn(
   const valuesOfRuns = [...parameters.values]
   const wanted = `p.position > r.after and p.position <= r.until${ofTypes(types, parameters)}`
   const size = Math.trunc(limit)
-  const columns = `r.n::int as n, ${eventColumns}`
+  const columns = (account: string) => `r.n::int as n, ${eventColumns(account)}`
   // Citus joins what lies on one machine, and has no look-up for each row.
   const events = db.distributed
-    ? `select ${columns} from runs r join event_positions p on p.tenant_id = r.tenant_id
-       join events e on e.tenant_id = p.tenant_id and e.seq = p.seq where ${wanted} order by r.n, p.position limit ${size}`
+    ? `select ${columns('a.account_id')} from runs r join event_positions p on p.tenant_id = r.tenant_id
+       join events e on e.tenant_id = p.tenant_id and e.seq = p.seq
+       left join accounts a on a.tenant_id = e.tenant_id and a.user_id = e.resource_id and e.resource_type = 'User' where ${wanted} order by r.n, p.position limit ${size}`
     : `select e.* from runs r cross join lateral (
-         select ${columns} from ${numberedEvents('r.tenant_id')} where p.tenant_id = r.tenant_id and ${wanted}
+         select ${columns(accountOfSubject('e', 'e.tenant_id'))} from ${numberedEvents('r.tenant_id')} where p.tenant_id = r.tenant_id and ${wanted}
          order by p.position limit ${size}
        ) e order by e.n, e.position limit ${size}`
   const trimmed = db.distributed

@@ -31,10 +31,16 @@ export interface LogPage<Event extends LoggedEvent = LoggedEvent> {
 export const numberedEvents = (tenant: string): string => `event_positions p cross join lateral (
   select e.* from events e where e.tenant_id = ${tenant} and e.seq = p.seq offset 0) e`
 
-/** The columns of `numberedEvents` that make a `LoggedEvent`. */
-export const eventColumns = `p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
+/**
+ * The columns of `numberedEvents` that make a `LoggedEvent`.
+ *
+ * @param account gives the account of the subject: of a tenant that the statement names, it is `accountOfSubject`
+ */
+export const eventColumns = (
+  account: string,
+): string => `p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
   e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
-  (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes, ${accountOfSubject('e')} as account`
+  (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes, ${account} as account`
 
 /** What follows a condition on events `e`, so that they are of these types. */
 export function ofTypes({ types, nouns }: EventTypes, parameters: Parameters): string {
@@ -82,7 +88,7 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
       const wanted = ofTypes(types, parameters)
       const rows = await db.run<LoggedEvent & { head: number; trimmed: number; position: number | null }>(
         `select l.head::float8 as head, l.trimmed::float8 as trimmed, ${hasMapping(tenant)} as maps, x.* from event_logs l left join lateral (
-           select ${eventColumns} from ${numberedEvents(tenant)}
+           select ${eventColumns(accountOfSubject('e', tenant))} from ${numberedEvents(tenant)}
            where p.tenant_id = ${tenant} and p.position > ${from} and p.position <= ${from} + ${SCANNED_AT_ONCE}
              ${wanted}
            order by p.position limit ${Math.trunc(limit)}

@@ -234,11 +234,28 @@ export interface HoldingTenant {
 
 /** The tenants of some environments, or the one with the id `only`, whose brake holds events that are not released yet. */
 export function holdingTenants(
-  { orm }: Database,
+  { orm, distributed }: Database,
   environmentIds: readonly EnvironmentId[],
   only: TenantId | undefined,
   limit: number,
 ): Promise<HoldingTenant[]> {
+  const span = { since: milliseconds(eventLogs.heldSince), until: milliseconds(eventLogs.heldUntil) }
+  const isHolding = and(
+    ...[isNotNull(eventLogs.holdId), isNull(eventLogs.releasedAt)],
+    only === undefined ? undefined : eq(eventLogs.tenantId, only),
+  )
+  if (distributed)
+    return orm
+      .select({
+        ...{ id: eventLogs.tenantId, name: tenants.name, environmentId: tenants.environmentId },
+        ...{ projectId: environments.projectId, ...span },
+      })
+      .from(eventLogs)
+      .innerJoin(tenants, eq(tenants.id, eventLogs.tenantId))
+      .innerJoin(environments, eq(environments.id, tenants.environmentId))
+      .where(and(isHolding, isAnyOf(tenants.environmentId, uuids(environmentIds))))
+      .orderBy(asc(eventLogs.tenantId))
+      .limit(literal(limit))
   const project = orm
     .select({ projectId: environments.projectId })
     .from(environments)
@@ -256,16 +273,11 @@ export function holdingTenants(
   return orm
     .select({
       ...{ id: eventLogs.tenantId, name: t.name, environmentId: t.environmentId, projectId: t.projectId },
-      ...{ since: milliseconds(eventLogs.heldSince), until: milliseconds(eventLogs.heldUntil) },
+      ...span,
     })
     .from(eventLogs)
     .crossJoinLateral(t)
-    .where(
-      and(
-        ...[isNotNull(eventLogs.holdId), isNull(eventLogs.releasedAt)],
-        only === undefined ? undefined : eq(eventLogs.tenantId, only),
-      ),
-    )
+    .where(isHolding)
     .orderBy(asc(eventLogs.tenantId))
     .limit(literal(limit))
 }

@@ -51,7 +51,7 @@ interface Numbered {
 const numbering = (place: Place<'tenants' | 'share' | 'only'>, which: string): string =>
   `with logs as materialized (
      select l.* from unnest(${place('tenants', 'text')}::uuid[]) x(id) cross join lateral (
-       select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${followed}
+       select l.tenant_id, l.ctid as at, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${followed()}
        from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = x.id limit 1
      ) l
    ),
@@ -127,7 +127,7 @@ const NUMBERED = `select count(*)::int as numbered, coalesce(max(n), 0)::int as 
 const numberingOnCitus = (place: Place<'tenants' | 'share' | 'only'>, which: string): string => {
   const tenant = place('tenants', 'uuid')
   return `with logs as materialized (
-     select l.tenant_id, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${followed}
+     select l.tenant_id, l.head, greatest(l.fed, l.trimmed) as fed, t.environment_id, ${followed(tenant)}
      from event_logs l join tenants t on t.id = l.tenant_id where l.tenant_id = ${tenant}
    ),
    fresh as materialized (

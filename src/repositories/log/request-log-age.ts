@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts'
 import type { EnvironmentId, TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
+import { arrayText } from '../sql/parameters.ts'
 
 /** Requests deleted in one transaction. */
 export const REQUESTS_TRIMMED_AT_ONCE = 1_000
@@ -20,11 +21,30 @@ export function requestLogDays(
 }
 
 /** Tenants of an environment in the order of their ids, up to `limit`, and whether each has requests with ids below `bound`. */
-export function tenantsWithOldRequests(
+export async function tenantsWithOldRequests(
   db: Database,
   environmentId: EnvironmentId,
   { bound, after, limit }: { readonly bound: string; readonly after: TenantId | undefined; readonly limit: number },
 ): Promise<{ readonly id: TenantId; readonly due: boolean }[]> {
+  if (db.distributed) {
+    const found = await db.run<{ id: TenantId }>(
+      `select t.id::text from tenants t where t.environment_id = $1::uuid and t.id > $2::uuid order by t.id limit ${Math.trunc(limit)}`,
+      [environmentId, after ?? FIRST_ID],
+    )
+    // Citus has no look-up for each row, so each machine looks for those of its tenants.
+    const old = await db.run<{ id: TenantId }>(
+      'select distinct r.tenant_id::text as id from request_log r where r.tenant_id = any($1::text::uuid[]) and r.id < $2::uuid',
+      [
+        arrayText(
+          found.map(({ id }) => id),
+          'uuid',
+        ),
+        bound,
+      ],
+    )
+    const due = new Set(old.map(({ id }) => id))
+    return found.map(({ id }) => ({ id, due: due.has(id) }))
+  }
   return db.run(
     `select t.id::text, exists (
        select 1 from request_log r where r.tenant_id = t.id and r.id < $3::uuid

@@ -38,7 +38,10 @@ function changeStatement(
 ): Statement {
   const [first, ...more] = changes
   const alone = first !== undefined && more.length === 0 && !scope.defersReferences
-  return (alone ? oneMemberStatement(first, scope) : undefined) ?? manyMembersStatement(changes, scope, distributed)
+  return (
+    (alone ? oneMemberStatement(first, scope, distributed) : undefined) ??
+    manyMembersStatement(changes, scope, distributed)
+  )
 }
 
 /** The members of the groups of one tenant. A change costs what it changes: it reads no other member of the group. */

@@ -16,11 +16,15 @@ import type { MembershipChange } from './membership-change.ts'
 import { type Common, logged, memberSql, newVersion, SMALL_GROUP } from './membership-parts.ts'
 
 /** The statement for a change that adds or removes one member and does nothing else; undefined for any other change. */
-export function oneMemberStatement(change: MembershipChange, scope: RepositoryScope): Statement | undefined {
+export function oneMemberStatement(
+  change: MembershipChange,
+  scope: RepositoryScope,
+  distributed: boolean,
+): Statement | undefined {
   const member = onlyMember(change)
   if (member === undefined) return undefined
   const { tenantId: tenant, requestId, actor, hasRoles, roleRules = NO_RULES } = scope
-  const shape = { op: member.op, hasRoles, follows: hasRoles && scope.roleRules !== undefined }
+  const shape = { op: member.op, hasRoles, follows: hasRoles && scope.roleRules !== undefined, distributed }
   const { text, values } = ofShape(statements, Object.values(shape).join(), () => statement(shape))
   const { groupId: group, expectedVersion: expected } = change
   return { text, values: values({ tenant, requestId, actor, group, expected, ...member, ...ruleTexts(roleRules) }) }
@@ -48,6 +52,7 @@ interface Shape {
   readonly hasRoles: boolean
   /** The statement follows roles by itself. */
   readonly follows: boolean
+  readonly distributed: boolean
 }
 
 type Value = Common | keyof RuleTexts | 'group' | 'member' | 'expected' | 'display' | 'displayKey'
@@ -56,7 +61,7 @@ type Value = Common | keyof RuleTexts | 'group' | 'member' | 'expected' | 'displ
  * The statement for the most frequent change. It has the effect of `manyMembersStatement` with as few parts as can be, because
  * PostgreSQL takes longer to get a part ready than to insert a row. It gets them ready again for each writer that it waited for.
  */
-const statement = ({ op, hasRoles, follows }: Shape) =>
+const statement = ({ op, hasRoles, follows, distributed }: Shape) =>
   template<Value>((place) => {
     const [tenant, group, member] = [place('tenant', 'uuid'), place('group', 'uuid'), place('member', 'uuid')]
     const expected = place('expected', 'bigint')
@@ -72,16 +77,18 @@ const statement = ({ op, hasRoles, follows }: Shape) =>
     const event = op === 'add' ? 'role.assigned' : 'role.unassigned'
     const roles = follows
       ? {
-          followed: `${followedPart(tenant, member, group, needsMoreLocks(tenant, group, member, place))},\n    `,
+          followed: `${followedPart(tenant, member, group, { unless: needsMoreLocks(tenant, group, member, place), distributed })},\n    `,
           moved: `${movedRolesPart(tenant, 'exists (select 1 from moved)')},\n    `,
           events: [movedRoleEvents(event, member)],
         }
       : { followed: '', moved: '', events: [] }
+    // In brackets on Citus: what is locked and read in one part, it reads in another format than it has written.
+    const [open, close] = follows && distributed ? ['select l.* from (', ') l'] : ['', '']
     return `with ${roles.followed}checked as materialized (
-      select r.id, r.version, ${expected} is null or ${expected} = r.version as fits, ${known} as known,
+      ${open}select r.id, r.version, ${expected} is null or ${expected} = r.version as fits, ${known} as known,
         ${follows ? cannotFollowSql(tenant, 'f') : hasRulesSql(tenant, hasRoles)} as has_rules
       from ${follows ? 'followed f cross join ' : ''}resources r where r.tenant_id = ${tenant} and r.id = ${group} and (r.resource_type = 'Group') is true
-      for no key update${follows ? ' of r' : ''}
+      for no key update${follows ? ' of r' : ''}${close}
     ),
     moved as (${moved}),
     ${newVersion(tenant, '= (select group_id from moved)')},

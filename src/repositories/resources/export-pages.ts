@@ -1,6 +1,6 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { type Database, READERS } from '../../db/database.ts'
-import { deferredMembers, memberships, tenants } from '../../db/schema.ts'
+import { deferredMembers, memberships } from '../../db/schema.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { literal } from '../sql/fragments.ts'
 import { FIRST_ID } from '../sql/ids.ts'
@@ -18,7 +18,8 @@ export interface StoredMember {
 /** All rows of one tenant, page by page in the order of keys: no page grows with the tenant, and no row is missed. */
 export function exportPagesOf(db: Database, scope: RepositoryScope) {
   const { tenantId } = scope
-  const orm = db.reading(scope.reader ?? READERS, { replica: true })
+  const { reader = READERS } = scope
+  const orm = db.reading(reader, { replica: true })
   return {
     /** Resources of every type, after the one with the id `after`, by id. */
     resources: snapshotOf(db, tenantId, scope.reader).resources,
@@ -53,16 +54,13 @@ export function exportPagesOf(db: Database, scope: RepositoryScope) {
 
     /** How many rows the three have together. */
     async count(): Promise<number> {
-      const rowsOf = (table: typeof memberships | typeof deferredMembers) =>
-        orm.select({ rows: sql`count(*)` }).from(table).where(eq(table.tenantId, tenantId))
-      // Raw, since the text is shared with the hot statements; it is a constant.
-      const resources = sql`select coalesce(sum(n.total), 0) from (${sql.raw(countRows('tenants.id'))}) n`
-      const [row] = await orm
-        .select({
-          count: sql<number>`((${resources}) + ${rowsOf(memberships)} + ${rowsOf(deferredMembers)})::float8`,
-        })
-        .from(tenants)
-        .where(eq(tenants.id, tenantId))
+      const rowsOf = (table: string) => `(select count(*) from ${table} m where m.tenant_id = $1::uuid)`
+      const resources = `(select coalesce(sum(n.total), 0) from (${countRows('$1::uuid')}) n)`
+      const [row] = await db.run<{ count: number }>(
+        `select (${resources} + ${rowsOf('memberships')} + ${rowsOf('deferred_members')})::float8 as count`,
+        [tenantId],
+        { prepare: false, reader, replica: true },
+      )
       return row?.count ?? 0
     },
   }

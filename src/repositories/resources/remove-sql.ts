@@ -42,7 +42,7 @@ export function removeStatement(
   const text = `with input as materialized (
       select * from jsonb_to_recordset(${input}) as i(id uuid, expected bigint)
     ),
-    ${user ? `${followedPart(tenant, user, 'null', 'false')},` : ''}
+    ${user ? `${followedPart(tenant, user, 'null', { unless: 'false', distributed })},` : ''}
     rules as materialized (select ${user ? `${cannotFollowSql(tenant, 'f')} as has_rules from followed f` : `${hasRules} as has_rules`}),
     target as materialized (
       -- In brackets: what is locked and deleted in one statement, Citus 13 reads in another format than it has written.

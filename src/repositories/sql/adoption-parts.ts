@@ -8,8 +8,9 @@ import { NOW } from './now.ts'
 /** Accounts that one value of a user is compared with. */
 const MOST_ACCOUNTS = 20
 
-/** The name of what two have in common, by its rank. */
-const byRank = (rank: string): string => `(array['externalId', 'userName', 'email', 'email'])[${rank}]`
+/** The name of what two have in common, by its rank. Not out of an array: an update that sets an element ends a Citus coordinator. */
+const byRank = (rank: string): string =>
+  `case when ${rank} = 1 then 'externalId' when ${rank} = 2 then 'userName' else 'email' end`
 
 /** Whether an account has a user who is there: a link outlives its user. */
 export const isTaken = (tenant: string, a: string): string =>
@@ -48,10 +49,10 @@ export const metParts = (tenant: string): string => `wanted as materialized (
       ) c where c.proof = c.best and c.rivals = 1 order by c.account_id, c.ord
     )`
 
-/** The account of the user whom the event `e` is about; null where there is none. */
-export const accountOfSubject = (e: string): string =>
+/** The account of the user whom the event `e` of the tenant is about; null where there is none. */
+export const accountOfSubject = (e: string, tenant: string): string =>
   `case when ${e}.resource_type = 'User' then (
-    select a.account_id from accounts a where a.tenant_id = ${e}.tenant_id and a.user_id = ${e}.resource_id
+    select a.account_id from accounts a where a.tenant_id = ${tenant} and a.user_id = ${e}.resource_id
   ) end`
 
 /** Condition that a policy has the user `i` of the part `input` refused; undefined where it refuses nobody. */

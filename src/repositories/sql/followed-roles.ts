@@ -53,11 +53,22 @@ export const unboundSql = (tenant: string, g: string, rules: Readonly<Record<key
 /**
  * The part `followed`: one row with the roles that the user has by the membership in one group alone, or all roles of the user
  * where there is no group. It holds the locks that make this true until the commit. `roles` is null where `unless` is true.
+ *
+ * On Citus `unless` is a part before it: a function that is called beside a look at rows runs on their machine, which asks no other.
  */
-export const followedPart = (tenant: string, user: string, group: string, unless: string): string =>
-  `followed as materialized (
-      select case when ${unless} then null else roles_by_membership(${tenant}, ${user}, ${group}) end as roles
+export const followedPart = (
+  tenant: string,
+  user: string,
+  group: string,
+  { unless, distributed }: { readonly unless: string; readonly distributed: boolean },
+): string => {
+  const [before, is, from] = distributed
+    ? [`unfollowed as materialized (select (${unless}) as so),\n    `, 'u.so', ' from unfollowed u']
+    : ['', unless, '']
+  return `${before}followed as materialized (
+      select case when ${is} then null else roles_by_membership(${tenant}, ${user}, ${group}) end as roles${from}
     )`
+}
 
 /**
  * Condition that the statement cannot follow roles. It sees what was committed before it began, and `followed` sees more: a

@@ -42,7 +42,7 @@ select x.*, (
   select p.position::float8 as position, e.id::text as id, e.type, e.resource_type as "resourceType",
     e.resource_id::text as "resourceId", e.version::float8 as version, e.request_id as "requestId", e.actor,
     (extract(epoch from e.occurred_at) * 1000)::float8 as "occurredAt", e.changes, case when e.resource_type = 'User' then (
-    select a.account_id from accounts a where a.tenant_id = e.tenant_id and a.user_id = e.resource_id
+    select a.account_id from accounts a where a.tenant_id = $1::uuid and a.user_id = e.resource_id
   ) end as account from event_positions p cross join lateral (
     select e.* from events e where e.tenant_id = $1::uuid and e.seq = p.seq offset 0) e where p.tenant_id = $1::uuid and p.position = c.position limit 1
 ) x order by c.position;

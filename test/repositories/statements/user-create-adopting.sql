@@ -48,7 +48,7 @@ searched as (
   select $1::uuid, c.resource_type, c.id, i.search from created c join input i on i.id = c.id
 ),
 linked as (
-  update accounts a set user_id = h.id, linked_by = (array['externalId', 'userName', 'email', 'email'])[h.proof], linked_at = date_trunc('milliseconds', now()), version = a.version + 1
+  update accounts a set user_id = h.id, linked_by = case when h.proof = 1 then 'externalId' when h.proof = 2 then 'userName' else 'email' end, linked_at = date_trunc('milliseconds', now()), version = a.version + 1
   from chosen h join created c on c.id = h.id
   where a.tenant_id = $1::uuid and a.account_id = h.account_id
     and a.account_id = any(array(select account_id from chosen)) and a.user_id is not distinct from h.seen
@@ -56,7 +56,7 @@ linked as (
 ),
 queued as (
   insert into account_reviews (tenant_id, user_id, account_id, state, by, created_at)
-  select $1::uuid, c.id, m.account_id, 'waiting', (array['externalId', 'userName', 'email', 'email'])[m.rank], date_trunc('milliseconds', now()) from met m join created c on c.id = m.id
+  select $1::uuid, c.id, m.account_id, 'waiting', case when m.rank = 1 then 'externalId' when m.rank = 2 then 'userName' else 'email' end, date_trunc('milliseconds', now()) from met m join created c on c.id = m.id
   where not exists (select 1 from linked l where l.user_id = c.id)
   on conflict (tenant_id, user_id, account_id) do nothing
   returning user_id, account_id

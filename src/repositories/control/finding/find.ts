@@ -2,6 +2,7 @@ import type { Scope } from '../../../auth/principal.ts'
 import type { Database, Reader } from '../../../db/database.ts'
 import type { EnvironmentId, ProjectId, TenantId } from '../../../place-ids.ts'
 import { Parameters } from '../../sql/parameters.ts'
+import { findOnCitus, peopleOnCitus, requestsOnCitus } from './find-on-citus.ts'
 
 /** Tenants and keys that are looked through for a part of a name; a key or an id is found among all of them. */
 const LOOKED_THROUGH = 20_000
@@ -128,10 +129,18 @@ export function findKeys(db: Database, scope: Scope, { text }: Wanted, limit: nu
 export function findPeople(
   db: Database,
   scope: Scope,
-  { text, folded, uuid, email }: Wanted,
+  wanted: Wanted,
   limit: number,
   reader: Reader,
 ): Promise<FoundPerson[]> {
+  if (db.distributed)
+    return findOnCitus<FoundPerson>(
+      db,
+      { most: TENANTS_SEARCHED, limit, reader },
+      (page) => reach(scope, page),
+      (page, tenants) => peopleOnCitus(wanted, page, tenants),
+    )
+  const { text, folded, uuid, email } = wanted
   const parameters = new Parameters()
   const within = reach(scope, parameters)
   const [exact, name] = [parameters.bind(text, 'text'), parameters.bind(folded, 'text')]
@@ -167,10 +176,18 @@ const NAMING = 5
 export function findRequests(
   db: Database,
   scope: Scope,
-  { text, uuid, term }: Wanted,
+  wanted: Wanted,
   limit: number,
   reader: Reader,
 ): Promise<FoundRequest[]> {
+  if (db.distributed)
+    return findOnCitus<FoundRequest>(
+      db,
+      { most: TENANTS_SEARCHED, limit, reader },
+      (page) => reach(scope, page),
+      (page, tenants) => requestsOnCitus(wanted, page, tenants),
+    )
+  const { text, uuid, term } = wanted
   const parameters = new Parameters()
   const within = reach(scope, parameters)
   const id = parameters.bind(uuid ?? null, 'uuid')

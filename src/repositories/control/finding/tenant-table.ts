@@ -3,6 +3,7 @@ import type { EnvironmentId, TenantId } from '../../../place-ids.ts'
 import { foldKey } from '../../../tenancy/scim-path.ts'
 import { countRows } from '../../resources/counts.ts'
 import { Parameters } from '../../sql/parameters.ts'
+import { countsOfTenants } from '../summaries.ts'
 
 /** A tenant as a row of the table of an environment; moments in milliseconds since 1970. */
 export interface TenantTableRow {
@@ -161,6 +162,7 @@ interface Counts {
 /** How many users and groups some tenants have now. */
 async function countsOf(db: Database, ids: readonly TenantId[]): Promise<ReadonlyMap<TenantId, Counts>> {
   if (ids.length === 0) return new Map()
+  if (db.distributed) return countsOfTenants(db, ids)
   const rows = await db.run<Counts & { id: TenantId }>(
     `select i.id::text as id, c.* from unnest($1::text::uuid[]) as i(id) cross join lateral (
        select coalesce(sum(n.total) filter (where n.resource_type = 'User'), 0)::int as users,
