@@ -20,6 +20,7 @@ import {
   removeMember,
   userBody,
 } from '../support/instances.ts'
+import { earlier } from '../support/moments.ts'
 import { placeOf, type ReadEvent, reader } from '../support/readers.ts'
 
 const ADMIN = 'an-admin-key-for-the-leaver-brake'
@@ -71,7 +72,7 @@ const remove = (tenant: TestTenant, id: string | undefined) => tenant.scim('DELE
 /** Puts the clock of a tenant's hold on. */
 const later = (tenant: TestTenant, interval: string) =>
   here.database.run(
-    `update event_logs set held_until = held_until - interval '${interval}' where tenant_id = $1::uuid`,
+    `update event_logs set held_until = ${earlier('held_until', interval)} where tenant_id = $1::uuid`,
     [tenant.id],
   )
 
@@ -239,7 +240,7 @@ describe('the leaver brake', () => {
     const { tenant, ids, types } = await staffed(HOLD, 5)
     for (const id of ids.slice(0, 2)) await setActive(tenant, id, false)
     await here.database.run(
-      `update events set occurred_at = occurred_at - interval '61 minutes' where tenant_id = $1::uuid`,
+      `update events set occurred_at = ${earlier('occurred_at', '61 minutes')} where tenant_id = $1::uuid`,
       [tenant.id],
     )
     for (const id of ids.slice(2, 4)) await setActive(tenant, id, false)

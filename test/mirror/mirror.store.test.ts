@@ -5,7 +5,7 @@ import type { Database } from '../../src/db/database.ts'
 import { type Change, type MirrorOptions, openMirror, type Report } from '../../src/mirror/index.ts'
 import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { administrationOn } from '../support/administration.ts'
-import { openFreshDatabase } from '../support/engines.ts'
+import { onCitus, openFreshDatabase } from '../support/engines.ts'
 import type { TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -200,7 +200,8 @@ describe('a mirror', () => {
     expect(await read(`select deleted_at from rollcall.users where id = '${again}'`)).toEqual([{ deleted_at: null }])
   })
 
-  test('tenants that are new, deleted, moved away or moved here are followed', async () => {
+  // On Citus no tenant moves to another environment: docs/scale.md.
+  test.skipIf(onCitus())('tenants that are new, deleted, moved away or moved here are followed', async () => {
     const { place, tenant: stays, ask, options, user, group, is, read } = await world()
     const elsewhere = await instance.newEnvironment(place)
     const [going, leaving] = [await instance.newTenant({ place }), await instance.newTenant({ place })]

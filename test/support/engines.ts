@@ -24,6 +24,11 @@ export function tenantRole(): string | undefined {
   return engineName() === 'postgres' ? inject('postgres').tenantRole : undefined
 }
 
+/** Whether the run's PostgreSQL is a Citus. */
+export function onCitus(): boolean {
+  return engineName() === 'postgres' && inject('postgres').citus
+}
+
 // On the global object: a worker keeps it from one test file to the next, whatever becomes of the modules.
 const opened = globalThis as { rollcallTestDatabases?: Map<string, Promise<Database>> }
 

@@ -44,7 +44,7 @@ export async function tablesWith(database: Database, text: string): Promise<stri
   const found: string[] = []
   for (const { name } of tables) {
     const [row] = await database.run<{ has: boolean }>(
-      `select exists (select from ${name} t where strpos(lower(t::text), lower($1::text)) > 0) as has`,
+      `select exists (select 1 from ${name} t where strpos(lower(t::text), lower($1::text)) > 0) as has`,
       [text],
       { prepare: false },
     )

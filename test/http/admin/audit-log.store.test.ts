@@ -245,7 +245,7 @@ const hold = () =>
   api.database.run(
     `insert into event_logs (tenant_id, hold_id, held_since, held_until)
      select t.id, t.id, now(), now() + interval '1 day' from tenants t where t.key = 'globex'
-     on conflict (tenant_id) do update set hold_id = excluded.hold_id, held_since = now(), held_until = excluded.held_until`,
+     on conflict (tenant_id) do update set hold_id = excluded.hold_id, held_since = excluded.held_since, held_until = excluded.held_until`,
     [],
   )
 

@@ -212,7 +212,7 @@ test('events by time begin and end where the time says, wherever that is in the 
   for (let i = 0; i < 9; i++) await made('globex', userBody(`timed-${i}`))
   await admin.get(`${GLOBEX}/events`)
   await opened.database.run(
-    `update events e set occurred_at = '2026-01-01T00:00:00Z'::timestamptz + p.position * interval '1 hour'
+    `update events e set occurred_at = ('2026-01-01T00:00:00'::timestamp + p.position * interval '1 hour') at time zone 'UTC'
      from event_positions p where p.tenant_id = e.tenant_id and p.seq = e.seq and e.tenant_id = $1::uuid`,
     [id],
   )

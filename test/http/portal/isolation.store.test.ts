@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 import { FAILURES } from '../../../src/auth/attempts.ts'
 import { SETUP_LINKS } from '../../../src/auth/setup-link.ts'
 import { ACME, ADMIN_KEY, GLOBEX, openConsole, PROD, type TestConsole } from '../../support/console.ts'
+import { onCitus } from '../../support/engines.ts'
 import { ORIGIN } from '../../support/instances.ts'
 import { askPortal, beginWith, type LinkVisitor, makeLink, openLink } from '../../support/portal.ts'
 
@@ -186,23 +187,30 @@ describe('a link is over', () => {
     expect(await opens(link.url)).toBe(410)
   })
 
-  test('SEC-13 when the key that made it reaches the tenant no longer; other links move with their tenant', async () => {
-    await opened.admin('POST', '/projects/shop/environments', { key: 'elsewhere' })
-    await opened.admin('POST', `${PROD}/tenants`, { key: 'moving' })
-    const tenant = `${PROD}/tenants/moving`
-    const { key } = await opened.keyFor(PROD, ['admin', 'scim:read', 'scim:write'])
-    const links = [await makeLink(opened, tenant, {}, key), await makeLink(opened, tenant)]
-    const [narrow, wide] = [await beginWith(opened, links[0]?.url ?? ''), await beginWith(opened, links[1]?.url ?? '')]
-    expect((await narrow.get()).status).toBe(200)
-    await opened.admin('POST', `${tenant}/move`, { environment: 'elsewhere' })
-    expect((await narrow.get()).status).toBe(410)
-    expect((await wide.get('/steps')).status).toBe(200)
-    const { items } = await opened.admin<{ items: object[] }>(
-      'GET',
-      '/projects/shop/environments/elsewhere/tenants/moving/setup-links',
-    )
-    expect(items).toHaveLength(2)
-  })
+  // On Citus no tenant moves to another environment: docs/scale.md.
+  test.skipIf(onCitus())(
+    'SEC-13 when the key that made it reaches the tenant no longer; other links move with their tenant',
+    async () => {
+      await opened.admin('POST', '/projects/shop/environments', { key: 'elsewhere' })
+      await opened.admin('POST', `${PROD}/tenants`, { key: 'moving' })
+      const tenant = `${PROD}/tenants/moving`
+      const { key } = await opened.keyFor(PROD, ['admin', 'scim:read', 'scim:write'])
+      const links = [await makeLink(opened, tenant, {}, key), await makeLink(opened, tenant)]
+      const [narrow, wide] = [
+        await beginWith(opened, links[0]?.url ?? ''),
+        await beginWith(opened, links[1]?.url ?? ''),
+      ]
+      expect((await narrow.get()).status).toBe(200)
+      await opened.admin('POST', `${tenant}/move`, { environment: 'elsewhere' })
+      expect((await narrow.get()).status).toBe(410)
+      expect((await wide.get('/steps')).status).toBe(200)
+      const { items } = await opened.admin<{ items: object[] }>(
+        'GET',
+        '/projects/shop/environments/elsewhere/tenants/moving/setup-links',
+      )
+      expect(items).toHaveLength(2)
+    },
+  )
 
   test('SEC-13 a key that could not make the tokens makes no link', async () => {
     for (const permissions of [['admin'], ['admin', 'scim:read']]) {
