@@ -162,28 +162,42 @@ export class ConfirmedCache {
     const found = this.#isCertain(this.#usedAt) ? this.get(label) : undefined
     if (found) return found as T
     return this.certainly(() => this.get(label) ?? undefined).then((value) => {
-      if (value !== undefined) return value as T
-      const underWay = this.#underWay.get(label)
-      if (underWay !== undefined && this.#isOfNow(underWay.asking)) return underWay.made as Promise<T>
-      return this.renewed(label, make, kept)
+      return value === undefined ? (this.#joined<T>(label) ?? this.renewed(label, make, kept)) : (value as T)
     })
+  }
+
+  /** What `ask` gives. Those who come with the same label meanwhile share it, while it is of now. */
+  together<T extends object>(label: string, ask: () => Promise<T>): Promise<T> {
+    return this.#joined<T>(label) ?? this.#begun(label, ask)
+  }
+
+  /** What is under way under this label and of now. */
+  #joined<T extends object>(label: string): Promise<T> | undefined {
+    const { made, asking } = this.#underWay.get(label) ?? {}
+    const isOfNow = asking?.localChanges === this.#localChanges && this.#clock() - asking.at < CONFIRMED_FOR_MS
+    return isOfNow ? (made as Promise<T>) : undefined
   }
 
   /** What `make` gives now. */
   renewed<T extends object>(label: string, make: () => Promise<T>, kept: (value: T) => Omit<Kept, 'asOf'>): Promise<T> {
     this.#found.delete(label)
     const asOf = this.#last
-    const made = make().then((value) => {
+    return this.#begun(label, async () => {
+      const value = await make()
       this.keep(label, value, { ...kept(value), asOf })
       return value
     })
-    const underWay = { made, asking: this.asking() }
+  }
+
+  #begun<T extends object>(label: string, make: () => Promise<T>): Promise<T> {
+    const asking = this.asking()
+    const underWay = { made: make(), asking }
     this.#underWay.set(label, underWay)
     const over = () => {
       if (this.#underWay.get(label) === underWay) this.#underWay.delete(label)
     }
-    made.then(over, over)
-    return made
+    underWay.made.then(over, over)
+    return underWay.made
   }
 
   /** Trusts nothing until the store has told what has changed. To be called after each change that this process makes. */
@@ -225,10 +239,6 @@ export class ConfirmedCache {
 
   #isCertain(now: number): boolean {
     return this.#shared ? now - this.#confirmedAt < CONFIRMED_FOR_MS : this.#confirmedAt !== Number.NEGATIVE_INFINITY
-  }
-
-  #isOfNow({ at, localChanges }: Asking): boolean {
-    return localChanges === this.#localChanges && this.#clock() - at < CONFIRMED_FOR_MS
   }
 
   #confirm(): Promise<Asking> {

@@ -23,6 +23,12 @@ type AuthenticatedKey = Exclude<Authentication, Refused> & {
   readonly secret: KnownSecret | undefined
 }
 
+/** What the store has told, and what is known of the place by that. */
+interface Told {
+  readonly answer: Answer
+  readonly place: KnownPlace
+}
+
 export interface ControlPlaneOptions {
   /** The admin key that the configuration gives, in any shape. */
   readonly adminKey?: string | undefined
@@ -267,8 +273,13 @@ export class ControlPlane {
     return value
   }
 
+  /** Asks the store, in one question for all who ask the same at once: hundreds of readers may come back with one key. */
+  #ask(question: Question): Promise<Told> {
+    return this.#cache.together(`ask ${JSON.stringify(question)}`, () => this.#askStore(question))
+  }
+
   /** Asks the store, and remembers what it tells of places. */
-  async #ask(question: Question): Promise<{ readonly answer: Answer; readonly place: KnownPlace }> {
+  async #askStore(question: Question): Promise<Told> {
     const knownEnvironment = question.place && this.#places.environment(question.place)
     const asking = this.#cache.asking()
     const answer = await this.#store.ask({
@@ -279,6 +290,6 @@ export class ControlPlane {
     this.#cache.heard(asking, answer)
     const place = question.place ? this.#places.keep(question.place, answer) : {}
     // The environment that was known when asked was changed meanwhile, or pushed out.
-    return place === undefined ? this.#ask(question) : { answer, place }
+    return place === undefined ? this.#askStore(question) : { answer, place }
   }
 }

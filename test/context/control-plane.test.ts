@@ -202,6 +202,44 @@ test('concurrent requests share one question for changes', async () => {
   expect(queries).toEqual(['changes'])
 })
 
+test('requests that come at once with a key and a place that are not in memory share one question for each', async () => {
+  const control = plane()
+  const { key, id } = storeKey()
+  const { key: otherKey, id: otherId } = storeKey()
+  const all = (what: () => Promise<unknown>) => Promise.all(Array.from({ length: 20 }, what))
+  await Promise.all([
+    all(() => control.authenticate(`Bearer ${key}`)),
+    all(() => control.authenticate(`Bearer ${otherKey}`)),
+  ])
+  expect(queries).toEqual([`key ${id}`, `key ${otherId}`])
+  queries = []
+  await Promise.all([all(() => named(control, 'acme')), all(() => named(control, 'other'))])
+  expect(queries).toEqual(['project acme', 'project other'])
+})
+
+test('a question from before a change is shared by nobody who comes after it', async () => {
+  const { key, id } = storeKey()
+  const held: (() => void)[] = []
+  const { ask, ...rest } = store(true)
+  const holding: ControlStore['ask'] = async (question) => {
+    const answer = await ask(question)
+    await new Promise<void>((resolve) => held.push(resolve))
+    return answer
+  }
+  const control = new ControlPlane({ ...rest, ask: holding }, { clock: () => now })
+  const asked = () => control.authenticate(`Bearer ${key}`)
+  const before = [asked(), asked()]
+  await expect.poll(() => held.length).toBe(1)
+  keys.set(id, { ...(keys.get(id) as StoredKey), revoked: true })
+  changes.push(id)
+  now += 500
+  const after = [asked(), asked()]
+  await expect.poll(() => held.length).toBe(2)
+  for (const release of held) release()
+  for (const one of before) expect(await one).toHaveProperty('principal')
+  for (const one of after) expect(await one).toHaveProperty('challenge')
+})
+
 test('when changes cannot be had, nothing is served from memory', async () => {
   const control = plane()
   const { key } = storeKey()
