@@ -28,6 +28,14 @@ export interface FilterScope {
   readonly loggedSince: number
   /** Whether the database is distributed. */
   readonly distributed: boolean
+  /** The part of the resources that is looked through; all without it. */
+  readonly slice?: Slice | undefined
+}
+
+/** A part of a tenant's resources, by their ids: placeholders of the id before the first, and of the last one. */
+export interface Slice {
+  readonly after: string
+  readonly upTo: string
 }
 
 // ---- Attributes that are stored in a column, or in rows of their own

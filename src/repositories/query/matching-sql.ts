@@ -38,7 +38,10 @@ export function matchesOfType(
   const terms = filter === undefined ? [] : filterTerms(filter, scope)
   const texts = [...terms, sort?.sql ?? '']
   const typeName = scope.parameters.bind(type.name, 'text')
-  const ofType = (alias: 'r' | 's') => [`${alias}.tenant_id = ${tenant}`, `${alias}.resource_type = ${typeName}`]
+  const ofType = (alias: 'r' | 's') => [
+    ...[`${alias}.tenant_id = ${tenant}`, `${alias}.resource_type = ${typeName}`],
+    ...ofSlice(alias === 'r' ? 'r.id' : 's.resource_id', scope),
+  ]
   const selectOf = (id: string, from: string, conditions: readonly string[]) =>
     `select ${id} as id, ${sortColumn(sort)} from ${from}${conditions.length === 0 ? '' : ` where ${conditions.join(' and ')}`}`
   if (!texts.some(readsSearch)) return selectOf('r.id', 'resources r', [...ofType('r'), ...terms])
@@ -64,8 +67,12 @@ export function matchesOfTypes(
     return [ofType, ...(filter === undefined ? [] : filterTerms(filter, scope))].join(' and ')
   })
   const from = [...each, sort?.sql ?? ''].some(readsSearch) ? withSearch(tenant) : 'resources r'
-  return `select r.id, ${sortColumn(sort)} from ${from} where r.tenant_id = ${tenant} and ((${each.join(') or (')}))`
+  const ofTenant = [`r.tenant_id = ${tenant}`, ...scopes.slice(0, 1).flatMap((scope) => ofSlice('r.id', scope))]
+  return `select r.id, ${sortColumn(sort)} from ${from} where ${ofTenant.join(' and ')} and ((${each.join(') or (')}))`
 }
+
+const ofSlice = (id: string, { slice }: Pick<FilterScope, 'slice'>): string[] =>
+  slice === undefined ? [] : [`${id} > ${slice.after}`, `${id} <= ${slice.upTo}`]
 
 const sortColumn = (sort: SortExpression | undefined) => `${sort ? `(${sort.sql})` : 'null::text'} as sort`
 

@@ -13,7 +13,8 @@ import { indexLookupOf, lookupStatement } from './index-lookup.ts'
 import { type BytesRow, type FoundRow, listingSql, readListing } from './listing-sql.ts'
 import { matchesOfType, matchesOfTypes } from './matching-sql.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
-import { sortSql } from './sort-sql.ts'
+import { comparesEach, hitsInSlices, rowsOfSlice, selectOfHits } from './slices.ts'
+import { type SortExpression, sortSql } from './sort-sql.ts'
 
 /** A query over one resource type, or over several at the server root. Filter and sort are bound for each type. */
 export interface ResourceQuery {
@@ -34,6 +35,13 @@ export interface ResourcePage {
   /** How many resources match, of which `rows` is a part. */
   readonly total: number
   readonly rows: readonly FoundRow[]
+}
+
+/** What matches a query, as a select for id and sort value. */
+interface Matching {
+  readonly tenant: string
+  readonly sort: SortExpression | undefined
+  readonly matches: string
 }
 
 /** How far back the log is complete: well below the shortest retention. */
@@ -128,48 +136,95 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
    */
   async function generalPage(query: ResourceQuery): Promise<ResourcePage> {
     const parameters = new Parameters()
-    const tenant = parameters.bind(tenantId, 'uuid')
-    const scopes = query.types.map(({ type }) => filterScope(type, tenant, parameters, query.endpoints))
+    const { scopes, ...matching } = matchesOf(query, parameters)
     const cost = costOf(query, scopes)
-    const sort = query.sorted
-      ? sortSql(
-          query.types.map((t) => t.sortBy),
-          scopes,
-        )
-      : undefined
-    const filters = query.types.map(({ filter }) => filter)
+    const askAll = () => askPage(query, matching, isFiltered(query), parameters)
+    const ask = isSliced(query, scopes) ? async () => (await askInSlices(query, cost, matching)) ?? askAll() : askAll
+    const result = await (cost < SCANS_FROM || db.inTransaction
+      ? askAll()
+      : inTurn(db, 'queries', tenantId, ask, scope.reader))
+    return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
+  }
+
+  /** The select for what matches, of all resources or of a slice, by ids. */
+  function matchesOf({ types, sorted, endpoints }: ResourceQuery, parameters: Parameters, ...ids: string[]) {
+    const tenant = parameters.bind(tenantId, 'uuid')
+    const [after, upTo] = ids.map((id) => parameters.bind(id, 'uuid'))
+    const slice = after === undefined || upTo === undefined ? undefined : { after, upTo }
+    const scopes = types.map(({ type }) => ({ ...filterScope(type, tenant, parameters, endpoints), slice }))
+    const sortBy = types.map((type) => type.sortBy)
+    const sort = sorted ? sortSql(sortBy, scopes) : undefined
+    const filters = types.map(({ filter }) => filter)
     const [first] = scopes
     const matches =
       first !== undefined && scopes.length === 1
         ? matchesOfType(filters[0], sort, first)
         : matchesOfTypes(filters, sort, scopes, tenant)
-    const filtered = query.types.some(({ filter }) => filter !== undefined)
+    return { tenant, scopes, sort, matches }
+  }
+
+  /** Asks for the page of what matches. With `once` it is found once, for the total and for the page; else counts give the total. */
+  async function askPage(query: ResourceQuery, found: Matching, once: boolean, parameters: Parameters) {
+    const { tenant, sort, matches } = found
     const only = query.types.length === 1 ? query.types[0]?.type : undefined
-    const deep = filtered || sort || !only ? undefined : deepPage(query.page)
+    const deep = once || sort || !only ? undefined : deepPage(query.page)
     const { page, order } = deep
       ? { page: deepPageSql(matches, deep, parameters), order: 'p.id' }
-      : pageSql(query.page, sort, query.descending, filtered ? 'hits' : `(${matches})`, parameters)
+      : pageSql(query.page, sort, query.descending, once ? 'hits' : `(${matches})`, parameters)
     const mostMembers = membersInAList(query.page.limit)
     const places = { tenant, base: () => parameters.bind(base(), 'text'), withDeferred, mostMembers }
     const names = query.types.map(({ type }) => type.name)
-    // With a filter the statement finds the hits once, for the total and for the page. Without one, counts give the total.
-    const counted = filtered
+    const counted = once
       ? 'select count(*)::int as total from hits'
       : totalSql(tenant, `= any(${parameters.array(names, 'text')})`)
     const shape = { type: only, wanted: query.wanted, sorted: sort !== undefined }
     const statement = listingSql(shape, places, {
-      tables: `${filtered ? `hits as materialized (${matches}),` : ''} counted as (${counted})`,
+      tables: `${once ? `hits as materialized (${matches}),` : ''} counted as (${counted})`,
       // One look by the id for each: a plan for a plain join may read the whole tenant.
       rows: `(${page}) p cross join lateral (
         select r.* from resources r where r.tenant_id = ${tenant} and r.id = p.id offset 0
       ) r order by ${order}`,
     })
-    const find = () => askListing('page-filtered', statement, parameters.values)
-    const found = await (cost < SCANS_FROM || db.inTransaction
-      ? find()
-      : inTurn(db, 'queries', tenantId, find, scope.reader))
-    const result = readListing(shape, found)
-    return query.page.kind === 'keyset' && query.page.backward ? { ...result, rows: result.rows.toReversed() } : result
+    return readListing(shape, await askListing('page-filtered', statement, parameters.values))
+  }
+
+  /** Whether all others would wait for the query: the embedded engine runs one statement at a time. */
+  function isSliced({ types }: ResourceQuery, scopes: readonly FilterScope[]): boolean {
+    return db.engine === 'pglite' && types.every(({ filter }, i) => comparesEach(filter, scopes[i] as FilterScope))
+  }
+
+  /** The same as `askPage`, in statements between which others have their turns. Undefined where one statement is short enough. */
+  async function askInSlices(
+    query: ResourceQuery,
+    cost: number,
+    { sort }: Matching,
+  ): Promise<ResourcePage | undefined> {
+    const names = query.types.map(({ type }) => type.name)
+    const how = { reader: scope.reader ?? READERS, prepare: false } as const
+    const hits = await hitsInSlices(rowsOfSlice(cost), {
+      async end(after, count) {
+        const parameters = new Parameters()
+        const tenant = parameters.bind(tenantId, 'uuid')
+        const [row] = await db.run<{ id: string }>(
+          `select r.id::text as id from resources r
+           where r.tenant_id = ${tenant} ${names.length === 1 ? `and r.resource_type = ${parameters.bind(names[0] ?? '', 'text')}` : ''}
+             and r.id > ${parameters.bind(after, 'uuid')} order by r.id offset ${Math.trunc(count) - 1} limit 1`,
+          parameters.values,
+          how,
+        )
+        return row?.id
+      },
+      find(after, upTo) {
+        const parameters = new Parameters()
+        const { matches } = matchesOf(query, parameters, after, upTo)
+        const statement = `select h.id::text, h.sort::text from (${matches}) h`
+        return db.run(statement, parameters.values, { ...how, name: 'page-filtered', shape: 'arrays' })
+      },
+    })
+    if (hits === undefined) return undefined
+    const parameters = new Parameters()
+    const tenant = parameters.bind(tenantId, 'uuid')
+    return askPage(query, { tenant, sort, matches: selectOfHits(hits, sort, parameters) }, true, parameters)
   }
 
   /** @throws {ScimError} tooMany for a query that costs too much */
@@ -196,6 +251,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
     })
   }
 }
+
+const isFiltered = ({ types }: ResourceQuery): boolean => types.some(({ filter }) => filter !== undefined)
 
 /** The rows of each look-up, by its number from 1, with which a row's text begins. */
 function byPlace(rows: readonly PackedRow[], places: number): FoundRow[][] {

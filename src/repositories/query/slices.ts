@@ -1,0 +1,79 @@
+import type { BoundFilter } from '../../scim/filter/ast.ts'
+import { arrayText, type Parameters } from '../sql/parameters.ts'
+import { type FilterScope, rows } from './attribute-sql.ts'
+import { isLedByResources, isLedBySearch } from './index-choice.ts'
+import type { SortExpression, SortValue } from './sort-sql.ts'
+
+// The embedded engine runs one statement at a time, and all tenants wait for it. So a query that looks through many resources is
+// asked there in slices, between which other tenants have their turns.
+
+/** What one slice costs, in the unit of ./filter-cost.ts: the embedded engine takes some four milliseconds for each. */
+const SLICE_COST = 10
+/** Of so many resources a query has its cost. */
+const COST_IS_OF = 50_000
+
+/** Resources that match, with their sort values. */
+export interface Hits {
+  readonly ids: string[]
+  readonly sorts: SortValue[]
+}
+
+/** Asks the statements of a query in slices. */
+export interface Slicing {
+  /** The id of the resource that is `count` after the one with the id `after`; undefined where so many do not come. */
+  end(after: string, count: number): Promise<string | undefined>
+  /** What matches among the ids after the one and up to the other. */
+  find(after: string, upTo: string): Promise<readonly (readonly [id: string, sort: SortValue])[]>
+}
+
+const [FIRST, LAST] = ['00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff']
+
+/**
+ * Whether a filter compares one resource after the other. An index that leads a filter would be read for each slice anew, and so
+ * would the groups whose members are looked for.
+ */
+export const comparesEach = (filter: BoundFilter | undefined, scope: FilterScope): boolean =>
+  filter === undefined ||
+  !(isLedBySearch(filter, scope) || isLedByResources(filter, scope) || findsMembersOfGroups(filter, scope))
+
+function findsMembersOfGroups(filter: BoundFilter, scope: FilterScope): boolean {
+  switch (filter.kind) {
+    case 'and':
+    case 'or':
+      return filter.terms.some((term) => findsMembersOfGroups(term, scope))
+    case 'not':
+      return findsMembersOfGroups(filter.term, scope)
+    case 'nothing':
+      return false
+    default:
+      return rows(filter.ref, scope)?.above !== undefined
+  }
+}
+
+/** How many resources are looked through at once by a query that costs so much. */
+export const rowsOfSlice = (cost: number): number => Math.ceil((COST_IS_OF * SLICE_COST) / cost)
+
+/** Finds all that match, slice by slice; undefined where all resources are one slice. */
+export async function hitsInSlices(size: number, { end, find }: Slicing): Promise<Hits | undefined> {
+  let upTo = await end(FIRST, size)
+  if (upTo === undefined) return undefined
+  const hits: Hits = { ids: [], sorts: [] }
+  for (let after = FIRST; ; ) {
+    for (const [id, sort] of await find(after, upTo ?? LAST)) {
+      hits.ids.push(id)
+      hits.sorts.push(sort)
+    }
+    if (upTo === undefined) return hits
+    after = upTo
+    upTo = await end(after, size)
+  }
+}
+
+/** The select for id and sort value of what was found. */
+export function selectOfHits({ ids, sorts }: Hits, sort: SortExpression | undefined, parameters: Parameters): string {
+  const id = parameters.array(ids, 'uuid')
+  if (sort === undefined) return `select i.id, null::text as sort from unnest(${id}) as i(id)`
+  const value = parameters.bind(arrayText(sorts, 'text'))
+  const collation = sort.type === 'text' ? ' collate "C"' : ''
+  return `select i.id, i.sort::${sort.type}${collation} as sort from unnest(${id}, ${value}::text::text[]) as i(id, sort)`
+}
