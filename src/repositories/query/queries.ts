@@ -13,7 +13,7 @@ import { indexLookupOf, lookupStatement } from './index-lookup.ts'
 import { type BytesRow, type FoundRow, listingSql, readListing } from './listing-sql.ts'
 import { matchesOfType, matchesOfTypes } from './matching-sql.ts'
 import { deepPage, deepPageSql, isFirst, type Page, pageSql } from './page-sql.ts'
-import { comparesEach, hitsInSlices, rowsOfSlice, selectOfHits } from './slices.ts'
+import { comparesEach, hitsInSlices, selectOfHits } from './slices.ts'
 import { type SortExpression, sortSql } from './sort-sql.ts'
 
 /** A query over one resource type, or over several at the server root. Filter and sort are bound for each type. */
@@ -201,7 +201,8 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
   ): Promise<ResourcePage | undefined> {
     const names = query.types.map(({ type }) => type.name)
     const how = { reader: scope.reader ?? READERS, prepare: false } as const
-    const hits = await hitsInSlices(rowsOfSlice(cost), {
+    const hits = await hitsInSlices(cost, {
+      of: [tenantId, ...names].join(' '),
       async end(after, count) {
         const parameters = new Parameters()
         const tenant = parameters.bind(tenantId, 'uuid')

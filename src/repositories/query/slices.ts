@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { BoundFilter } from '../../scim/filter/ast.ts'
 import { arrayText, type Parameters } from '../sql/parameters.ts'
 import { type FilterScope, rows } from './attribute-sql.ts'
@@ -8,9 +9,16 @@ import type { SortExpression, SortValue } from './sort-sql.ts'
 // asked there in slices, between which other tenants have their turns.
 
 /** What one slice costs, in the unit of ./filter-cost.ts: the embedded engine takes some four milliseconds for each. */
-const SLICE_COST = 10
+const SLICE_COST = 5
 /** Of so many resources a query has its cost. */
 const COST_IS_OF = 50_000
+/** Ids are remembered of which each is so many resources after the one before. */
+const MARK_EVERY = 500
+const MARKS_KEPT_MS = 10 * 60_000
+const TENANTS = 1_000
+
+/** By tenant and types. Those that are made since are in the last slice; the others are where they were. */
+const marksOf = new LRUCache<string, readonly string[]>({ max: TENANTS, ttl: MARKS_KEPT_MS })
 
 /** Resources that match, with their sort values. */
 export interface Hits {
@@ -20,6 +28,8 @@ export interface Hits {
 
 /** Asks the statements of a query in slices. */
 export interface Slicing {
+  /** The tenant and the types that are looked through. */
+  readonly of: string
   /** The id of the resource that is `count` after the one with the id `after`; undefined where so many do not come. */
   end(after: string, count: number): Promise<string | undefined>
   /** What matches among the ids after the one and up to the other. */
@@ -50,22 +60,29 @@ function findsMembersOfGroups(filter: BoundFilter, scope: FilterScope): boolean 
   }
 }
 
-/** How many resources are looked through at once by a query that costs so much. */
-export const rowsOfSlice = (cost: number): number => Math.ceil((COST_IS_OF * SLICE_COST) / cost)
-
-/** Finds all that match, slice by slice; undefined where all resources are one slice. */
-export async function hitsInSlices(size: number, { end, find }: Slicing): Promise<Hits | undefined> {
-  let upTo = await end(FIRST, size)
-  if (upTo === undefined) return undefined
+/** Finds all that match, slice by slice; undefined where all resources are one slice of a query that costs so much. */
+export async function hitsInSlices(cost: number, { of, end, find }: Slicing): Promise<Hits | undefined> {
+  const marks = marksOf.get(of) ?? (await marksBy(end))
+  marksOf.set(of, marks)
+  const every = Math.max(1, Math.floor((COST_IS_OF * SLICE_COST) / cost / MARK_EVERY))
+  if (marks.length < every) return undefined
   const hits: Hits = { ids: [], sorts: [] }
-  for (let after = FIRST; ; ) {
-    for (const [id, sort] of await find(after, upTo ?? LAST)) {
+  let after = FIRST
+  for (const upTo of [...marks.filter((_, i) => (i + 1) % every === 0), LAST]) {
+    for (const [id, sort] of await find(after, upTo)) {
       hits.ids.push(id)
       hits.sorts.push(sort)
     }
-    if (upTo === undefined) return hits
     after = upTo
-    upTo = await end(after, size)
+  }
+  return hits
+}
+
+async function marksBy(end: Slicing['end']): Promise<string[]> {
+  const marks: string[] = []
+  for (let mark: string | undefined = FIRST; ; marks.push(mark)) {
+    mark = await end(mark, MARK_EVERY)
+    if (mark === undefined) return marks
   }
 }
 
