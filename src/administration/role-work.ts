@@ -2,28 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '../db/database.ts'
 import { isBusy, sqlState } from '../db/errors.ts'
 import type { TenantId } from '../place-ids.ts'
-import { inTurn } from '../repositories/control/control-revision.ts'
-import { type NewBinding, roleBindingsOf } from '../repositories/roles/role-bindings.ts'
-import { heldBy, logMoves, movesBetween } from '../repositories/roles/role-holders.ts'
 import {
   dropRoleWork,
   dueRoleWork,
   endEnvironmentRoles,
-  noteRoleStep,
   postponeRoleWork,
-  type RoleWork,
   releaseRoleWork,
   roleProgressOf,
-  takeRoleWork,
   type WaitingWork,
   waitingRoleWork,
 } from '../repositories/roles/role-rule-work.ts'
-import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
 import { writersOf } from '../repositories/sql/writers.ts'
-import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
 import { catalogueWorkPass } from './catalogue/catalogue-work.ts'
-import { sharedName } from './role-rules.ts'
-import { StepSize } from './step-size.ts'
+import { newStepSize, roleStep } from './role-step.ts'
 import { Passes } from './watch.ts'
 import { intersection, writersEnd } from './writers-end.ts'
 
@@ -31,9 +22,6 @@ import { intersection, writersEnd } from './writers-end.ts'
 // instance does the next one. First all groups give what the rules say; then what they give by other rules ends. So a user who
 // has a role before and after never loses it on the way.
 
-/** The most bindings that one transaction adds or removes, and the most groups that it checks. */
-const BINDINGS_AT_ONCE = 500
-const GROUPS_AT_ONCE = 200
 /** For so long the request that changes rules waits for the work. Small tenants are done when it is answered. */
 const FOLLOWED_FOR_MS = 2_000
 /** The pause before looking again whether others have finished. */
@@ -42,81 +30,6 @@ const IDLE_MS = 2_000
 /** The pause between two steps, in which other writers get the tenant's roles. */
 const BREATH_MS = 10
 const AFTER_FAILURE_S = 60
-const ATTEMPTS = 5
-
-/** How much steps do from here on. */
-const newStepSize = () => new StepSize(BINDINGS_AT_ONCE)
-
-/**
- * Does the next step of a tenant's work. False where there is no work now, or where another instance does it.
- *
- * @param size learns from how long it took
- */
-export function roleStep(db: Database, tenantId: TenantId, size: StepSize = newStepSize()): Promise<boolean> {
-  const step = async (tx: Database) => {
-    const begun = performance.now()
-    const work = await takeRoleWork(await inTurn(tx), tenantId)
-    if (work === undefined) return false
-    await workOn(tx, tenantId, work, size.size)
-    size.took(performance.now() - begun)
-    return true
-  }
-  return retryOnConflict(() => db.transaction(step), undefined, ATTEMPTS)
-}
-
-async function workOn(
-  tx: Database,
-  tenantId: TenantId,
-  { actor, requestId, small, ...work }: RoleWork,
-  size: number,
-): Promise<void> {
-  const most = small ? 1 : size
-  const bindings = roleBindingsOf(tx, tenantId)
-  const { rules } = await bindings.around([])
-  const names = ruleNames(rules)
-  let { ending, after } = work
-  let looked = 0
-  let problem: string | null = null
-  const fresh: NewBinding[] = []
-  if (!ending) {
-    const rolesOf = rolesByRules(rules)
-    const groups = rules.length === 0 ? [] : await bindings.groups(after, GROUPS_AT_ONCE)
-    const wanted = groups.map(({ id: groupId, label, bound, ...named }) => ({
-      groupId,
-      matches: rolesOf(named).flatMap((match) => (bound.includes(match.rule) ? [] : [{ ...match, groupId, label }])),
-    }))
-    const everyGroup = wanted.flatMap(({ matches }) => matches.filter(({ rule }) => rule === EVERY_GROUP))
-    const shared = await bindings.sharedRoles(everyGroup)
-    const refused = new Set(shared.map(({ group }) => group.groupId))
-    problem = shared[0] === undefined ? null : `${sharedName(shared[0])}; give one of them another name`
-    for (const { groupId, matches } of wanted) {
-      const allowed = matches.filter(({ rule }) => rule !== EVERY_GROUP || !refused.has(groupId))
-      const room = most - fresh.length
-      fresh.push(...allowed.slice(0, room))
-      if (allowed.length > room) break
-      after = groupId
-      looked++
-    }
-    if (looked === groups.length && groups.length < GROUPS_AT_ONCE) {
-      ending = true
-      after = null
-    }
-  }
-  const ended = ending ? await bindings.beside(names, after, most) : []
-  const finished = ending && ended.length < most
-  if (fresh.length + ended.length > 0) {
-    const roleIds = await bindings.roleIds(fresh.map(({ role }) => role))
-    const roles = new Set([...ended.map(({ roleId }) => roleId), ...roleIds.values()])
-    const below = [...new Set([...ended, ...fresh].map(({ groupId }) => groupId))]
-    const before = await heldBy(tx, tenantId, { below }, roles)
-    await bindings.bind(fresh, roleIds)
-    await bindings.unbind(ended)
-    const now = await heldBy(tx, tenantId, { users: before.users }, roles)
-    await logMoves(tx, { tenantId, actor, requestId }, movesBetween(before.holders, now.holders))
-  }
-  if (ended.length > 0) after = ended.at(-1)?.groupId ?? after
-  await noteRoleStep(tx, tenantId, { ending, after, groups: looked, problem, finished })
-}
 
 /**
  * Works for these tenants for a moment, after the change of rules was committed. The worker behind the requests does what is
@@ -142,7 +55,9 @@ export async function followRules(
 async function followOne(db: Database, tenantId: TenantId, isTime: () => boolean): Promise<void> {
   const size = newStepSize()
   while (isTime()) {
-    if (await roleStep(db, tenantId, size)) {
+    const step = await roleStep(db, tenantId, { size, leavesLarge: true })
+    if (step === 'left') return
+    if (step) {
       await sleep(size.restMs)
       continue
     }
@@ -204,7 +119,8 @@ export class RoleWorker {
 
   async #step(tenantId: TenantId): Promise<boolean> {
     try {
-      if (await roleStep(this.#db, tenantId, this.#size)) return true
+      const goesOn = () => !this.#passes.stopped
+      if (await roleStep(this.#db, tenantId, { size: this.#size, goesOn })) return true
       await dropRoleWork(this.#db, tenantId)
     } catch (error) {
       // Another transaction has locked the tenant: other tenants come first.

@@ -3,6 +3,7 @@ import type { EventType } from '../../events/types.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { Parameters } from '../sql/parameters.ts'
+import type { Binding } from './role-bindings.ts'
 
 /** The users who have a role: their ids, by the id of the role. */
 export type Holders = ReadonlyMap<string, ReadonlySet<string>>
@@ -20,18 +21,22 @@ export type WhichUsers = { readonly users: readonly string[] } | { readonly belo
  * Which of these users have which of `roles`, directly, through groups in groups, or by values that the identity provider wrote.
  * Cycles end by themselves, since `union` adds no row twice. `offset 0` makes each step a look into the index. The roles are joined
  * behind it: as an array, hundreds of them would be read from their text, and looked for in the index, for each user and group.
+ *
+ * @param without a binding that does not count
  */
 export async function heldBy(
   db: Database,
   tenantId: TenantId,
   which: WhichUsers,
   roles: Iterable<string>,
+  without?: Binding,
 ): Promise<Held> {
   const parameters = new Parameters()
   const tenant = parameters.bind(tenantId, 'uuid')
   const ids = 'users' in which ? which.users : which.below
   const given = `select unnest(${parameters.array(ids, 'uuid')}) as id`
   const wanted = parameters.array([...roles], 'uuid')
+  const others = without === undefined ? '' : `and ${otherThan(without, parameters)}`
   const rows = await db.asTenant(tenantId).run<{ id: string; roles: string | null }>(
     `with recursive wanted as materialized (select unnest(${wanted}) as id),
      ${'users' in which ? `people as materialized (${given}),` : usersBelow(given, tenant)}
@@ -46,7 +51,7 @@ export async function heldBy(
      union all
      select up.user_id::text, string_agg(b.role_id::text, ' ') from up cross join lateral (
        select b.role_id from role_bindings b
-       where b.tenant_id = ${tenant} and b.group_id = up.id offset 0
+       where b.tenant_id = ${tenant} and b.group_id = up.id ${others} offset 0
      ) b join wanted on wanted.id = b.role_id group by up.user_id
      union all
      select p.id::text, string_agg(w.role_id::text, ' ') from people p cross join lateral (
@@ -66,6 +71,9 @@ export async function heldBy(
   }
   return { users, holders }
 }
+
+const otherThan = ({ groupId, roleId, rule }: Binding, parameters: Parameters): string =>
+  `(b.group_id, b.role_id, b.rule) is distinct from (${parameters.bind(groupId, 'uuid')}, ${parameters.bind(roleId, 'uuid')}, ${parameters.bind(rule, 'text')})`
 
 const usersBelow = (given: string, tenant: string): string => `down(id) as (
        ${given}

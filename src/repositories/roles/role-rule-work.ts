@@ -15,6 +15,7 @@ export interface RulesChanged {
 
 /** How far the work of one tenant is; the columns of `role_rule_work` say more. */
 export interface RoleWork {
+  readonly generation: number
   readonly actor: string
   readonly requestId: string
   readonly ending: boolean
@@ -116,7 +117,7 @@ export async function takeRoleWork(tx: Database, tenantId: TenantId): Promise<Ro
   // The tenant before the work: a change of rules locks them in this order.
   await tx.run('select id::text from tenants where id = $1::uuid for no key update', [tenantId])
   const [work] = await tx.run<RoleWork>(
-    `select w.actor, w.request_id as "requestId", w.ending, w.after::text as after, w.small from role_rule_work w
+    `select w.generation, w.actor, w.request_id as "requestId", w.ending, w.after::text as after, w.small from role_rule_work w
      where w.tenant_id = $1::uuid and w.finished_at is null and not w.waits
        and exists (select 1 from tenants t where t.id = $1::uuid) for update of w`,
     [tenantId],
