@@ -1,6 +1,6 @@
 import { watchExpiry } from './administration/keys/key-warnings.ts'
 import { watchReceivers } from './administration/receivers/expired-receivers.ts'
-import { RoleWorker } from './administration/role-work.ts'
+import { RoleWorker } from './administration/roles/role-work.ts'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { ConnectionNotes } from './connections/noting.ts'

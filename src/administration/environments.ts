@@ -19,7 +19,7 @@ import { type Administration, change, type Recorder } from './change.ts'
 import { refuseBadMapping, registryAt, tellOfMapping } from './mapping/in-force.ts'
 import { Refusal } from './refusal.ts'
 import { beginEnvironmentRules, inheritingTenants, refuseSharedNamesWithin } from './role-rules.ts'
-import { followRules } from './role-work.ts'
+import { followRules } from './roles/role-work.ts'
 import { environmentState, refuseChanged } from './states/state-tags.ts'
 import { changedMeanwhile, nothingIsCreated } from './tenants.ts'
 

@@ -21,7 +21,7 @@ const TENANTS_AT_ONCE = 200
 
 /**
  * Begins the work that brings the roles of an environment's tenants in step. It is part of the change of the settings, which
- * holds the environment's row; `administration/role-work` does the work afterwards.
+ * holds the environment's row; `administration/roles/role-work` does the work afterwards.
  */
 export async function beginEnvironmentRules(
   tx: Database,

@@ -13,7 +13,7 @@ import { type Administration, change } from './change.ts'
 import { refuseBadMapping, registryAt } from './mapping/in-force.ts'
 import { Refusal } from './refusal.ts'
 import { beginTenantRules, refuseSharedNames } from './role-rules.ts'
-import { followRules } from './role-work.ts'
+import { followRules } from './roles/role-work.ts'
 import { refuseChanged, tenantState } from './states/state-tags.ts'
 import { writersEnd } from './writers-end.ts'
 

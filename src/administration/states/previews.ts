@@ -152,7 +152,7 @@ const NOTHING: RolePreview = { roles: [], counts: [], tooMuch: undefined }
 
 /**
  * Who of a tenant gains and loses roles where its rules become `after`: the same users of whom the events of that change tell.
- * A group keeps what it gives by a rule that stays, as in `administration/role-work`.
+ * A group keeps what it gives by a rule that stays, as in `administration/roles/role-work`.
  */
 async function previewRoles(
   db: Database,

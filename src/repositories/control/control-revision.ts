@@ -33,7 +33,7 @@ export function changeControl<T>(
  * audit trail has the order of the commits.
  */
 export async function recorded<T>(tx: Database, author: Author, work: (record: Recorder) => Promise<T>): Promise<T> {
-  if (tx.distributed) await inTurn(tx)
+  if (tx.distributed) await boundedInTurn(tx)
   const records: AuditRecord[] = []
   const result = await work((record) => records.push(record))
   if (records.length > 0) await appendAuditRecords(tx, author, records)
@@ -44,7 +44,7 @@ export async function recorded<T>(tx: Database, author: Author, work: (record: R
  * Bounds a transaction, which on Citus begins once those before it are committed. There, who locks a row of a shared table holds the
  * table on all machines, so two that lock more than one such table, or one of them twice, would wait for each other.
  */
-export async function inTurn(tx: Database): Promise<Database> {
+export async function boundedInTurn(tx: Database): Promise<Database> {
   await bounded(tx)
   if (tx.distributed) await tx.run("select pg_advisory_xact_lock(hashtextextended('control plane', 0))::text", [])
   return tx

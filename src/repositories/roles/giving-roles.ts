@@ -30,7 +30,7 @@ import { heldBy, logMoves, movesBetween } from './role-holders.ts'
  * 10. In a tenant without rules a write is one statement, in which `hasRulesSql` looks whether another instance has set rules
  *    meanwhile. If so, the write changes nothing and says `roles-apply`, and the caller repeats it with
  *    `Repositories.withRoles`.
- * 11. A change of the rules themselves is worked off behind the requests, some groups at a time: `administration/role-work`.
+ * 11. A change of the rules themselves is worked off behind the requests, some groups at a time: `administration/roles/role-work`.
  */
 
 type Memberships = ReturnType<typeof membershipsOf>

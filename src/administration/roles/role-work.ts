@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Database } from '../db/database.ts'
-import { isBusy, sqlState } from '../db/errors.ts'
-import type { TenantId } from '../place-ids.ts'
+import type { Database } from '../../db/database.ts'
+import { isBusy, sqlState } from '../../db/errors.ts'
+import type { TenantId } from '../../place-ids.ts'
 import {
   dropRoleWork,
   dueRoleWork,
@@ -11,12 +11,12 @@ import {
   roleProgressOf,
   type WaitingWork,
   waitingRoleWork,
-} from '../repositories/roles/role-rule-work.ts'
-import { writersOf } from '../repositories/sql/writers.ts'
-import { catalogueWorkPass } from './catalogue/catalogue-work.ts'
+} from '../../repositories/roles/role-rule-work.ts'
+import { writersOf } from '../../repositories/sql/writers.ts'
+import { catalogueWorkPass } from '../catalogue/catalogue-work.ts'
+import { Passes } from '../watch.ts'
+import { intersection, writersEnd } from '../writers-end.ts'
 import { newStepSize, roleStep } from './role-step.ts'
-import { Passes } from './watch.ts'
-import { intersection, writersEnd } from './writers-end.ts'
 
 // After a change of rules, small transactions bring the groups of a tenant in step. Each locks the tenant's roles, and any
 // instance does the next one. First all groups give what the rules say; then what they give by other rules ends. So a user who

@@ -1,20 +1,20 @@
-import type { Database } from '../db/database.ts'
-import type { TenantId } from '../place-ids.ts'
-import { inTurn } from '../repositories/control/control-revision.ts'
+import type { Database } from '../../db/database.ts'
+import type { TenantId } from '../../place-ids.ts'
+import { boundedInTurn } from '../../repositories/control/control-revision.ts'
 import {
   countBelow,
   lastEvent,
   PEOPLE_AT_ONCE,
   usersByThisAlone,
   usersOfEvents,
-} from '../repositories/roles/large-group.ts'
-import { type Binding, type NewBinding, roleBindingsOf } from '../repositories/roles/role-bindings.ts'
-import { heldBy, logMoves, movesBetween } from '../repositories/roles/role-holders.ts'
-import { noteRoleStep, type RoleWork, takeRoleWork } from '../repositories/roles/role-rule-work.ts'
-import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
-import { EVERY_GROUP, rolesByRules, ruleNames } from '../tenancy/role-rules.ts'
-import { sharedName } from './role-rules.ts'
-import { StepSize } from './step-size.ts'
+} from '../../repositories/roles/large-group.ts'
+import { type Binding, type NewBinding, roleBindingsOf } from '../../repositories/roles/role-bindings.ts'
+import { heldBy, logMoves, movesBetween } from '../../repositories/roles/role-holders.ts'
+import { noteRoleStep, type RoleWork, takeRoleWork } from '../../repositories/roles/role-rule-work.ts'
+import { retryOnConflict } from '../../repositories/sql/retry-on-conflict.ts'
+import { EVERY_GROUP, rolesByRules, ruleNames } from '../../tenancy/role-rules.ts'
+import { sharedName } from '../role-rules.ts'
+import { StepSize } from '../step-size.ts'
 
 /** The most bindings that one transaction adds or removes, and the most groups that it checks. */
 const BINDINGS_AT_ONCE = 500
@@ -73,7 +73,7 @@ export async function roleStep(
 
 async function stepIn(tx: Database, tenantId: TenantId, size: StepSize, look: number): Promise<boolean | LargeStep> {
   const begun = performance.now()
-  const work = await takeRoleWork(await inTurn(tx), tenantId)
+  const work = await takeRoleWork(await boundedInTurn(tx), tenantId)
   if (work === undefined) return false
   const isWhole = tx.engine !== 'pglite' || look > LOOKS
   const large = await workOn(tx, tenantId, work, size.size, isWhole)
@@ -175,7 +175,7 @@ async function endLarge(
   { work, binding, gives, since }: LargeStep,
   users: readonly string[],
 ): Promise<boolean> {
-  const now = await takeRoleWork(await inTurn(tx), tenantId)
+  const now = await takeRoleWork(await boundedInTurn(tx), tenantId)
   if (now?.generation !== work.generation || now.ending !== work.ending || now.after !== work.after) return false
   const changed = await usersOfEvents(tx, tenantId, since, binding.groupId)
   if (changed === undefined) return false
