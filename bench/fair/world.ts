@@ -11,6 +11,8 @@ import { type Server, startGateway } from '../processes.ts'
 
 /** Tenants that are measured, users of each, and tenants that only hold streams. */
 const [QUIET, QUIET_USERS, FOLLOWED] = [4, 20, 10]
+/** What a statement may take that fills tables, which on a busy machine is more than one of a request. */
+const FILLS_MS = 120_000
 const ENVIRONMENT = '/api/v1/projects/default/environments/dev'
 
 export type Engine = 'postgres' | 'embedded'
@@ -101,7 +103,11 @@ async function openStore(engine: Engine): Promise<Store> {
     const folder = mkdtempSync(join(tmpdir(), 'rollcall-fair-'))
     return {
       env: { DATA_DIR: folder },
-      fill: (work) => filled(() => openPglite({ dataDir: folder }, () => {}), work),
+      fill: (work) =>
+        filled(
+          () => openPglite({ dataDir: folder, requestTimeoutMs: FILLS_MS }, () => {}, { statementTimeoutMs: FILLS_MS }),
+          work,
+        ),
       stop: async () => rmSync(folder, { recursive: true, force: true }),
     }
   }
@@ -109,7 +115,11 @@ async function openStore(engine: Engine): Promise<Store> {
   return {
     env: { DATABASE_URL: server.url },
     fill: (work) =>
-      filled(() => openPostgres({ databaseUrl: server.url, databasePool: 1, databasePrepare: true }), work),
+      filled(
+        () =>
+          openPostgres({ databaseUrl: server.url, databasePool: 1, databasePrepare: true, requestTimeoutMs: FILLS_MS }),
+        work,
+      ),
     stop: () => server.stop(),
   }
 }
