@@ -1,5 +1,5 @@
 import type { Database } from '../../db/database.ts'
-import { mayRetry } from '../sql/constraints.ts'
+import { isReferenced, mayRetry } from '../sql/constraints.ts'
 import { retryOnConflict } from '../sql/retry-on-conflict.ts'
 import { type AuditRecord, type Author, appendAuditRecords } from './audit.ts'
 
@@ -23,7 +23,9 @@ export function changeControl<T>(
   work: (tx: Database, record: Recorder) => Promise<T>,
 ): Promise<T> {
   const once = (tx: Database) => recorded(tx, author, async (record) => work(await bounded(tx), record))
-  return retryOnConflict(() => database.transaction(once), mayRetry, ATTEMPTS)
+  // On Citus the lock on a tenant does not hold its rows on the workers: its log may be made while it is deleted.
+  const again = (error: unknown) => mayRetry(error) || (database.distributed && isReferenced(error))
+  return retryOnConflict(() => database.transaction(once), again, ATTEMPTS)
 }
 
 /**
