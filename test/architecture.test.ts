@@ -56,7 +56,7 @@ const HOMES: Record<string, readonly string[]> = {
   'openid-client': ['auth'],
   jose: ['auth', 'context', 'delivery', 'receiver', 'signing', 'provisioning'],
   'ipaddr.js': ['network'],
-  standardwebhooks: ['delivery', 'receiver'],
+  standardwebhooks: ['receiver'],
   undici: ['network', 'delivery'],
   zod: ['config', 'events', 'tenancy', 'http', 'cli'],
   pino: ['observability'],

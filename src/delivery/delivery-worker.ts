@@ -48,7 +48,7 @@ const RARER = 20
 /** From one repair of all queues to the next, and from one stretch of them to the next. */
 const MEND_MS = 60_000
 const STRETCH_MS = 1_000
-/** One statement records the successes of so many milliseconds. */
+/** One statement records the successes of so many milliseconds, or of as long as the one before took. */
 const GATHER_MS = 20
 
 /**
@@ -64,7 +64,7 @@ export class DeliveryWorker {
   readonly #underWay = new Map<string, number>()
   readonly #requests = new Set<Promise<void>>()
   readonly #done = new Map<string, Settled>()
-  readonly #flushes = new Set<Promise<void>>()
+  readonly #flushes = new Map<string, Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #pass: Promise<void> | undefined
   #again = false
@@ -109,7 +109,7 @@ export class DeliveryWorker {
     clearTimeout(this.#timer)
     await this.#pass
     await Promise.all(this.#requests)
-    await Promise.all(this.#flushes)
+    await Promise.all(this.#flushes.values())
     await this.#parts.sender.close()
     await this.#parts.setSender.close()
   }
@@ -266,7 +266,7 @@ export class DeliveryWorker {
     })
   }
 
-  /** Gathers successes for a moment, so that one statement records many. */
+  /** Gathers successes for a moment, so that one statement records many; of each queue one at a time does. */
   #settle(endpointId: string, tenantId: TenantId, done: SettledDelivery, recovered: boolean): void {
     const { db, failed } = this.#parts
     const key = `${tenantId} ${endpointId}`
@@ -278,7 +278,7 @@ export class DeliveryWorker {
     }
     const batch: Settled = { list: [done], recovered }
     this.#done.set(key, batch)
-    const flush = pause(GATHER_MS)
+    const flush = Promise.all([pause(GATHER_MS), this.#flushes.get(key)])
       .then(async () => {
         this.#done.delete(key)
         await webhookQueueOf(db, tenantId, endpointId).delivered(batch.list)
@@ -286,8 +286,8 @@ export class DeliveryWorker {
         this.kick()
       })
       .catch(failed)
-      .finally(() => this.#flushes.delete(flush))
-    this.#flushes.add(flush)
+      .finally(() => this.#flushes.get(key) === flush && this.#flushes.delete(key))
+    this.#flushes.set(key, flush)
   }
 }
 

@@ -5,7 +5,7 @@ import type { TenantId } from '../place-ids.ts'
 import type { DueEndpoint } from '../repositories/delivery/due-deliveries.ts'
 import type { ClaimedDelivery } from '../repositories/delivery/webhook-queue.ts'
 import type { SecretBox } from '../signing/secret-box.ts'
-import { besideEvents } from './event-snapshots.ts'
+import { besideEvents, needsLookUp } from './event-snapshots.ts'
 import { failure } from './sending/outgoing.ts'
 import type { SetSender } from './sending/set-sender.ts'
 import { type WebhookSender, webhookText } from './sending/webhook-sender.ts'
@@ -50,7 +50,9 @@ export function eventSender(tools: SendingTools): EventSender {
     const secrets = (await Promise.all(sealed.map((one) => open(one, id)))).filter((secret) => secret !== undefined)
     if (secrets.length === 0) return failure(null, 'the secret cannot be opened; rotate it')
     const { event } = claimed
-    const beside = (await besideEvents(db, tenantId, [event], to.snapshot))(event)
+    const beside = needsLookUp(event, to.snapshot)
+      ? (await besideEvents(db, tenantId, [event], to.snapshot))(event)
+      : undefined
     const body = webhookBody(event, tenantId, beside)
     return sender.send({ url: to.url, id: event.id, body, secrets, traceparent })
   }

@@ -77,4 +77,13 @@ export class HostBudgets {
   }
 }
 
-const hostOf = (url: string): string => new URL(url).host
+// To read a URL takes longer than all else here, and few are read again and again.
+const hosts = new Map<string, string>()
+function hostOf(url: string): string {
+  const known = hosts.get(url)
+  if (known !== undefined) return known
+  if (hosts.size >= FORGET_FROM) hosts.clear()
+  const { host } = new URL(url)
+  hosts.set(url, host)
+  return host
+}

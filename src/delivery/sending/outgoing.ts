@@ -40,29 +40,28 @@ const MOST_JUDGED = 1_000
 /** @param resolve looks names up; for tests */
 export function outgoing(networks: Networks, resolve?: typeof lookup): Outgoing {
   const client = publicClient(networks, CONNECT_MS, resolve)
-  /** What was found about addresses: it goes by their text alone. */
-  const judged = new Map<string, string | undefined>()
-  const problemOf = (url: string): string | undefined => {
-    if (judged.has(url)) return judged.get(url)
+  /** What was found about addresses, which goes by their text alone: what is wrong with one, or how it is reached. */
+  const judged = new Map<string, string | URL>()
+  const judgementOf = (url: string): string | URL => {
+    const known = judged.get(url)
+    if (known !== undefined) return known
     if (judged.size >= MOST_JUDGED) judged.clear()
-    const problem = addressProblem(url, networks)
-    judged.set(url, problem)
-    return problem
+    const judgement = addressProblem(url, networks) ?? new URL(url)
+    judged.set(url, judgement)
+    return judgement
   }
   return {
     async post(url, headers, body) {
-      const problem = problemOf(url)
-      if (problem !== undefined) return failure(null, `the address ${problem}`)
+      const address = judgementOf(url)
+      if (typeof address === 'string') return failure(null, `the address ${address}`)
       try {
-        const answer = await client.request(url, {
-          method: 'POST',
+        const answer = await client.post(address, {
           headers: { ...headers, 'User-Agent': 'Rollcall' },
-          body,
-          signal: AbortSignal.timeout(ATTEMPT_MS),
+          ...{ body, withinMs: ATTEMPT_MS, mostBytes: MAX_ANSWER_BYTES },
         })
         const seconds = Number(answer.headers['retry-after'])
         const retryAfterMs = seconds > 0 ? Math.min(seconds, LONGEST_RETRY_AFTER_S) * 1000 : 0
-        return { status: answer.statusCode, body: await beginningOf(answer.body), retryAfterMs }
+        return { status: answer.status, body: answer.body, retryAfterMs }
       } catch (error) {
         return failure(null, inWords(error))
       }
@@ -79,22 +78,6 @@ export const failure = (status: number | null, error: string, retryAfterMs = 0):
 export function unsuccessful({ status, retryAfterMs }: Answered): SendFailure {
   const redirects = status >= 300 && status < 400 ? '; redirects are not followed' : ''
   return failure(status, `the receiver answered ${status}${redirects}`, retryAfterMs)
-}
-
-/** The beginning of the answer's text. Its status counts also where the rest does not come. */
-async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  try {
-    for await (const chunk of body) {
-      chunks.push(chunk)
-      size += chunk.length
-      if (size >= MAX_ANSWER_BYTES) break
-    }
-  } catch {
-    // Cut off: what has come is enough.
-  }
-  return Buffer.concat(chunks).toString('utf8')
 }
 
 const WORDS: Readonly<Record<string, string>> = {

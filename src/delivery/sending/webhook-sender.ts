@@ -1,5 +1,5 @@
+import { createHmac } from 'node:crypto'
 import type { lookup } from 'node:dns'
-import { Webhook } from 'standardwebhooks'
 import type { Networks } from '../../network/delivery-address.ts'
 import { outgoing, type SendOutcome, unsuccessful } from './outgoing.ts'
 
@@ -39,16 +39,30 @@ export function webhookSender(networks: Networks, resolve?: typeof lookup): Webh
   }
 }
 
+const SECRET_PREFIX = 'whsec_'
+
+/**
+ * The signature of a message by Standard Webhooks, version 1, at a time in whole seconds. The package of that name verifies it; it
+ * signs four times as slowly, since it computes SHA-256 itself.
+ */
+function signature(secret: string, { id, seconds, body }: { id: string; seconds: string; body: string }): string {
+  const key = Buffer.from(secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret, 'base64')
+  return `v1,${createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')}`
+}
+
 /** The headers of a message that is sent now, with a signature for each secret. */
 export const signedHeaders = (
   { id, body, secrets }: Pick<WebhookMessage, 'id' | 'body' | 'secrets'>,
   now: Date,
-): Readonly<Record<string, string>> => ({
-  'Content-Type': 'application/json',
-  'webhook-id': id,
-  'webhook-timestamp': String(Math.floor(now.getTime() / 1000)),
-  'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, now, body)).join(' '),
-})
+): Readonly<Record<string, string>> => {
+  const seconds = String(Math.floor(now.getTime() / 1000))
+  return {
+    'Content-Type': 'application/json',
+    'webhook-id': id,
+    'webhook-timestamp': seconds,
+    'webhook-signature': secrets.map((secret) => signature(secret, { id, seconds, body })).join(' '),
+  }
+}
 
 /** The message for an event, as Standard Webhooks recommends it: JSON text. `data` is the event as JSON text. */
 export const webhookText = (type: string, timestamp: string, data: string): string =>

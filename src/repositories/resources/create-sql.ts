@@ -1,13 +1,15 @@
+import { secretPaths } from '../../scim/schema/secrets.ts'
+import type { Adoption } from '../../tenancy/adoption.ts'
 import type { RepositoryScope } from '../scope.ts'
 import { adoptionParts, linkedEvents, metParts, refusedSql } from '../sql/adoption-parts.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { NOW } from '../sql/now.ts'
-import { Parameters, type Statement } from '../sql/parameters.ts'
+import { type Statement, statementOf, type Template } from '../sql/parameters.ts'
 import { writtenRoleEvents, writtenRolesPart } from '../sql/written-roles.ts'
 import { isActiveUser } from './counts.ts'
 import { eventDocument } from './event-document.ts'
 import type { NewResource } from './resource-changes.ts'
-import { createInput, inlined, keyRows } from './resource-input.ts'
+import { type CreateParts, inlined, keyRows, manyNew, oneNew, valuesOfNew } from './resource-input.ts'
 import { resourceColumns } from './rows.ts'
 
 /** The time of the rows that a statement makes. Null, which no row takes, where the tenant is gone or being deleted. */
@@ -25,17 +27,38 @@ const accountsInEvent = `coalesce((select ',"account":' || to_json(l.account_id)
  * is null where another resource has the name. Where the application has posted accounts, it links new users to theirs.
  */
 export function createStatement(resources: readonly NewResource[], scope: RepositoryScope): Statement {
-  const parameters = new Parameters()
-  const tenant = parameters.bind(scope.tenantId, 'uuid')
-  const [request, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
-  const withKeys = resources.some((resource) => resource.stored.keys.length > 0)
-  const withRoles = resources.some(({ roles }) => roles !== undefined)
-  const withRevived = resources.some((resource) => resource.revived !== undefined)
-  const types = resources.map((resource) => resource.type)
+  const [first] = resources
+  const one = resources.length === 1 ? first : undefined
   const adoption = resources.some(({ claims = [] }) => claims.length > 0) ? scope.adoption : undefined
+  const parts: CreateParts = {
+    withKeys: resources.some((resource) => resource.stored.keys.length > 0),
+    withRoles: resources.some(({ roles }) => roles !== undefined),
+    withRevived: resources.some((resource) => resource.revived !== undefined),
+    withClaims: adoption !== undefined,
+  }
+  const isOfShape = one !== undefined && adoption === undefined && secretPaths(one.type).length === 0
+  const shape = isOfShape ? `${parts.withKeys} ${parts.withRoles} ${parts.withRevived}` : undefined
+  const { tenantId: tenant, requestId: request, actor } = scope
+  const values = { tenant, request, actor, ...(one && valuesOfNew(one, parts)) }
+  return statementOf(creations, shape, values, (place, parameters) => {
+    const places = { tenant: place('tenant', 'uuid'), request: place('request', 'text'), actor: place('actor', 'text') }
+    const input = one === undefined ? manyNew(resources, parameters, parts) : oneNew(place, parts)
+    const types = resources.map((resource) => resource.type)
+    const document = eventDocument(types, 'c', parameters)
+    return createText({ ...places, input, document }, { ...parts, adoption, inlined: inlined(resources) })
+  })
+}
+
+const creations = new Map<string, Template<string>>()
+
+/** @param document SQL of the document of the row `c`, as an event may show it */
+function createText(
+  { tenant, request, actor, input, document }: Record<'tenant' | 'request' | 'actor' | 'input' | 'document', string>,
+  parts: CreateParts & { readonly adoption: Adoption | undefined; readonly inlined: string },
+): string {
+  const { withKeys, withRevived, withRoles, adoption } = parts
   const refused = adoption && refusedSql(adoption, 'i')
-  const parts = { withKeys, withRevived, withRoles, withClaims: adoption !== undefined }
-  const text = `with input as ${inlined(resources)} (${createInput(resources, parameters, parts)}),
+  return `with input as ${parts.inlined} (${input}),
     ${
       adoption
         ? `${metParts(tenant)},
@@ -84,7 +107,7 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
         requestId: request,
         actor,
         occurredAt: 'c.modified_at',
-        changes: `'{"after":' || ${eventDocument(types, 'c', parameters)} ${adoption ? `|| ${accountsInEvent} ` : ''}|| '}'`,
+        changes: `'{"after":' || ${document} ${adoption ? `|| ${accountsInEvent} ` : ''}|| '}'`,
         totalDelta: '1',
         activeDelta: `(${isActiveUser('c')})::int`,
         from: 'created c join input i on i.id = c.id',
@@ -98,5 +121,4 @@ export function createStatement(resources: readonly NewResource[], scope: Reposi
         : ''
     }
     from input i left join created r on r.id = i.id order by i.ord`
-  return { text, values: parameters.values }
 }

@@ -1,5 +1,6 @@
+import type { Bindable } from '../../db/database.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
-import type { Parameters } from '../sql/parameters.ts'
+import type { Parameters, Place } from '../sql/parameters.ts'
 import { givenRows } from '../sql/written-roles.ts'
 import type { ChangedResource, NewResource } from './resource-changes.ts'
 import { columnsText, type StoredForm } from './stored-form.ts'
@@ -10,28 +11,42 @@ export const keyRows = '(attribute text, key text)'
 /** PostgreSQL puts one row of plain parameters where it is used, which spares the statement half of its parts. */
 export const inlined = (rows: readonly unknown[]) => (rows.length === 1 ? 'not materialized' : 'materialized')
 
+/** Parts of a create that most do without. */
+export type CreateParts = Record<'withKeys' | 'withRevived' | 'withRoles' | 'withClaims', boolean>
+
+/** Parts of an update that most do without. */
+export type UpdateParts = Record<'withKeys' | 'withRoles', boolean>
+
+/** The values of one resource, by the names that `oneNew` and `oneChanged` ask for. */
+type Values = Readonly<Record<string, Bindable>>
+
 /**
- * The rows of a create, as the select of its `input`. One resource comes as plain parameters, several come as one JSON
+ * The row of a create of one resource, as the select of its `input`: its values are plain parameters. Several come as one JSON
  * document; the rest of the statement is the same.
  */
-export function createInput(
+export const oneNew = (place: Place<string>, { withKeys, withRevived, withRoles, withClaims }: CreateParts): string =>
+  `select 0 as ord, ${place('id', 'uuid')} as id, ${place('event', 'text')} as event,
+      ${place('password_hash', 'text')} as password_hash, ${storedColumns(place)}
+      ${withKeys ? `, ${jsonAt(place, 'keys')}` : ''}
+      ${withClaims ? `, ${jsonAt(place, 'claims')}` : ''}${withRoles ? `, ${jsonAt(place, 'given')}` : ''}${withRevived ? `, ${place('version', 'bigint')} as version, ${place('created_at', 'text')}::timestamptz as created_at` : ''}`
+
+export const valuesOfNew = (
+  { id, event, passwordHash, type, stored, revived, claims, roles }: NewResource,
+  { withKeys, withRoles, withClaims }: CreateParts,
+): Values => ({
+  ...{ id, event, password_hash: passwordHash, ...storedValues(type, stored) },
+  ...{ version: revived?.version ?? null, created_at: revived?.createdAt ?? null },
+  ...(withKeys ? { keys: JSON.stringify(stored.keys) } : {}),
+  ...(withClaims ? { claims: JSON.stringify(claims ?? []) } : {}),
+  ...(withRoles ? { given: JSON.stringify(givenRows(roles)) } : {}),
+})
+
+/** The rows of a create of several. */
+export function manyNew(
   resources: readonly NewResource[],
   parameters: Parameters,
-  {
-    withKeys,
-    withRevived,
-    withRoles,
-    withClaims,
-  }: Record<'withKeys' | 'withRevived' | 'withRoles' | 'withClaims', boolean>,
+  { withRoles, withClaims }: CreateParts,
 ): string {
-  const [first] = resources
-  if (first && resources.length === 1) {
-    const { stored, revived } = first
-    return `select 0 as ord, ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.event, 'text')} as event,
-      ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, stored, parameters)}
-      ${withKeys ? `, ${parameters.json(stored.keys)} as keys` : ''}
-      ${withClaims ? `, ${parameters.json(first.claims ?? [])} as claims` : ''}${withRoles ? `, ${parameters.json(givenRows(first.roles))} as given` : ''}${withRevived ? `, ${parameters.bind(revived?.version ?? null, 'bigint')} as version, ${parameters.bind(revived?.createdAt ?? null, 'text')}::timestamptz as created_at` : ''}`
-  }
   const rows = resources.map((resource, ord) =>
     rowText(resource, {
       ord,
@@ -49,19 +64,30 @@ export function createInput(
     keys jsonb, version bigint, created_at timestamptz, ${withClaims ? 'claims jsonb, ' : ''}${withRoles ? 'given jsonb, ' : ''}${storedTypes})`
 }
 
-/** The same for an update. Parts that most updates do without are there only on demand. */
-export function updateInput(
+/** The same as `oneNew` for an update. */
+export const oneChanged = (place: Place<string>, { withKeys, withRoles }: UpdateParts): string =>
+  `select ${place('id', 'uuid')} as id, ${place('expected', 'bigint')} as expected,
+      ${place('password_hash', 'text')} as password_hash, ${storedColumns(place)},
+      ${jsonAt(place, 'events')}
+      ${withKeys ? `, ${jsonAt(place, 'keys_removed')}, ${jsonAt(place, 'keys_added')}` : ''}${withRoles ? `, ${jsonAt(place, 'given')}, ${jsonAt(place, 'taken')}` : ''}`
+
+export const valuesOfChanged = (change: ChangedResource, { withKeys, withRoles }: UpdateParts): Values => ({
+  ...{ id: change.id, expected: change.expectedVersion, password_hash: change.passwordHash },
+  ...{ ...storedValues(change.type, change.stored), events: JSON.stringify(eventRows(change)) },
+  ...(withKeys
+    ? { keys_removed: JSON.stringify(change.keysRemoved), keys_added: JSON.stringify(change.keysAdded) }
+    : {}),
+  ...(withRoles
+    ? { given: JSON.stringify(givenRows(change.roles)), taken: JSON.stringify(change.roles?.taken ?? []) }
+    : {}),
+})
+
+/** The rows of an update of several. */
+export function manyChanged(
   changes: readonly ChangedResource[],
   parameters: Parameters,
-  { withKeys, withRoles }: Record<'withKeys' | 'withRoles', boolean>,
+  { withRoles }: UpdateParts,
 ): string {
-  const [first] = changes
-  if (first && changes.length === 1) {
-    return `select ${parameters.bind(first.id, 'uuid')} as id, ${parameters.bind(first.expectedVersion, 'bigint')} as expected,
-      ${parameters.bind(first.passwordHash, 'text')} as password_hash, ${storedColumns(first.type, first.stored, parameters)},
-      ${parameters.json(eventRows(first))} as events
-      ${withKeys ? `, ${parameters.json(first.keysRemoved)} as keys_removed, ${parameters.json(first.keysAdded)} as keys_added` : ''}${withRoles ? `, ${parameters.json(givenRows(first.roles))} as given, ${parameters.json(first.roles?.taken ?? [])} as taken` : ''}`
-  }
   const rows = changes.map((change) =>
     rowText(change, {
       id: change.id,
@@ -81,14 +107,22 @@ export function updateInput(
 const eventRows = ({ events, activeDelta }: ChangedResource) =>
   events.map(({ type, changes }, i) => ({ type, changes, active_delta: i === 0 ? activeDelta : 0 }))
 
-function storedColumns(type: ResourceType, stored: StoredForm, parameters: Parameters): string {
-  const text = (value: string | null, name: string) => `${parameters.bind(value, 'text')} as ${name}`
-  return `${text(type.name, 'resource_type')},
-      ${text(stored.externalId, 'external_id')}, ${text(stored.uniqueKey, 'unique_key')},
-      ${text(stored.displayKey, 'display_key')}, ${text(stored.label, 'label')},
-      ${parameters.bind(stored.active, 'boolean')} as active, ${parameters.bind(stored.managerId, 'uuid')} as manager_id,
-      ${text(stored.document, 'document')}, ${parameters.bind(stored.search, 'text')}::jsonb as search`
+const jsonAt = (place: Place<string>, name: string): string => `${place(name, 'text')}::jsonb as ${name}`
+
+function storedColumns(place: Place<string>): string {
+  const text = (name: string) => `${place(name, 'text')} as ${name}`
+  return `${text('resource_type')},
+      ${text('external_id')}, ${text('unique_key')},
+      ${text('display_key')}, ${text('label')},
+      ${place('active', 'boolean')} as active, ${place('manager_id', 'uuid')} as manager_id,
+      ${text('document')}, ${jsonAt(place, 'search')}`
 }
+
+const storedValues = ({ name }: ResourceType, stored: StoredForm): Values => ({
+  ...{ resource_type: name, external_id: stored.externalId, unique_key: stored.uniqueKey },
+  ...{ display_key: stored.displayKey, label: stored.label, active: stored.active, manager_id: stored.managerId },
+  ...{ document: stored.document, search: stored.search },
+})
 
 const storedTypes = `resource_type text, external_id text, unique_key text, display_key text, label text, active boolean,
   manager_id uuid, document text, search jsonb`

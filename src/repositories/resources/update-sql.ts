@@ -2,10 +2,10 @@ import type { RepositoryScope } from '../scope.ts'
 import { appendEvents } from '../sql/append-events.ts'
 import { foundRows } from '../sql/found-rows.ts'
 import { nowAfter } from '../sql/now.ts'
-import { Parameters, type Statement } from '../sql/parameters.ts'
+import { type Statement, statementOf, type Template } from '../sql/parameters.ts'
 import { writtenRoleEvents, writtenRolesPart } from '../sql/written-roles.ts'
 import type { ChangedResource } from './resource-changes.ts'
-import { inlined, keyRows, updateInput } from './resource-input.ts'
+import { inlined, keyRows, manyChanged, oneChanged, type UpdateParts, valuesOfChanged } from './resource-input.ts'
 import { managerColumn, momentColumns } from './rows.ts'
 
 const UPDATED = '(select u.id, i.given, i.taken from updated u join input i on i.id = u.id)'
@@ -19,20 +19,38 @@ export function updateStatement(
   scope: RepositoryScope,
   distributed: boolean,
 ): Statement {
-  const parameters = new Parameters()
-  const tenant = parameters.bind(scope.tenantId, 'uuid')
-  const withRoles = changes.some(({ roles }) => roles !== undefined)
-  const withKeys = changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0)
-  const input = updateInput(changes, parameters, { withKeys, withRoles })
-  const [requestId, actor] = [parameters.bind(scope.requestId, 'text'), parameters.bind(scope.actor, 'text')]
-  const text = `with input as ${inlined(changes)} (${input}),
+  const [first] = changes
+  const one = changes.length === 1 ? first : undefined
+  const parts: UpdateParts = {
+    withKeys: changes.some((change) => change.keysAdded.length + change.keysRemoved.length > 0),
+    withRoles: changes.some(({ roles }) => roles !== undefined),
+  }
+  const shape = one && `${parts.withKeys} ${parts.withRoles} ${distributed}`
+  const { tenantId, requestId, actor } = scope
+  const values = { tenant: tenantId, requestId, actor, ...(one && valuesOfChanged(one, parts)) }
+  return statementOf(updates, shape, values, (place, parameters) => {
+    const tenant = place('tenant', 'uuid')
+    const input = one === undefined ? manyChanged(changes, parameters, parts) : oneChanged(place, parts)
+    const places = { tenant, input, requestId: place('requestId', 'text'), actor: place('actor', 'text') }
+    return updateText(places, { ...parts, distributed, inlined: inlined(changes), byKey: byKey(changes) })
+  })
+}
+
+const updates = new Map<string, Template<string>>()
+
+function updateText(
+  { tenant, requestId, actor, input }: Record<'tenant' | 'requestId' | 'actor' | 'input', string>,
+  parts: UpdateParts & { readonly distributed: boolean; readonly inlined: string; readonly byKey: string },
+): string {
+  const { withKeys, withRoles, distributed } = parts
+  return `with input as ${parts.inlined} (${input}),
     updated as (
       update resources r set version = r.version + 1, external_id = i.external_id, unique_key = i.unique_key,
         display_key = i.display_key, label = i.label, active = i.active, manager_id = i.manager_id,
         document = i.document, password_hash = nullif(coalesce(i.password_hash, r.password_hash), ''),
         modified_at = ${nowAfter('r.modified_at')}
       from input i
-      where r.tenant_id = ${tenant} and r.id = i.id ${byKey(changes)} and (r.resource_type = i.resource_type) is true and r.version = i.expected
+      where r.tenant_id = ${tenant} and r.id = i.id ${parts.byKey} and (r.resource_type = i.resource_type) is true and r.version = i.expected
       returning r.id, r.resource_type, r.version, r.modified_at, r.created_at, r.manager_id
     ),
     ${searchedSql(tenant, distributed)},
@@ -73,7 +91,6 @@ export function updateStatement(
       ...(withRoles ? [{ tenant, requestId, actor, ...writtenRoleEvents }] : []),
     )}
     select r.id::text, r.version::int, ${momentColumns}, ${managerColumn({ tenant })} as manager from updated r`
-  return { text, values: parameters.values }
 }
 
 /** The ids once more, as a list: a plan that joins several rows may read the whole tenant, and one for a list takes the key. */

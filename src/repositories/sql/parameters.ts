@@ -62,6 +62,25 @@ export function template<Name extends string>(write: (place: Place<Name>) => str
   return { text, values: (of) => names.map((name) => of[name]) }
 }
 
+/**
+ * The statement of a text that is written as for a template: a template of its `shape`; or made anew where that is undefined, since
+ * more than the values is different each time.
+ */
+export function statementOf(
+  known: Map<string, Template<string>>,
+  shape: string | undefined,
+  of: Readonly<Record<string, Bindable>>,
+  write: (place: Place<string>, parameters: Parameters) => string,
+): Statement {
+  if (shape === undefined) {
+    const parameters = new Parameters()
+    const text = write((name, type) => parameters.bind(of[name] ?? null, type), parameters)
+    return { text, values: parameters.values }
+  }
+  const { text, values } = ofShape(known, shape, () => template((place) => write(place, new Parameters())))
+  return { text, values: values(of) }
+}
+
 /** The most templates of one kind that are kept, so that a client that tries all page sizes cannot fill the memory. */
 const MOST_SHAPES = 500
 
