@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib'
 import { goesOn, type JsonText, type ResourceRow } from '../repositories/resources/rows.ts'
+import { inBytes, Utf8Text } from '../repositories/resources/utf8-text.ts'
 import { dateTime } from '../scim/date-time.ts'
 import type { Resource } from '../scim/resource.ts'
 import type { ResourceType } from '../scim/schema/resource-type.ts'
@@ -41,43 +42,74 @@ export const NO_MEMBERS = '[]'
  * change without the resource's version. Undefined where it shows nothing of others, and for a large group, whose members are
  * read while they are sent.
  */
-export function derivedIn({ groups, manager, members }: ResourceRow<JsonText>): number | undefined {
-  if (goesOn(members)) return undefined
-  const shown = [groups, manager, members].filter(
-    (text) => text !== null && text.length > 0 && text !== NO_MEMBERS,
-  ) as JsonText[]
-  return shown.length === 0 ? undefined : shown.reduce((sum, text) => crc32(text, sum), 0)
+export function derivedIn(row: ResourceRow<JsonText>): number | undefined {
+  const { groups, manager, members } = row
+  if (members !== null) return goesOn(members) ? undefined : checksumOf([groups, manager, members])
+  if (manager !== null) return checksumOf([groups, manager])
+  if (groups === null) return undefined
+  // Users beside each other on a page are in the same groups.
+  if (groups !== lastGroups) [lastGroups, checksumOfLast] = [groups, checksumOf([groups])]
+  return checksumOfLast
 }
+
+function checksumOf(texts: readonly (JsonText | null)[]): number | undefined {
+  const shown = texts.filter((text): text is JsonText => text !== null && text.length > 0 && text !== NO_MEMBERS)
+  if (shown.length === 0) return undefined
+  return shown.reduce((sum, text) => crc32(typeof text === 'string' ? text : text.toBuffer(), sum), 0)
+}
+let lastGroups: JsonText | null = null
+let checksumOfLast: number | undefined
 
 /**
  * A resource as JSON text with everything computed in its place: `id`, `meta`, `active`, `groups`, `members` and the
- * manager's name. The stored document is passed on, not parsed: it is our own JSON, and it is most of the answer. It is not
- * joined to the rest either, because that copies it. The members of a large group that are not in its row have a `Remaining`.
+ * manager's name. The stored document is passed on, not parsed: it is our own JSON, and it is most of the answer. Where it came as
+ * bytes, the text is of bytes, too. The members of a large group that are not in its row have a `Remaining`.
  */
 export function rendererOf(type: ResourceType, baseUrl: string): Renderer {
-  // Names of types and endpoints are checked when they are registered.
-  const meta = `,"meta":{"resourceType":"${type.name}","created":"`
-  const location = `","location":${JSON.stringify(locationOf(type, '', baseUrl)).slice(0, -1)}`
+  const inText = writerFor(type, baseUrl, asItIs)
+  let inUtf8: RowWriter | undefined
   return (row, derived) => {
-    const texts: Part[] = [`{"id":"${row.id}",`]
-    if (row.manager === null) texts.push(part(row.document, 1, -1))
-    else pushWithManager(texts, row.document, row.manager, baseUrl)
-    const active = row.active === null ? '' : `,"active":${row.active}`
-    const groups = row.groups === null ? '' : `,"groups":${row.groups}`
-    const created = timeOf(row.created)
-    const modified = row.modified === row.created ? created : timeOf(row.modified)
-    const after = `${meta}${created}","lastModified":"${modified}${location}${row.id}","version":"${versionInJson(row.version, derived)}"}}`
-    if (row.members === null) texts.push(`${active}${groups}${after}`)
-    else if (goesOn(row.members))
-      texts.push(`${active}${groups},"members":`, row.members, new Remaining(largeGroup(row, row.members)), `]${after}`)
-    else texts.push(`${active}${groups},"members":`, row.members, after)
-    return texts
+    const { document, members } = row
+    if (typeof document === 'string') return parts(inText(row, document, derived), row, members, asItIs)
+    inUtf8 ??= writerFor(type, baseUrl, inBytes)
+    return parts(inUtf8(row, document.bytes, derived), row, members, (made) => new Utf8Text(made))
   }
 }
 
-/** A part of a text, which is not copied. */
-const part = (text: JsonText, from: number, to?: number): JsonText =>
-  typeof text === 'string' ? text.slice(from, to) : text.subarray(from, to)
+/** What stands before the members of a resource and behind them. */
+type Around = readonly [before: string, after: string]
+type RowWriter = (row: ResourceRow<JsonText>, document: string, derived: number | undefined) => Around
+
+/** @param inForm gives a text in the form that the documents have */
+function writerFor(type: ResourceType, baseUrl: string, inForm: (text: JsonText) => string): RowWriter {
+  // Names of types and endpoints are checked when they are registered.
+  const meta = `,"meta":{"resourceType":"${type.name}","created":"`
+  const base = inForm(baseUrl)
+  const location = `","location":${JSON.stringify(locationOf(type, '', base)).slice(0, -1)}`
+  return ({ id, active, created, modified, version, manager, groups }, document, derived) => {
+    const shown =
+      manager === null ? document.slice(1, -1) : withManager(document, inForm(JSON.stringify(manager)), base)
+    const createdAt = timeOf(created)
+    const modifiedAt = modified === created ? createdAt : timeOf(modified)
+    return [
+      `{"id":"${id}",${shown}${active === null ? '' : `,"active":${active}`}${groups === null ? '' : `,"groups":${inForm(groups)}`}`,
+      `${meta}${createdAt}","lastModified":"${modifiedAt}${location}${id}","version":"${versionInJson(version, derived)}"}}`,
+    ]
+  }
+}
+
+function parts(
+  [before, after]: Around,
+  row: ResourceRow<JsonText>,
+  members: JsonText | null,
+  made: (text: string) => JsonText,
+): Part[] {
+  if (members === null) return [made(before + after)]
+  const shown = `${before},"members":${typeof members === 'string' ? members : members.bytes}`
+  return goesOn(members) ? [made(shown), new Remaining(largeGroup(row, members)), `]${after}`] : [made(shown + after)]
+}
+
+const asItIs = (text: JsonText): string => text.toString()
 
 const timeOf = (milliseconds: number): string => dateTime(Math.round(milliseconds))
 
@@ -90,8 +122,11 @@ export const representation = (
 ): Resource => JSON.parse(joined(rendererOf(type, baseUrl)(row, derived))) as Resource
 
 /** A text of its parts. Members that are not read yet are left out. */
-export const joined = (parts: readonly Part[]): string =>
-  parts.map((part) => (part instanceof Remaining ? '' : part.toString())).join('')
+export const joined = (parts: readonly Part[]): string => {
+  const [only] = parts
+  if (parts.length === 1 && typeof only === 'string') return only
+  return parts.map((part) => (part instanceof Remaining ? '' : part.toString())).join('')
+}
 
 // Quotes inside JSON strings are escaped, so these texts can only be the members themselves.
 const ENTERPRISE = `"${ENTERPRISE_USER_SCHEMA}":{`
@@ -101,24 +136,22 @@ const REF = '"$ref":'
 const NO_REF = `${REF}""`
 
 /**
- * Adds a document without its braces, and in it the manager's displayName, if there is one, and our `$ref` unless the client gave
+ * A document without its braces, and in it the manager's displayName, if there is one, and our `$ref` unless the client gave
  * one (RFC 7643 §4.3).
+ *
+ * @param displayName as JSON text
  */
-function pushWithManager(texts: Part[], document: JsonText, displayName: string, baseUrl: string): void {
+function withManager(document: string, displayName: string, baseUrl: string): string {
   const start = document.indexOf(MANAGER, document.indexOf(ENTERPRISE)) + MANAGER.length
   // Only a `$ref` can have a brace in its text, and it begins before that.
-  const manager = part(document, start, document.indexOf('}', start)).toString()
-  const name = displayName === '' ? '' : `"displayName":${JSON.stringify(displayName)},`
-  texts.push(part(document, 1, start))
+  const manager = document.slice(start, document.indexOf('}', start))
+  const name = displayName === '""' ? '' : `"displayName":${displayName},`
+  const head = document.slice(1, start)
   const given = manager.includes(REF)
-  if (given && !manager.includes(NO_REF)) {
-    texts.push(name, part(document, start, -1))
-    return
-  }
+  if (given && !manager.includes(NO_REF)) return `${head}${name}${document.slice(start, -1)}`
   const from = manager.indexOf(VALUE) + VALUE.length
   const ref = `${REF}${JSON.stringify(`${baseUrl}/Users/${manager.slice(from, manager.indexOf('"', from))}`)}`
-  if (given) {
-    const at = document.indexOf(NO_REF, start)
-    texts.push(name, part(document, start, at), ref, part(document, at + NO_REF.length, -1))
-  } else texts.push(`${ref},${name}`, part(document, start, -1))
+  if (!given) return `${head}${ref},${name}${document.slice(start, -1)}`
+  const at = document.indexOf(NO_REF, start)
+  return `${head}${name}${document.slice(start, at)}${ref}${document.slice(at + NO_REF.length, -1)}`
 }

@@ -11,6 +11,7 @@ import {
   representation,
 } from '../../provisioning/representation.ts'
 import { goesOn, type JsonText, type ResourceRow, type Wanted } from '../../repositories/resources/rows.ts'
+import { inBytes } from '../../repositories/resources/utf8-text.ts'
 import { formatPath } from '../../scim/filter/format.ts'
 import type { PatchOperation } from '../../scim/patch/parse.ts'
 import {
@@ -56,20 +57,25 @@ export const json = (request: ScimRequest, text: string): Response =>
   reply(request, text, 200, { 'Content-Type': request.answerType })
 
 /**
- * The same for a text in parts. Each is encoded by itself, because one joined text would be copied several times.
+ * The same for a text in parts.
  *
  * @throws {ScimError} 429 or 503 where there is no room for it
  */
 export function jsonOf(request: ScimRequest, parts: readonly Part[]): Response {
   const headers = { 'Content-Type': request.answerType }
   if (!isWhole(parts)) return reply(request, bitByBit(request, parts, true), 200, headers)
-  let most = 0
-  for (const text of parts) most += typeof text === 'string' ? text.length * MOST_BYTES : text.length
-  const bytes = Buffer.allocUnsafe(most)
+  if (!parts.some((part) => typeof part !== 'string')) {
+    const text = parts.join('')
+    request.passage.holdAnswer(text.length * MOST_BYTES, true)
+    return reply(request, text, 200, headers)
+  }
+  // Each is written by itself: one string of all would be copied once more.
+  const texts = parts.map(inBytes)
+  const body = Buffer.allocUnsafe(texts.reduce((sum, text) => sum + text.length, 0))
   let end = 0
-  for (const text of parts) end += typeof text === 'string' ? bytes.write(text, end) : text.copy(bytes, end)
-  request.passage.holdAnswer(most, true)
-  return reply(request, bytes.subarray(0, end), 200, headers)
+  for (const text of texts) end += body.write(text, end, 'latin1')
+  request.passage.holdAnswer(end, true)
+  return reply(request, body, 200, headers)
 }
 
 /** Bytes in UTF-8 for one UTF-16 unit. */
@@ -97,13 +103,13 @@ function bitByBit(request: ScimRequest, parts: readonly Part[], refusable: boole
 async function* withRemaining(
   parts: readonly Part[],
   repositories: ScimRequest['repositories'],
-): AsyncGenerator<JsonText, void> {
+): AsyncGenerator<string | Uint8Array, void> {
   const groups = parts.flatMap((part) => (part instanceof Remaining ? [part.group] : []))
   const remaining = remainingMembers(repositories, groups)
   let before: JsonText = ''
   for (const part of parts) {
     if (!(part instanceof Remaining)) {
-      yield part
+      yield typeof part === 'string' ? part : part.toBuffer()
       before = part
       continue
     }

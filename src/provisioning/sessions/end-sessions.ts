@@ -1,3 +1,4 @@
+import type { JsonText } from '../../repositories/resources/rows.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
 import { isObject, type JsonObject } from '../../scim/resource.ts'
 import type { SchemaRegistry } from '../../scim/schema/resource-type.ts'
@@ -54,7 +55,7 @@ const NOTHING_MORE = { groups: false, members: false }
 const distinct = (ids: readonly string[]): readonly string[] => [...new Set(ids)]
 
 /** Whether a user has an e-mail address, by the stored document. */
-function hasEmails(document: string | Buffer): boolean {
+function hasEmails(document: JsonText): boolean {
   const { emails } = JSON.parse(document.toString()) as JsonObject
   return Array.isArray(emails) && emails.some((email) => isObject(email) && typeof email.value === 'string')
 }

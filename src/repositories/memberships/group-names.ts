@@ -15,7 +15,10 @@ export async function groupNamesOf(
   const rows = await database.asTenant(tenantId).run<{ id: string; names: readonly string[] }>(
     `with recursive ${groupsAboveEach('$1::uuid', 'select x.id from unnest($2::text::uuid[]) x(id)')}
      select a.member_id::text as id, json_agg(g.label) as names
-     from (select distinct member_id, group_id from above) a cross join lateral (
+     from (
+       select member_id, group_id from joined
+       union select j.member_id, u.above_id from joined j join above u on u.group_id = j.group_id
+     ) a cross join lateral (
        select g.label from resources g where g.tenant_id = $1::uuid and g.id = a.group_id and g.label is not null offset 0
      ) g group by a.member_id`,
     [tenantId, arrayText(known, 'uuid')],

@@ -12,6 +12,7 @@ import {
   rowOf,
   type Wanted,
 } from '../resources/rows.ts'
+import { Utf8Text } from '../resources/utf8-text.ts'
 import { groupsAboveEach } from '../sql/groups-above.ts'
 import type { SortValue } from './sort-sql.ts'
 
@@ -29,6 +30,8 @@ export interface ListingSource {
   readonly tables: string
   /** What follows `from`: rows `r` of `resources` in the order of the page; of `p.sort` where the page is sorted. */
   readonly rows: string
+  /** Whether these are all resources of one type from the lowest of their ids to the highest. */
+  readonly follow: boolean
 }
 
 /** A row of a listing. */
@@ -49,17 +52,17 @@ export interface Listing {
 }
 
 /** With what a text begins that is no resource's: no id begins so. */
-const [TOTAL, MANAGER, GROUP, USER] = ['t', 'm', 'g', 'u'] as const
+const [TOTAL, MANAGER, GROUP, OUTER, USER] = ['t', 'm', 'g', 'o', 'u'] as const
 
 /**
- * The statement for a page. It gives the total, then each manager's name once and each group once, then the groups of each user,
- * and at last the resources: to look up managers and groups for each resource takes longer than all the rest. Each of them is a
+ * The statement for a page. It gives the total, then each manager's name once and each group once, then the groups of each group
+ * and of each user, and at last the resources: to look up managers and groups for each resource takes longer than all the rest. Each of them is a
  * text in a row, of which the first letter says what it is. The gateway puts them together.
  *
  * PostgreSQL reads the parts of a `union all` one after the other, and the rows of a table in the order in which they were put
  * there. So nothing is sorted once more, which would copy whole documents.
  */
-export function listingSql(shape: ListingShape, places: RowPlaces, { tables, rows }: ListingSource): string {
+export function listingSql(shape: ListingShape, places: RowPlaces, { tables, rows, follow }: ListingSource): string {
   const { type, wanted, sorted } = shape
   const { tenant, base } = places
   const columns = [
@@ -82,19 +85,18 @@ export function listingSql(shape: ListingShape, places: RowPlaces, { tables, row
       ) m`,
     groups &&
       `select '${GROUP}' || g.id::text || ${groupJson(base())}${none}
-      from (select distinct a.group_id as id from above a) w cross join lateral (
+      from (select group_id as id from joined union select above_id from above) w cross join lateral (
         select g.id, g.label from resources g where g.tenant_id = ${tenant} and g.id = w.id offset 0
       ) g`,
     groups &&
-      `select '${USER}' || a.member_id::text
-        || string_agg(a.group_id::text || case when a.direct then 'd' else 'i' end, '' order by a.group_id)${none}
-      from (select a.member_id, a.group_id, bool_or(a.direct) as direct from above a group by a.member_id, a.group_id) a
-      group by a.member_id`,
+      `select '${OUTER}' || a.group_id::text || string_agg(a.above_id::text, '')${none} from above a group by a.group_id`,
+    groups &&
+      `select '${USER}' || j.member_id::text || string_agg(j.group_id::text, '')${none} from joined j group by j.member_id`,
     `select r.packed${apart.map((name) => `, ${name === 'members' ? membersColumn(places) : `r.${name}`}`).join('')}
       from listed r`,
   ]
   return `with recursive ${tables},
-    listed as (select ${columns.join(', ')} from ${rows})${groups ? `, ${groupsAboveEach(tenant, users)}` : ''}
+    listed as (select ${columns.join(', ')} from ${rows})${groups ? `, ${groupsAboveEach(tenant, users, follow)}` : ''}
     ${parts.filter(Boolean).join('\n    union all ')}`
 }
 
@@ -113,29 +115,30 @@ export function readListing(shape: ListingShape, rows: readonly BytesRow[]): Lis
   const apart = namesApart(shape)
   const [membersAt, sortAt, typeAt] = [apart.indexOf('members'), apart.indexOf('sort'), apart.indexOf('resource_type')]
   const managers = new Map<string, string>()
-  const groups = new Map<string, string>()
-  const groupsOfUsers = new Map<string, string>()
+  const groups = new ListedGroups()
   const listed: FoundRow[] = []
   let total = 0
   for (const row of rows) {
     const packed = row[0] as Buffer
-    const head = packed.toString('latin1', 0, LONGEST_HEAD)
-    const letter = head[0]
-    if (letter === TOTAL) total = Number(head.slice(1))
-    else if (letter === MANAGER) managers.set(head.slice(1, ID_END), packed.toString('utf8', ID_END))
-    else if (letter === GROUP) groups.set(head.slice(1, ID_END), packed.toString('utf8', ID_END))
-    else if (letter === USER)
-      groupsOfUsers.set(head.slice(1, ID_END), groupsIn(packed.toString('latin1', ID_END), groups))
+    const bytes = packed.toString('latin1')
+    const letter = bytes[0]
+    if (letter === TOTAL) total = Number(bytes.slice(1))
+    else if (letter === MANAGER) managers.set(bytes.slice(1, ID_END), packed.toString('utf8', ID_END))
+    else if (letter === GROUP) groups.named(bytes.slice(1, ID_END), bytes.slice(ID_END))
+    else if (letter === OUTER) groups.isIn(bytes.slice(1, ID_END), bytes.slice(ID_END))
+    else if (letter === USER) groups.hasUser(bytes.slice(1, ID_END), bytes.slice(ID_END))
     else {
-      const documentAt = head.indexOf('{')
-      const managerAt = head.lastIndexOf(' ', documentAt) + 1
-      const manager = documentAt - managerAt === ID_LENGTH ? managers.get(head.slice(managerAt, documentAt)) : undefined
+      const documentAt = bytes.indexOf('{')
+      const managerAt = bytes.lastIndexOf(' ', documentAt) + 1
+      const manager =
+        documentAt - managerAt === ID_LENGTH ? managers.get(bytes.slice(managerAt, documentAt)) : undefined
+      const members = membersAt === -1 ? null : row[membersAt + 1]
       const found: FoundRow = rowOf<JsonText>(
-        head.slice(0, documentAt),
-        packed.subarray(documentAt),
+        bytes.slice(0, documentAt),
+        new Utf8Text(bytes.slice(documentAt)),
         manager ?? null,
-        groupsOfUsers.get(head.slice(0, ID_LENGTH)) ?? null,
-        (membersAt === -1 ? null : row[membersAt + 1]) ?? null,
+        groups.of(bytes.slice(0, ID_LENGTH)),
+        members ? Utf8Text.of(members) : null,
       )
       listed.push(
         apart.length === (membersAt === -1 ? 0 : 1)
@@ -153,15 +156,49 @@ export function readListing(shape: ListingShape, rows: readonly BytesRow[]): Lis
 
 /** The letter, and the id behind it. */
 const ID_END = 1 + ID_LENGTH
-/** An id, flags, four numbers of 20 digits and one more id: in ASCII, like what the documents begin with. */
-const LONGEST_HEAD = 160
 
-/** A user's `groups` as JSON: of each group the text has the id and a letter. */
-function groupsIn(text: string, groups: ReadonlyMap<string, string>): string {
-  const elements: string[] = []
-  for (let at = 0; at < text.length; at += ID_LENGTH + 1) {
-    const json = groups.get(text.slice(at, at + ID_LENGTH))
-    if (json !== undefined) elements.push(json + GROUP_ENDS[text[at + ID_LENGTH] === 'd' ? 'direct' : 'indirect'])
+/** The groups of the users on a page. Users who are in the same ones share one text. */
+class ListedGroups {
+  /** What `groupJson` gives, by the group's id. */
+  readonly #json = new Map<string, string>()
+  /** Ids, one behind the other, of the groups that a group is in, directly or not. */
+  readonly #outer = new Map<string, string>()
+  /** Ids of the groups that a user is in directly. */
+  readonly #ofUsers = new Map<string, string>()
+  readonly #texts = new Map<string, Utf8Text>()
+
+  named(group: string, json: string): void {
+    this.#json.set(group, json)
   }
-  return `[${elements.join(',')}]`
+
+  isIn(group: string, outer: string): void {
+    this.#outer.set(group, outer)
+  }
+
+  hasUser(user: string, groups: string): void {
+    this.#ofUsers.set(user, groups)
+  }
+
+  /** A user's `groups` as JSON, in the order of their ids; null where there are none. */
+  of(user: string): Utf8Text | null {
+    const ids = this.#ofUsers.get(user)
+    if (ids === undefined) return null
+    const text = this.#texts.get(ids) ?? this.#textOf(ids)
+    this.#texts.set(ids, text)
+    return text
+  }
+
+  #textOf(ids: string): Utf8Text {
+    const direct = new Set(idsIn(ids))
+    const all = new Set(direct)
+    for (const id of direct) for (const outer of idsIn(this.#outer.get(id) ?? '')) all.add(outer)
+    const elements = [...all].sort().flatMap((id) => {
+      const json = this.#json.get(id)
+      return json === undefined ? [] : [json + GROUP_ENDS[direct.has(id) ? 'direct' : 'indirect']]
+    })
+    return new Utf8Text(`[${elements.join(',')}]`)
+  }
 }
+
+const idsIn = (text: string): string[] =>
+  Array.from({ length: text.length / ID_LENGTH }, (_, n) => text.slice(n * ID_LENGTH, (n + 1) * ID_LENGTH))

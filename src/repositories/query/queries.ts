@@ -184,6 +184,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       rows: `(${page}) p cross join lateral (
         select r.* from resources r where r.tenant_id = ${tenant} and r.id = p.id offset 0
       ) r order by ${order}`,
+      follow: !filtered && sort === undefined && only !== undefined,
     })
     return readListing(shape, await askListing('page-filtered', statement, parameters.values))
   }
@@ -280,6 +281,7 @@ const pageStatement = (type: ResourceType, wanted: Wanted, withDeferred: boolean
       rows: `resources r where r.tenant_id = ${tenant} and r.resource_type = ${name}
         ${goesOn ? `and r.id > ${place('after', 'uuid')}` : ''}
         order by r.id limit ${Math.trunc(limit)}`,
+      follow: true,
     })
   })
 

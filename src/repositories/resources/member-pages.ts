@@ -111,8 +111,8 @@ const WAYS: Readonly<Record<string, 'joined' | 'left'>> = {
 
 /** The position behind the last of some members. Quotes inside of JSON strings are escaped, so no text can look like a member. */
 export function behindLast(members: JsonText): MembersPosition {
-  const last = members.lastIndexOf(MEMBER)
-  const json = typeof members === 'string' ? members.slice(last) : members.toString('utf8', last)
+  const text = members.toString()
+  const json = text.slice(text.lastIndexOf(MEMBER))
   const { value, type } = JSON.parse(json) as { value: string; type?: string }
   // What is no resource has no type, and comes behind all ids.
   return type === undefined ? { id: LAST_ID, value } : { id: value, value: '' }

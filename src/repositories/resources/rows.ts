@@ -1,6 +1,7 @@
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import { ENTERPRISE_USER_SCHEMA } from '../../scim/urn.ts'
 import { groupsAbove } from '../sql/groups-above.ts'
+import type { Utf8Text } from './utf8-text.ts'
 
 /** The computed attributes that a reader wants; each costs look-ups. */
 export interface Wanted {
@@ -10,8 +11,8 @@ export interface Wanted {
   readonly members: boolean
 }
 
-/** JSON text; or its bytes in UTF-8, as they came from the database, which are passed on undecoded. */
-export type JsonText = string | Buffer
+/** JSON text; or its bytes, as they came from the database. */
+export type JsonText = string | Utf8Text
 
 /** A resource as read: the stored document and the computed attributes, all as JSON text. */
 export interface ResourceRow<Text extends JsonText = string> {
@@ -26,7 +27,7 @@ export interface ResourceRow<Text extends JsonText = string> {
   /** The manager's displayName, empty if there is none; null where `manager.value` is no resource of this tenant. */
   readonly manager: string | null
   /** Null when there are none or they were not wanted. */
-  readonly groups: string | null
+  readonly groups: Text | null
   /** The same. A large group has its first members here, without the bracket that closes the array: see `goesOn`. */
   readonly members: Text | null
 }
@@ -119,8 +120,8 @@ export function rowOf<Text extends JsonText>(
   head: string,
   document: Text,
   manager: string | null,
-  groups: string | null,
-  members: ResourceRow<Text>['members'],
+  groups: Text | null,
+  members: Text | null,
 ): ResourceRow<Text> {
   const created = ID_LENGTH + 2
   const modified = head.indexOf(' ', created) + 1
@@ -199,8 +200,7 @@ export function membersColumn(places: RowPlaces): string {
 
 /** Whether a group may have more members than its row has. */
 export const goesOn = (members: JsonText | null): members is JsonText =>
-  members !== null && (typeof members === 'string' ? !members.endsWith(']') : members.at(-1) !== CLOSING)
-const CLOSING = ']'.charCodeAt(0)
+  members !== null && !(typeof members === 'string' ? members : members.bytes).endsWith(']')
 
 /** Which members `memberElements` gives: those of a group, behind the last that was read; names and numbers in SQL. */
 interface MembersWanted {

@@ -10,24 +10,40 @@ export const groupsAbove = (tenant: string, member: string): string => `(
     with recursive up(group_id, direct) as (
       select m.group_id, true from memberships m where m.tenant_id = ${tenant} and m.member_id = ${member}
       union
-      select above.group_id, false from up cross join lateral (
-        select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = up.group_id offset 0
-      ) above
+      select above.group_id, false from up cross join lateral (${groupsOf(tenant, 'up.group_id')}) above
     )
     select group_id, bool_or(direct) as direct from up group by group_id
   )`
 
 /**
- * The same for many resources at once, as a recursive table `above`, in which a group may be both direct and not. One search for
- * all users of a page costs half of one for each.
+ * The same for many resources at once, as two tables. `joined` has the groups that each is in directly, and the recursive `above`
+ * those that each of these groups is in, directly or not: a group is followed once, however many of the resources are in it.
  *
- * @param resources a query for the ids of the resources
+ * Among many small tenants a plan for all ids at once would read every membership of a large one. So each resource is looked up by
+ * itself; or, of resources that follow each other, all in one stretch of the index, which takes a fifth of that.
+ *
+ * @param resources a query for the ids of the resources, in a column `id`
+ * @param follow whether they are all of a type from the lowest of these ids to the highest
  */
-export const groupsAboveEach = (tenant: string, resources: string): string => `above(member_id, group_id, direct) as (
-      select m.member_id, m.group_id, true from memberships m
-      where m.tenant_id = ${tenant} and m.member_id = any(array(${resources}))
+export const groupsAboveEach = (
+  tenant: string,
+  resources: string,
+  follow = false,
+): string => `joined(member_id, group_id) as materialized (
+      ${follow ? ofStretch(tenant, resources) : `select x.id, m.group_id from (${resources}) x cross join lateral (${groupsOf(tenant, 'x.id')}) m`}
+    ), above(group_id, above_id) as (
+      select j.group_id, m.group_id from (select distinct group_id from joined) j
+        cross join lateral (${groupsOf(tenant, 'j.group_id')}) m
       union
-      select above.member_id, up.group_id, false from above cross join lateral (
-        select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = above.group_id offset 0
-      ) up
+      select a.group_id, m.group_id from above a cross join lateral (${groupsOf(tenant, 'a.above_id')}) m
     )`
+
+const groupsOf = (tenant: string, member: string): string =>
+  `select m.group_id from memberships m where m.tenant_id = ${tenant} and m.member_id = ${member} offset 0`
+
+// Groups in groups may lie between the resources. `is true` keeps what leaves them out from being a join, which a plan may begin with.
+const ofStretch = (tenant: string, resources: string): string => `select m.member_id, m.group_id from memberships m
+      where m.tenant_id = ${tenant}
+        and m.member_id >= (select x.id from (${resources}) x order by x.id limit 1)
+        and m.member_id <= (select x.id from (${resources}) x order by x.id desc limit 1)
+        and (m.member_id in (${resources})) is true`

@@ -15,9 +15,7 @@ from unnest($3::text::text[], $4::text::text[]) with ordinality w(key, part, pla
       with recursive up(group_id, direct) as (
         select m.group_id, true from memberships m where m.tenant_id = $1::uuid and m.member_id = r.id
         union
-        select above.group_id, false from up cross join lateral (
-          select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = up.group_id offset 0
-        ) above
+        select above.group_id, false from up cross join lateral (select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = up.group_id offset 0) above
       )
       select group_id, bool_or(direct) as direct from up group by group_id
     ) u

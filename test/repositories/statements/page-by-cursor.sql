@@ -6,13 +6,17 @@ listed as (select r.id as id, r.id::text || case when r.active then 't' when not
     || (date_part('epoch', r.created_at) * 1000)::bigint::text || ' ' || (date_part('epoch', r.modified_at) * 1000)::bigint::text || ' '
     || r.version::text || coalesce(' ' || r.manager_id::text, '') || r.document as packed, r.manager_id as manager_id from resources r where r.tenant_id = $1::uuid and r.resource_type = $2::text
     and r.id > $3::uuid
-  order by r.id limit 6), above(member_id, group_id, direct) as (
-  select m.member_id, m.group_id, true from memberships m
-  where m.tenant_id = $1::uuid and m.member_id = any(array(select l.id from listed l))
+  order by r.id limit 6), joined(member_id, group_id) as materialized (
+  select m.member_id, m.group_id from memberships m
+  where m.tenant_id = $1::uuid
+    and m.member_id >= (select x.id from (select l.id from listed l) x order by x.id limit 1)
+    and m.member_id <= (select x.id from (select l.id from listed l) x order by x.id desc limit 1)
+    and (m.member_id in (select l.id from listed l)) is true
+), above(group_id, above_id) as (
+  select j.group_id, m.group_id from (select distinct group_id from joined) j
+  cross join lateral (select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = j.group_id offset 0) m
   union
-  select above.member_id, up.group_id, false from above cross join lateral (
-    select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = above.group_id offset 0
-  ) up
+  select a.group_id, m.group_id from above a cross join lateral (select m.group_id from memberships m where m.tenant_id = $1::uuid and m.member_id = a.above_id offset 0) m
 )
 select 't' || t.total::text as packed from counted t
 union all select 'm' || m.id::text || case when m.display_key is null then '' else m.label end
@@ -20,12 +24,10 @@ from (select distinct l.manager_id as id from listed l where l.manager_id is not
   select m.id, m.display_key, m.label from resources m where m.tenant_id = $1::uuid and m.id = w.id offset 0
 ) m
 union all select 'g' || g.id::text || '{"value":"' || g.id || '","$ref":"' || $4::text || '/Groups/' || g.id || '"' || coalesce(',"display":' || to_json(g.label)::text, '')
-from (select distinct a.group_id as id from above a) w cross join lateral (
+from (select group_id as id from joined union select above_id from above) w cross join lateral (
   select g.id, g.label from resources g where g.tenant_id = $1::uuid and g.id = w.id offset 0
 ) g
-union all select 'u' || a.member_id::text
-  || string_agg(a.group_id::text || case when a.direct then 'd' else 'i' end, '' order by a.group_id)
-from (select a.member_id, a.group_id, bool_or(a.direct) as direct from above a group by a.member_id, a.group_id) a
-group by a.member_id
+union all select 'o' || a.group_id::text || string_agg(a.above_id::text, '') from above a group by a.group_id
+union all select 'u' || j.member_id::text || string_agg(j.group_id::text, '') from joined j group by j.member_id
 union all select r.packed
 from listed r;
