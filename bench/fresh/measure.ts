@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { startPostgres } from '../../test/support/postgres-server.ts'
 import { ADMIN_KEY, adminAt } from '../admin.ts'
 import type { Options } from '../options.ts'
-import { gatewayEnv } from '../prepare.ts'
-import { type Server, startGateway } from '../processes.ts'
+import { gatewayEnv, postgresPid } from '../prepare.ts'
+import { cpuMs, type Server, startGateway } from '../processes.ts'
 import { clientsFor, dispatch } from '../programs/closed-loop.ts'
 import type { Progress } from '../progress.ts'
 import { patchOf } from '../workloads/groups.ts'
@@ -22,6 +22,8 @@ export interface Rates {
   readonly users: number
   readonly creates: number
   readonly deactivations: number
+  /** CPU of all of PostgreSQL's processes in µs for each; undefined where the engine is no process of its own. */
+  readonly cpuUs?: { readonly creates: number; readonly deactivations: number }
 }
 
 /** The first sync into an empty database of each engine. */
@@ -34,12 +36,12 @@ export interface FreshResult {
 export async function measureFresh({ freshUsers, gateway: main }: Options, progress: Progress): Promise<FreshResult> {
   const users = Math.max(THOUSAND, freshUsers)
   const engines: { name: string; rates: Rates[] }[] = []
-  const measure = async (name: string, env: Record<string, string>) => {
+  const measure = async (name: string, env: Record<string, string>, pid?: number) => {
     const gateway = await startGateway(env, main)
     try {
       engines.push({
         name,
-        rates: await fill(gateway, users, (made) => progress.portion(`fresh, ${name}`, made, users)),
+        rates: await fill(gateway, { users, pid }, (made) => progress.portion(`fresh, ${name}`, made, users)),
       })
     } finally {
       await gateway.stop()
@@ -47,7 +49,7 @@ export async function measureFresh({ freshUsers, gateway: main }: Options, progr
   }
   const server = await startPostgres({ fsync: true, settings: ['autovacuum=off'] })
   try {
-    await measure('PostgreSQL without autovacuum', gatewayEnv(server.url))
+    await measure('PostgreSQL without autovacuum', gatewayEnv(server.url), await postgresPid(server.url))
   } finally {
     await server.stop()
   }
@@ -60,7 +62,12 @@ export async function measureFresh({ freshUsers, gateway: main }: Options, progr
   return { users, engines }
 }
 
-async function fill(gateway: Server, users: number, report: (made: number) => void): Promise<Rates[]> {
+/** @param pid of the engine, where it is a process of its own */
+async function fill(
+  gateway: Server,
+  { users, pid }: { readonly users: number; readonly pid: number | undefined },
+  report: (made: number) => void,
+): Promise<Rates[]> {
   const admin = adminAt(gateway.origin)
   const tenant = await admin<{ id: string }>('POST', '/tenants', { key: 'fresh' })
   const { key } = await admin<{ key: string }>('POST', '/api-keys', { name: 'fresh' })
@@ -74,14 +81,18 @@ async function fill(gateway: Server, users: number, report: (made: number) => vo
     if (status > 299) throw new Error(`${method} ${path} was answered ${status} ${text}`)
     return text === '' ? '' : (JSON.parse(text) as { id: string }).id
   }
-  /** Operations per second, each connection with one request under way. */
-  const rateOf = async (count: number, work: (n: number) => Promise<unknown>): Promise<number> => {
-    const begun = performance.now()
+  const cpuOfEngine = () => (pid === undefined ? 0 : cpuMs(pid))
+  /** Operations per second, each connection with one request under way, and the engine's CPU for each. */
+  const rateOf = async (count: number, work: (n: number) => Promise<unknown>) => {
+    const [begun, usedMs] = [performance.now(), cpuOfEngine()]
     const lane = async (lane: number) => {
       for (let n = lane; n < count; n += CONNECTIONS) await work(n)
     }
     await Promise.all(Array.from({ length: CONNECTIONS }, (_, i) => lane(i)))
-    return (count * 1_000) / (performance.now() - begun)
+    return {
+      perSecond: (count * 1_000) / (performance.now() - begun),
+      cpuUs: ((cpuOfEngine() - usedMs) * 1_000) / count,
+    }
   }
   const world = { apiKey: key } as Parameters<typeof newPerson>[1]['world']
   const leave = patchOf({ op: 'replace', path: 'active', value: false })
@@ -94,7 +105,11 @@ async function fill(gateway: Server, users: number, report: (made: number) => vo
       ids.push(await send(n, 'POST', '/Users', body))
     })
     const deactivations = await rateOf(DEACTIVATIONS, (n) => send(n, 'PATCH', `/Users/${ids[n]}`, leave))
-    rates.push({ users: made + THOUSAND, creates, deactivations })
+    const cpuUs = { creates: creates.cpuUs, deactivations: deactivations.cpuUs }
+    rates.push({
+      ...{ users: made + THOUSAND, creates: creates.perSecond, deactivations: deactivations.perSecond },
+      ...(pid === undefined ? {} : { cpuUs }),
+    })
     report(made + THOUSAND)
   }
   return rates

@@ -106,6 +106,19 @@ describe('the first sync into an empty database', () => {
       ['1.00', true],
     ])
   })
+
+  test('what grows dear to PostgreSQL is told apart from what is slow for another reason', () => {
+    const dear = rates([10, ...Array(9).fill(100)]).map((one, i) => ({
+      ...{ ...one, cpuUs: { creates: i < 5 ? 400 : 500, deactivations: i < 5 ? 300 : 500 } },
+    }))
+    const judged = freshVerdicts({ users: 10_000, engines: [{ name: 'PostgreSQL', rates: dear }] })
+    expect(judged.map(({ measured, reached }) => [measured, reached])).toEqual([
+      ['1.00', true],
+      ['1.11', true],
+      ['1.00', true],
+      ['1.25', false],
+    ])
+  })
 })
 
 test('webhooks may cost a create a tenth, and ten of them a fifth', () => {
