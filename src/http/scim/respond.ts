@@ -64,11 +64,6 @@ export const json = (request: ScimRequest, text: string): Response =>
 export function jsonOf(request: ScimRequest, parts: readonly Part[]): Response {
   const headers = { 'Content-Type': request.answerType }
   if (!isWhole(parts)) return reply(request, bitByBit(request, parts, true), 200, headers)
-  if (!parts.some((part) => typeof part !== 'string')) {
-    const text = parts.join('')
-    request.passage.holdAnswer(text.length * MOST_BYTES, true)
-    return reply(request, text, 200, headers)
-  }
   // Each is written by itself: one string of all would be copied once more.
   const texts = parts.map(inBytes)
   const body = Buffer.allocUnsafe(texts.reduce((sum, text) => sum + text.length, 0))
@@ -77,9 +72,6 @@ export function jsonOf(request: ScimRequest, parts: readonly Part[]): Response {
   request.passage.holdAnswer(end, true)
   return reply(request, body, 200, headers)
 }
-
-/** Bytes in UTF-8 for one UTF-16 unit. */
-const MOST_BYTES = 3
 
 const isWhole = (parts: readonly Part[]): parts is readonly JsonText[] =>
   !parts.some((part) => part instanceof Remaining)
