@@ -184,7 +184,7 @@ export function queriesOf(db: Database, scope: RepositoryScope) {
       rows: `(${page}) p cross join lateral (
         select r.* from resources r where r.tenant_id = ${tenant} and r.id = p.id offset 0
       ) r order by ${order}`,
-      follow: !filtered && sort === undefined && only !== undefined,
+      follow: !once && sort === undefined && only !== undefined,
     })
     return readListing(shape, await askListing('page-filtered', statement, parameters.values))
   }
