@@ -159,6 +159,21 @@ test('a group that comes below a large one while it is looked at has it looked a
   expect(times >= 3).toBe(embedded)
 })
 
+test('rules that change again and again while a large group is looked at make no statement about all of its users', async () => {
+  await fill()
+  let changes = 0
+  afterPage = async (page) => {
+    if (page % 2 === 1 || changes === 5) return
+    changes++
+    await setRules(database, place, tenant, [...everyone, { group: { displayName: `Change ${changes}` }, role: 'few' }])
+  }
+  await followed(everyone)
+  await agree()
+  expect((await rolesByRows(database, tenant.id)).length).toBe(USERS)
+  expect(Math.max(...people) <= AT_ONCE).toBe(embedded)
+  expect(changes).toBe(embedded ? 5 : 0)
+})
+
 test('a large group that is deleted, or rules that change, while it is looked at give nothing', async () => {
   await fill()
   afterPage = async (page) => {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../src/db/database.ts'
 import { BULK_RESPONSE, ENTERPRISE_USER_SCHEMA, ERROR } from '../../src/scim/urn.ts'
 import { withoutDerived } from '../../src/scim/version.ts'
+import { engineName } from '../support/engines.ts'
 import type { Answer, Scim, TestTenant } from '../support/gateway.ts'
 import {
   addMembers,
@@ -292,7 +293,10 @@ describe('cost', () => {
       other.scim('POST', '/Bulk', bulkBody(operations)),
     )
     expect(new Set(statuses(results(result)))).toEqual(new Set(['201']))
-    expect(statements.length).toBeLessThanOrEqual(3)
+    // All tenants wait for a statement of the embedded engine, so there one creates no more than 250.
+    const [least, most] = engineName() === 'pglite' ? [4, 6] : [1, 3]
+    expect(statements.length).toBeGreaterThanOrEqual(least)
+    expect(statements.length).toBeLessThanOrEqual(most)
     expect(await totalUsers(other.scim)).toBe(1_000)
     expect(await eventsOf(database, other.id)).toHaveLength(1_000)
     expect(await inconsistencies(database, other.id)).toEqual([])

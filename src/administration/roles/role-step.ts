@@ -66,8 +66,8 @@ export async function roleStep(
     if (leavesLarge) return 'left'
     const users = await usersByThisAlone(db, tenantId, done.binding, goesOn)
     if (users === undefined) return false
-    if (await retryOnConflict(() => db.transaction((tx) => endLarge(tx, tenantId, done, users)), undefined, ATTEMPTS))
-      return true
+    const end = () => db.transaction((tx) => endLarge(tx, tenantId, done, users))
+    if ((await retryOnConflict(end, undefined, ATTEMPTS)) !== 'spoilt') return true
   }
 }
 
@@ -167,20 +167,20 @@ async function largeStep(
 
 /**
  * Gives or ends the role of a large group, whose users were looked at before. Those whose roles may have changed since are looked at
- * once more. False where the work is another by now, or too much has changed.
+ * once more. `spoilt` where too much has changed; `other` where the work is another by now, whose groups nobody has looked at.
  */
 async function endLarge(
   tx: Database,
   tenantId: TenantId,
   { work, binding, gives, since }: LargeStep,
   users: readonly string[],
-): Promise<boolean> {
+): Promise<'done' | 'spoilt' | 'other'> {
   const now = await takeRoleWork(await boundedInTurn(tx), tenantId)
-  if (now?.generation !== work.generation || now.ending !== work.ending || now.after !== work.after) return false
+  if (now?.generation !== work.generation || now.ending !== work.ending || now.after !== work.after) return 'other'
   const changed = await usersOfEvents(tx, tenantId, since, binding.groupId)
-  if (changed === undefined) return false
+  if (changed === undefined) return 'spoilt'
   const bindings = roleBindingsOf(tx, tenantId)
-  if (gives && binding.rule === EVERY_GROUP && (await bindings.sharedRoles([binding])).length > 0) return false
+  if (gives && binding.rule === EVERY_GROUP && (await bindings.sharedRoles([binding])).length > 0) return 'spoilt'
   const roles = [binding.roleId]
   const before = await heldBy(tx, tenantId, { users: changed }, roles)
   if (gives) await bindings.bind([binding], new Map([[binding.role, binding.roleId]]))
@@ -193,5 +193,5 @@ async function endLarge(
   const { actor, requestId, ending, after: from } = work
   await logMoves(tx, { tenantId, actor, requestId }, [...moves, ...movesBetween(before.holders, after.holders)])
   await noteRoleStep(tx, tenantId, { ending, after: from, groups: 0, problem: null, finished: false })
-  return true
+  return 'done'
 }

@@ -125,8 +125,19 @@ export async function runBulk(
       return error === undefined
     })
     if (ready.length === 0) return
-    const work = () => runTogether(batch.kind, ready)
+    const work = async () => {
+      for (const part of partsOf(batch.kind, ready)) await runTogether(batch.kind, part)
+    }
     return ready.length < MANY || batch.kind === 'alone' ? work() : repositories.inTurn(work)
+  }
+
+  /** Creates that refer to none of the others need not be in one statement. */
+  function partsOf(kind: BulkKind, operations: readonly BulkOperation[]): (readonly BulkOperation[])[] {
+    const most = repositories.createsAtOnce()
+    const areApart = kind === 'create' && operations.every(({ index }) => !plan.references[index]?.length)
+    if (!areApart || operations.length <= most) return [operations]
+    const starts = Array.from({ length: Math.ceil(operations.length / most) }, (_, i) => i * most)
+    return starts.map((start) => operations.slice(start, start + most))
   }
 
   function runTogether(kind: BulkKind, operations: readonly BulkOperation[]): Promise<void> {

@@ -162,7 +162,7 @@ export function roleBindingsOf(transaction: Database, tenantId: TenantId) {
       return tx.run(
         `select b.group_id::text as "groupId", b.role_id::text as "roleId", b.rule from role_bindings b
          where b.tenant_id = ${tenant} and b.group_id >= ${parameters.bind(from ?? NIL, 'uuid')}
-           and (b.rule = any(${parameters.array(rules, 'text')})) is not true
+           and (b.rule in (select unnest(${parameters.array(rules, 'text')}))) is not true
          order by b.group_id limit ${Math.trunc(limit)}`,
         parameters.values,
       )
