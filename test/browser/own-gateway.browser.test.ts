@@ -111,7 +111,10 @@ test('a webhook that was disabled is enabled again, and its dead letter is sent 
   receiver.answer('/hook', () => status)
   const first = { origin: (await start({ ADMIN_KEY: adminKey })).origin, adminKey }
   const webhooks = `${DEV}/tenants/default/webhooks`
-  const { id } = await operate(first, 'POST', `/api/v1${webhooks}`, { url: `${receiver.origin}/hook` })
+  const { id } = await operate(first, 'POST', `/api/v1${webhooks}`, {
+    url: `${receiver.origin}/hook`,
+    events: ['user.*'],
+  })
   await operate(first, 'POST', '/scim/v2/default/dev/v2/default/Users', userBody('ada@example.com'))
   const tried = async () => {
     const deliveries = `/api/v1${webhooks}/${id}/deliveries?state=pending`

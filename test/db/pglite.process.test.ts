@@ -324,15 +324,17 @@ test('tables that have changed much are vacuumed and analysed, others are left a
   await database.run('create table quiet as select 1 as n', [])
   await database.run('insert into busy select generate_series(1, 1000)', [])
   await database.run('update busy set n = n + 1', [])
+  await database.run('create table grown as select generate_series(1, 500) as n', [])
   await vacuumDue(database)
   const rows = await database.run(
-    `select relname, last_vacuum is not null as vacuumed from pg_stat_user_tables
-     where relname in ('busy', 'quiet') order by relname`,
+    `select relname, last_vacuum is not null as vacuumed, last_analyze is not null as analysed from pg_stat_user_tables
+     where relname in ('busy', 'grown', 'quiet') order by relname`,
     [],
   )
   expect(rows).toEqual([
-    { relname: 'busy', vacuumed: true },
-    { relname: 'quiet', vacuumed: false },
+    { relname: 'busy', vacuumed: true, analysed: true },
+    { relname: 'grown', vacuumed: false, analysed: true },
+    { relname: 'quiet', vacuumed: false, analysed: false },
   ])
   await database.close()
 })
