@@ -1,10 +1,27 @@
 import type { ResourceKey } from '../../repositories/resources/stored-form.ts'
 import type { Repositories } from '../../repositories/tenant-scope.ts'
+import { type BulkOperation, isRefused } from '../../scim/bulk.ts'
 import type { ScimError } from '../../scim/errors.ts'
 import type { ResourceType } from '../../scim/schema/resource-type.ts'
 import type { PreparedChange, PreparedCreate } from '../prepare.ts'
 import { referenceErrors } from '../references.ts'
-import { uniquenessError } from '../refusals.ts'
+import { isSynchronised, notSynchronised, uniquenessError, unknownEndpoint } from '../refusals.ts'
+import { type BulkRun, failedReference, typeOf, unknownReference } from './outcome.ts'
+
+/** Why an operation cannot run: it refers to nothing or to what failed (B-08), or the tenant does not have its endpoint. */
+export function cannotRun(run: BulkRun, operation: BulkOperation): ScimError | undefined {
+  const { tenant, plan, outcomes } = run
+  const type = typeOf(run, operation)
+  if (type === undefined) return unknownEndpoint(operation.endpoint)
+  if (!isSynchronised(tenant, type)) return notSynchronised(tenant, type)
+  for (const bulkId of plan.references[operation.index] ?? []) {
+    const at = plan.creates.get(bulkId)
+    if (at === undefined) return unknownReference(bulkId)
+    const create = plan.operations[at]
+    if (!create || isRefused(create) || outcomes.get(at)?.kind === 'failed') return failedReference(bulkId)
+  }
+  return undefined
+}
 
 /**
  * The refusals of those creates whose unique values (RFC 7643 §7) other resources have, which a statement for many does not

@@ -15,24 +15,14 @@ import { keepDays } from '../kept.ts'
 import { settledChange } from '../membership.ts'
 import { operationsUnderPasswordPolicy } from '../password.ts'
 import { hasMemberRows, type PreparedChange, patched, prepareChange, replaced } from '../prepare.ts'
-import { isSynchronised, missing, notSynchronised, staleVersion, unknownEndpoint, writeError } from '../refusals.ts'
+import { missing, staleVersion, writeError } from '../refusals.ts'
 import { hasMaximum } from '../seats.ts'
 import { provisioningService } from '../service.ts'
 import { RolesApply, resultOf } from '../writes.ts'
 import { runCreates } from './creates.ts'
-import {
-  type BulkOutcome,
-  type BulkResult,
-  type BulkRun,
-  failedReference,
-  noteAll,
-  type Outcomes,
-  settled,
-  typeOf,
-  unknownReference,
-} from './outcome.ts'
-import { handOver, wrongReferences } from './refusals.ts'
-import { type BulkBatch, type BulkKind, schedule } from './schedule.ts'
+import { type BulkOutcome, type BulkResult, type BulkRun, noteAll, type Outcomes, settled, typeOf } from './outcome.ts'
+import { cannotRun, handOver, wrongReferences } from './refusals.ts'
+import { type BulkBatch, type BulkKind, inParts, schedule } from './schedule.ts'
 
 /** Operations of one statement that keep the database busy for a while. */
 const MANY = 100
@@ -120,24 +110,16 @@ export async function runBulk(
 
   async function runBatch(batch: BulkBatch): Promise<void> {
     const ready = batch.operations.filter((operation) => {
-      const error = cannotRun(operation)
+      const error = cannotRun(run, operation)
       if (error) outcomes.set(operation.index, { kind: 'failed', error })
       return error === undefined
     })
     if (ready.length === 0) return
     const work = async () => {
-      for (const part of partsOf(batch.kind, ready)) await runTogether(batch.kind, part)
+      for (const part of inParts(plan, { ...batch, operations: ready }, repositories.createsAtOnce()))
+        await runTogether(batch.kind, part)
     }
     return ready.length < MANY || batch.kind === 'alone' ? work() : repositories.inTurn(work)
-  }
-
-  /** Creates that refer to none of the others need not be in one statement. */
-  function partsOf(kind: BulkKind, operations: readonly BulkOperation[]): (readonly BulkOperation[])[] {
-    const most = repositories.createsAtOnce()
-    const areApart = kind === 'create' && operations.every(({ index }) => !plan.references[index]?.length)
-    if (!areApart || operations.length <= most) return [operations]
-    const starts = Array.from({ length: Math.ceil(operations.length / most) }, (_, i) => i * most)
-    return starts.map((start) => operations.slice(start, start + most))
   }
 
   function runTogether(kind: BulkKind, operations: readonly BulkOperation[]): Promise<void> {
@@ -153,20 +135,6 @@ export async function runBulk(
       case 'alone':
         return oneByOne(operations)
     }
-  }
-
-  /** Why an operation cannot run: it refers to nothing or to what failed (B-08), or the tenant does not have its endpoint. */
-  function cannotRun(operation: BulkOperation): ScimError | undefined {
-    const type = typeOf(run, operation)
-    if (type === undefined) return unknownEndpoint(operation.endpoint)
-    if (!isSynchronised(tenant, type)) return notSynchronised(tenant, type)
-    for (const bulkId of plan.references[operation.index] ?? []) {
-      const at = plan.creates.get(bulkId)
-      if (at === undefined) return unknownReference(bulkId)
-      const create = plan.operations[at]
-      if (!create || isRefused(create) || outcomes.get(at)?.kind === 'failed') return failedReference(bulkId)
-    }
-    return undefined
   }
 
   /** Does `work` for all at once. Where a constraint refuses the whole, the operations run one by one, to find which it was. */

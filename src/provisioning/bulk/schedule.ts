@@ -71,3 +71,15 @@ export function schedule(plan: BulkPlan, kindOf: (operation: BulkOperation) => B
 }
 
 const targetOf = (operation: BulkOperation & { id: string }): string => `${operation.endpoint}/${operation.id}`
+
+/** The operations of a batch in parts, of which none has more than `most` creates. Creates that refer to one another stay together. */
+export function inParts(
+  { references }: Pick<BulkPlan, 'references'>,
+  { kind, operations }: BulkBatch,
+  most: number,
+): (readonly BulkOperation[])[] {
+  const areApart = kind === 'create' && operations.every(({ index }) => !references[index]?.length)
+  if (!areApart || operations.length <= most) return [operations]
+  const starts = Array.from({ length: Math.ceil(operations.length / most) }, (_, i) => i * most)
+  return starts.map((start) => operations.slice(start, start + most))
+}
