@@ -26,9 +26,9 @@ afterAll(async () => {
   for (const one of databases) await one.close()
 })
 
-/** Settles once the second instance looks for events for a reader of the tenant that waits. */
-const untilWaiting = ({ id }: TestTenant) =>
-  untilAsked(asked, `from event_logs h where h.tenant_id = ${onCitus() ? 'any(' : 'x.id'}`, id)
+/** Settles once an instance, by default the second one, looks for events for a reader of the tenant that waits. */
+const untilWaiting = ({ id }: TestTenant, by = asked) =>
+  untilAsked(by, `from event_logs h where h.tenant_id = ${onCitus() ? 'any(' : 'x.id'}`, id)
 
 /** A reader that waits for half a minute for what does not happen. What is faster has not waited until its time was over. */
 async function silentReader() {
@@ -124,7 +124,7 @@ describe('pulling events', () => {
     const silent = await silentReader()
     const own = recordStatements(databases[0])
     const instance = await openInstance(own.database)
-    const waits = () => untilAsked(own, 'select h.head from event_logs h where h.tenant_id = x.id', tenant.id)
+    const waits = () => untilWaiting(tenant, own)
     const { events, ask } = reader(instance, tenant)
     expect(await events('?wait=0.05')).toEqual({ items: [], next: 0, more: false })
     const gone = new AbortController()
