@@ -21,8 +21,8 @@ export interface Administration {
 /**
  * Runs one change in one transaction with its entries in the audit trail (SEC-14), seen by every instance.
  *
- * Changes go on side by side, but for Citus: `work` holds the rows on which what it finds depends, from the outer place to the inner one. It
- * may be done again from the beginning.
+ * Changes go on side by side; on Citus they go one after the other. `work` holds the rows on which what it finds depends, from the
+ * outer place to the inner one. It may be done again from the beginning.
  *
  * @param work tells `record` what it does; nothing of the control plane changes without
  */

@@ -151,8 +151,8 @@ export function isConnectionFailure(error: unknown): boolean {
 }
 
 /**
- * What Citus says of rows that another machine refused: the constraint stands in these words alone, with the number of the part of the
- * table, and for rows that were copied there the error is an internal one.
+ * The message of Citus where another machine refuses rows. Only this message names the constraint, followed by the number of the
+ * shard. For rows that Citus copies to all machines, the SQLSTATE is that of an internal error.
  */
 const ON_ANOTHER_MACHINE =
   /^(?:(duplicate key) value violates unique|(?:insert or update|update or delete) on table "\w+" violates foreign key) constraint "(\w+?)(?:_\d{6,})?"/

@@ -15,7 +15,7 @@ export interface PublicClient {
   request(url: string, options: Omit<Dispatcher.RequestOptions, 'origin' | 'path'>): Promise<Dispatcher.ResponseData>
   /**
    * Sends a message and reads the beginning of its answer. The status counts also where the rest of the answer does not come. It takes
-   * half the CPU time of `request`, which makes a stream and a signal for each.
+   * less CPU time than `request`, which makes a stream and a signal for each.
    *
    * @throws an error with the name `TimeoutError` where no answer begins in time, and what undici throws
    */

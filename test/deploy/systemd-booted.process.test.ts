@@ -20,6 +20,7 @@ test('the page has these commands', () => {
   expect(READY).toContain('/readyz')
 })
 
+// It takes root and systemd-nspawn. Where one is missing, the title says which.
 describe.skipIf(why !== undefined)(`on a machine that systemd has booted${without}`, () => {
   let machine: Booted
   const shown = (property: string) => machine.run(`systemctl show --value --property=${property} rollcall`).trim()

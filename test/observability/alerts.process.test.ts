@@ -187,6 +187,7 @@ test('each alert has a case here', () => {
   expect(Object.keys(CASES).sort()).toEqual(rules.map(({ alert }) => alert).sort())
 })
 
+// Few machines have Prometheus. Where it is missing, the title says so.
 describe.skipIf(promtool === undefined)(`Prometheus${without}`, () => {
   test.each(rules.map((rule) => [rule.alert, rule] as const))(
     'fires %s in time, in words that a reader understands, and not where all is well',

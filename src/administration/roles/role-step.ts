@@ -167,7 +167,8 @@ async function largeStep(
 
 /**
  * Gives or ends the role of a large group, whose users were looked at before. Those whose roles may have changed since are looked at
- * once more. `spoilt` where too much has changed; `other` where the work is another by now, whose groups nobody has looked at.
+ * once more. Gives `spoilt` where too much has changed for that. Gives `other` where newer rules have replaced the work: the next
+ * step begins with them.
  */
 async function endLarge(
   tx: Database,

@@ -40,7 +40,7 @@ const MOST_JUDGED = 1_000
 /** @param resolve looks names up; for tests */
 export function outgoing(networks: Networks, resolve?: typeof lookup): Outgoing {
   const client = publicClient(networks, CONNECT_MS, resolve)
-  /** What was found about addresses, which goes by their text alone: what is wrong with one, or how it is reached. */
+  /** By URL: why it is refused, or the URL read. Neither depends on anything but its text. */
   const judged = new Map<string, string | URL>()
   const judgementOf = (url: string): string | URL => {
     const known = judged.get(url)

@@ -42,8 +42,8 @@ export function webhookSender(networks: Networks, resolve?: typeof lookup): Webh
 const SECRET_PREFIX = 'whsec_'
 
 /**
- * The signature of a message by Standard Webhooks, version 1, at a time in whole seconds. The package of that name verifies it; it
- * signs four times as slowly, since it computes SHA-256 itself.
+ * The signature of a message by Standard Webhooks, version 1, at a time in whole seconds. The tests verify it
+ * by the package of that name, which computes SHA-256 in JavaScript and signs more slowly.
  */
 function signature(secret: string, { id, seconds, body }: { id: string; seconds: string; body: string }): string {
   const key = Buffer.from(secret.startsWith(SECRET_PREFIX) ? secret.slice(SECRET_PREFIX.length) : secret, 'base64')

@@ -85,6 +85,7 @@ export async function countsOfTenants(
   { orm }: Database,
   ids: readonly TenantId[],
 ): Promise<ReadonlyMap<TenantId, Pick<TenantSummary, 'users' | 'activeUsers' | 'groups'>>> {
+  // Raw, since these names are constants.
   const parts = [
     ['resource_counts', 'total', 'active'],
     ['waiting_events', 'total_delta', 'active_delta'],

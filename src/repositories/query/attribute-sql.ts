@@ -32,7 +32,7 @@ export interface FilterScope {
   readonly slice?: Slice | undefined
 }
 
-/** A part of a tenant's resources, by their ids: placeholders of the id before the first, and of the last one. */
+/** The resources of a tenant whose ids are above `after`, up to `upTo` itself. Both are SQL placeholders of the statement, such as `$3::uuid`. */
 export interface Slice {
   readonly after: string
   readonly upTo: string

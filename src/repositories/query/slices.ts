@@ -14,7 +14,7 @@ const SLICE_COST = 5
 const COST_IS_OF = 50_000
 /** Ids are remembered of which each is so many resources after the one before. */
 const MARK_EVERY = 500
-const MARKS_KEPT_MS = 10 * 60_000
+const MARKS_KEPT_MS = 60_000
 const TENANTS = 1_000
 
 /** By tenant and types. Those that are made since are in the last slice; the others are where they were. */
@@ -62,8 +62,10 @@ function findsMembersOfGroups(filter: BoundFilter, scope: FilterScope): boolean 
 
 /** Finds all that match, slice by slice; undefined where all resources are one slice of a query that costs so much. */
 export async function hitsInSlices(cost: number, { of, end, find }: Slicing): Promise<Hits | undefined> {
-  const marks = marksOf.get(of) ?? (await marksBy(end))
-  marksOf.set(of, marks)
+  const known = marksOf.get(of)
+  const marks = known ?? (await marksBy(end))
+  // What is set once more would be kept once more as long, while the last slice grows.
+  if (known === undefined) marksOf.set(of, marks)
   const every = Math.max(1, Math.floor((COST_IS_OF * SLICE_COST) / cost / MARK_EVERY))
   if (marks.length < every) return undefined
   const hits: Hits = { ids: [], sorts: [] }

@@ -32,5 +32,5 @@ export function inBytes(text: string | Utf8Text): string {
   return isAscii(text) ? text : Buffer.from(text).toString('latin1')
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are ASCII too, each of one byte in UTF-8
 const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text)

@@ -20,7 +20,7 @@ export const groupsAbove = (tenant: string, member: string): string => `(
  * those that each of these groups is in, directly or not: a group is followed once, however many of the resources are in it.
  *
  * Among many small tenants a plan for all ids at once would read every membership of a large one. So each resource is looked up by
- * itself; or, of resources that follow each other, all in one stretch of the index, which takes a fifth of that.
+ * itself; or, of resources that follow each other, all in one stretch of the index, which takes less.
  *
  * @param resources a query for the ids of the resources, in a column `id`
  * @param follow whether they are all of a type from the lowest of these ids to the highest
