@@ -25,8 +25,8 @@ export interface Subject {
 
 /** Where an erasure goes, in this order. */
 export const PLACES = [
-  ...(['writers', 'names', 'history', 'events', 'requests', 'audit', 'accounts', 'deliveries', 'answers'] as const),
-  ...(['late-requests', 'storage'] as const),
+  ...(['writers', 'names', 'history', 'events', 'late-history', 'requests', 'audit', 'accounts'] as const),
+  ...(['deliveries', 'answers', 'late-requests', 'storage'] as const),
 ] as const
 export type Place = (typeof PLACES)[number]
 
@@ -43,7 +43,7 @@ export const goOn = (place: Place): Pick<StepDone, 'place' | 'after'> => ({ plac
 type Step = (tx: Database, row: ErasureRow & { readonly tenantId: TenantId }, subject: Subject) => Promise<StepDone>
 
 /** What each place's step does, but for those that are no transaction. */
-export const STEPS: Readonly<Record<Exclude<Place, 'writers' | 'history' | 'storage'>, Step>> = {
+export const STEPS: Readonly<Record<Exclude<Place, 'writers' | 'history' | 'late-history' | 'storage'>, Step>> = {
   /** Learns from the events about the user all names that the person had. */
   async names(tx, { tenantId, after }, { person, wasThere }) {
     if (person.id === null) return goOn('names')

@@ -12,7 +12,7 @@ import { clearPages } from '../repositories/erasure/storage.ts'
 import { eraseFromHistory } from '../repositories/history/erasing.ts'
 import { retryOnConflict } from '../repositories/sql/retry-on-conflict.ts'
 import { ERASED } from './places.ts'
-import { goOn, type Place, plus, STEPS, type Subject } from './steps.ts'
+import { goOn, plus, STEPS, type Subject } from './steps.ts'
 
 const IDLE_MS = 2_000
 /** The pause between two steps. */
@@ -32,14 +32,15 @@ export async function erasureStep(db: Database, tenantId: TenantId, id: string):
     if (!(await writersEnd(db, ['events'], () => performance.now() < until))) return false
     return inTurn(db, row, () => Promise.resolve(goOn('writers')))
   }
-  if (row.place === 'history') {
-    // Before events lose what they say: the history takes them first.
+  if (row.place === 'history' || row.place === 'late-history') {
+    // Before events lose what they say: the history takes them first. Afterwards once more, since it may have gone on meanwhile.
+    const { place } = row
     const { id: personId } = (row.subject as Subject).person
     if (personId !== null && !(await fromHistory(db, row, personId))) return false
-    return inTurn(db, row, () => Promise.resolve(goOn('history')))
+    return inTurn(db, row, () => Promise.resolve(goOn(place)))
   }
   if (row.place === 'storage') return finish(db, row)
-  const step = STEPS[row.place as Exclude<Place, 'writers' | 'history' | 'storage'>]
+  const step = STEPS[row.place as keyof typeof STEPS]
   return inTurn(db, row, (tx, held) => step(tx, held, held.subject as Subject))
 }
 
@@ -48,12 +49,12 @@ class Overtaken extends Error {}
 
 /** Takes a person out of the history, and counts what is erased in the transaction that erases it. False for `Overtaken`. */
 async function fromHistory(db: Database, row: ErasureRow, personId: string): Promise<boolean> {
-  const { tenantId, id } = row
+  const { tenantId, id, place } = row
   try {
     await eraseFromHistory(db, tenantId, personId, row, async (tx, erased) => {
       const erasures = erasuresOf(await bounded(tx), tenantId)
       const held = await erasures.take(id)
-      if (held?.place !== 'history') throw new Overtaken()
+      if (held?.place !== place) throw new Overtaken()
       await erasures.note(id, { erased: plus(held.erased, { ...erased }) })
     })
     return true

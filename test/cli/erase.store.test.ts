@@ -28,7 +28,7 @@ test('a person is erased once the id is repeated, and the receipt is listed and 
   expect(await erase(id, '--confirm', id)).toMatchObject({ exitCode: EXIT.refused })
   expect(await erase('--confirm', id)).toMatchObject({ exitCode: EXIT.usage })
   const begun = await erase(id, '--delete', '--confirm', id, '--reference', 'DSR-2')
-  expect(begun).toMatchObject({ exitCode: EXIT.done, out: expect.stringMatching(/step +1 of 11: writers/) })
+  expect(begun).toMatchObject({ exitCode: EXIT.done, out: expect.stringMatching(/step +1 of 12: writers/) })
   const [first] = ((await rollcallJson(env(), 'erasures', 'list', tenant.name)) as { items: Receipt[] }).items
   await eraseToTheEnd(gateway.database, tenant.id, first?.id ?? '')
   const shown = await rollcall(env(), 'erasures', 'show', tenant.name, first?.id ?? '')

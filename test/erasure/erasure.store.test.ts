@@ -29,6 +29,13 @@ afterAll(async () => {
 const admin = <Body>(method: string, path: string, body?: object, headers?: Record<string, string>) =>
   adminSender(() => instance, ADMIN)<Body>(method, path, body, headers)
 
+/** Does the steps of an erasure that come before a place. */
+async function stepUntil(tenant: TestTenant, erasure: string, place: string): Promise<void> {
+  const at = 'select place from erasures where id = $1::uuid'
+  while ((await database.run<{ place: string }>(at, [erasure]))[0]?.place !== place)
+    await erasureStep(database, tenant.id, erasure)
+}
+
 /** A person whose every value has a mark that stands nowhere else. */
 const marked = (mark: string, more: object = {}) => ({
   schemas: [USER_SCHEMA, ENTERPRISE_USER_SCHEMA],
@@ -283,11 +290,7 @@ describe('The work of an erasure', () => {
       const { id } = await livedIn(tenant, `zqplanteddies${after}`)
       await writeHistory(database, tenant.id)
       const { body } = await admin<Receipt>('POST', `${placeOf(tenant)}/erasures`, { user: id, delete: true })
-      const place = async () => {
-        const [row] = await database.run<{ place: string }>('select place from erasures where id = $1::uuid', [body.id])
-        return row?.place
-      }
-      while ((await place()) !== 'history') await erasureStep(database, tenant.id, body.id)
+      await stepUntil(tenant, body.id, 'history')
       // The first life does all of it.
       if (after > 0) await erasureStep(dyingAfter(after), tenant.id, body.id).catch(() => {})
       await eraseToTheEnd(database, tenant.id, body.id)
@@ -320,6 +323,43 @@ describe('The work of an erasure', () => {
     ])
     await writeHistory(database, tenant.id)
     expect(await tablesWith(database, mark)).toEqual([])
+  })
+
+  test('takes what is in no order yet into the history first, so that it names nobody later', async () => {
+    const tenant = await instance.newTenant({ settings: { history: true } })
+    const mark = 'zqplantedunnumbered'
+    await writeHistory(database, tenant.id)
+    // No numbering runs here: the log has these events without positions.
+    const { id } = await livedIn(tenant, mark)
+    const { body } = await admin<Receipt>('POST', `${placeOf(tenant)}/erasures`, { user: id, delete: true })
+    await stepUntil(tenant, body.id, 'events')
+    await writeHistory(database, tenant.id)
+    expect(await tablesWith(database, mark)).not.toContain('history_states')
+    await eraseToTheEnd(database, tenant.id, body.id)
+    expect(await tablesWith(database, mark)).toEqual([])
+  })
+
+  test('goes through the history again where it was written between its look and that at the events', async () => {
+    const tenant = await instance.newTenant({ settings: { history: true } })
+    const mark = 'zqplantedbetween'
+    await writeHistory(database, tenant.id)
+    const { id, other } = await livedIn(tenant, mark)
+    while ((await eventLogOf(database, tenant.id).number({ wait: true })) > 0);
+    const rewrite = `update events set changes = $3 where tenant_id = $1::uuid and resource_id = $2::uuid and type = 'user.created'`
+    const created = await database.run<{ changes: string }>(
+      `select changes from events where tenant_id = $1::uuid and resource_id = $2::uuid and type = 'user.created'`,
+      [tenant.id, other],
+    )
+    await database.run(rewrite, [tenant.id, other, 'broken'])
+    const { body } = await admin<Receipt>('POST', `${placeOf(tenant)}/erasures`, { user: id, delete: true })
+    await stepUntil(tenant, body.id, 'events')
+    await database.run(rewrite, [tenant.id, other, created[0]?.changes ?? ''])
+    await writeHistory(database, tenant.id)
+    expect(await tablesWith(database, mark)).toContain('history_states')
+    await eraseToTheEnd(database, tenant.id, body.id)
+    expect(await tablesWith(database, mark)).toEqual([])
+    const subjects = 'select 1 from history_subjects where tenant_id = $1::uuid and ref = $2::uuid'
+    expect(await database.run(subjects, [tenant.id, id])).toEqual([])
   })
 
   test('finds what an instance wrote of a request only after all was looked through', async () => {

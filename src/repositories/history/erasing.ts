@@ -1,6 +1,8 @@
 import type { Database } from '../../db/database.ts'
 import { isBusy, isUnavailable } from '../../db/errors.ts'
 import type { TenantId } from '../../place-ids.ts'
+import { eventLogOf } from '../log/event-log.ts'
+import { NUMBERED_AT_ONCE } from '../log/numbering.ts'
 import { noteHistoryStep, takeHistory } from './histories.ts'
 import { type GrantSpan, historyRows, type StateSpan } from './rows.ts'
 import { Spans } from './spans.ts'
@@ -92,9 +94,13 @@ export async function eraseFromHistory(
   })
 }
 
-/** A person does not wait until a history can be written that fails: what it takes later says nothing of the person by then. */
+/**
+ * The history takes all that was written by now, also what has no position yet. A person does not wait until a history can be written
+ * that fails: what it takes before the events lose what they say is erased by the look after them.
+ */
 async function catchUp(db: Database, tenantId: TenantId): Promise<void> {
   try {
+    while ((await eventLogOf(db, tenantId).number({ wait: true })) >= NUMBERED_AT_ONCE);
     while ((await historyStep(db, tenantId, true)) === 'more');
   } catch (error) {
     if (isBusy(error) || isUnavailable(error)) throw error

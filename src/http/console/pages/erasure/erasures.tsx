@@ -139,7 +139,9 @@ function State({ row }: { row: ErasureRow }) {
 const STEPS: Readonly<Record<string, string>> = {
   writers: 'waits for requests that were under way',
   names: 'learns from the log all names that the person had',
+  history: 'takes the person out of the history',
   events: 'looks through the events',
+  'late-history': 'looks at the history once more',
   requests: 'looks through the requests',
   audit: 'looks through the audit trail',
   accounts: 'deletes the copy of the account',
