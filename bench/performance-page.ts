@@ -8,8 +8,11 @@ import { growthOf } from './targets.ts'
 import type { Verdict } from './verdict.ts'
 
 const PAGE = fileURLToPath(new URL('../docs/performance.md', import.meta.url))
+const README = fileURLToPath(new URL('../README.md', import.meta.url))
 const REPORT = fileURLToPath(new URL('results/report.json', import.meta.url))
 const [BEGIN, END] = ['<!-- from bench/results/report.json -->', '<!-- end of the report -->']
+
+const NO_REPORT = '`npm run bench` measures; there is no report yet.'
 
 /** What `docs/performance.md` shows of a whole run. */
 export type Told = Pick<Findings, 'origin' | 'results' | 'memory' | 'start' | 'peers'> & {
@@ -34,9 +37,12 @@ const ROWS: readonly (readonly [workload: string, shown: string, from: string, p
   ['group-without-members', '100k', '', ''],
 ]
 
+/** The cases that the README shows. */
+const IN_README: readonly string[] = ['read', 'look-up-userName', 'create', 'deactivate', 'page-by-index', 'group']
+
 /** The numbers of a report, for the page. Without a report the text says how to get one. */
 export function performanceSection(told: Told | undefined): string {
-  if (told === undefined) return '`npm run bench` measures; there is no report yet.'
+  if (told === undefined) return NO_REPORT
   const { origin, memory, start, verdicts = [] } = told
   const missed = verdicts.filter(({ reached }) => !reached)
   const { Node, PostgreSQL } = origin.versions
@@ -51,11 +57,26 @@ Memory is ${mb(memory?.idleMb)} idle and ${mb(memory?.underLoadMb)} under load. 
 an embedded folder and ${s(start?.newFolderMs)} on a new one. The run reaches ${verdicts.length - missed.length} of ${verdicts.length} targets.`
 }
 
-function rowsOf({ results, peers }: Told): string[][] {
+/** The few numbers of a report that the README shows: the columns of the page that a reader understands without it. */
+export function readmeSection(told: Told | undefined): string {
+  if (told === undefined) return NO_REPORT
+  const rows = rowsOf(told, IN_README).map(([title, size, perSecond, times, same, , best]) =>
+    [title, size, perSecond, times, same, best].map((cell) => cell ?? ''),
+  )
+  const { peers } = told
+  const beside = peers === undefined || 'cannot' in peers ? [] : [peersNote(peers.users)]
+  const columns = ['Workload', 'Size', 'Requests/s', 'p50 / p99 ms', '÷ same rows', '÷ best npm peer']
+  return [table(columns, rows), ...beside].join('\n\n')
+}
+
+const peersNote = (users: number): string =>
+  `The gateway and its peers have ${users.toLocaleString('en')} users where they are compared, on the same PostgreSQL.`
+
+function rowsOf({ results, peers }: Told, workloads?: readonly string[]): string[][] {
   const find = (workload: string, name: string) => results.find((one) => one.workload === workload && one.name === name)
   return ROWS.flatMap(([workload, shown, from, peersCase]) => {
     const one = find(workload, shown)
-    if (one === undefined) return []
+    if (one === undefined || workloads?.includes(workload) === false) return []
     const others = peers === undefined || 'cannot' in peers ? [] : peers.cases
     const compared = others.find((other) => other.workload === workload && other.name === peersCase)
     const best = compared && bestOf(compared, others)
@@ -79,17 +100,19 @@ function cells(one: CaseResult, smallest: CaseResult | undefined, timesBest: num
 /** The text of the page with `section` between its two marks. @throws if the page has no marks */
 export function withSection(page: string, section: string): string {
   const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)]
-  if (from < 0 || to < from) throw new Error(`docs/performance.md has no "${BEGIN}" followed by "${END}"`)
+  if (from < 0 || to < from) throw new Error(`the page has no "${BEGIN}" followed by "${END}"`)
   return `${page.slice(0, from)}${BEGIN}\n\n${section}\n\n${page.slice(to)}`
 }
 
-/** Puts the numbers of the report in `bench/results` into the page. */
-export function putIntoPage(): void {
-  writeFileSync(PAGE, withSection(readFileSync(PAGE, 'utf8'), performanceSection(committedReport())))
+/** Puts the numbers of the report in `bench/results` into `docs/performance.md` and the README. */
+export function putIntoPages(): void {
+  const told = committedReport()
+  writeFileSync(PAGE, withSection(readFileSync(PAGE, 'utf8'), performanceSection(told)))
+  writeFileSync(README, withSection(readFileSync(README, 'utf8'), readmeSection(told)))
 }
 
 /** The report in `bench/results`. */
 export const committedReport = (): Told | undefined =>
   existsSync(REPORT) ? (JSON.parse(readFileSync(REPORT, 'utf8')) as Told) : undefined
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) putIntoPage()
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) putIntoPages()

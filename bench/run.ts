@@ -12,7 +12,7 @@ import { readOptions, USAGE } from './options.ts'
 import { originOf } from './origin.ts'
 import { type Beside, chosenParts } from './parts.ts'
 import { measurePeers } from './peers/measure.ts'
-import { putIntoPage } from './performance-page.ts'
+import { putIntoPages } from './performance-page.ts'
 import { gatewayEnv, postgresPid, prepare } from './prepare.ts'
 import { type Load, startCeiling, startGateway, startLoad } from './processes.ts'
 import { type Progress, progressOn } from './progress.ts'
@@ -121,7 +121,7 @@ async function main(): Promise<void> {
   const text = found({})
   await sql.end()
   await server.stop()
-  if (options.whole) putIntoPage()
+  if (options.whole) putIntoPages()
   process.stdout.write(text)
   process.exitCode = findings.failed.length > 0 ? 1 : 0
 }

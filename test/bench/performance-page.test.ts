@@ -1,11 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { committedReport, performanceSection, type Told, withSection } from '../../bench/performance-page.ts'
+import {
+  committedReport,
+  performanceSection,
+  readmeSection,
+  type Told,
+  withSection,
+} from '../../bench/performance-page.ts'
 
-const page = readFileSync(new URL('../../docs/performance.md', import.meta.url), 'utf8')
+const text = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8')
 
-test('the numbers of docs/performance.md are those of the report', () => {
-  expect(page).toBe(withSection(page, performanceSection(committedReport())))
+test.each([
+  ['docs/performance.md', performanceSection],
+  ['README.md', readmeSection],
+])('the numbers of %s are those of the report', (file, section) => {
+  expect(text(file)).toBe(withSection(text(file), section(committedReport())))
 })
 
 test('a row tells a case of the report, what peers do in it, and how it grows', () => {
@@ -41,8 +50,9 @@ test('a row tells a case of the report, what peers do in it, and how it grows', 
   }
   const section = performanceSection(told).split('\n')
   expect(section).toContain('| Read by id | 1M | 5000 | 2.20 / 4.40 | 0.83 | 0.41 | 5.0 | 1.10 |')
+  expect(readmeSection(told).split('\n')).toContain('| Read by id | 1M | 5000 | 2.20 / 4.40 | 0.83 | 5.0 |')
 })
 
 test('a page without marks is refused', () => {
-  expect(() => withSection('# Performance', '')).toThrow('docs/performance.md has no')
+  expect(() => withSection('# Performance', '')).toThrow('the page has no')
 })
