@@ -1,4 +1,5 @@
 import postgres from 'postgres'
+import { adminAt } from '../admin.ts'
 import { type Bench, inTurns, serverOf } from '../measure.ts'
 import { cpuMs } from '../processes.ts'
 import type { Progress } from '../progress.ts'
@@ -17,12 +18,15 @@ export interface Cost {
   readonly cpuUs: number
 }
 
+/** A side; `logged` is the gateway with its provisioning log, which it is measured without otherwise. */
+type Measured = Side | 'logged'
+
 /** What one write costs. */
 export interface WriteCost {
   readonly workload: string
   readonly title: string
   readonly case: string
-  readonly sides: { readonly [side in Side]?: Cost }
+  readonly sides: { readonly [side in Measured]?: Cost }
 }
 
 /** The writes that are measured, and how many of them are in a request. */
@@ -57,6 +61,7 @@ export async function measureCosts(bench: Bench, databaseUrl: string, progress: 
     }
     return costs
   } finally {
+    await logRequests(bench, 'all')
     await settings(sql, ['alter system reset autovacuum'])
     await sql.end()
   }
@@ -71,6 +76,10 @@ function extremes(cases: readonly Case[]): readonly Case[] {
 async function settings(sql: postgres.Sql, statements: readonly string[]): Promise<void> {
   for (const statement of [...statements, 'select pg_reload_conf()']) await sql.unsafe(statement)
 }
+
+/** Switches the provisioning log of the gateway. */
+const logRequests = (bench: Bench, requestLog: 'all' | 'off') =>
+  adminAt(serverOf(bench, 'ours').origin)('PATCH', '', { settings: { requestLog } })
 
 interface Measuring {
   readonly bench: Bench
@@ -87,18 +96,22 @@ async function measureCase(measuring: Measuring, workload: Workload, one: Case):
     // Even, so that who was added is taken out again.
     return each + (each % 2)
   }
-  const send = (side: Side, requests: number) =>
-    bench.load.run({
+  const send = async (measured: Measured, requests: number) => {
+    const side = measured === 'logged' ? 'ours' : measured
+    if (side === 'ours') await logRequests(bench, measured === 'logged' ? 'all' : 'off')
+    return bench.load.run({
       ...{ workload: workload.name, case: one.name, side, origin: serverOf(bench, side).origin },
       ...{ durationMs: 600_000, perConnection: perConnection(requests) },
     })
+  }
+  const all: readonly Measured[] = [...sidesOf(one), 'logged']
   // The next checkpoint is far off then; after each, the first change of a page writes all of the page.
   await sql.unsafe('checkpoint')
-  for (const side of sidesOf(one)) await send(side, warmUp)
+  for (const side of all) await send(side, warmUp)
   let before = await whenDone(measuring)
-  const spent: { [side in Side]?: Spent[] } = {}
+  const spent: { [side in Measured]?: Spent[] } = {}
   for (let round = 0; round < rounds; round++) {
-    for (const side of inTurns(sidesOf(one), round)) {
+    for (const side of inTurns(all, round)) {
       const { requests } = await send(side, counted)
       const after = await whenDone(measuring)
       const images = await imagesBetween(measuring, before.at, after.at)

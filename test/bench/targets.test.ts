@@ -4,7 +4,7 @@ import { costVerdicts } from '../../bench/costs/report.ts'
 import { LOADS, type LoadName, wrongAnswers } from '../../bench/fair/loads.ts'
 import { type FairResult, quietResult } from '../../bench/fair/measure.ts'
 import { fairChart, fairSection, fairTarget, fairVerdicts } from '../../bench/fair/report.ts'
-import { freshVerdicts, slowestStretch } from '../../bench/fresh/report.ts'
+import { freshVerdicts, stretchesOf } from '../../bench/fresh/report.ts'
 import { type CaseResult, inTurns } from '../../bench/measure.ts'
 import { readOptions } from '../../bench/options.ts'
 import { chosenParts } from '../../bench/parts.ts'
@@ -94,11 +94,17 @@ describe('the first sync into an empty database', () => {
     creates.map((each, i) => ({ users: (i + 1) * 1_000, creates: each, deactivations: 100 }))
 
   test('a single slow thousand is none, a slow stretch is one', () => {
-    expect(slowestStretch(rates([100, 100, 20, 100, 100, 100]), 'creates')).toBe(100)
-    expect(slowestStretch(rates([100, 100, 100, 100, 20, 20, 20, 100, 100]), 'creates')).toBe(20)
+    const before = Array(5).fill(100)
+    expect(stretchesOf([...before, 100, 100, 20, 100, 100])).toEqual([1])
+    expect(stretchesOf([...before, 100, 100, 20, 20, 20])).toEqual([0.2])
   })
 
-  test('is judged on each engine, by its own median', () => {
+  test('is not slow where it only begins so, and too short a run says nothing', () => {
+    expect(stretchesOf([20, 40, 60, 80, 90, ...Array(6).fill(100)])).toEqual([100 / 60, 100 / 70])
+    expect(stretchesOf([100, 20, 20, 20, 20, 20])).toEqual([1])
+  })
+
+  test('is judged on each engine, by what came before', () => {
     const slow = [...Array(10).fill(100), ...Array(5).fill(80)]
     const judged = freshVerdicts({ users: 15_000, engines: [{ name: 'PostgreSQL', rates: rates(slow) }] })
     expect(judged.map(({ measured, reached }) => [measured, reached])).toEqual([
@@ -109,7 +115,7 @@ describe('the first sync into an empty database', () => {
 
   test('what grows dear to PostgreSQL is told apart from what is slow for another reason', () => {
     const dear = rates([10, ...Array(9).fill(100)]).map((one, i) => ({
-      ...{ ...one, cpuUs: { creates: i < 5 ? 400 : 500, deactivations: i < 5 ? 300 : 500 } },
+      ...{ ...one, cpuUs: { creates: i < 5 ? 450 : 500, deactivations: i < 5 ? 400 : 500 } },
     }))
     const judged = freshVerdicts({ users: 10_000, engines: [{ name: 'PostgreSQL', rates: dear }] })
     expect(judged.map(({ measured, reached }) => [measured, reached])).toEqual([
