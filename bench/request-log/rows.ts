@@ -158,8 +158,8 @@ function asks(database: Database, tenant: FilledTenant, rows: number): readonly 
     [
       'retention: who has old ones',
       async () => {
-        const page = { bound: lowestIdAt(now - 2 * DAYS * DAY_MS), after: undefined, limit: 500 }
-        return tenantsWithOldRequests(database, tenant.environmentId, page)
+        const boundOf = () => lowestIdAt(now - 2 * DAYS * DAY_MS)
+        return tenantsWithOldRequests(database, { defaultDays: DAYS, boundOf, after: undefined, limit: 500 })
       },
     ],
   ]

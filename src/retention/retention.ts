@@ -8,12 +8,7 @@ import { trimHistory } from '../repositories/history/trimming.ts'
 import { eventLogOf, logsWithOldEvents, TRIMMED_AT_ONCE } from '../repositories/log/event-log.ts'
 import { closeFeed, idleFeeds } from '../repositories/log/feed-closing.ts'
 import { trimFeed } from '../repositories/log/feed-places.ts'
-import {
-  REQUESTS_TRIMMED_AT_ONCE,
-  requestLogDays,
-  tenantsWithOldRequests,
-  trimRequests,
-} from '../repositories/log/request-log-age.ts'
+import { REQUESTS_TRIMMED_AT_ONCE, tenantsWithOldRequests, trimRequests } from '../repositories/log/request-log-age.ts'
 import { removeExpiredUsers } from '../repositories/resources/kept-users.ts'
 import { trimAuditTrail } from '../repositories/retention/audit-trail.ts'
 import { environmentsWithOld } from '../repositories/retention/environments.ts'
@@ -123,26 +118,18 @@ const DAY_MS = 86_400_000
 
 /** Deletes requests that are older than their environment keeps them, a batch at a time of each tenant. */
 export async function trimRequestLogs(db: Database, stopped?: AbortSignal): Promise<void> {
-  for (let after: EnvironmentId | undefined; ; ) {
-    const environments = await requestLogDays(db, DEFAULT_SETTINGS.requestLogDays, after, ENVIRONMENTS_AT_ONCE)
-    for (const { id, days } of environments)
-      for await (const tenantId of tenantsWithOld(db, id, lowestIdAt(Date.now() - days * DAY_MS)))
-        while (!stopped?.aborted) {
-          const bound = lowestIdAt(Date.now() - days * DAY_MS)
-          if ((await trimRequests(db, tenantId, bound)) < REQUESTS_TRIMMED_AT_ONCE) break
-          await breath()
-        }
-    if (environments.length < ENVIRONMENTS_AT_ONCE || stopped?.aborted) return
-    after = environments.at(-1)?.id
-  }
-}
-
-async function* tenantsWithOld(db: Database, environmentId: EnvironmentId, bound: string): AsyncGenerator<TenantId> {
+  const boundOf = (days: number) => lowestIdAt(Date.now() - days * DAY_MS)
   for (let after: TenantId | undefined; ; ) {
-    const page = await tenantsWithOldRequests(db, environmentId, { bound, after, limit: LOGS_AT_ONCE })
-    for (const { id, due } of page) if (due) yield id
-    if (page.length < LOGS_AT_ONCE) return
+    const page = await tenantsWithOldRequests(db, {
+      ...{ defaultDays: DEFAULT_SETTINGS.requestLogDays, boundOf },
+      ...{ after, limit: LOGS_AT_ONCE },
+    })
+    for (const { id, days } of page.filter(({ due }) => due))
+      while (!stopped?.aborted) {
+        if ((await trimRequests(db, id, boundOf(days))) < REQUESTS_TRIMMED_AT_ONCE) break
+        await breath()
+      }
+    if (page.length < LOGS_AT_ONCE || stopped?.aborted) return
     after = page.at(-1)?.id
-    await breath()
   }
 }

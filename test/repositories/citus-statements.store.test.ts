@@ -30,7 +30,7 @@ import { endHold, eventsThatPass } from '../../src/repositories/log/leaver-brake
 import { numberMany } from '../../src/repositories/log/numbering.ts'
 import { eventsOfRequest, openDeliveriesOf } from '../../src/repositories/log/request-events.ts'
 import { insertRequests, newestRequests, requestLogOf } from '../../src/repositories/log/request-log.ts'
-import { requestLogDays, tenantsWithOldRequests, trimRequests } from '../../src/repositories/log/request-log-age.ts'
+import { tenantsWithOldRequests, trimRequests } from '../../src/repositories/log/request-log-age.ts'
 import { appendSeatsRanOut, appendTenantEvents } from '../../src/repositories/log/tenant-events.ts'
 import { removeExpiredUsers } from '../../src/repositories/resources/kept-users.ts'
 import { environmentsWithOld } from '../../src/repositories/retention/environments.ts'
@@ -235,8 +235,7 @@ async function requests(db: Database, tenantId: TestTenant['id']): Promise<void>
   await newestRequests(db, [tenantId])
   await eventsOfRequest(db, tenantId, { inEvents: 'r', from: 0, until: 1 })
   await openDeliveriesOf(db, { tenantId, environmentId: placeId(randomUUID()) }, [1])
-  await requestLogDays(db, 14, undefined, 10)
-  await tenantsWithOldRequests(db, placeId(randomUUID()), { bound: page.before, after: undefined, limit: 10 })
+  await tenantsWithOldRequests(db, { defaultDays: 14, boundOf: () => page.before, after: undefined, limit: 10 })
   await trimRequests(db, tenantId, page.before)
 }
 

@@ -11,7 +11,6 @@ import {
 } from '../../src/repositories/log/request-log.ts'
 import {
   REQUESTS_TRIMMED_AT_ONCE,
-  requestLogDays,
   tenantsWithOldRequests,
   trimRequests,
 } from '../../src/repositories/log/request-log-age.ts'
@@ -89,7 +88,8 @@ describe('ten thousand requests or ten million: a page looks at its own rows', (
     [
       'tenants with old ones',
       210,
-      (db) => tenantsWithOldRequests(db, randomUUID() as never, { bound: lowestIdAt(0), after: undefined, limit: 200 }),
+      (db) =>
+        tenantsWithOldRequests(db, { defaultDays: 14, boundOf: () => lowestIdAt(0), after: undefined, limit: 200 }),
     ],
   ])('%s', async (_, most, work) => {
     const recorder = recordStatements(database)
@@ -142,6 +142,21 @@ describe('requests go when their environment no longer keeps them', () => {
     expect(await countOf('request_log', busy)).toBe(KEPT)
   })
 
+  test('tenants without requests are not looked at, however many there are', async () => {
+    const pass = async () => {
+      const recorder = recordStatements(database)
+      return (await recorder.during(() => trimRequestLogs(recorder.database))).statements.length
+    }
+    const before = await pass()
+    await database.run(
+      `insert into tenants (id, environment_id, key, key_folded, name)
+       select gen_random_uuid(), t.environment_id, 'idle' || n, 'idle' || n, 'idle' from tenants t, generate_series(1, 450) n
+       where t.id = $1::uuid`,
+      [busy.id],
+    )
+    expect(await pass()).toBe(before)
+  })
+
   test('as long as the setting says', async () => {
     const place = await instance.newPlace()
     await database.run('update environments set settings = $2::text::jsonb where id = $1::uuid', [
@@ -153,9 +168,17 @@ describe('requests go when their environment no longer keeps them', () => {
     await fill(tenant.id, 5, 31)
     await trimRequestLogs(database)
     expect(await countOf('request_log', tenant)).toBe(5)
-    expect(
-      (await requestLogDays(database, 14, undefined, 1_000)).find(({ id }) => id === place.environmentId)?.days,
-    ).toBe(30)
+    const asked: Parameters<typeof tenantsWithOldRequests>[1] = {
+      ...{ defaultDays: 14, boundOf: (days) => lowestIdAt(Date.now() - days * DAY_MS), after: undefined, limit: 200 },
+    }
+    const found = await tenantsWithOldRequests(database, asked)
+    expect(found.find(({ id }) => id === tenant.id)).toEqual({ id: tenant.id, days: 30, due: false })
+    await fill(tenant.id, 1, 31)
+    expect(await tenantsWithOldRequests(database, asked)).toContainEqual({ id: tenant.id, days: 30, due: true })
+    // As many as are wanted, each once, in pages.
+    const [first] = found
+    const rest = await tenantsWithOldRequests(database, { ...asked, after: first?.id, limit: 1 })
+    expect(rest.map(({ id }) => id)).toEqual(found.slice(1, 2).map(({ id }) => id))
   })
 
   test('one batch has a bound, and looks at no more than its own rows', async () => {

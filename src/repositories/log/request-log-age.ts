@@ -1,58 +1,70 @@
 import type { Database } from '../../db/database.ts'
-import type { EnvironmentId, TenantId } from '../../place-ids.ts'
+import type { TenantId } from '../../place-ids.ts'
 import { FIRST_ID } from '../sql/ids.ts'
 import { arrayText } from '../sql/parameters.ts'
 
 /** Requests deleted in one transaction. */
 export const REQUESTS_TRIMMED_AT_ONCE = 1_000
 
-/** Environments after the one with the id `after`, up to `limit`, and for how many days each keeps requests. */
-export function requestLogDays(
-  db: Database,
-  defaultDays: number,
-  after: EnvironmentId | undefined,
-  limit: number,
-): Promise<{ readonly id: EnvironmentId; readonly days: number }[]> {
-  return db.run(
-    `select e.id::text, coalesce((e.settings->>'requestLogDays')::int, $1::int) as days from environments e
-     where e.id > $2::uuid order by e.id limit ${Math.trunc(limit)}`,
-    [defaultDays, after ?? FIRST_ID],
-  )
+/** A tenant, for how many days its environment keeps requests, and whether the tenant has some that are older. */
+export interface AgedRequests {
+  readonly id: TenantId
+  readonly days: number
+  readonly due: boolean
 }
 
-/** Tenants of an environment in the order of their ids, up to `limit`, and whether each has requests with ids below `bound`. */
-export async function tenantsWithOldRequests(
-  db: Database,
-  environmentId: EnvironmentId,
-  { bound, after, limit }: { readonly bound: string; readonly after: TenantId | undefined; readonly limit: number },
-): Promise<{ readonly id: TenantId; readonly due: boolean }[]> {
-  if (db.distributed) {
-    const found = await db.run<{ id: TenantId }>(
-      `select t.id::text from tenants t where t.environment_id = $1::uuid and t.id > $2::uuid order by t.id limit ${Math.trunc(limit)}`,
-      [environmentId, after ?? FIRST_ID],
-    )
-    // Citus has no look-up for each row, so each machine looks for those of its tenants.
+/** Which tenants are looked at, and what is old. */
+interface Looked {
+  /** Where the environment has no setting. */
+  readonly defaultDays: number
+  /** The lowest id of a request that is kept for so many days. */
+  readonly boundOf: (days: number) => string
+  readonly after: TenantId | undefined
+  readonly limit: number
+}
+
+/** Tenants that have requests, in the order of their ids, up to `limit`; on Citus all tenants. */
+export async function tenantsWithOldRequests(db: Database, looked: Looked): Promise<AgedRequests[]> {
+  if (db.distributed) return onCitus(db, looked)
+  const { defaultDays, boundOf, after, limit } = looked
+  // One index look-up for each tenant that has requests, which gives its oldest one.
+  const rows = await db.run<Omit<AgedRequests, 'due'> & { readonly oldest: string }>(
+    `with recursive logged(tenant_id, id, n) as (
+       (select r.tenant_id, r.id, 1 from request_log r where r.tenant_id > $1::uuid order by r.tenant_id, r.id limit 1)
+       union all
+       select x.tenant_id, x.id, l.n + 1 from logged l cross join lateral (
+         select r.tenant_id, r.id from request_log r where r.tenant_id > l.tenant_id order by r.tenant_id, r.id limit 1
+       ) x where l.n < ${Math.trunc(limit)}
+     )
+     select l.tenant_id::text as id, l.id::text as oldest, ${DAYS} as days from logged l
+     cross join lateral (select t.environment_id from tenants t where t.id = l.tenant_id offset 0) t
+     cross join lateral (select e.settings from environments e where e.id = t.environment_id offset 0) e
+     order by l.tenant_id`,
+    [after ?? FIRST_ID, defaultDays],
+    { name: 'request-log-read' },
+  )
+  return rows.map(({ oldest, ...row }) => ({ ...row, due: oldest < boundOf(row.days) }))
+}
+
+const DAYS = `coalesce((e.settings->>'requestLogDays')::int, $2::int)`
+
+/** Citus has no look-up for each row, so each machine looks for those of its tenants. */
+async function onCitus(db: Database, { defaultDays, boundOf, after, limit }: Looked): Promise<AgedRequests[]> {
+  const tenants = await db.run<Omit<AgedRequests, 'due'>>(
+    `select t.id::text, ${DAYS} as days from tenants t join environments e on e.id = t.environment_id
+     where t.id > $1::uuid order by t.id limit ${Math.trunc(limit)}`,
+    [after ?? FIRST_ID, defaultDays],
+  )
+  const due = new Set<TenantId>()
+  for (const days of new Set(tenants.map((tenant) => tenant.days))) {
+    const ids = tenants.filter((tenant) => tenant.days === days).map(({ id }) => id)
     const old = await db.run<{ id: TenantId }>(
       'select distinct r.tenant_id::text as id from request_log r where r.tenant_id = any($1::text::uuid[]) and r.id < $2::uuid',
-      [
-        arrayText(
-          found.map(({ id }) => id),
-          'uuid',
-        ),
-        bound,
-      ],
+      [arrayText(ids, 'uuid'), boundOf(days)],
     )
-    const due = new Set(old.map(({ id }) => id))
-    return found.map(({ id }) => ({ id, due: due.has(id) }))
+    for (const { id } of old) due.add(id)
   }
-  return db.run(
-    `select t.id::text, exists (
-       select 1 from request_log r where r.tenant_id = t.id and r.id < $3::uuid
-     ) as due from (
-       select t.id from tenants t where t.environment_id = $1::uuid and t.id > $2::uuid order by t.id limit ${Math.trunc(limit)}
-     ) t order by t.id`,
-    [environmentId, after ?? FIRST_ID, bound],
-  )
+  return tenants.map((tenant) => ({ ...tenant, due: due.has(tenant.id) }))
 }
 
 /**
