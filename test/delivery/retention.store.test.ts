@@ -6,7 +6,7 @@ import { eventLogOf } from '../../src/repositories/log/event-log.ts'
 import { takeUpkeepTurn } from '../../src/repositories/retention/upkeep-turns.ts'
 import { byTheClock, lookAt } from '../../src/retention/by-the-clock.ts'
 import { deleteOld, trimAll } from '../../src/retention/retention.ts'
-import { engineName, openFreshDatabase } from '../support/engines.ts'
+import { engineName, onCitus, openFreshDatabase } from '../support/engines.ts'
 import { appending, EVENTS_AND_POSITIONS } from '../support/events.ts'
 import { type Instance, openInstance, userBody } from '../support/instances.ts'
 import { reader } from '../support/readers.ts'
@@ -77,7 +77,8 @@ test('events go when their environment no longer keeps them; a reader who comes 
   expect((await events('?after=2106')).items).toMatchObject([{ position: 2107 }])
 })
 
-test.runIf(engineName() === 'postgres')('writers do not wait for trimming', async () => {
+// On Citus a write of the same tenant waits for such a batch, a thousand events: docs/scale.md.
+test.runIf(engineName() === 'postgres' && !onCitus())('writers do not wait for trimming', async () => {
   const tenant = await instance.newTenant()
   await append(tenant.id, 50, 200)
   const log = eventLogOf(database, tenant.id)
@@ -136,7 +137,8 @@ test('each tenant has one batch in its turn, and one that cannot be trimmed hold
   expect(await positions(broken.id)).toEqual([])
 })
 
-test('a log whose events an older version has numbered or deleted is found as well', async () => {
+// No older version ran on Citus.
+test.skipIf(onCitus())('a log whose events an older version has numbered or deleted is found as well', async () => {
   const { id } = await instance.newTenant()
   await append(id, 5, 200)
   await eventLogOf(database, id).number()
