@@ -32,7 +32,7 @@ test('a user is erased on the page of the user, once the userName is typed, and 
   expect(begun.status).toBe(303)
   const at = (begun.headers.get('Location') ?? '').replace('/console', '')
   const running = await admin.get(at)
-  expect(running.text).toContain('step 1 of 11')
+  expect(running.text).toContain('step 1 of 12')
   expect(running.headers.get('Refresh')).toBe('3')
   await finish(at)
   const receipt = await admin.get(at)
