@@ -1,8 +1,7 @@
 import { isApiKeyId, mintApiKey } from '../../auth/api-key.ts'
 import type { Permission, Principal, Scope } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
-import { sqlState } from '../../db/errors.ts'
-import { type ApiKeyRow, apiKeysWithin, insertApiKey } from '../../repositories/control/api-keys.ts'
+import { type ApiKeyRow, apiKeysWithin, holdUser, insertApiKey } from '../../repositories/control/api-keys.ts'
 import { consoleSessionsOf } from '../../repositories/control/console-sessions.ts'
 import { disableStreamsOf } from '../../repositories/delivery/receiver-streams.ts'
 import { apiKeyRecord } from '../audit-records.ts'
@@ -57,12 +56,10 @@ export async function createApiKey(
   if (input.userId !== undefined) refuseUnfitForUser(scope, key.permissions)
   return change(administration, async (tx, record) => {
     await holdPlace(tx, scope, 'key share')
+    if (scope.kind === 'tenant' && input.userId !== undefined && !(await holdUser(tx, scope.tenantId, input.userId)))
+      throw mistake('user', 'There is no such user in the tenant.')
     const warnings = endWarnings(input.expiresAt, expiresAt, by)
     return { ...(await insertNewKey(tx, record, scope, key)), warnings }
-  }).catch((error: unknown) => {
-    // The reference decides whether the tenant has such a user.
-    const unknown = sqlState(error)?.code === '23503' && input.userId !== undefined
-    throw unknown ? mistake('user', 'There is no such user in the tenant.') : error
   })
 }
 

@@ -4,6 +4,7 @@ import type { Permission, Scope } from '../../auth/principal.ts'
 import { idsOf, PERMISSIONS, scopeOf } from '../../auth/principal.ts'
 import type { Database } from '../../db/database.ts'
 import { apiKeySecrets, apiKeys, projects } from '../../db/schema.ts'
+import type { TenantId } from '../../place-ids.ts'
 import { type Hold, holding, type ListPage } from '../sql/lists.ts'
 import { type PublicKeyRow, publicKeysOfKeys } from './keys/api-key-public-keys.ts'
 import { secretsOf, secretsOfKeys } from './keys/api-key-secrets.ts'
@@ -126,6 +127,17 @@ export function apiKeysWithin(database: Database, place: Scope) {
         .where(and(within, eq(apiKeys.id, id)))
     },
   }
+}
+
+/** Keeps a user of a tenant from being deleted until the end of the transaction. False where the tenant has no such user. */
+export async function holdUser(tx: Database, tenantId: TenantId, id: string): Promise<boolean> {
+  const rows = await tx
+    .asTenant(tenantId)
+    .run(
+      `select 1 from resources r where r.tenant_id = $1::uuid and r.id = $2::uuid and r.resource_type = 'User' for key share`,
+      [tenantId, id],
+    )
+  return rows.length > 0
 }
 
 export async function insertApiKey(

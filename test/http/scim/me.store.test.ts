@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { USER_SCHEMA } from '../../../src/scim/urn.ts'
 import { type Gateway, openGateway, type TestTenant } from '../../support/gateway.ts'
+import { groupBody, idIn } from '../../support/instances.ts'
 
 describe('/Me (RFC 7644 §3.11)', () => {
   let gateway: Gateway
@@ -25,6 +27,17 @@ describe('/Me (RFC 7644 §3.11)', () => {
     expect({ status, body }).toMatchObject({ status: 200, body: { id: user.id, userName: 'ann' } })
     expect(headers.get('location')).toBe(user.meta.location)
     expect((await tenant.scim('GET', '/Me', undefined, own)).headers.get('etag')).toBe('W/"1"')
+  })
+
+  test('SEC-13 a key stands for no user of another tenant, and for no group', async () => {
+    const other = await gateway.newTenant()
+    const foreign = await other.scim('POST', '/Users', { schemas: [USER_SCHEMA], userName: 'ann' })
+    const group = await tenant.scim('POST', '/Groups', groupBody('Staff'))
+    for (const userId of [idIn(foreign), idIn(group), randomUUID()])
+      await expect(gateway.mintKey({ tenant, userId })).rejects.toMatchObject({
+        status: 400,
+        mistakes: [{ path: 'user', message: 'There is no such user in the tenant.' }],
+      })
   })
 
   test('ME-02 changes through /Me are changes of the user', async () => {
