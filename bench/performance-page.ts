@@ -37,8 +37,13 @@ const ROWS: readonly (readonly [workload: string, shown: string, from: string, p
   ['group-without-members', '100k', '', ''],
 ]
 
-/** The cases that the README shows. */
-const IN_README: readonly string[] = ['read', 'look-up-userName', 'create', 'deactivate', 'page-by-index', 'group']
+/** The workloads that the README tells of, and in which words. */
+const IN_README: Readonly<Record<string, string>> = {
+  read: 'reads',
+  'look-up-userName': 'look-ups',
+  create: 'creates',
+  deactivate: 'deactivations',
+}
 
 /** The numbers of a report, for the page. Without a report the text says how to get one. */
 export function performanceSection(told: Told | undefined): string {
@@ -57,20 +62,19 @@ Memory is ${mb(memory?.idleMb)} idle and ${mb(memory?.underLoadMb)} under load. 
 an embedded folder and ${s(start?.newFolderMs)} on a new one. The run reaches ${verdicts.length - missed.length} of ${verdicts.length} targets.`
 }
 
-/** The few numbers of a report that the README shows: the columns of the page that a reader understands without it. */
+/** A few numbers of a report, in words: requests per second, and how many times as many as the quickest peer makes. */
 export function readmeSection(told: Told | undefined): string {
   if (told === undefined) return NO_REPORT
-  const rows = rowsOf(told, IN_README).map(([title, size, perSecond, times, same, , best]) =>
-    [title, size, perSecond, times, same, best].map((cell) => cell ?? ''),
+  const rows = Object.entries(IN_README).flatMap(([workload, words]) =>
+    rowsOf(told, [workload]).map(([, , perSecond, , , , times]) => ({ rate: `${perSecond} ${words}`, times })),
   )
-  const { peers } = told
-  const beside = peers === undefined || 'cannot' in peers ? [] : [peersNote(peers.users)]
-  const columns = ['Workload', 'Size', 'Requests/s', 'p50 / p99 ms', '÷ same rows', '÷ best npm peer']
-  return [table(columns, rows), ...beside].join('\n\n')
+  const [rates, times] = [rows.map(({ rate }) => rate), rows.map((row) => row.times)]
+  return `A second, with a million users, on two cores that PostgreSQL shares:
+${listed(rates)}. That is ${listed(times)} times the quickest npm peer.`
 }
 
-const peersNote = (users: number): string =>
-  `The gateway and its peers have ${users.toLocaleString('en')} users where they are compared, on the same PostgreSQL.`
+const listed = (texts: readonly (string | undefined)[]): string =>
+  `${texts.slice(0, -1).join(', ')} and ${texts.at(-1) ?? ''}`
 
 function rowsOf({ results, peers }: Told, workloads?: readonly string[]): string[][] {
   const find = (workload: string, name: string) => results.find((one) => one.workload === workload && one.name === name)
