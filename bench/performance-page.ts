@@ -68,13 +68,17 @@ export function readmeSection(told: Told | undefined): string {
   const rows = Object.entries(IN_README).flatMap(([workload, words]) =>
     rowsOf(told, [workload]).map(([, , perSecond, , , , times]) => ({ rate: `${perSecond} ${words}`, times })),
   )
-  const [rates, times] = [rows.map(({ rate }) => rate), rows.map((row) => row.times)]
-  return `A second, with a million users, on two cores that PostgreSQL shares:
-${listed(rates)}. That is ${listed(times)} times the quickest npm peer.`
+  const { peers } = told
+  const [rates, times] = [rows.map(({ rate }) => rate), rows.map((row) => row.times ?? '')]
+  const compared =
+    peers === undefined || 'cannot' in peers
+      ? ''
+      : ` With ${peers.users.toLocaleString('en')}: ${listed(times)} times the quickest npm peer.`
+  return `A second, with a million users, PostgreSQL and clients on the same two cores:
+${listed(rates)}.${compared}`
 }
 
-const listed = (texts: readonly (string | undefined)[]): string =>
-  `${texts.slice(0, -1).join(', ')} and ${texts.at(-1) ?? ''}`
+const listed = (texts: readonly string[]): string => `${texts.slice(0, -1).join(', ')} and ${texts.at(-1) ?? ''}`
 
 function rowsOf({ results, peers }: Told, workloads?: readonly string[]): string[][] {
   const find = (workload: string, name: string) => results.find((one) => one.workload === workload && one.name === name)

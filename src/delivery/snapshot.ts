@@ -3,7 +3,6 @@ import { attributesOf, type MappingTenant, mapperFor } from '../mapping/mapped.t
 import type { EnvironmentId, TenantId } from '../place-ids.ts'
 import { accountsOfUsers } from '../repositories/accounts/links.ts'
 import { eventLogOf } from '../repositories/log/event-log.ts'
-import { NUMBERED_AT_ONCE } from '../repositories/log/numbering.ts'
 import { type StoredResource, snapshotOf } from '../repositories/resources/snapshot.ts'
 import { rolesOf } from '../repositories/roles/roles.ts'
 import type { Resource } from '../scim/resource.ts'
@@ -100,7 +99,7 @@ async function* tenantLines(
 /** The log's head, once what was committed before has got its position. */
 async function position(db: Database, tenantId: TenantId): Promise<number> {
   const log = eventLogOf(db, tenantId)
-  while ((await log.number({ wait: true })) >= NUMBERED_AT_ONCE);
+  await log.numberWritten()
   return (await log.read(0, 1, { types: [], nouns: [] })).head
 }
 

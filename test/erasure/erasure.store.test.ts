@@ -103,6 +103,13 @@ async function livedIn(tenant: TestTenant, mark: string): Promise<{ id: string; 
   return { id, other, group }
 }
 
+/** The same in a tenant whose history follows its log. Nothing has a position yet of what is left. */
+async function livedWithHistory(mark: string) {
+  const tenant = await instance.newTenant({ settings: { history: true } })
+  await writeHistory(database, tenant.id)
+  return { tenant, ...(await livedIn(tenant, mark)) }
+}
+
 /** The database as an instance has it that dies before one of its next transactions. */
 function dyingAfter(transactions: number): Database {
   let begun = 0
@@ -305,11 +312,9 @@ describe('The work of an erasure', () => {
   })
 
   test('waits for no history that cannot be written', async () => {
-    const tenant = await instance.newTenant({ settings: { history: true } })
     const mark = 'zqplantedfails'
-    await writeHistory(database, tenant.id)
-    const { id, other } = await livedIn(tenant, mark)
-    while ((await eventLogOf(database, tenant.id).number({ wait: true })) > 0);
+    const { tenant, id, other } = await livedWithHistory(mark)
+    await eventLogOf(database, tenant.id).numberWritten()
     await database.run(
       `update events set changes = 'broken' where tenant_id = $1::uuid and resource_id = $2::uuid and type = 'user.created'`,
       [tenant.id, other],
@@ -326,11 +331,9 @@ describe('The work of an erasure', () => {
   })
 
   test('takes what is in no order yet into the history first, so that it names nobody later', async () => {
-    const tenant = await instance.newTenant({ settings: { history: true } })
     const mark = 'zqplantedunnumbered'
-    await writeHistory(database, tenant.id)
+    const { tenant, id } = await livedWithHistory(mark)
     // No numbering runs here: the log has these events without positions.
-    const { id } = await livedIn(tenant, mark)
     const { body } = await admin<Receipt>('POST', `${placeOf(tenant)}/erasures`, { user: id, delete: true })
     await stepUntil(tenant, body.id, 'events')
     await writeHistory(database, tenant.id)
@@ -340,11 +343,9 @@ describe('The work of an erasure', () => {
   })
 
   test('goes through the history again where it was written between its look and that at the events', async () => {
-    const tenant = await instance.newTenant({ settings: { history: true } })
     const mark = 'zqplantedbetween'
-    await writeHistory(database, tenant.id)
-    const { id, other } = await livedIn(tenant, mark)
-    while ((await eventLogOf(database, tenant.id).number({ wait: true })) > 0);
+    const { tenant, id, other } = await livedWithHistory(mark)
+    await eventLogOf(database, tenant.id).numberWritten()
     const rewrite = `update events set changes = $3 where tenant_id = $1::uuid and resource_id = $2::uuid and type = 'user.created'`
     const created = await database.run<{ changes: string }>(
       `select changes from events where tenant_id = $1::uuid and resource_id = $2::uuid and type = 'user.created'`,

@@ -61,7 +61,7 @@ const countOf = async (table: 'request_log' | 'request_terms', { id }: { readonl
 describe('ten thousand requests or ten million: a page looks at its own rows', () => {
   const page = { before: 'ffffffff-ffff-ffff-ffff-ffffffffffff', from: lowestIdAt(0), limit: 50 }
   const NONE: RequestFilter = { terms: [] }
-  // The plans are those of one machine.
+  // A Citus explains its plans as text, each machine its own; what is asked of it is in citus-statements.store.test.ts.
   test.skipIf(onCitus()).each<[string, number, (db: Database) => Promise<unknown>]>([
     ['the newest', 120, (db) => requestLogOf(db, busy.id).list(NONE, page)],
     ['a rare status', 200, (db) => requestLogOf(db, busy.id).list({ ...NONE, status: [409, 409] }, page)],
@@ -143,7 +143,7 @@ describe('requests go when their environment no longer keeps them', () => {
     expect(await countOf('request_log', busy)).toBe(KEPT)
   })
 
-  // On Citus a pass asks each machine for those of its tenants.
+  // On Citus a pass goes through all tenants, some hundred at a time: there is no look-up for each row (request-log-age.ts).
   test.skipIf(onCitus())('tenants without requests are not looked at, however many there are', async () => {
     const pass = async () => {
       const recorder = recordStatements(database)
@@ -157,6 +157,17 @@ describe('requests go when their environment no longer keeps them', () => {
       [busy.id],
     )
     expect(await pass()).toBe(before)
+  })
+
+  test('those of a tenant that is gone go too, and do not end the pass for those behind it', async () => {
+    const gone = '00000000-0000-4000-8000-00000000dead' as TenantId
+    await fill(gone, 5, 15)
+    const looked = { defaultDays: 14, boundOf: (days: number) => lowestIdAt(Date.now() - days * DAY_MS), limit: 1 }
+    const [first] = await tenantsWithOldRequests(database, { ...looked, after: undefined })
+    expect(first).toEqual({ id: gone, days: 14, due: true })
+    expect(await tenantsWithOldRequests(database, { ...looked, after: gone })).toHaveLength(1)
+    await trimRequestLogs(database)
+    expect(await countOf('request_log', { id: gone })).toBe(0)
   })
 
   test('as long as the setting says', async () => {

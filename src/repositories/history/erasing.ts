@@ -2,7 +2,6 @@ import type { Database } from '../../db/database.ts'
 import { isBusy, isUnavailable } from '../../db/errors.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventLogOf } from '../log/event-log.ts'
-import { NUMBERED_AT_ONCE } from '../log/numbering.ts'
 import { noteHistoryStep, takeHistory } from './histories.ts'
 import { type GrantSpan, historyRows, type StateSpan } from './rows.ts'
 import { Spans } from './spans.ts'
@@ -100,7 +99,7 @@ export async function eraseFromHistory(
  */
 async function catchUp(db: Database, tenantId: TenantId): Promise<void> {
   try {
-    while ((await eventLogOf(db, tenantId).number({ wait: true })) >= NUMBERED_AT_ONCE);
+    await eventLogOf(db, tenantId).numberWritten()
     while ((await historyStep(db, tenantId, true)) === 'more');
   } catch (error) {
     if (isBusy(error) || isUnavailable(error)) throw error

@@ -1,7 +1,6 @@
 import type { Database } from '../../db/database.ts'
 import type { TenantId } from '../../place-ids.ts'
 import { eventLogOf } from '../log/event-log.ts'
-import { NUMBERED_AT_ONCE } from '../log/numbering.ts'
 import { snapshotOf } from '../resources/snapshot.ts'
 import { rolesOf } from '../roles/roles.ts'
 import { FIRST_ID } from '../sql/ids.ts'
@@ -53,8 +52,7 @@ export async function pictureStep(db: Database, tenantId: TenantId, wait = false
 
 /** All is read: what was written meanwhile gets its positions, and up to there the history has to catch up. */
 async function follow(db: Database, tenantId: TenantId, wait: boolean): Promise<Outcome> {
-  const log = eventLogOf(db, tenantId)
-  while ((await log.number({ wait: true })) >= NUMBERED_AT_ONCE);
+  await eventLogOf(db, tenantId).numberWritten()
   return db.transaction(async (tx) => {
     const own = tx.asTenant(tenantId)
     const history = await takeHistory(own, tenantId, wait)

@@ -77,6 +77,11 @@ export function eventLogOf(database: Database, tenantId: TenantId) {
       })
     },
 
+    /** Gives positions to all events that were committed before, but for those that a leaver brake holds. */
+    async numberWritten(): Promise<void> {
+      while ((await this.number({ wait: true })) >= NUMBERED_AT_ONCE);
+    },
+
     /**
      * Up to `limit` events after the position `after`. With `types`, `next` may be beyond the last event of the page, and the
      * page may be empty.

@@ -23,7 +23,10 @@ interface Looked {
   readonly limit: number
 }
 
-/** Tenants that have requests, in the order of their ids, up to `limit`; on Citus all tenants. */
+/**
+ * Tenants that have requests, in the order of their ids, up to `limit`; on Citus all tenants. Requests may have been written while
+ * their tenant was deleted: it is among these tenants, with the default.
+ */
 export async function tenantsWithOldRequests(db: Database, looked: Looked): Promise<AgedRequests[]> {
   if (db.distributed) return onCitus(db, looked)
   const { defaultDays, boundOf, after, limit } = looked
@@ -37,8 +40,8 @@ export async function tenantsWithOldRequests(db: Database, looked: Looked): Prom
        ) x where l.n < ${Math.trunc(limit)}
      )
      select l.tenant_id::text as id, l.id::text as oldest, ${DAYS} as days from logged l
-     cross join lateral (select t.environment_id from tenants t where t.id = l.tenant_id offset 0) t
-     cross join lateral (select e.settings from environments e where e.id = t.environment_id offset 0) e
+     left join lateral (select t.environment_id from tenants t where t.id = l.tenant_id offset 0) t on true
+     left join lateral (select e.settings from environments e where e.id = t.environment_id offset 0) e on true
      order by l.tenant_id`,
     [after ?? FIRST_ID, defaultDays],
     { name: 'request-log-read' },

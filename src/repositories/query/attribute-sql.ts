@@ -32,7 +32,10 @@ export interface FilterScope {
   readonly slice?: Slice | undefined
 }
 
-/** The resources of a tenant whose ids are above `after`, up to `upTo` itself. Both are SQL placeholders of the statement, such as `$3::uuid`. */
+/**
+ * A part of a tenant's resources: those with ids above `after`, up to `upTo` itself. Both are places of parameters in the text of the
+ * statement, such as `$3::uuid`, and never values: an id does not get into a text.
+ */
 export interface Slice {
   readonly after: string
   readonly upTo: string

@@ -32,5 +32,5 @@ export function inBytes(text: string | Utf8Text): string {
   return isAscii(text) ? text : Buffer.from(text).toString('latin1')
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are ASCII too, each of one byte in UTF-8
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the range has to begin at zero, as each of these is one byte in UTF-8 too
 const isAscii = (text: string): boolean => /^[\x00-\x7f]*$/.test(text)
